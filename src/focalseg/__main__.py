@@ -1,0 +1,5 @@
+"""`python -m focalseg`."""
+
+from focalseg.cli.main import main
+
+main()

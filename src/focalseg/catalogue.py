@@ -1,0 +1,39 @@
+"""A named collection: the one place where a name that a person types becomes the thing it names."""
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar
+
+from focalseg.errors import SettingError
+
+Member = TypeVar("Member")
+
+
+class Catalogue(Mapping[str, Member]):
+    """Members by name. An unknown name is an error that lists the known ones and offers the nearest."""
+
+    def __init__(self, kind: str, members: Mapping[str, Member]) -> None:
+        self.kind = kind
+        self._members = dict(members)
+
+    def __getitem__(self, name: str) -> Member:
+        if name not in self._members:
+            raise SettingError(unknown_name_message(self.kind, name, self))
+        return self._members[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._members)
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._members
+
+
+def unknown_name_message(kind: str, name: str, known: Iterable[str]) -> str:
+    """The sentence for a name that is not among the known ones, with the nearest of them."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    offer = f" Did you mean {near[0]!r}?" if near else ""
+    return f"No {kind} named {name!r}; known are {', '.join(known)}.{offer}"

@@ -1,0 +1,61 @@
+"""The entry: commands, and what becomes of an error."""
+
+import sys
+from typing import NoReturn
+
+import typer
+from typer.exceptions import TyperException
+
+from focalseg import __version__
+from focalseg.cli.demo import demo
+from focalseg.cli.place import place
+from focalseg.cli.report import report
+from focalseg.cli.train import train
+from focalseg.errors import DataError, FocalsegError, MachineError
+from focalseg.study.stopping import STOP
+
+app = typer.Typer(
+    name="focalseg",
+    help="Does attention help on my data, which kind, and where in the network?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (demo, place, train, report):
+    app.command()(command)
+
+
+@app.callback(invoke_without_command=True)
+def version(show: bool = typer.Option(False, "--version", help="Print the version and leave.")) -> None:
+    """Does attention help on my data, which kind, and where in the network?"""
+    if show:
+        print(f"focalseg {__version__}")
+        raise typer.Exit
+
+
+def main() -> NoReturn:
+    """Runs the command line and exits with a status: 0 done, 2 the call, 3 the data, 4 the machine, 130 or 143 stopped."""
+    STOP.install()
+    try:
+        sys.exit(app(standalone_mode=False) or 0)
+    except DataError as error:
+        fail(error.faults, error.exit_status)
+    except FocalsegError as error:
+        fail(str(error).splitlines(), error.exit_status)
+    except TyperException as error:
+        fail([f"{error.format_message()} See `focalseg --help`."], 2)
+    except OSError as error:
+        what = f"{error.filename or 'the machine'}: {error.strerror or error}"
+        fail([f"{what}. Mend that and run the same command again."], MachineError.exit_status)
+    except MemoryError:
+        fail(
+            ["Memory ran out; lower data.longest_side or training.batch_size with --set, or --workers."],
+            MachineError.exit_status,
+        )
+
+
+def fail(faults: list[str] | tuple[str, ...], status: int) -> NoReturn:
+    """A line on stderr for each fault, then the exit."""
+    for fault in faults:
+        print(f"error: {fault}", file=sys.stderr)
+    sys.exit(status)

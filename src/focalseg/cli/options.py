@@ -1,0 +1,38 @@
+"""The options that several commands share, declared once."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from focalseg.study.presets import Settings
+
+Data = Annotated[str, typer.Argument(metavar="DATA", help="A folder with images/ and masks/, CVC-ClinicDB, or phantom:NAME.")]
+Out = Annotated[Path, typer.Option("--out", help="The folder to fill; the same command on it goes on where it stopped.")]
+Preset = Annotated[str, typer.Option("--preset", help="The budget: quick, standard or thorough.")]
+Config = Annotated[Path | None, typer.Option("--config", help="A YAML file with settings, laid over the preset.")]
+Assignments = Annotated[
+    list[str],
+    typer.Option("--set", metavar="NAME=VALUE", help="A setting, such as training.steps=500; may be repeated."),
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="The first seed; arms and repetitions count up from it.")]
+Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option("--device", help="Where to compute.")]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Trainings at a time; by default as many as cores, one on a GPU.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
+
+
+def read_settings(preset: str, config: Path | None, assignments: list[str], *changes: dict[str, Any]) -> "Settings":
+    """The preset, then the file, then --set: later ones on top."""
+    from focalseg.configuration import parse_assignments, read_yaml
+    from focalseg.study.presets import build_settings
+
+    return build_settings(preset, *changes, read_yaml(config) if config else {}, parse_assignments(assignments))
+
+
+def print_json(content: dict[str, Any]) -> None:
+    """One strict JSON object on stdout."""
+    print(json.dumps(content, indent=2, allow_nan=False))

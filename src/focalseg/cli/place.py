@@ -1,0 +1,60 @@
+"""`focalseg place`: the main job."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from focalseg.cli.options import (
+    AsJson,
+    Assignments,
+    Config,
+    Data,
+    Device,
+    Out,
+    Preset,
+    Seed,
+    Workers,
+    print_json,
+    read_settings,
+)
+
+
+def place(
+    data: Data,
+    out: Out,
+    preset: Preset = "quick",
+    config: Config = None,
+    set_: Assignments = [],  # noqa: B006 - typer copies it
+    seed: Seed = 0,
+    device: Device = "auto",
+    workers: Workers = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find out whether attention helps on your data, which kind and where; ends with a lean network, a verdict and a report."""
+    settings = read_settings(preset, config, set_)
+    run_place(data, out, settings, seed=seed, device=device, workers=workers, as_json=as_json)
+
+
+def run_place(data: str, out: Path, settings: Any, *, seed: int, device: Device, workers: int | None, as_json: bool) -> None:
+    """The job, then its report, then the answer on stdout."""
+    from focalseg.cli.progress import show_progress
+    from focalseg.report.page import write_report
+    from focalseg.study.place import PLACEMENT
+    from focalseg.study.place import place as run
+
+    result = run(data, out, settings, seed=seed, device=device, workers=workers, watch=show_progress)
+    page = write_report(out)
+    if as_json:
+        print_json(
+            {
+                **json.loads((out / PLACEMENT).read_text(encoding="utf-8")),
+                "report": str(page),
+                "lean": str(out / "lean"),
+            }
+        )
+        return
+    print(result.placement)
+    print()
+    print(f"verdict: {result.verdict.outcome} - {result.verdict.sentence()}")
+    print(f"lean network: {out / 'lean'}")
+    print(f"report: {page}")

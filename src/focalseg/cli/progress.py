@@ -1,0 +1,78 @@
+"""How far the runs are, read from the metrics they write: bars on a terminal, plain lines elsewhere."""
+
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from focalseg.study.runs import RESULT, RunPlan
+from focalseg.training.loop import METRICS
+from focalseg.training.metrics_log import read_metrics
+
+POLL_SECONDS = 0.5
+PLAIN_LINE_SECONDS = 10.0
+
+
+@contextmanager
+def show_progress(title: str, plans: Sequence[RunPlan]) -> Iterator[None]:
+    """Shows, on stderr, the steps of all the runs until the block ends."""
+    ended = threading.Event()
+    console = Console(stderr=True)
+    show = _show_bars if console.is_terminal else _show_lines
+    watcher = threading.Thread(target=show, args=(title, plans, ended, console), daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
+
+
+def count_steps(plan: RunPlan) -> int:
+    """Steps of a run so far, as its metrics tell."""
+    steps = plan.config.training.steps
+    if (plan.folder / RESULT).exists():
+        return steps
+    path = plan.folder / METRICS
+    rows = read_metrics(path) if path.exists() else []
+    return int(rows[-1]["step"]) if rows else 0
+
+
+def _show_bars(title: str, plans: Sequence[RunPlan], ended: threading.Event, console: Console) -> None:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("steps"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        console.print(title)
+        bars = {
+            progress.add_task(f"{plan.arm}, seed {plan.config.seed}", total=plan.config.training.steps, start=False): plan
+            for plan in plans
+        }
+        while True:
+            last = ended.wait(POLL_SECONDS)
+            for bar, plan in bars.items():
+                steps = count_steps(plan)
+                if steps and not progress.tasks[bar].started:
+                    progress.start_task(bar)
+                progress.update(bar, completed=steps)
+            if last:
+                return
+
+
+def _show_lines(title: str, plans: Sequence[RunPlan], ended: threading.Event, _console: Console) -> None:
+    total = sum(plan.config.training.steps for plan in plans)
+    started, done_before = time.monotonic(), sum(count_steps(plan) for plan in plans)
+    print(f"{title}: {len(plans)} training(s), {total} steps", file=sys.stderr, flush=True)
+    while not ended.wait(PLAIN_LINE_SECONDS):
+        done = sum(count_steps(plan) for plan in plans)
+        seconds = time.monotonic() - started
+        left = f", about {seconds * (total - done) / (done - done_before):.0f} s left" if done > done_before else ""
+        print(f"{title}: {done} of {total} steps{left}", file=sys.stderr, flush=True)

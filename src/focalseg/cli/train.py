@@ -1,0 +1,39 @@
+"""`focalseg train`: one network."""
+
+from typing import Annotated
+
+import typer
+
+from focalseg.cli.options import AsJson, Assignments, Config, Data, Device, Out, Preset, Seed, print_json, read_settings
+
+Attention = Annotated[str, typer.Option("--attention", help="none, all, se, ag, or the path of a placement.json.")]
+
+
+def train(
+    data: Data,
+    out: Out,
+    attention: Attention = "none",
+    preset: Preset = "quick",
+    config: Config = None,
+    set_: Assignments = [],  # noqa: B006 - typer copies it
+    seed: Seed = 0,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Train one network and score it on test data that it never saw."""
+    settings = read_settings(preset, config, set_)
+    from focalseg.cli.progress import show_progress
+    from focalseg.report.page import write_report
+    from focalseg.study.single import train_one
+
+    result = train_one(data, out, settings, attention=attention, seed=seed, device=device, watch=show_progress)
+    page = write_report(out)
+    scores = result.scores_of("test")
+    dice = sum(score.overlap.dice for score in scores) / len(scores)
+    if as_json:
+        counts = {"modules": result.modules, "parameters": result.parameters, "flops": result.flops, "seconds": result.seconds}
+        print_json({"dice": dice, "cases": len(scores), **counts, "report": str(page)})
+        return
+    print(f"test Dice {dice:.3f} over {len(scores)} cases")
+    print(f"{result.modules} attention modules, {result.parameters:,} parameters")
+    print(f"report: {page}")

@@ -1,0 +1,1 @@
+"""From files or phantoms to tensors."""

@@ -1,0 +1,54 @@
+"""Every exception focalseg raises, each also the built-in kind a caller expects.
+
+The command line turns them into `error:` lines and an exit status; from Python they are caught like any other.
+"""
+
+from collections.abc import Sequence
+
+
+class FocalsegError(Exception):
+    """Base of all. A message says what was found, what was expected and the mend, in at most three lines."""
+
+    exit_status = 1
+
+
+class SettingError(FocalsegError, ValueError):
+    """A call or a setting is at fault."""
+
+    exit_status = 2
+
+
+class SiteError(FocalsegError, LookupError):
+    """No such site, no such gate, or a placement that does not fit the network."""
+
+    exit_status = 2
+
+
+class ShapeError(FocalsegError, ValueError):
+    """Tensors whose shapes do not fit together."""
+
+    exit_status = 2
+
+
+class DataError(FocalsegError, ValueError):
+    """The data is at fault. Holds one message per fault, so that a person mends them all in one go."""
+
+    exit_status = 3
+
+    def __init__(self, faults: str | Sequence[str]) -> None:
+        self.faults = (faults,) if isinstance(faults, str) else tuple(faults)
+        super().__init__("\n".join(self.faults))
+
+
+class MachineError(FocalsegError, OSError):
+    """The machine is at fault: disk, memory or device."""
+
+    exit_status = 4
+
+
+class Interrupted(FocalsegError):  # noqa: N818 - a stop is no fault
+    """Stopped by a signal after saving; the same call goes on where it stopped."""
+
+    def __init__(self, signal_number: int) -> None:
+        self.exit_status = 128 + signal_number
+        super().__init__("Stopped by a signal. Everything up to the last step is saved; run the same command again to go on.")

@@ -1,0 +1,43 @@
+"""Files that are whole or absent: written beside their place, forced to disk, then renamed over it."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from focalseg.errors import MachineError
+
+
+def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Calls write(file) on a file in the same folder, then renames it to path: a reader sees the old file or the new, whole.
+
+    Raises MachineError when the disk is full or not writable; the old file is then untouched.
+    """
+    partial = path.with_name(path.name + ".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise MachineError(
+            f"{path} cannot be written ({error.strerror or error}); free space or give another --out, then run again."
+        ) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """A whole text file, UTF-8."""
+    write_whole(path, lambda file: file.write(text.encode()))
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

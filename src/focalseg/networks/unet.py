@@ -1,0 +1,151 @@
+"""The U-Net, with a named place for attention after every stage and on every skip."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from focalseg.configuration import CheckedConfig, setting
+from focalseg.errors import SettingError, ShapeError
+
+Norm = Literal["batch", "instance", "group"]
+
+CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+POOLS = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
+BATCH_NORMS = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+INSTANCE_NORMS = {1: nn.InstanceNorm1d, 2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
+DROPOUTS = {1: nn.Dropout1d, 2: nn.Dropout2d, 3: nn.Dropout3d}
+CHANNELS_PER_GROUP = 8
+
+
+class Passage(nn.Module):
+    """A place where attention may stand. Empty, it hands the features through; a site with the same call fills it."""
+
+    def forward(self, features: Tensor, gating_signal: Tensor | None = None) -> Tensor:  # noqa: ARG002 - the call of a site
+        return features
+
+
+class Stage(nn.Module):
+    """(convolution 3, norm, ReLU) twice, dropout, then a passage: attention stands after norm and activation."""
+
+    def __init__(self, in_channels: int, out_channels: int, *, spatial_dims: int, norm: Norm, dropout: float) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for channels in (in_channels, out_channels):
+            layers += [
+                CONVOLUTIONS[spatial_dims](channels, out_channels, kernel_size=3, padding=1, bias=False),
+                build_norm(norm, out_channels, spatial_dims),
+                nn.ReLU(inplace=True),
+            ]
+        if dropout:
+            layers.append(DROPOUTS[spatial_dims](dropout))
+        self.layers = nn.Sequential(*layers)
+        self.passage: nn.Module = Passage()
+        self.out_channels = out_channels
+
+    def forward(self, features: Tensor) -> Tensor:
+        passed: Tensor = self.passage(self.layers(features))
+        return passed
+
+
+@dataclass(frozen=True, kw_only=True)
+class UNetConfig(CheckedConfig):
+    """Settings of the U-Net. widths: channels a level, finest first; its length is the depth."""
+
+    spatial_dims: Literal[1, 2, 3] = 2
+    in_channels: int = setting(3, at_least=1)
+    classes: int = setting(1, at_least=1)
+    widths: tuple[int, ...] = setting((32, 64, 128, 256, 512), at_least=1)
+    norm: Norm = "batch"
+    dropout: float = setting(0.0, at_least=0, below=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.widths) < 2:
+            raise SettingError(f"widths was {self.widths}; give at least two numbers of channels, finest level first.")
+
+
+class UNet(nn.Module):
+    """U-Net of Ronneberger et al. 2015 with padded convolutions and norms, for one to three spatial axes.
+
+    Levels are counted from the finest: `encoder.0` and `decoder.0` work at full resolution, `skip.0` joins them, and
+    `bottleneck` is the coarsest. widths gives the channels a level, so its length is the depth.
+    Any input size works that leaves the bottleneck at least one element an axis.
+    """
+
+    def __init__(
+        self,
+        *,
+        spatial_dims: Literal[1, 2, 3] = UNetConfig.spatial_dims,
+        in_channels: int = UNetConfig.in_channels,
+        classes: int = UNetConfig.classes,
+        widths: tuple[int, ...] = UNetConfig.widths,
+        norm: Norm = UNetConfig.norm,
+        dropout: float = UNetConfig.dropout,
+    ) -> None:
+        super().__init__()
+        self.config = UNetConfig(
+            spatial_dims=spatial_dims,
+            in_channels=in_channels,
+            classes=classes,
+            widths=tuple(widths),
+            norm=norm,
+            dropout=dropout,
+        )
+        widths = self.config.widths
+
+        def stage(channels_in: int, channels_out: int) -> Stage:
+            return Stage(channels_in, channels_out, spatial_dims=spatial_dims, norm=norm, dropout=dropout)
+
+        convolution = CONVOLUTIONS[spatial_dims]
+        *finer, coarsest = widths
+        levels = range(len(finer))
+        self.encoder = nn.ModuleList(stage(c, width) for c, width in zip([in_channels, *finer], finer, strict=False))
+        self.pool = POOLS[spatial_dims](kernel_size=2)
+        self.bottleneck = stage(finer[-1], coarsest)
+        self.skip = nn.ModuleList(Passage() for _ in levels)
+        self.up = nn.ModuleList(convolution(widths[i + 1], widths[i], kernel_size=1) for i in levels)
+        self.decoder = nn.ModuleList(stage(2 * width, width) for width in finer)
+        self.head = convolution(widths[0], classes, kernel_size=1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """image (B, C, *spatial) -> logits (B, K, *spatial)."""
+        self.check_image(image)
+        skips: list[Tensor] = []
+        features = image
+        for stage in self.encoder:
+            features = stage(features)
+            skips.append(features)
+            features = self.pool(features)
+        features = self.bottleneck(features)
+        for level in reversed(range(len(skips))):
+            skip = self.skip[level](skips[level], features)
+            # The 1 x 1 convolution commutes with nearest upsampling and is four times cheaper before it.
+            raised = F.interpolate(self.up[level](features), size=skip.shape[2:], mode="nearest-exact")
+            features = self.decoder[level](torch.cat([skip, raised], dim=1))
+        logits: Tensor = self.head(features)
+        return logits
+
+    def check_image(self, image: Tensor) -> None:
+        """Raises ShapeError unless the image fits the network."""
+        if image.ndim != self.config.spatial_dims + 2 or image.shape[1] != self.config.in_channels:
+            axes = ", ".join("DHW"[-self.config.spatial_dims :])
+            expected = f"(B, {self.config.in_channels}, {axes})"
+            raise ShapeError(f"The image has shape {tuple(image.shape)}; this U-Net takes {expected}.")
+        smallest = 2 ** len(self.encoder)
+        if min(image.shape[2:]) < smallest:
+            raise ShapeError(
+                f"The image has spatial shape {tuple(image.shape[2:])}; a U-Net of {len(self.config.widths)} levels needs at "
+                f"least {smallest} along each axis. Give a larger image or fewer widths."
+            )
+
+
+def build_norm(norm: Norm, channels: int, spatial_dims: int) -> nn.Module:
+    """The norm layer of that name for that many channels, with learnable scale and shift."""
+    if norm == "batch":
+        return BATCH_NORMS[spatial_dims](channels)
+    if norm == "instance":
+        return INSTANCE_NORMS[spatial_dims](channels, affine=True)
+    return nn.GroupNorm(max(channels // CHANNELS_PER_GROUP, 1), channels)

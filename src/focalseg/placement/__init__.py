@@ -1,0 +1,1 @@
+"""Sites, evidence, decisions and what they do to a network."""

@@ -1,0 +1,166 @@
+"""What a trained, instrumented network says about each of its sites: gamma, spread and what removal costs."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from focalseg.attention import GATES
+from focalseg.attention.site import AttentionSite
+from focalseg.errors import SettingError, SiteError
+from focalseg.evaluation.metrics import measure_overlap
+from focalseg.placement.sites import attention_sites
+
+Batch = tuple[Tensor, Tensor]
+THRESHOLD = 0.5
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteEvidence:
+    """Evidence on one site.
+
+    gamma: the learned exponent. spread: how much the applied coefficients vary about their mean (root mean square over cases,
+    channels and space, in [0, 1]); 0 means a constant, which is no attention. case_costs: Dice lost by each validation case
+    when the coefficients are replaced by that mean (positive: the site was of use); removal_cost is their mean.
+    """
+
+    site: str
+    gate: str
+    gamma: float
+    spread: float
+    case_costs: tuple[float, ...]
+
+    @property
+    def removal_cost(self) -> float:
+        """Mean Dice lost over the cases."""
+        return sum(self.case_costs) / len(self.case_costs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """Evidence of one training on all its sites, over the same cases in the same order."""
+
+    sites: tuple[SiteEvidence, ...]
+
+
+def gather_evidence(network: nn.Module, batches: Iterable[Batch], *, norm_batches: Iterable[Batch] | None = None) -> Evidence:
+    """Evidence from validation batches: images (B, C, *spatial) as the network takes them, masks (B, *spatial) bool.
+
+    Before each scoring the running statistics of batch norms are estimated anew, on norm_batches (training images; the
+    validation images where none are given), for the network as it is too, so that the difference is the site's alone.
+    The network comes back as it was, to the bit. Raises SiteError where no attention stands, SettingError for no batches.
+    """
+    filled = attention_sites(network)
+    if not filled:
+        raise SiteError("The network has no attention to gather evidence on; call instrument(network) and train it first.")
+    validation = list(batches)
+    if not validation:
+        raise SettingError("No validation batches were given; evidence needs at least one.")
+    statistics_images = [images for images, _ in (validation if norm_batches is None else norm_batches)]
+    kinds = {kind: name for name, kind in GATES.items()}
+    with kept_as_it_was(network):
+        constants, spreads = measure_coefficients(filled, network, validation)
+        whole = score_cases(network, validation, statistics_images)
+        records = []
+        for name, site in filled.items():
+            site.removed = constants[name]
+            without = score_cases(network, validation, statistics_images)
+            site.removed = None
+            records.append(
+                SiteEvidence(
+                    site=name,
+                    gate=kinds[type(site.gate)],
+                    gamma=float(site.gamma.detach()),
+                    spread=spreads[name],
+                    case_costs=tuple((whole - without).tolist()),
+                )
+            )
+    return Evidence(sites=tuple(records))
+
+
+@torch.no_grad()
+def measure_coefficients(
+    filled: dict[str, AttentionSite], network: nn.Module, batches: Sequence[Batch]
+) -> tuple[dict[str, Tensor], dict[str, float]]:
+    """By site: the mean of the applied coefficients, (1, C or 1, 1, ...) float32, and their spread about it.
+
+    The mean keeps the channels apart and nothing else: a constant factor a channel is what the next convolution can absorb.
+    """
+    sums: dict[str, list[Tensor]] = {name: [] for name in filled}
+
+    def observe(name: str, site: AttentionSite, arguments: tuple[Tensor, ...]) -> None:
+        coefficients = site.compute_coefficients(*arguments).double().transpose(0, 1).flatten(1)
+        count = torch.full_like(coefficients[:, 0], coefficients.shape[1])
+        sums[name].append(torch.stack([coefficients.sum(dim=1), coefficients.square().sum(dim=1), count]))
+
+    handles = [
+        site.register_forward_pre_hook(lambda module, arguments, name=name: observe(name, module, arguments))
+        for name, site in filled.items()
+    ]
+    try:
+        for images, _ in batches:
+            network(images)
+    finally:
+        for handle in handles:
+            handle.remove()
+    means, spreads = {}, {}
+    for name, parts in sums.items():
+        total, squares, count = torch.stack(parts).sum(dim=0)
+        mean = total / count
+        spreads[name] = float((squares / count - mean.square()).clamp(min=0).mean().sqrt())
+        spatial = batches[0][0].ndim - 2
+        means[name] = mean.float().reshape(1, -1, *(1,) * spatial)
+    return means, spreads
+
+
+@torch.no_grad()
+def score_cases(network: nn.Module, batches: Sequence[Batch], statistics_images: Sequence[Tensor]) -> Tensor:
+    """Dice of every case, (cases,) float64, at the network's own resolution, after estimating the norms anew."""
+    estimate_norms(network, statistics_images)
+    scores = []
+    for images, masks in batches:
+        predicted = torch.sigmoid(network(images)[:, 0].float()) > THRESHOLD
+        for prediction, mask in zip(predicted.cpu().numpy(), masks.bool().cpu().numpy(), strict=True):
+            scores.append(measure_overlap(prediction, mask.reshape(prediction.shape)).dice)
+    return torch.tensor(scores, dtype=torch.float64)
+
+
+@torch.no_grad()
+def estimate_norms(network: nn.Module, images: Sequence[Tensor]) -> None:
+    """Running mean and variance of every batch norm as the plain average over these batches, in place."""
+    norms = [module for module in network.modules() if isinstance(module, BATCH_NORMS)]
+    norms = [norm for norm in norms if norm.track_running_stats]
+    if not norms or not images:
+        return
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+        norm.train()
+    try:
+        for batch in images:
+            network(batch)
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+            norm.eval()
+
+
+@contextmanager
+def kept_as_it_was(network: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside; modes, buffers and replaced coefficients are put back whatever happens."""
+    modes = {module: module.training for module in network.modules()}
+    buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    network.eval()
+    try:
+        yield
+    finally:
+        for name, buffer in network.named_buffers():
+            buffer.copy_(buffers[name])
+        for site in attention_sites(network).values():
+            site.removed = None
+        for module, mode in modes.items():
+            module.training = mode

@@ -1,0 +1,31 @@
+"""Reading the exponents of a network and keeping them where they belong."""
+
+import torch
+from torch import nn
+
+from focalseg.placement.sites import attention_sites
+
+
+def read_gammas(network: nn.Module) -> dict[str, float]:
+    """gamma by site name."""
+    return {name: float(site.gamma.detach()) for name, site in attention_sites(network).items()}
+
+
+def gamma_parameters(network: nn.Module) -> list[nn.Parameter]:
+    """Every exponent, in the order of the sites."""
+    return [site.gamma for site in attention_sites(network).values()]
+
+
+@torch.no_grad()
+def project_gammas(network: nn.Module, optimiser: torch.optim.Optimizer | None = None) -> None:
+    """Sets negative exponents to exactly 0, in place, after an optimiser's step.
+
+    Where one is cut, the optimiser's running mean of its gradient is cleared, or it would keep pushing below 0 for many
+    steps after the gradient has turned: so a gamma can come back.
+    """
+    for gamma in gamma_parameters(network):
+        if gamma < 0:
+            gamma.zero_()
+            momentum = optimiser.state.get(gamma, {}).get("exp_avg") if optimiser else None
+            if momentum is not None:
+                momentum.zero_()

@@ -1,0 +1,1 @@
+"""Pages: figures, tables and one self-contained file."""

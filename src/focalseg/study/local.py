@@ -1,0 +1,83 @@
+"""Runs on this machine, several at a time, each in a process of its own."""
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait as wait_for_sentinels
+
+import torch
+
+from focalseg.errors import Interrupted, MachineError
+from focalseg.study.runs import RunPlan, execute
+from focalseg.study.stopping import STOP
+
+POLL_SECONDS = 0.2
+
+
+def run_locally(plans: Sequence[RunPlan], *, workers: int) -> None:
+    """Executes every plan, `workers` at a time, sharing the cores evenly. What is already there is not done again.
+
+    Small networks keep one core busy and no more, so runs side by side finish sooner than one run on all cores.
+    Raises what a run raises, and Interrupted once every run has saved its state.
+    """
+    if workers == 1 or len(plans) == 1:
+        for plan in plans:
+            execute(plan)
+        return
+    threads = max(usable_cores() // workers, 1)
+    with ProcessPoolExecutor(
+        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(threads,)
+    ) as pool:
+        futures = [pool.submit(execute, plan) for plan in plans]
+        try:
+            with STOP.deferring():
+                _await(futures)
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            for child in multiprocessing.active_children():
+                child.terminate()
+            raise
+
+
+def choose_workers(plans: int, device: str) -> int:
+    """As many as there are cores and plans on a CPU; one where the runs would share an accelerator."""
+    accelerated = device in ("cuda", "mps") or (device == "auto" and torch.accelerator.is_available())
+    return 1 if accelerated else max(min(plans, usable_cores()), 1)
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _await(futures: list[Future[None]]) -> None:
+    pending: set[Future[None]] = set(futures)
+    while pending:
+        if STOP.is_requested():
+            raise Interrupted(STOP.requested)
+        done, pending = wait(pending, timeout=POLL_SECONDS, return_when=FIRST_EXCEPTION)
+        for future in done:
+            try:
+                future.result()
+            except BrokenProcessPool as error:
+                raise MachineError(
+                    "A worker process ended without a word, most often for lack of memory; "
+                    "run the same command again with fewer --workers: it goes on where it stopped."
+                ) from error
+
+
+def _start_worker(threads: int) -> None:
+    torch.set_num_threads(threads)
+    STOP.install()
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with_parent, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with_parent(sentinel: int) -> None:
+    wait_for_sentinels([sentinel])
+    os._exit(1)

@@ -1,0 +1,77 @@
+"""What a person can set, and the budgets that are ready made."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from focalseg.catalogue import Catalogue
+from focalseg.configuration import CheckedConfig, from_mapping, merge, setting
+from focalseg.losses.unified_focal import UnifiedFocalConfig
+from focalseg.networks.unet import Norm
+from focalseg.training.run import TrainingConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSettings(CheckedConfig):
+    """longest_side: images are shrunk until no side is longer, in pixels."""
+
+    longest_side: int = setting(128, at_least=16)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitSettings(CheckedConfig):
+    """One fold in `folds` is test data, one validation data. seed shuffles the groups."""
+
+    folds: int = setting(5, at_least=3)
+    seed: int = setting(0, at_least=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSettings(CheckedConfig):
+    """The U-Net's width at full resolution and its depth, which small images lower."""
+
+    base_width: int = setting(8, at_least=1)
+    most_levels: int = setting(4, at_least=2, at_most=8)
+    norm: Norm = "batch"
+    dropout: float = setting(0.0, at_least=0, below=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(CheckedConfig):
+    """Everything but the data. seeds: trainings an arm. gates: the kinds tried. policy: how evidence becomes a decision."""
+
+    seeds: int = setting(3, at_least=1)
+    gates: tuple[Literal["se", "ag"], ...] = ("se", "ag")
+    policy: Literal["removal", "gamma_threshold"] = "removal"
+    data: DataSettings = field(default_factory=DataSettings)
+    split: SplitSettings = field(default_factory=SplitSettings)
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    loss: UnifiedFocalConfig = field(default_factory=UnifiedFocalConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+
+PRESETS = Catalogue[dict[str, Any]](
+    "preset",
+    {
+        "quick": {"training": {"steps": 800}},
+        "standard": {
+            "data": {"longest_side": 256},
+            "network": {"base_width": 16, "most_levels": 5},
+            "training": {"steps": 6000, "learning_rate": 2e-3, "validate_every": 500, "log_every": 50},
+        },
+        "thorough": {
+            "seeds": 5,
+            "data": {"longest_side": 512},
+            "network": {"base_width": 32, "most_levels": 5},
+            "training": {"steps": 20000, "learning_rate": 1e-3, "validate_every": 1000, "log_every": 100},
+        },
+    },
+)
+DEMO = {"training": {"steps": 400}}
+
+
+def build_settings(preset: str, *changes: dict[str, Any]) -> Settings:
+    """A preset with changes laid over it, later ones on top. Raises SettingError with a line for each fault."""
+    chosen = PRESETS[preset]
+    for change in changes:
+        chosen = merge(chosen, change)
+    return from_mapping(Settings, chosen)

@@ -1,0 +1,43 @@
+"""One network, trained and scored."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from focalseg.attention import GATES
+from focalseg.configuration import write_yaml
+from focalseg.errors import SettingError
+from focalseg.files import write_text
+from focalseg.placement.decision import read_placement
+from focalseg.placement.instrument import plan_layout
+from focalseg.study.output import claim_folder
+from focalseg.study.place import SPLITS, Watch, describe_splits, prepare
+from focalseg.study.presets import Settings
+from focalseg.study.runs import RunPlan, RunResult, execute, read_result
+from focalseg.training.run import Device, RunConfig, build_network
+
+
+def train_one(
+    source: str, folder: Path, settings: Settings, *, attention: str, seed: int, device: Device, watch: Watch
+) -> RunResult:
+    """Trains and scores one network in `folder`; attention as `read_layout` takes it. Goes on after an interruption."""
+    base, split = prepare(source, settings, seed)
+    config = replace(base, attention=read_layout(attention, base, settings))
+    claim_folder(folder, write_yaml(config))
+    write_text(folder / SPLITS, json.dumps(describe_splits(source, [split]), indent=1) + "\n")
+    plan = RunPlan(arm=attention, config=config, split=split, folder=folder, device=device)
+    with watch("training one network", [plan]):
+        execute(plan)
+    return read_result(folder)
+
+
+def read_layout(attention: str, base: RunConfig, settings: Settings) -> dict[str, str]:
+    """Kind of gate by site from `none`, `all`, a kind of gate, or the path of a placement.json."""
+    if attention == "none":
+        return {}
+    if attention == "all" or attention in GATES:
+        return plan_layout(build_network(base), settings.gates if attention == "all" else (attention,))
+    if not Path(attention).exists():
+        known = ", ".join(["none", "all", *GATES])
+        raise SettingError(f"--attention was {attention!r}; expected {known}, or the path of a placement.json that is there.")
+    return read_placement(Path(attention)).layout

@@ -1,0 +1,42 @@
+"""Stopping by a signal without losing work."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from focalseg.errors import Interrupted
+
+
+class StopSwitch:
+    """Turns SIGINT and SIGTERM into Interrupted: at once, or where saving comes first, when that code asks."""
+
+    def __init__(self) -> None:
+        self.requested = 0
+        self._deferring = False
+
+    def install(self) -> None:
+        """From now on this process is stopped through the switch."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._receive)
+
+    def is_requested(self) -> bool:
+        """Whether a stop was asked for."""
+        return self.requested != 0
+
+    @contextmanager
+    def deferring(self) -> Iterator[None]:
+        """Inside, a signal only sets `requested`; the code inside saves and raises Interrupted itself."""
+        self._deferring = True
+        try:
+            yield
+        finally:
+            self._deferring = False
+
+    def _receive(self, number: int, _frame: FrameType | None) -> None:
+        self.requested = number
+        if not self._deferring:
+            raise Interrupted(number)
+
+
+STOP = StopSwitch()

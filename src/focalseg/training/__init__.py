@@ -1,0 +1,1 @@
+"""One run, resumable to the bit. Fabric is imported here alone."""
