@@ -2,14 +2,14 @@
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from focalseg.errors import SettingError
 
 Member = TypeVar("Member")
 
 
-class Catalogue(Mapping[str, Member]):
+class Catalogue(Generic[Member]):
     """Members by name. An unknown name is an error that lists the known ones and offers the nearest."""
 
     def __init__(self, kind: str, members: Mapping[str, Member]) -> None:
@@ -27,6 +27,14 @@ class Catalogue(Mapping[str, Member]):
     def __len__(self) -> int:
         return len(self._members)
 
+    def keys(self) -> Iterable[str]:
+        """Every name, in the order of the catalogue."""
+        return self._members.keys()
+
+    def items(self) -> Iterable[tuple[str, Member]]:
+        """Names with what they name, in the order of the catalogue."""
+        return self._members.items()
+
     def __contains__(self, name: object) -> bool:
         return name in self._members
 
@@ -34,6 +42,6 @@ class Catalogue(Mapping[str, Member]):
 def unknown_name_message(kind: str, name: str, known: Iterable[str]) -> str:
     """The sentence for a name that is not among the known ones, with the nearest of them."""
     known = list(known)
-    near = difflib.get_close_matches(name, known, n=1)
+    near = difflib.get_close_matches(str(name), known, n=1)
     offer = f" Did you mean {near[0]!r}?" if near else ""
     return f"No {kind} named {name!r}; known are {', '.join(known)}.{offer}"

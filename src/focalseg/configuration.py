@@ -1,4 +1,4 @@
-"""Frozen dataclasses to mappings and YAML files and back, strictly: every fault is reported, and all of them at once.
+"""Frozen dataclasses to mappings and back, strictly: every fault is reported, and all of them at once.
 
 A config is a frozen, keyword-only dataclass whose fields are numbers, text, booleans, tuples of them, literals, an optional of
 these, mappings of text to text, or other configs. Ranges are declared with `setting(default, at_least=...)` and checked
@@ -10,10 +10,7 @@ import math
 import operator
 import types
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
-
-import yaml
 
 from focalseg.catalogue import unknown_name_message
 from focalseg.errors import SettingError
@@ -63,47 +60,6 @@ def from_mapping(kind: type[Config], mapping: Mapping[str, Any]) -> Config:
     return config
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML file as a mapping; repeated keys and anything but plain data are refused with SettingError."""
-    try:
-        loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
-    except FileNotFoundError as error:
-        raise SettingError(f"No file {path}; expected a YAML file with settings. Check the path.") from error
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise SettingError(f"{path} is not readable as YAML: {_first_line(error)}. Mend the file and run again.") from error
-    if loaded is None:
-        return {}
-    if not isinstance(loaded, dict):
-        raise SettingError(f"{path} holds a {type(loaded).__name__}; expected settings as `name: value` lines.")
-    return loaded
-
-
-def write_yaml(config: Any) -> str:
-    """A config as YAML text, in the order of its fields."""
-    return yaml.safe_dump(to_mapping(config), sort_keys=False, allow_unicode=True)
-
-
-def parse_assignments(assignments: list[str]) -> dict[str, Any]:
-    """`["a.b=1"]` as nested mappings, values read as YAML. Raises SettingError for anything without `=`."""
-    nested: dict[str, Any] = {}
-    for assignment in assignments:
-        name, separator, text = assignment.partition("=")
-        if not separator or not name.strip():
-            raise SettingError(f"--set was given {assignment!r}; expected NAME=VALUE such as training.steps=500.")
-        try:
-            value = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
-        except yaml.YAMLError as error:
-            raise SettingError(f"--set {assignment!r} has a value that is not readable: {_first_line(error)}.") from error
-        level = nested
-        *parents, last = name.strip().split(".")
-        for parent in parents:
-            level = level.setdefault(parent, {})
-            if not isinstance(level, dict):
-                raise SettingError(f"--set {assignment!r} clashes with an earlier --set of {parent}; give each setting once.")
-        level[last] = value
-    return nested
-
-
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """base with changes laid over it, mappings merged key by key; neither argument is edited."""
     merged = dict(base)
@@ -113,22 +69,9 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """SafeLoader that refuses a repeated key instead of keeping the last one in silence."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        names = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
-        for name in names:
-            if not isinstance(name, str):
-                raise yaml.YAMLError(f"the key {name!r} is not text")
-            if names.count(name) > 1:
-                raise yaml.YAMLError(f"the key {name!r} is given twice")
-        return super().construct_mapping(node, deep=deep)
-
-
 def _build(kind: type[Config], mapping: Any, prefix: str, faults: list[str]) -> Config | None:
     if not isinstance(mapping, Mapping):
-        faults.append(f"{prefix.rstrip('.')} was {mapping!r}; expected settings as `name: value`.")
+        faults.append(f"{prefix.rstrip('.') or 'The whole'} was {mapping!r}; expected settings as `name: value`.")
         return None
     fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     hints = get_type_hints(kind)
@@ -226,7 +169,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _plain(item) for name, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, tuple | list) else value
-
-
-def _first_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

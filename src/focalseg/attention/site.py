@@ -17,8 +17,8 @@ class AttentionSite(nn.Module):
 
     def __init__(self, gate: Gate, *, gamma: float = 1.0) -> None:
         super().__init__()
-        if not gamma >= 0:
-            raise SettingError(f"gamma was {gamma}; the focal exponent of a site is a number >= 0.")
+        if not 0 <= gamma < float("inf"):
+            raise SettingError(f"gamma was {gamma}; the focal exponent of a site is a finite number >= 0.")
         self.gate = gate
         self.gamma = nn.Parameter(torch.tensor(float(gamma)))
         self.removed: Tensor | None = None
@@ -26,7 +26,7 @@ class AttentionSite(nn.Module):
     def forward(self, features: Tensor, gating_signal: Tensor | None = None) -> Tensor:
         """(B, C, *spatial) -> the same shape and dtype."""
         if self.removed is not None:
-            return features * self.removed.to(features.dtype)
+            return features * self.removed.to(features)
         return features * self.compute_coefficients(features, gating_signal).to(features.dtype)
 
     def compute_coefficients(self, features: Tensor, gating_signal: Tensor | None = None) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from focalseg.attention.gate import Gate
 
 MINIMUM_HIDDEN_CHANNELS = 4
+STARTING_BIAS = 0.5
 
 
 class SqueezeExcitation(Gate):
@@ -22,6 +23,8 @@ class SqueezeExcitation(Gate):
         hidden = max(channels // reduction, MINIMUM_HIDDEN_CHANNELS)
         self.squeeze = nn.Linear(channels, hidden)
         self.excite = nn.Linear(hidden, channels)
+        # With few hidden units all of them may start below 0 on every image, and a gate that starts dead stays a constant.
+        nn.init.constant_(self.squeeze.bias, STARTING_BIAS)
 
     @classmethod
     def for_site(cls, *, channels: int, gating_channels: int, spatial_dims: int) -> Self:  # noqa: ARG003

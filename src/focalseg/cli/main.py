@@ -37,13 +37,15 @@ def main() -> NoReturn:
     """Runs the command line and exits with a status: 0 done, 2 the call, 3 the data, 4 the machine, 130 or 143 stopped."""
     STOP.install()
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        sys.exit(app(prog_name="focalseg", standalone_mode=False) or 0)
     except DataError as error:
         fail(error.faults, error.exit_status)
     except FocalsegError as error:
         fail(str(error).splitlines(), error.exit_status)
     except TyperException as error:
-        fail([f"{error.format_message()} See `focalseg --help`."], 2)
+        # Typer has no message where it has just printed the help for a call without a command.
+        message = error.format_message().replace("Value error, ", "")
+        fail([f"{message} See `focalseg --help`."] if message else [], 2)
     except OSError as error:
         what = f"{error.filename or 'the machine'}: {error.strerror or error}"
         fail([f"{what}. Mend that and run the same command again."], MachineError.exit_status)

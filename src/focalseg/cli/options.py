@@ -27,8 +27,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on s
 
 def read_settings(preset: str, config: Path | None, assignments: list[str], *changes: dict[str, Any]) -> "Settings":
     """The preset, then the file, then --set: later ones on top."""
-    from focalseg.configuration import parse_assignments, read_yaml
     from focalseg.study.presets import build_settings
+    from focalseg.yaml_files import parse_assignments, read_yaml
 
     return build_settings(preset, *changes, read_yaml(config) if config else {}, parse_assignments(assignments))
 

@@ -71,7 +71,7 @@ def list_images(folder: Path) -> dict[str, Path]:
     """Image files of a folder by stem. Raises DataError where two files share a stem."""
     files: dict[str, Path] = {}
     faults = []
-    for path in sorted(folder.iterdir(), key=lambda path: natural_key(path.stem)):
+    for path in sorted(folder.iterdir(), key=lambda path: (natural_key(path.stem), path.suffix)):
         if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
             continue
         if path.stem in files:
@@ -131,6 +131,7 @@ def open_image(path: Path) -> Image.Image:
     try:
         file.load()
     except (OSError, ValueError, SyntaxError) as error:
+        file.close()
         raise DataError(f"{path}: cannot be decoded ({error}); expected an undamaged image. Replace the file.") from error
     return file
 
@@ -143,6 +144,7 @@ def _open_header(path: Path) -> Image.Image:
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(f"{path}: cannot be opened ({error}); expected a readable image. Replace the file.") from error
     if file.width * file.height > MOST_PIXELS:
+        file.close()
         raise DataError(
             f"{path}: has {file.width} x {file.height} pixels; at most {MOST_PIXELS:,} are decoded. Make it smaller."
         )

@@ -1,7 +1,7 @@
 """The Unified Focal loss for one channel, from logits."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -64,7 +64,8 @@ class UnifiedFocalLoss(nn.Module):
 
     def overlap_arm(self, logits: Tensor, target: Tensor) -> Tensor:
         """Modified focal Tversky: (B, N) -> (B, 2), background and foreground a column each."""
-        foreground, background = torch.sigmoid(logits), torch.sigmoid(-logits)
+        # The slope of exp(logsigmoid(z)) keeps its digits where that of sigmoid(z), formed as y (1 - y), loses them near 1.
+        foreground, background = F.logsigmoid(logits).exp(), F.logsigmoid(-logits).exp()
         missed = (target * background).sum(dim=1)
         invented = ((1 - target) * foreground).sum(dim=1)
         shortfall = torch.stack(
@@ -93,7 +94,25 @@ class UnifiedFocalLoss(nn.Module):
 def tversky_shortfall(hits: Tensor, false_negatives: Tensor, false_positives: Tensor, delta: float) -> Tensor:
     """1 - TI per image, formed as a ratio and not by subtraction, which would lose every digit at TI near 1."""
     errors = delta * false_negatives + (1 - delta) * false_positives
-    return errors / (hits + errors + EPSILON)
+    shortfall: Tensor = ShareOfErrors.apply(errors, hits + EPSILON)  # type: ignore[no-untyped-call]
+    return shortfall
+
+
+class ShareOfErrors(torch.autograd.Function):
+    """errors / (errors + hits), with slopes that are products and not differences of large terms."""
+
+    @staticmethod
+    def forward(ctx: Any, errors: Tensor, hits: Tensor) -> Tensor:
+        """Both (B,), non-negative, their sum positive."""
+        ctx.save_for_backward(errors, hits)
+        return errors / (errors + hits)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
+        """The slopes in errors and in hits."""
+        errors, hits = ctx.saved_tensors
+        scale = gradients[0] / (errors + hits) ** 2
+        return scale * hits, -scale * errors
 
 
 def flatten_pair(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

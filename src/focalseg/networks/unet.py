@@ -72,7 +72,7 @@ class UNet(nn.Module):
 
     Levels are counted from the finest: `encoder.0` and `decoder.0` work at full resolution, `skip.0` joins them, and
     `bottleneck` is the coarsest. widths gives the channels a level, so its length is the depth.
-    Any input size works that leaves the bottleneck at least one element an axis.
+    Any input size works that leaves the bottleneck at least one element, or two with instance norms.
     """
 
     def __init__(
@@ -86,6 +86,7 @@ class UNet(nn.Module):
         dropout: float = UNetConfig.dropout,
     ) -> None:
         super().__init__()
+        widths = tuple(widths) if isinstance(widths, list) else widths
         self.config = UNetConfig(
             spatial_dims=spatial_dims,
             in_channels=in_channels,
@@ -134,11 +135,16 @@ class UNet(nn.Module):
             axes = ", ".join("DHW"[-self.config.spatial_dims :])
             expected = f"(B, {self.config.in_channels}, {axes})"
             raise ShapeError(f"The image has shape {tuple(image.shape)}; this U-Net takes {expected}.")
-        smallest = 2 ** len(self.encoder)
-        if min(image.shape[2:]) < smallest:
+        levels, size = len(self.encoder), tuple(image.shape[2:])
+        if min(size) < 2**levels:
             raise ShapeError(
-                f"The image has spatial shape {tuple(image.shape[2:])}; a U-Net of {len(self.config.widths)} levels needs at "
-                f"least {smallest} along each axis. Give a larger image or fewer widths."
+                f"The image has spatial shape {size}; a U-Net of {levels + 1} levels needs at least {2**levels} along each "
+                "axis. Give a larger image or fewer widths."
+            )
+        if self.config.norm == "instance" and max(size) < 2 ** (levels + 1):
+            raise ShapeError(
+                f"The image has spatial shape {size}, one element in the bottleneck, where an instance norm needs two; "
+                f"give at least {2 ** (levels + 1)} along one axis, fewer widths or another norm."
             )
 
 
@@ -148,4 +154,6 @@ def build_norm(norm: Norm, channels: int, spatial_dims: int) -> nn.Module:
         return BATCH_NORMS[spatial_dims](channels)
     if norm == "instance":
         return INSTANCE_NORMS[spatial_dims](channels, affine=True)
-    return nn.GroupNorm(max(channels // CHANNELS_PER_GROUP, 1), channels)
+    most_groups = max(channels // CHANNELS_PER_GROUP, 1)
+    groups = next(count for count in range(most_groups, 0, -1) if channels % count == 0)
+    return nn.GroupNorm(groups, channels)

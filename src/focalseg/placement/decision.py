@@ -6,7 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from focalseg.configuration import CheckedConfig, from_mapping
 from focalseg.errors import SettingError
+from focalseg.files import write_text
 from focalseg.placement.evidence import Evidence
 from focalseg.placement.policies import POLICIES
 
@@ -14,7 +16,7 @@ SCHEMA = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class SiteDecision:
+class SiteDecision(CheckedConfig):
     """What was decided on one site, on which evidence (averaged over trainings), and why."""
 
     site: str
@@ -44,7 +46,7 @@ class Placement:
 
     def save(self, path: Path) -> None:
         """Writes the placement as JSON."""
-        path.write_text(json.dumps(self.to_mapping(), indent=2) + "\n", encoding="utf-8")
+        write_text(path, json.dumps(self.to_mapping(), indent=2, allow_nan=False) + "\n")
 
     def __str__(self) -> str:
         header = f"{'site':<12} {'gate':<5} {'gamma':>6} {'removal':>8} {'spread':>7}  decision ({self.policy})"
@@ -92,16 +94,21 @@ def read_placement(path: Path) -> Placement:
             raise SettingError(
                 f"{path} has schema {content['schema']!r}; this version reads {SCHEMA}. Make the placement anew."
             )
-        decisions = tuple(SiteDecision(**record) for record in content["sites"])
-        return Placement(policy=str(content.get("policy", "")), sites=decisions)
+        records = content["sites"]
+        if not isinstance(records, list):
+            raise TypeError("sites is no list")
+        decisions = tuple(from_mapping(SiteDecision, record) for record in records)
     except FileNotFoundError as error:
         raise SettingError(f"No file {path}; expected a placement.json that `focalseg place` wrote.") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        if isinstance(error, SettingError):
+        if isinstance(error, SettingError) and str(error).startswith(str(path)):
             raise
-        raise SettingError(
-            f"{path} is no placement ({type(error).__name__}); expected a placement.json of `focalseg place`."
-        ) from error
+        reason = str(error).splitlines()[0].rstrip(".") if isinstance(error, SettingError) else type(error).__name__
+        raise SettingError(f"{path} is no placement ({reason}); expected a placement.json of `focalseg place`.") from error
+    names = [decision.site for decision in decisions]
+    if len(set(names)) < len(names):
+        raise SettingError(f"{path} decides twice on one site; expected each site once. Take one of the two out.")
+    return Placement(policy=str(content.get("policy", "")), sites=decisions)
 
 
 def _mean(values: Sequence[float]) -> float:

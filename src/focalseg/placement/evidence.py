@@ -61,7 +61,11 @@ def gather_evidence(network: nn.Module, batches: Iterable[Batch], *, norm_batche
         raise SettingError("No validation batches were given; evidence needs at least one.")
     statistics_images = [images for images, _ in (validation if norm_batches is None else norm_batches)]
     kinds = {kind: name for name, kind in GATES.items()}
+    foreign = [name for name, site in filled.items() if type(site.gate) not in kinds]
+    if foreign:
+        raise SiteError(f"The gates at {', '.join(foreign)} are of no kind in the catalogue; known are {', '.join(GATES)}.")
     with kept_as_it_was(network):
+        estimate_norms(network, statistics_images)
         constants, spreads = measure_coefficients(filled, network, validation)
         whole = score_cases(network, validation, statistics_images)
         records = []
@@ -92,7 +96,7 @@ def measure_coefficients(
     sums: dict[str, list[Tensor]] = {name: [] for name in filled}
 
     def observe(name: str, site: AttentionSite, arguments: tuple[Tensor, ...]) -> None:
-        coefficients = site.compute_coefficients(*arguments).double().transpose(0, 1).flatten(1)
+        coefficients = site.compute_coefficients(*arguments).cpu().double().transpose(0, 1).flatten(1)
         count = torch.full_like(coefficients[:, 0], coefficients.shape[1])
         sums[name].append(torch.stack([coefficients.sum(dim=1), coefficients.square().sum(dim=1), count]))
 
@@ -122,7 +126,10 @@ def score_cases(network: nn.Module, batches: Sequence[Batch], statistics_images:
     estimate_norms(network, statistics_images)
     scores = []
     for images, masks in batches:
-        predicted = torch.sigmoid(network(images)[:, 0].float()) > THRESHOLD
+        logits = network(images)
+        if logits.shape[1] != 1:
+            raise SettingError(f"The network has {logits.shape[1]} output channels; evidence is gathered on one, foreground.")
+        predicted = torch.sigmoid(logits[:, 0].float()) > THRESHOLD
         for prediction, mask in zip(predicted.cpu().numpy(), masks.bool().cpu().numpy(), strict=True):
             scores.append(measure_overlap(prediction, mask.reshape(prediction.shape)).dice)
     return torch.tensor(scores, dtype=torch.float64)

@@ -5,6 +5,8 @@ from torch import nn
 
 from focalseg.placement.sites import attention_sites
 
+RUNNING_MEANS = {"exp_avg", "momentum_buffer"}
+
 
 def read_gammas(network: nn.Module) -> dict[str, float]:
     """gamma by site name."""
@@ -26,6 +28,6 @@ def project_gammas(network: nn.Module, optimiser: torch.optim.Optimizer | None =
     for gamma in gamma_parameters(network):
         if gamma < 0:
             gamma.zero_()
-            momentum = optimiser.state.get(gamma, {}).get("exp_avg") if optimiser else None
-            if momentum is not None:
-                momentum.zero_()
+            state = optimiser.state.get(gamma, {}) if optimiser else {}
+            for name in RUNNING_MEANS & state.keys():
+                state[name].zero_()

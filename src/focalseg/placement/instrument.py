@@ -32,9 +32,9 @@ def instrument(network: nn.Module, gates: Sequence[str] = ("se", "ag")) -> tuple
 
 def plan_layout(network: nn.Module, gates: Sequence[str]) -> dict[str, str]:
     """Kind of gate by site, for every site that one of the kinds fits."""
+    if isinstance(gates, str) or not gates:
+        raise SettingError(f"gates was {gates!r}; expected one or more of {', '.join(GATES)}, such as ('se', 'ag').")
     chosen = {name: GATES[name] for name in gates}
-    if not chosen:
-        raise SettingError(f"No kind of gate was named; known are {', '.join(GATES)}.")
     return {
         site.name: name
         for site in sites(network)
@@ -52,7 +52,7 @@ def fill_sites(network: nn.Module, layout: Mapping[str, str]) -> tuple[Touched, 
     parameter = next(network.parameters())
     filled = [AttentionSite(build_gate(layout[site.name], site)) for site in chosen]
     for site, attention in zip(chosen, filled, strict=True):
-        network.set_submodule(site.path, attention.to(device=parameter.device))
+        network.set_submodule(site.path, attention.to(device=parameter.device, dtype=parameter.dtype))
     return tuple(Touched(site=site.name, gate=layout[site.name]) for site in chosen)
 
 

@@ -4,6 +4,8 @@ import copy
 
 from torch import nn
 
+from focalseg.attention import GATES
+from focalseg.errors import SiteError
 from focalseg.networks.unet import Passage
 from focalseg.placement.decision import Placement
 from focalseg.placement.instrument import fill_sites
@@ -15,9 +17,15 @@ def apply_placement(network: nn.Module, placement: Placement) -> nn.Module:
 
     Kept sites that already hold attention keep it, weights and gamma; kept sites that are empty get a fresh gate; all other
     attention is gone. Where the gammas of the sites taken away are 0, the outputs are the same to the bit.
-    Raises SiteError for a site that the network does not have.
+    Raises SiteError for a site that the network does not have or that holds another kind of gate.
     """
     select_sites(network, placement.layout)
+    for name, attention in attention_sites(network).items():
+        planned = placement.layout.get(name)
+        if planned is not None and not isinstance(attention.gate, GATES[planned]):
+            raise SiteError(
+                f"{name} holds {type(attention.gate).__name__} where the placement has {planned!r}; start from a plain one."
+            )
     lean = copy.deepcopy(network)
     filled = attention_sites(lean)
     for site in select_sites(lean, [name for name in filled if name not in placement.layout]):

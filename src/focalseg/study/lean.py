@@ -7,12 +7,13 @@ from typing import Any
 
 from torch import nn
 
-from focalseg.configuration import from_mapping, read_yaml, to_mapping
+from focalseg.configuration import from_mapping, to_mapping
 from focalseg.evaluation.verdict import Verdict
 from focalseg.files import write_text, write_whole
 from focalseg.study.output import CONFIG
 from focalseg.study.runs import WEIGHTS, rebuild_network
 from focalseg.training.run import RunConfig
+from focalseg.yaml_files import read_yaml
 
 LEAN_CONFIG = "config.json"
 CARD = """# Lean network for {data}

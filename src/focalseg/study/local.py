@@ -72,7 +72,7 @@ def _await(futures: list[Future[None]]) -> None:
 
 def _start_worker(threads: int) -> None:
     torch.set_num_threads(threads)
-    STOP.install()
+    STOP.install(worker=True)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with_parent, args=(parent.sentinel,), daemon=True).start()

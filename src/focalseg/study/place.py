@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
-from focalseg.configuration import to_mapping
 from focalseg.data.case import Case
 from focalseg.data.preparation import plan_preparation
 from focalseg.data.splits import Split, split_by_group
@@ -28,12 +26,23 @@ from focalseg.study.local import choose_workers, run_locally
 from focalseg.study.output import claim_folder
 from focalseg.study.presets import Settings
 from focalseg.study.runs import RunPlan, RunResult, dice_matrix, load_network, read_cases, read_evidence, read_result
+from focalseg.training.loop import open_fabric
 from focalseg.training.run import Device, RunConfig, build_network
+from focalseg.yaml_files import write_yaml
 
 PLACEMENT, SPLITS, EXAMPLES = "placement.json", "splits.json", "examples.npz"
 EXAMPLE_COUNT = 6
 Watch = Callable[[str, Sequence[RunPlan]], AbstractContextManager[object]]
 """(what is being done, the runs it consists of) -> a context that may show their progress."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceJob:
+    """What a folder of the main job was made for."""
+
+    data: str
+    seed: int
+    settings: Settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +70,8 @@ def place(
     are then compared, seed by seed, on test data that nothing else looks at. Resumes whatever an earlier call left unfinished.
     Everything about the data and the settings is checked before the first file is written.
     """
-    base, split = prepare(source, settings, seed)
-    job = {"data": source, "seed": seed, **to_mapping(settings)}
-    claim_folder(folder, yaml.safe_dump(job, sort_keys=False, allow_unicode=True))
+    base, split = prepare(source, settings, seed, device)
+    claim_folder(folder, write_yaml(PlaceJob(data=source, seed=seed, settings=settings)))
     write_text(folder / SPLITS, json.dumps(describe_splits(source, [split]), indent=1) + "\n")
     probe_seeds = range(seed, seed + settings.seeds)
     fresh_seeds = range(seed + settings.seeds, seed + 2 * settings.seeds)
@@ -104,8 +112,9 @@ def place(
     return PlaceResult(folder=folder, verdict=verdict, placement=placement)
 
 
-def prepare(source: str, settings: Settings, seed: int) -> tuple[RunConfig, Split]:
+def prepare(source: str, settings: Settings, seed: int, device: Device) -> tuple[RunConfig, Split]:
     """The plain run on the data and its split, everything read and checked, nothing written."""
+    open_fabric(device)
     cases = read_cases(source)
     split = split_by_group(
         list(cases), [case.group for case in cases.values()], folds=settings.split.folds, seed=settings.split.seed

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from focalseg.configuration import from_mapping, read_yaml, write_yaml
+from focalseg.configuration import from_mapping
 from focalseg.data.case import Case
 from focalseg.data.reading import read_dataset
 from focalseg.data.splits import Split
@@ -29,6 +29,7 @@ from focalseg.study.output import CONFIG, claim_folder
 from focalseg.study.stopping import STOP
 from focalseg.training.loop import Run, StopRequested, TrainingData, train
 from focalseg.training.run import Device, RunConfig, build_network
+from focalseg.yaml_files import read_yaml, write_yaml
 
 CASES, WEIGHTS, RESULT, EVIDENCE = "cases.csv", "model.safetensors", "result.json", "evidence.json"
 NORM_BATCHES = 8

@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from focalseg.attention import GATES
-from focalseg.configuration import write_yaml
 from focalseg.errors import SettingError
 from focalseg.files import write_text
 from focalseg.placement.decision import read_placement
@@ -15,13 +14,14 @@ from focalseg.study.place import SPLITS, Watch, describe_splits, prepare
 from focalseg.study.presets import Settings
 from focalseg.study.runs import RunPlan, RunResult, execute, read_result
 from focalseg.training.run import Device, RunConfig, build_network
+from focalseg.yaml_files import write_yaml
 
 
 def train_one(
     source: str, folder: Path, settings: Settings, *, attention: str, seed: int, device: Device, watch: Watch
 ) -> RunResult:
     """Trains and scores one network in `folder`; attention as `read_layout` takes it. Goes on after an interruption."""
-    base, split = prepare(source, settings, seed)
+    base, split = prepare(source, settings, seed, device)
     config = replace(base, attention=read_layout(attention, base, settings))
     claim_folder(folder, write_yaml(config))
     write_text(folder / SPLITS, json.dumps(describe_splits(source, [split]), indent=1) + "\n")

@@ -14,9 +14,11 @@ class StopSwitch:
     def __init__(self) -> None:
         self.requested = 0
         self._deferring = False
+        self._worker = False
 
-    def install(self) -> None:
-        """From now on this process is stopped through the switch."""
+    def install(self, *, worker: bool = False) -> None:
+        """From now on this process is stopped through the switch; a worker that has nothing to save leaves without a word."""
+        self._worker = worker
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._receive)
 
@@ -36,7 +38,7 @@ class StopSwitch:
     def _receive(self, number: int, _frame: FrameType | None) -> None:
         self.requested = number
         if not self._deferring:
-            raise Interrupted(number)
+            raise SystemExit(128 + number) if self._worker else Interrupted(number)
 
 
 STOP = StopSwitch()

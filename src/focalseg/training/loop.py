@@ -13,7 +13,6 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from focalseg.configuration import write_yaml
 from focalseg.data.batches import DROPOUT_STREAM, augment, select_batch, stream_seed
 from focalseg.errors import MachineError, SettingError
 from focalseg.evaluation.metrics import measure_overlap
@@ -22,7 +21,8 @@ from focalseg.placement.gammas import project_gammas, read_gammas
 from focalseg.training.checkpoint import load_checkpoint, save_checkpoint
 from focalseg.training.metrics_log import MetricsLog
 from focalseg.training.optimisation import build_optimiser, current_rate
-from focalseg.training.run import Device, RunConfig, TrainingConfig, build_network
+from focalseg.training.run import Device, Precision, RunConfig, build_network
+from focalseg.yaml_files import write_yaml
 
 CHECKPOINT = "last.ckpt"
 METRICS = "metrics.csv"
@@ -49,7 +49,7 @@ class Run:
     def __init__(self, config: RunConfig, data: TrainingData, folder: Path, *, device: Device = "auto") -> None:
         self.config, self.folder = config, folder
         self.identity = write_yaml(config)
-        self.fabric = open_fabric(device, config.training)
+        self.fabric = open_fabric(device, config.training.precision)
         self.network = build_network(config)
         if config.network.spatial_dims == 2:
             self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -70,6 +70,7 @@ class Run:
 
     @property
     def finished(self) -> bool:
+        """Whether every step is done."""
         return self.step >= self.config.training.steps
 
     def advance(self) -> None:
@@ -186,9 +187,9 @@ def build_loss(config: RunConfig) -> UnifiedFocalLoss:
     )
 
 
-def open_fabric(device: Device, config: TrainingConfig) -> Fabric:
+def open_fabric(device: Device, precision: Precision = "32-true") -> Fabric:
     """One device at one precision. Raises MachineError where this machine has no such device."""
     try:
-        return Fabric(accelerator=device, devices=1, precision=config.precision)
+        return Fabric(accelerator=device, devices=1, precision=precision)
     except Exception as error:
-        raise MachineError(f"--device {device} cannot be used here ({error}); use --device cpu or auto.") from error
+        raise MachineError(f"--device {device} is not to be had on this machine; use --device cpu or auto.") from error

@@ -13,6 +13,7 @@ from focalseg.networks.unet import UNet, UNetConfig
 from focalseg.placement.instrument import fill_sites
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["32-true", "bf16-mixed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,7 @@ class TrainingConfig(CheckedConfig):
     gamma_learning_rate_factor: float = setting(10.0, at_least=0)
     weight_decay: float = setting(1e-2, at_least=0)
     augmentation: bool = True
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    precision: Precision = "32-true"
     log_every: int = setting(10, at_least=1)
     validate_every: int = setting(100, at_least=1)
 

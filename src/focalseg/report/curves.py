@@ -1,0 +1,193 @@
+"""Line charts as inline SVG, drawn by matplotlib and coloured by the page, so that they follow its light or dark scheme."""
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from focalseg.report.contents import Array, Curve, SiteFinding, TrainingLog
+
+POINTS_PER_INCH = 72
+WIDTH, HEIGHT = 400, 250
+"""Of a chart in its own units; a letter is 12 of them high and a chart is never shown narrower than 340 pixels."""
+FONT_SIZE = 12
+COLOURS = {
+    "ink": "#010101",
+    "faint": "#020202",
+    "plain": "#030303",
+    "everywhere": "#040404",
+    "lean": "#050505",
+    "encoder": "#060606",
+    "bottleneck": "#070707",
+    "skip": "#080808",
+    "decoder": "#090909",
+    "dropped": "#0a0a0a",
+}
+"""Stand-ins that matplotlib writes and `finish` replaces by the page's own colours of these names."""
+ARM_COLOURS = {"none": "plain", "all": "everywhere", "placed": "lean"}
+LEVEL_DASHES = ("-", "--", ":", "-.")
+STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "font.size": FONT_SIZE,
+    "axes.linewidth": 0.8,
+    "text.color": COLOURS["ink"],
+    "axes.labelcolor": COLOURS["ink"],
+    "axes.edgecolor": COLOURS["faint"],
+    "xtick.color": COLOURS["faint"],
+    "ytick.color": COLOURS["faint"],
+    "xtick.labelcolor": COLOURS["ink"],
+    "ytick.labelcolor": COLOURS["ink"],
+}
+
+
+def draw_gammas(log: TrainingLog, findings: Sequence[SiteFinding], highest: float) -> str:
+    """Paths of the exponents of one training, a line a site with its name at the end. highest: of the common axis."""
+    kept = {finding.site for finding in findings if finding.kept is not False}
+    with mpl.rc_context(STYLE):
+        figure, axes = _start("training step", "gamma", right=0.775)
+        axes.axhline(1.0, color=COLOURS["faint"], linewidth=0.8, linestyle=(0, (2, 2)))
+        ends: dict[str, float] = {}
+        for site, curve in log.gammas.items():
+            if not curve.steps.size:
+                continue
+            family, _, level = site.partition(".")
+            dash = LEVEL_DASHES[int(level or 0) % len(LEVEL_DASHES)]
+            width = 2.0 if site in kept else 1.0
+            axes.plot(curve.steps, curve.values, color=COLOURS[family], linestyle=dash, linewidth=width)
+            ends[site] = float(curve.values[-1])
+        axes.set_ylim(0, highest)
+        axes.set_xlim(0, None)
+        axes.margins(x=0)
+        _label_ends(axes, ends, kept, highest)
+        return finish(figure, f"gamma of every site over the steps of the training with seed {log.seed}")
+
+
+def draw_training(logs: Mapping[str, Sequence[TrainingLog]], quantity: str, title: str) -> str:
+    """A quantity of every arm, loss or validation_dice: its trainings as thin lines, their mean as a thick one."""
+    with mpl.rc_context(STYLE):
+        figure, axes = _start("training step", title, right=0.82)
+        ends: dict[str, float] = {}
+        for arm, trainings in logs.items():
+            curves = [curve for curve in (getattr(log, quantity) for log in trainings) if curve.steps.size]
+            if not curves:
+                continue
+            colour = COLOURS[ARM_COLOURS.get(arm, "lean")]
+            if len(curves) > 1:
+                for curve in curves:
+                    axes.plot(curve.steps, curve.values, color=colour, linewidth=0.8, alpha=0.5)
+            mean = average_curves(curves)
+            axes.plot(
+                mean.steps, mean.values, color=colour, linewidth=2, marker="o" if mean.steps.size < 12 else "", markersize=3
+            )
+            ends[arm] = float(mean.values[-1])
+        low, high = axes.get_ylim()
+        axes.set_ylim(max(low, 0.0), min(high, 1.02) if quantity == "validation_dice" else high)
+        axes.set_xlim(0, None)
+        axes.margins(x=0)
+        if len(logs) > 1:
+            _label_arms(axes, ends)
+        return finish(figure, f"{title} over training steps")
+
+
+def draw_histogram(scores: Array) -> str:
+    """How many test cases reached which Dice. scores (N,) in [0, 1]."""
+    with mpl.rc_context(STYLE):
+        figure, axes = _start("Dice", "test cases", right=0.96)
+        axes.hist(scores, bins=np.linspace(0, 1, 21).tolist(), color=COLOURS["lean"], rwidth=0.86)
+        axes.set_xlim(0, 1)
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+        return finish(figure, "how many test cases reached which Dice")
+
+
+def average_curves(curves: Sequence[Curve]) -> Curve:
+    """Their mean at the steps that all of them have."""
+    shared = curves[0].steps
+    for curve in curves[1:]:
+        shared = np.intersect1d(shared, curve.steps)
+    values = [curve.values[np.isin(curve.steps, shared)] for curve in curves]
+    if not shared.size or any(len(value) != len(shared) for value in values):
+        return curves[0]
+    return Curve(steps=shared, values=np.mean(values, axis=0))
+
+
+def highest_gamma(logs: Sequence[TrainingLog]) -> float:
+    """The top of an axis that holds the paths of all these trainings."""
+    tops = [float(curve.values.max()) for log in logs for curve in log.gammas.values() if curve.values.size]
+    return 1.08 * max([1.4, *tops])
+
+
+def spread_labels(wanted: Mapping[str, float], gap: float, low: float, high: float) -> dict[str, float]:
+    """Heights as near as wanted that stand a gap apart and, where there is room, between low and high."""
+    placed: dict[str, float] = {}
+    floor = low
+    for name, height in sorted(wanted.items(), key=lambda item: item[1]):
+        placed[name] = max(height, floor)
+        floor = placed[name] + gap
+    ceiling = high
+    for name, height in sorted(placed.items(), key=lambda item: -item[1]):
+        placed[name] = min(height, ceiling)
+        ceiling = placed[name] - gap
+    return placed
+
+
+def finish(figure: Figure, label: str) -> str:
+    """The figure as an SVG element to stand in a page: named for a listener, without a size, ids of no use or addresses."""
+    buffer = io.BytesIO()
+    nameless = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    with mpl.rc_context({"svg.hashsalt": label}):  # ids repeat from report to report and differ from chart to chart
+        figure.savefig(buffer, format="svg", transparent=True, metadata=nameless)
+    text = buffer.getvalue().decode("utf-8")
+    text = text[text.index("<svg") :].strip()
+    head, body = text.split(">", 1)
+    view = re.search(r'viewBox="[^"]*"', head)
+    body = re.sub(r"<style.*?</style>", "", body, flags=re.DOTALL)  # it would rule the whole page
+    body = re.sub(r' id="(?:figure|axes|patch|matplotlib\.axis|xtick|ytick|line2d|text)_\d+"', "", body)
+    for name, colour in COLOURS.items():
+        body = body.replace(colour, f"var(--{name})")
+    return f'<svg class="chart" {view.group(0) if view else ""} role="img" aria-label="{label}">{body}'
+
+
+def _start(across: str, up: str, *, right: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(WIDTH / POINTS_PER_INCH, HEIGHT / POINTS_PER_INCH))
+    FigureCanvasSVG(figure)
+    axes = figure.add_axes((0.16, 0.185, right - 0.16, 0.775))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_xlabel(across)
+    axes.set_ylabel(up)
+    axes.locator_params(nbins=5)
+    return figure, axes
+
+
+def _label_ends(axes: Axes, ends: Mapping[str, float], kept: set[str], highest: float) -> None:
+    gap = highest * 1.12 * FONT_SIZE / (0.775 * HEIGHT)
+    for site, height in spread_labels(ends, gap, gap / 2, highest).items():
+        weight = "bold" if site in kept else "normal"
+        _write_beside(axes, site, height, COLOURS[site.partition(".")[0]], weight)
+
+
+def _label_arms(axes: Axes, ends: Mapping[str, float]) -> None:
+    low, high = axes.get_ylim()
+    gap = (high - low) * 1.15 * FONT_SIZE / (0.775 * HEIGHT)
+    for arm, height in spread_labels(ends, gap, low, high).items():
+        _write_beside(axes, arm, height, COLOURS[ARM_COLOURS.get(arm, "lean")], "bold")
+
+
+def _write_beside(axes: Axes, text: str, height: float, colour: str, weight: str) -> None:
+    axes.annotate(
+        text,
+        (1, height),
+        xycoords=("axes fraction", "data"),
+        xytext=(5, 0),
+        textcoords="offset points",
+        va="center",
+        color=colour,
+        weight=weight,
+        annotation_clip=False,
+    )

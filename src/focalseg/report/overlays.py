@@ -1,0 +1,115 @@
+"""Predictions laid over images: a PNG of the image, and outlines as paths that stay sharp at any size."""
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from focalseg.evaluation.metrics import measure_overlap
+from focalseg.report.contents import Array, Example
+
+LONGEST_SIDE = 384
+"""Pixels of a picture in the page; larger images are shrunk, or the page would weigh more than the report is worth."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """One arm's prediction on an image. outline: an SVG path in pixels of the picture."""
+
+    arm: str
+    dice: float
+    outline: str
+    empty: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """An example as it is shown. width and height in pixels of the embedded image; truth: the outline of the true mask."""
+
+    name: str
+    width: int
+    height: int
+    data: str
+    truth: str
+    truth_empty: bool
+    panels: tuple[Panel, ...]
+
+
+def draw_examples(examples: Sequence[Example]) -> tuple[Picture, ...]:
+    """Pictures of all examples; scores are taken at the case's own resolution, before anything is shrunk."""
+    return tuple(_draw_example(example) for example in examples)
+
+
+def _draw_example(example: Example) -> Picture:
+    height, width = example.mask.shape
+    shrink = min(1.0, LONGEST_SIDE / max(height, width))
+    size = (max(round(width * shrink), 1), max(round(height * shrink), 1))
+    panels = tuple(
+        Panel(
+            arm=arm,
+            dice=measure_overlap(prediction, example.mask).dice,
+            outline=trace_outline(_shrink_mask(prediction, size)),
+            empty=not prediction.any(),
+        )
+        for arm, prediction in example.predictions.items()
+    )
+    return Picture(
+        name=example.name,
+        width=size[0],
+        height=size[1],
+        data=encode_image(example.image, size),
+        truth=trace_outline(_shrink_mask(example.mask, size)),
+        truth_empty=not example.mask.any(),
+        panels=panels,
+    )
+
+
+def encode_image(image: Array, size: tuple[int, int]) -> str:
+    """(C, H, W) of any number type -> PNG of (width, height) as a data URI. Three channels are colour, others averaged."""
+    pixels = image if image.shape[0] in (1, 3) else image.mean(axis=0, keepdims=True)
+    if pixels.dtype != np.uint8:
+        pixels = _stretch(pixels)
+    picture = Image.fromarray(np.ascontiguousarray(pixels[0] if len(pixels) == 1 else np.moveaxis(pixels, 0, -1)))
+    if picture.size != size:
+        picture = picture.resize(size, Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def trace_outline(mask: Array) -> str:
+    """(H, W) bool -> SVG path along the edges between pixels inside and outside, in pixels. Empty for an empty mask."""
+    padded = np.pad(mask, 1)
+    horizontal = _find_runs(padded[1:, 1:-1] != padded[:-1, 1:-1])
+    vertical = _find_runs((padded[1:-1, 1:] != padded[1:-1, :-1]).T)
+    across = [f"M{start} {line}h{length}" for line, start, length in horizontal]
+    down = [f"M{line} {start}v{length}" for line, start, length in vertical]
+    return "".join(across + down)
+
+
+def _find_runs(edges: Array) -> list[tuple[int, int, int]]:
+    """(lines, positions) bool -> line, start and length of every unbroken run along a line."""
+    change = np.diff(np.pad(edges, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    lines, starts = np.nonzero(change == 1)
+    _, ends = np.nonzero(change == -1)
+    return list(zip(lines.tolist(), starts.tolist(), (ends - starts).tolist(), strict=True))
+
+
+def _shrink_mask(mask: Array, size: tuple[int, int]) -> Array:
+    """True where at least half of the pixel is; a mask that fits already is handed through."""
+    if mask.shape == size[::-1]:
+        return mask
+    shares = Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BOX)
+    return np.asarray(shares) >= 128
+
+
+def _stretch(pixels: Array) -> Array:
+    """Between the 1st and the 99th percentile, to uint8; pixels that are not finite become black."""
+    values = pixels.astype(np.float64)
+    finite = values[np.isfinite(values)]
+    low, high = np.percentile(finite, [1, 99]) if finite.size else (0.0, 1.0)
+    scaled = (np.nan_to_num(values, nan=low, posinf=high, neginf=low) - low) / max(high - low, 1e-12)
+    return (scaled.clip(0, 1) * 255).astype(np.uint8)

@@ -1,0 +1,130 @@
+"""One self-contained HTML page for a placement or a single run."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from focalseg.errors import SettingError
+from focalseg.evaluation.statistics import REPLICATES, Estimate, estimate_mean
+from focalseg.files import write_text
+from focalseg.report import curves, intervals, wording
+from focalseg.report.contents import PlacementContents, RunContents
+from focalseg.report.drawing import draw_network
+from focalseg.report.overlays import draw_examples
+from focalseg.report.reading import read_placement_contents, read_run_contents
+from focalseg.study.output import CONFIG
+from focalseg.study.place import PLACEMENT
+from focalseg.study.runs import RESULT
+
+PAGE = Path("report") / "index.html"
+BAR_WIDTH = 160.0
+WORST_CASES = 5
+EXPECTED = "expected a folder that `focalseg place`, `focalseg demo` or `focalseg train` filled"
+SCORES = ("dice", "iou", "precision", "recall")
+
+
+def write_report(folder: Path) -> Path:
+    """Writes report/index.html into the folder of a placement or a run, from its files alone, and returns its path.
+
+    The same files give the same bytes. Raises SettingError for a folder that is neither, and for a damaged file in it.
+    """
+    if (folder / PLACEMENT).is_file():
+        page = render_placement(read_placement_contents(folder))
+    elif (folder / RESULT).is_file():
+        page = render_run(read_run_contents(folder))
+    else:
+        raise SettingError(_explain_no_report(folder))
+    write_text(folder / PAGE, page)
+    return folder / PAGE
+
+
+def render_placement(contents: PlacementContents) -> str:
+    """The page of a placement as HTML."""
+    differences = (contents.difference, contents.all_minus_none)
+    axis = intervals.difference_axis(differences)
+    dots = [dot for arm in contents.arms for dot in arm.dice_per_training]
+    scores = intervals.score_axis([arm.dice for arm in contents.arms], dots, width=BAR_WIDTH)
+    probes = contents.logs.get("all", ())
+    highest = curves.highest_gamma(probes)
+    trained = {arm: logs for arm, logs in contents.logs.items() if logs}
+    return _render(
+        "placement.html.j2",
+        contents=contents,
+        drawing=draw_network(contents.widths, contents.sites),
+        axis=axis,
+        rows=[
+            ("placed \N{MINUS SIGN} none", axis.bar(contents.difference), contents.difference),
+            ("all \N{MINUS SIGN} none", axis.bar(contents.all_minus_none), contents.all_minus_none),
+        ],
+        score_axis=scores,
+        score_bars={arm.name: scores.bar(arm.dice, arm.dice_per_training) for arm in contents.arms},
+        gamma_charts=[(log.seed, curves.draw_gammas(log, contents.sites, highest)) for log in probes if log.gammas],
+        training_charts=_draw_trainings(trained),
+        seeds={arm: [log.seed for log in logs] for arm, logs in contents.logs.items()},
+        pictures=draw_examples(contents.examples),
+        visible=(contents.difference.high - contents.difference.low) / 2,
+    )
+
+
+def render_run(contents: RunContents) -> str:
+    """The page of a single run as HTML."""
+    test = contents.scores_of("test")
+    dice = np.array([score.overlap.dice for score in test])
+    logs = {"run": (contents.log,)}
+    charts = [(contents.config.seed, curves.draw_gammas(contents.log, contents.sites, curves.highest_gamma([contents.log])))]
+    return _render(
+        "run.html.j2",
+        contents=contents,
+        drawing=draw_network(contents.config.network.widths, contents.sites),
+        parts_scores={part: _summarise(contents, part) for part in ("test", "validation") if contents.scores_of(part)},
+        cases=len(test),
+        groups=len({score.group for score in test}),
+        gamma_charts=charts if contents.log.gammas else [],
+        training_charts=[*_draw_trainings(logs), ("Dice of the test cases", curves.draw_histogram(dice))],
+        worst=sorted(test, key=lambda score: score.overlap.dice)[:WORST_CASES],
+        both_empty=sum(score.overlap.true_pixels == score.overlap.predicted_pixels == 0 for score in test),
+        one_empty=sum((score.overlap.true_pixels == 0) != (score.overlap.predicted_pixels == 0) for score in test),
+    )
+
+
+def _summarise(contents: RunContents, part: str) -> dict[str, Estimate]:
+    """Every score of a part with its interval over groups."""
+    scores = contents.scores_of(part)
+    groups = [score.group for score in scores]
+    return {name: estimate_mean(np.array([getattr(score.overlap, name) for score in scores]), groups) for name in SCORES}
+
+
+def _draw_trainings(logs: dict[str, Any]) -> list[tuple[str, str]]:
+    charts = []
+    for quantity, title in (("loss", "training loss"), ("validation_dice", "validation Dice")):
+        if any(getattr(log, quantity).steps.size for trainings in logs.values() for log in trainings):
+            charts.append((title, curves.draw_training(logs, quantity, title)))
+    return charts
+
+
+def _render(template: str, **values: Any) -> str:
+    environment = Environment(
+        loader=PackageLoader("focalseg.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for name in ("decimal", "signed", "grouped", "magnitude", "duration", "percent_more", "describe_gate", "counted", "listed"):
+        environment.filters[name] = getattr(wording, name)
+    return environment.get_template(template).render(replicates=REPLICATES, **values)
+
+
+def _explain_no_report(folder: Path) -> str:
+    if not folder.exists():
+        return f"There is no folder {folder}; {EXPECTED}. Check the path."
+    if not folder.is_dir():
+        return f"{folder} is a file; {EXPECTED}. Give the folder."
+    if (folder / CONFIG).is_file():
+        return (
+            f"{folder} has a {CONFIG} but neither {PLACEMENT} nor {RESULT}: its job has not ended; {EXPECTED} to the end. "
+            "Run the same command again, it goes on where it stopped."
+        )
+    return f"{folder} has neither {PLACEMENT} nor {RESULT}; {EXPECTED}. Give such a folder."

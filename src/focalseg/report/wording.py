@@ -1,0 +1,60 @@
+"""Numbers and names as a person reads them."""
+
+MINUS = "\N{MINUS SIGN}"
+GATE_NAMES = {"se": "SE (Squeeze-and-Excitation)", "ag": "AG (Attention Gate)"}
+
+
+def decimal(value: float, places: int = 3) -> str:
+    """A number with a true minus sign; what rounds to zero has no sign."""
+    text = f"{value:.{places}f}"
+    if float(text) == 0:
+        return text.lstrip("-")
+    return text.replace("-", MINUS)
+
+
+def signed(value: float, places: int = 3) -> str:
+    """A difference, its sign always shown unless it rounds to zero."""
+    text = decimal(value, places)
+    return text if text.startswith(MINUS) or float(text) == 0 else f"+{text}"
+
+
+def grouped(value: float) -> str:
+    """A whole number with a thin space between thousands."""
+    return f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def magnitude(value: float) -> str:
+    """A large count with its prefix, three digits: 49.5 M."""
+    for prefix, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if value >= size:
+            return f"{value / size:.3g}\N{NO-BREAK SPACE}{prefix}"
+    return f"{value:.0f}"
+
+
+def duration(seconds: float) -> str:
+    """A time in the unit that suits it."""
+    if seconds < 100:
+        return f"{seconds:.1f}\N{NO-BREAK SPACE}s"
+    if seconds < 6000:
+        return f"{seconds / 60:.1f}\N{NO-BREAK SPACE}min"
+    return f"{seconds / 3600:.1f}\N{NO-BREAK SPACE}h"
+
+
+def percent_more(value: float, base: float) -> str:
+    """How much more value is than base, in percent. Empty for a base of 0."""
+    return f"{signed(100 * (value - base) / base, 1)}\N{NO-BREAK SPACE}%" if base else ""
+
+
+def describe_gate(gate: str) -> str:
+    """A gate by its short and its long name."""
+    return GATE_NAMES.get(gate, gate.upper())
+
+
+def counted(number: int, noun: str) -> str:
+    """1 case, 2 cases."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(items: list[str]) -> str:
+    """0, 1 and 2."""
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""

@@ -1,0 +1,227 @@
+"""A site against NumPy: the host at gamma 0, the published module at gamma 1, a shut path at large gamma."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from focalseg.attention.gate import Gate
+from focalseg.attention.site import AttentionSite
+from focalseg.errors import SettingError, ShapeError
+
+GateCase = tuple[Gate, Tensor, Tensor | None]
+BuildGateCase = Callable[..., GateCase]
+Weights = dict[str, np.ndarray]
+EVERY_SIZE = [(8,), (9,), (6, 4), (5, 7), (4, 4, 6), (5, 4, 3)]
+
+
+def sigmoid(logit: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-logit))
+
+
+def squeeze_and_excitation(weights: Weights, x: np.ndarray) -> np.ndarray:
+    """Hu et al. 2018: s = sigmoid(W2 relu(W1 z + b1) + b2), z the mean over space. -> (B, C, 1, ...)."""
+    z = x.reshape(*x.shape[:2], -1).mean(axis=2)
+    hidden = np.maximum(z @ weights["squeeze.weight"].T + weights["squeeze.bias"], 0)
+    s = sigmoid(hidden @ weights["excite.weight"].T + weights["excite.bias"])
+    return s.reshape(*s.shape, *(1,) * (x.ndim - 2))
+
+
+def attention_gate(weights: Weights, x: np.ndarray, g: np.ndarray) -> np.ndarray:
+    """Oktay et al. 2018: additive attention on the grid of g, its logit raised linearly to the grid of x. -> (B, 1, ...)."""
+    axes = x.ndim - 2
+    projected = strided_by_two(weights["project_features.weight"], x)
+    signal = one_by_one(weights["project_signal.weight"], g) + weights["project_signal.bias"].reshape(-1, *[1] * axes)
+    logit = one_by_one(weights["score.weight"], np.maximum(projected + signal, 0)) + weights["score.bias"]
+    for axis in range(axes):
+        logit = raise_linearly(logit, axis + 2, x.shape[axis + 2])
+    return sigmoid(logit)
+
+
+def one_by_one(kernel: np.ndarray, x: np.ndarray) -> np.ndarray:
+    return np.einsum("oi,bi...->bo...", kernel.reshape(kernel.shape[:2]), x)
+
+
+def strided_by_two(kernel: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Convolution with a kernel of 2 and a stride of 2 an axis; an odd last element is left out."""
+    coarse = [n // 2 for n in x.shape[2:]]
+    total = np.zeros((x.shape[0], kernel.shape[0], *coarse))
+    for corner in np.ndindex(*kernel.shape[2:]):
+        taps = x[(..., *(slice(start, start + 2 * n, 2) for start, n in zip(corner, coarse, strict=True)))]
+        total += np.einsum("oi,bi...->bo...", kernel[(..., *corner)], taps[(..., *(slice(n) for n in coarse))])
+    return total
+
+
+def raise_linearly(x: np.ndarray, axis: int, size: int) -> np.ndarray:
+    """Linear interpolation at the centres of the fine pixels, (i + 1/2) n / size - 1/2, held constant beyond the ends."""
+    n = x.shape[axis]
+    centres = np.clip((np.arange(size) + 0.5) * n / size - 0.5, 0, n - 1)
+    return np.apply_along_axis(lambda line: np.interp(centres, np.arange(n), line), axis, x)
+
+
+def coefficients(gate: Gate, features: Tensor, signal: Tensor | None) -> np.ndarray:
+    """What the papers multiply by, in float64, with the gate's weights."""
+    weights = {name: tensor.detach().double().numpy() for name, tensor in gate.state_dict().items()}
+    x = features.detach().double().numpy()
+    if signal is None:
+        return squeeze_and_excitation(weights, x)
+    return attention_gate(weights, x, signal.detach().double().numpy())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+def test_a_site_with_gamma_zero_is_the_host_to_the_bit(gate_case: GateCase, dtype: torch.dtype) -> None:
+    gate, features, signal = gate_case
+    site = AttentionSite(gate, gamma=0.0).to(dtype)
+    features = features.to(dtype)
+    passed = site(features, None if signal is None else signal.to(dtype))
+    assert passed.dtype == dtype
+    assert torch.equal(passed, features)
+
+
+def test_a_site_with_gamma_zero_hands_the_gradient_through_to_the_bit(gate_case: GateCase) -> None:
+    gate, features, signal = gate_case
+    features.requires_grad_()
+    above = torch.randn_like(features)
+    AttentionSite(gate, gamma=0.0)(features, signal).backward(above)
+    assert features.grad is not None
+    assert torch.equal(features.grad, above)
+    assert all(weight.grad is not None and not weight.grad.any() for weight in gate.parameters())
+
+
+def test_a_site_with_gamma_zero_is_the_host_under_autocast(gate_case: GateCase) -> None:
+    gate, features, signal = gate_case
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(AttentionSite(gate, gamma=0.0)(features, signal), features)
+
+
+@pytest.mark.parametrize("kind", ["se", "ag"])
+@pytest.mark.parametrize("size", EVERY_SIZE)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-6)])
+def test_a_site_with_gamma_one_is_the_published_module(
+    build_gate_case: BuildGateCase, kind: str, size: tuple[int, ...], dtype: torch.dtype, tolerance: float
+) -> None:
+    gate, features, signal = build_gate_case(kind, size)
+    expected = features.double().numpy() * coefficients(gate, features, signal)
+    passed = AttentionSite(gate).to(dtype)(features.to(dtype), None if signal is None else signal.to(dtype))
+    assert np.abs(passed.detach().double().numpy() - expected).max() <= tolerance * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("kind", ["se", "ag"])
+def test_the_coefficients_that_the_module_is_compared_on_are_neither_open_nor_shut(
+    build_gate_case: BuildGateCase, kind: str
+) -> None:
+    applied = coefficients(*build_gate_case(kind, (5, 7)))
+    assert np.ptp(applied) > 0.3
+
+
+@pytest.mark.parametrize("kind", ["se", "ag"])
+@pytest.mark.parametrize("gamma", [0.1, 0.5, 2.0, 7.5])
+def test_a_site_multiplies_by_the_coefficients_to_the_power_gamma(
+    build_gate_case: BuildGateCase, kind: str, gamma: float
+) -> None:
+    gate, features, signal = build_gate_case(kind, (5, 7))
+    expected = features.double().numpy() * coefficients(gate, features, signal) ** gamma
+    passed = AttentionSite(gate, gamma=gamma)(features, signal).detach().double().numpy()
+    assert np.abs(passed - expected).max() <= 1e-6 * np.abs(expected).max()
+
+
+def test_a_large_gamma_shuts_the_path(gate_case: GateCase) -> None:
+    gate, features, signal = gate_case
+    with torch.no_grad():
+        log_coefficients = gate(features, signal)
+    assert log_coefficients.max() < 0
+    assert not AttentionSite(gate, gamma=1e6 / float(-log_coefficients.max()))(features, signal).any()
+
+
+def test_a_larger_gamma_never_lets_more_through(gate_case: GateCase) -> None:
+    gate, features, signal = gate_case
+    passed = [AttentionSite(gate, gamma=gamma)(features, signal).abs() for gamma in (0.0, 0.5, 1.0, 2.0)]
+    for less, more in zip(passed[1:], passed, strict=False):
+        assert (less <= more).all()
+        assert less.sum() < more.sum()
+
+
+@pytest.mark.parametrize("gamma", [0.0, 1.0])
+@pytest.mark.parametrize("kind", ["se", "ag"])
+def test_the_gradient_of_gamma_is_alive_at_zero_and_one(build_gate_case: BuildGateCase, kind: str, gamma: float) -> None:
+    gate, features, signal = build_gate_case(kind, (5, 7))
+    applied = coefficients(gate, features, signal)
+    site = AttentionSite(gate, gamma=gamma)
+    site(features, signal).square().sum().backward()
+    x = features.double().numpy()
+    expected = (2 * x**2 * applied ** (2 * gamma) * np.log(applied)).sum()
+    assert site.gamma.grad is not None
+    assert site.gamma.grad.item() == pytest.approx(expected, rel=1e-5)
+    assert expected < 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_values_and_gradients_are_finite_where_a_gate_is_wide_open_or_shut(
+    build_gate_case: BuildGateCase, dtype: torch.dtype
+) -> None:
+    for logit in (-1e4, 1e4):
+        for gamma in (0.0, 0.1, 1.0, 4.0):
+            gate, features, _ = build_gate_case("se", (5, 7))
+            with torch.no_grad():
+                gate.excite.weight.zero_()
+                gate.excite.bias.fill_(logit)
+            site = AttentionSite(gate, gamma=gamma).to(dtype)
+            features = features.to(dtype).requires_grad_()
+            site(features).float().square().mean().backward()
+            gradients = [features.grad, *(weight.grad for weight in site.parameters())]
+            assert all(gradient is not None and torch.isfinite(gradient).all() for gradient in gradients)
+
+
+def test_the_output_keeps_the_dtype_of_the_features_and_the_features_are_not_edited(gate_case: GateCase) -> None:
+    gate, features, signal = gate_case
+    before = features.clone()
+    site = AttentionSite(gate)
+    passed = site(features, signal)
+    assert (passed.dtype, passed.shape) == (features.dtype, features.shape)
+    assert torch.equal(features, before)
+    assert site.to(torch.bfloat16).compute_coefficients(
+        features.bfloat16(), None if signal is None else signal.bfloat16()
+    ).dtype == (torch.float32)
+
+
+def test_a_removed_site_multiplies_by_its_constant_and_asks_no_gate(gate_case: GateCase) -> None:
+    gate, features, signal = gate_case
+    site = AttentionSite(gate)
+    site.removed = torch.tensor(0.25)
+    assert torch.equal(site(features, signal), features * 0.25)
+    assert torch.equal(site(features), features * 0.25)
+    site.removed = None
+    assert not torch.equal(site(features, signal), features * 0.25)
+
+
+def test_gamma_is_one_learnable_scalar_that_starts_at_one(gate_case: GateCase) -> None:
+    site = AttentionSite(gate_case[0])
+    assert isinstance(site.gamma, nn.Parameter)
+    assert site.gamma.shape == ()
+    assert site.gamma.item() == 1.0
+    assert "gamma" in site.state_dict()
+
+
+@pytest.mark.parametrize("gamma", [-1e-6, -1.0, float("nan"), float("-inf")])
+def test_a_gamma_below_zero_or_not_a_number_is_refused(build_gate_case: BuildGateCase, gamma: float) -> None:
+    with pytest.raises(SettingError) as raised:
+        AttentionSite(build_gate_case("se", (8,))[0], gamma=gamma)
+    assert str(raised.value) == f"gamma was {gamma}; the focal exponent of a site is a finite number >= 0."
+
+
+def test_a_gate_whose_answer_has_other_axes_than_the_features_is_named() -> None:
+    class Flat(Gate):
+        @classmethod
+        def for_site(cls, *, channels: int, gating_channels: int, spatial_dims: int) -> "Flat":  # noqa: ARG003
+            return cls()
+
+        def forward(self, features: Tensor, gating_signal: Tensor | None = None) -> Tensor:  # noqa: ARG002
+            return -features.flatten(2).mean(dim=2).abs()
+
+    with pytest.raises(ShapeError) as raised:
+        AttentionSite(Flat())(torch.randn(2, 3, 4, 4))
+    assert str(raised.value) == (
+        "Flat gave log-coefficients (2, 3) for features (2, 3, 4, 4); a gate returns a shape that broadcasts to its features."
+    )

@@ -1,0 +1,36 @@
+"""The command line, called as from a shell but in this process."""
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from focalseg.cli.main import main
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a call left: its exit status and both streams."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def focalseg(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Outcome]]:
+    """Calls `focalseg` with those arguments; signal handlers are put back afterwards."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def call(*arguments: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["focalseg", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        streams = capsys.readouterr()
+        return Outcome(int(caught.value.code or 0), streams.out, streams.err)
+
+    yield call
+    for number, handler in handlers.items():
+        signal.signal(number, handler)

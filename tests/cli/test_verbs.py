@@ -1,0 +1,137 @@
+"""The verbs, whole: what they print, what they write, how they stop and go on."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+TINY = [
+    *("--set", "seeds=2", "--set", "data.longest_side=32", "--set", "network.base_width=4", "--set", "network.most_levels=3"),
+    *("--set", "training.steps=12", "--set", "training.batch_size=4", "--set", "training.validate_every=6"),
+]
+
+
+def test_place_ends_with_a_verdict_a_lean_network_and_a_report(focalseg, make_folder, tmp_path):
+    out = tmp_path / "out"
+    outcome = focalseg("place", make_folder(), "--out", out, *TINY, "--workers", 1)
+    assert outcome.status == 0, outcome.err
+    lines = outcome.out.splitlines()
+    assert lines[-3].startswith("verdict: ")
+    assert lines[-2:] == [f"lean network: {out}/lean", f"report: {out}/report/index.html"]
+    assert {path.name for path in (out / "lean").iterdir()} == {"model.safetensors", "config.json", "README.md"}
+    assert (out / "report" / "index.html").stat().st_size > 10_000
+    assert "training" in outcome.err
+
+
+def test_json_is_one_object_on_stdout_and_the_same_job_again_gives_the_same(focalseg, make_folder, tmp_path):
+    arguments = ("place", make_folder(), "--out", tmp_path / "out", *TINY, "--workers", 1, "--json")
+    first, second = focalseg(*arguments), focalseg(*arguments)
+    content = json.loads(first.out)
+    assert first.out == second.out
+    assert content == {
+        **json.loads((tmp_path / "out" / "placement.json").read_text()),
+        "report": str(tmp_path / "out" / "report" / "index.html"),
+        "lean": str(tmp_path / "out" / "lean"),
+    }
+    assert content["verdict"] in ("helps", "no_difference_shown", "harms")
+
+
+def test_another_job_does_not_mix_its_files_in(focalseg, make_folder, tmp_path):
+    folder, out = make_folder(), tmp_path / "out"
+    assert focalseg("train", folder, "--out", out, *TINY).status == 0
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    outcome = focalseg("train", folder, "--out", out, *TINY, "--set", "training.steps=13")
+    assert outcome.status == 2
+    assert outcome.err.startswith(f"error: {out} was made with other settings")
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("attention", ["none", "all", "se", "ag"])
+def test_train_leaves_a_scored_network_and_its_report(focalseg, make_folder, tmp_path, attention):
+    out = tmp_path / "out"
+    outcome = focalseg("train", make_folder(), "--out", out, "--attention", attention, *TINY)
+    assert outcome.status == 0, outcome.err
+    assert outcome.out.startswith("test Dice 0.")
+    names = {"config.yaml", "splits.json", "metrics.csv", "cases.csv", "last.ckpt", "model.safetensors", "result.json"}
+    assert names <= {path.name for path in out.iterdir()}
+    modules = {"none": 0, "all": 5, "se": 3, "ag": 1}
+    expected = {"none": 0, "se": modules["se"], "ag": modules["ag"], "all": modules["se"] + modules["ag"]}
+    assert json.loads((out / "result.json").read_text())["modules"] == expected[attention]
+
+
+def test_train_takes_a_placement_file(focalseg, make_folder, tmp_path):
+    site = {
+        "site": "encoder.0",
+        "gate": "se",
+        "gamma": 2.0,
+        "removal_cost": 0.1,
+        "spread": 0.1,
+        "kept": True,
+        "why": "it helps",
+    }
+    path = tmp_path / "placement.json"
+    path.write_text(
+        json.dumps({"schema": 1, "policy": "removal", "sites": [site, {**site, "site": "bottleneck", "kept": False}]})
+    )
+    outcome = focalseg("train", make_folder(), "--out", tmp_path / "out", "--attention", path, *TINY, "--json")
+    assert json.loads(outcome.out)["modules"] == 1
+
+
+def test_report_makes_the_same_page_again(focalseg, make_folder, tmp_path):
+    focalseg("train", make_folder(), "--out", tmp_path / "out", *TINY)
+    page = tmp_path / "out" / "report" / "index.html"
+    text = page.read_bytes()
+    page.unlink()
+    assert focalseg("report", tmp_path / "out").out == f"report: {page}\n"
+    assert page.read_bytes() == text
+
+
+def test_help_and_version_load_nothing_heavy():
+    for option in ("--help", "--version"):
+        script = (
+            "import sys; sys.argv = ['focalseg', sys.argv[1]]\n"
+            "try:\n    from focalseg.cli.main import main; main()\n"
+            "except SystemExit as leave:\n    assert not leave.code, leave.code\n"
+            "heavy = {'torch', 'numpy', 'scipy', 'matplotlib', 'lightning_fabric', 'PIL'} & set(sys.modules)\n"
+            "assert not heavy, heavy"
+        )
+        done = subprocess.run([sys.executable, "-c", script, option], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_signal_stops_with_its_status_and_the_same_command_goes_on(make_folder, tmp_path, number, status, workers):
+    arguments = [
+        *TINY,
+        "--set",
+        "training.steps=400",
+        "--set",
+        "training.validate_every=50",
+        "--workers",
+        str(workers),
+        "--device",
+        "cpu",
+    ]
+    command = [sys.executable, "-m", "focalseg", "place", str(make_folder()), "--out", str(tmp_path / "out"), *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        log = tmp_path / "out" / "runs" / "all" / "fold_0" / "seed_0" / "metrics.csv"
+        while not log.exists() or len(log.read_text().splitlines()) < 4:
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.05)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == status
+    assert "Traceback" not in errors
+    assert "error: Stopped by a signal." in errors
+    stopped_at = len(log.read_text().splitlines())
+    assert (log.parent / "last.ckpt").exists()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = log.read_text().splitlines()
+    assert len(rows) == 41
+    assert len(rows) > stopped_at
+    assert [row.split(",")[0] for row in rows[1:]] == [str(step) for step in range(10, 401, 10)]

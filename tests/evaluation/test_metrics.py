@@ -1,0 +1,38 @@
+"""Overlap scores against their set definitions, empty masks included."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from focalseg.evaluation.metrics import measure_overlap
+
+MASKS = st.tuples(*[arrays(bool, (5, 7))] * 2)
+
+
+@given(MASKS)
+def test_scores_agree_with_sets_of_pixels(masks):
+    predicted, true = ({tuple(pixel) for pixel in np.argwhere(mask)} for mask in masks)
+    overlap = measure_overlap(*masks)
+    both, either = predicted & true, predicted | true
+    assert overlap.iou == pytest.approx(len(both) / len(either) if either else 1)
+    assert overlap.dice == pytest.approx(2 * overlap.iou / (1 + overlap.iou))
+    assert overlap.precision == pytest.approx(len(both) / len(predicted) if predicted else 1)
+    assert overlap.recall == pytest.approx(len(both) / len(true) if true else 1)
+    assert (overlap.predicted_pixels, overlap.true_pixels) == (len(predicted), len(true))
+
+
+def test_empty_masks_score_as_stated():
+    empty, full = np.zeros((4, 4), bool), np.ones((4, 4), bool)
+    both = measure_overlap(empty, empty)
+    assert (both.dice, both.iou, both.precision, both.recall) == (1, 1, 1, 1)
+    missed = measure_overlap(empty, full)
+    assert (missed.dice, missed.iou, missed.precision, missed.recall) == (0, 0, 1, 0)
+    invented = measure_overlap(full, empty)
+    assert (invented.dice, invented.iou, invented.precision, invented.recall) == (0, 0, 0, 1)
+
+
+def test_masks_of_different_shapes_are_refused():
+    with pytest.raises(ValueError, match=r"shape \(2, 2\) and the mask \(3, 2\)"):
+        measure_overlap(np.zeros((2, 2), bool), np.zeros((3, 2), bool))

@@ -1,0 +1,35 @@
+"""The verdict and its sentence."""
+
+import pytest
+
+from focalseg.evaluation.statistics import Estimate
+from focalseg.evaluation.verdict import decide_verdict
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "outcome", "sentence"),
+    [
+        (0.01, 0.05, "helps", "Attention helps: 2 attention modules change the test score by +0.030 Dice, "),
+        (-0.01, 0.07, "no_difference_shown", "No difference shown: 2 attention modules change the test score by +0.030 Dice, "),
+        (0.0, 0.06, "no_difference_shown", "No difference shown: "),
+        (-0.08, -0.02, "harms", "Attention harms: 2 attention modules change the test score by -0.050 Dice, "),
+    ],
+)
+def test_the_outcome_follows_from_where_the_interval_lies(low, high, outcome, sentence):
+    verdict = decide_verdict(Estimate(mean=(low + high) / 2, low=low, high=high), modules=2)
+    assert verdict.outcome == outcome
+    assert verdict.sentence().startswith(sentence)
+
+
+def test_a_difference_not_shown_says_how_small_it_could_have_been():
+    verdict = decide_verdict(Estimate(mean=0.0, low=-0.02, high=0.02), modules=1)
+    assert verdict.sentence() == (
+        "No difference shown: 1 attention module change the test score by +0.000 Dice, 95 % interval -0.020 to +0.020; "
+        "less than 0.020 could not be told here."
+    )
+
+
+def test_nothing_kept_means_that_no_attention_is_justified():
+    verdict = decide_verdict(Estimate(mean=0, low=0, high=0), modules=0)
+    assert verdict.outcome == "no_difference_shown"
+    assert verdict.sentence().startswith("No attention is justified on this data: ")

@@ -1,0 +1,266 @@
+"""From evidence to a placement, by either policy, over one training or several; and to a file and back."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from focalseg.errors import SettingError
+from focalseg.placement.decision import Placement, SiteDecision, decide, read_placement
+from focalseg.placement.evidence import Evidence, SiteEvidence
+from focalseg.placement.policies import POLICIES
+
+
+def site(
+    name: str, *, gate: str = "se", gamma: float = 1.0, spread: float = 0.1, costs: tuple[float, ...] = (0.0,)
+) -> SiteEvidence:
+    return SiteEvidence(site=name, gate=gate, gamma=gamma, spread=spread, case_costs=costs)
+
+
+@pytest.fixture
+def evidence() -> Evidence:
+    return Evidence(
+        sites=(
+            site("encoder.0", gamma=2.5, spread=0.36, costs=(0.3, 0.1)),
+            site("bottleneck", gamma=1.5, spread=0.02, costs=(0.25, -0.25)),
+            site("skip.0", gate="ag", gamma=0.5, spread=0.2, costs=(0.0, 0.04)),
+        )
+    )
+
+
+def test_removal_keeps_what_hurts_when_taken_away(evidence: Evidence) -> None:
+    placement = decide(evidence, policy="removal")
+    assert placement.layout == {"encoder.0": "se", "skip.0": "ag"}
+    assert [one.removal_cost for one in placement.sites] == pytest.approx([0.2, 0.0, 0.02])
+    assert [one.why for one in placement.sites] == [
+        "taking it away costs 0.200 Dice, at least 0.01",
+        "taking it away costs 0.000 Dice, less than 0.01",
+        "taking it away costs 0.020 Dice, at least 0.01",
+    ]
+
+
+def test_the_gamma_threshold_keeps_what_grew(evidence: Evidence) -> None:
+    placement = decide(evidence, policy="gamma_threshold")
+    assert placement.layout == {"encoder.0": "se", "bottleneck": "se"}
+    assert [one.why for one in placement.sites] == [
+        "its gamma grew to 2.50, above 1.0",
+        "its gamma grew to 1.50, above 1.0",
+        "its gamma is 0.50, not above 1.0",
+    ]
+
+
+def test_removal_is_the_policy_unless_another_is_named(evidence: Evidence) -> None:
+    assert decide(evidence) == decide(evidence, policy="removal")
+    assert decide(evidence).policy == "removal"
+    assert decide(evidence, policy="gamma_threshold").policy == "gamma_threshold"
+
+
+@pytest.mark.parametrize(("cost", "kept"), [(0.01, True), (0.0099, False), (0.0, False), (-0.5, False), (1.0, True)])
+def test_removal_keeps_from_a_cost_of_a_hundredth_of_dice_on(cost: float, kept: bool) -> None:
+    assert decide(Evidence(sites=(site("skip.0", costs=(cost,)),))).sites[0].kept is kept
+
+
+@pytest.mark.parametrize(("gamma", "kept"), [(1.0, False), (1.0001, True), (0.0, False), (4.0, True)])
+def test_an_exponent_that_stayed_where_it_started_is_not_kept(gamma: float, kept: bool) -> None:
+    placement = decide(Evidence(sites=(site("skip.0", gamma=gamma),)), policy="gamma_threshold")
+    assert placement.sites[0].kept is kept
+
+
+def test_several_trainings_are_averaged_before_the_decision() -> None:
+    trainings = [
+        Evidence(sites=(site("encoder.0", gamma=2.0, spread=0.1, costs=(0.08, 0.04)), site("bottleneck", gamma=0.2))),
+        Evidence(sites=(site("encoder.0", gamma=0.4, spread=0.3, costs=(0.0,)), site("bottleneck", gamma=1.0, costs=(0.012,)))),
+        Evidence(sites=(site("encoder.0", gamma=0.3, spread=0.2, costs=(-0.03,)), site("bottleneck", gamma=2.4))),
+    ]
+    by_removal, by_gamma = decide(trainings), decide(tuple(trainings), policy="gamma_threshold")
+    first, second = by_removal.sites
+    assert (first.gamma, first.spread, first.removal_cost) == pytest.approx((0.9, 0.2, 0.01))
+    assert (second.gamma, second.spread, second.removal_cost) == pytest.approx((1.2, 0.1, 0.004))
+    assert by_removal.layout == {"encoder.0": "se"}
+    assert by_gamma.layout == {"bottleneck": "se"}
+
+
+def test_a_list_of_one_training_is_that_training(evidence: Evidence) -> None:
+    assert decide([evidence]) == decide(evidence)
+
+
+def test_nothing_kept_is_a_placement_too() -> None:
+    assert decide(Evidence(sites=(site("skip.0"), site("skip.1")))).layout == {}
+
+
+@pytest.mark.parametrize("policy", list(POLICIES))
+def test_every_policy_decides_on_every_site_in_order_with_a_reason(policy: str, evidence: Evidence) -> None:
+    placement = decide([evidence, evidence], policy=policy)
+    assert [(one.site, one.gate) for one in placement.sites] == [(one.site, one.gate) for one in evidence.sites]
+    assert all(one.kept in (True, False) and one.why for one in placement.sites)
+    assert placement == decide([evidence, evidence], policy=policy)
+
+
+def test_an_unknown_policy_is_an_error_that_offers_the_nearest(evidence: Evidence) -> None:
+    with pytest.raises(SettingError) as raised:
+        decide(evidence, policy="remove")
+    assert str(raised.value) == f"No policy named 'remove'; known are {', '.join(POLICIES)}. Did you mean 'removal'?"
+
+
+def test_trainings_that_differ_in_sites_or_gates_and_no_trainings_are_refused(evidence: Evidence) -> None:
+    fewer = Evidence(sites=evidence.sites[:2])
+    reordered = Evidence(sites=evidence.sites[::-1])
+    other_gate = Evidence(sites=(*evidence.sites[:2], site("skip.0", gate="se")))
+    for trainings in ([evidence, fewer], [evidence, reordered], [evidence, other_gate], []):
+        with pytest.raises(SettingError) as raised:
+            decide(trainings)
+        assert str(raised.value) == (
+            f"{len(trainings)} trainings were given; expected at least one, all with the same gates at the same sites."
+        )
+
+
+def test_a_placement_prints_as_a_table_with_reasons(evidence: Evidence) -> None:
+    assert str(decide(evidence)) == (
+        "site         gate   gamma  removal  spread  decision (removal)\n"
+        "encoder.0    se      2.50   +0.200   0.360  kept: taking it away costs 0.200 Dice, at least 0.01\n"
+        "bottleneck   se      1.50   +0.000   0.020  dropped: taking it away costs 0.000 Dice, less than 0.01\n"
+        "skip.0       ag      0.50   +0.020   0.200  kept: taking it away costs 0.020 Dice, at least 0.01"
+    )
+
+
+def test_a_placement_is_a_frozen_record(evidence: Evidence) -> None:
+    placement = decide(evidence)
+    with pytest.raises(FrozenInstanceError):
+        placement.policy = "other"
+    with pytest.raises(FrozenInstanceError):
+        placement.sites[0].kept = False
+    assert placement != decide(evidence, policy="gamma_threshold")
+
+
+@pytest.fixture
+def save(tmp_path: Path) -> Callable[[Any], Path]:
+    """Writes bytes, text or anything for JSON as a placement file."""
+
+    def write(content: Any) -> Path:
+        path = tmp_path / "placement.json"
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("policy", list(POLICIES))
+def test_a_placement_saved_and_read_is_the_same_placement(evidence: Evidence, tmp_path: Path, policy: str) -> None:
+    placement = decide([evidence, evidence, evidence], policy=policy)
+    path = tmp_path / "placement.json"
+    placement.save(path)
+    assert read_placement(path) == placement
+    assert read_placement(path).layout == placement.layout
+
+
+def test_an_empty_placement_saved_and_read_is_empty(tmp_path: Path) -> None:
+    Placement(policy="removal", sites=()).save(tmp_path / "placement.json")
+    assert read_placement(tmp_path / "placement.json") == Placement(policy="removal", sites=())
+
+
+def test_the_file_has_the_schema_and_the_fields_of_the_contract(evidence: Evidence, tmp_path: Path) -> None:
+    decide(evidence).save(tmp_path / "placement.json")
+    content = json.loads((tmp_path / "placement.json").read_text(encoding="utf-8"))
+    assert content["schema"] == 1
+    assert content["policy"] == "removal"
+    assert {frozenset(record) for record in content["sites"]} == {
+        frozenset({"site", "gate", "gamma", "removal_cost", "spread", "kept", "why"})
+    }
+    assert [record["kept"] for record in content["sites"]] == [True, False, True]
+
+
+def test_what_the_main_job_writes_beside_the_sites_does_not_disturb_the_reader(
+    evidence: Evidence, save: Callable[[Any], Path]
+) -> None:
+    content = {**decide(evidence).to_mapping(), "verdict": "helps", "difference": {"dice": 0.1}, "arms": {"none": {}}}
+    assert read_placement(save(content)) == decide(evidence)
+
+
+GOOD = {"site": "skip.0", "gate": "ag", "gamma": 1.5, "removal_cost": 0.1, "spread": 0.2, "kept": True, "why": "because"}
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        ("", "JSONDecodeError"),
+        ('{"schema": 1, "policy": "removal", "sites": [', "JSONDecodeError"),
+        (b"\xff\xfe\x00", "UnicodeDecodeError"),
+        ([GOOD], "TypeError"),
+        (None, "TypeError"),
+        ({}, "KeyError"),
+        ({"policy": "removal", "sites": [GOOD]}, "KeyError"),
+        ({"schema": 1, "policy": "removal"}, "KeyError"),
+        ({"schema": 1, "sites": None}, "TypeError"),
+        ({"schema": 1, "sites": [{"site": "skip.0"}]}, "The setting gate is missing; give it a value"),
+        (
+            {"schema": 1, "sites": [{**GOOD, "surprise": 1}]},
+            "No setting named 'surprise'; known are site, gate, gamma, removal_cost, spread, kept, why",
+        ),
+        ({"schema": 1, "sites": ["skip.0"]}, "The whole was 'skip.0'; expected settings as `name: value`"),
+    ],
+)
+def test_a_file_that_is_no_placement_is_an_error_that_names_it(save: Callable[[Any], Path], content: Any, kind: str) -> None:
+    path = save("null" if content is None else content)
+    with pytest.raises(SettingError) as raised:
+        read_placement(path)
+    assert str(raised.value) == f"{path} is no placement ({kind}); expected a placement.json of `focalseg place`."
+
+
+@pytest.mark.parametrize(
+    "sites",
+    [
+        [{**GOOD, "kept": "false"}],
+        [{**GOOD, "kept": None}],
+        [{**GOOD, "gamma": "high"}],
+        [{**GOOD, "site": 3}],
+        [{**GOOD, "gate": None}],
+        [GOOD, GOOD],
+        {},
+        "",
+    ],
+)
+def test_a_file_with_values_that_no_placement_has_is_refused(save: Callable[[Any], Path], sites: Any) -> None:
+    path = save({"schema": 1, "policy": "removal", "sites": sites})
+    with pytest.raises(SettingError, match=re.escape(str(path))):
+        read_placement(path)
+
+
+def test_a_file_of_another_schema_is_an_error_with_both_numbers(save: Callable[[Any], Path]) -> None:
+    path = save({"schema": 2, "policy": "removal", "sites": []})
+    with pytest.raises(SettingError) as raised:
+        read_placement(path)
+    assert str(raised.value) == f"{path} has schema 2; this version reads 1. Make the placement anew."
+
+
+def test_a_file_that_is_not_there_is_an_error_that_says_what_was_expected(tmp_path: Path) -> None:
+    path = tmp_path / "nowhere" / "placement.json"
+    with pytest.raises(SettingError) as raised:
+        read_placement(path)
+    assert str(raised.value) == f"No file {path}; expected a placement.json that `focalseg place` wrote."
+
+
+def test_a_folder_is_no_placement(tmp_path: Path) -> None:
+    with pytest.raises(SettingError) as raised:
+        read_placement(tmp_path)
+    assert (
+        str(raised.value) == f"{tmp_path} is no placement (IsADirectoryError); expected a placement.json of `focalseg place`."
+    )
+
+
+def test_the_layout_names_the_gate_of_every_kept_site_and_of_no_other() -> None:
+    numbers = {"gamma": 1.0, "removal_cost": 0.0, "spread": 0.0, "why": "by hand"}
+    placement = Placement(
+        policy="by hand",
+        sites=(
+            SiteDecision(site="skip.0", gate="se", kept=True, **numbers),
+            SiteDecision(site="skip.1", gate="ag", kept=False, **numbers),
+        ),
+    )
+    assert placement.layout == {"skip.0": "se"}

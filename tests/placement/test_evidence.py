@@ -1,0 +1,311 @@
+"""Evidence on a network whose answer can be worked out by hand, and on others against NumPy; and the network left as it was."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from focalseg.errors import SettingError, ShapeError, SiteError
+from focalseg.networks.unet import UNet
+from focalseg.placement.evidence import SiteEvidence, estimate_norms, gather_evidence, measure_coefficients, score_cases
+from focalseg.placement.instrument import instrument
+from focalseg.placement.sites import attention_sites, sites
+
+BuildUNet = Callable[..., UNet]
+DrawImages = Callable[..., torch.Tensor]
+LookAt = Callable[[nn.Module], Any]
+Batch = tuple[torch.Tensor, torch.Tensor]
+
+
+@pytest.fixture
+def network_by_hand() -> UNet:
+    """A 1-D network whose logit is the image times what the first encoder gate lets through, minus 1.5.
+
+    Convolutions hand the image on, norms do nothing, the path through the bottleneck is shut. The first gate is open (exactly
+    1) where the mean of the image is above 2.5 and shut (0 in float32) below; every other gate is a constant.
+    """
+    network = UNet(spatial_dims=1, in_channels=1, widths=(1, 1))
+    for stage in (*network.encoder, network.bottleneck, *network.decoder):
+        stage.layers[1], stage.layers[4] = nn.Identity(), nn.Identity()
+    instrument(network)
+    with torch.no_grad():
+        for weight in network.parameters():
+            if weight.ndim > 0:
+                weight.zero_()
+        for stage in (network.encoder[0], network.decoder[0]):
+            stage.layers[0].weight[0, 0, 1] = 1
+            stage.layers[3].weight[0, 0, 1] = 1
+        network.head.weight.fill_(2)
+        network.head.bias.fill_(-1.5)
+        first = network.encoder[0].passage.gate
+        first.squeeze.weight[0] = 100
+        first.squeeze.bias[0] = -200
+        first.excite.weight[0, 0] = 4
+        first.excite.bias[0] = -200
+        network.bottleneck.passage.gate.excite.bias.fill_(0.3)
+        network.skip[0].gate.score.bias.fill_(200)  # open
+        network.decoder[0].passage.gate.excite.bias.fill_(0)  # one half, which the head's weight of 2 undoes
+    return network
+
+
+@pytest.fixture
+def cases_by_hand() -> list[Batch]:
+    """Two batches of one case: a bright image with foreground, a dim one without."""
+    bright, dim = torch.tensor([[[6.0, 6.0, 2.0, 0.0]]]), torch.tensor([[[4.0, 0.0, 0.0, 0.0]]])
+    return [(bright, torch.tensor([[True, True, False, False]])), (dim, torch.zeros(1, 4, dtype=torch.bool))]
+
+
+def test_a_site_that_decides_costs_what_can_be_worked_out_by_hand(network_by_hand: UNet, cases_by_hand: list[Batch]) -> None:
+    evidence = gather_evidence(network_by_hand, cases_by_hand)
+    first = evidence.sites[0]
+    # Gate open: 6 6 2 exceed 1.5, Dice 2*2/(3+2) = 0.8. Gate shut: nothing is predicted, nothing is there, Dice 1.
+    # Both at their mean 1/2: 3 3 1, Dice 1, a gain of 0.2; and 2 exceeds 1.5 where nothing is, Dice 0, a loss of 1.
+    assert (first.site, first.gate, first.gamma) == ("encoder.0", "se", 1.0)
+    assert first.case_costs == pytest.approx((-0.2, 1.0), abs=1e-12)
+    assert first.removal_cost == pytest.approx(0.4, abs=1e-12)
+    assert first.spread == pytest.approx(0.5, abs=1e-7)  # of 1 and 0 about 1/2
+
+
+def test_sites_with_constant_coefficients_have_no_spread_and_cost_nothing(
+    network_by_hand: UNet, cases_by_hand: list[Batch]
+) -> None:
+    evidence = gather_evidence(network_by_hand, cases_by_hand)
+    rest = evidence.sites[1:]
+    assert [(record.site, record.gate) for record in rest] == [("bottleneck", "se"), ("skip.0", "ag"), ("decoder.0", "se")]
+    assert [record.spread for record in rest] == pytest.approx([0, 0, 0], abs=1e-7)
+    assert [record.case_costs for record in rest] == [(0.0, 0.0)] * 3
+
+
+def test_a_gamma_of_zero_makes_a_site_a_constant(network_by_hand: UNet, cases_by_hand: list[Batch]) -> None:
+    nn.init.zeros_(network_by_hand.encoder[0].passage.gamma)
+    first = gather_evidence(network_by_hand, cases_by_hand).sites[0]
+    assert (first.gamma, first.spread, first.case_costs) == (0.0, 0.0, (0.0, 0.0))
+
+
+def test_cases_keep_their_order_and_do_not_depend_on_how_they_are_batched(
+    network_by_hand: UNet, cases_by_hand: list[Batch]
+) -> None:
+    (bright, bright_mask), (dim, dim_mask) = cases_by_hand
+    together = [(torch.cat([dim, bright, dim]), torch.cat([dim_mask, bright_mask, dim_mask]))]
+    first = gather_evidence(network_by_hand, together).sites[0]
+    # The mean is now 1/3: 2 2 2/3 gives Dice 1, and 4/3 stays below 1.5.
+    assert first.case_costs == pytest.approx((0.0, -0.2, 0.0), abs=1e-12)
+    assert first.spread == pytest.approx(np.sqrt(2) / 3, abs=1e-6)
+
+
+def test_batches_may_be_an_iterator_that_runs_once(network_by_hand: UNet, cases_by_hand: list[Batch]) -> None:
+    once = gather_evidence(network_by_hand, iter(cases_by_hand), norm_batches=iter(cases_by_hand))
+    assert once == gather_evidence(network_by_hand, cases_by_hand)
+
+
+class Constant(nn.Module):
+    """Stands where a site stood and multiplies by a number a channel."""
+
+    def __init__(self, factor: torch.Tensor) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, features: torch.Tensor, *_: torch.Tensor) -> torch.Tensor:
+        return features * self.factor
+
+
+def dice(network: nn.Module, batches: list[Batch]) -> np.ndarray:
+    """Of every case, 1 where both masks are empty."""
+    scores = []
+    for images, masks in batches:
+        for logits, mask in zip(network(images).detach().double().numpy()[:, 0], masks.numpy(), strict=True):
+            predicted = 1 / (1 + np.exp(-logits)) > 0.5
+            whole = predicted.sum() + mask.sum()
+            scores.append(2 * (predicted & mask).sum() / whole if whole else 1.0)
+    return np.array(scores)
+
+
+@pytest.mark.parametrize("spatial_dims", [1, 2, 3])
+def test_spread_and_cost_of_any_network_are_those_of_its_coefficients_in_numpy(
+    build_unet: BuildUNet, draw_images: DrawImages, spatial_dims: int
+) -> None:
+    network = build_unet(spatial_dims, norm="group")
+    instrument(network)
+    with torch.no_grad():
+        for number, site in enumerate(attention_sites(network).values()):
+            site.gamma.fill_(0.5 + 0.5 * number)
+            for weight in site.gate.parameters():
+                weight.mul_(6)
+        # So that small changes cross the threshold, though no pixel stands on it, where rounding would decide.
+        network.head.bias.sub_(network(draw_images(spatial_dims)).median() + 1e-3)
+    batches: list[Batch] = []
+    for seed, count in ((1, 3), (2, 2)):
+        images = draw_images(spatial_dims, count=count, seed=seed)
+        batches.append((images, network(images)[:, 0].detach() + 0.2 * images[:, 0] > 0))
+    log_coefficients: dict[str, list[np.ndarray]] = {name: [] for name in attention_sites(network)}
+    hooks = [
+        site.gate.register_forward_hook(
+            lambda *seen, name=name: log_coefficients[name].append(seen[2].detach().double().numpy())
+        )
+        for name, site in attention_sites(network).items()
+    ]
+    whole = dice(network, batches)
+    for hook in hooks:
+        hook.remove()
+
+    evidence = gather_evidence(network, batches)
+
+    paths = {site.name: site.path for site in sites(network)}
+    for record in evidence.sites:
+        site = network.get_submodule(paths[record.site])
+        parts = [np.exp(site.gamma.item() * logs) for logs in log_coefficients[record.site]]
+        channels = np.concatenate([np.moveaxis(part, 1, 0).reshape(part.shape[1], -1) for part in parts], axis=1)
+        assert record.spread == pytest.approx(np.sqrt(channels.var(axis=1).mean()), rel=1e-4, abs=1e-7)
+        mean = torch.tensor(channels.mean(axis=1), dtype=torch.float32).reshape(1, -1, *(1,) * spatial_dims)
+        network.set_submodule(paths[record.site], Constant(mean))
+        assert record.case_costs == pytest.approx(whole - dice(network, batches), abs=1e-9)
+        network.set_submodule(paths[record.site], site)
+    assert max(record.spread for record in evidence.sites) > 0.03
+    assert any(any(record.case_costs) for record in evidence.sites)
+
+
+def test_channels_that_differ_but_do_not_vary_have_no_spread(build_unet: BuildUNet, draw_images: DrawImages) -> None:
+    network = build_unet()
+    instrument(network, gates=("se",))
+    with torch.no_grad():
+        gate = network.bottleneck.passage.gate
+        gate.excite.weight.zero_()
+        gate.excite.bias.copy_(torch.linspace(-3, 3, 8))
+    batches = [(draw_images(), torch.zeros(2, 9, 10))]
+    means, spreads = measure_coefficients(attention_sites(network), network, batches)
+    assert spreads["bottleneck"] == pytest.approx(0, abs=1e-7)
+    assert spreads["encoder.0"] > 1e-4
+    assert means["bottleneck"].shape == (1, 8, 1, 1)
+    assert np.allclose(means["bottleneck"].flatten(), 1 / (1 + np.exp(-np.linspace(-3, 3, 8))), rtol=1e-6)
+
+
+def test_batch_norms_are_estimated_as_the_plain_average_over_the_batches(
+    build_unet: BuildUNet, draw_images: DrawImages
+) -> None:
+    network = build_unet().eval()
+    batches = [draw_images(seed=seed) * (1 + seed) for seed in range(3)]
+    convolution, norm = network.encoder[0].layers[:2]
+    seen = [convolution(images).detach().double().numpy() for images in batches]
+    estimate_norms(network, batches)
+    by_channel = [np.moveaxis(features, 1, 0).reshape(4, -1) for features in seen]
+    means, variances = (np.mean([statistic(one) for one in by_channel], axis=0) for statistic in (row_mean, row_variance))
+    assert np.allclose(norm.running_mean.numpy(), means, rtol=1e-4, atol=1e-6)
+    assert np.allclose(norm.running_var.numpy(), variances, rtol=1e-4)
+    assert norm.momentum == 0.1
+    assert not norm.training
+
+
+def row_mean(rows: np.ndarray) -> np.ndarray:
+    return rows.mean(axis=1)
+
+
+def row_variance(rows: np.ndarray) -> np.ndarray:
+    return rows.var(axis=1, ddof=1)
+
+
+def test_scores_do_not_depend_on_the_running_statistics_a_network_comes_with(
+    build_unet: BuildUNet, draw_images: DrawImages
+) -> None:
+    images = draw_images(count=6)
+    network = build_unet().eval()
+    estimate_norms(network, [images])
+    batches = [(images, network(images)[:, 0] > 0)]
+    assert torch.equal(score_cases(network, batches, [images]), torch.ones(6, dtype=torch.float64))
+    with torch.no_grad():
+        for name, buffer in network.named_buffers():
+            if name.endswith("running_mean"):
+                buffer.add_(3)
+    assert score_cases(network, batches, []).mean() < 0.9
+    assert torch.equal(score_cases(network, batches, [images]), torch.ones(6, dtype=torch.float64))
+
+
+def test_norms_are_estimated_on_the_images_given_for_it_and_else_on_the_validation_images(
+    build_unet: BuildUNet, draw_images: DrawImages
+) -> None:
+    network = build_unet()
+    instrument(network)
+    with torch.no_grad():
+        for site in attention_sites(network).values():
+            for weight in site.gate.parameters():
+                weight.mul_(6)
+    images = draw_images(count=6)
+    batches = [(images, images[:, 0] > 0)]
+    seen: list[tuple[bool, torch.Tensor]] = []
+    norm = network.encoder[0].layers[1]
+    network.encoder[0].layers[0].register_forward_pre_hook(lambda _, arguments: seen.append((norm.training, arguments[0])))
+    others = draw_images(count=4, seed=9)
+    for norm_batches, expected in ((None, images), ([(others, others[:, 0] > 0)], others)):
+        seen.clear()
+        gather_evidence(network, batches, norm_batches=norm_batches)
+        estimated = [tensor for training, tensor in seen if training]
+        assert len(estimated) == 2 + len(attention_sites(network))  # for the coefficients, as it is, and without each site
+        assert all(torch.equal(tensor, expected) for tensor in estimated)
+        assert all(torch.equal(tensor, images) for training, tensor in seen if not training)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_network_comes_back_as_it_was_to_the_bit(
+    build_unet: BuildUNet, draw_images: DrawImages, look_at: LookAt, training: bool
+) -> None:
+    network = build_unet(dropout=0.2).train(training)
+    instrument(network)
+    network.encoder[0].layers[1].train(not training)  # as someone leaves a frozen norm
+    network.encoder[1].layers[1].momentum = 0.03
+    before, random_before = look_at(network), torch.get_rng_state()
+    gather_evidence(network, [(draw_images(), torch.ones(2, 9, 10, dtype=torch.bool))])
+    assert look_at(network) == before
+    assert torch.equal(torch.get_rng_state(), random_before)
+    assert all(weight.grad is None for weight in network.parameters())
+
+
+def test_the_network_comes_back_as_it_was_when_a_batch_is_at_fault(
+    build_unet: BuildUNet, draw_images: DrawImages, look_at: LookAt
+) -> None:
+    network = build_unet()
+    instrument(network)
+    before = look_at(network)
+    good, bad = (draw_images(), torch.zeros(2, 9, 10)), (torch.zeros(2, 5, 9, 10), torch.zeros(2, 9, 10))
+    short = (draw_images(), torch.zeros(1, 9, 10))
+    for batches, norm_batches, error in (
+        ([good, bad], None, ShapeError),
+        ([good], [good, bad], ShapeError),
+        ([good, short], None, ValueError),
+    ):
+        with pytest.raises(error):
+            gather_evidence(network, batches, norm_batches=norm_batches)
+        assert look_at(network) == before
+
+
+def test_the_same_network_and_batches_give_the_same_evidence(build_unet: BuildUNet, draw_images: DrawImages) -> None:
+    network = build_unet(dropout=0.5)
+    instrument(network)
+    batches = [(draw_images(), draw_images()[:, 0] > 0)]
+    assert gather_evidence(network, batches) == gather_evidence(network, batches)
+
+
+def test_masks_may_be_numbers_and_may_have_a_channel(network_by_hand: UNet, cases_by_hand: list[Batch]) -> None:
+    expected = gather_evidence(network_by_hand, cases_by_hand)
+    assert gather_evidence(network_by_hand, [(images, masks.float()) for images, masks in cases_by_hand]) == expected
+    assert gather_evidence(network_by_hand, [(images, masks.unsqueeze(1)) for images, masks in cases_by_hand]) == expected
+
+
+def test_the_cost_of_removal_is_the_mean_over_the_cases() -> None:
+    record = SiteEvidence(site="skip.0", gate="ag", gamma=1.0, spread=0.1, case_costs=(0.5, -0.25, 0.125, 0.0))
+    assert record.removal_cost == 0.09375
+
+
+def test_a_plain_network_has_nothing_to_gather(build_unet: BuildUNet, draw_images: DrawImages) -> None:
+    with pytest.raises(SiteError) as raised:
+        gather_evidence(build_unet(), [(draw_images(), torch.zeros(2, 9, 10))])
+    assert str(raised.value) == (
+        "The network has no attention to gather evidence on; call instrument(network) and train it first."
+    )
+
+
+def test_no_batches_are_no_evidence(network_by_hand: UNet) -> None:
+    with pytest.raises(SettingError) as raised:
+        gather_evidence(network_by_hand, [])
+    assert str(raised.value) == "No validation batches were given; evidence needs at least one."

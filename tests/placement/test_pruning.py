@@ -1,0 +1,188 @@
+"""Doing what a placement says: kept sites keep their weights, the others are gone, and the given network is untouched."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from focalseg.attention import GATES
+from focalseg.errors import SettingError, SiteError
+from focalseg.networks.unet import UNet
+from focalseg.placement.decision import Placement, SiteDecision
+from focalseg.placement.gammas import read_gammas
+from focalseg.placement.instrument import instrument
+from focalseg.placement.pruning import apply_placement
+from focalseg.placement.sites import attention_sites, sites
+
+BuildUNet = Callable[..., UNet]
+DrawImages = Callable[..., torch.Tensor]
+LookAt = Callable[[nn.Module], Any]
+KEPT = {"encoder.0": "se", "skip.1": "ag"}
+
+
+def keep(layout: dict[str, str], *, drop: Iterable[str] = ()) -> Placement:
+    """A placement by hand."""
+    numbers = {"gamma": 1.0, "removal_cost": 0.0, "spread": 0.0, "why": "by hand"}
+    kept = [SiteDecision(site=name, gate=gate, kept=True, **numbers) for name, gate in layout.items()]
+    dropped = [SiteDecision(site=name, gate="se", kept=False, **numbers) for name in drop]
+    return Placement(policy="by hand", sites=(*kept, *dropped))
+
+
+@pytest.fixture
+def build_instrumented(build_unet: BuildUNet) -> BuildUNet:
+    """A U-Net with every site filled, sharp gates, gammas all different."""
+
+    def build(spatial_dims: int = 2, **settings: Any) -> UNet:
+        network = build_unet(spatial_dims, **settings)
+        instrument(network)
+        with torch.no_grad():
+            for number, site in enumerate(attention_sites(network).values()):
+                site.gamma.fill_(0.5 + number)
+                for weight in site.gate.parameters():
+                    weight.mul_(4)
+        return network
+
+    return build
+
+
+def shut(network: UNet, *, but: Iterable[str]) -> None:
+    """Sets every gamma to 0 but those of some sites."""
+    for name, site in attention_sites(network).items():
+        if name not in but:
+            nn.init.zeros_(site.gamma)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("spatial_dims", [1, 2, 3])
+def test_outputs_are_the_same_to_the_bit_where_the_dropped_gammas_are_zero(
+    build_instrumented: BuildUNet, draw_images: DrawImages, spatial_dims: int, training: bool
+) -> None:
+    network, images = build_instrumented(spatial_dims).train(training), draw_images(spatial_dims)
+    shut(network, but=KEPT)
+    lean = apply_placement(network, keep(KEPT)).train(training)
+    assert torch.equal(lean(images), network(images))
+    assert sum(weight.numel() for weight in lean.parameters()) < sum(weight.numel() for weight in network.parameters())
+
+
+def test_outputs_differ_where_a_dropped_gamma_is_not_zero(build_instrumented: BuildUNet, draw_images: DrawImages) -> None:
+    network, images = build_instrumented().eval(), draw_images()
+    assert not torch.equal(apply_placement(network, keep(KEPT)).eval()(images), network(images))
+
+
+def test_nothing_kept_gives_back_the_plain_network(build_unet: BuildUNet, draw_images: DrawImages) -> None:
+    plain, images = build_unet().eval(), draw_images()
+    network = build_unet().eval()
+    instrument(network)
+    lean = apply_placement(network, keep({}, drop=attention_sites(network))).eval()
+    assert torch.equal(lean(images), plain(images))
+    assert list(lean.state_dict()) == list(plain.state_dict())
+
+
+def test_kept_sites_keep_their_weights_and_gammas_and_the_host_its_own(build_instrumented: BuildUNet) -> None:
+    network = build_instrumented()
+    lean = apply_placement(network, keep(KEPT))
+    before, after = network.state_dict(), lean.state_dict()
+    assert all(torch.equal(after[name], before[name]) for name in after)
+    gone = tuple(f"{site.path}." for site in sites(network) if site.name not in KEPT)
+    assert set(before) - set(after) == {name for name in before if name.startswith(gone)}
+    assert read_gammas(lean) == {name: gamma for name, gamma in read_gammas(network).items() if name in KEPT}
+
+
+def test_the_network_that_was_given_is_left_as_it_was_and_shares_nothing_with_the_lean_one(
+    build_instrumented: BuildUNet, look_at: LookAt
+) -> None:
+    network = build_instrumented()
+    before = look_at(network)
+    lean = apply_placement(network, keep(KEPT))
+    with torch.no_grad():
+        for tensor in lean.state_dict().values():
+            tensor.zero_()
+    assert look_at(network) == before
+
+
+@pytest.mark.parametrize("spatial_dims", [1, 2, 3])
+def test_a_plain_network_is_filled_at_the_kept_sites(
+    build_unet: BuildUNet, draw_images: DrawImages, look_at: LookAt, spatial_dims: int
+) -> None:
+    plain = build_unet(spatial_dims).eval()
+    before = look_at(plain)
+    lean = apply_placement(plain, keep(KEPT, drop=["decoder.0"])).eval()
+    assert {name: type(site.gate) for name, site in attention_sites(lean).items()} == {
+        name: GATES[gate] for name, gate in KEPT.items()
+    }
+    assert read_gammas(lean) == dict.fromkeys(KEPT, 1.0)
+    images = draw_images(spatial_dims)
+    assert lean(images).shape == plain(images).shape
+    assert not torch.equal(lean(images), plain(images))
+    shut(lean, but=())
+    assert torch.equal(lean(images), plain(images))
+    assert look_at(plain) == before
+
+
+def test_kept_sites_that_are_empty_get_a_gate_beside_those_that_hold_one(build_unet: BuildUNet) -> None:
+    network = build_unet()
+    instrument(network, gates=("se",))
+    lean = apply_placement(network, keep(KEPT))
+    assert list(attention_sites(lean)) == ["encoder.0", "skip.1"]
+    kept, old = lean.get_submodule("encoder.0.passage"), network.get_submodule("encoder.0.passage")
+    assert all(torch.equal(weight, old.get_parameter(name)) for name, weight in kept.named_parameters())
+
+
+def test_a_placement_can_be_applied_again_to_what_it_gave(build_instrumented: BuildUNet, draw_images: DrawImages) -> None:
+    lean = apply_placement(build_instrumented(), keep(KEPT)).eval()
+    again = apply_placement(lean, keep(KEPT)).eval()
+    assert list(again.state_dict()) == list(lean.state_dict())
+    assert torch.equal(again(draw_images()), lean(draw_images()))
+
+
+@pytest.mark.parametrize("spatial_dims", [1, 2, 3])
+def test_prune_save_and_load_give_the_same_logits(
+    build_instrumented: BuildUNet, build_unet: BuildUNet, draw_images: DrawImages, tmp_path: Path, spatial_dims: int
+) -> None:
+    placement, images = keep(KEPT), draw_images(spatial_dims)
+    lean = apply_placement(build_instrumented(spatial_dims), placement).eval()
+    save_file(lean.state_dict(), tmp_path / "model.safetensors")
+    fresh = apply_placement(build_unet(spatial_dims, seed=99), placement).eval()
+    assert not torch.equal(fresh(images), lean(images))
+    fresh.load_state_dict(load_file(tmp_path / "model.safetensors"))
+    assert torch.equal(fresh(images), lean(images))
+
+
+def test_a_site_that_the_network_does_not_have_is_an_error_and_the_network_is_as_it_was(
+    build_instrumented: BuildUNet, look_at: LookAt
+) -> None:
+    network = build_instrumented()
+    before = look_at(network)
+    with pytest.raises(SiteError) as raised:
+        apply_placement(network, keep({"encoder.0": "se", "skip.2": "ag"}))
+    assert str(raised.value) == (
+        "No site named 'skip.2'; known are encoder.0, encoder.1, bottleneck, skip.0, skip.1, decoder.0, decoder.1. "
+        "Did you mean 'skip.1'?"
+    )
+    assert look_at(network) == before
+
+
+def test_a_gate_that_does_not_fit_its_site_or_is_not_known_is_an_error(build_unet: BuildUNet) -> None:
+    with pytest.raises(SiteError) as raised:
+        apply_placement(build_unet(), keep({"bottleneck": "ag"}))
+    assert str(raised.value) == ("The gate 'ag' needs a gating signal, which bottleneck does not have; put it on a skip.")
+    with pytest.raises(SettingError) as raised:
+        apply_placement(build_unet(), keep({"bottleneck": "sse"}))
+    assert str(raised.value) == "No gate named 'sse'; known are se, ag. Did you mean 'se'?"
+
+
+def test_a_placement_that_wants_another_kind_than_the_one_that_stands_there_does_not_fit(
+    build_instrumented: BuildUNet,
+) -> None:
+    with pytest.raises(SiteError, match=r"skip\.1"):
+        apply_placement(build_instrumented(), keep({"skip.1": "se"}))
+
+
+def test_a_network_of_no_known_family_is_refused() -> None:
+    with pytest.raises(SiteError) as raised:
+        apply_placement(nn.Linear(2, 2), keep(KEPT))
+    assert str(raised.value) == "Linear is of no family whose sites are known; expected a focalseg.UNet."

@@ -1,0 +1,134 @@
+"""Folders as the main job and a single run leave them, written by hand: no training, numbers of our own choosing."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from focalseg.data.preparation import Preparation
+from focalseg.networks.unet import UNetConfig
+from focalseg.training.run import RunConfig
+from focalseg.yaml_files import write_yaml
+
+SITES = {
+    "encoder.0": ("se", 2.25, 0.251, True),
+    "encoder.1": ("se", 1.22, 0.0004, False),
+    "bottleneck": ("se", 2.41, 0.0006, False),
+    "skip.0": ("ag", 1.94, 0.148, True),
+    "skip.1": ("ag", 0.79, -0.0013, False),
+    "decoder.0": ("se", 0.0, 0.0, False),
+    "decoder.1": ("se", 1.67, 0.0013, False),
+}
+SENTENCE = "Attention helps: 2 attention modules change the test score by +0.324 Dice, 95 % interval +0.302 to +0.346."
+WIDTHS = (8, 16, 32)
+
+
+def make_arm(dice: float, modules: int) -> dict[str, Any]:
+    return {
+        "dice": dice, "low": dice - 0.02, "high": dice + 0.02, "iou": 0.7, "precision": 0.8, "recall": 0.9,
+        "modules": modules, "parameters": 27705 + modules, "flops": 49545216, "seconds": 12.78, "trainings": 2,
+        "cases": 8, "groups": 8, "both_empty": 1, "one_empty": 2, "dice_per_training": [dice - 0.01, dice + 0.01],
+    }  # fmt: skip
+
+
+def describe_placement() -> dict[str, Any]:
+    sites = [
+        {"site": site, "gate": gate, "gamma": gamma, "removal_cost": cost, "spread": 0.1, "kept": kept,
+         "why": f"taking it away costs {cost:.3f} Dice"}
+        for site, (gate, gamma, cost, kept) in SITES.items()
+    ]  # fmt: skip
+    return {
+        "schema": 1,
+        "policy": "removal",
+        "sites": sites,
+        "verdict": "helps",
+        "sentence": SENTENCE,
+        "difference": {"dice": 0.324, "low": 0.302, "high": 0.346},
+        "all_minus_none": {"dice": 0.325, "low": 0.303, "high": 0.348},
+        "arms": {"none": make_arm(0.658, 0), "all": make_arm(0.983 - 0.02, 7), "placed": make_arm(0.962, 2)},
+    }
+
+
+def write_config(folder: Path, data: str, seed: int, attention: dict[str, str]) -> None:
+    preparation = Preparation(height=16, width=16, mean=(1.0,), standard_deviation=(1.0,))
+    network = UNetConfig(in_channels=1, widths=WIDTHS)
+    config = RunConfig(data=data, seed=seed, preparation=preparation, network=network, attention=attention)
+    (folder / "config.yaml").write_text(write_yaml(config), encoding="utf-8")
+
+
+def write_metrics(folder: Path, seed: int, attention: dict[str, str]) -> None:
+    rows = []
+    for step in range(10, 110, 10):
+        row = {"step": step, "loss": 1 / step + 0.01 * seed, "validation_dice": step / 120 if step % 50 == 0 else ""}
+        rows.append(row | {f"gamma/{site}": 1 + (SITES[site][1] - 1) * step / 100 for site in attention})
+    with (folder / "metrics.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def write_examples(path: Path, names: list[str]) -> None:
+    generator = np.random.default_rng(0)
+    arrays: dict[str, Any] = {"names": np.array(names)}
+    for number in range(len(names)):
+        mask = np.zeros((16, 24), dtype=bool)
+        mask[4:10, 6 : 12 + number] = True
+        arrays[f"image_{number}"] = generator.integers(0, 255, (1, 16, 24), dtype=np.uint8)
+        arrays[f"mask_{number}"], arrays[f"placed_{number}"] = mask, mask
+        arrays[f"none_{number}"] = np.roll(mask, 3, axis=1) & mask
+    np.savez_compressed(path, **arrays)
+
+
+@pytest.fixture
+def make_placement(tmp_path: Path) -> Callable[..., Path]:
+    """Writes the folder of a main job; every name in it is `name`, every top-level value of placement.json can be changed."""
+
+    def make(name: str = "case_7", **changes: Any) -> Path:
+        folder = tmp_path / "job"
+        folder.mkdir()
+        everywhere = {site: values[0] for site, values in SITES.items()}
+        lean = {site: values[0] for site, values in SITES.items() if values[3]}
+        for arm, seeds, attention in (("all", (0, 1), everywhere), ("none", (2, 3), {}), ("placed", (2, 3), lean)):
+            for seed in seeds:
+                run = folder / "runs" / arm / "fold_0" / f"seed_{seed}"
+                run.mkdir(parents=True)
+                write_config(run, name, seed, attention)
+                write_metrics(run, seed, attention)
+        (folder / "placement.json").write_text(json.dumps(describe_placement() | changes), encoding="utf-8")
+        fold = {"fold": 0, "train": [name] * 24, "validation": [name] * 8, "test": [name] * 8}
+        splits = {"schema": 1, "data": name, "folds": [fold], "groups": {name: name}}
+        (folder / "splits.json").write_text(json.dumps(splits), encoding="utf-8")
+        (folder / "config.yaml").write_text(f"name: {name}\n", encoding="utf-8")
+        write_examples(folder / "examples.npz", [name, f"{name} again"])
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> Callable[..., Path]:
+    """Writes the folder of a single run, with attention everywhere or nowhere."""
+
+    def make(name: str = "case_7", *, attention: bool = True) -> Path:
+        folder = tmp_path / "run"
+        folder.mkdir()
+        layout = {site: values[0] for site, values in SITES.items()} if attention else {}
+        write_config(folder, name, 5, layout)
+        write_metrics(folder, 5, layout)
+        rows = ["case,group,part,dice,iou,precision,recall,true_pixels,predicted_pixels"]
+        rows += [f"{name} {i},group_{i // 2},{part},0.{8 - i},0.5,0.6,0.7,{100 + i},{90 + i}"
+                 for part in ("validation", "test") for i in range(6)]  # fmt: skip
+        (folder / "cases.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+        result = {"modules": len(layout), "parameters": 29438, "flops": 50345216, "seconds": 35.9}
+        (folder / "result.json").write_text(json.dumps(result), encoding="utf-8")
+        if attention:
+            sites = [{"site": site, "gate": gate, "gamma": gamma, "spread": 0.1, "case_costs": [cost, cost]}
+                     for site, (gate, gamma, cost, _) in SITES.items()]  # fmt: skip
+            (folder / "evidence.json").write_text(json.dumps({"sites": sites}), encoding="utf-8")
+        return folder
+
+    return make

@@ -1,0 +1,167 @@
+"""The page of a report: what it says, what it never holds, and what it refuses."""
+
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from focalseg.report.page import write_report
+
+Make = Callable[..., Path]
+HOSTILE = "<img src=x onerror=alert(1)></script></style><svg onload=alert(2)>\"'&{{ 7*7 }}"
+VOID = {"meta", "link", "img", "br", "hr", "input"}
+
+
+class Reader(HTMLParser):
+    """Text, elements and attributes of a page; fails on a tag that is closed out of order."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(page)
+        self.close()
+        assert self.open == []
+        self.text = " ".join("".join(self.words).split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+        self.words.append(" " if tag in {"td", "th", "text"} else "")
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.words.append(data)
+
+    def of_class(self, name: str) -> list[dict[str, str | None]]:
+        return [attributes for _, attributes in self.elements if name in (attributes.get("class") or "").split()]
+
+
+def read_page(folder: Path) -> str:
+    path = write_report(folder)
+    assert path == folder / "report" / "index.html"
+    return path.read_text(encoding="utf-8")
+
+
+def test_the_page_of_a_placement_opens_with_the_verdict(make_placement: Make) -> None:
+    reader = Reader(read_page(make_placement()))
+    assert "Attention helps: 2 attention modules change the test score by +0.324 Dice" in reader.text
+    assert len(reader.of_class("helps")) == 2  # the sentence and its interval
+
+
+def test_every_site_has_one_bar_as_long_as_its_gamma_and_the_kept_ones_stand_out(make_placement: Make) -> None:
+    page = read_page(make_placement())
+    drawn = re.findall(r'class="site (\w+)" data-site="([\w.]+)".*?<rect class="bar".*?width="([\d.]+)"', page, re.DOTALL)
+    assert len(drawn) == 7
+    lengths = {site: float(length) for _, site, length in drawn}
+    assert {site for state, site, _ in drawn if state == "kept"} == {"encoder.0", "skip.0"}
+    assert lengths["decoder.0"] == 0
+    assert lengths["encoder.0"] / lengths["bottleneck"] == pytest.approx(2.25 / 2.41, abs=1e-3)
+
+
+def test_the_number_and_the_gate_stand_beside_every_bar(make_placement: Make) -> None:
+    text = Reader(read_page(make_placement())).text
+    for site, gate, gamma in (("encoder.0", "SE", "2.25"), ("skip.0", "AG", "1.94"), ("decoder.0", "SE", "0.00")):
+        assert re.search(rf"{re.escape(site)} {gate} {gamma}", text)
+
+
+def test_the_arms_stand_in_rows_with_their_scores_and_costs(make_placement: Make) -> None:
+    text = Reader(read_page(make_placement())).text
+    for row in ("none 0.658 [0.638, 0.678]", "all 0.963 [0.943, 0.983]", "placed 0.962 [0.942, 0.982]"):
+        assert row in text
+    assert "0 27 705 49.5 M 12.8 s 2 \N{MULTIPLICATION SIGN} 8" in text
+    assert "none 1 and 2 of 16" in text
+
+
+def test_the_page_says_how_the_verdict_was_reached(make_placement: Make) -> None:
+    text = Reader(read_page(make_placement())).text
+    assert "24 training, 8 validation and 8 test cases" in text
+    assert "with seeds 0 and 1; from its behaviour on validation data alone" in text
+    assert "with fresh seeds 2 and 3" in text
+    assert "a difference smaller than about 0.022 could not have been told from 0" in text
+    assert "All \N{MINUS SIGN} none is +0.325 Dice, 95 % interval +0.303 to +0.348" in text
+
+
+def test_a_placement_that_keeps_nothing_is_reported_as_the_plain_network(make_placement: Make) -> None:
+    folder = make_placement()
+    path = folder / "placement.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content |= {"verdict": "no_difference_shown", "sentence": "No attention is justified on this data: none is left.",
+                "difference": {"dice": 0.0, "low": 0.0, "high": 0.0}}  # fmt: skip
+    content["sites"] = [site | {"kept": False} for site in content["sites"]]
+    path.write_text(json.dumps(content), encoding="utf-8")
+    reader = Reader(read_page(folder))
+    assert "the rows none and placed are the same trainings" in reader.text
+    assert "0 of 7 sites" in reader.text
+    assert "could not have been told" not in reader.text
+    assert not reader.of_class("helps")
+
+
+def test_a_placement_without_its_runs_and_examples_still_has_a_page(make_placement: Make, tmp_path: Path) -> None:
+    source, bare = make_placement(), tmp_path / "bare"
+    bare.mkdir()
+    (bare / "placement.json").write_bytes((source / "placement.json").read_bytes())
+    reader = Reader(read_page(bare))
+    assert len(reader.of_class("bar")) == 7
+    assert not reader.of_class("chart")
+
+
+@pytest.mark.parametrize("attention", [True, False])
+def test_the_page_of_a_run_gives_its_score_and_its_sites(make_run: Make, attention: bool) -> None:
+    reader = Reader(read_page(make_run(attention=attention)))
+    assert "Test Dice 0.550, 95 % interval" in reader.text  # the mean of 0.3 to 0.8
+    assert len(reader.of_class("bar")) == (7 if attention else 0)
+    assert len(reader.of_class("chart")) == (4 if attention else 3)
+    assert "6 cases in 3 groups" in reader.text
+
+
+@pytest.mark.parametrize("kind", ["placement", "run"])
+def test_hostile_names_are_text_and_nothing_else(request: pytest.FixtureRequest, kind: str) -> None:
+    page = read_page(request.getfixturevalue(f"make_{kind}")(HOSTILE))
+    reader = Reader(page)
+    assert HOSTILE in reader.text
+    assert not {tag for tag, _ in reader.elements} & {"script", "img", "iframe", "object"}
+    assert not [name for _, attributes in reader.elements for name in attributes if name.startswith("on")]
+
+
+@pytest.mark.parametrize("kind", ["placement", "run"])
+def test_the_page_refers_to_nothing_outside_itself(request: pytest.FixtureRequest, kind: str) -> None:
+    page = read_page(request.getfixturevalue(f"make_{kind}")())
+    assert set(re.findall(r"\bhttps?://[^\s\"']*", page)) <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+    for _, attributes in Reader(page).elements:
+        for name in ("src", "href", "xlink:href", "action"):
+            assert (attributes.get(name) or "#").startswith(("#", "data:"))
+    assert "default-src 'none'" in page
+
+
+@pytest.mark.parametrize("kind", ["placement", "run"])
+def test_no_two_elements_share_an_id_and_every_reference_has_its_target(request: pytest.FixtureRequest, kind: str) -> None:
+    page = read_page(request.getfixturevalue(f"make_{kind}")())
+    ids = [attributes["id"] for _, attributes in Reader(page).elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    references = re.findall(r'(?:url\(#|href="#)([^)"]+)', page)
+    assert set(references) <= set(ids)
+
+
+@pytest.mark.parametrize("kind", ["placement", "run"])
+def test_the_same_files_give_the_same_bytes(request: pytest.FixtureRequest, kind: str) -> None:
+    folder = request.getfixturevalue(f"make_{kind}")()
+    assert read_page(folder) == read_page(folder)
+
+
+def test_every_drawing_is_named_for_who_cannot_see_it(make_placement: Make) -> None:
+    drawings = [attributes for tag, attributes in Reader(read_page(make_placement())).elements if tag == "svg"]
+    shown = [attributes for attributes in drawings if attributes.get("aria-hidden") != "true"]
+    assert shown
+    assert all(attributes.get("role") == "img" and attributes.get("aria-label") for attributes in shown)

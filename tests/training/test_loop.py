@@ -1,0 +1,174 @@
+"""One run: learns, logs, and goes on to the same bits after any interruption."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from focalseg.data.preparation import Preparation
+from focalseg.errors import SettingError
+from focalseg.networks.unet import UNetConfig
+from focalseg.placement.gammas import read_gammas
+from focalseg.training.checkpoint import load_checkpoint
+from focalseg.training.loop import CHECKPOINT, METRICS, StopRequested, TrainingData, train
+from focalseg.training.metrics_log import read_metrics
+from focalseg.training.run import RunConfig, TrainingConfig, build_network
+
+CONFIG = RunConfig(
+    data="none",
+    seed=5,
+    preparation=Preparation(height=16, width=16, mean=(0.0,), standard_deviation=(1.0,)),
+    network=UNetConfig(in_channels=1, widths=(4, 8), dropout=0.2),
+    attention={"encoder.0": "se", "skip.0": "ag"},
+    training=TrainingConfig(steps=20, batch_size=4, validate_every=7, log_every=2),
+)
+
+
+def make_data():
+    generator = torch.Generator().manual_seed(0)
+    masks = torch.rand(14, 16, 16, generator=generator) > 0.7
+    images = masks[:, None] * 2.0 + torch.randn(14, 1, 16, 16, generator=generator) * 0.2
+    return TrainingData(
+        train_images=images[:10], train_masks=masks[:10], validation_images=images[10:], validation_masks=masks[10:]
+    )
+
+
+def state_of(run):
+    return {name: tensor.clone() for name, tensor in run.network.state_dict().items()}
+
+
+def assert_same_bits(one, other):
+    assert one.keys() == other.keys()
+    for name, tensor in one.items():
+        assert torch.equal(tensor, other[name]), name
+
+
+class StopAfter:
+    """Says stop once, before the given step."""
+
+    def __init__(self, step):
+        self.calls, self.step = 0, step
+
+    def __call__(self):
+        self.calls += 1
+        return self.calls == self.step + 1
+
+
+def test_the_same_run_twice_gives_the_same_bits_and_the_same_log(tmp_path):
+    one, other = (train(CONFIG, make_data(), tmp_path / name, device="cpu") for name in ("one", "other"))
+    assert_same_bits(state_of(one), state_of(other))
+    assert (tmp_path / "one" / METRICS).read_bytes() == (tmp_path / "other" / METRICS).read_bytes()
+
+
+@pytest.mark.parametrize("step", [0, 1, 6, 7, 8, 13, 19])
+def test_a_run_stopped_at_any_step_goes_on_to_the_same_bits(tmp_path, step):
+    whole = train(CONFIG, make_data(), tmp_path / "whole", device="cpu")
+    with pytest.raises(StopRequested):
+        train(CONFIG, make_data(), tmp_path / "parts", device="cpu", should_stop=StopAfter(step))
+    resumed = train(CONFIG, make_data(), tmp_path / "parts", device="cpu")
+    assert_same_bits(state_of(whole), state_of(resumed))
+    assert (tmp_path / "whole" / METRICS).read_bytes() == (tmp_path / "parts" / METRICS).read_bytes()
+
+
+KILLED = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+import test_loop
+test_loop.train(test_loop.CONFIG_OF_MANY_STEPS, test_loop.make_data(), Path(sys.argv[1]), device="cpu")
+"""
+CONFIG_OF_MANY_STEPS = replace(CONFIG, training=replace(CONFIG.training, steps=300, validate_every=5))
+
+
+def test_a_run_killed_without_warning_goes_on_to_the_same_bits(tmp_path):
+    whole = train(CONFIG_OF_MANY_STEPS, make_data(), tmp_path / "whole", device="cpu")
+    folder = tmp_path / "killed"
+    for _ in range(2):
+        arguments = [sys.executable, "-c", KILLED, str(folder), os.path.dirname(__file__)]  # noqa: PTH120
+        process = subprocess.Popen(arguments, env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())})
+        before = (load_checkpoint(folder / CHECKPOINT, run=whole.identity) or {"step": 0})["step"]
+        while ((load_checkpoint(folder / CHECKPOINT, run=whole.identity) or {"step": 0})["step"]) < before + 40:
+            time.sleep(0.02)
+            assert process.poll() is None
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    resumed = train(CONFIG_OF_MANY_STEPS, make_data(), folder, device="cpu")
+    assert_same_bits(state_of(whole), state_of(resumed))
+    assert (tmp_path / "whole" / METRICS).read_bytes() == (folder / METRICS).read_bytes()
+
+
+def test_the_global_random_state_is_left_alone(tmp_path):
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    train(CONFIG, make_data(), tmp_path, device="cpu")
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_training_learns_an_easy_task_and_logs_every_gamma(tmp_path):
+    config = replace(CONFIG, network=replace(CONFIG.network, dropout=0.0), training=replace(CONFIG.training, steps=120))
+    run = train(config, make_data(), tmp_path, device="cpu")
+    rows = read_metrics(tmp_path / METRICS)
+    assert [int(row["step"]) for row in rows if row["validation_dice"]] == [*range(7, 120, 7), 120]
+    assert float(rows[-1]["validation_dice"]) > 0.9
+    assert float(rows[-1]["loss"]) < 0.5 * float(rows[0]["loss"])
+    for name, gamma in read_gammas(run.network).items():
+        assert gamma >= 0
+        assert float(rows[-1][f"gamma/{name}"]) == pytest.approx(gamma, abs=1e-5)
+
+
+def test_gammas_have_a_group_of_their_own_with_a_higher_rate_and_no_decay(tmp_path):
+    run = train(replace(CONFIG, training=replace(CONFIG.training, steps=1)), make_data(), tmp_path, device="cpu")
+    gammas = {id(site.gamma) for site in run.network.modules() if hasattr(site, "gamma")}
+    groups = [group for group in run.optimiser.param_groups if gammas & {id(parameter) for parameter in group["params"]}]
+    assert len(groups) == 1
+    assert {id(parameter) for parameter in groups[0]["params"]} == gammas
+    assert groups[0]["weight_decay"] == 0
+    assert groups[0]["max_lr"] == pytest.approx(10 * run.optimiser.param_groups[0]["max_lr"])
+
+
+def test_arms_of_one_seed_share_the_weights_of_the_host():
+    plain, gated = (build_network(replace(CONFIG, attention=attention)) for attention in ({}, CONFIG.attention))
+    assert_same_bits(plain.state_dict(), {name: gated.state_dict()[name] for name in plain.state_dict()})
+
+
+def test_a_checkpoint_of_other_settings_or_no_checkpoint_at_all_is_refused(tmp_path):
+    train(replace(CONFIG, training=replace(CONFIG.training, steps=1)), make_data(), tmp_path, device="cpu")
+    with pytest.raises(SettingError, match=r"last\.ckpt belongs to a run with other settings; give another --out"):
+        train(CONFIG, make_data(), tmp_path, device="cpu")
+    (tmp_path / CHECKPOINT).write_bytes(b"cut short")
+    with pytest.raises(SettingError, match=r"last\.ckpt is no checkpoint .*; remove it to train this run from the start"):
+        train(CONFIG, make_data(), tmp_path, device="cpu")
+
+
+def test_a_checkpoint_that_holds_code_is_not_executed(tmp_path):
+    class Canary:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "executed"),)
+
+    torch.save({"run": Canary()}, tmp_path / CHECKPOINT)
+    with pytest.raises(SettingError, match="is no checkpoint"):
+        train(CONFIG, make_data(), tmp_path, device="cpu")
+    assert not (tmp_path / "executed").exists()
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_names_the_step(tmp_path):
+    data = make_data()
+    data.train_images[:] = float("nan")
+    with pytest.raises(SettingError, match=r"The loss became nan at step 1 of .*Lower training\.learning_rate"):
+        train(CONFIG, data, tmp_path, device="cpu")
+    assert not (tmp_path / CHECKPOINT).exists()
+
+
+def test_weights_saved_without_pickle_load_again(tmp_path):
+    from safetensors.torch import save_file
+
+    run = train(CONFIG, make_data(), tmp_path, device="cpu")
+    save_file({name: tensor.contiguous() for name, tensor in run.network.state_dict().items()}, tmp_path / "w.safetensors")
+    assert_same_bits(load_file(tmp_path / "w.safetensors"), state_of(run))
