@@ -1,15 +1,19 @@
 """What several tests stand on: small data sets on disk and small settings."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from focalseg.study.presets import Settings, build_settings
 
+# The networks here are tiny: a second thread costs more than it gives, in this process and in those that tests start.
+os.environ["OMP_NUM_THREADS"] = "1"
+torch.set_num_threads(1)
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 TINY = {
     "seeds": 2,
@@ -19,18 +23,17 @@ TINY = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny_settings() -> Settings:
     """A job of seconds, that learns nothing much."""
     return build_settings("quick", TINY)
 
 
-@pytest.fixture
-def make_folder(tmp_path: Path) -> Callable[..., Path]:
+@pytest.fixture(scope="session")
+def write_folder() -> Callable[..., Path]:
     """Writes a plain folder of colour images with a bright square each, and their masks."""
 
-    def make(count: int = 10, size: int = 24, name: str = "data", **changes: Any) -> Path:
-        folder = tmp_path / name
+    def write(folder: Path, *, count: int = 10, size: int = 24, foreground: int = 255) -> Path:
         random = np.random.default_rng(0)
         for part in ("images", "masks"):
             (folder / part).mkdir(parents=True)
@@ -38,13 +41,19 @@ def make_folder(tmp_path: Path) -> Callable[..., Path]:
             image = random.integers(0, 120, (size, size, 3)).astype(np.uint8)
             mask = np.zeros((size, size), np.uint8)
             row, column = random.integers(2, size - 10, 2)
-            mask[row : row + 8, column : column + 8] = changes.get("foreground", 255)
+            mask[row : row + 8, column : column + 8] = foreground
             image[mask > 0] = 220
             Image.fromarray(image).save(folder / "images" / f"case_{number}.png")
             Image.fromarray(mask).save(folder / "masks" / f"case_{number}.png")
         return folder
 
-    return make
+    return write
+
+
+@pytest.fixture
+def make_folder(tmp_path: Path, write_folder: Callable[..., Path]) -> Callable[..., Path]:
+    """The same in the folder of the test."""
+    return lambda **changes: write_folder(tmp_path / "data", **changes)
 
 
 @pytest.fixture

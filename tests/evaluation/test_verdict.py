@@ -9,10 +9,15 @@ from focalseg.evaluation.verdict import decide_verdict
 @pytest.mark.parametrize(
     ("low", "high", "outcome", "sentence"),
     [
-        (0.01, 0.05, "helps", "Attention helps: 2 attention modules change the test score by +0.030 Dice, "),
-        (-0.01, 0.07, "no_difference_shown", "No difference shown: 2 attention modules change the test score by +0.030 Dice, "),
+        (0.01, 0.05, "helps", "Attention helps: +0.030 Dice with 2 attention modules (95 % interval +0.010 to +0.050)."),
+        (
+            -0.01,
+            0.07,
+            "no_difference_shown",
+            "No difference shown: +0.030 Dice with 2 attention modules (95 % interval -0.010 to +0.070); ",
+        ),
         (0.0, 0.06, "no_difference_shown", "No difference shown: "),
-        (-0.08, -0.02, "harms", "Attention harms: 2 attention modules change the test score by -0.050 Dice, "),
+        (-0.08, -0.02, "harms", "Attention harms: -0.050 Dice with 2 attention modules (95 % interval -0.080 to -0.020)."),
     ],
 )
 def test_the_outcome_follows_from_where_the_interval_lies(low, high, outcome, sentence):
@@ -24,8 +29,8 @@ def test_the_outcome_follows_from_where_the_interval_lies(low, high, outcome, se
 def test_a_difference_not_shown_says_how_small_it_could_have_been():
     verdict = decide_verdict(Estimate(mean=0.0, low=-0.02, high=0.02), modules=1)
     assert verdict.sentence() == (
-        "No difference shown: 1 attention module change the test score by +0.000 Dice, 95 % interval -0.020 to +0.020; "
-        "less than 0.020 could not be told here."
+        "No difference shown: +0.000 Dice with 1 attention module (95 % interval -0.020 to +0.020); "
+        "less than about 0.020 could not be seen on this data."
     )
 
 

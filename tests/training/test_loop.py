@@ -91,7 +91,7 @@ def test_a_run_killed_without_warning_goes_on_to_the_same_bits(tmp_path):
     folder = tmp_path / "killed"
     for _ in range(2):
         arguments = [sys.executable, "-c", KILLED, str(folder), os.path.dirname(__file__)]  # noqa: PTH120
-        process = subprocess.Popen(arguments, env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())})
+        process = subprocess.Popen(arguments)
         before = (load_checkpoint(folder / CHECKPOINT, run=whole.identity) or {"step": 0})["step"]
         while ((load_checkpoint(folder / CHECKPOINT, run=whole.identity) or {"step": 0})["step"]) < before + 40:
             time.sleep(0.02)

@@ -25,15 +25,14 @@ class Verdict:
                 "so the lean network is the plain one."
             )
         modules = f"{self.modules} attention module{'s' if self.modules > 1 else ''}"
-        change = f"{self.difference.mean:+.3f} Dice, 95 % interval {self.difference.low:+.3f} to {self.difference.high:+.3f}"
+        change = self.difference
+        result = f"{change.mean:+.3f} Dice with {modules} (95 % interval {change.low:+.3f} to {change.high:+.3f})"
         if self.outcome == "helps":
-            return f"Attention helps: {modules} change the test score by {change}."
+            return f"Attention helps: {result}."
         if self.outcome == "harms":
-            return f"Attention harms: {modules} change the test score by {change}."
-        width = (self.difference.high - self.difference.low) / 2
-        return (
-            f"No difference shown: {modules} change the test score by {change}; less than {width:.3f} could not be told here."
-        )
+            return f"Attention harms: {result}."
+        half_width = (change.high - change.low) / 2
+        return f"No difference shown: {result}; less than about {half_width:.3f} could not be seen on this data."
 
 
 def decide_verdict(difference: Estimate, *, modules: int) -> Verdict:

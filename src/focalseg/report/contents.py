@@ -120,6 +120,7 @@ class RunContents:
     result: RunResult
     sites: tuple[SiteFinding, ...]
     log: TrainingLog
+    examples: tuple[Example, ...]
     settings: str
 
     def scores_of(self, part: str) -> tuple[CaseScore, ...]:

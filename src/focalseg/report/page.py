@@ -83,6 +83,7 @@ def render_run(contents: RunContents) -> str:
         groups=len({score.group for score in test}),
         gamma_charts=charts if contents.log.gammas else [],
         training_charts=[*_draw_trainings(logs), ("Dice of the test cases", curves.draw_histogram(dice))],
+        pictures=draw_examples(contents.examples),
         worst=sorted(test, key=lambda score: score.overlap.dice)[:WORST_CASES],
         both_empty=sum(score.overlap.true_pixels == score.overlap.predicted_pixels == 0 for score in test),
         one_empty=sum((score.overlap.true_pixels == 0) != (score.overlap.predicted_pixels == 0) for score in test),

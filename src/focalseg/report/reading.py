@@ -25,8 +25,9 @@ from focalseg.report.contents import (
     TrainingLog,
 )
 from focalseg.report.record import MEND, Record, read_record
+from focalseg.study.examples import EXAMPLES
 from focalseg.study.output import CONFIG
-from focalseg.study.place import EXAMPLES, PLACEMENT, SPLITS
+from focalseg.study.place import PLACEMENT, SPLITS
 from focalseg.study.runs import CASES, EVIDENCE, RESULT, RunResult, read_evidence, read_scores
 from focalseg.training.metrics_log import read_metrics
 from focalseg.training.run import RunConfig
@@ -92,7 +93,12 @@ def read_run_contents(folder: Path) -> RunContents:
             sites.append(_read_site(Record({**values, "kept": True, "why": ""}, str(folder / EVIDENCE)), decided=False))
     _check_levels(sites, config.network.widths, str(folder / EVIDENCE))
     return RunContents(
-        config=config, result=result, sites=tuple(sites), log=_read_log(folder), settings=_read_text(folder / CONFIG)
+        config=config,
+        result=result,
+        sites=tuple(sites),
+        log=_read_log(folder),
+        examples=_read_examples(folder / EXAMPLES),
+        settings=_read_text(folder / CONFIG),
     )
 
 
@@ -205,7 +211,7 @@ def _read_examples(path: Path) -> tuple[Example, ...]:
 
 def _read_example(arrays: Mapping[str, np.ndarray], number: int, name: str) -> Example:
     image, mask = arrays[f"image_{number}"], arrays[f"mask_{number}"]
-    predictions = {arm: arrays[f"{arm}_{number}"] for arm in ARMS if f"{arm}_{number}" in arrays}
+    predictions = {arm: arrays[f"{arm}_{number}"] for arm in (*ARMS, "run") if f"{arm}_{number}" in arrays}
     if image.ndim != 3 or image.dtype.kind not in "uif" or not image.size:
         raise ValueError(f"image_{number} has shape {image.shape}")
     if any(part.shape != image.shape[1:] or part.dtype != bool for part in (mask, *predictions.values())):

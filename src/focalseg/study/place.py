@@ -9,29 +9,27 @@ from typing import Any
 
 import numpy as np
 
-from focalseg.data.case import Case
 from focalseg.data.preparation import plan_preparation
 from focalseg.data.splits import Split, split_by_group
 from focalseg.errors import DataError
 from focalseg.evaluation.statistics import Estimate, estimate_mean
 from focalseg.evaluation.verdict import Verdict, decide_verdict
-from focalseg.files import write_text, write_whole
-from focalseg.inference.prediction import predict_mask
+from focalseg.files import write_text
 from focalseg.networks.planning import plan_widths
 from focalseg.networks.unet import UNetConfig
 from focalseg.placement.decision import Placement, decide
 from focalseg.placement.instrument import plan_layout
+from focalseg.study.examples import write_examples
 from focalseg.study.lean import write_lean
 from focalseg.study.local import choose_workers, run_locally
 from focalseg.study.output import claim_folder
 from focalseg.study.presets import Settings
-from focalseg.study.runs import RunPlan, RunResult, dice_matrix, load_network, read_cases, read_evidence, read_result
+from focalseg.study.runs import RunPlan, RunResult, dice_matrix, read_cases, read_evidence, read_result
 from focalseg.training.loop import open_fabric
 from focalseg.training.run import Device, RunConfig, build_network
 from focalseg.yaml_files import write_yaml
 
-PLACEMENT, SPLITS, EXAMPLES = "placement.json", "splits.json", "examples.npz"
-EXAMPLE_COUNT = 6
+PLACEMENT, SPLITS = "placement.json", "splits.json"
 Watch = Callable[[str, Sequence[RunPlan]], AbstractContextManager[object]]
 """(what is being done, the runs it consists of) -> a context that may show their progress."""
 
@@ -108,7 +106,7 @@ def place(
     write_text(folder / PLACEMENT, json.dumps(describe(verdict, arms, placement), indent=2, allow_nan=False) + "\n")
     best = int(dice_matrix(arms["placed"], "validation").mean(axis=1).argmax())
     write_lean(folder / "lean", lean[best].folder, verdict, summarise(arms["placed"]))
-    write_examples(folder / EXAMPLES, plain[best], lean[best], arms["placed"][best])
+    write_examples(folder, {"none": plain[best].folder, "placed": lean[best].folder}, arms["placed"][best])
     return PlaceResult(folder=folder, verdict=verdict, placement=placement)
 
 
@@ -203,17 +201,3 @@ def check_channels(cases: Any, channels: int) -> None:
     ]
     if faults:
         raise DataError(faults)
-
-
-def write_examples(path: Path, plain: RunPlan, lean: RunPlan, result: RunResult) -> None:
-    """Images, masks and both predictions of a few test cases from the worst to the best of the lean network."""
-    scores = sorted(result.scores_of("test"), key=lambda score: score.overlap.dice)
-    chosen = [scores[round(number)].case for number in np.linspace(0, len(scores) - 1, min(EXAMPLE_COUNT, len(scores)))]
-    cases: dict[str, Case] = read_cases(plain.config.data)
-    networks = {"none": load_network(plain.folder), "placed": load_network(lean.folder)}
-    arrays: dict[str, np.ndarray] = {"names": np.array(chosen)}
-    for number, name in enumerate(chosen):
-        arrays[f"image_{number}"], arrays[f"mask_{number}"] = cases[name].image, cases[name].mask
-        for arm, (config, network) in networks.items():
-            arrays[f"{arm}_{number}"] = predict_mask(network, config.preparation, cases[name].image)
-    write_whole(path, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))

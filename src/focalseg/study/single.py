@@ -9,6 +9,7 @@ from focalseg.errors import SettingError
 from focalseg.files import write_text
 from focalseg.placement.decision import read_placement
 from focalseg.placement.instrument import plan_layout
+from focalseg.study.examples import write_examples
 from focalseg.study.output import claim_folder
 from focalseg.study.place import SPLITS, Watch, describe_splits, prepare
 from focalseg.study.presets import Settings
@@ -28,7 +29,9 @@ def train_one(
     plan = RunPlan(arm=attention, config=config, split=split, folder=folder, device=device)
     with watch("training one network", [plan]):
         execute(plan)
-    return read_result(folder)
+    result = read_result(folder)
+    write_examples(folder, {"run": folder}, result)
+    return result
 
 
 def read_layout(attention: str, base: RunConfig, settings: Settings) -> dict[str, str]:

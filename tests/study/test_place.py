@@ -1,0 +1,188 @@
+"""The main job on a small folder: what it decides from, what it writes, what it never does."""
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from focalseg.data.reading import read_dataset
+from focalseg.errors import SettingError
+from focalseg.evaluation.metrics import measure_overlap
+from focalseg.inference.prediction import predict_mask
+from focalseg.placement.evidence import Evidence, SiteEvidence
+from focalseg.placement.sites import attention_sites
+from focalseg.study import place as place_module
+from focalseg.study.lean import load_lean
+from focalseg.study.place import place
+from focalseg.study.runs import read_evidence, read_scores
+from focalseg.training.run import build_network
+
+
+def fixed_evidence(*kept):
+    """Evidence that makes the removal policy keep just those sites."""
+
+    def read(folder):
+        found = read_evidence(folder)
+        costs = {record.site: 0.5 if record.site in kept else 0.0 for record in found.sites}
+        records = [
+            SiteEvidence(site=one.site, gate=one.gate, gamma=one.gamma, spread=one.spread, case_costs=(costs[one.site],))
+            for one in found.sites
+        ]
+        return Evidence(sites=tuple(records))
+
+    return read
+
+
+@pytest.fixture(scope="module")
+def placed(tmp_path_factory, write_folder, tiny_settings):
+    """A finished job that keeps one site of each kind: its result and its folder, whose data lies beside it."""
+    out = tmp_path_factory.mktemp("placed") / "out"
+    data = write_folder(out.parent / "data", count=15)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(place_module, "read_evidence", fixed_evidence("encoder.0", "skip.0"))
+        return place(str(data), out, tiny_settings, seed=3, device="cpu", workers=1), out
+
+
+def test_every_file_of_the_contract_is_there(placed):
+    _, out = placed
+    for arm, seeds in (("none", (5, 6)), ("all", (3, 4)), ("placed", (5, 6))):
+        for seed in seeds:
+            names = {path.name for path in (out / "runs" / arm / "fold_0" / f"seed_{seed}").iterdir()}
+            assert {"config.yaml", "metrics.csv", "cases.csv", "last.ckpt", "model.safetensors"} <= names
+    assert {path.name for path in (out / "lean").iterdir()} == {"model.safetensors", "config.json", "README.md"}
+    assert not list(out.rglob("*.partial"))
+
+
+def test_the_placement_file_says_what_the_contract_says(placed):
+    result, out = placed
+    content = json.loads((out / "placement.json").read_text(), parse_constant=pytest.fail)
+    assert content["schema"] == 1
+    assert content["verdict"] == result.verdict.outcome
+    assert content["difference"].keys() == {"dice", "low", "high"}
+    assert content["arms"].keys() == {"none", "all", "placed"}
+    for arm, modules in (("none", 0), ("all", 4), ("placed", 2)):
+        summary = content["arms"][arm]
+        assert summary["modules"] == modules
+        assert summary["low"] <= summary["dice"] <= summary["high"]
+        assert summary["flops"] > 0
+        assert summary["seconds"] > 0
+    assert (
+        content["arms"]["none"]["parameters"] < content["arms"]["placed"]["parameters"] < content["arms"]["all"]["parameters"]
+    )
+    for site in content["sites"]:
+        assert site.keys() == {"site", "gate", "gamma", "removal_cost", "spread", "kept", "why"}
+        assert site["kept"] == (site["site"] in ("encoder.0", "skip.0"))
+        assert math.isfinite(site["gamma"])
+
+
+def test_the_verdict_rests_on_paired_test_scores_alone(placed):
+    result, out = placed
+
+    def dice(arm, seed):
+        scores = read_scores(out / "runs" / arm / "fold_0" / f"seed_{seed}" / "cases.csv")
+        return {score.case: score.overlap.dice for score in scores if score.part == "test"}
+
+    split = json.loads((out / "splits.json").read_text())["folds"][0]
+    differences = [dice("placed", seed)[case] - dice("none", seed)[case] for seed in (5, 6) for case in split["test"]]
+    assert result.verdict.difference.mean == pytest.approx(np.mean(differences), abs=1e-6)
+
+
+def test_no_case_is_on_two_sides_and_scores_name_their_side(placed):
+    _, out = placed
+    split = json.loads((out / "splits.json").read_text())["folds"][0]
+    parts = [set(split[part]) for part in ("train", "validation", "test")]
+    assert sum(map(len, parts)) == len(set().union(*parts)) == 15
+    for path in out.rglob("cases.csv"):
+        scores = read_scores(path)
+        assert {score.case for score in scores if score.part == "validation"} == parts[1]
+        assert {score.case for score in scores if score.part == "test"} == parts[2]
+
+
+def test_the_lean_network_loads_and_predicts_what_was_scored(placed):
+    _, out = placed
+    config, network = load_lean(out / "lean")
+    assert set(attention_sites(network)) == {"encoder.0", "skip.0"}
+    scored = read_scores(out / "runs" / "placed" / "fold_0" / f"seed_{config.seed}" / "cases.csv")
+    dataset = read_dataset(config.data)
+    for score in scored:
+        case = dataset.read_case(dataset.names.index(score.case))
+        overlap = measure_overlap(predict_mask(network, config.preparation, case.image), case.mask)
+        assert overlap.dice == pytest.approx(score.overlap.dice, abs=1e-6)
+    assert "U-Net, widths 4-8" in (out / "lean" / "README.md").read_text()
+
+
+def test_the_same_call_again_trains_nothing_and_changes_nothing(placed, tiny_settings, monkeypatch):
+    _, out = placed
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file() and path.suffix != ".npz"}
+    monkeypatch.setattr("focalseg.study.runs.train", pytest.fail)
+    monkeypatch.setattr(place_module, "read_evidence", fixed_evidence("encoder.0", "skip.0"))
+    place(str(out.parent / "data"), out, tiny_settings, seed=3, device="cpu", workers=1)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_another_data_set_or_seed_or_setting_does_not_mix_in(placed, make_folder, tiny_settings):
+    _, out = placed
+    other, same = make_folder(count=15), out.parent / "data"
+    for source, settings, seed in (
+        (other, tiny_settings, 3),
+        (same, tiny_settings, 4),
+        (same, replace(tiny_settings, seeds=3), 3),
+    ):
+        with pytest.raises(SettingError, match="was made with other settings"):
+            place(str(source), out, settings, seed=seed, device="cpu", workers=1)
+
+
+def test_nothing_kept_means_the_plain_network_is_the_lean_one(make_folder, tiny_settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(place_module, "read_evidence", fixed_evidence())
+    result = place(str(make_folder()), tmp_path / "out", tiny_settings, device="cpu", workers=1)
+    content = json.loads((tmp_path / "out" / "placement.json").read_text())
+    assert result.verdict.outcome == "no_difference_shown"
+    assert content["difference"] == {"dice": 0, "low": 0, "high": 0}
+    assert content["arms"]["placed"] == content["arms"]["none"]
+    assert not (tmp_path / "out" / "runs" / "placed").exists()
+    config, network = load_lean(tmp_path / "out" / "lean")
+    assert not config.attention
+    assert not attention_sites(network)
+
+
+def test_two_workers_give_the_bits_of_one(make_folder, tiny_settings, tmp_path):
+    folder = make_folder()
+    assert torch.get_num_threads() == 1
+    for name, workers in (("one", 1), ("two", 2)):
+        place(str(folder), tmp_path / name, tiny_settings, device="cpu", workers=workers)
+    for name in ("metrics.csv", "cases.csv", "model.safetensors"):
+        for path in (tmp_path / "one" / "runs").rglob(name):
+            other = tmp_path / "two" / path.relative_to(tmp_path / "one")
+            assert path.read_bytes() == other.read_bytes()
+
+
+def test_grey_images_of_different_sizes_are_scored_at_their_own_size(tmp_path, tiny_settings):
+    from PIL import Image
+
+    random = np.random.default_rng(0)
+    for part in ("images", "masks"):
+        (tmp_path / "data" / part).mkdir(parents=True)
+    pixels = {}
+    for number in range(8):
+        shape = (20 + 3 * number, 40 - number)
+        image = random.integers(0, 100, shape).astype(np.uint8)
+        mask = np.zeros(shape, np.uint8)
+        mask[5:15, 5:15] = 255
+        image[mask > 0] = 200
+        pixels[f"c{number}"] = int((mask > 0).sum())
+        Image.fromarray(image).save(tmp_path / "data" / "images" / f"c{number}.png")
+        Image.fromarray(mask).save(tmp_path / "data" / "masks" / f"c{number}.png")
+    place(str(tmp_path / "data"), tmp_path / "out", tiny_settings, device="cpu", workers=1)
+    for path in (tmp_path / "out").rglob("cases.csv"):
+        assert all(score.overlap.true_pixels == pixels[score.case] for score in read_scores(path))
+
+
+def test_a_fresh_network_of_the_placed_arm_shares_the_host_with_the_plain_one(placed):
+    _, out = placed
+    config, _ = load_lean(out / "lean")
+    plain = build_network(replace(config, attention={})).state_dict()
+    lean = build_network(config).state_dict()
+    assert all(torch.equal(tensor, lean[name]) for name, tensor in plain.items())
