@@ -3,13 +3,11 @@
 from typing import Self
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from focalseg.attention.gate import Gate
 from focalseg.errors import ShapeError
-
-CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
-INTERPOLATIONS = {1: "linear", 2: "bilinear", 3: "trilinear"}
+from focalseg.layers import CONVOLUTIONS, LINEAR_INTERPOLATIONS
 
 
 class AttentionGate(Gate):
@@ -29,7 +27,7 @@ class AttentionGate(Gate):
         self.project_features = convolution(channels, hidden, kernel_size=stride, stride=stride, bias=False)
         self.project_signal = convolution(gating_channels, hidden, kernel_size=1)
         self.score = convolution(hidden, 1, kernel_size=1)
-        self.interpolation = INTERPOLATIONS[spatial_dims]
+        self.interpolation = LINEAR_INTERPOLATIONS[spatial_dims]
 
     @classmethod
     def for_site(cls, *, channels: int, gating_channels: int, spatial_dims: int) -> Self:

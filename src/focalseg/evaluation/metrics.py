@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+THRESHOLD = 0.5
+"""A pixel is foreground where its probability is above this."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Overlap:

@@ -6,8 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from focalseg.data.preparation import Preparation
-
-THRESHOLD = 0.5
+from focalseg.evaluation.metrics import THRESHOLD
 
 
 @torch.no_grad()
@@ -20,5 +19,5 @@ def predict_probabilities(network: nn.Module, preparation: Preparation, image: n
 
 
 def predict_mask(network: nn.Module, preparation: Preparation, image: np.ndarray) -> np.ndarray:
-    """image (C, H, W) as it was read -> mask (H, W) bool, foreground where its probability is above 0.5."""
+    """image (C, H, W) as it was read -> mask (H, W) bool, foreground where its probability is above THRESHOLD."""
     return predict_probabilities(network, preparation, image) > THRESHOLD

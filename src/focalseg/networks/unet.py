@@ -9,14 +9,10 @@ from torch import Tensor, nn
 
 from focalseg.configuration import CheckedConfig, setting
 from focalseg.errors import SettingError, ShapeError
+from focalseg.layers import BATCH_NORMS, CONVOLUTIONS, DROPOUTS, INSTANCE_NORMS, POOLS
 
 Norm = Literal["batch", "instance", "group"]
 
-CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
-POOLS = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
-BATCH_NORMS = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
-INSTANCE_NORMS = {1: nn.InstanceNorm1d, 2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
-DROPOUTS = {1: nn.Dropout1d, 2: nn.Dropout2d, 3: nn.Dropout3d}
 CHANNELS_PER_GROUP = 8
 
 

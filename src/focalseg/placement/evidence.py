@@ -10,11 +10,9 @@ from torch import Tensor, nn
 from focalseg.attention import GATES
 from focalseg.attention.site import AttentionSite
 from focalseg.errors import SettingError, SiteError
-from focalseg.evaluation.metrics import measure_overlap
+from focalseg.evaluation.scoring import Batch, score_batches
 from focalseg.placement.sites import attention_sites
 
-Batch = tuple[Tensor, Tensor]
-THRESHOLD = 0.5
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
@@ -122,17 +120,9 @@ def measure_coefficients(
 
 @torch.no_grad()
 def score_cases(network: nn.Module, batches: Sequence[Batch], statistics_images: Sequence[Tensor]) -> Tensor:
-    """Dice of every case, (cases,) float64, at the network's own resolution, after estimating the norms anew."""
+    """Dice of every case, (cases,) float64, after estimating the norms anew."""
     estimate_norms(network, statistics_images)
-    scores = []
-    for images, masks in batches:
-        logits = network(images)
-        if logits.shape[1] != 1:
-            raise SettingError(f"The network has {logits.shape[1]} output channels; evidence is gathered on one, foreground.")
-        predicted = torch.sigmoid(logits[:, 0].float()) > THRESHOLD
-        for prediction, mask in zip(predicted.cpu().numpy(), masks.bool().cpu().numpy(), strict=True):
-            scores.append(measure_overlap(prediction, mask.reshape(prediction.shape)).dice)
-    return torch.tensor(scores, dtype=torch.float64)
+    return torch.tensor(score_batches(network, batches), dtype=torch.float64)
 
 
 @torch.no_grad()

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from focalseg.data.batches import DROPOUT_STREAM, augment, select_batch, stream_seed
 from focalseg.errors import MachineError, SettingError
-from focalseg.evaluation.metrics import measure_overlap
+from focalseg.evaluation.scoring import score_batches
 from focalseg.losses.unified_focal import UnifiedFocalLoss
 from focalseg.placement.gammas import project_gammas, read_gammas
 from focalseg.training.checkpoint import load_checkpoint, save_checkpoint
@@ -105,14 +105,10 @@ class Run:
         }
         save_checkpoint(self.folder / CHECKPOINT, state)
 
-    @torch.no_grad()
     def measure_validation_dice(self) -> float:
         """Mean Dice over the validation cases, at the network's own resolution."""
         self.module.eval()
-        scores = []
-        for images, masks in self.batches(self.data.validation_images, self.data.validation_masks):
-            predicted = self.module(images)[:, 0].sigmoid() > 0.5
-            scores += [measure_overlap(p, m).dice for p, m in zip(predicted.cpu().numpy(), masks.numpy(), strict=True)]
+        scores = score_batches(self.module, self.batches(self.data.validation_images, self.data.validation_masks))
         return sum(scores) / len(scores)
 
     def batches(self, images: Tensor, masks: Tensor) -> list[tuple[Tensor, Tensor]]:
