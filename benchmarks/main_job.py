@@ -2,8 +2,8 @@
 
     python benchmarks/main_job.py --out RUNS [--data FOLDER]
 
-Runs `focalseg --help`, `focalseg demo` and, where a folder of images is given, `focalseg place FOLDER --preset quick`, each from
-nothing, and checks that no group of cases is on two sides of the split. Writes benchmarks/results/main_job.md. Linux only.
+Runs `focalseg --help`, `focalseg demo` and, where a folder of images is given, `focalseg place FOLDER --preset quick`, each
+from nothing, and checks that no group of cases is on two sides of the split. Writes benchmarks/results/main_job.md. Linux only.
 """
 
 import argparse
@@ -98,8 +98,8 @@ def format_table(rows: list[dict[str, Any]]) -> str:
     lines = [
         "# What the main job costs",
         "",
-        f"`python benchmarks/main_job.py --out RUNS --data FOLDER`, {os.cpu_count()} cores, torch {torch.__version__}. Each from nothing;",
-        "memory is the highest sum over all processes. Groups: train / validation / test, none on two sides.",
+        f"`python benchmarks/main_job.py --out RUNS --data FOLDER`, {os.cpu_count()} cores, torch {torch.__version__}.",
+        "Each from nothing; memory is the highest sum over all processes. Groups: train / validation / test, none on two sides.",
         "",
         "| command | seconds | GiB | groups | ends with |",
         "|---|---|---|---|---|",
