@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test lint format benchmark clean
+.PHONY: install demo test lint format clean
 
 install: .venv/installed
 

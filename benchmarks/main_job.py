@@ -99,7 +99,7 @@ def format_table(rows: list[dict[str, Any]]) -> str:
         "# What the main job costs",
         "",
         f"`python benchmarks/main_job.py --out RUNS --data FOLDER`, {os.cpu_count()} cores, torch {torch.__version__}.",
-        "Each from nothing; memory is the highest sum over all processes. Groups: train / validation / test, none on two sides.",
+        "Each from nothing; memory: the highest sum over all processes. Groups: train / validation / test, none on two sides.",
         "",
         "| command | seconds | GiB | groups | ends with |",
         "|---|---|---|---|---|",

@@ -46,9 +46,15 @@ class MachineError(FocalsegError, OSError):
     exit_status = 4
 
 
-class Interrupted(FocalsegError):  # noqa: N818 - a stop is no fault
-    """Stopped by a signal after saving; the same call goes on where it stopped."""
+class Interrupted(BaseException):
+    """Stopped by a signal after saving; the same call goes on where it stopped.
+
+    Like KeyboardInterrupt it is no Exception, so that nothing on the way takes it for a fault.
+    """
 
     def __init__(self, signal_number: int) -> None:
+        super().__init__(signal_number)
         self.exit_status = 128 + signal_number
-        super().__init__("Stopped by a signal. Everything up to the last step is saved; run the same command again to go on.")
+
+    def __str__(self) -> str:
+        return "Stopped by a signal. Every finished step is saved; run the same command again to go on."

@@ -15,7 +15,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
     except FileNotFoundError as error:
         raise SettingError(f"No file {path}; expected a YAML file with settings. Check the path.") from error
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+    except (yaml.YAMLError, ValueError, OSError) as error:
         raise SettingError(f"{path} is not readable as YAML: {_first_line(error)}. Mend the file and run again.") from error
     if loaded is None:
         return {}
@@ -38,7 +38,7 @@ def parse_assignments(assignments: list[str]) -> dict[str, Any]:
             raise SettingError(f"--set was given {assignment!r}; expected NAME=VALUE such as training.steps=500.")
         try:
             value = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError) as error:
             raise SettingError(f"--set {assignment!r} has a value that is not readable: {_first_line(error)}.") from error
         level = nested
         *parents, last = name.strip().split(".")

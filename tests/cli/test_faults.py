@@ -1,6 +1,5 @@
 """Bad calls: the status, one error line a fault that names the thing and the mend, and nothing half-written."""
 
-import hashlib
 import re
 
 import numpy as np
@@ -107,7 +106,9 @@ def test_a_wrong_option_is_refused_by_name(focalseg, verb, make_folder, tmp_path
 
 def test_too_few_groups_for_the_folds_is_the_datas_fault(focalseg, verb, make_folder, tmp_path):
     outcome = focalseg(*verb, make_folder(count=4), "--out", tmp_path / "out")
-    assert_refused(outcome, 3, r"The data has 4 group\(s\) .*; 5 folds need at least 5\. Add cases .*", out=tmp_path / "out")
+    assert_refused(
+        outcome, 3, r"The data has 4 cases in 4 groups .*; 5 folds need 5 groups\. Add cases .*", out=tmp_path / "out"
+    )
 
 
 @pytest.mark.parametrize("kind", ["file", "other files"])
@@ -147,13 +148,31 @@ def test_a_device_that_is_not_there_is_the_machines_fault(focalseg, make_folder,
     )
 
 
-def test_inputs_are_never_written_to(focalseg, verb, make_folder, tmp_path):
-    folder = make_folder()
-    before = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*.png")}
-    (folder / "masks" / "case_3.png").rename(folder / "masks" / "renamed.png")
-    focalseg(*verb, folder, "--out", tmp_path / "out")
-    (folder / "masks" / "renamed.png").rename(folder / "masks" / "case_3.png")
-    assert {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*.png")} == before
+@pytest.mark.parametrize(
+    ("setting", "complaint"),
+    [
+        ("gates=[]", r"gates was empty; expected one or more of se, ag\."),
+        ("gates=[cbam]", r"No gate named 'cbam'; known are se, ag\."),
+        ("policy=luck", r"No policy named 'luck'; known are removal, gamma_threshold\."),
+        ("seeds=2020-13-45", r"--set 'seeds=2020-13-45' has a value that is not readable: .*"),
+        ("split.seed=99999999999", r"split\.seed was 99999999999; expected a finite number at least 0 and at most .*"),
+    ],
+)
+def test_a_setting_that_makes_no_job_is_refused_before_anything_is_written(
+    focalseg, verb, make_folder, tmp_path, setting, complaint
+):
+    outcome = focalseg(*verb, make_folder(), "--out", tmp_path / "out", "--set", setting)
+    assert_refused(outcome, 2, complaint, out=tmp_path / "out")
+
+
+def test_images_too_small_for_the_network_are_refused_before_anything_is_written(focalseg, verb, write_folder, tmp_path):
+    folder = tmp_path / "data"
+    for part in ("images", "masks"):
+        (folder / part).mkdir(parents=True)
+        for number in range(6):
+            Image.fromarray(np.zeros((1, 40), np.uint8)).save(folder / part / f"{number}.png")
+    outcome = focalseg(*verb, folder, "--out", tmp_path / "out")
+    assert_refused(outcome, 2, r"The image has spatial shape \(1, 40\); a U-Net of 2 levels needs .*", out=tmp_path / "out")
 
 
 def test_a_report_on_something_else_is_refused(focalseg, tmp_path):

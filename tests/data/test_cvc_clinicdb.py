@@ -54,6 +54,19 @@ def test_a_table_without_the_columns_is_refused(tmp_path):
         read_dataset(str(tmp_path))
 
 
+def test_sequences_are_compared_without_blanks_and_contradictions_are_refused(tmp_path):
+    write_frames(tmp_path, "images", "masks", [1, 2])
+    (tmp_path / "sequences.csv").write_text("frame,sequence\n1, 4\n2,4 \n")
+    assert read_dataset(str(tmp_path)).groups == ("sequence_4", "sequence_4")
+    (tmp_path / "sequences.csv").write_text("frame,sequence\n1,4\n2,\n1,5\n")
+    with pytest.raises(DataError) as caught:
+        read_dataset(str(tmp_path))
+    assert caught.value.faults == (
+        f"{tmp_path}/sequences.csv, line 3: names no frame or no sequence; expected both. Complete the line.",
+        f"{tmp_path}/sequences.csv, line 4: puts frame 1 into a second sequence; expected one. Take a line out.",
+    )
+
+
 def test_the_real_frames_split_without_cutting_a_sequence(real_data):
     folder = real_data("cvc_clinicdb")
     dataset = read_dataset(str(folder))

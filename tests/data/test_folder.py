@@ -61,6 +61,84 @@ def test_sixteen_bits_are_kept(make_folder):
     assert (image == 40_000).all()
 
 
+def save_mask(folder, mask, name="case_0.png", **options):
+    mask.save(folder / "masks" / name, **options)
+    return read_dataset(str(folder)).read_case(0).mask
+
+
+@pytest.mark.parametrize("colour", [(255, 0, 0), (0, 200, 0), (255, 255, 255, 255)])
+def test_a_coloured_mask_is_foreground_where_it_has_colour(make_folder, colour):
+    pixels = np.zeros((24, 24, len(colour)), np.uint8)
+    pixels[3:9, 3:9] = colour
+    assert save_mask(make_folder(), Image.fromarray(pixels)).sum() == 36
+
+
+def test_transparent_pixels_of_a_mask_are_background(make_folder):
+    pixels = np.full((24, 24, 4), 255, np.uint8)
+    pixels[:, 12:, 3] = 0
+    assert save_mask(make_folder(), Image.fromarray(pixels)).sum() == 288
+
+
+def test_a_palette_is_read_by_its_colours_and_not_by_its_indices(make_folder):
+    mask = Image.fromarray(np.repeat(np.array([[0, 1]], np.uint8), 12, axis=1).repeat(24, axis=0), mode="P")
+    mask.putpalette([255, 255, 255, 0, 0, 0])
+    assert save_mask(make_folder(), mask)[:, :12].all()
+
+
+@pytest.mark.parametrize("label", [2, 100])
+def test_one_label_other_than_1_is_foreground(make_folder, label):
+    pixels = np.zeros((24, 24), np.uint8)
+    pixels[:2] = label
+    assert save_mask(make_folder(), Image.fromarray(pixels)).sum() == 48
+
+
+def test_a_mask_of_several_labels_is_refused_with_its_values(make_folder):
+    folder = make_folder()
+    pixels = np.zeros((24, 24), np.uint8)
+    pixels[0], pixels[1] = 1, 2
+    with pytest.raises(DataError) as caught:
+        save_mask(folder, Image.fromarray(pixels))
+    assert str(caught.value) == (
+        f"{folder}/masks/case_0.png: holds the values 0, 1, 2; expected 0 and 255, or 0 and one other. Export it so."
+    )
+
+
+@pytest.mark.parametrize("order", ["<u2", ">u2"])
+def test_sixteen_bits_are_kept_in_either_byte_order(make_folder, order):
+    folder = make_folder()
+    (folder / "images" / "case_0.png").unlink()
+    Image.fromarray(np.full((24, 24), 40_000, order)).save(folder / "images" / "case_0.tif")
+    image = read_dataset(str(folder)).read_case(0).image
+    assert image.dtype == np.uint16
+    assert (image == 40_000).all()
+
+
+def test_floating_point_images_keep_their_values_and_must_be_finite(make_folder):
+    folder = make_folder()
+    (folder / "images" / "case_0.png").unlink()
+    pixels = np.full((24, 24), 0.25, np.float32)
+    Image.fromarray(pixels).save(folder / "images" / "case_0.tif")
+    assert (read_dataset(str(folder)).read_case(0).image == 0.25).all()
+    pixels[3, 3] = np.nan
+    Image.fromarray(pixels).save(folder / "images" / "case_0.tif")
+    with pytest.raises(DataError, match=r"case_0\.tif: has pixels that are no finite numbers"):
+        read_dataset(str(folder)).read_case(0)
+
+
+def test_several_pages_and_a_note_to_turn_the_image_are_refused(make_folder):
+    folder = make_folder()
+    pages = [Image.fromarray(np.zeros((24, 24), np.uint8))] * 2
+    (folder / "images" / "case_0.png").unlink()
+    pages[0].save(folder / "images" / "case_0.tif", save_all=True, append_images=pages[1:])
+    with pytest.raises(DataError, match=r"case_0\.tif: has 2 pages; expected one image a file"):
+        read_dataset(str(folder)).read_case(0)
+    turned = Image.fromarray(np.zeros((24, 24, 3), np.uint8))
+    turned.getexif()[0x0112] = 6
+    turned.save(folder / "images" / "case_1.png", exif=turned.getexif())
+    with pytest.raises(DataError, match=r"case_1\.png: is stored turned"):
+        read_dataset(str(folder)).read_case(1)
+
+
 def test_every_file_without_a_partner_is_named(make_folder):
     folder = make_folder()
     (folder / "masks" / "case_4.png").unlink()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from focalseg.data.case import Case
-from focalseg.data.preparation import plan_preparation
+from focalseg.data.preparation import check_alike, plan_preparation
 from focalseg.errors import DataError
 
 
@@ -43,9 +43,18 @@ def test_shrinking_averages_and_a_mask_keeps_pixels_that_are_at_least_half_full(
     assert preparation.prepare_mask(mask).tolist() == [[True, False], [True, False]]
 
 
-def test_a_case_with_other_channels_is_named():
-    cases = [make_case("a", np.zeros((3, 8, 8), np.uint8)), make_case("b", np.zeros((1, 8, 8), np.uint8))]
-    with pytest.raises(DataError, match=r"^b: has 1 channel\(s\) where a has 3; convert it to the same\.$"):
-        plan_preparation(cases, longest_side=8)
+def test_every_case_unlike_most_is_named():
+    cases = [make_case(name, np.zeros((3, 8, 8), np.uint8)) for name in "abc"]
+    check_alike(cases)
+    with pytest.raises(DataError) as caught:
+        check_alike([make_case("x", np.zeros((1, 8, 8), np.uint8)), *cases, make_case("y", np.zeros((3, 8, 8), np.uint16))])
+    assert caught.value.faults == (
+        "x: has 1 channel(s) of uint8 where most have 3 of uint8; convert it.",
+        "y: has 3 channel(s) of uint16 where most have 3 of uint8; convert it.",
+    )
+
+
+def test_an_image_of_other_channels_than_the_training_images_is_refused():
+    preparation = plan_preparation([make_case("a", np.zeros((3, 8, 8), np.uint8))], longest_side=8)
     with pytest.raises(DataError, match="trained on 3"):
-        plan_preparation(cases[:1], longest_side=8).prepare_image(np.zeros((1, 8, 8)))
+        preparation.prepare_image(np.zeros((1, 8, 8)))

@@ -13,7 +13,7 @@ def test_groups_stay_whole_and_every_case_is_tested_once(group_numbers, folds, s
     names = [f"case_{number}" for number in range(len(group_numbers))]
     groups = [str(number) for number in group_numbers]
     if len(set(groups)) < folds:
-        with pytest.raises(DataError, match=f"{folds} folds need at least {folds}"):
+        with pytest.raises(DataError, match=f"{folds} folds need {folds} groups"):
             split_by_group(names, groups, folds=folds, seed=seed)
         return
     splits = split_by_group(names, groups, folds=folds, seed=seed)
@@ -41,6 +41,6 @@ def test_too_few_groups_are_refused_with_the_mend():
     with pytest.raises(DataError) as caught:
         split_by_group(["a", "b", "c"], ["x", "x", "y"], folds=5)
     assert str(caught.value) == (
-        "The data has 2 group(s) of cases that belong together; 5 folds need at least 5. "
+        "The data has 3 cases in 2 groups that stay together; 5 folds need 5 groups. "
         "Add cases of other groups or ask for fewer folds (split.folds, at least 3)."
     )

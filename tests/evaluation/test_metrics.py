@@ -18,8 +18,8 @@ def test_scores_agree_with_sets_of_pixels(masks):
     both, either = predicted & true, predicted | true
     assert overlap.iou == pytest.approx(len(both) / len(either) if either else 1)
     assert overlap.dice == pytest.approx(2 * overlap.iou / (1 + overlap.iou))
-    assert overlap.precision == pytest.approx(len(both) / len(predicted) if predicted else 1)
-    assert overlap.recall == pytest.approx(len(both) / len(true) if true else 1)
+    assert overlap.precision == pytest.approx(len(both) / len(predicted) if predicted else float(not true))
+    assert overlap.recall == pytest.approx(len(both) / len(true) if true else float(not predicted))
     assert (overlap.predicted_pixels, overlap.true_pixels) == (len(predicted), len(true))
 
 
@@ -28,9 +28,11 @@ def test_empty_masks_score_as_stated():
     both = measure_overlap(empty, empty)
     assert (both.dice, both.iou, both.precision, both.recall) == (1, 1, 1, 1)
     missed = measure_overlap(empty, full)
-    assert (missed.dice, missed.iou, missed.precision, missed.recall) == (0, 0, 1, 0)
+    assert (missed.dice, missed.iou, missed.precision, missed.recall) == (0, 0, 0, 0)
     invented = measure_overlap(full, empty)
-    assert (invented.dice, invented.iou, invented.precision, invented.recall) == (0, 0, 0, 1)
+    assert (invented.dice, invented.iou, invented.precision, invented.recall) == (0, 0, 0, 0)
+    assert (both.both_empty, both.one_empty) == (True, False)
+    assert (missed.both_empty, missed.one_empty) == (False, True)
 
 
 def test_masks_of_different_shapes_are_refused():

@@ -45,6 +45,23 @@ def test_no_variation_gives_an_interval_of_no_width():
     assert (estimate.mean, estimate.low, estimate.high) == (0, 0, 0)
 
 
+def test_one_group_tells_nothing_about_how_groups_differ():
+    estimate = estimate_mean(np.array([[0.011, 0.012], [0.013, 0.012]]), ["a", "a"], span=(-1.0, 1.0))
+    assert (estimate.low, estimate.high) == (-1, 1)
+    assert decide_verdict(estimate, modules=1).outcome == "no_difference_shown"
+
+
+def test_an_interval_stays_in_the_span_of_its_score():
+    estimate = estimate_mean(np.array([[1.0, 1.0, 1.0, 0.7]]), alone(4), span=(0.0, 1.0))
+    assert estimate.high == 1
+    assert 0.5 < estimate.low < estimate.mean
+
+
+def test_rounding_is_no_variation():
+    estimate = estimate_mean(np.full((1, 6), 0.7), alone(6))
+    assert (estimate.low, estimate.high) == (estimate.mean, estimate.mean)
+
+
 def test_the_same_scores_give_the_same_interval_and_it_holds_the_mean():
     scores = np.random.default_rng(3).exponential(1, (3, 20))
     assert estimate_mean(scores, alone(20)) == estimate_mean(scores, alone(20))

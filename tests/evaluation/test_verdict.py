@@ -30,7 +30,7 @@ def test_a_difference_not_shown_says_how_small_it_could_have_been():
     verdict = decide_verdict(Estimate(mean=0.0, low=-0.02, high=0.02), modules=1)
     assert verdict.sentence() == (
         "No difference shown: +0.000 Dice with 1 attention module (95 % interval -0.020 to +0.020); "
-        "less than about 0.020 could not be seen on this data."
+        "it would have to exceed about 0.020 to be shown on this data."
     )
 
 
@@ -38,3 +38,11 @@ def test_nothing_kept_means_that_no_attention_is_justified():
     verdict = decide_verdict(Estimate(mean=0, low=0, high=0), modules=0)
     assert verdict.outcome == "no_difference_shown"
     assert verdict.sentence().startswith("No attention is justified on this data: ")
+
+
+def test_trainings_that_collapsed_are_named_with_the_mend():
+    verdict = decide_verdict(Estimate(mean=0.3, low=0.1, high=0.5), modules=1, collapsed=2)
+    assert verdict.sentence() == (
+        "Attention helps: +0.300 Dice with 1 attention module (95 % interval +0.100 to +0.500). "
+        "But 2 trainings ended predicting nothing at all: more training.steps or a lower training.learning_rate may mend that."
+    )

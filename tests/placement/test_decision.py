@@ -264,3 +264,13 @@ def test_the_layout_names_the_gate_of_every_kept_site_and_of_no_other() -> None:
         ),
     )
     assert placement.layout == {"skip.0": "se"}
+
+
+def test_sites_that_stand_in_for_one_another_are_not_both_dropped() -> None:
+    def record(name: str, alone: float, together: float) -> SiteEvidence:
+        return SiteEvidence(site=name, gate="se", gamma=1.0, spread=0.1, case_costs=(alone,), joint_cost=together)
+
+    found = Evidence(sites=(record("encoder.0", 0.004, 0.004), record("bottleneck", 0.005, 0.3), record("decoder.0", 0, 0)))
+    placement = decide(found)
+    assert placement.layout == {"bottleneck": "se"}
+    assert placement.sites[1].why == "taking it away costs 0.005 Dice, but 0.300 with those that cost less"

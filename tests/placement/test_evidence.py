@@ -163,6 +163,13 @@ def test_spread_and_cost_of_any_network_are_those_of_its_coefficients_in_numpy(
         network.set_submodule(paths[record.site], Constant(mean))
         assert record.case_costs == pytest.approx(whole - dice(network, batches), abs=1e-9)
         network.set_submodule(paths[record.site], site)
+    for record in sorted(evidence.sites, key=lambda record: record.removal_cost):
+        site = network.get_submodule(paths[record.site])
+        parts = [np.exp(site.gamma.item() * logs) for logs in log_coefficients[record.site]]
+        channels = np.concatenate([np.moveaxis(part, 1, 0).reshape(part.shape[1], -1) for part in parts], axis=1)
+        mean = torch.tensor(channels.mean(axis=1), dtype=torch.float32).reshape(1, -1, *(1,) * spatial_dims)
+        network.set_submodule(paths[record.site], Constant(mean))
+        assert record.joint_cost == pytest.approx(float((whole - dice(network, batches)).mean()), abs=1e-9)
     assert max(record.spread for record in evidence.sites) > 0.03
     assert any(any(record.case_costs) for record in evidence.sites)
 
@@ -241,7 +248,8 @@ def test_norms_are_estimated_on_the_images_given_for_it_and_else_on_the_validati
         seen.clear()
         gather_evidence(network, batches, norm_batches=norm_batches)
         estimated = [tensor for training, tensor in seen if training]
-        assert len(estimated) == 2 + len(attention_sites(network))  # for the coefficients, as it is, and without each site
+        # For the coefficients, as it is, without each site, and without ever more of them.
+        assert len(estimated) == 2 + 2 * len(attention_sites(network))
         assert all(torch.equal(tensor, expected) for tensor in estimated)
         assert all(torch.equal(tensor, images) for training, tensor in seen if not training)
 

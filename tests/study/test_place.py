@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from focalseg.data.reading import read_dataset
 from focalseg.errors import SettingError
@@ -17,7 +18,7 @@ from focalseg.placement.sites import attention_sites
 from focalseg.study import place as place_module
 from focalseg.study.lean import load_lean
 from focalseg.study.place import place
-from focalseg.study.runs import read_evidence, read_scores
+from focalseg.study.runs import CaseScore, RunResult, read_cases, read_evidence, read_scores
 from focalseg.training.run import build_network
 
 
@@ -135,6 +136,65 @@ def test_another_data_set_or_seed_or_setting_does_not_mix_in(placed, make_folder
             place(str(source), out, settings, seed=seed, device="cpu", workers=1)
 
 
+def test_data_that_changed_since_is_refused(make_folder, tiny_settings, tmp_path):
+    folder, out = make_folder(), tmp_path / "out"
+    place(str(folder), out, tiny_settings, device="cpu", workers=1)
+    before = (out / "splits.json").read_bytes()
+    mask = folder / "masks" / "case_0.png"
+    Image.fromarray(255 - np.asarray(Image.open(mask))).save(mask)
+    read_cases.cache_clear()
+    with pytest.raises(SettingError, match="the data of .* has changed since; give another --out"):
+        place(str(folder), out, tiny_settings, device="cpu", workers=1)
+    assert (out / "splits.json").read_bytes() == before
+
+
+def test_a_folder_in_use_by_another_process_is_refused(placed, tiny_settings):
+    import fcntl
+
+    _, out = placed
+    with (out / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(SettingError, match="is in use by another focalseg"):
+            place(str(out.parent / "data"), out, tiny_settings, seed=3, device="cpu", workers=1)
+
+
+def test_the_rest_of_a_killed_start_does_not_lock_the_folder(make_folder, tiny_settings, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "config.yaml.partial").write_text("cut")
+    place(str(make_folder()), tmp_path / "out", tiny_settings, device="cpu", workers=1)
+    assert not list((tmp_path / "out").rglob("*.partial"))
+    assert not (tmp_path / "out" / ".lock").exists()
+
+
+def test_a_collapsed_probe_does_not_water_the_evidence_down(make_folder, tiny_settings, tmp_path, monkeypatch):
+    asked = []
+
+    def read(folder):
+        asked.append(folder.name)
+        return read_evidence(folder)
+
+    monkeypatch.setattr(place_module, "read_evidence", read)
+    monkeypatch.setattr(
+        RunResult, "collapsed", property(lambda result: result.modules == 4 and not asked.append("x") and len(asked) == 1)
+    )
+    place(str(make_folder()), tmp_path / "out", tiny_settings, device="cpu", workers=1)
+    assert [name for name in asked if name != "x"] == ["seed_1"]
+
+
+def test_a_training_that_predicts_nothing_is_seen_as_collapsed():
+    def result(*areas):
+        scores = tuple(
+            CaseScore(case=str(number), group="g", part="validation", overlap=measure_overlap(predicted, true))
+            for number, (predicted, true) in enumerate(areas)
+        )
+        return RunResult(modules=0, parameters=1, flops=1, seconds=1, scores=scores)
+
+    empty, full = np.zeros((2, 2), bool), np.ones((2, 2), bool)
+    assert result((empty, full), (empty, empty)).collapsed
+    assert not result((empty, full), (full, full)).collapsed
+    assert not result((empty, empty)).collapsed
+
+
 def test_nothing_kept_means_the_plain_network_is_the_lean_one(make_folder, tiny_settings, tmp_path, monkeypatch):
     monkeypatch.setattr(place_module, "read_evidence", fixed_evidence())
     result = place(str(make_folder()), tmp_path / "out", tiny_settings, device="cpu", workers=1)
@@ -160,8 +220,6 @@ def test_two_workers_give_the_bits_of_one(make_folder, tiny_settings, tmp_path):
 
 
 def test_grey_images_of_different_sizes_are_scored_at_their_own_size(tmp_path, tiny_settings):
-    from PIL import Image
-
     random = np.random.default_rng(0)
     for part in ("images", "masks"):
         (tmp_path / "data" / part).mkdir(parents=True)

@@ -11,7 +11,7 @@ from focalseg.cli.demo import demo
 from focalseg.cli.place import place
 from focalseg.cli.report import report
 from focalseg.cli.train import train
-from focalseg.errors import DataError, FocalsegError, MachineError
+from focalseg.errors import DataError, FocalsegError, Interrupted, MachineError
 from focalseg.study.stopping import STOP
 
 app = typer.Typer(
@@ -40,7 +40,7 @@ def main() -> NoReturn:
         sys.exit(app(prog_name="focalseg", standalone_mode=False) or 0)
     except DataError as error:
         fail(error.faults, error.exit_status)
-    except FocalsegError as error:
+    except (FocalsegError, Interrupted) as error:
         fail(str(error).splitlines(), error.exit_status)
     except TyperException as error:
         # Typer has no message where it has just printed the help for a call without a command.
@@ -49,11 +49,12 @@ def main() -> NoReturn:
     except OSError as error:
         what = f"{error.filename or 'the machine'}: {error.strerror or error}"
         fail([f"{what}. Mend that and run the same command again."], MachineError.exit_status)
-    except MemoryError:
-        fail(
-            ["Memory ran out; lower data.longest_side or training.batch_size with --set, or --workers."],
-            MachineError.exit_status,
-        )
+    except (MemoryError, RuntimeError) as error:
+        # Torch reports a full memory as a RuntimeError, on the CPU and on a GPU.
+        if not isinstance(error, MemoryError) and "memory" not in str(error):
+            raise
+        mend = "Lower network.base_width, data.longest_side or training.batch_size with --set, or --workers"
+        fail([f"Memory ran out. {mend}, and give a new --out."], MachineError.exit_status)
 
 
 def fail(faults: list[str] | tuple[str, ...], status: int) -> NoReturn:

@@ -17,7 +17,9 @@ Assignments = Annotated[
     list[str],
     typer.Option("--set", metavar="NAME=VALUE", help="A setting, such as training.steps=500; may be repeated."),
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="The first seed; arms and repetitions count up from it.")]
+Seed = Annotated[
+    int, typer.Option("--seed", min=0, max=2**31 - 1, help="The first seed; arms and repetitions count up from it.")
+]
 Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option("--device", help="Where to compute.")]
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Trainings at a time; by default as many as cores, one on a GPU.")

@@ -66,7 +66,17 @@ def read_sequences(path: Path) -> dict[str, str]:
         raise DataError(f"{path}: cannot be read ({error}); expected a CSV table with the columns frame, sequence.") from error
     if not rows or not {"frame", "sequence"} <= set(rows[0]):
         raise DataError(f"{path}: has no columns frame and sequence; expected one line a frame. Add the header line.")
-    return {row["frame"]: sequence_name(row["sequence"]) for row in rows}
+    table: dict[str, str] = {}
+    faults = []
+    for number, row in enumerate(rows, start=2):
+        frame, sequence = (row["frame"] or "").strip(), (row["sequence"] or "").strip()
+        if not frame or not sequence:
+            faults.append(f"{path}, line {number}: names no frame or no sequence; expected both. Complete the line.")
+        elif table.setdefault(frame, sequence_name(sequence)) != sequence_name(sequence):
+            faults.append(f"{path}, line {number}: puts frame {frame} into a second sequence; expected one. Take a line out.")
+    if faults:
+        raise DataError(faults)
+    return table
 
 
 def sequence_name(sequence: int | str) -> str:

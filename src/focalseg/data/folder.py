@@ -12,11 +12,13 @@ from focalseg.errors import DataError
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
 MOST_PIXELS = 100_000_000
-MASK_THRESHOLD = 127
+FULL = 255
+WIDE_MODES = {"I;16": np.uint16, "I;16B": np.uint16, "I": np.float32, "F": np.float32}
+ORIENTATION_TAG = 0x0112
 
 
 class FolderDataset(Dataset):
-    """Pairs of image and mask files. Masks are foreground above 127, or wherever they are 1 when nothing is above 1."""
+    """Pairs of image and mask files."""
 
     def __init__(self, source: str, pairs: Mapping[str, tuple[Path, Path]], groups: Mapping[str, str]) -> None:
         self.source = source
@@ -74,6 +76,11 @@ def list_images(folder: Path) -> dict[str, Path]:
     for path in sorted(folder.iterdir(), key=lambda path: (natural_key(path.stem), path.suffix)):
         if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
             continue
+        try:
+            path.name.encode()
+        except UnicodeEncodeError:
+            faults.append(f"{str(path)!r}: its name is not valid UTF-8; rename the file.")
+            continue
         if path.stem in files:
             faults.append(
                 f"{path}: has the same name as {files[path.stem].name}; expected one file a case. Rename or remove one."
@@ -100,23 +107,36 @@ def natural_key(text: str) -> tuple[tuple[int, int | str], ...]:
 
 
 def read_image(path: Path) -> np.ndarray:
-    """(C, H, W) uint8 or uint16, C 1 for grey and 3 for colour."""
+    """(C, H, W) uint8, uint16 or float32 as the file has it, C 1 for grey and 3 for colour. Raises DataError, file named."""
     with open_image(path) as file:
-        if file.mode == "I;16":
-            pixels = np.asarray(file, dtype=np.uint16)
+        if file.mode in WIDE_MODES:
+            pixels = np.asarray(file).astype(WIDE_MODES[file.mode])
         else:
             grey = file.mode in ("1", "L", "LA")
             pixels = np.asarray(file.convert("L" if grey else "RGB"))
+    if not np.isfinite(pixels).all():
+        raise DataError(f"{path}: has pixels that are no finite numbers; expected finite intensities. Mend or remove the case.")
     return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
 def read_mask(path: Path) -> np.ndarray:
-    """(H, W) bool."""
+    """(H, W) bool: above 127 where the mask goes up to 255, else where it is not 0.
+
+    Colours count by their strongest channel, transparent pixels as 0. Raises DataError for a mask of several labels.
+    """
     with open_image(path) as file:
-        pixels = np.asarray(file.convert("L") if file.mode not in ("1", "L", "P", "I;16") else file)
-    if pixels.dtype == bool:
-        return pixels
-    return pixels > (MASK_THRESHOLD if pixels.max(initial=0) > 1 else 0)
+        if file.mode in (*WIDE_MODES, "1", "L"):
+            pixels = np.asarray(file)
+        else:
+            colours = np.asarray(file.convert("RGBA"))
+            pixels = colours[..., :3].max(axis=2) * (colours[..., 3] > 0)
+    if pixels.max(initial=0) == FULL:
+        return np.asarray(pixels > FULL // 2)
+    values = np.unique(pixels)
+    if len(values) > 2 or (len(values) == 2 and values[0] != 0):
+        shown = ", ".join(str(value) for value in values[:6])
+        raise DataError(f"{path}: holds the values {shown}; expected 0 and 255, or 0 and one other. Export it so.")
+    return np.asarray(pixels != 0)
 
 
 def read_size(path: Path) -> tuple[int, int]:
@@ -133,6 +153,14 @@ def open_image(path: Path) -> Image.Image:
     except (OSError, ValueError, SyntaxError) as error:
         file.close()
         raise DataError(f"{path}: cannot be decoded ({error}); expected an undamaged image. Replace the file.") from error
+    fault = ""
+    if getattr(file, "n_frames", 1) > 1:
+        fault = f"has {file.n_frames} pages; expected one image a file. Save each page as a file of its own."  # type: ignore[attr-defined]
+    elif file.getexif().get(ORIENTATION_TAG, 1) != 1:
+        fault = "is stored turned, with a note to turn it back (EXIF); save it upright, so that it fits its mask."
+    if fault:
+        file.close()
+        raise DataError(f"{path}: {fault}")
     return file
 
 

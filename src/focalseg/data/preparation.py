@@ -42,16 +42,9 @@ class Preparation(CheckedConfig):
 def plan_preparation(cases: Sequence[Case], *, longest_side: int) -> Preparation:
     """The size from the median case, no side above longest_side and none enlarged; the statistics over all pixels.
 
-    Raises DataError where cases differ in their number of channels.
+    The cases are alike, as `check_alike` sees to.
     """
     channels = len(cases[0].image)
-    faults = [
-        f"{case.name}: has {len(case.image)} channel(s) where {cases[0].name} has {channels}; convert it to the same."
-        for case in cases
-        if len(case.image) != channels
-    ]
-    if faults:
-        raise DataError(faults)
     height, width = np.median([case.mask.shape for case in cases], axis=0)
     shrink = min(1.0, longest_side / max(height, width))
     total, squares, count = np.zeros(channels), np.zeros(channels), 0
@@ -69,6 +62,19 @@ def plan_preparation(cases: Sequence[Case], *, longest_side: int) -> Preparation
         # A channel that never varies carries nothing: it becomes 0 and not a division by 0.
         standard_deviation=tuple(np.where(deviation > 0, deviation, 1.0).tolist()),
     )
+
+
+def check_alike(cases: Sequence[Case]) -> None:
+    """Raises DataError naming every case whose image has other channels or another number type than most."""
+    kinds = [(len(case.image), str(case.image.dtype)) for case in cases]
+    most = max(set(kinds), key=kinds.count)
+    faults = [
+        f"{case.name}: has {kind[0]} channel(s) of {kind[1]} where most have {most[0]} of {most[1]}; convert it."
+        for case, kind in zip(cases, kinds, strict=True)
+        if kind != most
+    ]
+    if faults:
+        raise DataError(faults)
 
 
 def resize_image(image: np.ndarray, size: tuple[int, int]) -> Tensor:

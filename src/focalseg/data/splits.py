@@ -29,7 +29,7 @@ def split_by_group(names: Sequence[str], groups: Sequence[str], *, folds: int = 
         members.setdefault(group, []).append(name)
     if len(members) < folds:
         raise DataError(
-            f"The data has {len(members)} group(s) of cases that belong together; {folds} folds need at least {folds}. "
+            f"The data has {len(names)} cases in {len(members)} groups that stay together; {folds} folds need {folds} groups. "
             "Add cases of other groups or ask for fewer folds (split.folds, at least 3)."
         )
     parts = _deal(members, folds, np.random.default_rng(seed))

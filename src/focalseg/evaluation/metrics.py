@@ -12,8 +12,7 @@ THRESHOLD = 0.5
 class Overlap:
     """Scores of one case, each in [0, 1], with the pixel counts they come from.
 
-    Both masks empty: every score is 1. One empty: Dice and IoU are 0. Precision of an empty prediction and recall of an
-    empty truth count nothing wrong and are 1, unless that same emptiness is the miss: then the other score is 0.
+    Both masks empty: every score is 1. One of them empty: every score is 0.
     """
 
     dice: float
@@ -23,6 +22,16 @@ class Overlap:
     true_pixels: int
     predicted_pixels: int
 
+    @property
+    def both_empty(self) -> bool:
+        """Whether there was nothing to find and nothing was found."""
+        return self.true_pixels == self.predicted_pixels == 0
+
+    @property
+    def one_empty(self) -> bool:
+        """Whether exactly one of the masks is empty."""
+        return (self.true_pixels == 0) != (self.predicted_pixels == 0)
+
 
 def measure_overlap(predicted: np.ndarray, true: np.ndarray) -> Overlap:
     """predicted and true (*spatial) bool of one shape -> their Overlap."""
@@ -30,6 +39,11 @@ def measure_overlap(predicted: np.ndarray, true: np.ndarray) -> Overlap:
         raise ValueError(f"The prediction has shape {predicted.shape} and the mask {true.shape}; they must be the same.")
     both = int(np.count_nonzero(predicted & true))
     predicted_pixels, true_pixels = int(np.count_nonzero(predicted)), int(np.count_nonzero(true))
+    nothing = predicted_pixels == true_pixels == 0
+
+    def ratio(part: int, whole: int) -> float:
+        return part / whole if whole else float(nothing)
+
     return Overlap(
         dice=ratio(2 * both, predicted_pixels + true_pixels),
         iou=ratio(both, predicted_pixels + true_pixels - both),
@@ -38,8 +52,3 @@ def measure_overlap(predicted: np.ndarray, true: np.ndarray) -> Overlap:
         true_pixels=true_pixels,
         predicted_pixels=predicted_pixels,
     )
-
-
-def ratio(part: int, whole: int) -> float:
-    """part / whole, and 1 where there was nothing to get wrong."""
-    return part / whole if whole else 1.0

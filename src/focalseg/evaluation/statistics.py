@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 REPLICATES = 4000
+SCORE_SPAN, DIFFERENCE_SPAN = (0.0, 1.0), (-1.0, 1.0)
 CONFIDENCE = 0.95
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,17 +19,25 @@ class Estimate:
     low: float
     high: float
 
+    @property
+    def half_width(self) -> float:
+        """Half of the interval: about what an observed difference has to exceed to be told from 0."""
+        return (self.high - self.low) / 2
+
     def __str__(self) -> str:
         return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
-def estimate_mean(scores: np.ndarray, groups: Sequence[str], *, seed: int = 0) -> Estimate:
+def estimate_mean(
+    scores: np.ndarray, groups: Sequence[str], *, span: tuple[float, float] = (-np.inf, np.inf), seed: int = 0
+) -> Estimate:
     """Mean over cases and seeds of scores (S, N), S trainings and N cases in their groups, with a 95 % interval.
 
     Hierarchical bootstrap: trainings and groups are drawn anew independently, since every training scores the same cases.
     Its percentiles are too narrow for few trainings or groups (with three, a fluke on all three would pass for proof), so
     they are stretched about the mean to the standard error sqrt(V_trainings + V_groups) and to Student's t in place of the
-    normal, with Satterthwaite's degrees of freedom. One training: its own noise is unknown and not in the interval.
+    normal, with Satterthwaite's degrees of freedom. One training: its own noise is unknown and not in the
+    interval. One group: nothing tells how groups differ, and the interval is all of span, the range in which a score can lie.
     Source: Cameron, Gelbach and Miller 2011 for the two-way variance, without its correction term, which errs to the wide side.
     """
     scores = np.atleast_2d(np.asarray(scores, dtype=float))
@@ -40,14 +50,23 @@ def estimate_mean(scores: np.ndarray, groups: Sequence[str], *, seed: int = 0) -
     _, membership = np.unique(np.asarray(groups), return_inverse=True)
     sums = np.stack([np.bincount(membership, weights=row) for row in scores])
     sizes = np.bincount(membership).astype(float)
+    if not scores.any():
+        return Estimate(mean=0.0, low=0.0, high=0.0)
+    if len(sizes) == 1:
+        return Estimate(mean=mean, low=span[0], high=span[1])
     error, freedom = _standard_error(sums, sizes)
-    if error == 0:
-        return Estimate(mean=mean, low=mean, high=mean)
     replicates = _replicate_means(sums, sizes, np.random.default_rng(seed))
+    spread = float(replicates.std())
+    if error <= ROUNDING or spread <= ROUNDING:
+        return Estimate(mean=mean, low=mean, high=mean)
     tails = (1 - CONFIDENCE) / 2
     low, high = np.quantile(replicates - mean, [tails, 1 - tails])
-    stretch = _student_over_normal(freedom, tails) * error / max(float(replicates.std()), 1e-300)
-    return Estimate(mean=mean, low=float(mean + min(low, 0) * stretch), high=float(mean + max(high, 0) * stretch))
+    stretch = _student_over_normal(freedom, tails) * error / spread
+    return Estimate(
+        mean=mean,
+        low=max(float(mean + min(low, 0) * stretch), span[0]),
+        high=min(float(mean + max(high, 0) * stretch), span[1]),
+    )
 
 
 def _standard_error(sums: np.ndarray, sizes: np.ndarray) -> tuple[float, float]:

@@ -6,23 +6,32 @@ from typing import Literal
 from focalseg.evaluation.statistics import Estimate
 
 Outcome = Literal["helps", "no_difference_shown", "harms"]
-MARGIN = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """The outcome with the difference in Dice, placed network minus plain, that it rests on."""
+    """The outcome with the difference in Dice, placed network minus plain, that it rests on.
+
+    modules: kept sites. collapsed: trainings that ended predicting nothing, which no verdict should be read without.
+    """
 
     outcome: Outcome
     difference: Estimate
     modules: int
+    collapsed: int = 0
 
     def sentence(self) -> str:
-        """The verdict in one sentence."""
+        """The verdict in one sentence, and a second where trainings collapsed."""
+        if not self.collapsed:
+            return self._answer()
+        plural = "s" if self.collapsed > 1 else ""
+        mend = "more training.steps or a lower training.learning_rate may mend that"
+        return f"{self._answer()} But {self.collapsed} training{plural} ended predicting nothing at all: {mend}."
+
+    def _answer(self) -> str:
         if self.modules == 0:
             return (
-                "No attention is justified on this data: every site could be removed without cost, "
-                "so the lean network is the plain one."
+                "No attention is justified on this data: no site was found worth keeping, so the lean network is the plain one."
             )
         modules = f"{self.modules} attention module{'s' if self.modules > 1 else ''}"
         change = self.difference
@@ -31,15 +40,14 @@ class Verdict:
             return f"Attention helps: {result}."
         if self.outcome == "harms":
             return f"Attention harms: {result}."
-        half_width = (change.high - change.low) / 2
-        return f"No difference shown: {result}; less than about {half_width:.3f} could not be seen on this data."
+        return f"No difference shown: {result}; it would have to exceed about {change.half_width:.3f} to be shown on this data."
 
 
-def decide_verdict(difference: Estimate, *, modules: int) -> Verdict:
+def decide_verdict(difference: Estimate, *, modules: int, collapsed: int = 0) -> Verdict:
     """helps when the whole interval lies above 0, harms when below, no_difference_shown when 0 is inside."""
     outcome: Outcome = "no_difference_shown"
     if modules and difference.low > 0:
         outcome = "helps"
     elif modules and difference.high < 0:
         outcome = "harms"
-    return Verdict(outcome=outcome, difference=difference, modules=modules)
+    return Verdict(outcome=outcome, difference=difference, modules=modules, collapsed=collapsed)

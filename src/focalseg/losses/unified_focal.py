@@ -1,7 +1,7 @@
 """The Unified Focal loss for one channel, from logits."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, fields
+from typing import Any, Literal, Self
 
 import torch
 import torch.nn.functional as F
@@ -51,6 +51,11 @@ class UnifiedFocalLoss(nn.Module):
             config.delta,
             config.gamma,
         )
+
+    @classmethod
+    def from_config(cls, config: UnifiedFocalConfig) -> Self:
+        """The loss of these settings."""
+        return cls(**{field.name: getattr(config, field.name) for field in fields(config)})
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """logits (B, 1, *spatial); target (B, *spatial) or (B, 1, *spatial), values 0 and 1 -> a scalar, float32 at least.

@@ -1,7 +1,7 @@
 """The U-Net, with a named place for attention after every stage and on every skip."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import Literal, Self
 
 import torch
 import torch.nn.functional as F
@@ -106,6 +106,11 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(convolution(widths[i + 1], widths[i], kernel_size=1) for i in levels)
         self.decoder = nn.ModuleList(stage(2 * width, width) for width in finer)
         self.head = convolution(widths[0], classes, kernel_size=1)
+
+    @classmethod
+    def from_config(cls, config: UNetConfig) -> Self:
+        """The network of these settings."""
+        return cls(**{field.name: getattr(config, field.name) for field in fields(config)})
 
     def forward(self, image: Tensor) -> Tensor:
         """image (B, C, *spatial) -> logits (B, K, *spatial)."""

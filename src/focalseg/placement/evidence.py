@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,8 @@ class SiteEvidence:
 
     gamma: the learned exponent. spread: how much the applied coefficients vary about their mean (root mean square over cases,
     channels and space, in [0, 1]); 0 means a constant, which is no attention. case_costs: Dice lost by each validation case
-    when the coefficients are replaced by that mean (positive: the site was of use); removal_cost is their mean.
+    when the coefficients are replaced by that mean (positive: the site was of use); removal_cost is their mean. joint_cost:
+    mean Dice lost when all sites that cost less are replaced as well, which shows sites that stand in for one another.
     """
 
     site: str
@@ -30,6 +31,7 @@ class SiteEvidence:
     gamma: float
     spread: float
     case_costs: tuple[float, ...]
+    joint_cost: float = 0.0
 
     @property
     def removal_cost(self) -> float:
@@ -80,7 +82,12 @@ def gather_evidence(network: nn.Module, batches: Iterable[Batch], *, norm_batche
                     case_costs=tuple((whole - without).tolist()),
                 )
             )
-    return Evidence(sites=tuple(records))
+        joint_costs = {}
+        for record in sorted(records, key=lambda record: record.removal_cost):
+            filled[record.site].removed = constants[record.site]
+            without = score_cases(network, validation, statistics_images)
+            joint_costs[record.site] = float((whole - without).mean())
+    return Evidence(sites=tuple(replace(record, joint_cost=joint_costs[record.site]) for record in records))
 
 
 @torch.no_grad()

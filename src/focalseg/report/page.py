@@ -7,7 +7,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from focalseg.errors import SettingError
-from focalseg.evaluation.statistics import REPLICATES, Estimate, estimate_mean
+from focalseg.evaluation.statistics import REPLICATES, SCORE_SPAN, Estimate, estimate_mean
 from focalseg.files import write_text
 from focalseg.report import curves, intervals, wording
 from focalseg.report.contents import PlacementContents, RunContents
@@ -64,7 +64,7 @@ def render_placement(contents: PlacementContents) -> str:
         training_charts=_draw_trainings(trained),
         seeds={arm: [log.seed for log in logs] for arm, logs in contents.logs.items()},
         pictures=draw_examples(contents.examples),
-        visible=(contents.difference.high - contents.difference.low) / 2,
+        visible=contents.difference.half_width,
     )
 
 
@@ -85,8 +85,8 @@ def render_run(contents: RunContents) -> str:
         training_charts=[*_draw_trainings(logs), ("Dice of the test cases", curves.draw_histogram(dice))],
         pictures=draw_examples(contents.examples),
         worst=sorted(test, key=lambda score: score.overlap.dice)[:WORST_CASES],
-        both_empty=sum(score.overlap.true_pixels == score.overlap.predicted_pixels == 0 for score in test),
-        one_empty=sum((score.overlap.true_pixels == 0) != (score.overlap.predicted_pixels == 0) for score in test),
+        both_empty=sum(score.overlap.both_empty for score in test),
+        one_empty=sum(score.overlap.one_empty for score in test),
     )
 
 
@@ -94,7 +94,10 @@ def _summarise(contents: RunContents, part: str) -> dict[str, Estimate]:
     """Every score of a part with its interval over groups."""
     scores = contents.scores_of(part)
     groups = [score.group for score in scores]
-    return {name: estimate_mean(np.array([getattr(score.overlap, name) for score in scores]), groups) for name in SCORES}
+    return {
+        name: estimate_mean(np.array([getattr(score.overlap, name) for score in scores]), groups, span=SCORE_SPAN)
+        for name in SCORES
+    }
 
 
 def _draw_trainings(logs: dict[str, Any]) -> list[tuple[str, str]]:

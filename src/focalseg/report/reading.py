@@ -27,7 +27,8 @@ from focalseg.report.contents import (
 from focalseg.report.record import MEND, Record, read_record
 from focalseg.study.examples import EXAMPLES
 from focalseg.study.output import CONFIG
-from focalseg.study.place import PLACEMENT, SPLITS
+from focalseg.study.place import PLACEMENT
+from focalseg.study.planning import SPLITS
 from focalseg.study.runs import CASES, EVIDENCE, RESULT, RunResult, read_evidence, read_scores
 from focalseg.training.metrics_log import read_metrics
 from focalseg.training.run import RunConfig

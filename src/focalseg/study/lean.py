@@ -37,7 +37,7 @@ Trained on the data named above and on nothing else. For research; not a medical
 from pathlib import Path
 from focalseg.study.lean import load_lean
 
-config, network = load_lean(Path("{folder}"))
+config, network = load_lean(Path({folder!r}))
 ```
 """
 
@@ -60,7 +60,7 @@ def write_lean(folder: Path, run: Path, verdict: Verdict, summary: dict[str, Any
         width=preparation.width,
         mean=", ".join(f"{value:.1f}" for value in preparation.mean),
         deviation=", ".join(f"{value:.1f}" for value in preparation.standard_deviation),
-        folder=folder,
+        folder=folder.as_posix(),
         **{name: summary[name] for name in ("dice", "low", "high", "cases", "groups", "trainings", "parameters")},
     )
     write_text(folder / "README.md", card)

@@ -2,10 +2,12 @@
 
 import multiprocessing
 import os
+import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing.connection import wait as wait_for_sentinels
 
 import torch
@@ -27,20 +29,35 @@ def run_locally(plans: Sequence[RunPlan], *, workers: int) -> None:
         for plan in plans:
             execute(plan)
         return
+    workers = min(workers, len(plans))
     threads = max(usable_cores() // workers, 1)
-    with ProcessPoolExecutor(
+    pool = ProcessPoolExecutor(
         workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(threads,)
-    ) as pool:
-        futures = [pool.submit(execute, plan) for plan in plans]
-        try:
-            with STOP.deferring():
-                _await(futures)
-        except BaseException:
-            for future in futures:
-                future.cancel()
-            for child in multiprocessing.active_children():
-                child.terminate()
-            raise
+    )
+    try:
+        with STOP.deferring():
+            with _no_interrupt_for_children():
+                futures = [pool.submit(execute, plan) for plan in plans]
+            _await(futures)
+    except BaseException:
+        for child in multiprocessing.active_children():
+            child.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _no_interrupt_for_children() -> Iterator[None]:
+    """Processes started inside ignore Ctrl-C, which a terminal sends to all: this process alone passes a stop on."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def choose_workers(plans: int, device: str) -> int:
@@ -64,6 +81,8 @@ def _await(futures: list[Future[None]]) -> None:
             try:
                 future.result()
             except BrokenProcessPool as error:
+                if STOP.is_requested():
+                    raise Interrupted(STOP.requested) from error
                 raise MachineError(
                     "A worker process ended without a word, most often for lack of memory; "
                     "run the same command again with fewer --workers: it goes on where it stopped."

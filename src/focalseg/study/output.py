@@ -1,11 +1,15 @@
 """The folder that a job or a run fills: claimed for it, so that another cannot mix its files in."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from focalseg.errors import SettingError
-from focalseg.files import write_text
+from focalseg.files import PARTIAL, write_text
 
 CONFIG = "config.yaml"
+LOCK = ".lock"
 
 
 def claim_folder(folder: Path, config: str) -> None:
@@ -22,6 +26,27 @@ def claim_folder(folder: Path, config: str) -> None:
                 f"{folder} was made with other settings (see {path}); give another --out, or remove it to start anew."
             )
         return
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and any(entry.suffix != PARTIAL and entry.name != LOCK for entry in folder.iterdir()):
         raise SettingError(f"{folder} is not empty and was not made by focalseg; give a new or an empty folder as --out.")
     write_text(path, config)
+
+
+@contextmanager
+def hold_folder(folder: Path, config: str) -> Iterator[None]:
+    """Claims the folder and keeps every other process out of it until the block ends, or this process does.
+
+    Raises SettingError as `claim_folder` does, and where another process holds the folder. Holding needs a POSIX system.
+    """
+    claim_folder(folder, config)
+    if os.name != "posix":
+        yield
+        return
+    import fcntl
+
+    with (folder / LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise SettingError(f"{folder} is in use by another focalseg; wait for it to end, or give another --out.") from error
+        yield
+    (folder / LOCK).unlink(missing_ok=True)

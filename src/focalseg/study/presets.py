@@ -1,13 +1,16 @@
 """What a person can set, and the budgets that are ready made."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
+from focalseg.attention import GATES
 from focalseg.catalogue import Catalogue
 from focalseg.configuration import CheckedConfig, from_mapping, merge, setting
+from focalseg.errors import SettingError
 from focalseg.losses.unified_focal import UnifiedFocalConfig
 from focalseg.networks.unet import Norm
-from focalseg.training.run import TrainingConfig
+from focalseg.placement.policies import POLICIES
+from focalseg.training.run import LARGEST_SEED, TrainingConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +25,7 @@ class SplitSettings(CheckedConfig):
     """One fold in `folds` is test data, one validation data. seed shuffles the groups."""
 
     folds: int = setting(5, at_least=3)
-    seed: int = setting(0, at_least=0)
+    seed: int = setting(0, at_least=0, at_most=LARGEST_SEED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,13 +43,21 @@ class Settings(CheckedConfig):
     """Everything but the data. seeds: trainings an arm. gates: the kinds tried. policy: how evidence becomes a decision."""
 
     seeds: int = setting(3, at_least=1)
-    gates: tuple[Literal["se", "ag"], ...] = ("se", "ag")
-    policy: Literal["removal", "gamma_threshold"] = "removal"
+    gates: tuple[str, ...] = ("se", "ag")
+    policy: str = "removal"
     data: DataSettings = field(default_factory=DataSettings)
     split: SplitSettings = field(default_factory=SplitSettings)
     network: NetworkSettings = field(default_factory=NetworkSettings)
     loss: UnifiedFocalConfig = field(default_factory=UnifiedFocalConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.gates:
+            raise SettingError(f"gates was empty; expected one or more of {', '.join(GATES)}.")
+        for catalogue, names in ((GATES, self.gates), (POLICIES, (self.policy,))):
+            for name in names:
+                catalogue[name]
 
 
 PRESETS = Catalogue[dict[str, Any]](

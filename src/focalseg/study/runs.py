@@ -66,6 +66,12 @@ class RunResult:
     seconds: float
     scores: tuple[CaseScore, ...]
 
+    @property
+    def collapsed(self) -> bool:
+        """Whether the network predicts nothing at all on validation cases that do hold something."""
+        overlaps = [score.overlap for score in self.scores_of("validation")]
+        return any(one.true_pixels for one in overlaps) and not any(one.predicted_pixels for one in overlaps)
+
     def scores_of(self, part: str) -> tuple[CaseScore, ...]:
         """Scores of the validation or the test cases, in the order of the split."""
         return tuple(score for score in self.scores if score.part == part)
@@ -88,7 +94,7 @@ def execute(plan: RunPlan) -> None:
         raise Interrupted(STOP.requested)
     network = run.network
     write_whole(plan.folder / WEIGHTS, lambda file: file.write(save(_plain_state(network))))
-    scores = score_cases(plan, network)
+    scores = score_at_full_size(plan, network)
     write_text(plan.folder / CASES, format_scores(scores))
     if attention_sites(network):
         write_text(plan.folder / EVIDENCE, json.dumps(asdict(collect_evidence(run)), indent=1))
@@ -135,7 +141,7 @@ def load_training_data(plan: RunPlan) -> TrainingData:
     )
 
 
-def score_cases(plan: RunPlan, network: nn.Module) -> list[CaseScore]:
+def score_at_full_size(plan: RunPlan, network: nn.Module) -> list[CaseScore]:
     """Scores of all validation and test cases. Test cases decide nothing afterwards."""
     cases = read_cases(plan.config.data)
     scores = []
@@ -148,9 +154,11 @@ def score_cases(plan: RunPlan, network: nn.Module) -> list[CaseScore]:
 
 
 def collect_evidence(run: Run) -> Evidence:
-    """Evidence on the validation cases, norms estimated on the first training batches."""
-    data, size = run.data, run.config.training.batch_size
-    norm_batches = run.batches(data.train_images[: NORM_BATCHES * size], data.train_masks[: NORM_BATCHES * size])
+    """Evidence on the validation cases, norms estimated on training cases spread evenly over all groups."""
+    data = run.data
+    count = min(NORM_BATCHES * run.config.training.batch_size, len(data.train_images))
+    spread = torch.linspace(0, len(data.train_images) - 1, count).round().long()
+    norm_batches = run.batches(data.train_images[spread], data.train_masks[spread])
     return gather_evidence(run.network, run.batches(data.validation_images, data.validation_masks), norm_batches=norm_batches)
 
 

@@ -1,17 +1,15 @@
 """One network, trained and scored."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 from focalseg.attention import GATES
 from focalseg.errors import SettingError
-from focalseg.files import write_text
 from focalseg.placement.decision import read_placement
 from focalseg.placement.instrument import plan_layout
 from focalseg.study.examples import write_examples
-from focalseg.study.output import claim_folder
-from focalseg.study.place import SPLITS, Watch, describe_splits, prepare
+from focalseg.study.output import hold_folder
+from focalseg.study.planning import Watch, claim_split, plan_run
 from focalseg.study.presets import Settings
 from focalseg.study.runs import RunPlan, RunResult, execute, read_result
 from focalseg.training.run import Device, RunConfig, build_network
@@ -22,15 +20,15 @@ def train_one(
     source: str, folder: Path, settings: Settings, *, attention: str, seed: int, device: Device, watch: Watch
 ) -> RunResult:
     """Trains and scores one network in `folder`; attention as `read_layout` takes it. Goes on after an interruption."""
-    base, split = prepare(source, settings, seed, device)
+    base, split = plan_run(source, settings, seed, device)
     config = replace(base, attention=read_layout(attention, base, settings))
-    claim_folder(folder, write_yaml(config))
-    write_text(folder / SPLITS, json.dumps(describe_splits(source, [split]), indent=1) + "\n")
+    build_network(config)
     plan = RunPlan(arm=attention, config=config, split=split, folder=folder, device=device)
-    with watch("training one network", [plan]):
+    with hold_folder(folder, write_yaml(config)), watch("training one network", [plan]):
+        claim_split(folder, source, split)
         execute(plan)
-    result = read_result(folder)
-    write_examples(folder, {"run": folder}, result)
+        result = read_result(folder)
+        write_examples(folder, {"run": folder}, result)
     return result
 
 

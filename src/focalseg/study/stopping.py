@@ -17,10 +17,13 @@ class StopSwitch:
         self._worker = False
 
     def install(self, *, worker: bool = False) -> None:
-        """From now on this process is stopped through the switch; a worker that has nothing to save leaves without a word."""
+        """From now on this process is stopped through the switch.
+
+        A worker hears of a stop from its parent alone, by SIGTERM, and leaves without a word when it has nothing to save.
+        """
         self._worker = worker
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._receive)
+        signal.signal(signal.SIGTERM, self._receive)
+        signal.signal(signal.SIGINT, signal.SIG_IGN if worker else self._receive)
 
     def is_requested(self) -> bool:
         """Whether a stop was asked for."""

@@ -3,6 +3,7 @@
 Nothing random needs saving: order, augmentation and dropout of a step are functions of (seed, step).
 """
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ from focalseg.files import write_whole
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Writes tensors and plain data; the last good checkpoint survives a kill at any instant."""
-    write_whole(path, lambda file: torch.save(state, file))
+    # Through memory, since torch reports a full disk as a fault of its own.
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_whole(path, lambda file: file.write(buffer.getbuffer()))
 
 
 def load_checkpoint(path: Path, *, run: str) -> dict[str, Any] | None:

@@ -54,7 +54,7 @@ class Run:
         if config.network.spatial_dims == 2:
             self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser, self.scheduler = build_optimiser(self.network, config.training)
-        self.loss = build_loss(config)
+        self.loss = UnifiedFocalLoss.from_config(config.loss)
         self.step, self.seconds = 0, 0.0
         self._restore()
         self.module, self.stepper = self.fabric.setup(self.network, self.optimiser)
@@ -130,7 +130,7 @@ class Run:
         if training.augmentation:
             images, masks = augment(images, masks, seed=config.seed, step=self.step)
         self.module.train()
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=[self.fabric.device] if self.fabric.device.type == "cuda" else []):
             torch.manual_seed(stream_seed(config.seed, self.step, DROPOUT_STREAM))
             logits = self.module(self.to_device(images))
         loss = self.loss(logits, self.fabric.to_device(masks))
@@ -173,14 +173,6 @@ def train(
             raise StopRequested
         run.advance()
     return run
-
-
-def build_loss(config: RunConfig) -> UnifiedFocalLoss:
-    """The loss of a run."""
-    settings = config.loss
-    return UnifiedFocalLoss(
-        form=settings.form, overlap_weight=settings.overlap_weight, delta=settings.delta, gamma=settings.gamma
-    )
 
 
 def open_fabric(device: Device, precision: Precision = "32-true") -> Fabric:

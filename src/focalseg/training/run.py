@@ -14,6 +14,7 @@ from focalseg.placement.instrument import fill_sites
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["32-true", "bf16-mixed"]
+LARGEST_SEED = 2**31 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +38,7 @@ class RunConfig(CheckedConfig):
 
     data: str
     fold: int = setting(0, at_least=0)
-    seed: int = setting(0, at_least=0)
+    seed: int = setting(0, at_least=0, at_most=LARGEST_SEED)
     preparation: Preparation
     network: UNetConfig = field(default_factory=UNetConfig)
     attention: Mapping[str, str] = field(default_factory=dict)
@@ -47,16 +48,8 @@ class RunConfig(CheckedConfig):
 
 def build_network(config: RunConfig) -> UNet:
     """The network of a run, its weights drawn from the run's seed: arms of one seed share the weights of the host."""
-    settings = config.network
-    with torch.random.fork_rng():
-        torch.manual_seed(config.seed)
-        network = UNet(
-            spatial_dims=settings.spatial_dims,
-            in_channels=settings.in_channels,
-            classes=settings.classes,
-            widths=settings.widths,
-            norm=settings.norm,
-            dropout=settings.dropout,
-        )
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(config.seed)
+        network = UNet.from_config(config.network)
         fill_sites(network, config.attention)
     return network
