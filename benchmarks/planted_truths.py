@@ -25,7 +25,7 @@ from focalseg.study.presets import build_settings
 from focalseg.study.runs import RunPlan, dice_matrix, read_result
 from focalseg.training.run import build_network
 
-TASKS = ("phantom:global-cue", "phantom:local", "phantom:context")
+TASKS = ("phantom:global-cue", "phantom:local")
 RESULTS = Path(__file__).parent / "results" / "planted_truths"
 
 
