@@ -30,14 +30,13 @@ from focalseg.study.output import CONFIG
 from focalseg.study.place import PLACEMENT
 from focalseg.study.planning import SPLITS
 from focalseg.study.runs import CASES, EVIDENCE, RESULT, RunResult, read_evidence, read_scores
+from focalseg.training.loop import GAMMA_COLUMN, METRICS
 from focalseg.training.metrics_log import read_metrics
 from focalseg.training.run import RunConfig
 from focalseg.yaml_files import read_yaml
 
 Content = TypeVar("Content")
 ARMS = ("none", "all", "placed")
-METRICS = "metrics.csv"
-GAMMA = "gamma/"
 SITE_NAME = re.compile(r"bottleneck|(encoder|skip|decoder)\.\d")
 DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile, zlib.error, csv.Error)
 """What reading a cut or altered file may raise."""
@@ -111,7 +110,7 @@ def seed_of(folder: Path) -> int:
 
 def is_gamma(column: str) -> bool:
     """Whether a column of the metrics is the path of a site's exponent."""
-    return column.startswith(GAMMA) and SITE_NAME.fullmatch(column.removeprefix(GAMMA)) is not None
+    return column.startswith(GAMMA_COLUMN) and SITE_NAME.fullmatch(column.removeprefix(GAMMA_COLUMN)) is not None
 
 
 def _read_estimate(record: Record) -> Estimate:
@@ -174,7 +173,7 @@ def _read_log(folder: Path) -> TrainingLog:
             seed=seed_of(folder),
             loss=curve("loss"),
             validation_dice=curve("validation_dice"),
-            gammas={column.removeprefix(GAMMA): curve(column) for column in gammas},
+            gammas={column.removeprefix(GAMMA_COLUMN): curve(column) for column in gammas},
         ),
     )
 
