@@ -30,14 +30,17 @@ CARD = """# Lean network for {data}
 | test Dice | {dice:.3f} (95 % interval {low:.3f} to {high:.3f}), {cases} cases in {groups} groups, {trainings} training(s) |
 | parameters | {parameters:,} |
 
-The weights are of one training, chosen among {trainings} by its validation score; the test Dice is the mean over all of them.
+The weights are of one training, the one of {trainings} with the best validation score; the test Dice is the mean over all.
 Trained on the data named above and on nothing else. For research; not a medical device.
 
 ```python
 from pathlib import Path
+from focalseg.data.folder import read_image
+from focalseg.inference.prediction import predict_mask
 from focalseg.study.lean import load_lean
 
 config, network = load_lean(Path({folder!r}))
+mask = predict_mask(network, config.preparation, read_image(Path("image.png")))
 ```
 """
 
