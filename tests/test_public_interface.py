@@ -56,5 +56,5 @@ def test_an_unknown_name_is_an_attribute_error_that_lists_the_known_ones() -> No
         _ = focalseg.Unet
     assert str(raised.value) == (
         "module 'focalseg' has no attribute 'Unet'; it has UNet, UnifiedFocalLoss, apply_placement, decide, gather_evidence, "
-        "instrument, sites"
+        "instrument, read_placement, sites"
     )

@@ -16,6 +16,7 @@ _HOMES = {
     "gather_evidence": "focalseg.placement.evidence",
     "decide": "focalseg.placement.decision",
     "apply_placement": "focalseg.placement.pruning",
+    "read_placement": "focalseg.placement.decision",
 }
 __all__ = [
     "UNet",
@@ -25,13 +26,14 @@ __all__ = [
     "decide",
     "gather_evidence",
     "instrument",
+    "read_placement",
     "sites",
 ]
 
 if TYPE_CHECKING:
     from focalseg.losses.unified_focal import UnifiedFocalLoss
     from focalseg.networks.unet import UNet
-    from focalseg.placement.decision import decide
+    from focalseg.placement.decision import decide, read_placement
     from focalseg.placement.evidence import gather_evidence
     from focalseg.placement.instrument import instrument
     from focalseg.placement.pruning import apply_placement

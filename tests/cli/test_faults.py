@@ -165,12 +165,19 @@ def test_a_setting_that_makes_no_job_is_refused_before_anything_is_written(
     assert_refused(outcome, 2, complaint, out=tmp_path / "out")
 
 
+def test_masks_without_any_foreground_are_the_datas_fault(focalseg, verb, make_folder, tmp_path):
+    folder = make_folder(foreground=0)
+    outcome = focalseg(*verb, folder, "--out", tmp_path / "out")
+    complaint = f"{folder}: every mask of the 6 training cases is empty; expected foreground in some. Check how .*"
+    assert_refused(outcome, 3, complaint, out=tmp_path / "out")
+
+
 def test_images_too_small_for_the_network_are_refused_before_anything_is_written(focalseg, verb, write_folder, tmp_path):
     folder = tmp_path / "data"
     for part in ("images", "masks"):
         (folder / part).mkdir(parents=True)
         for number in range(6):
-            Image.fromarray(np.zeros((1, 40), np.uint8)).save(folder / part / f"{number}.png")
+            Image.fromarray(np.full((1, 40), 255, np.uint8)).save(folder / part / f"{number}.png")
     outcome = focalseg(*verb, folder, "--out", tmp_path / "out")
     assert_refused(outcome, 2, r"The image has spatial shape \(1, 40\); a U-Net of 2 levels needs .*", out=tmp_path / "out")
 

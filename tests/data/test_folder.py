@@ -99,7 +99,7 @@ def test_a_mask_of_several_labels_is_refused_with_its_values(make_folder):
     with pytest.raises(DataError) as caught:
         save_mask(folder, Image.fromarray(pixels))
     assert str(caught.value) == (
-        f"{folder}/masks/case_0.png: holds the values 0, 1, 2; expected 0 and 255, or 0 and one other. Export it so."
+        f"{folder}/masks/case_0.png: holds the values 0, 1, 2; expected 0 and 255, or 0 and one other. Keep one label."
     )
 
 

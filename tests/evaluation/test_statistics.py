@@ -48,7 +48,7 @@ def test_no_variation_gives_an_interval_of_no_width():
 def test_one_group_tells_nothing_about_how_groups_differ():
     estimate = estimate_mean(np.array([[0.011, 0.012], [0.013, 0.012]]), ["a", "a"], span=(-1.0, 1.0))
     assert (estimate.low, estimate.high) == (-1, 1)
-    assert decide_verdict(estimate, modules=1).outcome == "no_difference_shown"
+    assert decide_verdict(estimate, modules=1, trainings=3).outcome == "no_difference_shown"
 
 
 def test_an_interval_stays_in_the_span_of_its_score():
@@ -81,5 +81,5 @@ def test_a_null_is_called_helps_in_at_most_5_per_cent(training_noise, case_noise
     for _ in range(repetitions):
         group_effects = np.repeat(random.normal(0, case_noise, 10), 6)
         scores = random.normal(0, training_noise, (3, 1)) + group_effects + random.normal(0, case_noise, (3, 60))
-        claims += decide_verdict(estimate_mean(scores, groups), modules=1).outcome == "helps"
+        claims += decide_verdict(estimate_mean(scores, groups), modules=1, trainings=3).outcome == "helps"
     assert claims <= stats.binom.isf(0.01, repetitions, 0.05)

@@ -35,5 +35,6 @@ def train(
         print_json({"dice": dice, "cases": len(scores), **counts, "report": str(page)})
         return
     print(f"test Dice {dice:.3f} over {len(scores)} cases")
-    print(f"{result.modules} attention modules, {result.parameters:,} parameters")
+    modules = f"{result.modules} attention module{'' if result.modules == 1 else 's'}"
+    print(f"{modules}, {result.parameters:,} parameters; weights in {out}")
     print(f"report: {page}")

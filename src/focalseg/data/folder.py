@@ -134,8 +134,8 @@ def read_mask(path: Path) -> np.ndarray:
         return np.asarray(pixels > FULL // 2)
     values = np.unique(pixels)
     if len(values) > 2 or (len(values) == 2 and values[0] != 0):
-        shown = ", ".join(str(value) for value in values[:6])
-        raise DataError(f"{path}: holds the values {shown}; expected 0 and 255, or 0 and one other. Export it so.")
+        shown = ", ".join(str(value) for value in values[:6]) + (" and more" if len(values) > 6 else "")
+        raise DataError(f"{path}: holds the values {shown}; expected 0 and 255, or 0 and one other. Keep one label.")
     return np.asarray(pixels != 0)
 
 

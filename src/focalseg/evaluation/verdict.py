@@ -12,21 +12,26 @@ Outcome = Literal["helps", "no_difference_shown", "harms"]
 class Verdict:
     """The outcome with the difference in Dice, placed network minus plain, that it rests on.
 
-    modules: kept sites. collapsed: trainings that ended predicting nothing, which no verdict should be read without.
+    modules: kept sites. trainings: of each arm. collapsed: trainings that ended predicting nothing, without whose number no
+    verdict should be read.
     """
 
     outcome: Outcome
     difference: Estimate
     modules: int
+    trainings: int
     collapsed: int = 0
 
     def sentence(self) -> str:
-        """The verdict in one sentence, and a second where trainings collapsed."""
-        if not self.collapsed:
-            return self._answer()
-        plural = "s" if self.collapsed > 1 else ""
-        mend = "more training.steps or a lower training.learning_rate may mend that"
-        return f"{self._answer()} But {self.collapsed} training{plural} ended predicting nothing at all: {mend}."
+        """The verdict in one sentence, and another for each reason to doubt it."""
+        doubts = [self._answer()]
+        if self.modules and self.trainings == 1:
+            doubts.append("But with one training an arm nobody knows how much the seed changes: give seeds=3 or more.")
+        if self.collapsed:
+            plural = "s" if self.collapsed > 1 else ""
+            mend = "more training.steps or a lower training.learning_rate may mend that"
+            doubts.append(f"But {self.collapsed} training{plural} ended predicting nothing at all: {mend}.")
+        return " ".join(doubts)
 
     def _answer(self) -> str:
         if self.modules == 0:
@@ -43,11 +48,11 @@ class Verdict:
         return f"No difference shown: {result}; it would have to exceed about {change.half_width:.3f} to be shown on this data."
 
 
-def decide_verdict(difference: Estimate, *, modules: int, collapsed: int = 0) -> Verdict:
+def decide_verdict(difference: Estimate, *, modules: int, trainings: int, collapsed: int = 0) -> Verdict:
     """helps when the whole interval lies above 0, harms when below, no_difference_shown when 0 is inside."""
     outcome: Outcome = "no_difference_shown"
     if modules and difference.low > 0:
         outcome = "helps"
     elif modules and difference.high < 0:
         outcome = "harms"
-    return Verdict(outcome=outcome, difference=difference, modules=modules, collapsed=collapsed)
+    return Verdict(outcome=outcome, difference=difference, modules=modules, trainings=trainings, collapsed=collapsed)

@@ -44,14 +44,14 @@ class Placement:
         """Plain data for JSON."""
         return {"schema": SCHEMA, "policy": self.policy, "sites": [asdict(decision) for decision in self.sites]}
 
-    def save(self, path: Path) -> None:
-        """Writes the placement as JSON."""
-        write_text(path, json.dumps(self.to_mapping(), indent=2, allow_nan=False) + "\n")
+    def save(self, path: str | Path) -> None:
+        """Writes the placement as JSON, for `read_placement` and `focalseg train --attention`."""
+        write_text(Path(path), json.dumps(self.to_mapping(), indent=2, allow_nan=False) + "\n")
 
     def __str__(self) -> str:
         header = f"{'site':<12} {'gate':<5} {'gamma':>6} {'removal':>8} {'spread':>7}  decision ({self.policy})"
         lines = (
-            f"{one.site:<12} {one.gate:<5} {one.gamma:6.2f} {one.removal_cost:+8.3f} {one.spread:7.3f}  "
+            f"{one.site:<12} {one.gate:<5} {one.gamma:6.2f} {one.removal_cost:+z8.3f} {one.spread:7.3f}  "
             f"{'kept' if one.kept else 'dropped'}: {one.why}"
             for one in self.sites
         )
@@ -86,8 +86,9 @@ def decide(evidence: Evidence | Sequence[Evidence], policy: str = "removal") -> 
     return Placement(policy=policy, sites=tuple(decisions))
 
 
-def read_placement(path: Path) -> Placement:
+def read_placement(path: str | Path) -> Placement:
     """A placement from a file that `Placement.save` or `focalseg place` wrote. Raises SettingError for any other file."""
+    path = Path(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["schema"] != SCHEMA:

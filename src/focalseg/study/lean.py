@@ -39,7 +39,7 @@ from focalseg.data.folder import read_image
 from focalseg.inference.prediction import predict_mask
 from focalseg.study.lean import load_lean
 
-config, network = load_lean(Path({folder!r}))
+config, network = load_lean({folder!r})
 mask = predict_mask(network, config.preparation, read_image(Path("image.png")))
 ```
 """
@@ -69,6 +69,7 @@ def write_lean(folder: Path, run: Path, verdict: Verdict, summary: dict[str, Any
     write_text(folder / "README.md", card)
 
 
-def load_lean(folder: Path) -> tuple[RunConfig, nn.Module]:
+def load_lean(folder: str | Path) -> tuple[RunConfig, nn.Module]:
     """The lean network, on the CPU and in evaluation mode, with the config of its run."""
+    folder = Path(folder)
     return rebuild_network(json.loads((folder / LEAN_CONFIG).read_text(encoding="utf-8")), folder / WEIGHTS)

@@ -48,5 +48,7 @@ def hold_folder(folder: Path, config: str) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise SettingError(f"{folder} is in use by another focalseg; wait for it to end, or give another --out.") from error
-        yield
-    (folder / LOCK).unlink(missing_ok=True)
+        try:
+            yield
+        finally:
+            (folder / LOCK).unlink(missing_ok=True)

@@ -12,7 +12,7 @@ import torch
 
 from focalseg.data.preparation import check_alike, plan_preparation
 from focalseg.data.splits import Split, split_by_group
-from focalseg.errors import SettingError
+from focalseg.errors import DataError, SettingError
 from focalseg.files import write_text
 from focalseg.networks.planning import plan_widths
 from focalseg.networks.unet import UNetConfig
@@ -37,6 +37,11 @@ def plan_run(source: str, settings: Settings, seed: int, device: Device) -> tupl
     check_alike(list(cases.values()))
     groups = [case.group for case in cases.values()]
     split = split_by_group(list(cases), groups, folds=settings.split.folds, seed=settings.split.seed)[0]
+    if not any(cases[name].mask.any() for name in split.train):
+        raise DataError(
+            f"{source}: every mask of the {len(split.train)} training cases is empty; expected foreground in some. "
+            "Check how the masks were exported (0 and 255)."
+        )
     preparation = plan_preparation([cases[name] for name in split.train], longest_side=settings.data.longest_side)
     network, size = settings.network, (preparation.height, preparation.width)
     widths = plan_widths(size, base_width=network.base_width, most_levels=network.most_levels)

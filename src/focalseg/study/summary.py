@@ -16,7 +16,7 @@ Arms = Mapping[str, Sequence[RunResult]]
 def judge(arms: Arms, *, modules: int) -> Verdict:
     """The verdict from the paired test scores of the placed and the plain network."""
     collapsed = sum(result.collapsed for results in arms.values() for result in results)
-    return decide_verdict(compare(arms, "placed", "none"), modules=modules, collapsed=collapsed)
+    return decide_verdict(compare(arms, "placed", "none"), modules=modules, trainings=len(arms["none"]), collapsed=collapsed)
 
 
 def compare(arms: Arms, one: str, other: str) -> Estimate:

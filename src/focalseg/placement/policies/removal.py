@@ -17,7 +17,7 @@ def keep_by_removal(evidence: Sequence[SiteEvidence]) -> tuple[bool, str]:
     alone = sum(record.removal_cost for record in evidence) / len(evidence)
     together = sum(record.joint_cost for record in evidence) / len(evidence)
     if alone >= SMALLEST_COST:
-        return True, f"taking it away costs {alone:.3f} Dice, at least {SMALLEST_COST}"
+        return True, f"taking it away costs {alone:z.3f} Dice, at least {SMALLEST_COST}"
     if together >= SMALLEST_COST:
-        return True, f"taking it away costs {alone:.3f} Dice, but {together:.3f} with those that cost less"
-    return False, f"taking it away costs {alone:.3f} Dice, less than {SMALLEST_COST}"
+        return True, f"taking it away costs {alone:z.3f} Dice, but {together:z.3f} with those that cost less"
+    return False, f"taking it away costs {alone:z.3f} Dice, less than {SMALLEST_COST}"
