@@ -5,7 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
+from focalseg.placement.sites import attention_sites
 from focalseg.study.presets import PRESETS, build_settings
 
 ROOT = Path(__file__).parents[1]
@@ -46,3 +48,14 @@ def test_the_planted_truths_are_what_the_tasks_were_made_for():
             assert result["kept"][best] == "se"
         else:
             assert result["verdict"] != "helps"
+
+
+def test_the_python_example_runs_as_it_stands():
+    torch.manual_seed(0)
+    batches = [(torch.randn(2, 3, 32, 32), torch.rand(2, 32, 32) > 0.5)]
+    (example,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    names = {"batches": batches}
+    exec(example, names)
+    loss = names["loss"](names["lean"](batches[0][0]), batches[0][1])
+    assert torch.isfinite(loss)
+    assert set(names["placement"].layout) == set(attention_sites(names["lean"]))
