@@ -18,6 +18,9 @@ from focalseg.errors import SettingError
 Config = TypeVar("Config")
 
 
+LARGEST_SEED = 2**31 - 1
+"""What a seed may be at most: torch's generators take 64 bits, and (seed, step, stream) become one number for them."""
+
 BOUNDS: dict[str, tuple[str, Callable[[float, float], bool]]] = {
     "at_least": ("at least", operator.ge),
     "above": ("above", operator.gt),

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from focalseg.configuration import LARGEST_SEED
+
 if TYPE_CHECKING:
     from focalseg.study.presets import Settings
 
@@ -18,7 +20,7 @@ Assignments = Annotated[
     typer.Option("--set", metavar="NAME=VALUE", help="A setting, such as training.steps=500; may be repeated."),
 ]
 Seed = Annotated[
-    int, typer.Option("--seed", min=0, max=2**31 - 1, help="The first seed; arms and repetitions count up from it.")
+    int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="The first seed; arms and repetitions count up from it.")
 ]
 Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option("--device", help="Where to compute.")]
 Workers = Annotated[

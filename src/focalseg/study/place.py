@@ -18,7 +18,7 @@ from focalseg.study.output import hold_folder
 from focalseg.study.planning import Watch, claim_split, plan_run
 from focalseg.study.presets import Settings
 from focalseg.study.runs import RunPlan, RunResult, dice_matrix, read_evidence, read_result
-from focalseg.study.summary import describe_placement, judge, summarise
+from focalseg.study.summary import describe_placement, judge
 from focalseg.training.run import Device, RunConfig, build_network
 from focalseg.yaml_files import write_yaml
 
@@ -118,6 +118,6 @@ def train_and_judge(trainer: Trainer, everywhere: Mapping[str, str], settings: S
     content = describe_placement(verdict, arms, placement)
     write_text(folder / PLACEMENT, json.dumps(content, indent=2, allow_nan=False) + "\n")
     best = int(dice_matrix(arms["placed"], "validation").mean(axis=1).argmax())
-    write_lean(folder / "lean", lean[best].folder, verdict, summarise(arms["placed"]))
+    write_lean(folder / "lean", lean[best].folder, verdict, content["arms"]["placed"])
     write_examples(folder, {"none": plain[best].folder, "placed": lean[best].folder}, arms["placed"][best])
     return PlaceResult(folder=folder, verdict=verdict, placement=placement)

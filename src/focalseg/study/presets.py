@@ -5,12 +5,12 @@ from typing import Any
 
 from focalseg.attention import GATES
 from focalseg.catalogue import Catalogue
-from focalseg.configuration import CheckedConfig, from_mapping, merge, setting
+from focalseg.configuration import LARGEST_SEED, CheckedConfig, from_mapping, merge, setting
 from focalseg.errors import SettingError
 from focalseg.losses.unified_focal import UnifiedFocalConfig
 from focalseg.networks.unet import Norm
 from focalseg.placement.policies import POLICIES
-from focalseg.training.run import LARGEST_SEED, TrainingConfig
+from focalseg.training.run import TrainingConfig
 
 
 @dataclass(frozen=True, kw_only=True)

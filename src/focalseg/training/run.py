@@ -6,7 +6,7 @@ from typing import Literal
 
 import torch
 
-from focalseg.configuration import CheckedConfig, setting
+from focalseg.configuration import LARGEST_SEED, CheckedConfig, setting
 from focalseg.data.preparation import Preparation
 from focalseg.losses.unified_focal import UnifiedFocalConfig
 from focalseg.networks.unet import UNet, UNetConfig
@@ -14,7 +14,6 @@ from focalseg.placement.instrument import fill_sites
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["32-true", "bf16-mixed"]
-LARGEST_SEED = 2**31 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
