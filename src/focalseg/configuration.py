@@ -94,7 +94,11 @@ def _build(kind: type[Config], mapping: Any, prefix: str, faults: list[str]) -> 
             faults.append(f"The setting {prefix}{name} is missing; give it a value.")
     if len(faults) > count_before:
         return None
-    return kind(**values)
+    try:
+        return kind(**values)
+    except SettingError as error:  # settings that are right one by one and do not go together
+        faults.append(f"{prefix}{error}")
+        return None
 
 
 def _convert(value: Any, hint: Any) -> Any:

@@ -1,134 +1,218 @@
-"""The Unified Focal loss for one channel, from logits."""
+"""The Unified Focal loss with the focal distance penalty, from logits."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any, Literal, Self
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from focalseg.configuration import CheckedConfig, setting
-from focalseg.errors import ShapeError
-from focalseg.focal import at_least_float32, focal
+from focalseg.errors import DataError, SettingError, ShapeError
+from focalseg.losses.arms import Arms
+from focalseg.losses.boundary import weigh_pixels
+from focalseg.losses.gradient import Problem, Reduction, Unified, evaluate
+from focalseg.losses.targets import read_target
 
-EPSILON = 1e-7
-SMALLEST_SHORTFALL = 1e-6
+Form = Literal["asymmetric", "symmetric"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class UnifiedFocalConfig(CheckedConfig):
-    """Settings of the Unified Focal loss, with the defaults of Yeung et al. 2022."""
+    """Settings of the Unified Focal loss, with the defaults of Yeung et al. 2022; `UnifiedFocalLoss` says what each does."""
 
-    form: Literal["asymmetric", "symmetric"] = "asymmetric"
+    form: Form = "asymmetric"
     overlap_weight: float = setting(0.5, at_least=0, at_most=1)
     delta: float = setting(0.6, above=0, below=1)
-    gamma: float = setting(0.5, at_least=0, below=1)
+    gamma: float = setting(0.5, at_least=0)
+    boundary_weight: float = setting(0.0, at_least=0)
+    boundary_gamma: float = setting(1.0, at_least=0)
+    boundary_radius: float | None = setting(None, above=0)
+    ignore_index: int | None = None
+    class_weights: tuple[float, ...] | None = setting(None, at_least=0)
+    reduction: Reduction = "mean"
+    spacing_mm: tuple[float, ...] | None = setting(None, above=0)
+    check_target: bool = True
+    check_logits: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.gamma >= 1 and self.overlap_weight > 0:
+            raise SettingError(
+                f"gamma was {self.gamma}; below 1 was expected while overlap_weight is above 0, "
+                "since the overlap arm takes the power 1 - gamma."
+            )
+
+    def arms(self, classes: int) -> Arms:
+        """The loss for this many classes, the background included. Raises SettingError for another number of class weights."""
+        given = (1.0,) if self.class_weights is None else self.class_weights
+        if len(given) not in {1, classes}:
+            raise SettingError(f"class_weights has {len(given)} numbers; logits of {classes} classes need one, or one a class.")
+        weights = given * classes if len(given) == 1 else given
+        symmetric, foregrounds = self.form == "symmetric", classes - 1
+        gamma, plain = float(self.gamma), 0.0
+        deltas = (1 - self.delta, *[self.delta] * foregrounds)
+        return Arms(
+            delta=self.delta,
+            overlap_gammas=(gamma if symmetric else plain, *[gamma] * foregrounds),
+            pixel_gammas=(gamma, *[gamma if symmetric else plain] * foregrounds),
+            overlap_weights=tuple(self.overlap_weight * weight / classes for weight in weights),
+            pixel_weights=tuple(
+                (1 - self.overlap_weight) * weight * delta for weight, delta in zip(weights, deltas, strict=True)
+            ),
+        )
 
 
 class UnifiedFocalLoss(nn.Module):
-    """overlap_weight * L_mFT + (1 - overlap_weight) * L_mF (Yeung et al. 2022, arXiv 2102.04525).
+    """overlap_weight * L_mFT + (1 - overlap_weight) * L_mF (Yeung et al. 2022, arXiv 2102.04525), with boundary weights W.
 
-    delta weighs false negatives against false positives, foreground against background. gamma enhances the rare class in
-    the overlap arm and suppresses easy background in the cross-entropy arm; "asymmetric" keeps each of the two to the class
-    it is meant for. gamma 0 gives Tversky and weighted cross-entropy; delta 0.5 then Dice and half of cross-entropy.
-    The paper calls overlap_weight lambda; its figure and its code disagree on which end lambda is.
+    L_mFT, the overlap arm: the mean over images and classes of (1 - TI)^(1 - gamma), TI the Tversky index.
+    L_mF, the cross-entropy arm: the mean over pixels of W * delta * (1 - p)^gamma * (-log p), p that of the true class.
+    W = 1 + boundary_weight * phi^boundary_gamma, phi the closeness to the border of the class; in all sums of both arms.
+
+    form: "asymmetric" enhances the foreground alone in the overlap arm and suppresses the background alone in the cross-entropy
+        arm; "symmetric" does both to every class.
+    overlap_weight: the share of the overlap arm, 0 to 1 (lambda in the paper, whose figure and code disagree on its ends).
+    delta: weight of missed against invented foreground, and of foreground against background; above 0, below 1.
+    gamma: the focal exponent; below 1 unless overlap_weight is 0. 0 gives Tversky and weighted cross-entropy.
+    boundary_weight, boundary_gamma: beta and gamma_d of the focal distance penalty, which is ours; 0 and 1 by default. The
+        attribute `boundary_weight` may be changed between steps.
+    boundary_radius: where phi reaches 0; None: at the farthest pixel of either side in each image and class.
+    ignore_index: pixels with this label leave every sum, and the count of pixels.
+    class_weights: one number, or one a class (background first; two for one channel); they multiply and are not normalised.
+    reduction: "mean" and "sum" over images give (); "none" gives (B,), whose mean is "mean": of each image the overlap arm and
+        its pixels' share of the mean over all pixels of the batch.
+    spacing_mm: of the pixels, one number an axis; distances and boundary_radius are then in mm.
+    check_target: False trusts the target and so never waits for the device. Under torch.compile, where nothing can be raised, a
+        target out of range makes the value NaN.
+    check_logits: True refuses logits that are not finite instead of giving a value that is not.
     Raises SettingError for a setting out of range.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a setting of its own
         self,
         *,
-        form: Literal["asymmetric", "symmetric"] = UnifiedFocalConfig.form,
+        form: Form = UnifiedFocalConfig.form,
         overlap_weight: float = UnifiedFocalConfig.overlap_weight,
         delta: float = UnifiedFocalConfig.delta,
         gamma: float = UnifiedFocalConfig.gamma,
+        boundary_weight: float = UnifiedFocalConfig.boundary_weight,
+        boundary_gamma: float = UnifiedFocalConfig.boundary_gamma,
+        boundary_radius: float | None = UnifiedFocalConfig.boundary_radius,
+        ignore_index: int | None = UnifiedFocalConfig.ignore_index,
+        class_weights: Sequence[float] | None = UnifiedFocalConfig.class_weights,
+        reduction: Reduction = UnifiedFocalConfig.reduction,
+        spacing_mm: Sequence[float] | None = UnifiedFocalConfig.spacing_mm,
+        check_target: bool = UnifiedFocalConfig.check_target,
+        check_logits: bool = UnifiedFocalConfig.check_logits,
     ) -> None:
         super().__init__()
-        config = UnifiedFocalConfig(form=form, overlap_weight=overlap_weight, delta=delta, gamma=gamma)
-        self.form, self.overlap_weight, self.delta, self.gamma = (
-            config.form,
-            config.overlap_weight,
-            config.delta,
-            config.gamma,
+        self.config = UnifiedFocalConfig(
+            form=form,
+            overlap_weight=overlap_weight,
+            delta=delta,
+            gamma=gamma,
+            boundary_weight=boundary_weight,
+            boundary_gamma=boundary_gamma,
+            boundary_radius=boundary_radius,
+            ignore_index=ignore_index,
+            class_weights=None if class_weights is None else tuple(class_weights),
+            reduction=reduction,
+            spacing_mm=None if spacing_mm is None else tuple(spacing_mm),
+            check_target=check_target,
+            check_logits=check_logits,
         )
+        self.boundary_weight = boundary_weight
 
     @classmethod
     def from_config(cls, config: UnifiedFocalConfig) -> Self:
         """The loss of these settings."""
         return cls(**{field.name: getattr(config, field.name) for field in fields(config)})
 
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """logits (B, 1, *spatial); target (B, *spatial) or (B, 1, *spatial), values 0 and 1 -> a scalar, float32 at least.
+    def extra_repr(self) -> str:
+        """The settings that differ from the defaults."""
+        changed = {field.name: getattr(self.config, field.name) for field in fields(self.config)}
+        return ", ".join(f"{name}={value!r}" for name, value in changed.items() if value != getattr(UnifiedFocalConfig, name))
 
-        Raises ShapeError for more than one channel or a target of another shape.
+    def forward(self, logits: Tensor, target: Tensor, closeness: Tensor | None = None) -> Tensor:
+        """logits (B, K, *spatial), floating: K = 1 by sigmoid, more by softmax with class 0 the background.
+
+        target: class indices (B, *spatial) or (B, 1, *spatial) of any dtype, or one-hot or soft classes (B, K, *spatial); for
+            K = 1 a mask (B, *spatial) or (B, 1, *spatial) in [0, 1].
+        closeness: phi in [0, 1], (B, *spatial), (B, 1, *spatial) or (B, K, *spatial), for example cached and augmented with the
+            masks; None makes it from the target where boundary_weight is above 0.
+        Returns float32 (float64 for float64 logits), shape () or (B,) as `reduction` says; the gradient has the dtype of the
+        logits. No pixel that counts: 0. Raises ShapeError for shapes that do not fit, DataError for values out of range.
         """
-        logits, target = flatten_pair(logits, target)
-        overlap = self.overlap_arm(logits, target).mean()
-        cross_entropy = self.cross_entropy_arm(logits, target).mean()
-        return self.overlap_weight * overlap + (1 - self.overlap_weight) * cross_entropy
-
-    def overlap_arm(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Modified focal Tversky: (B, N) -> (B, 2), background and foreground a column each."""
-        # The slope of exp(logsigmoid(z)) keeps its digits where that of sigmoid(z), formed as y (1 - y), loses them near 1.
-        foreground, background = F.logsigmoid(logits).exp(), F.logsigmoid(-logits).exp()
-        missed = (target * background).sum(dim=1)
-        invented = ((1 - target) * foreground).sum(dim=1)
-        shortfall = torch.stack(
-            [
-                tversky_shortfall(((1 - target) * background).sum(dim=1), invented, missed, self.delta),
-                tversky_shortfall((target * foreground).sum(dim=1), missed, invented, self.delta),
-            ],
-            dim=1,
+        logits, target = _plain(logits), _plain(target)
+        check_shape(logits)
+        if self.config.check_logits:
+            check_finite(logits)
+        truth = read_target(logits, target, ignore_index=self.config.ignore_index, check=self.config.check_target)
+        arms = self.config.arms(max(2, logits.shape[1]))
+        weights = weigh_pixels(
+            logits,
+            truth,
+            None if closeness is None else _plain(closeness),
+            weight=self.boundary_weight,
+            gamma=self.config.boundary_gamma,
+            radius=self.config.boundary_radius,
+            spacing_mm=self.config.spacing_mm,
         )
-        # s^(1 - gamma) = s * s^(-gamma): below the smallest shortfall the slope stays as it is instead of growing to infinity.
-        enhanced = shortfall * focal(shortfall.clamp(min=SMALLEST_SHORTFALL).log(), -self.gamma)
-        if self.form == "symmetric":
-            return enhanced
-        return torch.stack([shortfall[:, 0], enhanced[:, 1]], dim=1)
-
-    def cross_entropy_arm(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Modified focal: (B, N) -> (B, N), per pixel, before the mean."""
-        log_foreground, log_background = F.logsigmoid(logits), F.logsigmoid(-logits)
-        background = -(1 - self.delta) * focal(log_foreground, self.gamma) * log_background
-        foreground = -self.delta * log_foreground
-        if self.form == "symmetric":
-            foreground = foreground * focal(log_background, self.gamma)
-        return target * foreground + (1 - target) * background
+        problem = Problem(arms=arms, target=truth, weights=weights, reduction=self.config.reduction)
+        differentiable = torch.is_grad_enabled() and logits.requires_grad
+        value: Tensor = (Unified.apply if differentiable else evaluate)(logits, problem)[0]
+        return value if truth.fault is None else value.masked_fill(truth.fault, torch.nan)
 
 
-def tversky_shortfall(hits: Tensor, false_negatives: Tensor, false_positives: Tensor, delta: float) -> Tensor:
-    """1 - TI per image, formed as a ratio and not by subtraction, which would lose every digit at TI near 1."""
-    errors = delta * false_negatives + (1 - delta) * false_positives
-    shortfall: Tensor = ShareOfErrors.apply(errors, hits + EPSILON)  # type: ignore[no-untyped-call]
-    return shortfall
+@lru_cache(maxsize=64)
+def _loss(**settings: Any) -> UnifiedFocalLoss:
+    return UnifiedFocalLoss(**settings)
 
 
-class ShareOfErrors(torch.autograd.Function):
-    """errors / (errors + hits), with slopes that are products and not differences of large terms."""
-
-    @staticmethod
-    def forward(ctx: Any, errors: Tensor, hits: Tensor) -> Tensor:
-        """Both (B,), non-negative, their sum positive."""
-        ctx.save_for_backward(errors, hits)
-        return errors / (errors + hits)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
-        """The slopes in errors and in hits."""
-        errors, hits = ctx.saved_tensors
-        scale = gradients[0] / (errors + hits) ** 2
-        return scale * hits, -scale * errors
+def unified_focal_loss(logits: Tensor, target: Tensor, *, closeness: Tensor | None = None, **settings: Any) -> Tensor:
+    """`UnifiedFocalLoss` as a function; settings are its keywords."""
+    value: Tensor = _loss(**_hashable(settings))(logits, target, closeness)
+    return value
 
 
-def flatten_pair(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Logits and target as (B, N) in float32 at least. Raises ShapeError where they do not fit together."""
-    if logits.ndim < 3 or logits.shape[1] != 1:
-        raise ShapeError(f"The logits have shape {tuple(logits.shape)}; one channel was expected: (B, 1, *spatial).")
-    if target.ndim == logits.ndim - 1:
-        target = target.unsqueeze(1)
-    if target.shape != logits.shape:
+def modified_focal_tversky_loss(logits: Tensor, target: Tensor, *, closeness: Tensor | None = None, **settings: Any) -> Tensor:
+    """The overlap arm L_mFT alone; settings are the keywords of `UnifiedFocalLoss` but overlap_weight."""
+    return unified_focal_loss(logits, target, closeness=closeness, overlap_weight=1.0, **settings)
+
+
+def modified_focal_loss(logits: Tensor, target: Tensor, *, closeness: Tensor | None = None, **settings: Any) -> Tensor:
+    """The cross-entropy arm L_mF alone; settings are the keywords of `UnifiedFocalLoss` but overlap_weight."""
+    return unified_focal_loss(logits, target, closeness=closeness, overlap_weight=0.0, **settings)
+
+
+def check_shape(logits: Tensor) -> None:
+    """Raises ShapeError unless the logits are (B, K, *spatial)."""
+    if logits.ndim < 3 or not logits.shape[1]:
         raise ShapeError(
-            f"The target has shape {tuple(target.shape)}; logits {tuple(logits.shape)} need (B, *spatial) or (B, 1, *spatial)."
+            f"The logits have shape {tuple(logits.shape)}; (B, K, *spatial) was expected, with at least one spatial axis."
         )
-    flat = at_least_float32(logits).flatten(1)
-    return flat, target.flatten(1).to(flat.dtype)
+
+
+def check_finite(logits: Tensor) -> None:
+    """Raises DataError that names the first of the logits (B, K, *spatial) that is not finite."""
+    where = (~torch.isfinite(logits)).nonzero()
+    if not len(where):
+        return
+    image, channel, *position = where[0].tolist()
+    first = f"{logits[image, channel][tuple(position)].item()}"
+    place = f"at image {image}, channel {channel}, position ({', '.join(map(str, position))})"
+    found = f"1 value that is not finite ({first}, {place})"
+    if len(where) > 1:
+        found = f"{len(where)} values that are not finite (the first is {first}, {place})"
+    raise DataError(f"The logits hold {found}; lower the learning rate, or look at the input for values that are not numbers.")
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    """Without a subclass that a library put around it, MONAI's MetaTensor for one, and the bookkeeping that comes with it."""
+    return tensor if type(tensor) is Tensor else tensor.as_subclass(Tensor)
+
+
+def _hashable(settings: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}

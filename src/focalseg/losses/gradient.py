@@ -1,0 +1,194 @@
+"""Value and gradient of the Unified Focal loss in two sweeps over the pixels, a piece at a time.
+
+The overlap arm needs the sums of whole images before any gradient is known: the first sweep forms them, the second the
+gradient, and nothing but the gradient is kept. On a CPU a piece stays in the cache; on a device, or while torch.compile
+traces, the whole batch is one piece.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from focalseg.focal import at_least_float32
+from focalseg.losses import many_classes, soft_classes, two_classes
+from focalseg.losses.arms import Arms, Overlap, Sums, modified_focal_tversky
+from focalseg.losses.targets import Target
+
+VALUES_A_PIECE = 196608
+"""Of logits and truth, for each thread. Larger pieces fall out of the cache, smaller ones spend their time in calls."""
+
+Reduction = Literal["mean", "sum", "none"]
+Piece = tuple[slice, slice]
+WHOLE = slice(None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """A loss to be evaluated.
+
+    weights: boundary weights (B, 1, N) or (B, K, N), 0 where a pixel does not count; None where all weigh 1.
+    """
+
+    arms: Arms
+    target: Target
+    weights: Tensor | None
+    reduction: Reduction
+
+    @property
+    def form(self) -> Any:
+        """The module that computes it: each of the three has `sum_regions` and `differentiate`."""
+        if len(self.arms.overlap_gammas) == 2 and (self.weights is None or self.weights.shape[1] == 1):
+            return two_classes
+        return soft_classes if self.target.soft else many_classes
+
+    def read(self, logits: Tensor, piece: Piece) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Logits, truth and weights of a piece, (b, classes, n)."""
+        images, pixels = piece
+        part = at_least_float32(logits[images, :, pixels])
+        weights = None if self.weights is None else self.weights[images, :, pixels].to(part.dtype)
+        return part, self.read_truth(piece, part), weights
+
+    def read_truth(self, piece: Piece, like: Tensor) -> Tensor:
+        """(b, 1, n), the foreground's, for two classes of one weight; (b, classes, n) otherwise."""
+        images, pixels = piece
+        classes = len(self.arms.overlap_gammas)
+        values = self.target.values[images, ..., pixels].to(like.dtype)
+        if values.ndim == 3:
+            return values
+        if self.form is two_classes:
+            return values.unsqueeze(1)
+        if self.target.soft:
+            return torch.stack([1 - values, values], dim=1)
+        labels = values.unsqueeze(1)
+        indices = torch.arange(classes, dtype=like.dtype, device=like.device).view(1, -1, 1)
+        # Into numbers at once: turning truth values into numbers costs ten times the comparison.
+        found = torch.eq(labels, indices, out=torch.empty_like(like)) if in_pieces(like) else (labels == indices).to(like.dtype)
+        return found if self.target.valid is None else found.mul_(self.target.valid[images, None, pixels])
+
+    def scale_of_a_pixel(self, logits: Tensor) -> Tensor | float:
+        """What a pixel of the cross-entropy arm weighs in its image's loss, for a mean over images that is one over pixels."""
+        count, pixels = logits.shape[0], logits.shape[0] * logits.shape[2]
+        if self.target.valid is None:
+            return count / pixels
+        return count / self.target.valid.sum().clamp(min=1).to(widest(logits))
+
+
+class Unified(torch.autograd.Function):
+    """The loss of a batch with its own gradient: autograd would keep every intermediate, and subtract near equals."""
+
+    @staticmethod
+    def forward(logits: Tensor, problem: Problem) -> tuple[Tensor, Tensor]:
+        """The value, and its gradient."""
+        return evaluate(logits, problem)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Problem], output: tuple[Tensor, Tensor]) -> None:
+        """Keeps the gradient, and what it takes to form it once more."""
+        logits, ctx.problem = inputs
+        ctx.mark_non_differentiable(output[1])
+        ctx.set_materialize_grads(False)  # or the second output would be given zeros of its own size
+        ctx.save_for_backward(logits)
+        ctx.gradient = output[1]
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor | None) -> tuple[Tensor | None, None]:
+        """The gradient is given away, scaled in place; a second call through a kept graph forms it again."""
+        if slopes[0] is None:
+            return None, None
+        (logits,) = ctx.saved_tensors
+        slope = slopes[0] if slopes[0].ndim == 0 else slopes[0].view(-1, *[1] * (logits.ndim - 1))
+        if torch.compiler.is_compiling():
+            return (ctx.gradient * slope).to(logits.dtype), None
+        gradient, ctx.gradient = ctx.gradient, None
+        if gradient is None:
+            gradient = evaluate(logits, ctx.problem)[1]
+        if gradient.device.type != "cpu" or slope.ndim or slope != 1:
+            gradient.mul_(slope)
+        return gradient.to(logits.dtype), None
+
+
+def evaluate(logits: Tensor, problem: Problem) -> tuple[Tensor, Tensor]:
+    """logits (B, K, *spatial) -> the loss, () or (B,) in float32 at least, and its gradient, shaped as the logits.
+
+    The gradient of float16 logits is in float32: much of it lies below the range of float16 until a loss scale lifts it.
+    """
+    flat = logits.flatten(2)
+    dtype = torch.float64 if logits.dtype == torch.float64 else torch.float32
+    pixel_scale = problem.scale_of_a_pixel(flat)
+    overlap = steepness = None
+    if any(problem.arms.overlap_weights):
+        overlap = modified_focal_tversky(problem.arms, sum_regions(flat, problem))
+        # Both arms in units of a pixel of the cross-entropy arm; what is written is scaled.
+        steepness = overlap._replace(slopes=(overlap.slopes / pixel_scale).to(dtype))
+    scale = pixel_scale / len(flat) if problem.reduction == "mean" else pixel_scale
+    pixel_values, gradient = sweep(flat, problem, steepness, scale)
+    values = pixel_scale * pixel_values if overlap is None else overlap.value + pixel_scale * pixel_values
+    if problem.reduction != "none":
+        values = values.mean() if problem.reduction == "mean" else values.sum()
+    return values.to(dtype), gradient.view(logits.shape)
+
+
+def sum_regions(logits: Tensor, problem: Problem) -> Sums:
+    """(B, K, N) -> the sums of every image, in float64 where the device has it."""
+    wide = widest(logits)
+    images, pixels = cut(logits)
+    groups = []
+    for group in images:
+        parts = [torch.stack(problem.form.sum_regions(*problem.read(logits, (group, part)))).to(wide) for part in pixels]
+        groups.append(parts[0] if len(parts) == 1 else torch.stack(parts).sum(dim=0))
+    return Sums(*(groups[0] if len(groups) == 1 else torch.cat(groups, dim=2)))
+
+
+def sweep(logits: Tensor, problem: Problem, overlap: Overlap | None, scale: Tensor | float) -> tuple[Tensor, Tensor]:
+    """(B, K, N) -> the cross-entropy arm of every image, a sum over pixels (B,), and scale times the gradient of both arms."""
+    images, pixels = cut(logits)
+    kept = torch.float32 if logits.dtype == torch.float16 else logits.dtype
+    if not in_pieces(logits):
+        parts = [differentiate(logits, problem, overlap, (WHOLE, part)) for part in pixels]
+        whole = torch.stack([gradient for _, gradient in parts], dim=2).view(logits.shape)
+        return torch.stack([value for value, _ in parts]).sum(dim=0), (whole * scale).to(kept)
+    gradient = torch.empty_like(logits, dtype=kept)
+    values = []
+    for group in images:
+        total = torch.zeros((), dtype=torch.float64)
+        for part in pixels:
+            value, piece = differentiate(logits, problem, overlap, (group, part))
+            total = total + value
+            torch.mul(piece, scale, out=gradient[group, :, part])
+        values.append(total)
+    return torch.cat(values), gradient
+
+
+def differentiate(logits: Tensor, problem: Problem, overlap: Overlap | None, piece: Piece) -> tuple[Tensor, Tensor]:
+    """A piece: the cross-entropy arm (b,) and the gradient (b, K, n)."""
+    if overlap is not None:
+        overlap = overlap._replace(slopes=overlap.slopes[..., piece[0]])
+    result: tuple[Tensor, Tensor] = problem.form.differentiate(problem.arms, overlap, *problem.read(logits, piece))
+    return result
+
+
+def widest(tensor: Tensor) -> torch.dtype:
+    """What sums over pixels are kept in."""
+    return torch.float32 if tensor.device.type == "mps" else torch.float64
+
+
+def in_pieces(logits: Tensor) -> bool:
+    """Whether the work is cut so that a piece stays in the cache."""
+    return logits.device.type == "cpu" and not torch.compiler.is_compiling()
+
+
+def cut(logits: Tensor) -> tuple[list[slice], list[slice]]:
+    """(B, K, N) -> groups of images and parts of their pixels: several small images at once, or a large one in parts."""
+    count, channels, pixels = logits.shape
+    if not in_pieces(logits):
+        # One channel in halves: the compiler then keeps images and pixels apart, and fuses a sum with what is summed.
+        halves = channels == 1 and pixels % 2 == 0 and torch.compiler.is_compiling()
+        return [WHOLE], [slice(0, pixels // 2), slice(pixels // 2, pixels)] if halves else [WHOLE]
+    most = max(1, VALUES_A_PIECE * torch.get_num_threads() // (channels + 1))
+    together = max(1, most // max(1, pixels))
+    return (
+        [slice(start, start + together) for start in range(0, count, together)],
+        [slice(start, start + most) for start in range(0, pixels, most)],
+    )

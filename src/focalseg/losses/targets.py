@@ -1,0 +1,135 @@
+"""What a loss is told of the truth, in whatever form it comes: read, checked, and ready to be taken piece by piece."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from focalseg.errors import DataError, ShapeError
+
+SUM_TOLERANCE = 1e-2
+"""How far the classes of a pixel may be from adding up to 1: soft targets come in half precision too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """The truth of a batch.
+
+    values: class indices (B, N), or where it is soft shares in [0, 1], (B, N) of the foreground for two classes, (B, K, N) for
+        more.
+    valid: (B, N) bool, False where a pixel does not count; None where all do. Those pixels have label 0 or no share.
+    fault: () bool, whether a value is out of range, where that could not be raised: while torch.compile traces.
+    """
+
+    values: Tensor
+    soft: bool
+    valid: Tensor | None = None
+    fault: Tensor | None = None
+
+    def masks(self, classes: int) -> Tensor:
+        """(B, 1, N) bool for two classes, the foreground's; (B, K, N) for more. Soft classes: the largest share."""
+        if classes == 2:
+            return (self.values >= 0.5).unsqueeze(1)
+        labels = self.values.argmax(dim=1) if self.soft else self.values
+        return torch.stack([labels == index for index in range(classes)], dim=1)
+
+
+def read_target(logits: Tensor, target: Tensor, *, ignore_index: int | None, check: bool) -> Target:
+    """The target of logits (B, K, *spatial): (B, *spatial) or (B, 1, *spatial), or (B, K, *spatial) for K of two or more.
+
+    check False trusts the values, so that nothing waits for the device.
+    Raises ShapeError, and DataError for values out of range.
+    """
+    classes = logits.shape[1]
+    indexed = target.squeeze(1) if target.ndim == logits.ndim and target.shape[1] == 1 else target
+    if indexed.shape == logits.shape[:1] + logits.shape[2:]:
+        flat = indexed.flatten(1)
+        return _read_mask(flat, ignore_index, check) if classes == 1 else _read_labels(flat, classes, ignore_index, check)
+    if classes > 1 and target.shape == logits.shape:
+        return _read_shares(target.flatten(2), ignore_index, check)
+    forms = (
+        "a mask (B, *spatial) or (B, 1, *spatial)."
+        if classes == 1
+        else "class indices (B, *spatial) or (B, 1, *spatial), or one-hot (B, K, *spatial)."
+    )
+    raise ShapeError(f"The target has shape {tuple(target.shape)}; logits {tuple(logits.shape)} need {forms}")
+
+
+def _read_mask(mask: Tensor, ignore_index: int | None, check: bool) -> Target:
+    mask, valid = _leave_out(mask, ignore_index)
+    fault = _find_fault(mask, 1, "values from 0 to 1", ignore_index) if check else None
+    soft = mask.is_floating_point()
+    return Target(values=mask if soft else _compact(mask, 2), soft=soft, valid=valid, fault=fault)
+
+
+def _read_labels(labels: Tensor, classes: int, ignore_index: int | None, check: bool) -> Target:
+    labels, valid = _leave_out(labels, ignore_index)
+    fault = _find_fault(labels, classes - 1, f"class indices from 0 to {classes - 1}", ignore_index) if check else None
+    return Target(values=_compact(labels, classes), soft=False, valid=valid, fault=fault)
+
+
+def _read_shares(shares: Tensor, ignore_index: int | None, check: bool) -> Target:
+    """(B, K, N), K of two or more."""
+    classes = shares.shape[1]
+    valid = None
+    if ignore_index is not None:
+        valid = shares.amax(dim=1) > 0
+        if 0 <= ignore_index < classes:
+            valid &= shares[:, ignore_index] < 0.5
+    fault = _find_fault(shares, 1, "values from 0 to 1", None) if check else None
+    if check:
+        sums = shares.sum(dim=1, dtype=torch.float32)
+        off = (sums - 1).abs() > SUM_TOLERANCE
+        off = off if valid is None else off & valid
+        if fault is not None:
+            fault = fault | off.any()
+        elif off.any():
+            found = sums[off][0].item()
+            raise DataError(
+                f"The target's classes sum to {found:g} in a pixel; expected one-hot or soft classes that sum to 1."
+            )
+    if classes == 2:
+        soft, foreground = shares.is_floating_point(), shares[:, 1]
+        return Target(values=foreground if soft else _compact(foreground, 2), soft=soft, valid=valid, fault=fault)
+    if _is_one_hot(shares, check):
+        return Target(values=_compact(shares.to(torch.uint8).argmax(dim=1), classes), soft=False, valid=valid, fault=fault)
+    return Target(values=shares, soft=True, valid=valid, fault=fault)
+
+
+def _compact(labels: Tensor, classes: int) -> Tensor:
+    """One byte a pixel is read faster than eight, twice; compiled code, which reads them where they are, is slow with bytes."""
+    return labels.to(torch.int32 if classes > 256 or torch.compiler.is_compiling() else torch.uint8)
+
+
+def _is_one_hot(shares: Tensor, check: bool) -> bool:
+    """Whether every value is 0 or 1; that of floating values is looked at only where a look is allowed."""
+    if not shares.is_floating_point():
+        return True
+    return check and not torch.compiler.is_compiling() and bool(((shares == 0) | (shares == 1)).all())
+
+
+def _leave_out(values: Tensor, ignore_index: int | None) -> tuple[Tensor, Tensor | None]:
+    if ignore_index is None:
+        return values, None
+    ignored = values == ignore_index
+    return values.masked_fill(ignored, 0), ~ignored
+
+
+def _find_fault(values: Tensor, largest: int, expected: str, ignore_index: int | None) -> Tensor | None:
+    """Raises DataError for a value outside [0, largest], or a fraction among class indices; tells of it where it cannot."""
+    if values.dtype == torch.bool or not values.numel():
+        return None
+    indices = expected.startswith("class indices") and values.is_floating_point()
+    if torch.compiler.is_compiling():
+        values = values.float()
+        outside = ~((values >= 0) & (values <= largest))
+        return (outside | (values != values.round()) if indices else outside).flatten(1).any(dim=1).any()
+    low, high = (bound.item() for bound in torch.aminmax(values))
+    found = low if not low >= 0 else high
+    if low >= 0 and high <= largest:
+        fractions = values[values != values.round()] if indices else values[:0]
+        if not fractions.numel():
+            return None
+        found = fractions.flatten()[0].item()
+    ignored = "" if ignore_index is None else f" or the ignored {ignore_index}"
+    raise DataError(f"The target holds {found:g}; expected {expected}{ignored}.")
