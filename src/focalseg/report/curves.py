@@ -29,6 +29,7 @@ COLOURS = {
     "skip": "#080808",
     "decoder": "#090909",
     "dropped": "#0a0a0a",
+    **{f"shade-{number}": f"#0b0b{number:02x}" for number in range(8)},
 }
 """Stand-ins that matplotlib writes and `finish` replaces by the page's own colours of these names."""
 ARM_COLOURS = {"none": "plain", "all": "everywhere", "placed": "lean"}
@@ -51,7 +52,7 @@ def draw_gammas(log: TrainingLog, findings: Sequence[SiteFinding], highest: floa
     """Paths of the exponents of one training, a line a site with its name at the end. highest: of the common axis."""
     kept = {finding.site for finding in findings if finding.kept is not False}
     with mpl.rc_context(STYLE):
-        figure, axes = _start("training step", "gamma", right=0.775)
+        figure, axes = start("training step", "gamma", right=0.775)
         axes.axhline(1.0, color=COLOURS["faint"], linewidth=0.8, linestyle=(0, (2, 2)))
         ends: dict[str, float] = {}
         for site, curve in log.gammas.items():
@@ -72,7 +73,7 @@ def draw_gammas(log: TrainingLog, findings: Sequence[SiteFinding], highest: floa
 def draw_training(logs: Mapping[str, Sequence[TrainingLog]], quantity: str, title: str) -> str:
     """A quantity of every arm, loss or validation_dice: its trainings as thin lines, their mean as a thick one."""
     with mpl.rc_context(STYLE):
-        figure, axes = _start("training step", title, right=0.82)
+        figure, axes = start("training step", title, right=0.82)
         ends: dict[str, float] = {}
         for arm, trainings in logs.items():
             curves = [curve for curve in (getattr(log, quantity) for log in trainings) if curve.steps.size]
@@ -99,7 +100,7 @@ def draw_training(logs: Mapping[str, Sequence[TrainingLog]], quantity: str, titl
 def draw_histogram(scores: Array) -> str:
     """How many test cases reached which Dice. scores (N,) in [0, 1]."""
     with mpl.rc_context(STYLE):
-        figure, axes = _start("Dice", "test cases", right=0.96)
+        figure, axes = start("Dice", "test cases", right=0.96)
         axes.hist(scores, bins=np.linspace(0, 1, 21).tolist(), color=COLOURS["lean"], rwidth=0.86)
         axes.set_xlim(0, 1)
         axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
@@ -154,7 +155,8 @@ def finish(figure: Figure, label: str) -> str:
     return f'<svg class="chart" {view.group(0) if view else ""} role="img" aria-label="{label}">{body}'
 
 
-def _start(across: str, up: str, *, right: float) -> tuple[Figure, Axes]:
+def start(across: str, up: str, *, right: float) -> tuple[Figure, Axes]:
+    """An empty chart with its axes named. right: where they end, as a share of the width."""
     figure = Figure(figsize=(WIDTH / POINTS_PER_INCH, HEIGHT / POINTS_PER_INCH))
     FigureCanvasSVG(figure)
     axes = figure.add_axes((0.16, 0.185, right - 0.16, 0.775))
@@ -169,17 +171,18 @@ def _label_ends(axes: Axes, ends: Mapping[str, float], kept: set[str], highest: 
     gap = highest * 1.12 * FONT_SIZE / (0.775 * HEIGHT)
     for site, height in spread_labels(ends, gap, gap / 2, highest).items():
         weight = "bold" if site in kept else "normal"
-        _write_beside(axes, site, height, COLOURS[site.partition(".")[0]], weight)
+        write_beside(axes, site, height, COLOURS[site.partition(".")[0]], weight)
 
 
 def _label_arms(axes: Axes, ends: Mapping[str, float]) -> None:
     low, high = axes.get_ylim()
     gap = (high - low) * 1.15 * FONT_SIZE / (0.775 * HEIGHT)
     for arm, height in spread_labels(ends, gap, low, high).items():
-        _write_beside(axes, arm, height, COLOURS[ARM_COLOURS.get(arm, "lean")], "bold")
+        write_beside(axes, arm, height, COLOURS[ARM_COLOURS.get(arm, "lean")], "bold")
 
 
-def _write_beside(axes: Axes, text: str, height: float, colour: str, weight: str) -> None:
+def write_beside(axes: Axes, text: str, height: float, colour: str, weight: str) -> None:
+    """A name to the right of the axes at a height of their data."""
     axes.annotate(
         text,
         (1, height),

@@ -49,7 +49,7 @@ def render_placement(contents: PlacementContents) -> str:
     probes = contents.logs.get("all", ())
     highest = curves.highest_gamma(probes)
     trained = {arm: logs for arm, logs in contents.logs.items() if logs}
-    return _render(
+    return render(
         "placement.html.j2",
         contents=contents,
         drawing=draw_network(contents.widths, contents.sites),
@@ -74,7 +74,7 @@ def render_run(contents: RunContents) -> str:
     dice = np.array([score.overlap.dice for score in test])
     logs = {"run": (contents.log,)}
     charts = [(contents.config.seed, curves.draw_gammas(contents.log, contents.sites, curves.highest_gamma([contents.log])))]
-    return _render(
+    return render(
         "run.html.j2",
         contents=contents,
         drawing=draw_network(contents.config.network.widths, contents.sites),
@@ -108,7 +108,8 @@ def _draw_trainings(logs: dict[str, Any]) -> list[tuple[str, str]]:
     return charts
 
 
-def _render(template: str, **values: Any) -> str:
+def render(template: str, **values: Any) -> str:
+    """A template of this package as a page, with the values it names."""
     environment = Environment(
         loader=PackageLoader("focalseg.report"),
         autoescape=True,

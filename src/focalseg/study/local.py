@@ -4,11 +4,12 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.connection import wait as wait_for_sentinels
+from typing import TypeVar
 
 import torch
 
@@ -17,6 +18,8 @@ from focalseg.study.runs import RunPlan, execute
 from focalseg.study.stopping import STOP
 
 POLL_SECONDS = 0.2
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def run_locally(plans: Sequence[RunPlan], *, workers: int) -> None:
@@ -25,11 +28,27 @@ def run_locally(plans: Sequence[RunPlan], *, workers: int) -> None:
     Small networks keep one core busy and no more, so runs side by side finish sooner than one run on all cores.
     Raises what a run raises, and Interrupted once every run has saved its state.
     """
-    if workers == 1 or len(plans) == 1:
-        for plan in plans:
-            execute(plan)
-        return
-    workers = min(workers, len(plans))
+    call_locally(execute, plans, workers=workers)
+
+
+def call_locally(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    *,
+    workers: int,
+    tell: Callable[[int, int], None] = lambda _done, _of: None,
+) -> list[Result]:
+    """What a function of a module's top level returns for each item, `workers` at a time, in the order of the items.
+
+    tell(done, of): called whenever some have ended. Raises what a call raises, and Interrupted when a stop was asked for.
+    """
+    if workers == 1 or len(items) == 1:
+        results = []
+        for item in items:
+            results.append(function(item))
+            tell(len(results), len(items))
+        return results
+    workers = min(workers, len(items))
     threads = max(usable_cores() // workers, 1)
     pool = ProcessPoolExecutor(
         workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(threads,)
@@ -37,8 +56,9 @@ def run_locally(plans: Sequence[RunPlan], *, workers: int) -> None:
     try:
         with STOP.deferring():
             with _no_interrupt_for_children():
-                futures = [pool.submit(execute, plan) for plan in plans]
-            _await(futures)
+                futures = [pool.submit(function, item) for item in items]
+            _await(futures, tell)
+        return [future.result() for future in futures]
     except BaseException:
         for child in multiprocessing.active_children():
             child.terminate()
@@ -71,8 +91,8 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _await(futures: list[Future[None]]) -> None:
-    pending: set[Future[None]] = set(futures)
+def _await(futures: list[Future[Result]], tell: Callable[[int, int], None]) -> None:
+    pending: set[Future[Result]] = set(futures)
     while pending:
         if STOP.is_requested():
             raise Interrupted(STOP.requested)
@@ -87,6 +107,8 @@ def _await(futures: list[Future[None]]) -> None:
                     "A worker process ended without a word, most often for lack of memory; "
                     "run the same command again with fewer --workers: it goes on where it stopped."
                 ) from error
+        if done:
+            tell(len(futures) - len(pending), len(futures))
 
 
 def _start_worker(threads: int) -> None:

@@ -1,0 +1,63 @@
+"""Curves of F(l, gamma) = exp(gamma * l) in its three uses."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from focalseg.focal import focal
+
+GAMMAS = (0.0, 0.25, 0.5, 0.75, 1.0, 2.0, 4.0, 16.0)
+"""Every exponent that the curves show; those of maps and trainings are among them, so that each has one colour."""
+POINTS = 97
+STEEPEST_LOGIT = 6.0
+NEAREST_TO_END = 0.98
+"""p_t and the distance stop short of 1, where l is minus infinity."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """One curve of a panel, a value for each place of the panel's axis."""
+
+    gamma: float
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """Curves of one use. use: network, loss, cross_entropy or boundary. axis: what they are drawn against."""
+
+    use: str
+    axis: tuple[float, ...]
+    curves: tuple[Curve, ...]
+
+
+def compute_curves(gammas: tuple[float, ...] = GAMMAS) -> tuple[Panel, ...]:
+    """Four panels for three uses, in float64; the loss has its factor and what becomes of the cross-entropy by it.
+
+    network: coefficient^gamma against the gate's logit. loss: (1 - p_t)^gamma against p_t. cross_entropy: that times
+    -log(p_t). boundary: phi^gamma against the distance to the border as a share of the farthest, phi = 1 - distance.
+    """
+    logits = torch.linspace(-STEEPEST_LOGIT, STEEPEST_LOGIT, POINTS, dtype=torch.float64)
+    shares = torch.linspace(0, NEAREST_TO_END, POINTS, dtype=torch.float64)
+    probabilities = torch.linspace(1 - NEAREST_TO_END, NEAREST_TO_END, POINTS, dtype=torch.float64)
+
+    def focus_loss(gamma: float) -> Tensor:
+        return focal(torch.log1p(-probabilities), gamma)
+
+    uses: dict[str, tuple[Tensor, Callable[[float], Tensor]]] = {
+        "network": (logits, lambda gamma: focal(F.logsigmoid(logits), gamma)),
+        "loss": (probabilities, focus_loss),
+        "cross_entropy": (probabilities, lambda gamma: -focus_loss(gamma) * probabilities.log()),
+        "boundary": (shares, lambda gamma: focal(torch.log1p(-shares), gamma)),
+    }
+    return tuple(
+        Panel(
+            use=use,
+            axis=tuple(axis.tolist()),
+            curves=tuple(Curve(gamma=gamma, values=tuple(compute(gamma).tolist())) for gamma in gammas),
+        )
+        for use, (axis, compute) in uses.items()
+    )
