@@ -11,12 +11,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from focalseg.data.batches import augment
 from focalseg.data.preparation import Preparation
 from focalseg.errors import SettingError
+from focalseg.losses.unified_focal import UnifiedFocalConfig
 from focalseg.networks.unet import UNetConfig
 from focalseg.placement.gammas import read_gammas
 from focalseg.training.checkpoint import load_checkpoint
-from focalseg.training.loop import CHECKPOINT, METRICS, StopRequested, TrainingData, train
+from focalseg.training.loop import CHECKPOINT, METRICS, StopRequested, TrainingData, measure_closeness, train
 from focalseg.training.metrics_log import read_metrics
 from focalseg.training.run import RunConfig, TrainingConfig, build_network
 
@@ -74,6 +76,44 @@ def test_a_run_stopped_at_any_step_goes_on_to_the_same_bits(tmp_path, step):
     resumed = train(CONFIG, make_data(), tmp_path / "parts", device="cpu")
     assert_same_bits(state_of(whole), state_of(resumed))
     assert (tmp_path / "whole" / METRICS).read_bytes() == (tmp_path / "parts" / METRICS).read_bytes()
+
+
+BOUNDARY = replace(
+    CONFIG,
+    loss=UnifiedFocalConfig(boundary_weight=2.0, boundary_gamma=2.0),
+    training=replace(CONFIG.training, boundary_schedule="cosine"),
+)
+
+
+def test_a_run_whose_boundary_weight_grows_goes_on_to_the_same_bits(tmp_path):
+    whole = train(BOUNDARY, make_data(), tmp_path / "whole", device="cpu")
+    with pytest.raises(StopRequested):
+        train(BOUNDARY, make_data(), tmp_path / "parts", device="cpu", should_stop=StopAfter(8))
+    resumed = train(BOUNDARY, make_data(), tmp_path / "parts", device="cpu")
+    assert_same_bits(state_of(whole), state_of(resumed))
+    assert whole.loss.boundary_weight == 2.0
+    plain = train(CONFIG, make_data(), tmp_path / "plain", device="cpu")
+    assert not torch.equal(state_of(plain)["head.weight"], state_of(whole)["head.weight"])
+
+
+@pytest.mark.parametrize("size", [(16, 16), (12, 20)])
+def test_closeness_measured_once_and_moved_is_the_closeness_of_the_moved_masks(size):
+    generator = torch.Generator().manual_seed(1)
+    masks = torch.nn.functional.avg_pool2d(torch.rand(6, 1, *size, generator=generator), 5, 1, 2)[:, 0] > 0.5
+    closeness = measure_closeness(BOUNDARY.loss, masks)
+    for step in range(4):
+        _, moved, carried = augment(torch.zeros(6, 1, *size), masks, closeness, seed=3, step=step)
+        assert torch.equal(carried, measure_closeness(BOUNDARY.loss, moved))
+
+
+def test_without_a_boundary_weight_no_map_is_measured():
+    assert measure_closeness(CONFIG.loss, torch.zeros(2, 4, 4, dtype=torch.bool)) is None
+
+
+def test_a_loss_of_an_image_each_is_no_training():
+    with pytest.raises(SettingError) as raised:
+        replace(CONFIG, loss=UnifiedFocalConfig(reduction="none"))
+    assert str(raised.value) == "loss.reduction was 'none'; a training follows one number: mean or sum."
 
 
 KILLED = """

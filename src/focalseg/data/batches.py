@@ -18,10 +18,11 @@ def select_batch(count: int, batch_size: int, *, seed: int, step: int) -> Tensor
     return torch.stack([orders[int(position) // count][int(position) % count] for position in positions])
 
 
-def augment(images: Tensor, masks: Tensor, *, seed: int, step: int) -> tuple[Tensor, Tensor]:
-    """images (B, C, H, W) float32 normalised, masks (B, H, W): flips and quarter turns, brightness and contrast, a case each.
+def augment(images: Tensor, *maps: Tensor, seed: int, step: int) -> tuple[Tensor, ...]:
+    """images (B, C, H, W) float32 normalised: flips and quarter turns, brightness and contrast, a case each.
 
-    Quarter turns are left out where height and width differ.
+    maps (B, H, W), masks and what is measured on them, are moved with the images. Quarter turns are left out where height
+    and width differ. Returns the images and the maps.
     """
     generator = step_generator(seed, step, AUGMENTATION_STREAM)
     count = len(images)
@@ -29,12 +30,12 @@ def augment(images: Tensor, masks: Tensor, *, seed: int, step: int) -> tuple[Ten
     turns = torch.randint(0, 4 if images.shape[-1] == images.shape[-2] else 1, (count,), generator=generator)
     contrast = 1 + CONTRAST * (2 * torch.rand((count, 1, 1, 1), generator=generator) - 1)
     brightness = BRIGHTNESS * (2 * torch.rand((count, 1, 1, 1), generator=generator) - 1)
-    moved_images, moved_masks = torch.empty_like(images), torch.empty_like(masks)
+    moved = [torch.empty_like(values) for values in (images, *maps)]
     for case in range(count):
         axes = [axis for axis, flip in zip((-2, -1), flips[case], strict=True) if flip]
-        moved_images[case] = images[case].flip(axes).rot90(int(turns[case]), (-2, -1))
-        moved_masks[case] = masks[case].flip(axes).rot90(int(turns[case]), (-2, -1))
-    return moved_images * contrast.to(images.device) + brightness.to(images.device), moved_masks
+        for values, target in zip((images, *maps), moved, strict=True):
+            target[case] = values[case].flip(axes).rot90(int(turns[case]), (-2, -1))
+    return moved[0] * contrast.to(images.device) + brightness.to(images.device), *moved[1:]
 
 
 def step_generator(seed: int, step: int, stream: int) -> torch.Generator:

@@ -1,5 +1,14 @@
-"""Losses, from logits."""
+"""Losses, from logits. LOSSES names them all: a name gives a builder, whose keywords are the loss's settings."""
 
+from collections.abc import Callable
+from functools import partial
+
+from torch import nn
+
+from focalseg.catalogue import Catalogue
+from focalseg.losses.boundary_loss import BoundaryLoss
+from focalseg.losses.from_monai import FROM_MONAI, MonaiLoss
+from focalseg.losses.special_cases import SPECIAL_CASES, special_case
 from focalseg.losses.unified_focal import (
     UnifiedFocalConfig,
     UnifiedFocalLoss,
@@ -9,9 +18,21 @@ from focalseg.losses.unified_focal import (
 )
 
 __all__ = [
+    "LOSSES",
+    "BoundaryLoss",
     "UnifiedFocalConfig",
     "UnifiedFocalLoss",
     "modified_focal_loss",
     "modified_focal_tversky_loss",
     "unified_focal_loss",
 ]
+
+LOSSES = Catalogue[Callable[..., nn.Module]](
+    "loss",
+    {
+        "unified_focal": UnifiedFocalLoss,
+        **{name: partial(special_case, name) for name in SPECIAL_CASES},
+        "boundary": BoundaryLoss,
+        **{name: partial(MonaiLoss, name) for name in FROM_MONAI},
+    },
+)

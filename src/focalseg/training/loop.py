@@ -14,9 +14,11 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from focalseg.data.batches import DROPOUT_STREAM, augment, select_batch, stream_seed
+from focalseg.distance import closeness_to_border
 from focalseg.errors import MachineError, SettingError
 from focalseg.evaluation.scoring import score_batches
-from focalseg.losses.unified_focal import UnifiedFocalLoss
+from focalseg.losses.schedule import share_at
+from focalseg.losses.unified_focal import UnifiedFocalConfig, UnifiedFocalLoss
 from focalseg.placement.gammas import project_gammas, read_gammas
 from focalseg.training.checkpoint import load_checkpoint, save_checkpoint
 from focalseg.training.metrics_log import MetricsLog
@@ -59,6 +61,7 @@ class Run:
         self._restore()
         self.module, self.stepper = self.fabric.setup(self.network, self.optimiser)
         self.data = data
+        self.closeness = measure_closeness(config.loss, data.train_masks)
         columns = [
             "step",
             "loss",
@@ -126,14 +129,19 @@ class Run:
     def _update(self) -> float:
         config, training = self.config, self.config.training
         chosen = select_batch(len(self.data.train_images), training.batch_size, seed=config.seed, step=self.step)
-        images, masks = self.data.train_images[chosen], self.data.train_masks[chosen]
+        images, *maps = self.data.train_images[chosen], self.data.train_masks[chosen]
+        if self.closeness is not None:
+            maps.append(self.closeness[chosen])
+            self.loss.boundary_weight = config.loss.boundary_weight * share_at(
+                training.boundary_schedule, self.step, training.steps
+            )
         if training.augmentation:
-            images, masks = augment(images, masks, seed=config.seed, step=self.step)
+            images, *maps = augment(images, *maps, seed=config.seed, step=self.step)
         self.module.train()
         with torch.random.fork_rng(devices=[self.fabric.device] if self.fabric.device.type == "cuda" else []):
             torch.manual_seed(stream_seed(config.seed, self.step, DROPOUT_STREAM))
             logits = self.module(self.to_device(images))
-        loss = self.loss(logits, self.fabric.to_device(masks))
+        loss = self.loss(logits, *(self.fabric.to_device(values) for values in maps))
         value = float(loss.detach())
         if value - value != 0:
             raise SettingError(
@@ -155,6 +163,16 @@ class Run:
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.scheduler.load_state_dict(state["scheduler"])
+
+
+def measure_closeness(config: UnifiedFocalConfig, masks: Tensor) -> Tensor | None:
+    """phi of masks (N, H, W), once for the whole training; None where the loss does not ask for it.
+
+    Flips and quarter turns move an exact map to the exact map of the moved mask.
+    """
+    if config.boundary_weight == 0:
+        return None
+    return closeness_to_border(masks.unsqueeze(1), radius=config.boundary_radius, spacing_mm=config.spacing_mm).squeeze(1)
 
 
 def train(

@@ -8,6 +8,8 @@ import torch
 
 from focalseg.configuration import LARGEST_SEED, CheckedConfig, setting
 from focalseg.data.preparation import Preparation
+from focalseg.errors import SettingError
+from focalseg.losses.schedule import Schedule
 from focalseg.losses.unified_focal import UnifiedFocalConfig
 from focalseg.networks.unet import UNet, UNetConfig
 from focalseg.placement.instrument import fill_sites
@@ -18,7 +20,10 @@ Precision = Literal["32-true", "bf16-mixed"]
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig(CheckedConfig):
-    """AdamW with a one-cycle learning rate over a fixed number of steps: equal budgets for every arm."""
+    """AdamW with a one-cycle learning rate over a fixed number of steps: equal budgets for every arm.
+
+    boundary_schedule: how the loss's boundary_weight grows over the training.
+    """
 
     steps: int = setting(400, at_least=1)
     batch_size: int = setting(12, at_least=1)
@@ -26,6 +31,7 @@ class TrainingConfig(CheckedConfig):
     gamma_learning_rate_factor: float = setting(10.0, at_least=0)
     weight_decay: float = setting(1e-2, at_least=0)
     augmentation: bool = True
+    boundary_schedule: Schedule = "constant"
     precision: Precision = "32-true"
     log_every: int = setting(10, at_least=1)
     validate_every: int = setting(100, at_least=1)
@@ -43,6 +49,11 @@ class RunConfig(CheckedConfig):
     attention: Mapping[str, str] = field(default_factory=dict)
     loss: UnifiedFocalConfig = field(default_factory=UnifiedFocalConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.loss.reduction == "none":
+            raise SettingError("loss.reduction was 'none'; a training follows one number: mean or sum.")
 
 
 def build_network(config: RunConfig) -> UNet:
