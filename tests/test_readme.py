@@ -2,11 +2,13 @@
 
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import torch
 
+from focalseg.losses import UnifiedFocalConfig
 from focalseg.placement.sites import attention_sites
 from focalseg.study.presets import PRESETS, build_settings
 
@@ -50,10 +52,58 @@ def test_the_planted_truths_are_what_the_tasks_were_made_for():
             assert result["verdict"] != "helps"
 
 
+def python_blocks(text):
+    """Every Python example of a page."""
+    return re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/losses.md"])
+def test_the_examples_of_the_losses_run_as_they_stand_and_leave_a_gradient(page, capsys):
+    blocks = python_blocks((ROOT / page).read_text(encoding="utf-8"))
+    names: dict[str, object] = {}
+    exec("\n".join(blocks if page != "README.md" else blocks[1:]), names)
+    assert torch.isfinite(names["logits"].grad).all()
+    capsys.readouterr()
+
+
+def test_the_settings_that_the_page_of_the_losses_lists_are_those_of_the_code():
+    page = (ROOT / "docs" / "losses.md").read_text(encoding="utf-8")
+    table = page[page.index("| argument | default | is |") : page.index("phi is 1 on every pixel")]
+    listed = {}
+    for line in table.splitlines()[2:]:
+        if line.startswith("|"):
+            cells = [cell.strip() for cell in line.strip("|").split("|")]
+            defaults = cells[1].split(", ") if "," in cells[0] else [cells[1]]
+            listed |= dict(zip(re.findall(r"`(\w+)`", cells[0]), defaults, strict=True))
+    defaults = {field.name: field.default for field in fields(UnifiedFocalConfig)}
+    assert {name: eval(value.strip("`")) for name, value in listed.items()} == defaults
+
+
+def read_speed():
+    """By shape: how many times as fast as each peer, eager and compiled, and the eager peak."""
+    text = (ROOT / "benchmarks" / "results" / "losses-cpu-float32.md").read_text()
+    for section in text.split("### ")[1:]:
+        lines = section.splitlines()
+        rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+        by_name = {row[0]: dict(zip(rows[0], row, strict=True)) for row in rows[2:]}
+        yield lines[0], by_name["focalseg"], by_name["focalseg compiled"]
+
+
+def test_the_costs_of_the_losses_are_as_they_were_measured():
+    page = (ROOT / "docs" / "losses.md").read_text(encoding="utf-8")
+    for shape, eager, compiled in read_speed():
+        cells = [shape]
+        for peer in ("MONAI AsymmetricUnifiedFocalLoss", "MONAI DiceFocalLoss", "torch cross_entropy"):
+            known = f"{peer} / it" in eager
+            cells.append(f"{eager[f'{peer} / it']} / {compiled[f'{peer} / it']}" if known else "")
+        cells.append(f"{eager['peak / logits']} / {compiled['peak / logits']}")
+        assert "| " + " | ".join(cells) + " |" in page
+
+
 def test_the_python_example_runs_as_it_stands():
     torch.manual_seed(0)
     batches = [(torch.randn(2, 3, 32, 32), torch.rand(2, 32, 32) > 0.5)]
-    (example,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    example, _ = python_blocks(README)
     names = {"batches": batches}
     exec(example, names)
     loss = names["loss"](names["lean"](batches[0][0]), batches[0][1])

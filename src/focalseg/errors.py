@@ -30,6 +30,12 @@ class ShapeError(FocalsegError, ValueError):
     exit_status = 2
 
 
+class GradientError(FocalsegError, RuntimeError):
+    """A derivative that there is not."""
+
+    exit_status = 2
+
+
 class DataError(FocalsegError, ValueError):
     """The data is at fault. Holds one message per fault, so that a person mends them all in one go."""
 

@@ -183,6 +183,17 @@ def test_bfloat16_only_rounds_the_logits_and_the_gradient(reach: float, **case: 
     assert gradient < 2**-8 + 1e-6  # one rounding to eight significant bits
 
 
+@pytest.mark.parametrize("form", ["asymmetric", "symmetric"])
+@pytest.mark.parametrize("channels", [1, 2, 4])
+def test_the_gradient_in_bfloat16_is_right_to_three_in_a_thousand_as_a_whole(form: str, channels: int) -> None:
+    generator = torch.Generator().manual_seed(channels)
+    logits = (3 * torch.randn(2, channels, 16, 16, generator=generator)).to(torch.bfloat16).requires_grad_()
+    target = torch.randint(0, max(2, channels), (2, 16, 16), generator=generator)
+    _, gradient = unified_focal(logits.detach().double().numpy(), target.numpy(), form=form)
+    (slope,) = torch.autograd.grad(UnifiedFocalLoss(form=form)(logits, target), logits)
+    assert np.linalg.norm(slope.double().numpy() - gradient) <= 3e-3 * np.linalg.norm(gradient)
+
+
 # The rounding of the logarithms is all that is added to the 1e-6, so the bound grows with the reach and nothing else.
 # A perfect prediction at 80 costs less than the smallest float32 where the factor (1 - p)^gamma meets -log p.
 @pytest.mark.parametrize(

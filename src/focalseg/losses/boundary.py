@@ -24,23 +24,24 @@ def weigh_pixels(
     gamma: float,
     radius: float | None,
     spacing_mm: Sequence[float] | None,
+    check: bool,
 ) -> Tensor | None:
     """W of logits (B, K, *spatial): (B, 1, N), or (B, K, N) for three classes or more; 0 where a pixel does not count.
 
-    None where every pixel weighs 1. closeness: phi if it is known, else it is made from the target.
+    None where every pixel weighs 1. closeness: phi if it is known, else it is made from the target. check: of its range.
     """
     counted = None if target.valid is None else at_least_float32(target.valid.unsqueeze(1))
+    if closeness is not None:
+        closeness = _read_closeness(logits, closeness, check)
     if weight == 0:
         return counted
     if closeness is None:
-        closeness = measure_closeness(logits, target, radius=radius, spacing_mm=spacing_mm)
-    else:
-        closeness = _read_closeness(logits, closeness)
+        closeness = find_closeness(logits, target, radius=radius, spacing_mm=spacing_mm)
     weights = 1 + weight * penalise(closeness, gamma)
     return weights if counted is None else weights * counted
 
 
-def measure_closeness(logits: Tensor, target: Target, *, radius: float | None, spacing_mm: Sequence[float] | None) -> Tensor:
+def find_closeness(logits: Tensor, target: Target, *, radius: float | None, spacing_mm: Sequence[float] | None) -> Tensor:
     """phi from the target's masks: (B, 1, N) for two classes, whose border is one, (B, K, N) for more."""
     classes, spatial = max(2, logits.shape[1]), logits.shape[2:]
     masks = target.masks(classes).reshape(len(logits), -1, *spatial)
@@ -50,10 +51,10 @@ def measure_closeness(logits: Tensor, target: Target, *, radius: float | None, s
 
 def penalise(closeness: Tensor, gamma: float) -> Tensor:
     """F(log phi, gamma_d) = phi^gamma_d, with phi^0 = 1 at phi = 0 too."""
-    return focal(closeness.log(), gamma) if gamma > 0 else torch.ones_like(closeness)
+    return focal(closeness.log(), gamma) if gamma > 0 else torch.ones_like(closeness)  # exp(gamma * -inf) is 0
 
 
-def _read_closeness(logits: Tensor, closeness: Tensor) -> Tensor:
+def _read_closeness(logits: Tensor, closeness: Tensor, check: bool) -> Tensor:
     classes = logits.shape[1]
     spatial = logits.shape[2:]
     given = closeness.unsqueeze(1) if closeness.shape == (len(logits), *spatial) else closeness
@@ -62,8 +63,8 @@ def _read_closeness(logits: Tensor, closeness: Tensor) -> Tensor:
             f"The closeness has shape {tuple(closeness.shape)}; logits {tuple(logits.shape)} need "
             "(B, *spatial), (B, 1, *spatial) or (B, K, *spatial)."
         )
-    if not torch.compiler.is_compiling() and given.numel():
+    if check and not torch.compiler.is_compiling():
         low, high = (bound.item() for bound in torch.aminmax(given))
         if not (low >= 0 and high <= 1):
             raise DataError(f"The closeness holds {low if not low >= 0 else high:g}; expected values from 0 to 1.")
-    return at_least_float32(given.detach()).flatten(2)
+    return at_least_float32(given).flatten(2)

@@ -10,10 +10,11 @@ from focalseg.losses.unified_focal import check_shape
 
 
 class BoundaryLoss(nn.Module):
-    """mean over images, foreground classes and pixels of phi * p, phi the signed distance to the border in pixels.
+    """mean over images, foreground classes and pixels of d * p, d the signed distance to the border in pixels.
 
-    phi is the distance to the mask outside of it and -(distance to the outside - 1) inside, the level-set form; 0 for a class
-    that an image lacks, or that fills it. May be negative. Meant to be added to an overlap loss, with a small weight.
+    d, the paper's phi, is the distance to the mask outside of it and -(distance to the outside - 1) inside, the level-set form;
+    0 for a class that an image lacks, or that fills it. May be negative. Meant to be added to an overlap loss, with a small
+    weight.
     """
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:

@@ -6,15 +6,15 @@ traces, the whole batch is one piece.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
+from focalseg.errors import GradientError
 from focalseg.focal import at_least_float32
 from focalseg.losses import many_classes, soft_classes, two_classes
 from focalseg.losses.arms import Arms, Overlap, Sums, modified_focal_tversky
-from focalseg.losses.targets import Target
 
 VALUES_A_PIECE = 196608
 """Of logits and truth, for each thread. Larger pieces fall out of the cache, smaller ones spend their time in calls."""
@@ -24,89 +24,127 @@ Piece = tuple[slice, slice]
 WHOLE = slice(None)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Problem:
-    """A loss to be evaluated.
-
-    weights: boundary weights (B, 1, N) or (B, K, N), 0 where a pixel does not count; None where all weigh 1.
-    """
+class Terms(NamedTuple):
+    """What a loss is made of: its arms, whether the target is soft, and how images are reduced."""
 
     arms: Arms
-    target: Target
-    weights: Tensor | None
+    soft: bool
     reduction: Reduction
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A loss to be evaluated on a target.
+
+    values, valid: those of the target. weights: boundary weights (B, 1, N) or (B, K, N), 0 where a pixel does not count;
+    None where all weigh 1.
+    """
+
+    terms: Terms
+    values: Tensor
+    valid: Tensor | None
+    weights: Tensor | None
+
+    @property
+    def classes(self) -> int:
+        """How many, the background included."""
+        return len(self.terms.arms.overlap_gammas)
 
     @property
     def form(self) -> Any:
         """The module that computes it: each of the three has `sum_regions` and `differentiate`."""
-        if len(self.arms.overlap_gammas) == 2 and (self.weights is None or self.weights.shape[1] == 1):
+        if self.classes == 2 and (self.weights is None or self.weights.shape[1] == 1):
             return two_classes
-        return soft_classes if self.target.soft else many_classes
+        return soft_classes if self.terms.soft else many_classes
 
     def read(self, logits: Tensor, piece: Piece) -> tuple[Tensor, Tensor, Tensor | None]:
         """Logits, truth and weights of a piece, (b, classes, n)."""
         images, pixels = piece
         part = at_least_float32(logits[images, :, pixels])
+        if self.valid is not None:  # what does not count may be no number
+            part = part.masked_fill(~self.valid[images, None, pixels], 0)
         weights = None if self.weights is None else self.weights[images, :, pixels].to(part.dtype)
         return part, self.read_truth(piece, part), weights
 
     def read_truth(self, piece: Piece, like: Tensor) -> Tensor:
         """(b, 1, n), the foreground's, for two classes of one weight; (b, classes, n) otherwise."""
         images, pixels = piece
-        classes = len(self.arms.overlap_gammas)
-        values = self.target.values[images, ..., pixels].to(like.dtype)
+        values = self.values[images, ..., pixels].to(like.dtype)
         if values.ndim == 3:
             return values
         if self.form is two_classes:
             return values.unsqueeze(1)
-        if self.target.soft:
+        if self.terms.soft:
             return torch.stack([1 - values, values], dim=1)
-        labels = values.unsqueeze(1)
-        indices = torch.arange(classes, dtype=like.dtype, device=like.device).view(1, -1, 1)
+        labels, indices = values.unsqueeze(1), torch.arange(self.classes, dtype=like.dtype, device=like.device).view(1, -1, 1)
         # Into numbers at once: turning truth values into numbers costs ten times the comparison.
-        found = torch.eq(labels, indices, out=torch.empty_like(like)) if in_pieces(like) else (labels == indices).to(like.dtype)
-        return found if self.target.valid is None else found.mul_(self.target.valid[images, None, pixels])
+        return torch.eq(labels, indices, out=torch.empty_like(like)) if in_pieces(like) else (labels == indices).to(like.dtype)
 
     def scale_of_a_pixel(self, logits: Tensor) -> Tensor | float:
         """What a pixel of the cross-entropy arm weighs in its image's loss, for a mean over images that is one over pixels."""
         count, pixels = logits.shape[0], logits.shape[0] * logits.shape[2]
-        if self.target.valid is None:
+        if self.valid is None:
             return count / pixels
-        return count / self.target.valid.sum().clamp(min=1).to(widest(logits))
+        return count / self.valid.sum().clamp(min=1).to(widest(logits))
 
 
 class Unified(torch.autograd.Function):
     """The loss of a batch with its own gradient: autograd would keep every intermediate, and subtract near equals."""
 
     @staticmethod
-    def forward(logits: Tensor, problem: Problem) -> tuple[Tensor, Tensor]:
+    def forward(
+        logits: Tensor, values: Tensor, valid: Tensor | None, weights: Tensor | None, terms: Terms
+    ) -> tuple[Tensor, Tensor]:
         """The value, and its gradient."""
-        return evaluate(logits, problem)
+        return evaluate(logits, Problem(terms, values, valid, weights))
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Problem], output: tuple[Tensor, Tensor]) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
         """Keeps the gradient, and what it takes to form it once more."""
-        logits, ctx.problem = inputs
+        *tensors, ctx.terms = inputs
+        ctx.save_for_backward(*tensors)
         ctx.mark_non_differentiable(output[1])
         ctx.set_materialize_grads(False)  # or the second output would be given zeros of its own size
-        ctx.save_for_backward(logits)
-        ctx.gradient = output[1]
+        ctx.gradient, ctx.dtype = output[1], inputs[0].dtype
 
     @staticmethod
-    def backward(ctx: Any, *slopes: Tensor | None) -> tuple[Tensor | None, None]:
+    def backward(ctx: Any, *slopes: Tensor | None) -> tuple[Tensor | None, None, None, None, None]:
         """The gradient is given away, scaled in place; a second call through a kept graph forms it again."""
-        if slopes[0] is None:
-            return None, None
-        (logits,) = ctx.saved_tensors
-        slope = slopes[0] if slopes[0].ndim == 0 else slopes[0].view(-1, *[1] * (logits.ndim - 1))
+        slope = slopes[0]
+        if slope is None:
+            return None, None, None, None, None
         if torch.compiler.is_compiling():
-            return (ctx.gradient * slope).to(logits.dtype), None
-        gradient, ctx.gradient = ctx.gradient, None
-        if gradient is None:
-            gradient = evaluate(logits, ctx.problem)[1]
-        if gradient.device.type != "cpu" or slope.ndim or slope != 1:
-            gradient.mul_(slope)
-        return gradient.to(logits.dtype), None
+            scaled = ctx.gradient * slope.view(-1, *[1] * (ctx.gradient.ndim - 1))
+            return scaled.to(ctx.dtype), None, None, None, None
+        with torch.no_grad():
+            gradient, ctx.gradient = ctx.gradient, None
+            if gradient is None:
+                logits, *rest = ctx.saved_tensors
+                gradient = evaluate(logits, Problem(ctx.terms, *rest))[1]
+            if gradient.device.type != "cpu" or slope.ndim or slope != 1:
+                gradient.mul_(slope.view(-1, *[1] * (gradient.ndim - 1)))
+            gradient = gradient.to(ctx.dtype)
+        if torch.is_grad_enabled():
+            gradient = Final.apply(gradient, ctx.saved_tensors[0], slope)  # type: ignore[no-untyped-call]
+        return gradient, None, None, None, None
+
+
+class Final(torch.autograd.Function):
+    """A gradient that raises when it is to be differentiated, where it would else pass for a constant."""
+
+    @staticmethod
+    def forward(gradient: Tensor, *sources: Tensor) -> Tensor:  # noqa: ARG004 - what it depends on
+        """The gradient as it is."""
+        return gradient.view_as(gradient)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        """Keeps nothing."""
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor) -> None:  # noqa: ARG004
+        """There is none."""
+        raise GradientError("The Unified Focal loss has no second derivative; take its gradient without create_graph.")
 
 
 def evaluate(logits: Tensor, problem: Problem) -> tuple[Tensor, Tensor]:
@@ -118,15 +156,15 @@ def evaluate(logits: Tensor, problem: Problem) -> tuple[Tensor, Tensor]:
     dtype = torch.float64 if logits.dtype == torch.float64 else torch.float32
     pixel_scale = problem.scale_of_a_pixel(flat)
     overlap = steepness = None
-    if any(problem.arms.overlap_weights):
-        overlap = modified_focal_tversky(problem.arms, sum_regions(flat, problem))
+    if any(problem.terms.arms.overlap_weights):
+        overlap = modified_focal_tversky(problem.terms.arms, sum_regions(flat, problem))
         # Both arms in units of a pixel of the cross-entropy arm; what is written is scaled.
         steepness = overlap._replace(slopes=(overlap.slopes / pixel_scale).to(dtype))
-    scale = pixel_scale / len(flat) if problem.reduction == "mean" else pixel_scale
+    scale = pixel_scale / len(flat) if problem.terms.reduction == "mean" else pixel_scale
     pixel_values, gradient = sweep(flat, problem, steepness, scale)
     values = pixel_scale * pixel_values if overlap is None else overlap.value + pixel_scale * pixel_values
-    if problem.reduction != "none":
-        values = values.mean() if problem.reduction == "mean" else values.sum()
+    if problem.terms.reduction != "none":
+        values = values.mean() if problem.terms.reduction == "mean" else values.sum()
     return values.to(dtype), gradient.view(logits.shape)
 
 
@@ -148,16 +186,16 @@ def sweep(logits: Tensor, problem: Problem, overlap: Overlap | None, scale: Tens
     if not in_pieces(logits):
         parts = [differentiate(logits, problem, overlap, (WHOLE, part)) for part in pixels]
         whole = torch.stack([gradient for _, gradient in parts], dim=2).view(logits.shape)
-        return torch.stack([value for value, _ in parts]).sum(dim=0), (whole * scale).to(kept)
+        return torch.stack([value for value, _ in parts]).to(widest(logits)).sum(dim=0), (whole * scale).to(kept)
     gradient = torch.empty_like(logits, dtype=kept)
     values = []
     for group in images:
-        total = torch.zeros((), dtype=torch.float64)
+        sums = []
         for part in pixels:
             value, piece = differentiate(logits, problem, overlap, (group, part))
-            total = total + value
+            sums.append(value)
             torch.mul(piece, scale, out=gradient[group, :, part])
-        values.append(total)
+        values.append(torch.stack(sums).to(widest(logits)).sum(dim=0))
     return torch.cat(values), gradient
 
 
@@ -165,7 +203,7 @@ def differentiate(logits: Tensor, problem: Problem, overlap: Overlap | None, pie
     """A piece: the cross-entropy arm (b,) and the gradient (b, K, n)."""
     if overlap is not None:
         overlap = overlap._replace(slopes=overlap.slopes[..., piece[0]])
-    result: tuple[Tensor, Tensor] = problem.form.differentiate(problem.arms, overlap, *problem.read(logits, piece))
+    result: tuple[Tensor, Tensor] = problem.form.differentiate(problem.terms.arms, overlap, *problem.read(logits, piece))
     return result
 
 

@@ -1,4 +1,4 @@
-"""The Unified Focal loss of three classes or more by softmax, every pixel of one class: most of the work is done once a pixel.
+"""The Unified Focal loss by softmax, every pixel of one class: most of the work is done once a pixel.
 
 Of a pixel only the probability p of its true class t and the sum q of the others' are needed; q is summed, never 1 - p.
 """
@@ -27,7 +27,7 @@ from focalseg.losses.class_axis import (
 
 
 def sum_regions(logits: Tensor, truth: Tensor, weights: Tensor | None) -> Sums:
-    """(B, K, N) logits, one-hot truth (all 0 where a pixel does not count), weights (B, 1 or K, N) or none -> sums (K, B)."""
+    """(B, K, N) logits, one-hot truth, weights (B, 1 or K, N) or none -> sums (K, B)."""
     true = along_classes(truth)
     p, wrong = split(softmax(along_classes(logits)), true)
     inside = weigh(true, weights)
@@ -48,7 +48,8 @@ def differentiate(
     p, wrong = split(probabilities, true)
     q = total(wrong)
     # log p is z_t - max z and the log of the highest probability h; where t is the highest, 1 - h is q to the last digit.
-    log_p = total(times(z, true)) - largest(z) + torch.log1p((highest - p) - q)
+    below_largest = (total(times(z, true)) - largest(z)).clamp(min=-torch.finfo(q.dtype).max)
+    log_p = below_largest + torch.log1p((highest - p) - q)
     safe_q = q.clamp(min=torch.finfo(q.dtype).tiny)
     per_q = safe_q.reciprocal()
     term = modified_focal(settle(true, arms.pixel_gammas), log_p=log_p, log_q=safe_q.log_(), p=p, q=q)

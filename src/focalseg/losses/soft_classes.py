@@ -1,4 +1,4 @@
-"""The Unified Focal loss of three classes or more by softmax, where a pixel may belong to several classes in part.
+"""The Unified Focal loss by softmax, where a pixel may belong to several classes in part.
 
 Every class needs its own 1 - p, summed from the others' and never subtracted, and its own logarithms.
 """
@@ -11,7 +11,8 @@ from torch import Tensor
 
 from focalseg.losses.arms import Arms, Overlap, Sums, modified_focal
 
-Rows = list[Tensor]
+Classes = list[Tensor]
+"""A row (B, N) each."""
 
 
 def sum_regions(logits: Tensor, truth: Tensor, weights: Tensor | None) -> Sums:
@@ -52,22 +53,22 @@ def differentiate(
     return value, torch.stack([p * others_slope - q * slope for p, q, slope, others_slope in pieces], dim=1)
 
 
-def exponentiate(logits: Tensor) -> tuple[Rows, Rows, Rows, Tensor]:
+def exponentiate(logits: Tensor) -> tuple[Classes, Classes, Classes, Tensor]:
     """z_k - max z, their exponentials, for each the sum of the others, and one over the sum of all."""
     rows = logits.unbind(dim=1)
     largest = reduce(torch.maximum, rows)
-    below_largest = [row - largest for row in rows]
+    below_largest = [(row - largest).clamp(min=-torch.finfo(row.dtype).max) for row in rows]
     exponentials = [row.exp() for row in below_largest]
     return below_largest, exponentials, sum_of_others(exponentials), reduce(torch.add, exponentials).reciprocal()
 
 
-def weigh(truth: Tensor, weights: Tensor | None) -> tuple[Rows, Rows]:
+def weigh(truth: Tensor, weights: Tensor | None) -> tuple[Classes, Classes]:
     """W y and W (1 - y), a row a class."""
     inside, outside = (truth, 1 - truth) if weights is None else (weights * truth, weights * (1 - truth))
     return list(inside.unbind(dim=1)), list(outside.unbind(dim=1))
 
 
-def sum_of_others(values: Rows) -> Rows:
+def sum_of_others(values: Classes) -> Classes:
     """For every class the sum over the other classes, by additions alone."""
     before = [torch.zeros_like(values[0]), *accumulate(values[:-1])]
     after = [torch.zeros_like(values[0]), *accumulate(values[:0:-1])][::-1]

@@ -17,7 +17,7 @@ class Target:
 
     values: class indices (B, N), or where it is soft shares in [0, 1], (B, N) of the foreground for two classes, (B, K, N) for
         more.
-    valid: (B, N) bool, False where a pixel does not count; None where all do. Those pixels have label 0 or no share.
+    valid: (B, N) bool, False where a pixel does not count; None where all do.
     fault: () bool, whether a value is out of range, where that could not be raised: while torch.compile traces.
     """
 
@@ -27,7 +27,7 @@ class Target:
     fault: Tensor | None = None
 
     def masks(self, classes: int) -> Tensor:
-        """(B, 1, N) bool for two classes, the foreground's; (B, K, N) for more. Soft classes: the largest share."""
+        """(B, 1, N) bool for two classes, the foreground's; (B, K, N) for more. Soft: from one half on; the largest share."""
         if classes == 2:
             return (self.values >= 0.5).unsqueeze(1)
         labels = self.values.argmax(dim=1) if self.soft else self.values
@@ -40,6 +40,10 @@ def read_target(logits: Tensor, target: Tensor, *, ignore_index: int | None, che
     check False trusts the values, so that nothing waits for the device.
     Raises ShapeError, and DataError for values out of range.
     """
+    if target.is_complex():
+        raise DataError(f"The target is {target.dtype}; expected class indices, a mask or classes in real numbers.")
+    if target.dtype in {torch.uint16, torch.uint32, torch.uint64}:
+        target = target.long()  # torch has few operations on these
     classes = logits.shape[1]
     indexed = target.squeeze(1) if target.ndim == logits.ndim and target.shape[1] == 1 else target
     if indexed.shape == logits.shape[:1] + logits.shape[2:]:
@@ -111,6 +115,10 @@ def _is_one_hot(shares: Tensor, check: bool) -> bool:
 def _leave_out(values: Tensor, ignore_index: int | None) -> tuple[Tensor, Tensor | None]:
     if ignore_index is None:
         return values, None
+    if not values.is_floating_point() and values.dtype != torch.bool:
+        bounds = torch.iinfo(values.dtype)
+        if not bounds.min <= ignore_index <= bounds.max:  # it would wrap around to a label that is there
+            return values, None
     ignored = values == ignore_index
     return values.masked_fill(ignored, 0), ~ignored
 

@@ -59,7 +59,10 @@ def weigh_term(arms: Arms, index: int, mass: Tensor, term: PixelTerm) -> tuple[T
 
 def to_margin(logits: Tensor) -> Tensor:
     """z, (B, N): the one logit, or the foreground's less the background's."""
-    return logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
+    if logits.shape[1] == 1:
+        return logits[:, 0]
+    largest = torch.finfo(logits.dtype).max  # the difference of finite numbers is one
+    return (logits[:, 1] - logits[:, 0]).clamp_(-largest, largest)
 
 
 def weigh(truth: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:

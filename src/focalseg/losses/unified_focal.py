@@ -1,7 +1,7 @@
 """The Unified Focal loss with the focal distance penalty, from logits."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any, Literal, Self
 
@@ -12,7 +12,7 @@ from focalseg.configuration import CheckedConfig, setting
 from focalseg.errors import DataError, SettingError, ShapeError
 from focalseg.losses.arms import Arms
 from focalseg.losses.boundary import weigh_pixels
-from focalseg.losses.gradient import Problem, Reduction, Unified, evaluate
+from focalseg.losses.gradient import Problem, Reduction, Terms, Unified, evaluate
 from focalseg.losses.targets import read_target
 
 Form = Literal["asymmetric", "symmetric"]
@@ -76,10 +76,11 @@ class UnifiedFocalLoss(nn.Module):
     overlap_weight: the share of the overlap arm, 0 to 1 (lambda in the paper, whose figure and code disagree on its ends).
     delta: weight of missed against invented foreground, and of foreground against background; above 0, below 1.
     gamma: the focal exponent; below 1 unless overlap_weight is 0. 0 gives Tversky and weighted cross-entropy.
-    boundary_weight, boundary_gamma: beta and gamma_d of the focal distance penalty, which is ours; 0 and 1 by default. The
-        attribute `boundary_weight` may be changed between steps.
+    boundary_weight, boundary_gamma: beta and gamma_d of the focal distance penalty, which is ours. The attribute
+        `boundary_weight` may be set between steps.
     boundary_radius: where phi reaches 0; None: at the farthest pixel of either side in each image and class.
-    ignore_index: pixels with this label leave every sum, and the count of pixels.
+    ignore_index: pixels with this label leave every sum, and the count of pixels; of a one-hot target those of this class,
+        and those of none.
     class_weights: one number, or one a class (background first; two for one channel); they multiply and are not normalised.
     reduction: "mean" and "sum" over images give (); "none" gives (B,), whose mean is "mean": of each image the overlap arm and
         its pixels' share of the mean over all pixels of the batch.
@@ -101,9 +102,9 @@ class UnifiedFocalLoss(nn.Module):
         boundary_gamma: float = UnifiedFocalConfig.boundary_gamma,
         boundary_radius: float | None = UnifiedFocalConfig.boundary_radius,
         ignore_index: int | None = UnifiedFocalConfig.ignore_index,
-        class_weights: Sequence[float] | None = UnifiedFocalConfig.class_weights,
+        class_weights: Sequence[float] | float | None = UnifiedFocalConfig.class_weights,
         reduction: Reduction = UnifiedFocalConfig.reduction,
-        spacing_mm: Sequence[float] | None = UnifiedFocalConfig.spacing_mm,
+        spacing_mm: Sequence[float] | float | None = UnifiedFocalConfig.spacing_mm,
         check_target: bool = UnifiedFocalConfig.check_target,
         check_logits: bool = UnifiedFocalConfig.check_logits,
     ) -> None:
@@ -117,13 +118,21 @@ class UnifiedFocalLoss(nn.Module):
             boundary_gamma=boundary_gamma,
             boundary_radius=boundary_radius,
             ignore_index=ignore_index,
-            class_weights=None if class_weights is None else tuple(class_weights),
+            class_weights=_as_tuple(class_weights),
             reduction=reduction,
-            spacing_mm=None if spacing_mm is None else tuple(spacing_mm),
+            spacing_mm=_as_tuple(spacing_mm),
             check_target=check_target,
             check_logits=check_logits,
         )
-        self.boundary_weight = boundary_weight
+
+    @property
+    def boundary_weight(self) -> float:
+        """beta. It may be set between steps, to let the penalty grow; checked like the setting it is."""
+        return self.config.boundary_weight
+
+    @boundary_weight.setter
+    def boundary_weight(self, value: float) -> None:
+        self.config = replace(self.config, boundary_weight=value)
 
     @classmethod
     def from_config(cls, config: UnifiedFocalConfig) -> Self:
@@ -141,11 +150,11 @@ class UnifiedFocalLoss(nn.Module):
         target: class indices (B, *spatial) or (B, 1, *spatial) of any dtype, or one-hot or soft classes (B, K, *spatial); for
             K = 1 a mask (B, *spatial) or (B, 1, *spatial) in [0, 1].
         closeness: phi in [0, 1], (B, *spatial), (B, 1, *spatial) or (B, K, *spatial), for example cached and augmented with the
-            masks; None makes it from the target where boundary_weight is above 0.
+            masks; None makes it from the target where boundary_weight is above 0. Neither it nor the target gets a gradient.
         Returns float32 (float64 for float64 logits), shape () or (B,) as `reduction` says; the gradient has the dtype of the
         logits. No pixel that counts: 0. Raises ShapeError for shapes that do not fit, DataError for values out of range.
         """
-        logits, target = _plain(logits), _plain(target)
+        logits, target = _plain(logits, "logits"), _plain(target, "target").detach()
         check_shape(logits)
         if self.config.check_logits:
             check_finite(logits)
@@ -154,26 +163,33 @@ class UnifiedFocalLoss(nn.Module):
         weights = weigh_pixels(
             logits,
             truth,
-            None if closeness is None else _plain(closeness),
+            None if closeness is None else _plain(closeness, "closeness").detach(),
             weight=self.boundary_weight,
             gamma=self.config.boundary_gamma,
             radius=self.config.boundary_radius,
             spacing_mm=self.config.spacing_mm,
+            check=self.config.check_target,
         )
-        problem = Problem(arms=arms, target=truth, weights=weights, reduction=self.config.reduction)
-        differentiable = torch.is_grad_enabled() and logits.requires_grad
-        value: Tensor = (Unified.apply if differentiable else evaluate)(logits, problem)[0]
+        terms = Terms(arms, truth.soft, self.config.reduction)
+        value: Tensor
+        if torch.is_grad_enabled() and logits.requires_grad:
+            value = Unified.apply(logits, truth.values, truth.valid, weights, terms)[0]  # type: ignore[no-untyped-call]
+        else:
+            value = evaluate(logits, Problem(terms, truth.values, truth.valid, weights))[0]
         return value if truth.fault is None else value.masked_fill(truth.fault, torch.nan)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=64, typed=True)
 def _loss(**settings: Any) -> UnifiedFocalLoss:
     return UnifiedFocalLoss(**settings)
 
 
 def unified_focal_loss(logits: Tensor, target: Tensor, *, closeness: Tensor | None = None, **settings: Any) -> Tensor:
     """`UnifiedFocalLoss` as a function; settings are its keywords."""
-    value: Tensor = _loss(**_hashable(settings))(logits, target, closeness)
+    for name in ("class_weights", "spacing_mm"):
+        if name in settings:
+            settings[name] = _as_tuple(settings[name])
+    value: Tensor = _loss(**settings)(logits, target, closeness)
     return value
 
 
@@ -188,11 +204,14 @@ def modified_focal_loss(logits: Tensor, target: Tensor, *, closeness: Tensor | N
 
 
 def check_shape(logits: Tensor) -> None:
-    """Raises ShapeError unless the logits are (B, K, *spatial)."""
-    if logits.ndim < 3 or not logits.shape[1]:
-        raise ShapeError(
-            f"The logits have shape {tuple(logits.shape)}; (B, K, *spatial) was expected, with at least one spatial axis."
-        )
+    """Raises ShapeError unless the logits are (B, K, *spatial), none of them 0, and DataError unless they are floating."""
+    shape = tuple(logits.shape)
+    if logits.ndim < 3:
+        raise ShapeError(f"The logits have shape {shape}; (B, K, *spatial) was expected, with at least one spatial axis.")
+    if not logits.is_floating_point():
+        raise DataError(f"The logits are {logits.dtype}; floating numbers were expected.")
+    if not logits.numel():
+        raise ShapeError(f"The logits have shape {shape}; at least one image, one channel and one pixel were expected.")
 
 
 def check_finite(logits: Tensor) -> None:
@@ -209,10 +228,15 @@ def check_finite(logits: Tensor) -> None:
     raise DataError(f"The logits hold {found}; lower the learning rate, or look at the input for values that are not numbers.")
 
 
-def _plain(tensor: Tensor) -> Tensor:
+def _plain(tensor: Tensor, name: str) -> Tensor:
     """Without a subclass that a library put around it, MONAI's MetaTensor for one, and the bookkeeping that comes with it."""
+    if not isinstance(tensor, Tensor):
+        raise DataError(f"The {name} is a {type(tensor).__name__}; a torch tensor was expected.")
     return tensor if type(tensor) is Tensor else tensor.as_subclass(Tensor)
 
 
-def _hashable(settings: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
+def _as_tuple(numbers: Any) -> tuple[float, ...] | None:
+    """One number or several, of a sequence, an array or a tensor."""
+    if numbers is None or isinstance(numbers, tuple):
+        return numbers
+    return tuple(map(float, numbers)) if hasattr(numbers, "__iter__") else (numbers,)

@@ -61,7 +61,7 @@ class Run:
         self._restore()
         self.module, self.stepper = self.fabric.setup(self.network, self.optimiser)
         self.data = data
-        self.closeness = measure_closeness(config.loss, data.train_masks)
+        self.closeness = measure_closeness_once(config.loss, data.train_masks)
         columns = [
             "step",
             "loss",
@@ -165,7 +165,7 @@ class Run:
         self.scheduler.load_state_dict(state["scheduler"])
 
 
-def measure_closeness(config: UnifiedFocalConfig, masks: Tensor) -> Tensor | None:
+def measure_closeness_once(config: UnifiedFocalConfig, masks: Tensor) -> Tensor | None:
     """phi of masks (N, H, W), once for the whole training; None where the loss does not ask for it.
 
     Flips and quarter turns move an exact map to the exact map of the moved mask.
