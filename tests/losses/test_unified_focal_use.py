@@ -320,3 +320,14 @@ def test_a_target_that_is_trusted_is_not_looked_at_and_one_that_is_not_is():
         checking(logits, target, closeness)
     with pytest.raises(ShapeError, match="The closeness has shape"):
         trusting(logits, target, closeness[:1])
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4])
+@pytest.mark.parametrize("settings", [{}, {"ignore_index": 255, "boundary_radius": 3.0, "spacing_mm": (0.5, 2.0)}], ids=str)
+def test_closeness_that_the_loss_measures_is_that_which_it_uses(channels, settings):
+    logits, target = draw(channels)
+    if settings:
+        target[:, :2] = 255
+    loss = UnifiedFocalLoss(boundary_weight=1.0, **settings)
+    closeness = loss.measure_closeness(target.unsqueeze(1), classes=channels)
+    assert torch.equal(loss(logits, target, closeness), loss(logits, target))

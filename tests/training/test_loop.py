@@ -14,11 +14,11 @@ from safetensors.torch import load_file
 from focalseg.data.batches import augment
 from focalseg.data.preparation import Preparation
 from focalseg.errors import SettingError
-from focalseg.losses.unified_focal import UnifiedFocalConfig
+from focalseg.losses.unified_focal import UnifiedFocalConfig, UnifiedFocalLoss
 from focalseg.networks.unet import UNetConfig
 from focalseg.placement.gammas import read_gammas
 from focalseg.training.checkpoint import load_checkpoint
-from focalseg.training.loop import CHECKPOINT, METRICS, StopRequested, TrainingData, measure_closeness_once, train
+from focalseg.training.loop import CHECKPOINT, METRICS, StopRequested, TrainingData, train
 from focalseg.training.metrics_log import read_metrics
 from focalseg.training.run import RunConfig, TrainingConfig, build_network
 
@@ -100,14 +100,11 @@ def test_a_run_whose_boundary_weight_grows_goes_on_to_the_same_bits(tmp_path):
 def test_closeness_measured_once_and_moved_is_the_closeness_of_the_moved_masks(size):
     generator = torch.Generator().manual_seed(1)
     masks = torch.nn.functional.avg_pool2d(torch.rand(6, 1, *size, generator=generator), 5, 1, 2)[:, 0] > 0.5
-    closeness = measure_closeness_once(BOUNDARY.loss, masks)
+    loss = UnifiedFocalLoss.from_config(BOUNDARY.loss)
+    closeness = loss.measure_closeness(masks.unsqueeze(1), classes=1)[:, 0]
     for step in range(4):
         _, moved, carried = augment(torch.zeros(6, 1, *size), masks, closeness, seed=3, step=step)
-        assert torch.equal(carried, measure_closeness_once(BOUNDARY.loss, moved))
-
-
-def test_without_a_boundary_weight_no_map_is_measured():
-    assert measure_closeness_once(CONFIG.loss, torch.zeros(2, 4, 4, dtype=torch.bool)) is None
+        assert torch.equal(carried, loss.measure_closeness(moved.unsqueeze(1), classes=1)[:, 0])
 
 
 def test_a_loss_of_an_image_each_is_no_training():

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from focalseg.configuration import CheckedConfig, setting
 from focalseg.errors import DataError, SettingError, ShapeError
 from focalseg.losses.arms import Arms
-from focalseg.losses.boundary import weigh_pixels
+from focalseg.losses.boundary import find_closeness, weigh_pixels
 from focalseg.losses.gradient import Problem, Reduction, Terms, Unified, evaluate
 from focalseg.losses.targets import read_target
 
@@ -132,6 +132,7 @@ class UnifiedFocalLoss(nn.Module):
 
     @boundary_weight.setter
     def boundary_weight(self, value: float) -> None:
+        """Raises SettingError for a value that the setting refuses."""
         self.config = replace(self.config, boundary_weight=value)
 
     @classmethod
@@ -177,6 +178,19 @@ class UnifiedFocalLoss(nn.Module):
         else:
             value = evaluate(logits, Problem(terms, truth.values, truth.valid, weights))[0]
         return value if truth.fault is None else value.masked_fill(truth.fault, torch.nan)
+
+    def measure_closeness(self, target: Tensor, classes: int) -> Tensor:
+        """phi of a target as this loss would make it, to be kept and given back as `closeness`.
+
+        target: (B, 1, *spatial) or (B, K, *spatial), for logits of `classes` channels. Returns (B, 1, *spatial) float32, or
+        (B, K, *spatial) for three classes or more. Raises ShapeError and DataError as the loss does.
+        """
+        target = _plain(target, "target")
+        logits = torch.zeros(1, device=target.device).expand(len(target), classes, *target.shape[2:])
+        check_shape(logits)
+        truth = read_target(logits, target, ignore_index=self.config.ignore_index, check=self.config.check_target)
+        closeness = find_closeness(logits, truth, radius=self.config.boundary_radius, spacing_mm=self.config.spacing_mm)
+        return closeness.reshape(len(target), -1, *target.shape[2:])
 
 
 @lru_cache(maxsize=64, typed=True)

@@ -14,11 +14,10 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from focalseg.data.batches import DROPOUT_STREAM, augment, select_batch, stream_seed
-from focalseg.distance import closeness_to_border
 from focalseg.errors import MachineError, SettingError
 from focalseg.evaluation.scoring import score_batches
 from focalseg.losses.schedule import share_at
-from focalseg.losses.unified_focal import UnifiedFocalConfig, UnifiedFocalLoss
+from focalseg.losses.unified_focal import UnifiedFocalLoss
 from focalseg.placement.gammas import project_gammas, read_gammas
 from focalseg.training.checkpoint import load_checkpoint, save_checkpoint
 from focalseg.training.metrics_log import MetricsLog
@@ -61,7 +60,9 @@ class Run:
         self._restore()
         self.module, self.stepper = self.fabric.setup(self.network, self.optimiser)
         self.data = data
-        self.closeness = measure_closeness_once(config.loss, data.train_masks)
+        # Once for the whole training: flips and quarter turns move an exact map to the exact map of the moved mask.
+        penalised = config.loss.boundary_weight > 0
+        self.closeness = self.loss.measure_closeness(data.train_masks.unsqueeze(1), classes=1)[:, 0] if penalised else None
         columns = [
             "step",
             "loss",
@@ -163,16 +164,6 @@ class Run:
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.scheduler.load_state_dict(state["scheduler"])
-
-
-def measure_closeness_once(config: UnifiedFocalConfig, masks: Tensor) -> Tensor | None:
-    """phi of masks (N, H, W), once for the whole training; None where the loss does not ask for it.
-
-    Flips and quarter turns move an exact map to the exact map of the moved mask.
-    """
-    if config.boundary_weight == 0:
-        return None
-    return closeness_to_border(masks.unsqueeze(1), radius=config.boundary_radius, spacing_mm=config.spacing_mm).squeeze(1)
 
 
 def train(
