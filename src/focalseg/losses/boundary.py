@@ -12,7 +12,7 @@ from torch import Tensor
 from focalseg.distance import closeness_to_border
 from focalseg.errors import DataError, ShapeError
 from focalseg.focal import at_least_float32, focal
-from focalseg.losses.targets import Target
+from focalseg.losses.targets import Target, find_outside
 
 
 def weigh_pixels(
@@ -64,7 +64,7 @@ def _read_closeness(logits: Tensor, closeness: Tensor, check: bool) -> Tensor:
             "(B, *spatial), (B, 1, *spatial) or (B, K, *spatial)."
         )
     if check and not torch.compiler.is_compiling():
-        low, high = (bound.item() for bound in torch.aminmax(given))
-        if not (low >= 0 and high <= 1):
-            raise DataError(f"The closeness holds {low if not low >= 0 else high:g}; expected values from 0 to 1.")
+        outside = find_outside(given, 1)
+        if outside is not None:
+            raise DataError(f"The closeness holds {outside:g}; expected values from 0 to 1.")
     return at_least_float32(given).flatten(2)

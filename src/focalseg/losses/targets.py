@@ -112,6 +112,14 @@ def _is_one_hot(shares: Tensor, check: bool) -> bool:
     return check and not torch.compiler.is_compiling() and bool(((shares == 0) | (shares == 1)).all())
 
 
+def find_outside(values: Tensor, largest: float) -> float | None:
+    """A value outside [0, largest], NaN for one that is no number; None where there is none. Waits for the device."""
+    low, high = (bound.item() for bound in torch.aminmax(values))
+    if not low >= 0:
+        return float(low)
+    return None if high <= largest else float(high)
+
+
 def _leave_out(values: Tensor, ignore_index: int | None) -> tuple[Tensor, Tensor | None]:
     if ignore_index is None:
         return values, None
@@ -132,9 +140,8 @@ def _find_fault(values: Tensor, largest: int, expected: str, ignore_index: int |
         values = values.float()
         outside = ~((values >= 0) & (values <= largest))
         return (outside | (values != values.round()) if indices else outside).flatten(1).any(dim=1).any()
-    low, high = (bound.item() for bound in torch.aminmax(values))
-    found = low if not low >= 0 else high
-    if low >= 0 and high <= largest:
+    found = find_outside(values, largest)
+    if found is None:
         fractions = values[values != values.round()] if indices else values[:0]
         if not fractions.numel():
             return None
