@@ -17,13 +17,11 @@ import torch
 
 from focalseg.cli.progress import show_progress
 from focalseg.evaluation.statistics import estimate_mean
-from focalseg.placement.instrument import plan_layout
 from focalseg.study.local import choose_workers, run_locally
 from focalseg.study.place import PLACEMENT, place
-from focalseg.study.planning import plan_run
+from focalseg.study.planning import plan_attention, plan_run
 from focalseg.study.presets import build_settings
 from focalseg.study.runs import RunPlan, dice_matrix, read_result
-from focalseg.training.run import build_network
 
 TASKS = ("phantom:global-cue", "phantom:local")
 RESULTS = Path(__file__).parent / "results" / "planted_truths"
@@ -46,7 +44,7 @@ def train_single_sites(folder: Path, seeds: tuple[int, ...] = (1000, 1001, 1002)
     """Test Dice of the plain network, of each site alone and of all sites, on phantom:global-cue."""
     settings = build_settings("quick")
     base, split = plan_run(TASKS[0], settings, seeds[0], "auto")
-    everywhere = plan_layout(build_network(base), settings.gates)
+    everywhere, _ = plan_attention(base, settings.gates)
     layouts = {"none": {}, **{site: {site: gate} for site, gate in everywhere.items()}, "all": everywhere}
     plans = {
         arm: [

@@ -56,6 +56,30 @@ def make_folder(tmp_path: Path, write_folder: Callable[..., Path]) -> Callable[.
     return lambda **changes: write_folder(tmp_path / "data", **changes)
 
 
+@pytest.fixture(scope="session")
+def write_volumes() -> Callable[..., Path]:
+    """Writes a Decathlon folder of volumes with two labels, side by side and of different brightness, each on its own scale."""
+    nibabel = pytest.importorskip("nibabel")
+
+    def write(folder: Path, *, count: int = 10, shape: tuple[int, int, int] = (13, 12, 10), dtype: type = np.float32) -> Path:
+        random = np.random.default_rng(0)
+        for part in ("imagesTr", "labelsTr"):
+            (folder / part).mkdir(parents=True)
+        affine = np.diag([0.5, 1.0, 2.0, 1.0])
+        for number in range(count):
+            labels = np.zeros(shape, np.uint8)
+            start = int(random.integers(1, 4))
+            labels[start : start + 4, 2:9, 2:8] = 1
+            labels[start + 4 : start + 8, 2:9, 2:8] = 2
+            image = random.normal(0, 0.2, shape) + labels + 2
+            image = (image * 4.0 ** (number % 5)).astype(dtype)
+            for part, voxels in (("imagesTr", image), ("labelsTr", labels)):
+                nibabel.save(nibabel.Nifti1Image(voxels, affine), folder / part / f"case_{number}.nii.gz")
+        return folder
+
+    return write
+
+
 @pytest.fixture
 def real_data() -> Callable[[str], Path]:
     """A real data set beside the repository; the test is skipped where it is absent."""

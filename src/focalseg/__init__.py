@@ -13,10 +13,21 @@ _HOMES = {
     "UnifiedFocalLoss": "focalseg.losses.unified_focal",
     "sites": "focalseg.placement.sites",
     "instrument": "focalseg.placement.instrument",
+    "find_dead_sites": "focalseg.placement.dead_sites",
+    "measure_costs": "focalseg.placement.costs",
+    "freeze_host": "focalseg.placement.freezing",
+    "unfreeze_host": "focalseg.placement.freezing",
+    "save_attention": "focalseg.placement.weights",
+    "load_attention": "focalseg.placement.weights",
+    "disable_attention": "focalseg.placement.pruning",
+    "enable_attention": "focalseg.placement.pruning",
+    "without_attention": "focalseg.placement.pruning",
+    "remove_attention": "focalseg.placement.pruning",
+    "read_gammas": "focalseg.placement.gammas",
     "gather_evidence": "focalseg.placement.evidence",
     "decide": "focalseg.placement.decision",
-    "apply_placement": "focalseg.placement.pruning",
     "read_placement": "focalseg.placement.decision",
+    "apply_placement": "focalseg.placement.pruning",
 }
 __all__ = [
     "UNet",
@@ -24,20 +35,42 @@ __all__ = [
     "__version__",
     "apply_placement",
     "decide",
+    "disable_attention",
+    "enable_attention",
+    "find_dead_sites",
+    "freeze_host",
     "gather_evidence",
     "instrument",
+    "load_attention",
+    "measure_costs",
+    "read_gammas",
     "read_placement",
+    "remove_attention",
+    "save_attention",
     "sites",
+    "unfreeze_host",
+    "without_attention",
 ]
 
 if TYPE_CHECKING:
     from focalseg.losses.unified_focal import UnifiedFocalLoss
     from focalseg.networks.unet import UNet
+    from focalseg.placement.costs import measure_costs
+    from focalseg.placement.dead_sites import find_dead_sites
     from focalseg.placement.decision import decide, read_placement
     from focalseg.placement.evidence import gather_evidence
+    from focalseg.placement.freezing import freeze_host, unfreeze_host
+    from focalseg.placement.gammas import read_gammas
     from focalseg.placement.instrument import instrument
-    from focalseg.placement.pruning import apply_placement
+    from focalseg.placement.pruning import (
+        apply_placement,
+        disable_attention,
+        enable_attention,
+        remove_attention,
+        without_attention,
+    )
     from focalseg.placement.sites import sites
+    from focalseg.placement.weights import load_attention, save_attention
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,8 @@
 """Frozen dataclasses to mappings and back, strictly: every fault is reported, and all of them at once.
 
 A config is a frozen, keyword-only dataclass whose fields are numbers, text, booleans, tuples of them, literals, an optional of
-these, mappings of text to text, or other configs. Ranges are declared with `setting(default, at_least=...)` and checked
+these, mappings of text to these or to any plain data (numbers, text, booleans, nothing, lists and mappings of them), or other
+configs. Ranges are declared with `setting(default, at_least=...)` and checked
 whenever one is made.
 """
 
@@ -103,12 +104,14 @@ def _build(kind: type[Config], mapping: Any, prefix: str, faults: list[str]) -> 
 
 def _convert(value: Any, hint: Any) -> Any:
     """What YAML gives as what the field holds: lists as tuples, whole numbers and `1e-3` as floats."""
-    if isinstance(value, list):
+    if isinstance(value, list) and hint is not Any:
         inner = (get_args(hint) or (Any,))[0]
         for option in _options(hint):
             if get_origin(option) is tuple:
                 inner = get_args(option)[0]
         return tuple(_convert(item, inner) for item in value)
+    if isinstance(value, Mapping) and get_origin(hint) is Mapping:
+        return {name: _convert(item, get_args(hint)[1]) for name, item in value.items()}
     if float in _options(hint) and not isinstance(value, bool):
         if isinstance(value, int) and int not in _options(hint):
             return float(value)
@@ -133,7 +136,10 @@ def _fits(value: Any, hint: Any) -> bool:
     if origin is tuple:
         return isinstance(value, tuple) and all(_fits(item, get_args(hint)[0]) for item in value)
     if origin is Mapping:
-        return isinstance(value, Mapping) and all(isinstance(part, str) for item in value.items() for part in item)
+        inner = get_args(hint)[1]
+        return isinstance(value, Mapping) and all(isinstance(name, str) and _fits(item, inner) for name, item in value.items())
+    if hint is Any:
+        return _is_plain(value)
     if hint is float:
         return isinstance(value, int | float) and not isinstance(value, bool)
     if hint is int:
@@ -165,11 +171,20 @@ def _describe(hint: Any) -> str:
     if origin is Literal:
         return "one of " + ", ".join(str(option) for option in get_args(hint))
     if origin is Mapping:
-        return "`name: text` lines"
+        inner = get_args(hint)[1]
+        return "`name: value` lines" if inner is Any else f"`name: value` lines, each value {_describe(inner)}"
     if origin is tuple:
         return f"a list, each item {_describe(get_args(hint)[0])}"
     names = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "nothing"}
     return names.get(hint, getattr(hint, "__name__", str(hint)))
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return all(isinstance(name, str) and _is_plain(item) for name, item in value.items())
+    if isinstance(value, list | tuple):
+        return all(_is_plain(item) for item in value)
+    return value is None or isinstance(value, str | int | float)
 
 
 def _plain(value: Any) -> Any:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from focalseg.evaluation.metrics import measure_overlap
+from focalseg.evaluation.metrics import average_labels, measure_labels, measure_overlap
 
 MASKS = st.tuples(*[arrays(bool, (5, 7))] * 2)
 
@@ -33,6 +33,20 @@ def test_empty_masks_score_as_stated():
     assert (invented.dice, invented.iou, invented.precision, invented.recall) == (0, 0, 0, 0)
     assert (both.both_empty, both.one_empty) == (True, False)
     assert (missed.both_empty, missed.one_empty) == (False, True)
+
+
+@given(st.tuples(*[arrays(np.uint8, (5, 7), elements=st.integers(0, 3))] * 2))
+def test_labels_are_measured_one_by_one(masks):
+    predicted, true = masks
+    overlaps = measure_labels(predicted, true, 3)
+    assert overlaps == tuple(measure_overlap(predicted == label, true == label) for label in (1, 2, 3))
+    for score in ("dice", "iou", "precision", "recall"):
+        assert average_labels(overlaps, score) == pytest.approx(np.mean([getattr(one, score) for one in overlaps]))
+
+
+def test_labels_are_no_masks():
+    with pytest.raises(ValueError, match="The masks are uint8 and bool; expected bool. Use measure_labels for labels."):
+        measure_overlap(np.zeros((2, 2), np.uint8), np.zeros((2, 2), bool))
 
 
 def test_masks_of_different_shapes_are_refused():

@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from placement.hosts import HOSTS, copy_host, host_sites
 from torch import nn
 
 from focalseg.errors import SettingError, ShapeError, SiteError
 from focalseg.networks.unet import UNet
 from focalseg.placement.evidence import SiteEvidence, estimate_norms, gather_evidence, measure_coefficients, score_cases
 from focalseg.placement.instrument import instrument
-from focalseg.placement.sites import attention_sites, sites
+from focalseg.placement.sites import attention_sites
 
 BuildUNet = Callable[..., UNet]
 DrawImages = Callable[..., torch.Tensor]
@@ -40,14 +41,14 @@ def network_by_hand() -> UNet:
             stage.layers[3].weight[0, 0, 1] = 1
         network.head.weight.fill_(2)
         network.head.bias.fill_(-1.5)
-        first = network.encoder[0].passage.gate
+        first = attention_sites(network)["encoder.0"].gate
         first.squeeze.weight[0] = 100
         first.squeeze.bias[0] = -200
         first.excite.weight[0, 0] = 4
         first.excite.bias[0] = -200
-        network.bottleneck.passage.gate.excite.bias.fill_(0.3)
-        network.skip[0].gate.score.bias.fill_(200)  # open
-        network.decoder[0].passage.gate.excite.bias.fill_(0)  # one half, which the head's weight of 2 undoes
+        attention_sites(network)["bottleneck"].gate.excite.bias.fill_(0.3)
+        attention_sites(network)["skip.0"].gate.score.bias.fill_(200)  # open
+        attention_sites(network)["decoder.0"].gate.excite.bias.fill_(0)  # one half, which the head's weight of 2 undoes
     return network
 
 
@@ -80,7 +81,7 @@ def test_sites_with_constant_coefficients_have_no_spread_and_cost_nothing(
 
 
 def test_a_gamma_of_zero_makes_a_site_a_constant(network_by_hand: UNet, cases_by_hand: list[Batch]) -> None:
-    nn.init.zeros_(network_by_hand.encoder[0].passage.gamma)
+    nn.init.zeros_(attention_sites(network_by_hand)["encoder.0"].gamma)
     first = gather_evidence(network_by_hand, cases_by_hand).sites[0]
     assert (first.gamma, first.spread, first.case_costs) == (0.0, 0.0, (0.0, 0.0))
 
@@ -101,15 +102,18 @@ def test_batches_may_be_an_iterator_that_runs_once(network_by_hand: UNet, cases_
     assert once == gather_evidence(network_by_hand, cases_by_hand)
 
 
-class Constant(nn.Module):
-    """Stands where a site stood and multiplies by a number a channel."""
+def put_constant(network: UNet, name: str, factor: torch.Tensor) -> Callable[[], None]:
+    """From now on the features at a place of our U-Net are multiplied by a number a channel, where a site stood; undone by
+    the call that comes back."""
+    site = attention_sites(network)[name]
+    site.enabled = False
+    handle = network.get_submodule(name).register_forward_hook(lambda _module, _arguments, features: features * factor)
 
-    def __init__(self, factor: torch.Tensor) -> None:
-        super().__init__()
-        self.factor = factor
+    def undo() -> None:
+        site.enabled = True
+        handle.remove()
 
-    def forward(self, features: torch.Tensor, *_: torch.Tensor) -> torch.Tensor:
-        return features * self.factor
+    return undo
 
 
 def dice(network: nn.Module, batches: list[Batch]) -> np.ndarray:
@@ -153,22 +157,21 @@ def test_spread_and_cost_of_any_network_are_those_of_its_coefficients_in_numpy(
 
     evidence = gather_evidence(network, batches)
 
-    paths = {site.name: site.path for site in sites(network)}
     for record in evidence.sites:
-        site = network.get_submodule(paths[record.site])
+        site = attention_sites(network)[record.site]
         parts = [np.exp(site.gamma.item() * logs) for logs in log_coefficients[record.site]]
         channels = np.concatenate([np.moveaxis(part, 1, 0).reshape(part.shape[1], -1) for part in parts], axis=1)
         assert record.spread == pytest.approx(np.sqrt(channels.var(axis=1).mean()), rel=1e-4, abs=1e-7)
         mean = torch.tensor(channels.mean(axis=1), dtype=torch.float32).reshape(1, -1, *(1,) * spatial_dims)
-        network.set_submodule(paths[record.site], Constant(mean))
+        undo = put_constant(network, record.site, mean)
         assert record.case_costs == pytest.approx(whole - dice(network, batches), abs=1e-9)
-        network.set_submodule(paths[record.site], site)
+        undo()
     for record in sorted(evidence.sites, key=lambda record: record.removal_cost):
-        site = network.get_submodule(paths[record.site])
+        site = attention_sites(network)[record.site]
         parts = [np.exp(site.gamma.item() * logs) for logs in log_coefficients[record.site]]
         channels = np.concatenate([np.moveaxis(part, 1, 0).reshape(part.shape[1], -1) for part in parts], axis=1)
         mean = torch.tensor(channels.mean(axis=1), dtype=torch.float32).reshape(1, -1, *(1,) * spatial_dims)
-        network.set_submodule(paths[record.site], Constant(mean))
+        put_constant(network, record.site, mean)
         assert record.joint_cost == pytest.approx(float((whole - dice(network, batches)).mean()), abs=1e-9)
     assert max(record.spread for record in evidence.sites) > 0.03
     assert any(any(record.case_costs) for record in evidence.sites)
@@ -178,7 +181,7 @@ def test_channels_that_differ_but_do_not_vary_have_no_spread(build_unet: BuildUN
     network = build_unet()
     instrument(network, gates=("se",))
     with torch.no_grad():
-        gate = network.bottleneck.passage.gate
+        gate = attention_sites(network)["bottleneck"].gate
         gate.excite.weight.zero_()
         gate.excite.bias.copy_(torch.linspace(-3, 3, 8))
     batches = [(draw_images(), torch.zeros(2, 9, 10))]
@@ -317,3 +320,23 @@ def test_no_batches_are_no_evidence(network_by_hand: UNet) -> None:
     with pytest.raises(SettingError) as raised:
         gather_evidence(network_by_hand, [])
     assert str(raised.value) == "No validation batches were given; evidence needs at least one."
+
+
+def test_a_network_whose_attention_is_disabled_says_nothing_about_it(network_by_hand: UNet, cases_by_hand: list[Batch]) -> None:
+    attention_sites(network_by_hand)["skip.0"].enabled = False
+    with pytest.raises(SiteError) as raised:
+        gather_evidence(network_by_hand, cases_by_hand)
+    assert str(raised.value) == "Attention is disabled at skip.0; call enable_attention(network) first."
+
+
+@pytest.mark.parametrize("host", ["hand-written", "own gate", "monai:AttentionUnet", "monai:SegResNet"])
+def test_evidence_is_gathered_on_any_host_and_leaves_it_as_it_was(host: str, look_at: LookAt) -> None:
+    network = copy_host(host, 2)
+    layout = instrument(network, candidates=host_sites(host, 2))
+    images = HOSTS[host].images(2, count=3)
+    logits = network(images).detach()[:, 0]
+    before = look_at(network)
+    evidence = gather_evidence(network, [(images, logits > logits.median())])
+    assert [(record.site, record.gate) for record in evidence.sites] == [(one.site, one.gate) for one in layout]
+    assert all(record.spread > 0 and len(record.case_costs) == 3 for record in evidence.sites)
+    assert look_at(network) == before

@@ -9,6 +9,7 @@ from torch import nn
 from focalseg.networks.unet import UNet
 from focalseg.placement.gammas import gamma_parameters, project_gammas, read_gammas
 from focalseg.placement.instrument import instrument
+from focalseg.placement.sites import attention_sites
 
 NAMES = ["encoder.0", "encoder.1", "bottleneck", "skip.0", "skip.1", "decoder.0", "decoder.1"]
 
@@ -98,7 +99,7 @@ def test_a_gamma_comes_back_from_zero_as_soon_as_its_gradient_turns(network: UNe
 
 
 def test_a_training_can_drive_a_gamma_to_zero_and_back(network: UNet, draw_images: Callable[..., torch.Tensor]) -> None:
-    site = network.get_submodule("bottleneck.passage")
+    site = attention_sites(network)["bottleneck"]
     features = draw_images().new_ones(2, 8, 3, 3)
     optimiser = torch.optim.Adam([site.gamma], lr=0.2)
     for wanted, reached in ((1.0, lambda gamma: gamma == 0.0), (0.1, lambda gamma: gamma > 1.5)):

@@ -9,9 +9,12 @@ import torch
 from torch import nn
 
 from focalseg.attention import GATES
+from focalseg.catalogue import unknown_name_message
 from focalseg.errors import SettingError, SiteError
 from focalseg.networks.unet import UNet
+from focalseg.placement.attachment import CONTAINER
 from focalseg.placement.gammas import gamma_parameters
+from focalseg.placement.hosts.monai import FAMILIES
 from focalseg.placement.instrument import fill_sites, instrument
 from focalseg.placement.sites import attention_sites, sites
 
@@ -133,7 +136,7 @@ def test_the_weights_and_buffers_of_the_host_are_the_same_objects_with_the_same_
     assert {name: id(weight) for name, weight in network.named_parameters() if name in objects} == objects
     added = set(after) - set(before)
     assert added
-    assert all(name.startswith(tuple(site.path for site in sites(network))) for name in added)
+    assert all(name.startswith(f"{CONTAINER}.") for name in added)
 
 
 def test_all_weights_of_an_instrumented_network_receive_a_gradient(build_unet: BuildUNet, draw_images: DrawImages) -> None:
@@ -156,10 +159,12 @@ def test_gates_take_the_dtype_of_their_host(build_unet: BuildUNet, draw_images: 
 @pytest.mark.parametrize(
     ("gates", "message"),
     [
-        (("sse",), "No gate named 'sse'; known are se, ag. Did you mean 'se'?"),
-        (("se", "cbam"), "No gate named 'cbam'; known are se, ag."),
-        ("se", "gates was 'se'; expected one or more of se, ag, such as ('se', 'ag')."),
-        ((), "gates was (); expected one or more of se, ag, such as ('se', 'ag')."),
+        (("sse",), unknown_name_message("gate", "sse", GATES)),
+        (("se", "none"), unknown_name_message("gate", "none", GATES)),
+        ("se", f"gates was 'se'; expected one or more of {', '.join(GATES)}, such as ('se', 'ag')."),
+        ((), f"gates was (); expected one or more of {', '.join(GATES)}, such as ('se', 'ag')."),
+        (("se", "ag", "cbam"), "gates names 'se' and 'cbam', both for stages; expected one of them."),
+        (("focus", "se", "ag"), "gates names 'focus' and 'ag', both for skips; expected one of them."),
     ],
 )
 def test_an_unknown_kind_or_none_is_refused_and_the_network_is_as_it_was(
@@ -214,15 +219,19 @@ def test_a_layout_with_an_unknown_kind_is_refused_as_a_whole(build_unet: BuildUN
     before = look_at(network)
     with pytest.raises(SettingError) as raised:
         fill_sites(network, {"encoder.0": "se", "bottleneck": "se2"})
-    assert str(raised.value) == "No gate named 'se2'; known are se, ag. Did you mean 'se'?"
+    assert str(raised.value) == unknown_name_message("gate", "se2", GATES)
     assert look_at(network) == before
 
 
 def test_a_network_of_no_known_family_is_refused_as_it_is(look_at: LookAt) -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 3))
     before = look_at(network)
-    with pytest.raises(SiteError, match=r"^Sequential is of no family whose sites are known; expected a focalseg\.UNet\.$"):
+    with pytest.raises(SiteError) as raised:
         instrument(network)
+    assert str(raised.value) == (
+        f"Sequential is of no family whose sites are known (focalseg.UNet; MONAI's {', '.join(FAMILIES)}); name the places: "
+        "focalseg.sites(network, stages=['0'], skips=...). It has 0."
+    )
     assert look_at(network) == before
 
 

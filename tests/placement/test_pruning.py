@@ -10,13 +10,16 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from focalseg.attention import GATES
+from focalseg.catalogue import unknown_name_message
 from focalseg.errors import SettingError, SiteError
 from focalseg.networks.unet import UNet
+from focalseg.placement.attachment import CONTAINER, escape
 from focalseg.placement.decision import Placement, SiteDecision
 from focalseg.placement.gammas import read_gammas
+from focalseg.placement.hosts.monai import FAMILIES
 from focalseg.placement.instrument import instrument
 from focalseg.placement.pruning import apply_placement
-from focalseg.placement.sites import attention_sites, sites
+from focalseg.placement.sites import attention_sites
 
 BuildUNet = Callable[..., UNet]
 DrawImages = Callable[..., torch.Tensor]
@@ -87,8 +90,14 @@ def test_kept_sites_keep_their_weights_and_gammas_and_the_host_its_own(build_ins
     lean = apply_placement(network, keep(KEPT))
     before, after = network.state_dict(), lean.state_dict()
     assert all(torch.equal(after[name], before[name]) for name in after)
-    gone = tuple(f"{site.path}." for site in sites(network) if site.name not in KEPT)
-    assert set(before) - set(after) == {name for name in before if name.startswith(gone)}
+    gone = {
+        f"{CONTAINER}.{escape(name)}.{weight}"
+        for name, site in attention_sites(network).items()
+        if name not in KEPT
+        for weight in site.state_dict()
+    }
+    assert set(before) - set(after) == gone
+    assert len(gone) > 10
     assert read_gammas(lean) == {name: gamma for name, gamma in read_gammas(network).items() if name in KEPT}
 
 
@@ -128,7 +137,7 @@ def test_kept_sites_that_are_empty_get_a_gate_beside_those_that_hold_one(build_u
     instrument(network, gates=("se",))
     lean = apply_placement(network, keep(KEPT))
     assert list(attention_sites(lean)) == ["encoder.0", "skip.1"]
-    kept, old = lean.get_submodule("encoder.0.passage"), network.get_submodule("encoder.0.passage")
+    kept, old = attention_sites(lean)["encoder.0"], attention_sites(network)["encoder.0"]
     assert all(torch.equal(weight, old.get_parameter(name)) for name, weight in kept.named_parameters())
 
 
@@ -172,7 +181,7 @@ def test_a_gate_that_does_not_fit_its_site_or_is_not_known_is_an_error(build_une
     assert str(raised.value) == ("The gate 'ag' needs a gating signal, which bottleneck does not have; put it on a skip.")
     with pytest.raises(SettingError) as raised:
         apply_placement(build_unet(), keep({"bottleneck": "sse"}))
-    assert str(raised.value) == "No gate named 'sse'; known are se, ag. Did you mean 'se'?"
+    assert str(raised.value) == unknown_name_message("gate", "sse", GATES)
 
 
 def test_a_placement_that_wants_another_kind_than_the_one_that_stands_there_does_not_fit(
@@ -185,4 +194,7 @@ def test_a_placement_that_wants_another_kind_than_the_one_that_stands_there_does
 def test_a_network_of_no_known_family_is_refused() -> None:
     with pytest.raises(SiteError) as raised:
         apply_placement(nn.Linear(2, 2), keep(KEPT))
-    assert str(raised.value) == "Linear is of no family whose sites are known; expected a focalseg.UNet."
+    assert str(raised.value) == (
+        f"Linear is of no family whose sites are known (focalseg.UNet; MONAI's {', '.join(FAMILIES)}); name the places: "
+        "focalseg.sites(network, stages=['layer1'], skips=...). It has no modules."
+    )

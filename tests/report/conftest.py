@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from focalseg.data.preparation import Preparation
-from focalseg.networks.unet import UNetConfig
+from focalseg.networks.building import NetworkConfig
 from focalseg.training.run import RunConfig
 from focalseg.yaml_files import write_yaml
 
@@ -32,6 +32,7 @@ def make_arm(dice: float, modules: int) -> dict[str, Any]:
         "dice": dice, "low": dice - 0.02, "high": dice + 0.02, "iou": 0.7, "precision": 0.8, "recall": 0.9,
         "modules": modules, "parameters": 27705 + modules, "flops": 49545216, "seconds": 12.78, "trainings": 2,
         "cases": 8, "groups": 8, "both_empty": 1, "one_empty": 2, "dice_per_training": [dice - 0.01, dice + 0.01],
+        "dice_per_label": {"foreground": dice},
     }  # fmt: skip
 
 
@@ -54,8 +55,8 @@ def describe_placement() -> dict[str, Any]:
 
 
 def write_config(folder: Path, data: str, seed: int, attention: dict[str, str]) -> None:
-    preparation = Preparation(height=16, width=16, mean=(1.0,), standard_deviation=(1.0,))
-    network = UNetConfig(in_channels=1, widths=WIDTHS)
+    preparation = Preparation(size=(16, 16), mean=(1.0,), standard_deviation=(1.0,))
+    network = NetworkConfig(in_channels=1, arguments={"widths": list(WIDTHS)})
     config = RunConfig(data=data, seed=seed, preparation=preparation, network=network, attention=attention)
     (folder / "config.yaml").write_text(write_yaml(config), encoding="utf-8")
 
@@ -75,11 +76,12 @@ def write_examples(path: Path, names: list[str]) -> None:
     generator = np.random.default_rng(0)
     arrays: dict[str, Any] = {"names": np.array(names)}
     for number in range(len(names)):
-        mask = np.zeros((16, 24), dtype=bool)
-        mask[4:10, 6 : 12 + number] = True
+        mask = np.zeros((16, 24), dtype=np.uint8)
+        mask[4:10, 6 : 12 + number] = 1
         arrays[f"image_{number}"] = generator.integers(0, 255, (1, 16, 24), dtype=np.uint8)
         arrays[f"mask_{number}"], arrays[f"placed_{number}"] = mask, mask
         arrays[f"none_{number}"] = np.roll(mask, 3, axis=1) & mask
+        arrays[f"dice_placed_{number}"], arrays[f"dice_none_{number}"] = np.array(1.0), np.array(0.625)
     np.savez_compressed(path, **arrays)
 
 
@@ -119,8 +121,8 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
         layout = {site: values[0] for site, values in SITES.items()} if attention else {}
         write_config(folder, name, 5, layout)
         write_metrics(folder, 5, layout)
-        rows = ["case,group,part,dice,iou,precision,recall,true_pixels,predicted_pixels"]
-        rows += [f"{name} {i},group_{i // 2},{part},0.{8 - i},0.5,0.6,0.7,{100 + i},{90 + i}"
+        rows = ["case,group,part,label,dice,iou,precision,recall,true_pixels,predicted_pixels"]
+        rows += [f"{name} {i},group_{i // 2},{part},foreground,0.{8 - i},0.5,0.6,0.7,{100 + i},{90 + i}"
                  for part in ("validation", "test") for i in range(6)]  # fmt: skip
         (folder / "cases.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
         result = {"modules": len(layout), "parameters": 29438, "flops": 50345216, "seconds": 35.9}

@@ -51,11 +51,23 @@ def test_an_image_with_pixels_that_are_no_numbers_becomes_a_picture() -> None:
     assert encode_image(image, (5, 5)).startswith("data:image/png;base64,")
 
 
-def test_a_large_case_is_shrunk_and_scored_at_its_own_size() -> None:
-    mask = np.zeros((600, 900), dtype=bool)
-    mask[:, :1] = True
-    picture = draw_examples(
-        [Example(name="a", image=np.zeros((1, 600, 900), np.uint8), mask=mask, predictions={"none": mask})]
-    )[0]
+def test_a_large_case_is_shrunk() -> None:
+    mask = np.zeros((600, 900), dtype=np.uint8)
+    mask[:, :1] = 1
+    image = np.zeros((1, 600, 900), np.uint8)
+    picture = draw_examples([Example(name="a", image=image, mask=mask, predictions={"none": mask}, dice={"none": 1.0})])[0]
     assert (picture.width, picture.height) == (384, 256)
     assert picture.panels[0].dice == 1
+
+
+def test_every_label_has_an_outline_of_its_own_and_the_dice_is_that_of_the_whole_case() -> None:
+    mask = np.random.default_rng(5).integers(0, 4, (11, 13)).astype(np.uint8)
+    predicted = np.where(mask == 2, 0, mask).astype(np.uint8)
+    image = np.zeros((1, 11, 13), np.float32)
+    example = Example(name="a", image=image, mask=mask, predictions={"run": predicted}, dice={"run": 0.25}, slices=(4, 9))
+    picture = draw_examples([example], labels=3)[0]
+    panel = picture.panels[0]
+    for label in (1, 2, 3):
+        assert np.array_equal(fill_outline(panel.outlines[label - 1], mask.shape), predicted == label)
+    assert (panel.outlines[1], panel.dice, picture.slices) == ("", 0.25, (4, 9))
+    assert picture.truth == "".join(trace_outline(mask == label) for label in (1, 2, 3))

@@ -11,14 +11,15 @@ from PIL import Image
 
 from focalseg.data.reading import read_dataset
 from focalseg.errors import SettingError
-from focalseg.evaluation.metrics import measure_overlap
+from focalseg.evaluation.metrics import measure_labels, measure_overlap
 from focalseg.inference.prediction import predict_mask
 from focalseg.placement.evidence import Evidence, SiteEvidence
 from focalseg.placement.sites import attention_sites
 from focalseg.study import place as place_module
 from focalseg.study.lean import load_lean
 from focalseg.study.place import place
-from focalseg.study.runs import CaseScore, RunResult, read_cases, read_evidence, read_scores
+from focalseg.study.runs import RunResult, read_cases, read_evidence
+from focalseg.study.scores import CaseScore, read_scores
 from focalseg.training.run import build_network
 
 
@@ -84,7 +85,7 @@ def test_the_verdict_rests_on_paired_test_scores_alone(placed):
 
     def dice(arm, seed):
         scores = read_scores(out / "runs" / arm / "fold_0" / f"seed_{seed}" / "cases.csv")
-        return {score.case: score.overlap.dice for score in scores if score.part == "test"}
+        return {score.case: score.dice for score in scores if score.part == "test"}
 
     split = json.loads((out / "splits.json").read_text())["folds"][0]
     differences = [dice("placed", seed)[case] - dice("none", seed)[case] for seed in (5, 6) for case in split["test"]]
@@ -110,8 +111,8 @@ def test_the_lean_network_loads_and_predicts_what_was_scored(placed):
     dataset = read_dataset(config.data)
     for score in scored:
         case = dataset.read_case(dataset.names.index(score.case))
-        overlap = measure_overlap(predict_mask(network, config.preparation, case.image), case.mask)
-        assert overlap.dice == pytest.approx(score.overlap.dice, abs=1e-6)
+        overlap = measure_labels(predict_mask(network, config.preparation, case.image), case.mask, 1)[0]
+        assert overlap.dice == pytest.approx(score.dice, abs=1e-6)
     assert "U-Net, widths 4-8" in (out / "lean" / "README.md").read_text()
 
 
@@ -184,7 +185,7 @@ def test_a_collapsed_probe_does_not_water_the_evidence_down(make_folder, tiny_se
 def test_a_training_that_predicts_nothing_is_seen_as_collapsed():
     def result(*areas):
         scores = tuple(
-            CaseScore(case=str(number), group="g", part="validation", overlap=measure_overlap(predicted, true))
+            CaseScore(case=str(number), group="g", part="validation", overlaps={"foreground": measure_overlap(predicted, true)})
             for number, (predicted, true) in enumerate(areas)
         )
         return RunResult(modules=0, parameters=1, flops=1, seconds=1, scores=scores)
@@ -235,7 +236,7 @@ def test_grey_images_of_different_sizes_are_scored_at_their_own_size(tmp_path, t
         Image.fromarray(mask).save(tmp_path / "data" / "masks" / f"c{number}.png")
     place(str(tmp_path / "data"), tmp_path / "out", tiny_settings, device="cpu", workers=1)
     for path in (tmp_path / "out").rglob("cases.csv"):
-        assert all(score.overlap.true_pixels == pixels[score.case] for score in read_scores(path))
+        assert all(score.true_pixels == pixels[score.case] for score in read_scores(path))
 
 
 def test_a_fresh_network_of_the_placed_arm_shares_the_host_with_the_plain_one(placed):

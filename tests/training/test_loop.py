@@ -15,7 +15,7 @@ from focalseg.data.batches import augment
 from focalseg.data.preparation import Preparation
 from focalseg.errors import SettingError
 from focalseg.losses.unified_focal import UnifiedFocalConfig, UnifiedFocalLoss
-from focalseg.networks.unet import UNetConfig
+from focalseg.networks.building import NetworkConfig
 from focalseg.placement.gammas import read_gammas
 from focalseg.training.checkpoint import load_checkpoint
 from focalseg.training.loop import CHECKPOINT, METRICS, StopRequested, TrainingData, train
@@ -25,8 +25,8 @@ from focalseg.training.run import RunConfig, TrainingConfig, build_network
 CONFIG = RunConfig(
     data="none",
     seed=5,
-    preparation=Preparation(height=16, width=16, mean=(0.0,), standard_deviation=(1.0,)),
-    network=UNetConfig(in_channels=1, widths=(4, 8), dropout=0.2),
+    preparation=Preparation(size=(16, 16), mean=(0.0,), standard_deviation=(1.0,)),
+    network=NetworkConfig(in_channels=1, arguments={"widths": [4, 8], "dropout": 0.2}),
     attention={"encoder.0": "se", "skip.0": "ag"},
     training=TrainingConfig(steps=20, batch_size=4, validate_every=7, log_every=2),
 )
@@ -107,6 +107,43 @@ def test_closeness_measured_once_and_moved_is_the_closeness_of_the_moved_masks(s
         assert torch.equal(carried, loss.measure_closeness(moved.unsqueeze(1), classes=1)[:, 0])
 
 
+VOLUMES = replace(
+    BOUNDARY,
+    labels=("head", "tail"),
+    preparation=Preparation(size=(6, 8, 8), mean=(0.0,), standard_deviation=(1.0,)),
+    network=NetworkConfig(spatial_dims=3, in_channels=1, classes=3, arguments={"widths": [4, 8]}),
+    training=replace(BOUNDARY.training, steps=120),
+)
+
+
+def make_volumes():
+    generator = torch.Generator().manual_seed(0)
+    masks = torch.randint(0, 3, (14, 3, 4, 4), generator=generator).to(torch.uint8)
+    masks = masks.repeat_interleave(2, 1).repeat_interleave(2, 2).repeat_interleave(2, 3)
+    images = masks[:, None] * 2.0 + torch.randn(14, 1, 6, 8, 8, generator=generator) * 0.2
+    return TrainingData(
+        train_images=images[:10], train_masks=masks[:10], validation_images=images[10:], validation_masks=masks[10:]
+    )
+
+
+def test_volumes_with_several_labels_are_learned_and_resumed_to_the_same_bits(tmp_path):
+    whole = train(VOLUMES, make_volumes(), tmp_path / "whole", device="cpu")
+    with pytest.raises(StopRequested):
+        train(VOLUMES, make_volumes(), tmp_path / "parts", device="cpu", should_stop=StopAfter(9))
+    resumed = train(VOLUMES, make_volumes(), tmp_path / "parts", device="cpu")
+    assert_same_bits(state_of(whole), state_of(resumed))
+    assert whole.measure_validation_dice() > 0.9
+
+
+def test_closeness_of_every_label_is_moved_with_the_labels():
+    data, loss = make_volumes(), UnifiedFocalLoss.from_config(BOUNDARY.loss)
+    closeness = loss.measure_closeness(data.train_masks.unsqueeze(1), classes=3)
+    assert closeness.shape == (10, 3, 6, 8, 8)
+    for step in range(3):
+        _, moved, carried = augment(torch.zeros(10, 1, 6, 8, 8), data.train_masks, closeness, seed=3, step=step)
+        assert torch.equal(carried, loss.measure_closeness(moved.unsqueeze(1), classes=3))
+
+
 def test_a_loss_of_an_image_each_is_no_training():
     with pytest.raises(SettingError) as raised:
         replace(CONFIG, loss=UnifiedFocalConfig(reduction="none"))
@@ -149,7 +186,9 @@ def test_the_global_random_state_is_left_alone(tmp_path):
 
 
 def test_training_learns_an_easy_task_and_logs_every_gamma(tmp_path):
-    config = replace(CONFIG, network=replace(CONFIG.network, dropout=0.0), training=replace(CONFIG.training, steps=120))
+    config = replace(
+        CONFIG, network=replace(CONFIG.network, arguments={"widths": [4, 8]}), training=replace(CONFIG.training, steps=120)
+    )
     run = train(config, make_data(), tmp_path, device="cpu")
     rows = read_metrics(tmp_path / METRICS)
     assert [int(row["step"]) for row in rows if row["validation_dice"]] == [*range(7, 120, 7), 120]

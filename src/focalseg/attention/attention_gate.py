@@ -1,50 +1,44 @@
 """Attention Gate: coefficients that vary over space, steered by features from below."""
 
-from typing import Self
+from typing import Any, Self
 
-import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from focalseg.attention.gate import Gate
-from focalseg.errors import ShapeError
-from focalseg.layers import CONVOLUTIONS, LINEAR_INTERPOLATIONS
+from focalseg.attention.gate import MINIMUM_HIDDEN_CHANNELS, STARTING_BIAS, Gate, SiteShape
+from focalseg.attention.gating_signal import check_site_has_signal, require_signal, resample
+from focalseg.layers import CONVOLUTIONS
 
 
 class AttentionGate(Gate):
     """Additive grid gate of Oktay et al. 2018, "Attention U-Net" (section 2.2, additive attention with a grid signal).
 
     log a = logsigmoid(upsample(psi(relu(W_x x + W_g g + b_g)) + b_psi)), x the features of a skip, g the features one
-    level below. W_x strides to the grid of g. Oktay et al. upsample a; we upsample its logit, which keeps the
-    logarithm exact where a gate is almost shut.
+    level below. W_x strides to the grid of g; where the host rounded that grid otherwise, W_g g is resampled to it.
+    Oktay et al. upsample a; we upsample its logit, which keeps the logarithm exact where a gate is almost shut. Their code
+    goes on with a convolution and a norm of the product, which belong to the host and would break gamma = 0.
+    The hidden layer has half as many channels as the features, at least four, so that narrow skips keep a working gate.
     """
 
     needs_gating_signal = True
+    varies_over = "space"
 
-    def __init__(self, channels: int, gating_channels: int, *, spatial_dims: int, stride: int = 2) -> None:
+    def __init__(self, channels: int, gating_channels: int, *, stride: tuple[int, ...]) -> None:
         super().__init__()
-        convolution = CONVOLUTIONS[spatial_dims]
-        hidden = max(channels // 2, 1)
+        convolution: type[Any] = CONVOLUTIONS[len(stride)]
+        hidden = max(channels // 2, MINIMUM_HIDDEN_CHANNELS)
         self.project_features = convolution(channels, hidden, kernel_size=stride, stride=stride, bias=False)
         self.project_signal = convolution(gating_channels, hidden, kernel_size=1)
         self.score = convolution(hidden, 1, kernel_size=1)
-        self.interpolation = LINEAR_INTERPOLATIONS[spatial_dims]
+        nn.init.constant_(self.project_signal.bias, STARTING_BIAS)
 
     @classmethod
-    def for_site(cls, *, channels: int, gating_channels: int, spatial_dims: int) -> Self:
-        """For a skip whose gating signal lies one level below."""
-        return cls(channels, gating_channels, spatial_dims=spatial_dims)
+    def for_site(cls, shape: SiteShape) -> Self:
+        """For a skip; the stride is that between its grid and its gating signal's."""
+        check_site_has_signal(cls, shape)
+        return cls(shape.channels, shape.gating_channels, stride=shape.gating_stride)
 
-    def forward(self, features: Tensor, gating_signal: Tensor | None = None) -> Tensor:
-        """(B, C, *spatial) and signal (B, G, *coarser) -> log-coefficients (B, 1, *spatial)."""
-        if gating_signal is None:
-            raise ShapeError("An attention gate needs the gating signal, features of the level below; none was given.")
+    def compute_logits(self, features: Tensor, gating_signal: Tensor | None = None) -> tuple[Tensor, ...]:
+        """(B, C, *spatial) and signal (B, G, *coarser) -> one logit a pixel (B, 1, *spatial)."""
         projected = self.project_features(features)
-        signal = self.project_signal(gating_signal)
-        if projected.shape != signal.shape:
-            raise ShapeError(
-                f"The gating signal {tuple(gating_signal.shape)} does not lie on the strided grid of the features "
-                f"{tuple(features.shape)}; expected spatial shape {tuple(projected.shape[2:])}."
-            )
-        logit = self.score((projected + signal).relu())
-        logit = F.interpolate(logit, size=features.shape[2:], mode=self.interpolation, align_corners=False)
-        return F.logsigmoid(logit)
+        signal = resample(self.project_signal(require_signal(self, gating_signal)), tuple(projected.shape[2:]))
+        return (resample(self.score((projected + signal).relu()), tuple(features.shape[2:])),)

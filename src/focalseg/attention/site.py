@@ -1,36 +1,53 @@
 """A site: the only place where features are multiplied by coefficients, and the only owner of a gamma."""
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
 
 from focalseg.attention.gate import Gate
 from focalseg.errors import SettingError, ShapeError
-from focalseg.focal import focal
+from focalseg.focal import at_least_float32, focal
 
 
-class AttentionSite(nn.Module):
-    """y = x * F(gate(x, g), gamma): gamma 0 is the host to the bit, 1 the plain module, large shuts the path.
+class FocalSite(nn.Module, ABC):
+    """What every site has: gamma, and two ways of not applying its coefficients.
 
-    gamma is one learnable scalar, >= 0 (`project_gammas` keeps it there during training).
-    `removed` holds the constant that stands in for the coefficients while the cost of removal is measured.
+    gamma is one learnable scalar, >= 0 (`project_gammas` keeps it there during training). `enabled`: a site that is not lets
+    everything through as if it were not there. `removed` holds the constant that stands in for the coefficients while the
+    cost of removal is measured.
     """
 
-    def __init__(self, gate: Gate, *, gamma: float = 1.0) -> None:
+    def __init__(self, *, gamma: float = 1.0) -> None:
         super().__init__()
         if not 0 <= gamma < float("inf"):
             raise SettingError(f"gamma was {gamma}; the focal exponent of a site is a finite number >= 0.")
-        self.gate = gate
         self.gamma = nn.Parameter(torch.tensor(float(gamma)))
+        self.enabled = True
         self.removed: Tensor | None = None
+
+    @abstractmethod
+    def compute_coefficients(self, features: Tensor, gating_signal: Tensor | None = None) -> Tensor:
+        """What the features are multiplied by, in [0, 1], float32, broadcasting to the features."""
+
+
+class AttentionSite(FocalSite):
+    """y = x * F(gate(x, g), gamma): gamma 0 is the host to the bit, 1 the plain module, large shuts the path."""
+
+    def __init__(self, gate: Gate, *, gamma: float = 1.0) -> None:
+        super().__init__(gamma=gamma)
+        self.gate = gate
 
     def forward(self, features: Tensor, gating_signal: Tensor | None = None) -> Tensor:
         """(B, C, *spatial) -> the same shape and dtype."""
+        if not self.enabled:
+            return features
         if self.removed is not None:
             return features * self.removed.to(features)
         return features * self.compute_coefficients(features, gating_signal).to(features.dtype)
 
     def compute_coefficients(self, features: Tensor, gating_signal: Tensor | None = None) -> Tensor:
-        """What the features are multiplied by, in [0, 1], float32, broadcasting to the features."""
+        """F(gate(x, g), gamma), in [0, 1], float32, broadcasting to the features."""
         log_coefficients = self.gate(features, gating_signal)
         if log_coefficients.ndim != features.ndim:
             raise ShapeError(
@@ -38,3 +55,24 @@ class AttentionSite(nn.Module):
                 f"for features {tuple(features.shape)}; a gate returns a shape that broadcasts to its features."
             )
         return focal(log_coefficients, self.gamma)
+
+
+class OwnGateSite(FocalSite):
+    """Makes a gate that the host brought along focal: a becomes F(log a, gamma), and the host multiplies by it.
+
+    a is the output of the host's own sigmoid, so the logarithm is taken of a clamped to the smallest normal number of
+    float32. gamma 1 is the host, gamma 0 the host with this gate open.
+    """
+
+    def forward(self, features: Tensor, gating_signal: Tensor | None = None) -> Tensor:
+        """The host's coefficients, any shape, in [0, 1] -> the same shape and dtype."""
+        if not self.enabled:
+            return features
+        if self.removed is not None:
+            return self.removed.to(features).expand_as(features)
+        return self.compute_coefficients(features, gating_signal).to(features.dtype)
+
+    def compute_coefficients(self, features: Tensor, gating_signal: Tensor | None = None) -> Tensor:  # noqa: ARG002
+        """F(log a, gamma) of the host's coefficients a, float32."""
+        coefficients = at_least_float32(features)
+        return focal(coefficients.clamp(min=torch.finfo(torch.float32).tiny, max=1).log(), self.gamma)

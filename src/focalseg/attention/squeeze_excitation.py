@@ -2,13 +2,9 @@
 
 from typing import Self
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from focalseg.attention.gate import Gate
-
-MINIMUM_HIDDEN_CHANNELS = 4
-STARTING_BIAS = 0.5
+from focalseg.attention.gate import MINIMUM_HIDDEN_CHANNELS, STARTING_BIAS, Gate, SiteShape
 
 
 class SqueezeExcitation(Gate):
@@ -18,21 +14,30 @@ class SqueezeExcitation(Gate):
     The hidden layer has channels / reduction units, at least four, so that narrow stages keep a working gate.
     """
 
+    varies_over = "channels"
+
     def __init__(self, channels: int, *, reduction: int = 16) -> None:
         super().__init__()
         hidden = max(channels // reduction, MINIMUM_HIDDEN_CHANNELS)
         self.squeeze = nn.Linear(channels, hidden)
         self.excite = nn.Linear(hidden, channels)
-        # With few hidden units all of them may start below 0 on every image, and a gate that starts dead stays a constant.
         nn.init.constant_(self.squeeze.bias, STARTING_BIAS)
 
     @classmethod
-    def for_site(cls, *, channels: int, gating_channels: int, spatial_dims: int) -> Self:  # noqa: ARG003
+    def for_site(cls, shape: SiteShape) -> Self:
         """Any site will do: the mean over space needs no signal and no number of axes."""
-        return cls(channels)
+        return cls(shape.channels)
 
-    def forward(self, features: Tensor, gating_signal: Tensor | None = None) -> Tensor:  # noqa: ARG002
-        """(B, C, *spatial) -> log-coefficients (B, C, 1, ...)."""
-        context = features.flatten(2).mean(dim=2)
-        log_coefficients = F.logsigmoid(self.excite(self.squeeze(context).relu()))
-        return log_coefficients.reshape(*context.shape, *(1,) * (features.ndim - 2))
+    def compute_logits(self, features: Tensor, gating_signal: Tensor | None = None) -> tuple[Tensor, ...]:  # noqa: ARG002
+        """(B, C, *spatial) -> one logit a channel (B, C, 1, ...)."""
+        return (along_channels(self.score(features.flatten(2).mean(dim=2)), features),)
+
+    def score(self, descriptor: Tensor) -> Tensor:
+        """W2 relu(W1 z + b1) + b2 of a descriptor z, (B, C) -> (B, C)."""
+        logit: Tensor = self.excite(self.squeeze(descriptor).relu())
+        return logit
+
+
+def along_channels(values: Tensor, features: Tensor) -> Tensor:
+    """(B, C) -> (B, C, 1, ...) with as many axes as the features, so that it broadcasts to them."""
+    return values.reshape(*values.shape, *(1,) * (features.ndim - 2))

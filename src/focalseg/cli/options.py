@@ -19,6 +19,10 @@ Assignments = Annotated[
     list[str],
     typer.Option("--set", metavar="NAME=VALUE", help="A setting, such as training.steps=500; may be repeated."),
 ]
+Network = Annotated[
+    str | None,
+    typer.Option("--network", help="unet (default), monai:DynUNet and the like, or package.module:function of your own."),
+]
 Seed = Annotated[
     int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="The first seed; arms and repetitions count up from it.")
 ]
@@ -29,12 +33,15 @@ Workers = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
 
 
-def read_settings(preset: str, config: Path | None, assignments: list[str], *changes: dict[str, Any]) -> "Settings":
-    """The preset, then the file, then --set: later ones on top."""
+def read_settings(
+    preset: str, config: Path | None, assignments: list[str], *changes: dict[str, Any], network: str | None = None
+) -> "Settings":
+    """The preset, then the file, then --set, then --network: later ones on top."""
     from focalseg.study.presets import build_settings
     from focalseg.yaml_files import parse_assignments, read_yaml
 
-    return build_settings(preset, *changes, read_yaml(config) if config else {}, parse_assignments(assignments))
+    named = {} if network is None else {"network": {"name": network}}
+    return build_settings(preset, *changes, read_yaml(config) if config else {}, parse_assignments(assignments), named)
 
 
 def print_json(content: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from focalseg.cli.options import (
     Config,
     Data,
     Device,
+    Network,
     Out,
     Preset,
     Seed,
@@ -23,6 +24,7 @@ def place(
     data: Data,
     out: Out,
     preset: Preset = "quick",
+    network: Network = None,
     config: Config = None,
     set_: Assignments = [],  # noqa: B006 - typer copies it
     seed: Seed = 0,
@@ -31,18 +33,18 @@ def place(
     as_json: AsJson = False,
 ) -> None:
     """Find out whether attention helps on your data, which kind and where; ends with a lean network, a verdict and a report."""
-    settings = read_settings(preset, config, set_)
+    settings = read_settings(preset, config, set_, network=network)
     run_place(data, out, settings, seed=seed, device=device, workers=workers, as_json=as_json)
 
 
 def run_place(data: str, out: Path, settings: Any, *, seed: int, device: Device, workers: int | None, as_json: bool) -> None:
     """The job, then its report, then the answer on stdout."""
-    from focalseg.cli.progress import show_progress
+    from focalseg.cli.progress import show_note, show_progress
     from focalseg.report.page import write_report
     from focalseg.study.place import PLACEMENT
     from focalseg.study.place import place as run
 
-    result = run(data, out, settings, seed=seed, device=device, workers=workers, watch=show_progress)
+    result = run(data, out, settings, seed=seed, device=device, workers=workers, watch=show_progress, tell=show_note)
     page = write_report(out)
     if as_json:
         print_json(

@@ -17,6 +17,11 @@ POLL_SECONDS = 0.5
 PLAIN_LINE_SECONDS = 10.0
 
 
+def show_note(note: str) -> None:
+    """A line on stderr that a person should see before a long run starts."""
+    print(f"note: {note}", file=sys.stderr, flush=True)
+
+
 @contextmanager
 def show_progress(title: str, plans: Sequence[RunPlan]) -> Iterator[None]:
     """Shows, on stderr, the steps of all the runs until the block ends."""

@@ -4,9 +4,23 @@ from typing import Annotated
 
 import typer
 
-from focalseg.cli.options import AsJson, Assignments, Config, Data, Device, Out, Preset, Seed, print_json, read_settings
+from focalseg.cli.options import (
+    AsJson,
+    Assignments,
+    Config,
+    Data,
+    Device,
+    Network,
+    Out,
+    Preset,
+    Seed,
+    print_json,
+    read_settings,
+)
 
-Attention = Annotated[str, typer.Option("--attention", help="none, all, se, ag, or the path of a placement.json.")]
+Attention = Annotated[
+    str, typer.Option("--attention", help="none, all, a kind of gate (se, ag, eca, ...), or the path of a placement.json.")
+]
 
 
 def train(
@@ -14,6 +28,7 @@ def train(
     out: Out,
     attention: Attention = "none",
     preset: Preset = "quick",
+    network: Network = None,
     config: Config = None,
     set_: Assignments = [],  # noqa: B006 - typer copies it
     seed: Seed = 0,
@@ -21,15 +36,15 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train one network and score it on test data that it never saw."""
-    settings = read_settings(preset, config, set_)
-    from focalseg.cli.progress import show_progress
+    settings = read_settings(preset, config, set_, network=network)
+    from focalseg.cli.progress import show_note, show_progress
     from focalseg.report.page import write_report
     from focalseg.study.single import train_one
 
-    result = train_one(data, out, settings, attention=attention, seed=seed, device=device, watch=show_progress)
+    result = train_one(data, out, settings, attention=attention, seed=seed, device=device, watch=show_progress, tell=show_note)
     page = write_report(out)
     scores = result.scores_of("test")
-    dice = sum(score.overlap.dice for score in scores) / len(scores)
+    dice = sum(score.dice for score in scores) / len(scores)
     if as_json:
         counts = {"modules": result.modules, "parameters": result.parameters, "flops": result.flops, "seconds": result.seconds}
         print_json({"dice": dice, "cases": len(scores), **counts, "report": str(page)})

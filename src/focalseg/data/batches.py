@@ -19,22 +19,27 @@ def select_batch(count: int, batch_size: int, *, seed: int, step: int) -> Tensor
 
 
 def augment(images: Tensor, *maps: Tensor, seed: int, step: int) -> tuple[Tensor, ...]:
-    """images (B, C, H, W) float32 normalised: flips and quarter turns, brightness and contrast, a case each.
+    """images (B, C, *spatial) float32 normalised: flips and quarter turns, brightness and contrast, a case each.
 
-    maps (B, H, W), masks and what is measured on them, are moved with the images. Quarter turns are left out where height
-    and width differ. Returns the images and the maps.
+    maps (B, *spatial) or (B, K, *spatial), masks and what is measured on them, are moved with the images. Every axis may be
+    flipped; quarter turns are in the plane of the last two and left out where these differ in size. Returns the images and
+    the maps.
     """
+    spatial = tuple(range(2 - images.ndim, 0))
     generator = step_generator(seed, step, AUGMENTATION_STREAM)
     count = len(images)
-    flips = torch.rand((count, 2), generator=generator) < 0.5
-    turns = torch.randint(0, 4 if images.shape[-1] == images.shape[-2] else 1, (count,), generator=generator)
-    contrast = 1 + CONTRAST * (2 * torch.rand((count, 1, 1, 1), generator=generator) - 1)
-    brightness = BRIGHTNESS * (2 * torch.rand((count, 1, 1, 1), generator=generator) - 1)
+    flips = torch.rand((count, len(spatial)), generator=generator) < 0.5
+    square = len(spatial) > 1 and images.shape[-1] == images.shape[-2]
+    turns = torch.randint(0, 4 if square else 1, (count,), generator=generator)
+    a_case = (count, *(1,) * (images.ndim - 1))
+    contrast = 1 + CONTRAST * (2 * torch.rand(a_case, generator=generator) - 1)
+    brightness = BRIGHTNESS * (2 * torch.rand(a_case, generator=generator) - 1)
     moved = [torch.empty_like(values) for values in (images, *maps)]
     for case in range(count):
-        axes = [axis for axis, flip in zip((-2, -1), flips[case], strict=True) if flip]
+        axes = [axis for axis, flip in zip(spatial, flips[case], strict=True) if flip]
         for values, target in zip((images, *maps), moved, strict=True):
-            target[case] = values[case].flip(axes).rot90(int(turns[case]), (-2, -1))
+            flipped = values[case].flip(axes)
+            target[case] = flipped.rot90(int(turns[case]), (-2, -1)) if square else flipped
     return moved[0] * contrast.to(images.device) + brightness.to(images.device), *moved[1:]
 
 

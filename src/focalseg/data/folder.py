@@ -120,7 +120,7 @@ def read_image(path: Path) -> np.ndarray:
 
 
 def read_mask(path: Path) -> np.ndarray:
-    """(H, W) bool: above 127 where the mask goes up to 255, else where it is not 0.
+    """(H, W) uint8, 1 above 127 where the mask goes up to 255, else where it is not 0.
 
     Colours count by their strongest channel, transparent pixels as 0. Raises DataError for a mask of several labels.
     """
@@ -131,12 +131,12 @@ def read_mask(path: Path) -> np.ndarray:
             colours = np.asarray(file.convert("RGBA"))
             pixels = colours[..., :3].max(axis=2) * (colours[..., 3] > 0)
     if pixels.max(initial=0) == FULL:
-        return np.asarray(pixels > FULL // 2)
+        return np.asarray(pixels > FULL // 2).view(np.uint8)
     values = np.unique(pixels)
     if len(values) > 2 or (len(values) == 2 and values[0] != 0):
         shown = ", ".join(str(value) for value in values[:6]) + (" and more" if len(values) > 6 else "")
         raise DataError(f"{path}: holds the values {shown}; expected 0 and 255, or 0 and one other. Keep one label.")
-    return np.asarray(pixels != 0)
+    return np.asarray(pixels != 0).view(np.uint8)
 
 
 def read_size(path: Path) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from focalseg.data import cvc_clinicdb
 from focalseg.data.case import Dataset
+from focalseg.data.decathlon import DecathlonDataset, is_decathlon
 from focalseg.data.folder import FolderDataset, find_pairs
 from focalseg.data.phantoms.dataset import PHANTOMS, PREFIX, PhantomDataset
 from focalseg.errors import DataError, SettingError
@@ -21,7 +22,7 @@ def read_dataset(source: str) -> Dataset:
     return dataset
 
 
-def recognise_folder(folder: Path) -> FolderDataset:
+def recognise_folder(folder: Path) -> FolderDataset | DecathlonDataset:
     """The folder by its layout."""
     if not folder.exists():
         known = ", ".join(PREFIX + name for name in PHANTOMS)
@@ -32,11 +33,14 @@ def recognise_folder(folder: Path) -> FolderDataset:
         return cvc_clinicdb.read_official_release(folder)
     if cvc_clinicdb.is_plain_with_sequences(folder):
         return cvc_clinicdb.read_plain_with_sequences(folder)
+    if is_decathlon(folder):
+        return DecathlonDataset(folder)
     absent = [name for name in ("images", "masks") if not (folder / name).is_dir()]
     if absent:
         raise DataError(
             f"{folder}: has no {' and no '.join(f'{name}/' for name in absent)}; expected images/ and masks/ with files of the "
-            "same names (case_1.png in both). Make the folders or give another path."
+            "same names (case_1.png in both), or imagesTr/ and labelsTr/ with volumes (case_1.nii.gz). "
+            "Make the folders or give another path."
         )
     pairs = find_pairs(folder / "images", folder / "masks")
     return FolderDataset(str(folder), pairs, {name: name for name in pairs})

@@ -1,16 +1,14 @@
-"""Overlap of one predicted mask with the true one, per case."""
+"""Overlap of the predicted with the true mask of a case, label by label."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-THRESHOLD = 0.5
-"""A pixel is foreground where its probability is above this."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Overlap:
-    """Scores of one case, each in [0, 1], with the pixel counts they come from.
+    """Scores of one label of one case, each in [0, 1], with the pixel counts they come from.
 
     Both masks empty: every score is 1. One of them empty: every score is 0.
     """
@@ -37,6 +35,8 @@ def measure_overlap(predicted: np.ndarray, true: np.ndarray) -> Overlap:
     """predicted and true (*spatial) bool of one shape -> their Overlap."""
     if predicted.shape != true.shape:
         raise ValueError(f"The prediction has shape {predicted.shape} and the mask {true.shape}; they must be the same.")
+    if predicted.dtype != bool or true.dtype != bool:
+        raise ValueError(f"The masks are {predicted.dtype} and {true.dtype}; expected bool. Use measure_labels for labels.")
     both = int(np.count_nonzero(predicted & true))
     predicted_pixels, true_pixels = int(np.count_nonzero(predicted)), int(np.count_nonzero(true))
     nothing = predicted_pixels == true_pixels == 0
@@ -52,3 +52,16 @@ def measure_overlap(predicted: np.ndarray, true: np.ndarray) -> Overlap:
         true_pixels=true_pixels,
         predicted_pixels=predicted_pixels,
     )
+
+
+def measure_labels(predicted: np.ndarray, true: np.ndarray, labels: int) -> tuple[Overlap, ...]:
+    """predicted and true (*spatial) labels of one shape, 0 the background -> the Overlap of each label from 1 to labels."""
+    return tuple(measure_overlap(predicted == label, true == label) for label in range(1, labels + 1))
+
+
+def average_labels(overlaps: Sequence[Overlap], score: str) -> float:
+    """dice, iou, precision or recall of a case: the mean over its foreground labels.
+
+    A label that the case lacks counts like any other: 1 where nothing was predicted either, else 0.
+    """
+    return float(sum(getattr(overlap, score) for overlap in overlaps) / len(overlaps))

@@ -5,24 +5,30 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from focalseg.errors import ShapeError
-from focalseg.evaluation.metrics import THRESHOLD, measure_overlap
+from focalseg.errors import DataError
+from focalseg.evaluation.metrics import average_labels, measure_labels
+from focalseg.labels import choose_labels, count_labels
 
 Batch = tuple[Tensor, Tensor]
 
 
 @torch.no_grad()
 def score_batches(network: nn.Module, batches: Iterable[Batch]) -> list[float]:
-    """Dice of every case. batches: images (B, C, *spatial) as the network takes them, masks (B, *spatial) or (B, 1, *spatial).
+    """Dice of every case, the mean over its foreground labels.
 
-    The network is used in the mode it is in. Raises ShapeError for a network of several output channels.
+    batches: images (B, C, *spatial) as the network takes them, masks (B, *spatial) or (B, 1, *spatial): for one output channel
+    foreground where they are not 0, for more the labels. The network is used in the mode it is in. Raises DataError for a
+    label that the network has no channel for.
     """
     scores = []
     for images, masks in batches:
         logits = network(images)
-        if logits.shape[1] != 1:
-            raise ShapeError(f"The network has {logits.shape[1]} output channels; expected one, the logit of the foreground.")
-        predicted = torch.sigmoid(logits[:, 0].float()) > THRESHOLD
-        for prediction, mask in zip(predicted.cpu().numpy(), masks.bool().cpu().numpy(), strict=True):
-            scores.append(measure_overlap(prediction, mask.reshape(prediction.shape)).dice)
+        labels = count_labels(logits.shape[1])
+        truth = (masks.bool() if logits.shape[1] == 1 else masks).cpu()
+        if truth.max() > labels:
+            raise DataError(f"A mask holds the label {int(truth.max())}; the network tells 0 to {labels} apart.")
+        predicted = choose_labels(logits).cpu().numpy()
+        for prediction, mask in zip(predicted, truth.numpy(), strict=True):
+            overlaps = measure_labels(prediction, mask.reshape(prediction.shape), labels)
+            scores.append(average_labels(overlaps, "dice"))
     return scores

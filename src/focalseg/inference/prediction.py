@@ -3,21 +3,34 @@
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from focalseg.data.preparation import Preparation
-from focalseg.evaluation.metrics import THRESHOLD
+from focalseg.labels import choose_labels, compute_probabilities
+
+INTERPOLATIONS = {1: "linear", 2: "bilinear", 3: "trilinear"}
+"""By the number of spatial axes."""
 
 
-@torch.no_grad()
 def predict_probabilities(network: nn.Module, preparation: Preparation, image: np.ndarray) -> np.ndarray:
-    """image (C, H, W) as it was read -> probability of foreground (H, W) float32, interpolated back to the image's size."""
-    device = next(network.parameters()).device
-    network.eval()
-    logits = network(preparation.prepare_image(image)[None].to(device)).float()
-    return F.interpolate(logits, size=image.shape[1:], mode="bilinear", align_corners=False)[0, 0].sigmoid().cpu().numpy()
+    """image (C, *spatial) as it was read -> probabilities (K, *spatial) float32 at the image's size.
+
+    One channel: that of foreground, by sigmoid; more: of the background and every label, by softmax.
+    """
+    probabilities: np.ndarray = compute_probabilities(_predict_logits(network, preparation, image))[0].cpu().numpy()
+    return probabilities
 
 
 def predict_mask(network: nn.Module, preparation: Preparation, image: np.ndarray) -> np.ndarray:
-    """image (C, H, W) as it was read -> mask (H, W) bool, foreground where its probability is above THRESHOLD."""
-    return predict_probabilities(network, preparation, image) > THRESHOLD
+    """image (C, *spatial) as it was read -> labels (*spatial) uint8 at the image's size, 0 the background."""
+    mask: np.ndarray = choose_labels(_predict_logits(network, preparation, image))[0].cpu().numpy()
+    return mask
+
+
+@torch.no_grad()
+def _predict_logits(network: nn.Module, preparation: Preparation, image: np.ndarray) -> Tensor:
+    """(1, K, *spatial) float32, interpolated back to the image's size."""
+    device = next(network.parameters()).device
+    network.eval()
+    logits = network(preparation.prepare_image(image)[None].to(device)).float()
+    return F.interpolate(logits, size=image.shape[1:], mode=INTERPOLATIONS[image.ndim - 1], align_corners=False)

@@ -1,4 +1,4 @@
-"""The U-Net, with a named place for attention after every stage and on every skip."""
+"""The U-Net, with a named module for every stage and every skip: the places where attention may stand."""
 
 from dataclasses import dataclass, fields
 from typing import Literal, Self
@@ -16,15 +16,15 @@ Norm = Literal["batch", "instance", "group"]
 CHANNELS_PER_GROUP = 8
 
 
-class Passage(nn.Module):
-    """A place where attention may stand. Empty, it hands the features through; a site with the same call fills it."""
+class Skip(nn.Module):
+    """Hands the features of a level across. It is called with the features from below as well, which may steer attention."""
 
-    def forward(self, features: Tensor, gating_signal: Tensor | None = None) -> Tensor:  # noqa: ARG002 - the call of a site
+    def forward(self, features: Tensor, gating_signal: Tensor) -> Tensor:  # noqa: ARG002 - for attention that stands here
         return features
 
 
 class Stage(nn.Module):
-    """(convolution 3, norm, ReLU) twice, dropout, then a passage: attention stands after norm and activation."""
+    """(convolution 3, norm, ReLU) twice, then dropout. Attention stands after it, behind norm and activation."""
 
     def __init__(self, in_channels: int, out_channels: int, *, spatial_dims: int, norm: Norm, dropout: float) -> None:
         super().__init__()
@@ -38,12 +38,10 @@ class Stage(nn.Module):
         if dropout:
             layers.append(DROPOUTS[spatial_dims](dropout))
         self.layers = nn.Sequential(*layers)
-        self.passage: nn.Module = Passage()
-        self.out_channels = out_channels
 
     def forward(self, features: Tensor) -> Tensor:
-        passed: Tensor = self.passage(self.layers(features))
-        return passed
+        made: Tensor = self.layers(features)
+        return made
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +100,7 @@ class UNet(nn.Module):
         self.encoder = nn.ModuleList(stage(c, width) for c, width in zip([in_channels, *finer], finer, strict=False))
         self.pool = POOLS[spatial_dims](kernel_size=2)
         self.bottleneck = stage(finer[-1], coarsest)
-        self.skip = nn.ModuleList(Passage() for _ in levels)
+        self.skip = nn.ModuleList(Skip() for _ in levels)
         self.up = nn.ModuleList(convolution(widths[i + 1], widths[i], kernel_size=1) for i in levels)
         self.decoder = nn.ModuleList(stage(2 * width, width) for width in finer)
         self.head = convolution(widths[0], classes, kernel_size=1)

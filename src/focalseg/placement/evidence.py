@@ -7,13 +7,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from focalseg.attention import GATES
-from focalseg.attention.site import AttentionSite
+from focalseg.attention.site import FocalSite
 from focalseg.errors import SettingError, SiteError
 from focalseg.evaluation.scoring import Batch, score_batches
-from focalseg.placement.sites import attention_sites
-
-BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+from focalseg.layers import RUNNING_NORMS
+from focalseg.placement.sites import attention_sites, filled_sites
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,14 +54,14 @@ def gather_evidence(network: nn.Module, batches: Iterable[Batch], *, norm_batche
     filled = attention_sites(network)
     if not filled:
         raise SiteError("The network has no attention to gather evidence on; call instrument(network) and train it first.")
+    disabled = [name for name, site in filled.items() if not site.enabled]
+    if disabled:
+        raise SiteError(f"Attention is disabled at {', '.join(disabled)}; call enable_attention(network) first.")
     validation = list(batches)
     if not validation:
         raise SettingError("No validation batches were given; evidence needs at least one.")
     statistics_images = [images for images, _ in (validation if norm_batches is None else norm_batches)]
-    kinds = {kind: name for name, kind in GATES.items()}
-    foreign = [name for name, site in filled.items() if type(site.gate) not in kinds]
-    if foreign:
-        raise SiteError(f"The gates at {', '.join(foreign)} are of no kind in the catalogue; known are {', '.join(GATES)}.")
+    kinds = {name: gate for name, (_, gate) in filled_sites(network).items()}
     with kept_as_it_was(network):
         estimate_norms(network, statistics_images)
         constants, spreads = measure_coefficients(filled, network, validation)
@@ -76,7 +74,7 @@ def gather_evidence(network: nn.Module, batches: Iterable[Batch], *, norm_batche
             records.append(
                 SiteEvidence(
                     site=name,
-                    gate=kinds[type(site.gate)],
+                    gate=kinds[name],
                     gamma=float(site.gamma.detach()),
                     spread=spreads[name],
                     case_costs=tuple((whole - without).tolist()),
@@ -92,7 +90,7 @@ def gather_evidence(network: nn.Module, batches: Iterable[Batch], *, norm_batche
 
 @torch.no_grad()
 def measure_coefficients(
-    filled: dict[str, AttentionSite], network: nn.Module, batches: Sequence[Batch]
+    filled: dict[str, FocalSite], network: nn.Module, batches: Sequence[Batch]
 ) -> tuple[dict[str, Tensor], dict[str, float]]:
     """By site: the mean of the applied coefficients, (1, C or 1, 1, ...) float32, and their spread about it.
 
@@ -100,7 +98,7 @@ def measure_coefficients(
     """
     sums: dict[str, list[Tensor]] = {name: [] for name in filled}
 
-    def observe(name: str, site: AttentionSite, arguments: tuple[Tensor, ...]) -> None:
+    def observe(name: str, site: FocalSite, arguments: tuple[Tensor, ...]) -> None:
         coefficients = site.compute_coefficients(*arguments).cpu().double().transpose(0, 1).flatten(1)
         count = torch.full_like(coefficients[:, 0], coefficients.shape[1])
         sums[name].append(torch.stack([coefficients.sum(dim=1), coefficients.square().sum(dim=1), count]))
@@ -135,7 +133,7 @@ def score_cases(network: nn.Module, batches: Sequence[Batch], statistics_images:
 @torch.no_grad()
 def estimate_norms(network: nn.Module, images: Sequence[Tensor]) -> None:
     """Running mean and variance of every batch norm as the plain average over these batches, in place."""
-    norms = [module for module in network.modules() if isinstance(module, BATCH_NORMS)]
+    norms = [module for module in network.modules() if isinstance(module, RUNNING_NORMS)]
     norms = [norm for norm in norms if norm.track_running_stats]
     if not norms or not images:
         return

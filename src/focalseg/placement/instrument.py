@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from torch import nn
 
 from focalseg.attention import GATES
-from focalseg.attention.gate import Gate
-from focalseg.attention.site import AttentionSite
+from focalseg.attention.site import AttentionSite, FocalSite, OwnGateSite
 from focalseg.errors import SettingError, SiteError
+from focalseg.placement.attachment import arrange, attach, like_host, unwrap_to_fill
 from focalseg.placement.sites import Site, attention_sites, select_sites, sites
+
+OWN = "own"
+"""The kind of a gate that the host brought along and that became focal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,45 +23,72 @@ class Touched:
     gate: str
 
 
-def instrument(network: nn.Module, gates: Sequence[str] = ("se", "ag")) -> tuple[Touched, ...]:
+def instrument(
+    network: nn.Module, gates: Sequence[str] = ("se", "ag"), *, candidates: Sequence[Site] | None = None
+) -> tuple[Touched, ...]:
     """Puts a focal gate, in place, at every site that one of those kinds fits: with a gating signal on skips, else on stages.
 
-    Returns what was touched. Every exponent is a parameter named "...gamma". The host's weights and its output up to the
-    first gate are as before. Raises SettingError for an unknown kind and SiteError where attention already stands; a call
-    that raises leaves the network as it was.
+    candidates: what `sites` gave; for a network of a known family it may be left out. Gates that the host brought along
+    become focal whatever kinds are named. Returns what was touched. Every exponent is a parameter named "...gamma". The
+    host's weights and its output up to the first gate are as before. Raises SettingError for an unknown kind or two kinds
+    for one place, and SiteError where attention already stands; a call that raises leaves the network as it was.
     """
-    return fill_sites(network, plan_layout(network, gates))
+    candidates = sites(network) if candidates is None else candidates
+    return fill_sites(network, plan_layout(candidates, gates), candidates=candidates)
 
 
-def plan_layout(network: nn.Module, gates: Sequence[str]) -> dict[str, str]:
-    """Kind of gate by site, for every site that one of the kinds fits."""
+def plan_layout(candidates: Sequence[Site], gates: Sequence[str]) -> dict[str, str]:
+    """Kind of gate by site, for every candidate that one of the kinds fits."""
     if isinstance(gates, str) or not gates:
         raise SettingError(f"gates was {gates!r}; expected one or more of {', '.join(GATES)}, such as ('se', 'ag').")
-    chosen = {name: GATES[name] for name in gates}
-    return {
-        site.name: name
-        for site in sites(network)
-        for name, gate in chosen.items()
-        if gate.needs_gating_signal == (site.kind == "skip")
-    }
+    fitting: dict[bool, str] = {}
+    for name in gates:
+        needs_signal = GATES[name].needs_gating_signal
+        if needs_signal in fitting:
+            place = "skips" if needs_signal else "stages"
+            raise SettingError(f"gates names {fitting[needs_signal]!r} and {name!r}, both for {place}; expected one of them.")
+        fitting[needs_signal] = name
+    by_kind = {"stage": fitting.get(False), "skip": fitting.get(True), "own": OWN}
+    return {site.name: gate for site in candidates if (gate := by_kind[site.kind]) is not None}
 
 
-def fill_sites(network: nn.Module, layout: Mapping[str, str]) -> tuple[Touched, ...]:
-    """Puts the named kind of gate at each named site, in place, and returns what was touched. Raises as `instrument` does."""
-    chosen = select_sites(network, layout)
+def fill_sites(
+    network: nn.Module,
+    layout: Mapping[str, str],
+    *,
+    candidates: Sequence[Site] | None = None,
+    standardise: bool = False,
+) -> tuple[Touched, ...]:
+    """Puts the named kind of gate at each named site, in place, and returns what was touched. Raises as `instrument` does.
+
+    standardise: whether the gates bring their logits to mean 0 and variance 1 before the sigmoid (see `Gate`).
+    """
+    network = unwrap_to_fill(network)
+    candidates = sites(network) if candidates is None else candidates
+    chosen = select_sites(candidates, layout)
     occupied = [name for name in attention_sites(network) if name in layout]
     if occupied:
         raise SiteError(f"Attention already stands at {', '.join(occupied)}; take it out first or start from a plain network.")
-    parameter = next(network.parameters())
-    filled = [AttentionSite(build_gate(layout[site.name], site)) for site in chosen]
-    for site, attention in zip(chosen, filled, strict=True):
-        network.set_submodule(site.path, attention.to(device=parameter.device, dtype=parameter.dtype))
+    for site in chosen:
+        for port in site.ports:
+            port.find_module(network)
+    filled = [like_host(network, build_site(layout[site.name], site, standardise=standardise)) for site in chosen]
+    for site, module in zip(chosen, filled, strict=True):
+        attach(network, site, layout[site.name], module)
+    arrange(network, [site.name for site in candidates])
     return tuple(Touched(site=site.name, gate=layout[site.name]) for site in chosen)
 
 
-def build_gate(name: str, site: Site) -> Gate:
-    """The gate of that name, for the channels and axes of the site."""
-    kind = GATES[name]
-    if kind.needs_gating_signal and site.kind != "skip":
-        raise SiteError(f"The gate {name!r} needs a gating signal, which {site.name} does not have; put it on a skip.")
-    return kind.for_site(channels=site.channels, gating_channels=site.gating_channels, spatial_dims=site.spatial_dims)
+def build_site(gate: str, site: Site, *, standardise: bool = False) -> FocalSite:
+    """A site with the gate of that name, for what passes there."""
+    if (gate == OWN) != (site.kind == "own"):
+        holds = "holds a gate of the host's own" if site.kind == "own" else "has no gate of the host's own"
+        raise SiteError(f"{site.name} {holds}; the placement has {gate!r} there. Make the placement anew for this network.")
+    if gate == OWN:
+        return OwnGateSite()
+    kind = GATES[gate]
+    if kind.needs_gating_signal and not site.signal:
+        raise SiteError(f"The gate {gate!r} needs a gating signal, which {site.name} does not have; put it on a skip.")
+    built = kind.for_site(site.shape)
+    built.standardise = standardise
+    return AttentionSite(built)

@@ -1,34 +1,121 @@
-"""Doing what a placement says."""
+"""Doing what a placement says, and undoing what was added."""
 
 import copy
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
-from focalseg.attention import GATES
-from focalseg.errors import SiteError
-from focalseg.networks.unet import Passage
+from focalseg.errors import FocalsegError, SiteError
+from focalseg.placement.attachment import detach, unwrap
 from focalseg.placement.decision import Placement
 from focalseg.placement.instrument import fill_sites
-from focalseg.placement.sites import attention_sites, select_sites
+from focalseg.placement.ports import Port
+from focalseg.placement.sites import Site, attention_sites, filled_sites, select_sites, sites
 
 
-def apply_placement(network: nn.Module, placement: Placement) -> nn.Module:
+class Open(nn.Module):
+    """Stands where a gate of the host's own stood: open for good. argument: what it hands through; None: it gives ones."""
+
+    def __init__(self, argument: Port | None) -> None:
+        super().__init__()
+        self.argument = argument
+
+    def forward(self, *arguments: Any, **keywords: Any) -> Tensor:
+        """The argument (B, C, *spatial), or coefficients 1 that broadcast to what the gate was called with."""
+        if self.argument is not None:
+            return self.argument.read(arguments, keywords, None)
+        first: Tensor = next(iter([*arguments, *keywords.values()]))
+        return first.new_ones((1,) * first.ndim)
+
+
+def apply_placement(
+    network: nn.Module, placement: Placement, *, candidates: Sequence[Site] | None = None, standardise: bool = False
+) -> nn.Module:
     """A copy of the network with attention at the kept sites and nowhere else; the network itself is left as it was.
 
     Kept sites that already hold attention keep it, weights and gamma; kept sites that are empty get a fresh gate; all other
-    attention is gone. Where the gammas of the sites taken away are 0, the outputs are the same to the bit.
-    Raises SiteError for a site that the network does not have or that holds another kind of gate.
+    attention is gone, that of the host's own gates included. Where the gammas of the sites taken away are 0, the outputs are
+    the same to the bit. candidates: what `sites` gave; it may be left out where the network is of a known family or where
+    every kept site is filled. Raises SiteError for a site that the network does not have or that holds another kind of gate.
     """
-    select_sites(network, placement.layout)
-    for name, attention in attention_sites(network).items():
+    network = unwrap(network)
+    filled = filled_sites(network)
+    if candidates is None:
+        candidates = _find_candidates(network, filled, placement)
+    select_sites(candidates, placement.layout)
+    for name, (_, gate) in filled.items():
         planned = placement.layout.get(name)
-        if planned is not None and not isinstance(attention.gate, GATES[planned]):
-            raise SiteError(
-                f"{name} holds {type(attention.gate).__name__} where the placement has {planned!r}; start from a plain one."
-            )
+        if planned is not None and gate != planned:
+            raise SiteError(f"{name} holds {gate!r} where the placement has {planned!r}; start from a plain network.")
     lean = copy.deepcopy(network)
-    filled = attention_sites(lean)
-    for site in select_sites(lean, [name for name in filled if name not in placement.layout]):
-        lean.set_submodule(site.path, Passage())
-    fill_sites(lean, {name: gate for name, gate in placement.layout.items() if name not in filled})
+    for name in filled:
+        if name not in placement.layout:
+            detach(lean, name)
+    empty = {name: gate for name, gate in placement.layout.items() if name not in filled}
+    fill_sites(lean, empty, candidates=candidates, standardise=standardise)
+    open_own_gates(lean, candidates, kept=placement.layout)
     return lean
+
+
+def _find_candidates(network: nn.Module, filled: dict[str, tuple[Site, str]], placement: Placement) -> Sequence[Site]:
+    """The sites of the network's family, and the filled ones; those alone where the family is not known."""
+    named = {name: site for name, (site, _) in filled.items()}
+    try:
+        family = sites(network)
+    except FocalsegError:
+        if not named or not named.keys() >= placement.layout.keys():
+            raise
+        return tuple(named.values())
+    places = {site.features for site in named.values()}
+    others = {site.name: site for site in family if site.name in named or site.features not in places}
+    return tuple({**others, **named}.values())
+
+
+def open_own_gates(network: nn.Module, candidates: Sequence[Site], *, kept: Collection[str] = ()) -> None:
+    """Opens, in place and for good, every gate that the host brought along but those kept: no coefficients, no cost."""
+    for site in candidates:
+        if site.kind == "own" and site.name not in kept:
+            through = Port.parse(site.opens_to).resolve(network) if site.opens_to else None
+            network.set_submodule(through.path if through else site.features, Open(through))
+
+
+def remove_attention(network: nn.Module) -> None:
+    """Takes out everything that was added, in place: the host is back, to the bit. Raises SiteError where nothing was added."""
+    network = unwrap(network)
+    names = list(attention_sites(network))
+    if not names:
+        raise SiteError("The network has no attention to remove; call instrument(network) first.")
+    for name in names:
+        detach(network, name)
+
+
+def disable_attention(network: nn.Module) -> None:
+    """From now on every site lets everything through as if it were not there, until `enable_attention`. In place."""
+    _switch(network, enabled=False)
+
+
+def enable_attention(network: nn.Module) -> None:
+    """Every site acts again. In place."""
+    _switch(network, enabled=True)
+
+
+@contextmanager
+def without_attention(network: nn.Module) -> Iterator[None]:
+    """Inside, the network is the host; afterwards every site is enabled or not as it was before."""
+    before = {site: site.enabled for site in attention_sites(network).values()}
+    disable_attention(network)
+    try:
+        yield
+    finally:
+        for site, enabled in before.items():
+            site.enabled = enabled
+
+
+def _switch(network: nn.Module, *, enabled: bool) -> None:
+    filled = attention_sites(network)
+    if not filled:
+        raise SiteError("The network has no attention to enable or disable; call instrument(network) first.")
+    for site in filled.values():
+        site.enabled = enabled

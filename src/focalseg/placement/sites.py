@@ -1,50 +1,94 @@
-"""The candidate sites of a network: where attention may stand, and how it is put there and taken away."""
+"""The candidate sites of a network: where attention may stand, and what stands there."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from torch import nn
 
-from focalseg.attention.site import AttentionSite
+from focalseg.attention.gate import SiteShape
+from focalseg.attention.site import FocalSite
 from focalseg.catalogue import unknown_name_message
+from focalseg.configuration import CheckedConfig
 from focalseg.errors import SiteError
+from focalseg.placement.attachment import find_container
+from focalseg.placement.ports import Port
 
-SiteKind = Literal["stage", "skip"]
+SiteKind = Literal["stage", "skip", "own"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Site:
-    """A place for attention. `path` is the submodule that an AttentionSite replaces, `kind` what passes there.
+class Site(CheckedConfig):
+    """A place for attention, its ports in the language of `focalseg.placement.ports`.
 
-    A stage has features alone; a skip has a gating signal of `gating_channels` besides, from the level below.
+    kind: a stage has features alone, a skip a gating signal besides; own is a gate that the host brought along, whose
+    coefficients pass at `features`. signal: where the gating signal passes. added_at: where the host adds the skip to other
+    features instead of handing it to a module; empty where it does not. opens_to: for an own gate, the argument that its
+    module hands through once the gate is taken away, such as `attention:x`; empty where its coefficients become 1 instead.
+    shape: what passes, as an example showed.
     """
 
     name: str
     kind: SiteKind
-    path: str
-    channels: int
-    gating_channels: int
-    spatial_dims: int
+    features: str
+    shape: SiteShape
+    signal: str = ""
+    added_at: str = ""
+    opens_to: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.name or "/" in self.name:
+            raise SiteError(f"A site was named {self.name!r}; expected a name, without a slash. Name it anew.")
+
+    @property
+    def ports(self) -> tuple[Port, ...]:
+        """Every place that the site reads or writes, that of the features first."""
+        return tuple(Port.parse(text) for text in (self.features, self.signal, self.added_at) if text)
 
 
-def sites(network: nn.Module) -> tuple[Site, ...]:
-    """The candidate sites of a network, finest encoder stage first. Raises SiteError for a network of no known family."""
+def sites(
+    network: nn.Module,
+    image_shape: Sequence[int] | None = None,
+    *,
+    stages: Sequence[str] = (),
+    skips: Mapping[str, tuple[str, str]] | None = None,
+    own_gates: Mapping[str, str] | None = None,
+) -> tuple[Site, ...]:
+    """The candidate sites of a network, with the channels and sizes that a dry run on a copy finds.
+
+    Our U-Net and MONAI's UNet, BasicUNet, DynUNet, SegResNet and AttentionUnet are known. In any other network the person
+    names the places (the language is that of `focalseg.placement.ports`; a path may hold `*` for one part of it):
+    stages: places whose features are scaled, such as `layer1.*`; each is a site by that name.
+    skips: by a name of your own, (place of the skip, place of its gating signal), such as `("up1:1", "up1:0")`.
+    own_gates: by a name of your own, the module whose output is the coefficients of a gate that the network has already.
+    image_shape: (C, *spatial) of an image, without batch; where it is not given, one that fits the first convolution.
+
+    Raises SiteError for a network of no known family with nothing named, for a name that matches nothing, and for a place
+    where attention cannot stand (passed more than once or never, no features, a signal that comes too late).
+    """
     from focalseg.placement.hosts import find_sites  # the hosts build on this module
 
-    return find_sites(network)
+    return find_sites(network, image_shape, stages=stages, skips=skips or {}, own_gates=own_gates or {})
 
 
-def attention_sites(network: nn.Module) -> dict[str, AttentionSite]:
-    """The filled sites by name, in the order of `sites`."""
-    filled = {site.name: network.get_submodule(site.path) for site in sites(network)}
-    return {name: module for name, module in filled.items() if isinstance(module, AttentionSite)}
+def attention_sites(network: nn.Module) -> dict[str, FocalSite]:
+    """The filled sites by name, in the order they were found in."""
+    container = find_container(network)
+    return {} if container is None else {name: container.module(name) for name in container.gates}
 
 
-def select_sites(network: nn.Module, names: Iterable[str]) -> tuple[Site, ...]:
-    """The sites of those names. Raises SiteError for the first that the network does not have."""
-    known = {site.name: site for site in sites(network)}
-    for name in names:
+def filled_sites(network: nn.Module) -> dict[str, tuple[Site, str]]:
+    """Site and kind of gate by name, of the filled ones."""
+    container = find_container(network)
+    return {} if container is None else {name: (container.sites[name], gate) for name, gate in container.gates.items()}
+
+
+def select_sites(candidates: Iterable[Site], names: Iterable[str]) -> tuple[Site, ...]:
+    """The candidates of those names. Raises SiteError for the first that is not among them."""
+    known = {site.name: site for site in candidates}
+    chosen = list(names)
+    for name in chosen:
         if name not in known:
             raise SiteError(unknown_name_message("site", name, known))
-    return tuple(known[name] for name in names)
+    return tuple(known[name] for name in chosen)

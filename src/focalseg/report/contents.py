@@ -6,7 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from focalseg.evaluation.statistics import Estimate
-from focalseg.study.runs import CaseScore, RunResult
+from focalseg.networks.building import NetworkConfig
+from focalseg.placement.costs import CostTable
+from focalseg.study.runs import RunResult
+from focalseg.study.scores import CaseScore
 from focalseg.training.run import RunConfig
 
 Array = np.ndarray
@@ -44,6 +47,7 @@ class Arm:
     both_empty: int
     one_empty: int
     dice_per_training: tuple[float, ...]
+    dice_per_label: Mapping[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,17 +80,23 @@ class SplitSizes:
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """A test case with its predictions by arm. image (C, H, W); masks (H, W) bool."""
+    """A test case with its predictions by arm. image (C, H, W); masks (H, W) uint8 labels. dice: of the whole case, by arm.
+
+    slices: of a volume, which slice this is and how many there are.
+    """
 
     name: str
     image: Array
     mask: Array
     predictions: Mapping[str, Array]
+    dice: Mapping[str, float]
+    slices: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlacementContents:
-    """A folder of the main job. widths: channels a level, empty where no run's config is there to tell."""
+    """A folder of the main job. network: None where no run's config is there to tell. costs: of the network with all sites,
+    None in a folder made before costs were measured. dead_sites: left out before training, with the reason."""
 
     data: str
     outcome: str
@@ -96,7 +106,9 @@ class PlacementContents:
     all_minus_none: Estimate
     arms: tuple[Arm, ...]
     sites: tuple[SiteFinding, ...]
-    widths: tuple[int, ...]
+    network: NetworkConfig | None
+    costs: CostTable | None
+    dead_sites: Mapping[str, str]
     logs: Mapping[str, tuple[TrainingLog, ...]]
     split: SplitSizes | None
     examples: tuple[Example, ...]
@@ -107,6 +119,11 @@ class PlacementContents:
         """The sites where attention stays."""
         return tuple(finding for finding in self.sites if finding.kept)
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the foreground labels."""
+        return tuple(self.arms[0].dice_per_label)
+
     def arm(self, name: str) -> Arm:
         """The arm of that name, which reading made sure of."""
         return next(arm for arm in self.arms if arm.name == name)
@@ -114,14 +131,20 @@ class PlacementContents:
 
 @dataclass(frozen=True, kw_only=True)
 class RunContents:
-    """A folder of a single run."""
+    """A folder of a single run. costs: None without attention, and in a folder made before costs were measured."""
 
     config: RunConfig
     result: RunResult
     sites: tuple[SiteFinding, ...]
+    costs: CostTable | None
     log: TrainingLog
     examples: tuple[Example, ...]
     settings: str
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the foreground labels."""
+        return self.config.labels
 
     def scores_of(self, part: str) -> tuple[CaseScore, ...]:
         """Scores of the validation or the test cases."""

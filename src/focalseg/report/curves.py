@@ -2,7 +2,8 @@
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from html import escape
 from typing import Any
 
 import matplotlib as mpl
@@ -13,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from focalseg.report.contents import Array, Curve, SiteFinding, TrainingLog
+from focalseg.report.lettering import estimate_width, shorten
 
 POINTS_PER_INCH = 72
 WIDTH, HEIGHT = 400, 250
@@ -34,6 +36,12 @@ COLOURS = {
 """Stand-ins that matplotlib writes and `finish` replaces by the page's own colours of these names."""
 ARM_COLOURS = {"none": "plain", "all": "everywhere", "placed": "lean"}
 LEVEL_DASHES = ("-", "--", ":", "-.")
+LINE_COLOURS = ("encoder", "skip", "decoder", "bottleneck")
+MOST_NAMED = 24
+LABEL_PITCH, LABEL_ROOM = 1.12 * FONT_SIZE, 9.4
+"""Of names beside lines: from one to the next in units of the chart, and the room across in em, beside a list."""
+AXES_SHARE = 0.775
+"""Of the usual height of a chart that its axes take; in a higher one the margins stay as they are."""
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.size": FONT_SIZE,
@@ -48,26 +56,53 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def draw_gammas(log: TrainingLog, findings: Sequence[SiteFinding], highest: float) -> str:
-    """Paths of the exponents of one training, a line a site with its name at the end. highest: of the common axis."""
+def draw_gammas(log: TrainingLog, findings: Sequence[SiteFinding], highest: float, *, listed: bool = False) -> str:
+    """Paths of the exponents of one training, a line a site with its name at the end. highest: of the common axis.
+
+    listed: whether the sites are a plain list, whose lines are told apart by their place in it, or the parts of a U-Net.
+    """
     kept = {finding.site for finding in findings if finding.kept is not False}
+    curves = {finding.site: log.gammas[finding.site] for finding in findings if finding.site in log.gammas}
+    ends = {site: float(curve.values[-1]) for site, curve in curves.items() if curve.steps.size}
+    named = choose_named(ends, kept)
+    axes_height = max(AXES_SHARE * HEIGHT, LABEL_PITCH * len(named))
     with mpl.rc_context(STYLE):
-        figure, axes = start("training step", "gamma", right=0.775)
+        figure, axes = start("training step", "gamma", right=0.7 if listed else 0.775, axes_height=axes_height)
         axes.axhline(1.0, color=COLOURS["faint"], linewidth=0.8, linestyle=(0, (2, 2)))
-        ends: dict[str, float] = {}
-        for site, curve in log.gammas.items():
-            if not curve.steps.size:
+        texts: dict[str, str] = {}
+        labels: dict[str, tuple[str, str]] = {}
+        for place, finding in enumerate(findings):
+            site = finding.site
+            if site not in ends:
                 continue
-            family, _, level = site.partition(".")
-            dash = LEVEL_DASHES[int(level or 0) % len(LEVEL_DASHES)]
-            width = 2.0 if site in kept else 1.0
-            axes.plot(curve.steps, curve.values, color=COLOURS[family], linestyle=dash, linewidth=width)
-            ends[site] = float(curve.values[-1])
+            colour, dash = _choose_line(site, place, listed=listed)
+            axes.plot(
+                curves[site].steps, curves[site].values, color=colour, linestyle=dash, linewidth=2.0 if site in kept else 1.0
+            )
+            if site in named:
+                labels[site] = (f"name-of-site-{place}-", colour)
+                texts[labels[site][0]] = label_site(site, place) if listed else site
         axes.set_ylim(0, highest)
         axes.set_xlim(0, None)
         axes.margins(x=0)
-        _label_ends(axes, ends, kept, highest)
-        return finish(figure, f"gamma of every site over the steps of the training with seed {log.seed}")
+        gap = highest * LABEL_PITCH / axes_height
+        for site, end in spread_labels({site: ends[site] for site in labels}, gap, gap / 2, highest).items():
+            write_beside(axes, labels[site][0], end, labels[site][1], "bold" if site in kept else "normal")
+        return finish(figure, f"gamma of every site over the steps of the training with seed {log.seed}", texts)
+
+
+def choose_named(ends: Mapping[str, float], kept: Collection[str]) -> set[str]:
+    """The lines with their name beside them: all, or of very many the kept ones first, then those that end farthest from 1."""
+    ranked = sorted(ends, key=lambda site: (site not in kept, -abs(ends[site] - 1)))
+    return set(ranked[:MOST_NAMED])
+
+
+def label_site(site: str, place: int) -> str:
+    """What stands beside the line of a site: its name or, where that is too long, its number in the list and the name's end."""
+    if shorten(site, LABEL_ROOM) == site:
+        return site
+    number = f"{place + 1} "
+    return number + shorten(site, LABEL_ROOM - estimate_width(number))
 
 
 def draw_training(logs: Mapping[str, Sequence[TrainingLog]], quantity: str, title: str) -> str:
@@ -138,8 +173,11 @@ def spread_labels(wanted: Mapping[str, float], gap: float, low: float, high: flo
     return placed
 
 
-def finish(figure: Figure, label: str) -> str:
-    """The figure as an SVG element to stand in a page: named for a listener, without a size, ids of no use or addresses."""
+def finish(figure: Figure, label: str, texts: Mapping[str, str] | None = None) -> str:
+    """The figure as an SVG element to stand in a page: named for a listener, without a size, ids of no use or addresses.
+
+    texts: by its stand-in in the figure, a text from a file, which is no formula and no markup whatever it holds.
+    """
     buffer = io.BytesIO()
     nameless = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     with mpl.rc_context({"svg.hashsalt": label}):  # ids repeat from report to report and differ from chart to chart
@@ -152,14 +190,17 @@ def finish(figure: Figure, label: str) -> str:
     body = re.sub(r' id="(?:figure|axes|patch|matplotlib\.axis|xtick|ytick|line2d|text)_\d+"', "", body)
     for name, colour in COLOURS.items():
         body = body.replace(colour, f"var(--{name})")
+    for stand_in, shown in (texts or {}).items():
+        body = body.replace(f">{stand_in}<", f">{escape(shown)}<")
     return f'<svg class="chart" {view.group(0) if view else ""} role="img" aria-label="{label}">{body}'
 
 
-def start(across: str, up: str, *, right: float) -> tuple[Figure, Axes]:
+def start(across: str, up: str, *, right: float, axes_height: float = AXES_SHARE * HEIGHT) -> tuple[Figure, Axes]:
     """An empty chart with its axes named. right: where they end, as a share of the width."""
-    figure = Figure(figsize=(WIDTH / POINTS_PER_INCH, HEIGHT / POINTS_PER_INCH))
+    height = axes_height + (1 - AXES_SHARE) * HEIGHT
+    figure = Figure(figsize=(WIDTH / POINTS_PER_INCH, height / POINTS_PER_INCH))
     FigureCanvasSVG(figure)
-    axes = figure.add_axes((0.16, 0.185, right - 0.16, 0.775))
+    axes = figure.add_axes((0.16, 0.185 * HEIGHT / height, right - 0.16, axes_height / height))
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_xlabel(across)
     axes.set_ylabel(up)
@@ -167,16 +208,17 @@ def start(across: str, up: str, *, right: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _label_ends(axes: Axes, ends: Mapping[str, float], kept: set[str], highest: float) -> None:
-    gap = highest * 1.12 * FONT_SIZE / (0.775 * HEIGHT)
-    for site, height in spread_labels(ends, gap, gap / 2, highest).items():
-        weight = "bold" if site in kept else "normal"
-        write_beside(axes, site, height, COLOURS[site.partition(".")[0]], weight)
+def _choose_line(site: str, place: int, *, listed: bool) -> tuple[str, str]:
+    """Colour and dashes: by part and level in a U-Net, by the place in a list."""
+    part, _, level = (
+        (LINE_COLOURS[place % len(LINE_COLOURS)], "", place // len(LINE_COLOURS)) if listed else site.partition(".")
+    )
+    return COLOURS[part], LEVEL_DASHES[int(level or 0) % len(LEVEL_DASHES)]
 
 
 def _label_arms(axes: Axes, ends: Mapping[str, float]) -> None:
     low, high = axes.get_ylim()
-    gap = (high - low) * 1.15 * FONT_SIZE / (0.775 * HEIGHT)
+    gap = (high - low) * 1.15 * FONT_SIZE / (AXES_SHARE * HEIGHT)
     for arm, height in spread_labels(ends, gap, low, high).items():
         write_beside(axes, arm, height, COLOURS[ARM_COLOURS.get(arm, "lean")], "bold")
 

@@ -1,11 +1,14 @@
-"""The U-Net as a drawing: where its blocks, wires and bars stand. The template only puts the ink."""
+"""The network as a drawing: where its blocks, wires and bars stand. The template only puts the ink."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from focalseg.networks.building import NetworkConfig
 from focalseg.report.contents import SiteFinding
-from focalseg.report.wording import describe_gate, signed
+from focalseg.report.lettering import estimate_width, shorten
+from focalseg.report.sites import has_unet_sites
+from focalseg.report.wording import describe_gate, name_gate, signed
 
 WIDTH = 480.0
 """Of the drawing, in its own units. A letter is 12 of them high, and so 9 pixels on a telephone."""
@@ -17,28 +20,36 @@ NARROWEST, WIDEST = 24.0, 54.0
 TALLEST, SHRINK = 54.0, 0.82
 TRACK = 64.0
 MARK_WIDTH, MARK_HEIGHT = 104.0, 32.0
+DECODER_MARK_X = 371.0
 ONE = 1.0
 SMALLEST_SCALE = 1.5
+LETTER = 12.4
+"""Units an em, of the text in the drawing."""
+LIST_PITCH, LIST_TOP = 48.0, 6.0
+MOST_IN_A_COLUMN, COLUMN_GAP = 8, 26.0
+NUMBER_SIDE, NUMBER_GAP, GAMMA_ROOM = 26.0, 12.0, 42.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """A stage: a rectangle about its middle. channels: what it says inside, empty where unknown."""
+    """A rectangle about its middle. inside: what it says, the channels of a stage (empty where unknown) or a site's number."""
 
     x: float
     y: float
     width: float
     height: float
-    channels: str
+    inside: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
-    """A site: its name and, where a gate stands, the bar of its gamma. x, y: the upper left corner."""
+    """A site: its name and, where a gate stands, the bar of its gamma. x, y: the upper left corner. shown: the name as far
+    as there is room for it."""
 
     x: float
     y: float
     name: str
+    shown: str
     gate: str = ""
     gamma: float = 0.0
     length: float = 0.0
@@ -48,7 +59,10 @@ class Mark:
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
-    """All there is to draw. wires and arrows are SVG paths; one: where gamma = 1 lies along a bar."""
+    """All there is to draw. arrows: SVG paths; one: where gamma = 1 lies along a bar; image, mask: where they go in and out.
+
+    listed: whether this is a plain list of sites, which says nothing of what follows what and has no arrows, image or mask.
+    """
 
     width: float
     height: float
@@ -58,15 +72,63 @@ class Drawing:
     blocks: tuple[Block, ...]
     marks: tuple[Mark, ...]
     arrows: tuple[str, ...]
-    image: tuple[float, float]
-    mask: tuple[float, float]
     label: str
+    image: tuple[float, float] = (0.0, 0.0)
+    mask: tuple[float, float] = (0.0, 0.0)
+    listed: bool = False
 
 
-def draw_network(widths: Sequence[int], findings: Sequence[SiteFinding]) -> Drawing:
-    """A U-Net of these channels a level, finest first, with its sites. No widths: as deep as the sites' names tell."""
-    levels = len(widths) - 1 if widths else count_levels(findings)
-    scale = max([SMALLEST_SCALE, *(finding.gamma for finding in findings)])
+def draw_network(
+    network: NetworkConfig | None, findings: Sequence[SiteFinding], dead_sites: Mapping[str, str] | None = None
+) -> Drawing | None:
+    """The network with its sites: a U-Net where it is known to be one, and as deep as its sites tell; else a list of them.
+
+    network: None where no run is there to tell. dead_sites: those left out before training, with the reason. None where
+    nothing is known that could be drawn.
+    """
+    names = [*(finding.site for finding in findings), *(dead_sites or {})]
+    widths = network.widths if network else ()
+    if has_unet_sites(network, names) and (widths or _reaches_the_bottom(names)):
+        return draw_unet(widths, findings, dead_sites)
+    return draw_list(findings) if findings else None
+
+
+def draw_list(findings: Sequence[SiteFinding]) -> Drawing:
+    """The sites of any network in their order, numbered, in one column or two."""
+    columns = 1 if len(findings) <= MOST_IN_A_COLUMN else 2
+    rows = math.ceil(len(findings) / columns)
+    across = (WIDTH + COLUMN_GAP) / columns
+    left = NUMBER_SIDE + NUMBER_GAP
+    track = across - COLUMN_GAP - left - GAMMA_ROOM
+    scale = _find_scale(findings)
+    blocks, marks = [], []
+    for place, finding in enumerate(findings):
+        x, y = across * (place // rows), LIST_TOP + LIST_PITCH * (place % rows)
+        marks.append(_draw_mark(finding, x + left, y, track=track, scale=scale, room=track + GAMMA_ROOM))
+        middle = (x + NUMBER_SIDE / 2, y + MARK_HEIGHT / 2)
+        blocks.append(Block(x=middle[0], y=middle[1], width=NUMBER_SIDE, height=NUMBER_SIDE, inside=f"{place + 1}"))
+    return Drawing(
+        width=WIDTH,
+        height=LIST_TOP + LIST_PITCH * (rows - 1) + MARK_HEIGHT + BOTTOM,
+        track=track,
+        one=track * ONE / scale,
+        scale=scale,
+        blocks=tuple(blocks),
+        marks=tuple(marks),
+        arrows=(),
+        label=f"The sites of the network with the gamma of each: {_list_findings(findings)}.",
+        listed=True,
+    )
+
+
+def draw_unet(widths: Sequence[int], findings: Sequence[SiteFinding], dead_sites: Mapping[str, str] | None = None) -> Drawing:
+    """A U-Net of these channels a level, finest first, with its sites. No widths: as deep as the sites' names tell.
+
+    dead_sites: those left out before training, with the reason.
+    """
+    dead_sites = dead_sites or {}
+    levels = len(widths) - 1 if widths else count_levels([*(finding.site for finding in findings), *dead_sites])
+    scale = _find_scale(findings)
     rows = [_row(level, levels) for level in range(levels + 1)]
     columns = [(ENCODER_X, level) for level in range(levels)] + [(MIDDLE_X, levels)]
     columns += [(DECODER_X, level) for level in range(levels)]
@@ -77,17 +139,28 @@ def draw_network(widths: Sequence[int], findings: Sequence[SiteFinding]) -> Draw
         one=TRACK * ONE / scale,
         scale=scale,
         blocks=tuple(_draw_block(x, level, rows[level], widths) for x, level in columns),
-        marks=_draw_marks(findings, rows, scale),
+        marks=_draw_marks(findings, rows, scale, dead_sites),
         arrows=_draw_arrows(rows, [_block_width(level, widths) for level in range(levels + 1)], findings),
         image=(ENCODER_X, rows[0] - _block_height(0) / 2),
         mask=(DECODER_X, rows[0] - _block_height(0) / 2),
-        label=_describe(levels, findings),
+        label=f"U-Net of {levels + 1} levels with the gamma of every site: {_list_findings(findings)}.",
     )
 
 
-def count_levels(findings: Sequence[SiteFinding]) -> int:
-    """Levels above the bottleneck that the names of the sites reach to, at least one."""
-    return max([1, *(int(finding.site[-1]) + 1 for finding in findings if finding.site != "bottleneck")])
+def count_levels(names: Sequence[str]) -> int:
+    """Levels above the bottleneck that the names of a U-Net's sites reach to, at least one."""
+    return max([1, *(int(name.partition(".")[2]) + 1 for name in names if name != "bottleneck")])
+
+
+def _reaches_the_bottom(names: Collection[str]) -> bool:
+    """Whether sites of a U-Net stand at the bottleneck and at every level above the deepest that any of them has."""
+    levels = {name.partition(".")[2] for name in names if name != "bottleneck"}
+    return "bottleneck" in names and levels == {str(level) for level in range(len(levels))} != set()
+
+
+def _find_scale(findings: Sequence[SiteFinding]) -> float:
+    """The gamma of a full bar."""
+    return max([SMALLEST_SCALE, *(finding.gamma for finding in findings)])
 
 
 def _row(level: int, levels: int) -> float:
@@ -110,34 +183,39 @@ def _block_width(level: int, widths: Sequence[int]) -> float:
 
 def _draw_block(x: float, level: int, y: float, widths: Sequence[int]) -> Block:
     channels = f"{widths[level]}" if widths else ""
-    return Block(x=x, y=y, width=_block_width(level, widths), height=_block_height(level), channels=channels)
+    return Block(x=x, y=y, width=_block_width(level, widths), height=_block_height(level), inside=channels)
 
 
-def _draw_marks(findings: Sequence[SiteFinding], rows: Sequence[float], scale: float) -> tuple[Mark, ...]:
+def _draw_marks(
+    findings: Sequence[SiteFinding], rows: Sequence[float], scale: float, dead_sites: Mapping[str, str]
+) -> tuple[Mark, ...]:
     found = {finding.site: finding for finding in findings}
-    levels, marks = len(rows) - 1, []
-    half = MARK_WIDTH / 2
-    for level in range(levels):
-        y = rows[level] - MARK_HEIGHT / 2
-        places = (("encoder", 0.0), ("skip", MIDDLE_X - half), ("decoder", WIDTH - MARK_WIDTH))
-        marks += [_draw_mark(f"{part}.{level}", x, y, found, scale) for part, x in places]
-    below = rows[levels] + _block_height(levels) / 2 + 8
-    return (*marks, _draw_mark("bottleneck", MIDDLE_X - half, below, found, scale))
+    levels, half = len(rows) - 1, MARK_WIDTH / 2
+    columns = (("encoder", 0.0), ("skip", MIDDLE_X - half), ("decoder", DECODER_MARK_X))
+    places = [(f"{part}.{level}", x, rows[level] - MARK_HEIGHT / 2) for level in range(levels) for part, x in columns]
+    places.append(("bottleneck", MIDDLE_X - half, rows[levels] + _block_height(levels) / 2 + 8))
+    marks = []
+    for name, x, y in places:
+        if name in found:
+            marks.append(_draw_mark(found[name], x, y, track=TRACK, scale=scale))
+        else:
+            reason = f", left out before training: {dead_sites[name]}" if name in dead_sites else ""
+            marks.append(Mark(x=x, y=y, name=name, shown=name, tooltip=f"{name}: no attention stands here{reason}"))
+    return tuple(marks)
 
 
-def _draw_mark(name: str, x: float, y: float, found: dict[str, SiteFinding], scale: float) -> Mark:
-    if name not in found:
-        return Mark(x=x, y=y, name=name, tooltip=f"{name}: no attention stands here")
-    finding = found[name]
-    state = {True: "kept", False: "dropped", None: "kept"}[finding.kept]
+def _draw_mark(finding: SiteFinding, x: float, y: float, *, track: float, scale: float, room: float | None = None) -> Mark:
+    """room: for the name and the gate; None for a name that is known to fit."""
+    gate = name_gate(finding.gate)
     return Mark(
         x=x,
         y=y,
-        name=name,
-        gate=finding.gate.upper(),
+        name=finding.site,
+        shown=finding.site if room is None else shorten(finding.site, room / LETTER - estimate_width(f" {gate}")),
+        gate=gate,
         gamma=finding.gamma,
-        length=TRACK * max(finding.gamma, 0.0) / scale,
-        state=state,
+        length=track * max(finding.gamma, 0.0) / scale,
+        state={True: "kept", False: "dropped", None: "kept"}[finding.kept],
         tooltip=_explain(finding),
     )
 
@@ -171,10 +249,10 @@ def _draw_arrows(rows: Sequence[float], widths: Sequence[float], findings: Seque
     return tuple(arrows)
 
 
-def _describe(levels: int, findings: Sequence[SiteFinding]) -> str:
-    sites = "; ".join(
-        f"{finding.site} {finding.gate.upper()} gamma {finding.gamma:.2f}"
+def _list_findings(findings: Sequence[SiteFinding]) -> str:
+    sites = (
+        f"{finding.site} {name_gate(finding.gate)} gamma {finding.gamma:.2f}"
         + ("" if finding.kept is None else " kept" if finding.kept else " dropped")
         for finding in findings
     )
-    return f"U-Net of {levels + 1} levels with the gamma of every site: {sites or 'no attention'}."
+    return "; ".join(sites) or "no attention"

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from focalseg.evaluation.metrics import measure_overlap
 from focalseg.report.contents import Array, Example
 
 LONGEST_SIDE = 384
@@ -17,19 +16,20 @@ LONGEST_SIDE = 384
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """One arm's prediction on an image. outline: an SVG path in pixels of the picture."""
+    """One arm's prediction on an image. outlines: an SVG path a label, in pixels of the picture. dice: of the whole case."""
 
     arm: str
     dice: float
-    outline: str
+    outlines: tuple[str, ...]
     empty: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """An example as it is shown. width and height in pixels of the embedded image; truth: the outline of the true mask."""
+    """An example as it is shown. width and height in pixels of the embedded image; truth: the outlines of all true labels."""
 
     name: str
+    slices: tuple[int, int] | None
     width: int
     height: int
     data: str
@@ -38,30 +38,31 @@ class Picture:
     panels: tuple[Panel, ...]
 
 
-def draw_examples(examples: Sequence[Example]) -> tuple[Picture, ...]:
-    """Pictures of all examples; scores are taken at the case's own resolution, before anything is shrunk."""
-    return tuple(_draw_example(example) for example in examples)
+def draw_examples(examples: Sequence[Example], labels: int = 1) -> tuple[Picture, ...]:
+    """Pictures of all examples, with the outlines of that many labels."""
+    return tuple(_draw_example(example, labels) for example in examples)
 
 
-def _draw_example(example: Example) -> Picture:
+def _draw_example(example: Example, labels: int) -> Picture:
     height, width = example.mask.shape
     shrink = min(1.0, LONGEST_SIDE / max(height, width))
     size = (max(round(width * shrink), 1), max(round(height * shrink), 1))
     panels = tuple(
         Panel(
             arm=arm,
-            dice=measure_overlap(prediction, example.mask).dice,
-            outline=trace_outline(_shrink_mask(prediction, size)),
+            dice=example.dice[arm],
+            outlines=_trace_labels(prediction, labels, size),
             empty=not prediction.any(),
         )
         for arm, prediction in example.predictions.items()
     )
     return Picture(
         name=example.name,
+        slices=example.slices,
         width=size[0],
         height=size[1],
         data=encode_image(example.image, size),
-        truth=trace_outline(_shrink_mask(example.mask, size)),
+        truth="".join(_trace_labels(example.mask, labels, size)),
         truth_empty=not example.mask.any(),
         panels=panels,
     )
@@ -88,6 +89,11 @@ def trace_outline(mask: Array) -> str:
     across = [f"M{start} {line}h{length}" for line, start, length in horizontal]
     down = [f"M{line} {start}v{length}" for line, start, length in vertical]
     return "".join(across + down)
+
+
+def _trace_labels(mask: Array, labels: int, size: tuple[int, int]) -> tuple[str, ...]:
+    """The outline of each label of a mask (H, W), in pixels of the picture of (width, height)."""
+    return tuple(trace_outline(_shrink_mask(mask == label, size)) for label in range(1, labels + 1))
 
 
 def _find_runs(edges: Array) -> list[tuple[int, int, int]]:

@@ -1,5 +1,6 @@
 """One self-contained HTML page for a placement or a single run."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from focalseg.errors import SettingError
 from focalseg.evaluation.statistics import REPLICATES, SCORE_SPAN, Estimate, estimate_mean
 from focalseg.files import write_text
+from focalseg.placement.costs import CostTable, SiteCost
 from focalseg.report import curves, intervals, wording
 from focalseg.report.contents import PlacementContents, RunContents
 from focalseg.report.drawing import draw_network
@@ -17,12 +19,17 @@ from focalseg.report.reading import read_placement_contents, read_run_contents
 from focalseg.study.output import CONFIG
 from focalseg.study.place import PLACEMENT
 from focalseg.study.runs import RESULT
+from focalseg.study.scores import CaseScore, count_empty
 
 PAGE = Path("report") / "index.html"
 BAR_WIDTH = 160.0
 WORST_CASES = 5
 EXPECTED = "expected a folder that `focalseg place`, `focalseg demo` or `focalseg train` filled"
 SCORES = ("dice", "iou", "precision", "recall")
+FILTERS = (
+    "decimal", "signed", "grouped", "magnitude", "megaflops", "milliseconds", "duration", "percent_more", "counted", "listed",
+    "describe_gate", "name_gate", "explain_gates", "describe_network",
+)  # fmt: skip
 
 
 def write_report(folder: Path) -> Path:
@@ -47,12 +54,15 @@ def render_placement(contents: PlacementContents) -> str:
     dots = [dot for arm in contents.arms for dot in arm.dice_per_training]
     scores = intervals.score_axis([arm.dice for arm in contents.arms], dots, width=BAR_WIDTH)
     probes = contents.logs.get("all", ())
+    drawing = draw_network(contents.network, contents.sites, contents.dead_sites)
+    listed = drawing is not None and drawing.listed
     highest = curves.highest_gamma(probes)
     trained = {arm: logs for arm, logs in contents.logs.items() if logs}
     return render(
         "placement.html.j2",
         contents=contents,
-        drawing=draw_network(contents.widths, contents.sites),
+        drawing=drawing,
+        costs=_spread_costs(contents.costs),
         axis=axis,
         rows=[
             ("placed \N{MINUS SIGN} none", axis.bar(contents.difference), contents.difference),
@@ -60,10 +70,12 @@ def render_placement(contents: PlacementContents) -> str:
         ],
         score_axis=scores,
         score_bars={arm.name: scores.bar(arm.dice, arm.dice_per_training) for arm in contents.arms},
-        gamma_charts=[(log.seed, curves.draw_gammas(log, contents.sites, highest)) for log in probes if log.gammas],
+        gamma_charts=[
+            (log.seed, curves.draw_gammas(log, contents.sites, highest, listed=listed)) for log in probes if log.gammas
+        ],
         training_charts=_draw_trainings(trained),
         seeds={arm: [log.seed for log in logs] for arm, logs in contents.logs.items()},
-        pictures=draw_examples(contents.examples),
+        pictures=draw_examples(contents.examples, len(contents.labels)),
         visible=contents.difference.half_width,
     )
 
@@ -71,32 +83,49 @@ def render_placement(contents: PlacementContents) -> str:
 def render_run(contents: RunContents) -> str:
     """The page of a single run as HTML."""
     test = contents.scores_of("test")
-    dice = np.array([score.overlap.dice for score in test])
+    dice = np.array([score.dice for score in test])
     logs = {"run": (contents.log,)}
-    charts = [(contents.config.seed, curves.draw_gammas(contents.log, contents.sites, curves.highest_gamma([contents.log])))]
+    drawing = draw_network(contents.config.network, contents.sites)
+    listed = drawing is not None and drawing.listed
+    highest = curves.highest_gamma([contents.log])
+    charts = [(contents.config.seed, curves.draw_gammas(contents.log, contents.sites, highest, listed=listed))]
     return render(
         "run.html.j2",
         contents=contents,
-        drawing=draw_network(contents.config.network.widths, contents.sites),
-        parts_scores={part: _summarise(contents, part) for part in ("test", "validation") if contents.scores_of(part)},
+        drawing=drawing,
+        costs=_spread_costs(contents.costs),
+        parts_scores=_summarise_parts(contents),
         cases=len(test),
         groups=len({score.group for score in test}),
         gamma_charts=charts if contents.log.gammas else [],
         training_charts=[*_draw_trainings(logs), ("Dice of the test cases", curves.draw_histogram(dice))],
-        pictures=draw_examples(contents.examples),
-        worst=sorted(test, key=lambda score: score.overlap.dice)[:WORST_CASES],
-        both_empty=sum(score.overlap.both_empty for score in test),
-        one_empty=sum(score.overlap.one_empty for score in test),
+        pictures=draw_examples(contents.examples, len(contents.labels)),
+        worst=sorted(test, key=lambda score: score.dice)[:WORST_CASES],
+        **count_empty(test),
     )
 
 
-def _summarise(contents: RunContents, part: str) -> dict[str, Estimate]:
-    """Every score of a part with its interval over groups."""
-    scores = contents.scores_of(part)
+def _spread_costs(costs: CostTable | None) -> dict[str, SiteCost]:
+    """The costs by site, empty where none were measured."""
+    return {} if costs is None else {cost.site: cost for cost in costs.sites}
+
+
+def _summarise_parts(contents: RunContents) -> dict[str, dict[str, Estimate]]:
+    """Every score of each part and, where there are several, of each label in it."""
+    labels, rows = contents.labels, {}
+    for part in ("test", "validation"):
+        if scores := contents.scores_of(part):
+            rows[part] = _summarise(scores)
+            if len(labels) > 1:
+                rows |= {f"{part}, {label}": _summarise([score.of_label(label) for score in scores]) for label in labels}
+    return rows
+
+
+def _summarise(scores: Sequence[CaseScore]) -> dict[str, Estimate]:
+    """Every score with its interval over groups."""
     groups = [score.group for score in scores]
     return {
-        name: estimate_mean(np.array([getattr(score.overlap, name) for score in scores]), groups, span=SCORE_SPAN)
-        for name in SCORES
+        name: estimate_mean(np.array([score.average(name) for score in scores]), groups, span=SCORE_SPAN) for name in SCORES
     }
 
 
@@ -117,9 +146,10 @@ def render(template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in ("decimal", "signed", "grouped", "magnitude", "duration", "percent_more", "describe_gate", "counted", "listed"):
+    for name in FILTERS:
         environment.filters[name] = getattr(wording, name)
-    return environment.get_template(template).render(replicates=REPLICATES, **values)
+    page = environment.get_template(template).render(replicates=REPLICATES, most_named=curves.MOST_NAMED, **values)
+    return page.encode("utf-8", errors="replace").decode("utf-8")  # half a surrogate pair, which JSON may hold, is no text
 
 
 def _explain_no_report(folder: Path) -> str:

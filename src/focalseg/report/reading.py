@@ -1,9 +1,8 @@
 """From a folder to the contents of its report, every fault named and nothing but the folder's own files read."""
 
 import csv
-import re
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TypeVar
 from zipfile import BadZipFile
@@ -20,16 +19,18 @@ from focalseg.report.contents import (
     Example,
     PlacementContents,
     RunContents,
-    SiteFinding,
     SplitSizes,
     TrainingLog,
 )
+from focalseg.report.lettering import show_characters
 from focalseg.report.record import MEND, Record, read_record
+from focalseg.report.sites import check_levels, read_costs, read_dead_sites, read_findings
 from focalseg.study.examples import EXAMPLES
 from focalseg.study.output import CONFIG
 from focalseg.study.place import PLACEMENT
 from focalseg.study.planning import SPLITS
-from focalseg.study.runs import CASES, EVIDENCE, RESULT, RunResult, read_evidence, read_scores
+from focalseg.study.runs import CASES, COSTS, EVIDENCE, RESULT, RunResult, read_evidence
+from focalseg.study.scores import read_scores
 from focalseg.training.loop import GAMMA_COLUMN, METRICS
 from focalseg.training.metrics_log import read_metrics
 from focalseg.training.run import RunConfig
@@ -37,7 +38,6 @@ from focalseg.yaml_files import read_yaml
 
 Content = TypeVar("Content")
 ARMS = ("none", "all", "placed")
-SITE_NAME = re.compile(r"bottleneck|(encoder|skip|decoder)\.\d")
 DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile, zlib.error, csv.Error)
 """What reading a cut or altered file may raise."""
 
@@ -53,9 +53,10 @@ def read_placement_contents(folder: Path) -> PlacementContents:
     arms = record.record("arms")
     runs = {name: sorted(folder.glob(f"runs/{name}/fold_*/seed_*"), key=seed_of) for name in ARMS}
     config = _read_first_config([path for paths in runs.values() for path in paths])
-    sites = tuple(_read_site(site) for site in record.records("sites"))
+    sites = read_findings(record.records("sites"))
+    names = {finding.site for finding in sites}
     if config:
-        _check_levels(sites, config.network.widths, record.place)
+        check_levels(sites, config.network, record.place)
     return PlacementContents(
         data=_read_source(folder) or (config.data if config else ""),
         outcome=_choose(record, "verdict", ("helps", "no_difference_shown", "harms")),
@@ -65,8 +66,10 @@ def read_placement_contents(folder: Path) -> PlacementContents:
         all_minus_none=_read_estimate(record.record("all_minus_none")),
         arms=tuple(_read_arm(name, arms.record(name)) for name in ARMS),
         sites=sites,
-        widths=config.network.widths if config else (),
-        logs={name: tuple(_read_log(path) for path in paths if (path / METRICS).exists()) for name, paths in runs.items()},
+        network=config.network if config else None,
+        costs=read_costs(record.record("costs"), sites) if "costs" in record.content else None,
+        dead_sites=read_dead_sites(record.record("dead_sites")) if "dead_sites" in record.content else {},
+        logs={arm: tuple(_read_log(path, names) for path in paths if (path / METRICS).exists()) for arm, paths in runs.items()},
         split=_read_split(folder),
         examples=_read_examples(folder / EXAMPLES),
         settings=_read_text(folder / CONFIG),
@@ -86,17 +89,15 @@ def read_run_contents(folder: Path) -> RunContents:
     )
     if not result.scores_of("test"):
         raise SettingError(f"{folder} has no scores of test cases; expected at least one in cases.csv. {MEND}")
-    sites = []
-    if (folder / EVIDENCE).exists():
-        for site in _guard(folder / EVIDENCE, lambda: read_evidence(folder)).sites:
-            values = {name: getattr(site, name) for name in ("site", "gate", "gamma", "removal_cost", "spread")}
-            sites.append(_read_site(Record({**values, "kept": True, "why": ""}, str(folder / EVIDENCE)), decided=False))
-    _check_levels(sites, config.network.widths, str(folder / EVIDENCE))
+    records = _read_evidence(folder) if (folder / EVIDENCE).exists() else []
+    sites = read_findings(records, decided=False)
+    check_levels(sites, config.network, str(folder / EVIDENCE))
     return RunContents(
         config=config,
         result=result,
-        sites=tuple(sites),
-        log=_read_log(folder),
+        sites=sites,
+        costs=read_costs(read_record(folder / COSTS), sites) if sites and (folder / COSTS).exists() else None,
+        log=_read_log(folder, {finding.site for finding in sites}),
         examples=_read_examples(folder / EXAMPLES),
         settings=_read_text(folder / CONFIG),
     )
@@ -106,11 +107,6 @@ def seed_of(folder: Path) -> int:
     """The seed in the name of a run's folder, -1 where the name has none."""
     ending = folder.name.removeprefix("seed_")
     return int(ending) if ending.isascii() and ending.isdigit() else -1
-
-
-def is_gamma(column: str) -> bool:
-    """Whether a column of the metrics is the path of a site's exponent."""
-    return column.startswith(GAMMA_COLUMN) and SITE_NAME.fullmatch(column.removeprefix(GAMMA_COLUMN)) is not None
 
 
 def _read_estimate(record: Record) -> Estimate:
@@ -123,41 +119,31 @@ def _read_estimate(record: Record) -> Estimate:
 def _read_arm(name: str, record: Record) -> Arm:
     counts = ("modules", "parameters", "flops", "trainings", "cases", "groups", "both_empty", "one_empty")
     numbers = ("iou", "precision", "recall", "seconds")
-    trainings = record.items("dice_per_training")
+    trainings, labels = record.items("dice_per_training"), record.record("dice_per_label")
     return Arm(
         name=name,
         dice=_read_estimate(record),
         dice_per_training=tuple(Record({"dice": value}, record.place).number("dice") for value in trainings),
+        dice_per_label={label: labels.number(label) for label in labels.content},
         **{field: record.number(field) for field in numbers},  # type: ignore[arg-type]
         **{field: record.count(field) for field in counts},
     )
 
 
-def _read_site(record: Record, *, decided: bool = True) -> SiteFinding:
-    name = record.text("site")
-    if not SITE_NAME.fullmatch(name):
-        raise SettingError(
-            f"{record.place} has the site {name!r}; expected one of a U-Net, such as encoder.0, skip.0 or bottleneck. {MEND}"
-        )
-    return SiteFinding(
-        site=name,
-        gate=record.text("gate"),
-        gamma=record.number("gamma"),
-        removal_cost=record.number("removal_cost"),
-        spread=record.number("spread"),
-        kept=record.truth("kept") if decided else None,
-        why=record.text("why"),
+def _read_evidence(folder: Path) -> list[Record]:
+    evidence, fields = (
+        _guard(folder / EVIDENCE, lambda: read_evidence(folder)),
+        ("site", "gate", "gamma", "removal_cost", "spread"),
     )
+    place = f"{folder / EVIDENCE}: sites"
+    return [
+        Record({field: getattr(site, field) for field in fields}, f"{place}[{number}]")
+        for number, site in enumerate(evidence.sites)
+    ]
 
 
-def _check_levels(sites: Sequence[SiteFinding], widths: Sequence[int], place: str) -> None:
-    deepest = len(widths) - 2
-    for finding in sites:
-        if finding.site != "bottleneck" and int(finding.site[-1]) > deepest:
-            raise SettingError(f"{place} has the site {finding.site!r}; the runs' U-Net has levels 0 to {deepest}. {MEND}")
-
-
-def _read_log(folder: Path) -> TrainingLog:
+def _read_log(folder: Path, sites: Collection[str]) -> TrainingLog:
+    """The metrics of one training, of the exponents those of these sites."""
     path = folder / METRICS
     rows = _guard(path, lambda: read_metrics(path))
 
@@ -166,16 +152,17 @@ def _read_log(folder: Path) -> TrainingLog:
         finite = [point for point in points if np.isfinite(point).all()]
         return Curve(steps=np.array([step for step, _ in finite]), values=np.array([value for _, value in finite]))
 
-    gammas = [column for column in (rows[0] if rows else ()) if is_gamma(column)]
-    return _guard(
-        path,
-        lambda: TrainingLog(
+    def read() -> TrainingLog:
+        columns = [column for column in (rows[0] if rows else ()) if column.startswith(GAMMA_COLUMN)]
+        names = {column: show_characters(column.removeprefix(GAMMA_COLUMN)) for column in columns}
+        return TrainingLog(
             seed=seed_of(folder),
             loss=curve("loss"),
             validation_dice=curve("validation_dice"),
-            gammas={column.removeprefix(GAMMA_COLUMN): curve(column) for column in gammas},
-        ),
-    )
+            gammas={name: curve(column) for column, name in names.items() if name in sites},
+        )
+
+    return _guard(path, read)
 
 
 def _read_split(folder: Path) -> SplitSizes | None:
@@ -214,9 +201,17 @@ def _read_example(arrays: Mapping[str, np.ndarray], number: int, name: str) -> E
     predictions = {arm: arrays[f"{arm}_{number}"] for arm in (*ARMS, "run") if f"{arm}_{number}" in arrays}
     if image.ndim != 3 or image.dtype.kind not in "uif" or not image.size:
         raise ValueError(f"image_{number} has shape {image.shape}")
-    if any(part.shape != image.shape[1:] or part.dtype != bool for part in (mask, *predictions.values())):
+    if any(part.shape != image.shape[1:] or part.dtype != np.uint8 for part in (mask, *predictions.values())):
         raise ValueError(f"the masks of {number} do not fit the image")
-    return Example(name=name, image=image, mask=mask, predictions=predictions)
+    slices = [int(part) for part in arrays[f"slices_{number}"]] if f"slices_{number}" in arrays else None
+    return Example(
+        name=name,
+        image=image,
+        mask=mask,
+        predictions=predictions,
+        dice={arm: float(arrays[f"dice_{arm}_{number}"]) for arm in predictions},
+        slices=(slices[0], slices[1]) if slices else None,
+    )
 
 
 def _read_first_config(folders: list[Path]) -> RunConfig | None:

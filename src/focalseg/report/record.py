@@ -29,6 +29,13 @@ class Record:
             raise self._fault(name, "a finite number")
         return float(value)
 
+    def amount(self, name: str) -> float:
+        """A finite number, 0 or more."""
+        value = self.number(name)
+        if value < 0:
+            raise self._fault(name, "a number, 0 or more")
+        return value
+
     def count(self, name: str) -> int:
         """A whole number, 0 or more."""
         value = self.content.get(name)

@@ -1,7 +1,22 @@
 """Numbers and names as a person reads them."""
 
+from collections.abc import Iterable
+
+from focalseg.networks.building import UNET, NetworkConfig
+from focalseg.placement.instrument import OWN
+
 MINUS = "\N{MINUS SIGN}"
-GATE_NAMES = {"se": "SE (Squeeze-and-Excitation)", "ag": "AG (Attention Gate)"}
+GATE_NAMES = {
+    "se": "Squeeze-and-Excitation",
+    "eca": "Efficient Channel Attention",
+    "spatial": "Spatial Gate",
+    "scse": "Concurrent Spatial and Channel Squeeze-and-Excitation",
+    "cbam": "Convolutional Block Attention",
+    "ag": "Attention Gate",
+    "focus": "Focus Gate",
+    OWN: "the network's own gate, made focal",
+}
+NAMED_BY_A_WORD = ("spatial", "focus", OWN)
 
 
 def decimal(value: float, places: int = 3) -> str:
@@ -47,7 +62,39 @@ def percent_more(value: float, base: float) -> str:
 
 def describe_gate(gate: str) -> str:
     """A gate by its short and its long name."""
-    return GATE_NAMES.get(gate, gate.upper())
+    long = GATE_NAMES.get(gate)
+    return f"{name_gate(gate)} ({long})" if long else name_gate(gate)
+
+
+def name_gate(gate: str) -> str:
+    """A gate by its short name: SE; a word stays as it is."""
+    return gate if gate in NAMED_BY_A_WORD else gate.upper()
+
+
+def explain_gates(gates: Iterable[str]) -> str:
+    """The long name of each kind of gate once: SE: Squeeze-and-Excitation; AG: Attention Gate."""
+    return "; ".join(f"{name_gate(gate)}: {GATE_NAMES.get(gate, gate)}" for gate in dict.fromkeys(gates))
+
+
+def describe_network(network: NetworkConfig) -> str:
+    """A network by its name, our own with its channels a level besides."""
+    if network.name != UNET:
+        return network.name
+    return f"U-Net, widths {', '.join(str(width) for width in network.widths)}"
+
+
+def megaflops(flops: float) -> str:
+    """Millions of operations, three digits; what is less than a thousandth says so."""
+    millions = flops / 1e6
+    if not flops or millions >= 100:
+        return grouped(millions)
+    return f"{millions:.3g}" if millions >= 1e-3 else "<0.001"
+
+
+def milliseconds(seconds: float, step: float) -> str:
+    """A time in ms and, where the whole step has a time, its share of it."""
+    share = f" ({100 * seconds / step:.1f}\N{NO-BREAK SPACE}%)" if step else ""
+    return f"{1e3 * seconds:.2f}{share}"
 
 
 def counted(number: int, noun: str) -> str:

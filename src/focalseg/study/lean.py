@@ -10,6 +10,7 @@ from torch import nn
 from focalseg.configuration import from_mapping, to_mapping
 from focalseg.evaluation.verdict import Verdict
 from focalseg.files import write_text, write_whole
+from focalseg.labels import THRESHOLD
 from focalseg.study.output import CONFIG
 from focalseg.study.runs import WEIGHTS, rebuild_network
 from focalseg.training.run import RunConfig
@@ -22,27 +23,32 @@ CARD = """# Lean network for {data}
 
 | | |
 |---|---|
-| network | U-Net, widths {widths}, {norm} norm |
+| network | {network} |
 | attention | {attention} |
-| input | {channels} channel(s), resized to {height} x {width} pixels |
-| normalisation | minus {mean}, divided by {deviation}, a channel each |
-| output | one logit a pixel; foreground where its sigmoid is above 0.5 |
+| input | {channels} channel(s), resized to {size} |
+| normalisation | {normalisation} |
+| output | {output} |
 | test Dice | {dice:.3f} (95 % interval {low:.3f} to {high:.3f}), {cases} cases in {groups} groups, {trainings} training(s) |
-| parameters | {parameters:,} |
+{labels}| parameters | {parameters:,} |
 
 The weights are of one training, the one of {trainings} with the best validation score; the test Dice is the mean over all.
 Trained on the data named above and on nothing else. For research; not a medical device.
 
 ```python
 from pathlib import Path
-from focalseg.data.folder import read_image
+{reader_import}
 from focalseg.inference.prediction import predict_mask
 from focalseg.study.lean import load_lean
 
-config, network = load_lean({folder!r})
-mask = predict_mask(network, config.preparation, read_image(Path("image.png")))
+config, network = load_lean({folder})
+mask = predict_mask(network, config.preparation, {image})  # 0 is background
 ```
 """
+READERS = {
+    2: ("from focalseg.data.folder import read_image", 'read_image(Path("image.png"))'),
+    3: ("from focalseg.data.decathlon import read_volume", 'read_volume(Path("image.nii.gz")).image'),
+}
+"""By spatial axes: how an image is read, as an import and a call."""
 
 
 def write_lean(folder: Path, run: Path, verdict: Verdict, summary: dict[str, Any]) -> None:
@@ -51,25 +57,61 @@ def write_lean(folder: Path, run: Path, verdict: Verdict, summary: dict[str, Any
     with (run / WEIGHTS).open("rb") as weights:
         write_whole(folder / WEIGHTS, lambda file: shutil.copyfileobj(weights, file))
     write_text(folder / LEAN_CONFIG, json.dumps(to_mapping(config), indent=2) + "\n")
-    preparation = config.preparation
+    reader_import, image = READERS[len(config.preparation.size)]
+    rows = summary["dice_per_label"].items() if len(config.labels) > 1 else ()
     card = CARD.format(
         data=config.data,
         sentence=verdict.sentence(),
-        widths="-".join(str(width) for width in config.network.widths),
-        norm=config.network.norm,
+        network=describe_network(config),
         attention=", ".join(f"{gate} at {site}" for site, gate in config.attention.items()) or "none",
         channels=config.network.in_channels,
-        height=preparation.height,
-        width=preparation.width,
-        mean=", ".join(f"{value:.1f}" for value in preparation.mean),
-        deviation=", ".join(f"{value:.1f}" for value in preparation.standard_deviation),
-        folder=folder.as_posix(),
+        size=f"{' x '.join(map(str, config.preparation.size))} {name_element(config)}s",
+        normalisation=describe_normalisation(config),
+        output=describe_output(config),
+        labels="".join(f"| test Dice of {label} | {dice:.3f} |\n" for label, dice in rows),
+        reader_import=reader_import,
+        image=image,
+        folder=repr(folder.as_posix()) + ("" if config.network.built_in else f", own_network={config.network.name!r}"),
         **{name: summary[name] for name in ("dice", "low", "high", "cases", "groups", "trainings", "parameters")},
     )
     write_text(folder / "README.md", card)
 
 
-def load_lean(folder: str | Path) -> tuple[RunConfig, nn.Module]:
-    """The lean network, on the CPU and in evaluation mode, with the config of its run."""
+def describe_network(config: RunConfig) -> str:
+    """Its name and what it was built from."""
+    network = config.network
+    name = f"U-Net, widths {'-'.join(map(str, network.widths))}" if network.widths else network.name
+    arguments = [f"{name} {value}" for name, value in network.arguments.items() if name != "widths"]
+    return ", ".join([name, *arguments])
+
+
+def name_element(config: RunConfig) -> str:
+    """What the smallest part of an image is called."""
+    return "voxel" if len(config.preparation.size) == 3 else "pixel"
+
+
+def describe_normalisation(config: RunConfig) -> str:
+    """What is done to intensities."""
+    preparation = config.preparation
+    if preparation.normalisation == "case":
+        return "minus the mean of the image, divided by its standard deviation, a channel each"
+    mean, deviation = (
+        ", ".join(f"{value:.1f}" for value in values) for values in (preparation.mean, preparation.standard_deviation)
+    )
+    return f"minus {mean}, divided by {deviation}, a channel each"
+
+
+def describe_output(config: RunConfig) -> str:
+    """What the network's channels mean."""
+    element, channels = name_element(config), config.network.classes
+    if channels == 1:
+        return f"one logit a {element}; {config.labels[0]} where its sigmoid is above {THRESHOLD}"
+    names = ", ".join(f"{number} {name}" for number, name in enumerate(("background", *config.labels)))
+    return f"{channels} logits a {element}, by softmax; the label is that of the largest: {names}"
+
+
+def load_lean(folder: str | Path, *, own_network: str = "") -> tuple[RunConfig, nn.Module]:
+    """The lean network, on the CPU and in evaluation mode, with the config of its run; raises as `rebuild_network`."""
     folder = Path(folder)
-    return rebuild_network(json.loads((folder / LEAN_CONFIG).read_text(encoding="utf-8")), folder / WEIGHTS)
+    settings = json.loads((folder / LEAN_CONFIG).read_text(encoding="utf-8"))
+    return rebuild_network(settings, folder / WEIGHTS, own_network=own_network)

@@ -10,16 +10,15 @@ from focalseg.data.splits import Split
 from focalseg.evaluation.verdict import Verdict
 from focalseg.files import write_text
 from focalseg.placement.decision import Placement, decide
-from focalseg.placement.instrument import plan_layout
 from focalseg.study.examples import write_examples
 from focalseg.study.lean import write_lean
 from focalseg.study.local import choose_workers, run_locally
 from focalseg.study.output import hold_folder
-from focalseg.study.planning import Watch, claim_split, plan_run
+from focalseg.study.planning import Tell, Watch, claim_split, ignore, plan_attention, plan_run
 from focalseg.study.presets import Settings
-from focalseg.study.runs import RunPlan, RunResult, dice_matrix, read_evidence, read_result
+from focalseg.study.runs import RunPlan, RunResult, dice_matrix, read_costs, read_evidence, read_result
 from focalseg.study.summary import describe_placement, judge
-from focalseg.training.run import Device, RunConfig, build_network
+from focalseg.training.run import Device, RunConfig
 from focalseg.yaml_files import write_yaml
 
 PLACEMENT = "placement.json"
@@ -83,6 +82,7 @@ def place(
     device: Device = "auto",
     workers: int | None = None,
     watch: Watch = lambda _title, _plans: nullcontext(),
+    tell: Tell = ignore,
 ) -> PlaceResult:
     """Trains without attention and with all of it, decides where it stays, retrains the lean network and judges it.
 
@@ -91,15 +91,17 @@ def place(
     Everything about the data and the settings is checked before the first file is written.
     """
     base, split = plan_run(source, settings, seed, device)
-    everywhere = plan_layout(build_network(base), settings.gates)
+    everywhere, dead = plan_attention(base, settings.gates, tell)
     trainer = Trainer(base=base, split=split, folder=folder, device=device, workers=workers, watch=watch)
     with hold_folder(folder, write_yaml(PlaceJob(data=source, seed=seed, settings=settings))):
         claim_split(folder, source, split)
-        return train_and_judge(trainer, everywhere, settings)
+        return train_and_judge(trainer, everywhere, dead, settings)
 
 
-def train_and_judge(trainer: Trainer, everywhere: Mapping[str, str], settings: Settings) -> PlaceResult:
-    """The job itself, in a folder that is held. everywhere: kind of gate by site, for all candidate sites."""
+def train_and_judge(
+    trainer: Trainer, everywhere: Mapping[str, str], dead: Mapping[str, str], settings: Settings
+) -> PlaceResult:
+    """The job itself, in a folder that is held. everywhere: kind of gate by site, for all sites that are not dead."""
     folder, first = trainer.folder, trainer.base.seed
     fresh = range(first + settings.seeds, first + 2 * settings.seeds)
     probes, plain = trainer.plan("all", everywhere, range(first, fresh.start)), trainer.plan("none", {}, fresh)
@@ -116,8 +118,10 @@ def train_and_judge(trainer: Trainer, everywhere: Mapping[str, str], settings: S
         lean, arms["placed"] = plain, arms["none"]
     verdict = judge(arms, modules=len(placement.layout))
     content = describe_placement(verdict, arms, placement)
+    content |= {"dead_sites": dict(dead), "costs": read_costs(probes[0].folder)}
     write_text(folder / PLACEMENT, json.dumps(content, indent=2, allow_nan=False) + "\n")
     best = int(dice_matrix(arms["placed"], "validation").mean(axis=1).argmax())
     write_lean(folder / "lean", lean[best].folder, verdict, content["arms"]["placed"])
-    write_examples(folder, {"none": plain[best].folder, "placed": lean[best].folder}, arms["placed"][best])
+    shown = {"none": plain[best].folder, "placed": lean[best].folder}
+    write_examples(folder, shown, arms["placed"][best], own_network=trainer.base.network.name)
     return PlaceResult(folder=folder, verdict=verdict, placement=placement)

@@ -1,5 +1,6 @@
 """What a person can set, and the budgets that are ready made."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,7 +9,7 @@ from focalseg.catalogue import Catalogue
 from focalseg.configuration import LARGEST_SEED, CheckedConfig, from_mapping, merge, setting
 from focalseg.errors import SettingError
 from focalseg.losses.unified_focal import UnifiedFocalConfig
-from focalseg.networks.unet import Norm
+from focalseg.networks.building import UNET, check_name
 from focalseg.placement.policies import POLICIES
 from focalseg.training.run import TrainingConfig
 
@@ -30,20 +31,35 @@ class SplitSettings(CheckedConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSettings(CheckedConfig):
-    """The U-Net's width at full resolution and its depth, which small images lower."""
+    """Which network, and how wide and deep: base_width channels at full resolution, fewer levels for small images.
 
+    name: `unet`, `monai:NAME` or `package.module:function`. arguments: what it is built with besides, laid over what is
+    planned. stages, skips, own_gates: the places of attention in a network of no known family, as `focalseg.sites` takes them.
+    """
+
+    name: str = UNET
     base_width: int = setting(8, at_least=1)
     most_levels: int = setting(4, at_least=2, at_most=8)
-    norm: Norm = "batch"
-    dropout: float = setting(0.0, at_least=0, below=1)
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    stages: tuple[str, ...] = ()
+    skips: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    own_gates: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_name(self.name)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(CheckedConfig):
-    """Everything but the data. seeds: trainings an arm. gates: the kinds tried. policy: how evidence becomes a decision."""
+    """Everything but the data. seeds: trainings an arm. gates: the kinds tried. policy: how evidence becomes a decision.
+
+    standardise_logits: whether gates bring their logits to mean 0 and variance 1, so that gamma alone sets their scale.
+    """
 
     seeds: int = setting(3, at_least=1)
     gates: tuple[str, ...] = ("se", "ag")
+    standardise_logits: bool = False
     policy: str = "removal"
     data: DataSettings = field(default_factory=DataSettings)
     split: SplitSettings = field(default_factory=SplitSettings)

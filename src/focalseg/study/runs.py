@@ -1,9 +1,7 @@
 """One run from its plan to its files: training, scores of every case, evidence."""
 
-import csv
-import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,25 +11,28 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from focalseg.configuration import from_mapping
 from focalseg.data.case import Case
 from focalseg.data.reading import read_dataset
 from focalseg.data.splits import Split
-from focalseg.errors import DataError, Interrupted
-from focalseg.evaluation.metrics import Overlap, measure_overlap
+from focalseg.errors import DataError, Interrupted, SettingError
+from focalseg.evaluation.metrics import measure_labels
 from focalseg.files import write_text, write_whole
 from focalseg.inference.prediction import predict_mask
+from focalseg.networks.state import read_state, write_state
+from focalseg.placement.costs import count_flops, count_parameters, measure_costs
 from focalseg.placement.evidence import Evidence, SiteEvidence, gather_evidence
 from focalseg.placement.sites import attention_sites
 from focalseg.study.output import CONFIG, claim_folder
+from focalseg.study.scores import CaseScore, format_scores, read_scores
 from focalseg.study.stopping import STOP
 from focalseg.training.loop import Run, StopRequested, TrainingData, train
 from focalseg.training.run import Device, RunConfig, build_network
 from focalseg.yaml_files import read_yaml, write_yaml
 
-CASES, WEIGHTS, RESULT, EVIDENCE = "cases.csv", "model.safetensors", "result.json", "evidence.json"
+CASES, WEIGHTS, RESULT = "cases.csv", "model.safetensors", "result.json"
+EVIDENCE, COSTS = "evidence.json", "costs.json"
 NORM_BATCHES = 8
 
 
@@ -47,16 +48,6 @@ class RunPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CaseScore:
-    """Overlap of one case of the validation or test part, at the case's own resolution."""
-
-    case: str
-    group: str
-    part: str
-    overlap: Overlap
-
-
-@dataclass(frozen=True, kw_only=True)
 class RunResult:
     """What a finished run cost and scored. flops: multiply-adds counted as two, one image forward. seconds: training alone."""
 
@@ -69,8 +60,8 @@ class RunResult:
     @property
     def collapsed(self) -> bool:
         """Whether the network predicts nothing at all on validation cases that do hold something."""
-        overlaps = [score.overlap for score in self.scores_of("validation")]
-        return any(one.true_pixels for one in overlaps) and not any(one.predicted_pixels for one in overlaps)
+        scores = self.scores_of("validation")
+        return any(score.true_pixels for score in scores) and not any(score.predicted_pixels for score in scores)
 
     def scores_of(self, part: str) -> tuple[CaseScore, ...]:
         """Scores of the validation or the test cases, in the order of the split."""
@@ -93,22 +84,33 @@ def execute(plan: RunPlan) -> None:
     if STOP.is_requested():
         raise Interrupted(STOP.requested)
     network = run.network
-    write_whole(plan.folder / WEIGHTS, lambda file: file.write(save(_plain_state(network))))
+    write_whole(plan.folder / WEIGHTS, lambda file: file.write(save(read_state(network))))
     scores = score_at_full_size(plan, network)
     write_text(plan.folder / CASES, format_scores(scores))
     if attention_sites(network):
         write_text(plan.folder / EVIDENCE, json.dumps(asdict(collect_evidence(run)), indent=1))
+        costs = measure_costs(network, plan.config.image_shape)
+        write_text(plan.folder / COSTS, json.dumps(asdict(costs), indent=1) + "\n")
+    image = torch.zeros(1, *plan.config.image_shape, device=next(network.parameters()).device)
     result = {
         "modules": len(attention_sites(network)),
-        "parameters": sum(parameter.numel() for parameter in network.parameters()),
-        "flops": count_flops(network, plan.config),
+        "parameters": count_parameters(network),
+        "flops": count_flops(network.eval(), image),
         "seconds": round(run.seconds, 2),
     }
     write_text(plan.folder / RESULT, json.dumps(result, indent=2) + "\n")
 
 
+class Cases(dict[str, Case]):
+    """Every case of a data set by name. labels: names of its foreground labels."""
+
+    def __init__(self, cases: Mapping[str, Case], labels: Sequence[str]) -> None:
+        super().__init__(cases)
+        self.labels = tuple(labels)
+
+
 @lru_cache(maxsize=1)
-def read_cases(source: str) -> dict[str, Case]:
+def read_cases(source: str) -> Cases:
     """Every case of a data set by name. Raises DataError with a line for each fault, and SettingError for no such data set."""
     dataset = read_dataset(source)
     cases: dict[str, Case] = {}
@@ -120,7 +122,7 @@ def read_cases(source: str) -> dict[str, Case]:
             faults += error.faults
     if faults:
         raise DataError(faults)
-    return cases
+    return Cases(cases, dataset.labels)
 
 
 def load_training_data(plan: RunPlan) -> TrainingData:
@@ -143,13 +145,14 @@ def load_training_data(plan: RunPlan) -> TrainingData:
 
 def score_at_full_size(plan: RunPlan, network: nn.Module) -> list[CaseScore]:
     """Scores of all validation and test cases. Test cases decide nothing afterwards."""
-    cases = read_cases(plan.config.data)
+    cases, labels = read_cases(plan.config.data), plan.config.labels
     scores = []
     for part, names in (("validation", plan.split.validation), ("test", plan.split.test)):
         for name in names:
             predicted = predict_mask(network, plan.config.preparation, cases[name].image)
-            overlap = measure_overlap(predicted, cases[name].mask)
-            scores.append(CaseScore(case=name, group=cases[name].group, part=part, overlap=overlap))
+            overlaps = measure_labels(predicted, cases[name].mask, len(labels))
+            by_label = dict(zip(labels, overlaps, strict=True))
+            scores.append(CaseScore(case=name, group=cases[name].group, part=part, overlaps=by_label))
     return scores
 
 
@@ -160,44 +163,6 @@ def collect_evidence(run: Run) -> Evidence:
     spread = torch.linspace(0, len(data.train_images) - 1, count).round().long()
     norm_batches = run.batches(data.train_images[spread], data.train_masks[spread])
     return gather_evidence(run.network, run.batches(data.validation_images, data.validation_masks), norm_batches=norm_batches)
-
-
-def count_flops(network: nn.Module, config: RunConfig) -> int:
-    """Floating-point operations of one image forward, convolutions and matrix products."""
-    preparation, device = config.preparation, next(network.parameters()).device
-    image = torch.zeros(1, config.network.in_channels, preparation.height, preparation.width, device=device)
-    network.eval()
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        network(image)
-    return int(counter.get_total_flops())
-
-
-def format_scores(scores: Sequence[CaseScore]) -> str:
-    """Scores as CSV text."""
-    text = io.StringIO()
-    columns = ["case", "group", "part", *Overlap.__dataclass_fields__]
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    for score in scores:
-        numbers = {name: f"{value:.6f}" if isinstance(value, float) else value for name, value in asdict(score.overlap).items()}
-        writer.writerow({"case": score.case, "group": score.group, "part": score.part, **numbers})
-    return text.getvalue()
-
-
-def read_scores(path: Path) -> tuple[CaseScore, ...]:
-    """Scores from the CSV file of a run."""
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    kinds = {name: field.type for name, field in Overlap.__dataclass_fields__.items()}
-    return tuple(
-        CaseScore(
-            case=row["case"],
-            group=row["group"],
-            part=row["part"],
-            overlap=Overlap(**{name: (float if kind is float else int)(row[name]) for name, kind in kinds.items()}),  # type: ignore[arg-type]
-        )
-        for row in rows
-    )
 
 
 def read_result(folder: Path) -> RunResult:
@@ -214,23 +179,34 @@ def read_evidence(folder: Path) -> Evidence:
     )
 
 
-def load_network(folder: Path) -> tuple[RunConfig, nn.Module]:
-    """The trained network of a run folder, on the CPU and in evaluation mode, with its config."""
-    return rebuild_network(read_yaml(folder / CONFIG), folder / WEIGHTS)
+def read_costs(folder: Path) -> dict[str, Any]:
+    """What the sites of a run with attention cost, as `measure_costs` found it."""
+    content: dict[str, Any] = json.loads((folder / COSTS).read_text(encoding="utf-8"))
+    return content
 
 
-def rebuild_network(settings: dict[str, Any], weights: Path) -> tuple[RunConfig, nn.Module]:
-    """The network that a run's settings describe, with its weights."""
+def load_network(folder: Path, *, own_network: str = "") -> tuple[RunConfig, nn.Module]:
+    """The trained network of a run folder, on the CPU and in evaluation mode, with its config; raises as rebuild_network."""
+    return rebuild_network(read_yaml(folder / CONFIG), folder / WEIGHTS, own_network=own_network)
+
+
+def rebuild_network(settings: dict[str, Any], weights: Path, *, own_network: str = "") -> tuple[RunConfig, nn.Module]:
+    """The network that a run's settings describe, with its weights.
+
+    own_network: `package.module:function`, where the run has a network of the person's own. A file alone does not make us
+    import anything: raises SettingError unless both name the same.
+    """
     config = from_mapping(RunConfig, settings)
+    if not config.network.built_in and config.network.name != own_network:
+        raise SettingError(
+            f"{weights.parent} has the network {config.network.name!r}, no part of focalseg; loading it would run that "
+            f"function. Say that you trust it with own_network={config.network.name!r}."
+        )
     network = build_network(config)
-    network.load_state_dict(load_file(weights))
+    write_state(network, load_file(weights), weights)
     return config, network.eval()
 
 
 def dice_matrix(results: Sequence[RunResult], part: str) -> np.ndarray:
     """Dice (trainings, cases) of one part."""
-    return np.array([[score.overlap.dice for score in result.scores_of(part)] for result in results])
-
-
-def _plain_state(network: nn.Module) -> dict[str, torch.Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    return np.array([[score.dice for score in result.scores_of(part)] for result in results])

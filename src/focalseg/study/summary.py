@@ -9,6 +9,7 @@ from focalseg.evaluation.statistics import DIFFERENCE_SPAN, SCORE_SPAN, Estimate
 from focalseg.evaluation.verdict import Verdict, decide_verdict
 from focalseg.placement.decision import Placement
 from focalseg.study.runs import RunResult, dice_matrix
+from focalseg.study.scores import count_empty
 
 Arms = Mapping[str, Sequence[RunResult]]
 
@@ -29,12 +30,10 @@ def summarise(results: Sequence[RunResult]) -> dict[str, Any]:
     """An arm in numbers: test Dice with its interval, what it costs, and what was measured."""
     groups = groups_of_test_cases(results)
     estimate = estimate_mean(dice_matrix(results, "test"), groups, span=SCORE_SPAN)
-    overlaps = [score.overlap for result in results for score in result.scores_of("test")]
+    scores = [score for result in results for score in result.scores_of("test")]
     return {
         **describe_estimate(estimate),
-        "iou": float(np.mean([overlap.iou for overlap in overlaps])),
-        "precision": float(np.mean([overlap.precision for overlap in overlaps])),
-        "recall": float(np.mean([overlap.recall for overlap in overlaps])),
+        **{name: float(np.mean([score.average(name) for score in scores])) for name in ("iou", "precision", "recall")},
         "modules": results[0].modules,
         "parameters": results[0].parameters,
         "flops": results[0].flops,
@@ -43,9 +42,11 @@ def summarise(results: Sequence[RunResult]) -> dict[str, Any]:
         "collapsed": sum(result.collapsed for result in results),
         "cases": len(groups),
         "groups": len(set(groups)),
-        "both_empty": sum(overlap.both_empty for overlap in overlaps),
-        "one_empty": sum(overlap.one_empty for overlap in overlaps),
+        **count_empty(scores),
         "dice_per_training": dice_matrix(results, "test").mean(axis=1).tolist(),
+        "dice_per_label": {
+            label: float(np.mean([score.overlaps[label].dice for score in scores])) for label in scores[0].overlaps
+        },
     }
 
 

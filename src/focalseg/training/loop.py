@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
@@ -28,11 +29,15 @@ from focalseg.yaml_files import write_yaml
 CHECKPOINT = "last.ckpt"
 METRICS = "metrics.csv"
 GAMMA_COLUMN = "gamma/"
+CPU_BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16")
+"""Capabilities of a processor that multiplies in bfloat16, as torch names them on x86 and on ARM."""
+CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
+"""By spatial axes: the layout in memory that convolutions are fastest in, on a CPU by a third for volumes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingData:
-    """Prepared images (N, C, H, W) float32 and masks (N, H, W) bool, for training and for validation."""
+    """Prepared images (N, C, *spatial) float32 and masks (N, *spatial) bool or labels, for training and for validation."""
 
     train_images: Tensor
     train_masks: Tensor
@@ -52,8 +57,8 @@ class Run:
         self.identity = write_yaml(config)
         self.fabric = open_fabric(device, config.training.precision)
         self.network = build_network(config)
-        if config.network.spatial_dims == 2:
-            self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if config.network.spatial_dims in CHANNELS_LAST:
+            self.network = self.network.to(memory_format=CHANNELS_LAST[config.network.spatial_dims])  # type: ignore[call-overload]
         self.optimiser, self.scheduler = build_optimiser(self.network, config.training)
         self.loss = UnifiedFocalLoss.from_config(config.loss)
         self.step, self.seconds = 0, 0.0
@@ -61,8 +66,8 @@ class Run:
         self.module, self.stepper = self.fabric.setup(self.network, self.optimiser)
         self.data = data
         # Once for the whole training: flips and quarter turns move an exact map to the exact map of the moved mask.
-        penalised = config.loss.boundary_weight > 0
-        self.closeness = self.loss.measure_closeness(data.train_masks.unsqueeze(1), classes=1)[:, 0] if penalised else None
+        penalised, classes = config.loss.boundary_weight > 0, config.network.classes
+        self.closeness = self.loss.measure_closeness(data.train_masks.unsqueeze(1), classes) if penalised else None
         columns = [
             "step",
             "loss",
@@ -125,7 +130,8 @@ class Run:
     def to_device(self, images: Tensor) -> Tensor:
         """Images where and as the network wants them."""
         images = self.fabric.to_device(images)
-        return images.contiguous(memory_format=torch.channels_last) if images.ndim == 4 else images
+        axes = images.ndim - 2
+        return images.contiguous(memory_format=CHANNELS_LAST[axes]) if axes in CHANNELS_LAST else images
 
     def _update(self) -> float:
         config, training = self.config, self.config.training
@@ -184,9 +190,22 @@ def train(
     return run
 
 
+def choose_precision(precision: Precision, device: Device) -> Literal["32-true", "bf16-mixed"]:
+    """What `auto` comes to on this machine: bf16-mixed where the processor has instructions for it."""
+    if precision != "auto":
+        return precision
+    if device == "cuda" or (device == "auto" and torch.cuda.is_available()):
+        able = torch.cuda.is_bf16_supported(including_emulation=False)
+    elif device == "mps" or (device == "auto" and torch.backends.mps.is_available()):
+        able = False
+    else:
+        able = any(torch.cpu.get_capabilities().get(name, False) for name in CPU_BFLOAT16)
+    return "bf16-mixed" if able else "32-true"
+
+
 def open_fabric(device: Device, precision: Precision = "32-true") -> Fabric:
     """One device at one precision. Raises MachineError where this machine has no such device."""
     try:
-        return Fabric(accelerator=device, devices=1, precision=precision)
+        return Fabric(accelerator=device, devices=1, precision=choose_precision(precision, device))
     except Exception as error:
         raise MachineError(f"--device {device} is not to be had on this machine; use --device cpu or auto.") from error

@@ -5,24 +5,29 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
+from torch import nn
 
 from focalseg.configuration import LARGEST_SEED, CheckedConfig, setting
 from focalseg.data.preparation import Preparation
 from focalseg.errors import SettingError
+from focalseg.labels import FOREGROUND
 from focalseg.losses.schedule import Schedule
 from focalseg.losses.unified_focal import UnifiedFocalConfig
-from focalseg.networks.unet import UNet, UNetConfig
+from focalseg.networks.building import NetworkConfig, build_host
 from focalseg.placement.instrument import fill_sites
+from focalseg.placement.pruning import open_own_gates
+from focalseg.placement.sites import Site, sites
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
-Precision = Literal["32-true", "bf16-mixed"]
+Precision = Literal["auto", "32-true", "bf16-mixed"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig(CheckedConfig):
     """AdamW with a one-cycle learning rate over a fixed number of steps: equal budgets for every arm.
 
-    boundary_schedule: how the loss's boundary_weight grows over the training.
+    boundary_schedule: how the loss's boundary_weight grows over the training. precision: auto is bf16-mixed (weights and loss
+    in float32, convolutions in bfloat16) where the processor computes in bfloat16, else 32-true.
     """
 
     steps: int = setting(400, at_least=1)
@@ -32,21 +37,26 @@ class TrainingConfig(CheckedConfig):
     weight_decay: float = setting(1e-2, at_least=0)
     augmentation: bool = True
     boundary_schedule: Schedule = "constant"
-    precision: Precision = "32-true"
+    precision: Precision = "auto"
     log_every: int = setting(10, at_least=1)
     validate_every: int = setting(100, at_least=1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig(CheckedConfig):
-    """A network, what it is trained on and how. attention: kind of gate by site."""
+    """A network, what it is trained on and how. labels: names of the foreground labels. attention: kind of gate by site.
+
+    standardise_logits: whether gates bring their logits to mean 0 and variance 1, so that gamma alone sets their scale.
+    """
 
     data: str
     fold: int = setting(0, at_least=0)
     seed: int = setting(0, at_least=0, at_most=LARGEST_SEED)
+    labels: tuple[str, ...] = (FOREGROUND,)
     preparation: Preparation
-    network: UNetConfig = field(default_factory=UNetConfig)
+    network: NetworkConfig = field(default_factory=NetworkConfig)
     attention: Mapping[str, str] = field(default_factory=dict)
+    standardise_logits: bool = False
     loss: UnifiedFocalConfig = field(default_factory=UnifiedFocalConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
@@ -55,11 +65,28 @@ class RunConfig(CheckedConfig):
         if self.loss.reduction == "none":
             raise SettingError("loss.reduction was 'none'; a training follows one number: mean or sum.")
 
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """(C, *spatial) of an image as the network takes it."""
+        return self.network.in_channels, *self.preparation.size
 
-def build_network(config: RunConfig) -> UNet:
-    """The network of a run, its weights drawn from the run's seed: arms of one seed share the weights of the host."""
+
+def build_network(config: RunConfig) -> nn.Module:
+    """The network of a run, its weights drawn from the run's seed: arms of one seed share the weights of the host.
+
+    Gates that the host brought along and that `attention` does not keep are open.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(config.seed)
-        network = UNet.from_config(config.network)
-        fill_sites(network, config.attention)
+        network = build_host(config.network)
+        candidates = find_candidates(config, network)
+        fill_sites(network, config.attention, candidates=candidates, standardise=config.standardise_logits)
+    open_own_gates(network, candidates, kept=config.attention)
     return network
+
+
+def find_candidates(config: RunConfig, network: nn.Module) -> tuple[Site, ...]:
+    """The sites of a run's network, for the images of the run."""
+    places = config.network
+    skips = {name: (pair[0], pair[1]) for name, pair in places.skips.items()}
+    return sites(network, config.image_shape, stages=places.stages, skips=skips, own_gates=places.own_gates)

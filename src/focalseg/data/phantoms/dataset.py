@@ -51,4 +51,4 @@ class PhantomDataset(Dataset):
     def read_case(self, number: int) -> Case:
         random = np.random.default_rng([self.seed, number])
         image, mask = self.phantom.draw(random, self.phantom.size)
-        return Case(name=self.names[number], group=self.groups[number], image=image, mask=mask)
+        return Case(name=self.names[number], group=self.groups[number], image=image, mask=mask.view(np.uint8))

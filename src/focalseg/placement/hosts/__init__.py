@@ -1,15 +1,40 @@
-"""One file a family of networks, each finding the sites of its own."""
+"""One file a family of networks, each naming the sites of its own, and one for any network whose places a person names."""
+
+from collections.abc import Mapping, Sequence
 
 from torch import nn
 
 from focalseg.errors import SiteError
 from focalseg.networks.unet import UNet
-from focalseg.placement.hosts.unet import find_unet_sites
+from focalseg.placement.attachment import unwrap
+from focalseg.placement.hosts.drafts import complete
+from focalseg.placement.hosts.monai import FAMILIES, find_family
+from focalseg.placement.hosts.named import draft_named_sites
+from focalseg.placement.hosts.unet import draft_unet_sites
 from focalseg.placement.sites import Site
 
 
-def find_sites(network: nn.Module) -> tuple[Site, ...]:
-    """The sites of a network of a known family."""
-    if isinstance(network, UNet):
-        return find_unet_sites(network)
-    raise SiteError(f"{type(network).__name__} is of no family whose sites are known; expected a focalseg.UNet.")
+def find_sites(
+    network: nn.Module,
+    image_shape: Sequence[int] | None,
+    *,
+    stages: Sequence[str],
+    skips: Mapping[str, tuple[str, str]],
+    own_gates: Mapping[str, str],
+) -> tuple[Site, ...]:
+    """The sites that a person names, or else those of the network's family."""
+    network = unwrap(network)
+    if stages or skips or own_gates:
+        drafts = draft_named_sites(network, stages, skips, own_gates)
+    elif isinstance(network, UNet):
+        drafts = draft_unet_sites(network)
+    elif family := find_family(network):
+        drafts = family(network)
+    else:
+        names = [name for name, _ in network.named_children()]
+        raise SiteError(
+            f"{type(network).__name__} is of no family whose sites are known (focalseg.UNet; MONAI's {', '.join(FAMILIES)}); "
+            f"name the places: focalseg.sites(network, stages=['{names[0] if names else 'layer1'}'], skips=...). "
+            f"It has {', '.join(names[:12]) or 'no modules'}."
+        )
+    return complete(network, drafts, image_shape)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from focalseg.errors import DataError
 from focalseg.evaluation.metrics import measure_overlap
 from focalseg.focal import focal
 from focalseg.losses.unified_focal import UnifiedFocalLoss
-from focalseg.networks.unet import UNetConfig
+from focalseg.networks.building import NetworkConfig
 from focalseg.placement.sites import attention_sites
 from focalseg.study.focal_role.trainings import TaskData, hold_gammas, load_task, predict_logits, train_in_passing
 from focalseg.training.loop import Run
@@ -140,7 +141,7 @@ def compute_maps(budget: MapBudget) -> FocalMaps:
         data=budget.phantom,
         seed=budget.seed,
         preparation=data.preparation,
-        network=UNetConfig(in_channels=data.images.shape[1], widths=budget.widths),
+        network=NetworkConfig(in_channels=data.images.shape[1], arguments={"widths": list(budget.widths)}),
         attention={SITE: "ag"},
         training=hold_gammas(budget.steps, budget.batch_size),
     )
@@ -181,7 +182,7 @@ def predict_subjects(run: Run, data: TaskData, phantom: str) -> tuple[Subject, .
 
 def read_log_coefficients(run: Run, images: Tensor) -> np.ndarray:
     """What the gate at SITE gives for images (N, C, H, W), as (N, H, W) float32."""
-    site: AttentionSite = attention_sites(run.network)[SITE]
+    site = cast(AttentionSite, attention_sites(run.network)[SITE])
     seen: list[Tensor] = []
     handle = site.gate.register_forward_hook(lambda _gate, _arguments, output: seen.append(output.detach()))
     try:

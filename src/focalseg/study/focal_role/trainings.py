@@ -15,13 +15,13 @@ from focalseg.data.phantoms.dataset import PhantomDataset
 from focalseg.data.preparation import Preparation, plan_preparation
 from focalseg.evaluation.metrics import Overlap, measure_overlap
 from focalseg.losses.unified_focal import UnifiedFocalConfig
-from focalseg.networks.unet import UNetConfig
+from focalseg.networks.building import NetworkConfig
 from focalseg.placement.evidence import estimate_norms, kept_as_it_was
 from focalseg.placement.gammas import gamma_parameters
-from focalseg.placement.instrument import plan_layout
 from focalseg.study.local import call_locally
+from focalseg.study.planning import plan_attention
 from focalseg.training.loop import Run, TrainingData
-from focalseg.training.run import RunConfig, TrainingConfig, build_network
+from focalseg.training.run import RunConfig, TrainingConfig
 
 ORDINARY = 1.0
 """The network's gamma of plain attention: what the loss is varied at, and what is turned after training."""
@@ -116,11 +116,11 @@ def plan_config(trial: Trial, data: TaskData) -> RunConfig:
         data=budget.phantom,
         seed=trial.seed,
         preparation=data.preparation,
-        network=UNetConfig(in_channels=data.images.shape[1], widths=budget.widths),
+        network=NetworkConfig(in_channels=data.images.shape[1], arguments={"widths": list(budget.widths)}),
         loss=UnifiedFocalConfig(gamma=trial.loss_gamma),
         training=hold_gammas(budget.steps, budget.batch_size),
     )
-    return replace(config, attention=plan_layout(build_network(config), ("se", "ag")))
+    return replace(config, attention=plan_attention(config, ("se", "ag"))[0])
 
 
 def hold_gammas(steps: int, batch_size: int) -> TrainingConfig:
@@ -184,6 +184,6 @@ def load_task(phantom: str, longest_side: int, train: int, held_out: int) -> Tas
     return TaskData(
         preparation=preparation,
         images=torch.stack([preparation.prepare_image(case.image) for case in cases]),
-        masks=torch.stack([preparation.prepare_mask(case.mask) for case in cases]),
+        masks=torch.stack([preparation.prepare_mask(case.mask).bool() for case in cases]),
         train=train,
     )

@@ -1,0 +1,37 @@
+"""Foreground labels and the output channels of a network: the one place that says how the two belong together.
+
+Labels are counted from 1, 0 is the background. One label needs one channel, whose sigmoid is its probability; several need a
+channel each and one for the background, by softmax.
+"""
+
+import torch
+from torch import Tensor
+
+FOREGROUND = "foreground"
+"""The name of the label where there is but one and nothing names it."""
+THRESHOLD = 0.5
+"""By sigmoid a pixel is foreground where its probability is above this."""
+MOST_LABELS = 255
+"""A mask holds a byte a pixel."""
+
+
+def count_channels(labels: int) -> int:
+    """Output channels of a network for so many foreground labels."""
+    return 1 if labels == 1 else labels + 1
+
+
+def count_labels(channels: int) -> int:
+    """Foreground labels that so many output channels tell apart."""
+    return 1 if channels == 1 else channels - 1
+
+
+def compute_probabilities(logits: Tensor) -> Tensor:
+    """logits (B, K, *spatial) -> probabilities of that shape, float32: by sigmoid for one channel, by softmax for more."""
+    return torch.sigmoid(logits.float()) if logits.shape[1] == 1 else torch.softmax(logits.float(), dim=1)
+
+
+def choose_labels(logits: Tensor) -> Tensor:
+    """logits (B, K, *spatial) -> labels (B, *spatial) uint8: above THRESHOLD for one channel, the most probable for more."""
+    if logits.shape[1] == 1:
+        return (compute_probabilities(logits)[:, 0] > THRESHOLD).to(torch.uint8)
+    return logits.argmax(dim=1).to(torch.uint8)

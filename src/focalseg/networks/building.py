@@ -1,0 +1,107 @@
+"""Networks by name: our U-Net, one of MONAI's, or a function of the person's own."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal
+
+from torch import nn
+
+from focalseg.catalogue import unknown_name_message
+from focalseg.configuration import CheckedConfig, setting
+from focalseg.errors import SettingError
+from focalseg.networks.monai import MONAI_NETWORKS, build_monai
+from focalseg.networks.unet import UNet, UNetConfig
+
+UNET, MONAI_PREFIX = "unet", "monai:"
+NAMES = (UNET, *(MONAI_PREFIX + name for name in MONAI_NETWORKS))
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig(CheckedConfig):
+    """A network and everything it is built from.
+
+    name: `unet`, `monai:NAME`, or `package.module:function`, a callable that takes spatial_dims, in_channels and classes by
+    keyword, and arguments besides, and returns a module that maps (B, in_channels, *spatial) to logits (B, classes, *spatial).
+    stages, skips, own_gates: places of attention, as `focalseg.sites` takes them; empty for a network of a known family.
+    """
+
+    name: str = UNET
+    spatial_dims: Literal[1, 2, 3] = 2
+    in_channels: int = setting(3, at_least=1)
+    classes: int = setting(1, at_least=1)
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    stages: tuple[str, ...] = ()
+    skips: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    own_gates: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_name(self.name)
+
+    @property
+    def built_in(self) -> bool:
+        """Whether the name is one of ours, so that building it runs no code of the person's."""
+        return self.name in NAMES
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels a level, finest first, of our U-Net; empty for other networks."""
+        return tuple(self.arguments.get("widths", UNetConfig.widths)) if self.name == UNET else ()
+
+
+def check_name(name: str) -> None:
+    """Raises SettingError for a name that no network can have."""
+    module, separator, function = name.partition(":")
+    own = separator and function.isidentifier() and all(part.isidentifier() for part in module.split("."))
+    if name not in NAMES and (not own or name.startswith(MONAI_PREFIX)):
+        near = unknown_name_message("network", name, NAMES).partition("Did you mean ")[2]
+        offer = f" Did you mean {near}" if near else ""
+        raise SettingError(f"name was {name!r}; expected {', '.join(NAMES)}, or package.module:function of your own.{offer}")
+
+
+def plan_arguments(name: str, *, widths: Sequence[int], spatial_dims: int) -> dict[str, Any]:
+    """What a network of that name is built from, for these channels a level; nothing for a function of the person's own."""
+    if name == UNET:
+        return {"widths": list(widths)}
+    if name.startswith(MONAI_PREFIX):
+        return MONAI_NETWORKS[name.removeprefix(MONAI_PREFIX)](widths, spatial_dims)
+    return {}
+
+
+def build_host(config: NetworkConfig) -> nn.Module:
+    """The network without attention of ours. Raises SettingError where it cannot be had or refuses its arguments."""
+    shape: dict[str, Any] = {"spatial_dims": config.spatial_dims, "in_channels": config.in_channels, "classes": config.classes}
+    if config.name.startswith(MONAI_PREFIX):
+        return build_monai(config.name.removeprefix(MONAI_PREFIX), **shape, arguments=config.arguments)
+    build: Any = UNet if config.name == UNET else find_function(config.name)
+    try:
+        network = build(**shape, **config.arguments)
+    except TypeError as error:
+        raise SettingError(
+            f"The network {config.name} refuses its arguments ({error}); it is called with spatial_dims, in_channels, classes "
+            f"and network.arguments ({', '.join(config.arguments) or 'none'}). Mend network.arguments or the function."
+        ) from error
+    if not isinstance(network, nn.Module):
+        raise SettingError(f"{config.name} returned a {type(network).__name__}; expected a torch.nn.Module.")
+    return network
+
+
+def find_function(name: str) -> Any:
+    """The callable of `package.module:function`, looked for in the working folder as well."""
+    module_name, _, function = name.partition(":")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
+    try:
+        module = import_module(module_name)
+    except ImportError as error:
+        raise SettingError(
+            f"The network {name} cannot be imported ({error}); expected package.module:function that Python finds from here."
+        ) from error
+    if not callable(getattr(module, function, None)):
+        known = [known for known, value in vars(module).items() if callable(value) and not known.startswith("_")]
+        raise SettingError(unknown_name_message(f"function in {module_name}", function, known))
+    return getattr(module, function)

@@ -1,0 +1,30 @@
+"""The tensors of a network as a file holds them: each once, however many names the network has for it."""
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from focalseg.errors import SettingError
+
+
+def read_state(network: nn.Module) -> dict[str, Tensor]:
+    """Every tensor of the state dict under the first of its names, on the CPU. MONAI's DynUNet holds its blocks twice."""
+    first_names: dict[int, str] = {}
+    state = network.state_dict(keep_vars=True)
+    for name, tensor in state.items():
+        first_names.setdefault(id(tensor), name)
+    return {name: state[name].detach().cpu().contiguous() for name in first_names.values()}
+
+
+def write_state(network: nn.Module, state: Mapping[str, Tensor], source: object) -> None:
+    """Puts the tensors back, in place. Raises SettingError naming the source where they are not those of this network."""
+    expected = read_state(network)
+    fitting = expected.keys() == state.keys() and all(state[name].shape == tensor.shape for name, tensor in expected.items())
+    if not fitting:
+        missing, foreign = sorted(expected.keys() - state.keys()), sorted(state.keys() - expected.keys())
+        example = (missing or foreign or ["a tensor of another shape"])[0]
+        raise SettingError(
+            f"{source} does not hold the weights of this network ({len(missing)} missing, {len(foreign)} foreign, such as "
+            f"{example}); expected the file that was saved with its config."
+        )
+    network.load_state_dict(dict(state), strict=False)

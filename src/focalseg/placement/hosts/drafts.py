@@ -1,0 +1,89 @@
+"""Sites as a family or a person names them, completed by what a dry run shows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import nn
+
+from focalseg.attention.gate import SiteShape
+from focalseg.errors import SiteError
+from focalseg.placement.ports import Port
+from focalseg.placement.sites import Site, SiteKind
+from focalseg.placement.tracing import Passed, guess_image_shape, trace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A site before the dry run; the fields are those of Site."""
+
+    name: str
+    kind: SiteKind
+    features: str
+    signal: str = ""
+    added_at: str = ""
+    opens_to: str = ""
+
+
+def complete(network: nn.Module, drafts: Sequence[Draft], image_shape: Sequence[int] | None) -> tuple[Site, ...]:
+    """The sites with the shapes that pass there. Raises SiteError for a place where attention cannot stand."""
+    ports = {text: Port.parse(text) for draft in drafts for text in (draft.features, draft.signal, draft.added_at) if text}
+    passed = trace(network, ports.values(), image_shape or guess_image_shape(network))
+    seen = {text: passed[port] for text, port in ports.items()}
+    return tuple(_complete(draft, seen) for draft in drafts)
+
+
+def _complete(draft: Draft, seen: dict[str, Passed]) -> Site:
+    features = _only(draft, draft.features, seen)
+    channels, *size = features
+    if not channels:
+        raise SiteError(f"Nothing passes at {draft.features}: it has no channels there. Name channels that there are.")
+    if not 1 <= len(size) <= 3:
+        raise SiteError(
+            f"What passes at {draft.features} has shape (B, {', '.join(map(str, features))}); "
+            "expected features (B, C, *spatial) with one to three spatial axes. Name another place."
+        )
+    gating_channels, stride = 0, tuple[int, ...]()
+    if draft.signal:
+        gating_channels, *coarse = _only(draft, draft.signal, seen)
+        _check_order(draft, seen)
+        if len(coarse) != len(size) or any(small > large for small, large in zip(coarse, size, strict=True)):
+            raise SiteError(
+                f"The gating signal at {draft.signal} has spatial shape {tuple(coarse)} and the features of {draft.name} "
+                f"{tuple(size)}; expected a grid as coarse or coarser. Name another place for the signal."
+            )
+        stride = tuple(max(round(large / small), 1) for small, large in zip(coarse, size, strict=True))
+    if draft.added_at and _only(draft, draft.added_at, seen) != features:
+        raise SiteError(f"What passes at {draft.added_at} is not what {draft.features} is added to; expected one shape.")
+    return Site(
+        name=draft.name,
+        kind=draft.kind,
+        features=draft.features,
+        signal=draft.signal,
+        added_at=draft.added_at,
+        opens_to=draft.opens_to,
+        shape=SiteShape(channels=channels, size=tuple(size), gating_channels=gating_channels, gating_stride=stride),
+    )
+
+
+def _only(draft: Draft, text: str, seen: dict[str, Passed]) -> tuple[int, ...]:
+    shapes = seen[text].shapes
+    if len(shapes) != 1:
+        raise SiteError(
+            f"{text}, named for {draft.name}, is passed {len(shapes)} times in a forward pass; expected once. "
+            "Name a place that is passed once."
+        )
+    return shapes[0][1:]
+
+
+def _check_order(draft: Draft, seen: dict[str, Passed]) -> None:
+    place = draft.added_at or draft.features
+    if seen[draft.signal].times[0] > seen[place].times[0] and not _pass_together(Port.parse(draft.signal), Port.parse(place)):
+        raise SiteError(
+            f"The gating signal {draft.signal} passes after the features {place} of {draft.name}, which it should steer; "
+            "name the place where the skip enters the decoder, such as `up1:1`."
+        )
+
+
+def _pass_together(one: Port, other: Port) -> bool:
+    """Whether both are met in one call of a module, on the same side of it."""
+    return one.path == other.path and one.of_output == other.of_output

@@ -1,0 +1,126 @@
+"""Ports: the places in a network where a tensor can be met, named in one small language.
+
+PATH                    the output of the module of that path, such as `encoder.0`
+PATH:ARGUMENT           what the module is called with: the position, from 0, or the name of the argument, such as `up.1:skip`
+PORT[START:STOP]        some of its channels, such as `decoder.0:0[64:128]`, the second half of a concatenation
+"""
+
+import inspect
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from focalseg.catalogue import unknown_name_message
+from focalseg.errors import SiteError
+
+GRAMMAR = re.compile(r"(?P<path>[^:\[\]]*)(:(?P<argument>\w+))?(\[(?P<start>\d*):(?P<stop>\d*)\])?")
+EXPECTED = "expected a module's path, with :ARGUMENT for what it is called with and [START:STOP] for some channels"
+
+Arguments = tuple[Any, ...]
+Keywords = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Port:
+    """Where a tensor is met. argument None is the module's output; start and stop bound its channels, None all of them.
+
+    `name` and `position` of an argument are both known once `resolve` has looked at the module, since a caller may use either.
+    """
+
+    path: str
+    argument: str | None = None
+    start: int | None = None
+    stop: int | None = None
+    name: str | None = None
+    position: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The port that a text names. Raises SiteError for a text that is none."""
+        match = GRAMMAR.fullmatch(text)
+        if match is None:
+            raise SiteError(f"{text!r} is no place in a network; {EXPECTED}.")
+        start, stop = (int(bound) if bound else None for bound in (match["start"], match["stop"]))
+        return cls(path=match["path"], argument=match["argument"], start=start, stop=stop)
+
+    def __str__(self) -> str:
+        argument = "" if self.argument is None else f":{self.argument}"
+        bounds = ["" if bound is None else str(bound) for bound in (self.start, self.stop)]
+        return self.path + argument + (f"[{bounds[0]}:{bounds[1]}]" if any(bounds) else "")
+
+    @property
+    def of_output(self) -> bool:
+        """Whether it is what the module gives, and not what the module is called with."""
+        return self.argument is None
+
+    def find_module(self, network: nn.Module) -> nn.Module:
+        """The module of the path. Raises SiteError, near names offered, where there is none."""
+        try:
+            return network.get_submodule(self.path)
+        except AttributeError:
+            known = [name for name, _ in network.named_modules() if name]
+            raise SiteError(describe_unknown_module(self.path, known)) from None
+
+    def resolve(self, network: nn.Module) -> Self:
+        """The same port with name and position of its argument, as the module's signature has them."""
+        if self.argument is None:
+            return self
+        signature = inspect.signature(self.find_module(network).forward)
+        kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        names = [parameter.name for parameter in signature.parameters.values() if parameter.kind in kinds]
+        if self.argument.isdigit():
+            position: int | None = int(self.argument)
+            name = names[int(self.argument)] if int(self.argument) < len(names) else None
+        else:
+            name, position = self.argument, names.index(self.argument) if self.argument in names else None
+        return type(self)(
+            path=self.path, argument=self.argument, start=self.start, stop=self.stop, name=name, position=position
+        )
+
+    def read(self, arguments: Arguments, keywords: Keywords, output: Any) -> Tensor:
+        """The tensor (B, C, *spatial) as it passes. Raises SiteError where something else, or nothing, does."""
+        value = self._read_whole(arguments, keywords, output)
+        if not isinstance(value, Tensor):
+            raise SiteError(f"What passes {self} is {_describe(value)}; expected one tensor. Name another place.")
+        return value if self.start is None and self.stop is None else value[:, self.start : self.stop]
+
+    def write(self, arguments: Arguments, keywords: Keywords, output: Any, tensor: Tensor) -> tuple[Arguments, Keywords, Any]:
+        """Arguments, keywords and output with another tensor in this place; nothing is edited."""
+        if self.start is not None or self.stop is not None:
+            whole = self._read_whole(arguments, keywords, output)
+            parts = [whole[:, : self.start or 0], tensor, whole[:, whole.shape[1] if self.stop is None else self.stop :]]
+            tensor = torch.cat([part for part in parts if part.shape[1]], dim=1)
+        if self.argument is None:
+            return arguments, keywords, tensor
+        if self.name is not None and self.name in keywords:
+            return arguments, {**keywords, self.name: tensor}, output
+        if self.position is None:
+            raise SiteError(f"Nothing passes {self}; {EXPECTED}.")
+        return (*arguments[: self.position], tensor, *arguments[self.position + 1 :]), keywords, output
+
+    def _read_whole(self, arguments: Arguments, keywords: Keywords, output: Any) -> Any:
+        if self.argument is None:
+            return output
+        if self.name is not None and self.name in keywords:
+            return keywords[self.name]
+        return arguments[self.position] if self.position is not None and self.position < len(arguments) else None
+
+
+def describe_unknown_module(path: str, known: list[str]) -> str:
+    """The sentence for a path that no module has: near names, and what there is on the level where the path ends."""
+    message = unknown_name_message("module", path, known)
+    parent = path.rpartition(".")[0]
+    while parent and parent not in known:
+        parent = parent.rpartition(".")[0]
+    level = [name for name in known if name.rpartition(".")[0] == parent]
+    near = message.partition("Did you mean ")[2]
+    there = f"{parent or 'the network'} has {', '.join(level) or 'no modules'}."
+    return f"No module named {path!r}; {there}" + (f" Did you mean {near}" if near else "")
+
+
+def _describe(value: object) -> str:
+    return "nothing" if value is None else f"a {type(value).__name__}"

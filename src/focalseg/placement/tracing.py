@@ -1,0 +1,117 @@
+"""The dry run: what passes at each port of a network, found on a copy without computing anything where that is possible."""
+
+import copy
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from focalseg.errors import FocalsegError, ShapeError, SiteError
+from focalseg.placement.attachment import detach, find_container
+from focalseg.placement.ports import Arguments, Keywords, Port
+
+GUESSED_SIDE = 128
+"""Divisible by two seven times. As a rule nothing is computed on it: the dry run has shapes alone."""
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+
+@dataclass(kw_only=True)
+class Passed:
+    """What passed at a port: its shapes (B, C, *spatial) in order of time, and when (numbers count up over all ports)."""
+
+    shapes: list[tuple[int, ...]] = field(default_factory=list)
+    times: list[int] = field(default_factory=list)
+
+
+def trace(network: nn.Module, ports: Iterable[Port], image_shape: Sequence[int]) -> dict[Port, Passed]:
+    """What passes at each port in one forward pass on an image (C, *spatial). The network itself is not run.
+
+    Raises SiteError for a path that no module has, ShapeError where the network does not take such an image.
+    """
+    passed = {port: Passed() for port in ports}
+    for port in passed:
+        port.find_module(network)
+    for device in ("meta", None):
+        probe = plain_copy(network)
+        clock = iter(range(1_000_000))
+        for port, record in passed.items():
+            record.shapes.clear()
+            record.times.clear()
+            _watch(probe, port.resolve(probe), record, clock)
+        try:
+            run_copy(probe if device is None else probe.to(device), image_shape)
+        except FocalsegError:
+            raise
+        except Exception as error:
+            if device is None:
+                raise ShapeError(
+                    f"{type(network).__name__} does not take an image of shape {tuple(image_shape)} "
+                    f"({_first_line(error)}); give image_shape, (C, *spatial) of one that it takes."
+                ) from error
+        else:
+            break
+    return passed
+
+
+def check_forward(network: nn.Module, image_shape: Sequence[int], *, classes: int) -> None:
+    """Raises ShapeError unless the network makes logits (classes, *spatial) of an image (C, *spatial)."""
+    root = Port(path="")
+    (passed,) = trace(network, [root], image_shape).values()
+    expected = (1, classes, *image_shape[1:])
+    if passed.shapes != [expected]:
+        raise ShapeError(
+            f"{type(network).__name__} makes {passed.shapes[0]} of an image of shape {tuple(image_shape)}; "
+            f"expected logits (B, {classes}, *spatial) of the image's size, {expected}."
+        )
+
+
+def plain_copy(network: nn.Module) -> nn.Module:
+    """A copy without the attention that was added."""
+    probe = copy.deepcopy(network)
+    container = find_container(probe)
+    if container is not None:
+        for name in list(container.gates):
+            detach(probe, name)
+    return probe
+
+
+@torch.no_grad()
+def run_copy(probe: nn.Module, image_shape: Sequence[int]) -> Any:
+    """The output of a copy, in evaluation mode, for one black image."""
+    parameter = next((weight for weight in probe.parameters() if weight.is_floating_point()), torch.empty(0))
+    return probe.eval()(torch.zeros(1, *image_shape, device=parameter.device, dtype=parameter.dtype))
+
+
+def guess_image_shape(network: nn.Module) -> tuple[int, ...]:
+    """(C, *spatial) of an image for the first convolution. Raises SiteError where a network has none."""
+    for module in network.modules():
+        if isinstance(module, CONVOLUTIONS):
+            return module.in_channels, *(GUESSED_SIDE,) * len(module.kernel_size)
+    raise SiteError(f"{type(network).__name__} has no convolution to tell what it takes; give image_shape, (C, *spatial).")
+
+
+def _watch(probe: nn.Module, port: Port, record: Passed, clock: Iterable[int]) -> None:
+    ticks = iter(clock)
+
+    def note(tensor: Tensor) -> None:
+        record.shapes.append(tuple(tensor.shape))
+        record.times.append(next(ticks))
+
+    def before(_module: nn.Module, arguments: Arguments, keywords: Keywords) -> None:
+        note(port.read(arguments, keywords, None))
+
+    def after(_module: nn.Module, arguments: Arguments, keywords: Keywords, output: Any) -> None:
+        note(port.read(arguments, keywords, output))
+
+    module = port.find_module(probe)
+    if port.of_output:
+        module.register_forward_hook(after, with_kwargs=True)
+    else:
+        module.register_forward_pre_hook(before, with_kwargs=True)
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    return (text[0] if text else type(error).__name__)[:120].rstrip(".")

@@ -1,0 +1,133 @@
+"""Sites where attention could do nothing are found without training, and no other site is."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from placement.hosts import HOSTS, copy_host, fitting_layout, host_sites
+from torch import Tensor, nn
+
+from focalseg.attention import GATES
+from focalseg.networks.building import NetworkConfig, build_host
+from focalseg.placement.dead_sites import find_dead_sites
+from focalseg.placement.instrument import fill_sites
+from focalseg.placement.sites import attention_sites, sites
+
+CANCELLED = "a norm right behind it cancels any factor that a channel is given"
+UNUSED = "its features never reach the output"
+IMAGE = (2, 8, 8)
+
+
+class Normed(nn.Module):
+    """convolution, norm, ReLU, convolution; and a branch that nobody uses."""
+
+    def __init__(self, norm: nn.Module) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(2, 4, 3, padding=1)
+        self.norm = norm
+        self.act = nn.ReLU()
+        self.last = nn.Conv2d(4, 1, 1)
+        self.unused = nn.Conv2d(4, 4, 1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        features = self.act(self.norm(self.first(image)))
+        self.unused(features)
+        return self.last(features)
+
+
+NORMS = {
+    "instance": nn.InstanceNorm2d(4, affine=True),
+    "batch": nn.BatchNorm2d(4),
+    "group of one": nn.GroupNorm(4, 4),
+}
+
+
+def find(network: nn.Module, layout: dict[str, str], image_shape: tuple[int, ...] = IMAGE) -> dict[str, str]:
+    places = [name for name in ("first", "norm", "act", "unused") if name in layout]
+    return find_dead_sites(network, sites(network, image_shape, stages=places), layout, image_shape)
+
+
+@pytest.mark.parametrize("gate", [gate for gate, kind in GATES.items() if not kind.needs_gating_signal])
+def test_a_channel_gate_right_before_a_norm_over_each_channels_pixels_is_dead_and_no_other_is(gate: str) -> None:
+    for name in ("instance", "group of one"):
+        dead = find(Normed(NORMS[name]), dict.fromkeys(("first", "norm", "act"), gate))
+        assert dead == ({"first": CANCELLED} if GATES[gate].varies_over == "channels" else {}), name
+    # Groups of two channels, and batches, keep what tells one channel, or one image, from the others.
+    assert find(Normed(nn.GroupNorm(2, 4)), dict.fromkeys(("first", "norm", "act"), gate)) == {}
+    assert find(Normed(nn.Identity()), dict.fromkeys(("first", "norm", "act"), gate)) == {}
+
+
+@pytest.mark.parametrize("gate", ["se", "spatial"])
+def test_a_stage_whose_features_nobody_uses_is_dead(gate: str) -> None:
+    assert find(Normed(nn.Identity()), {"unused": gate, "act": gate}) == {"unused": UNUSED}
+
+
+@pytest.mark.parametrize("gate", ["se", "eca"])
+def test_what_is_called_dead_has_no_effect_once_it_is_trained_to_differ(gate: str) -> None:
+    network, image = Normed(nn.InstanceNorm2d(4, affine=True)).double().eval(), torch.randn(1, *IMAGE, dtype=torch.float64)
+    expected = network(image)
+    fill_sites(network, {"first": gate, "act": gate}, candidates=sites(network, IMAGE, stages=["first", "act"]))
+    with torch.no_grad():
+        for weight in network.get_submodule("focal_attention.first.gate").parameters():
+            weight.mul_(3)
+    attention_sites(network)["act"].enabled = False
+    assert torch.allclose(network(image), expected, rtol=1e-3, atol=1e-3 * float(expected.detach().abs().max()))
+    attention_sites(network)["act"].enabled = True
+    assert not torch.allclose(network(image), expected, rtol=1e-2, atol=1e-2 * float(expected.detach().abs().max()))
+
+
+def test_the_last_stage_of_a_segresnet_is_dead_where_its_final_norm_has_one_channel_a_group() -> None:
+    arguments = {"init_filters": 4, "blocks_down": [1, 1], "blocks_up": [1]}
+    for groups, dead in ((4, {"decoder.0": CANCELLED}), (1, {})):
+        norm = ["GROUP", {"num_groups": groups}]
+        network = build_host(NetworkConfig(name="monai:SegResNet", in_channels=2, arguments={**arguments, "norm": norm}))
+        candidates = sites(network, IMAGE)
+        layout = {site.name: "se" for site in candidates if site.kind == "stage"}
+        found = find_dead_sites(network, candidates, layout, IMAGE)
+        assert {name: why for name, why in found.items() if name == "decoder.0"} == dead
+
+
+@pytest.mark.parametrize("host", list(HOSTS))
+def test_sites_that_spatial_gates_and_skip_gates_get_are_all_alive_and_the_host_is_left_as_it_was(
+    host: str, look_at: Callable[[nn.Module], Any]
+) -> None:
+    network, before = copy_host(host, 2), None
+    before, random = look_at(network), torch.get_rng_state()
+    for gate in ("spatial", "ag"):
+        layout = fitting_layout(host, 2, gate)
+        assert find_dead_sites(network, host_sites(host, 2), layout, HOSTS[host].image_shape(2)) == {}
+    assert look_at(network) == before
+    assert torch.equal(torch.get_rng_state(), random)
+    assert all(weight.grad is None for weight in network.parameters())
+
+
+def test_our_u_net_has_no_dead_site_for_any_gate() -> None:
+    for axes in HOSTS["unet"].sizes:
+        for gate in GATES:
+            layout = fitting_layout("unet", axes, gate)
+            assert find_dead_sites(copy_host("unet", axes), host_sites("unet", axes), layout, HOSTS["unet"].image_shape(axes)) == {}
+
+
+def test_a_host_whose_weights_are_frozen_or_that_holds_attention_already_is_judged_alike() -> None:
+    layout = dict.fromkeys(("first", "norm", "unused"), "se")
+    expected = {"first": CANCELLED, "unused": UNUSED}
+    frozen = Normed(nn.InstanceNorm2d(4)).requires_grad_(False)
+    assert find(frozen, layout) == expected
+    assert not any(weight.requires_grad for weight in frozen.parameters())
+    filled = Normed(nn.InstanceNorm2d(4))
+    fill_sites(filled, {"act": "se"}, candidates=sites(filled, IMAGE, stages=["act"]))
+    assert find(filled, layout) == expected
+
+
+def test_a_network_that_returns_several_outputs_is_judged_by_all_of_them() -> None:
+    class Deep(Normed):
+        def forward(self, image: Tensor) -> Any:
+            features = self.first(image)
+            return {"logits": self.last(features), "deep": [self.unused(features), None]}
+
+    assert find(Deep(nn.Identity()), {"unused": "se", "first": "se"}) == {}
+
+
+def test_nothing_planned_is_nothing_dead() -> None:
+    assert find_dead_sites(copy_host("unet", 2), host_sites("unet", 2), {}, IMAGE) == {}
