@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from focalseg.attention import GATES
 from focalseg.losses import UnifiedFocalConfig
 from focalseg.placement.sites import attention_sites
 from focalseg.study.presets import PRESETS, build_settings
@@ -77,6 +78,23 @@ def test_the_settings_that_the_page_of_the_losses_lists_are_those_of_the_code():
             listed |= dict(zip(re.findall(r"`(\w+)`", cells[0]), defaults, strict=True))
     defaults = {field.name: field.default for field in fields(UnifiedFocalConfig)}
     assert {name: eval(value.strip("`")) for name, value in listed.items()} == defaults
+
+
+def test_the_examples_of_the_networks_run_as_they_stand(capsys):
+    pytest.importorskip("monai")
+    names: dict[str, object] = {}
+    exec("\n".join(python_blocks((ROOT / "docs" / "networks.md").read_text(encoding="utf-8"))), names)
+    assert set(attention_sites(names["own"])) == {"fine", "coarse", "top"}
+    gammas = [weight.grad for name, weight in names["network"].named_parameters() if name.endswith("gamma")]
+    assert len(gammas) == 7
+    assert all(grad is not None for grad in gammas)
+    assert "skip.0" in capsys.readouterr().out
+
+
+def test_the_table_of_gates_is_the_catalogue():
+    page = (ROOT / "docs" / "networks.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (channels|space|both) \| (yes|no) \|", page, flags=re.MULTILINE)
+    assert rows == [(name, gate.varies_over, "yes" if gate.needs_gating_signal else "no") for name, gate in GATES.items()]
 
 
 def read_speed():

@@ -1,4 +1,4 @@
-"""How deep a U-Net should be: as deep as leaves the bottleneck twelve pixels, within what is asked."""
+"""How deep a U-Net should be: as deep as leaves the bottleneck twelve pixels (four voxels), within what is asked."""
 
 from itertools import pairwise
 
@@ -19,7 +19,9 @@ from focalseg.networks.planning import plan_widths
         ((47, 400), 2),
         ((48, 48), 3),
         ((95, 95), 3),
-        ((96, 96, 96), 4),
+        ((36, 50, 36), 4),
+        ((31, 50, 36), 3),
+        ((96, 96, 96), 5),
         ((4096,), 5),
     ],
 )
@@ -37,9 +39,9 @@ def test_the_smallest_images_still_get_two_levels(side: int) -> None:
 )
 def test_one_level_more_would_leave_too_little_or_is_not_allowed(sides: list[int], most_levels: int, base_width: int) -> None:
     widths = plan_widths(tuple(sides), base_width=base_width, most_levels=most_levels)
-    levels = len(widths)
+    levels, least = len(widths), 4 if len(sides) == 3 else 12
     assert widths[0] == base_width
     assert all(coarser == 2 * finer for finer, coarser in pairwise(widths))
     assert 2 <= levels <= most_levels
-    assert levels == 2 or min(sides) // 2 ** (levels - 1) >= 12
-    assert levels == most_levels or min(sides) // 2**levels < 12
+    assert levels == 2 or min(sides) // 2 ** (levels - 1) >= least
+    assert levels == most_levels or min(sides) // 2**levels < least

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from placement.hosts import HOSTS, copy_host, host_sites
 from torch import nn
 
 from focalseg.errors import SettingError, ShapeError, SiteError
@@ -14,6 +13,7 @@ from focalseg.networks.unet import UNet
 from focalseg.placement.evidence import SiteEvidence, estimate_norms, gather_evidence, measure_coefficients, score_cases
 from focalseg.placement.instrument import instrument
 from focalseg.placement.sites import attention_sites
+from placement.hosts import HOSTS, copy_host, host_sites
 
 BuildUNet = Callable[..., UNet]
 DrawImages = Callable[..., torch.Tensor]

@@ -14,14 +14,15 @@ class Joins(nn.Module):
     """Takes two tensors, by position or by name."""
 
     def forward(self, below: Tensor, skip: Tensor, *, scale: Tensor | None = None) -> Tensor:
-        return torch.cat([below, skip], dim=1)
+        joined = torch.cat([below, skip], dim=1)
+        return joined if scale is None else joined * scale
 
 
 class Anything(nn.Module):
     """Takes what it is given."""
 
     def forward(self, *tensors: Tensor, **more: Tensor) -> Tensor:
-        return tensors[0]
+        return tensors[0] if tensors else next(iter(more.values()))
 
 
 @pytest.fixture

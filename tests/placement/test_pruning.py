@@ -11,15 +11,23 @@ from torch import nn
 
 from focalseg.attention import GATES
 from focalseg.catalogue import unknown_name_message
-from focalseg.errors import SettingError, SiteError
+from focalseg.errors import SettingError, ShapeError, SiteError
 from focalseg.networks.unet import UNet
 from focalseg.placement.attachment import CONTAINER, escape
 from focalseg.placement.decision import Placement, SiteDecision
 from focalseg.placement.gammas import read_gammas
 from focalseg.placement.hosts.monai import FAMILIES
-from focalseg.placement.instrument import instrument
-from focalseg.placement.pruning import apply_placement
+from focalseg.placement.instrument import OWN, fill_sites, instrument
+from focalseg.placement.pruning import (
+    apply_placement,
+    disable_attention,
+    enable_attention,
+    open_own_gates,
+    remove_attention,
+    without_attention,
+)
 from focalseg.placement.sites import attention_sites
+from placement.hosts import HOSTS, copy_host, host_sites
 
 BuildUNet = Callable[..., UNet]
 DrawImages = Callable[..., torch.Tensor]
@@ -198,3 +206,52 @@ def test_a_network_of_no_known_family_is_refused() -> None:
         f"Linear is of no family whose sites are known (focalseg.UNet; MONAI's {', '.join(FAMILIES)}); name the places: "
         "focalseg.sites(network, stages=['layer1'], skips=...). It has no modules."
     )
+
+
+def test_the_gates_that_a_host_brought_along_are_open_unless_they_are_kept_whatever_else_stands_there() -> None:
+    host = "monai:AttentionUnet"
+    images = HOSTS[host].images(2)
+    opened, alone, filled = (copy_host(host, 2).eval() for _ in range(3))
+    open_own_gates(opened, host_sites(host, 2))
+    fill_sites(alone, {"encoder.0": "se"}, candidates=host_sites(host, 2))
+    instrument(filled, candidates=host_sites(host, 2))
+    for network in (alone, filled):
+        assert torch.equal(apply_placement(network, keep({}))(images), opened(images))
+        lean = apply_placement(network, keep({"encoder.0": "se"}))
+        assert [name for name, _ in lean.named_modules() if name.endswith("psi")] == []
+    kept = apply_placement(filled, keep({"skip.0": OWN}))
+    assert [name for name, _ in kept.named_modules() if name.endswith("psi")] == ["model.1.attention.psi"]
+    again = apply_placement(kept, keep({"skip.0": OWN})).eval()
+    assert torch.equal(again(images), kept.eval()(images))
+
+
+def test_a_network_whose_places_a_person_named_is_pruned_without_naming_them_again() -> None:
+    host = "hand-written"
+    network, images = copy_host(host, 2).eval(), HOSTS[host].images(2)
+    instrument(network, candidates=host_sites(host, 2))
+    nn.init.zeros_(attention_sites(network)["enc2"].gamma)
+    kept = {"enc1": "se", "bottom": "se", "fine": "ag", "coarse": "ag"}
+    assert torch.equal(apply_placement(network, keep(kept))(images), network(images))
+    with pytest.raises(SiteError, match="is of no family whose sites are known"):
+        apply_placement(network, keep({**kept, "dec1": "se"}))
+
+
+def test_what_is_removed_or_switched_must_be_there(build_unet: BuildUNet) -> None:
+    plain = build_unet()
+    with pytest.raises(SiteError) as raised:
+        remove_attention(plain)
+    assert str(raised.value) == "The network has no attention to remove; call instrument(network) first."
+    for switch in (disable_attention, enable_attention, lambda network: without_attention(network).__enter__()):
+        with pytest.raises(SiteError) as raised:
+            switch(plain)
+        assert str(raised.value) == "The network has no attention to enable or disable; call instrument(network) first."
+
+
+def test_without_attention_puts_every_site_back_as_it_was_even_after_an_error(build_instrumented: BuildUNet) -> None:
+    network = build_instrumented()
+    attention_sites(network)["skip.0"].enabled = False
+    with without_attention(network):
+        assert not any(site.enabled for site in attention_sites(network).values())
+    with pytest.raises(ShapeError), without_attention(network):
+        network(torch.zeros(1, 5, 8, 8))
+    assert [name for name, site in attention_sites(network).items() if not site.enabled] == ["skip.0"]

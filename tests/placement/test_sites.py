@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from placement.hosts import HOSTS, HandWritten, OwnGated, host_sites
 from torch import Tensor, nn
 
 from focalseg.attention.site import FocalSite
@@ -16,6 +15,7 @@ from focalseg.placement.hosts.monai import FAMILIES
 from focalseg.placement.instrument import fill_sites, instrument
 from focalseg.placement.pruning import open_own_gates, remove_attention
 from focalseg.placement.sites import attention_sites, select_sites, sites
+from placement.hosts import HOSTS, HandWritten, OwnGated, host_sites
 
 BuildUNet = Callable[..., UNet]
 NAMES = ["encoder.0", "encoder.1", "bottleneck", "skip.0", "skip.1", "decoder.0", "decoder.1"]
@@ -185,7 +185,11 @@ HAND = "the network has enc1, enc2, bottom, pool, dec2, dec1, head."
     ("network", "places", "message"),
     [
         (Awkward(), {"stages": ["pair"]}, "What passes pair is a tuple; expected one tensor. Name another place."),
-        (Awkward(), {"stages": ["pair:factor"]}, "What passes pair:factor is a float; expected one tensor. Name another place."),
+        (
+            Awkward(),
+            {"stages": ["pair:factor"]},
+            "What passes pair:factor is a float; expected one tensor. Name another place.",
+        ),
         (Awkward(), {"stages": ["pair:2"]}, "What passes pair:2 is nothing; expected one tensor. Name another place."),
         (Awkward(), {"stages": ["pair:x"]}, "What passes pair:x is nothing; expected one tensor. Name another place."),
         (
@@ -210,8 +214,16 @@ HAND = "the network has enc1, enc2, bottom, pool, dec2, dec1, head."
         (Awkward(), {"stages": ["first["]}, f"'first[' is no place in a network; {GRAMMAR}."),
         (Awkward(), {"stages": ["first:a:b"]}, f"'first:a:b' is no place in a network; {GRAMMAR}."),
         (Awkward(), {"stages": ["first[-1:]"]}, f"'first[-1:]' is no place in a network; {GRAMMAR}."),
-        (Awkward(), {"stages": ["first[3:3]"]}, "Nothing passes at first[3:3]: it has no channels there. Name channels that there are."),
-        (Awkward(), {"stages": ["first[4:]"]}, "Nothing passes at first[4:]: it has no channels there. Name channels that there are."),
+        (
+            Awkward(),
+            {"stages": ["first[3:3]"]},
+            "Nothing passes at first[3:3]: it has no channels there. Name channels that there are.",
+        ),
+        (
+            Awkward(),
+            {"stages": ["first[4:]"]},
+            "Nothing passes at first[4:]: it has no channels there. Name channels that there are.",
+        ),
         (Awkward(), {"stages": ["first", "fir*"]}, "first is named twice; expected each site once. Name it once."),
         (Awkward(), {"stages": "first"}, "stages was 'first'; expected a list of places, such as ['first']."),
         (Awkward(), {"stages": [""]}, "The site '' was given an empty place; expected a module's path, such as 'layer1'."),
@@ -287,9 +299,7 @@ def test_an_image_that_the_network_does_not_take_is_an_error_with_its_shape_and_
     assert str(raised.value).endswith("); give image_shape, (C, *spatial) of one that it takes.")
     with pytest.raises(SiteError) as raised:
         sites(nn.Sequential(nn.Flatten(), nn.Linear(8, 2)), stages=["1"])
-    assert str(raised.value) == (
-        "Sequential has no convolution to tell what it takes; give image_shape, (C, *spatial)."
-    )
+    assert str(raised.value) == ("Sequential has no convolution to tell what it takes; give image_shape, (C, *spatial).")
 
 
 @pytest.mark.parametrize("name", ["handles", "sites", "gates", "module", "train", "gamma", "1"])

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
-from placement.hosts import HOSTS, copy_host, host_sites
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel
 from torch.utils.checkpoint import checkpoint
 
 from focalseg.errors import SiteError
@@ -22,6 +22,7 @@ from focalseg.placement.instrument import instrument
 from focalseg.placement.pruning import disable_attention, enable_attention, open_own_gates, remove_attention
 from focalseg.placement.sites import attention_sites
 from focalseg.placement.weights import load_attention, save_attention
+from placement.hosts import HOSTS, copy_host, host_sites
 
 EACH_HOST = pytest.mark.parametrize("host", list(HOSTS))
 COMPILED = ["monai:SegResNet", "monai:AttentionUnet", "hand-written"]
@@ -72,7 +73,9 @@ def test_a_compiled_network_gives_the_logits_and_the_gradients_of_the_eager_one(
     found = gradients(network, lambda: faster(images))
     assert found.keys() == slopes.keys()
     largest = max(float(slope.abs().max()) for slope in slopes.values())
-    assert [name for name, slope in slopes.items() if not torch.allclose(found[name], slope, rtol=1e-3, atol=1e-5 * largest)] == []
+    assert [
+        name for name, slope in slopes.items() if not torch.allclose(found[name], slope, rtol=1e-3, atol=1e-5 * largest)
+    ] == []
     assert all(gamma.grad is not None and gamma.grad != 0 for gamma in gamma_parameters(faster))
     assert read_gammas(faster) == read_gammas(network)
 
@@ -239,3 +242,16 @@ def test_a_whole_network_goes_to_a_file_and_back_with_its_attention(host: str, t
     assert torch.equal(again(images), expected)
     remove_attention(again)
     assert torch.equal(network(images), expected)
+
+
+@EACH_HOST
+def test_weights_given_for_one_call_and_averaged_networks_carry_the_attention_along(host: str) -> None:
+    network, images = filled(host), HOSTS[host].images(2)
+    closed = {name: weight * 0 if name.endswith("gamma") else weight for name, weight in network.named_parameters()}
+    assert torch.equal(torch.func.functional_call(network, closed, (images,)), opened(host)(images))
+    averaged = AveragedModel(network)
+    assert torch.equal(averaged(images), network(images))
+    with torch.no_grad():
+        for gamma in gamma_parameters(averaged.module):
+            gamma.add_(1)
+    assert not torch.equal(averaged(images), network(images))

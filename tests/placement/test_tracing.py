@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-from placement.hosts import HOSTS, HandWritten, copy_host, host_sites
 from torch import Tensor, nn
 
 from focalseg.errors import ShapeError, SiteError
@@ -14,6 +13,7 @@ from focalseg.placement.instrument import instrument
 from focalseg.placement.ports import Port
 from focalseg.placement.sites import attention_sites
 from focalseg.placement.tracing import check_forward, guess_image_shape, plain_copy, trace
+from placement.hosts import HOSTS, HandWritten, copy_host, host_sites
 
 
 def test_what_passes_has_its_shape_and_its_time() -> None:

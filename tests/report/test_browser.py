@@ -61,6 +61,27 @@ def test_the_page_fits_and_reads_at_any_width(browser: Any, request: pytest.Fixt
     page.close()
 
 
+@pytest.mark.parametrize("width", [1280, 400])
+@pytest.mark.parametrize("kind", ["placement", "run"])
+def test_a_list_of_sites_fits_whatever_their_names(
+    browser: Any, request: pytest.FixtureRequest, kind: str, width: int, own: dict[str, Any]
+) -> None:
+    names = [letter * 119 for letter in "WMi@%x"] + [f"block.{number}" for number in range(12)]
+    own["found"] = {name: ("se", 1.0 + number / 6, 0.1, number % 2 == 0) for number, name in enumerate(names)}
+    page, faults = open_page(browser, write_report(request.getfixturevalue(f"make_{kind}")(**own)), width)
+    assert faults == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    texts = page.evaluate(MEASURE_TEXTS)
+    assert [text for text in texts if text["size"] < 9] == []
+    assert [text for text in texts if not text["inside"]] == []
+    labels = [text for text in texts if text["label"]]
+    assert len(labels) == 18
+    for one, other in itertools.combinations(labels, 2):
+        apart = one["right"] <= other["left"] or other["right"] <= one["left"]
+        assert apart or one["bottom"] <= other["top"] or other["bottom"] <= one["top"]
+    page.close()
+
+
 def test_the_first_screen_holds_the_verdict_and_the_drawing(browser: Any, make_placement: Callable[..., Path]) -> None:
     page, _ = open_page(browser, write_report(make_placement()), 1280)
     for selector in ("#verdict", ".intervals svg", ".network svg"):

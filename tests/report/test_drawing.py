@@ -5,10 +5,12 @@ import itertools
 import pytest
 
 from focalseg.evaluation.statistics import Estimate
+from focalseg.networks.building import NetworkConfig
 from focalseg.report.contents import SiteFinding
 from focalseg.report.curves import spread_labels
-from focalseg.report.drawing import MARK_HEIGHT, MARK_WIDTH, draw_network
+from focalseg.report.drawing import LETTER, MARK_HEIGHT, MARK_WIDTH, draw_list, draw_network, draw_unet
 from focalseg.report.intervals import difference_axis, score_axis
+from focalseg.report.lettering import estimate_width
 
 
 def find(site: str, gamma: float) -> SiteFinding:
@@ -17,7 +19,7 @@ def find(site: str, gamma: float) -> SiteFinding:
 
 @pytest.mark.parametrize("levels", range(1, 8))
 def test_a_network_of_any_depth_has_its_sites_apart_and_inside(levels: int) -> None:
-    drawing = draw_network([8 * 2**level for level in range(levels + 1)], [find("bottleneck", 1.0)])
+    drawing = draw_unet([8 * 2**level for level in range(levels + 1)], [find("bottleneck", 1.0)])
     assert len(drawing.blocks) == 2 * levels + 1
     assert len(drawing.marks) == 3 * levels + 1
     for one, other in itertools.combinations(drawing.marks, 2):
@@ -28,22 +30,85 @@ def test_a_network_of_any_depth_has_its_sites_apart_and_inside(levels: int) -> N
 
 
 def test_bars_share_one_scale_and_one_tick() -> None:
-    drawing = draw_network((8, 16), [find("encoder.0", 4.0), find("decoder.0", 1.0)])
+    drawing = draw_unet((8, 16), [find("encoder.0", 4.0), find("decoder.0", 1.0)])
     lengths = {mark.name: mark.length for mark in drawing.marks}
     assert lengths["encoder.0"] == drawing.track
     assert lengths["decoder.0"] == drawing.one == drawing.track / 4
 
 
 def test_blocks_grow_wider_with_channels_and_lower_with_depth() -> None:
-    encoder = draw_network((8, 16, 64), []).blocks[:3]
+    encoder = draw_unet((8, 16, 64), []).blocks[:3]
     assert encoder[0].width < encoder[1].width < encoder[2].width
     assert encoder[0].height > encoder[1].height > encoder[2].height
 
 
 def test_a_network_of_unknown_widths_is_as_deep_as_its_sites() -> None:
-    drawing = draw_network((), [find("skip.3", 1.0)])
+    drawing = draw_unet((), [find("skip.3", 1.0)])
     assert len(drawing.blocks) == 9
-    assert {block.channels for block in drawing.blocks} == {""}
+    assert {block.inside for block in drawing.blocks} == {""}
+
+
+UNET_NAMES = ("encoder.0", "encoder.1", "bottleneck", "skip.0", "skip.1", "decoder.1")
+MONAI = NetworkConfig(name="monai:UNet")
+
+
+def find_all(*names: str) -> list[SiteFinding]:
+    return [find(name, 1.0) for name in names]
+
+
+def test_a_network_with_the_sites_of_a_unet_is_drawn_as_one_and_its_missing_sites_stay_empty() -> None:
+    drawing = draw_network(MONAI, find_all(*UNET_NAMES))
+    assert drawing is not None
+    assert not drawing.listed
+    assert len(drawing.blocks) == 5
+    assert {mark.name for mark in drawing.marks if mark.state == "empty"} == {"decoder.0"}
+
+
+def test_the_gate_of_the_host_itself_stands_beside_its_site_as_own() -> None:
+    finding = SiteFinding(site="skip.0", gate="own", gamma=1.0, removal_cost=0.0, spread=0.0, kept=True)
+    mark = next(mark for mark in draw_unet((8, 16), [finding]).marks if mark.name == "skip.0")
+    assert mark.gate == "own"
+    assert "own (the network's own gate, made focal)" in mark.tooltip
+
+
+def test_a_dead_site_makes_the_drawing_as_deep_as_it_stood_and_says_why_nothing_is_there() -> None:
+    drawing = draw_network(MONAI, find_all("encoder.0", "bottleneck"), {"encoder.1": "a norm cancels it"})
+    assert drawing is not None
+    tooltips = {mark.name: mark.tooltip for mark in drawing.marks}
+    assert tooltips["encoder.1"] == "encoder.1: no attention stands here, left out before training: a norm cancels it"
+
+
+@pytest.mark.parametrize("names", [("layer1", "layer2.0"), ("encoder.0", "head"), ("skip.1",), ("encoder.1", "bottleneck")])
+def test_sites_that_do_not_make_a_whole_unet_are_listed_in_their_order(names: tuple[str, ...]) -> None:
+    drawing = draw_network(NetworkConfig(name="monai:UNet"), find_all(*names))
+    assert drawing is not None
+    assert drawing.listed
+    assert tuple(mark.name for mark in drawing.marks) == names
+    assert [block.inside for block in drawing.blocks] == [str(number + 1) for number in range(len(names))]
+    assert drawing.arrows == ()
+
+
+def test_places_that_a_person_named_are_listed_though_they_sound_like_a_unet() -> None:
+    network = NetworkConfig(name="mine:build", stages=("encoder.*", "bottleneck"))
+    drawing = draw_network(network, find_all("encoder.0", "bottleneck"))
+    assert drawing is not None
+    assert drawing.listed
+
+
+def test_a_network_of_unknown_shape_without_attention_is_not_drawn() -> None:
+    assert draw_network(NetworkConfig(name="mine:build"), []) is None
+    assert draw_network(NetworkConfig(), []) is not None  # our own, whose widths are known
+
+
+@pytest.mark.parametrize("count", [1, 2, 8, 9, 17, 60])
+def test_a_list_has_its_sites_apart_and_its_names_and_bars_inside(count: int) -> None:
+    drawing = draw_list([find(f"{'W' * 100}.{number}", float(number % 3)) for number in range(count)])
+    for one, other in itertools.combinations(drawing.marks, 2):
+        assert abs(one.x - other.x) > drawing.track or abs(one.y - other.y) >= MARK_HEIGHT
+    for mark in drawing.marks:
+        assert mark.x + estimate_width(f"{mark.shown} {mark.gate}") * LETTER <= drawing.width
+        assert mark.length <= drawing.track
+        assert 0 <= mark.y <= drawing.height - MARK_HEIGHT
 
 
 @pytest.mark.parametrize("bounds", [(0.0, 0.0, 0.0), (-0.2, -0.1, -0.05), (0.3, 0.32, 0.35), (-0.001, 0.0, 0.9), (-1, 0, 1)])
@@ -68,3 +133,8 @@ def test_labels_stand_apart_in_the_order_of_their_lines() -> None:
     heights = sorted(placed.values())
     assert all(upper - lower >= 0.2 - 1e-12 for lower, upper in itertools.pairwise(heights))
     assert placed["d"] < placed["a"] < placed["c"]
+
+
+def test_labels_that_crowd_stand_about_what_they_want() -> None:
+    placed = spread_labels({"a": 1.0, "b": 1.0, "c": 1.0}, 0.2, 0.0, 2.0)
+    assert sorted(placed.values()) == pytest.approx([0.8, 1.0, 1.2])

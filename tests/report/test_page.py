@@ -5,9 +5,11 @@ import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from focalseg.networks.building import NetworkConfig
 from focalseg.report.page import write_report
 
 Make = Callable[..., Path]
@@ -135,6 +137,41 @@ def test_hostile_names_are_text_and_nothing_else(request: pytest.FixtureRequest,
     assert not [name for _, attributes in reader.elements for name in attributes if name.startswith("on")]
 
 
+HOSTILE_SITES = (
+    HOSTILE,
+    "W" * 120,
+    r"$\frac{1}{$",
+    "a \u202e b",
+    "\0 and \n",
+    "图层",
+    "#010101 name-of-site-0- var(--ink)",
+)
+
+
+@pytest.mark.parametrize("kind", ["placement", "run"])
+def test_hostile_site_names_are_text_and_nothing_else(request: pytest.FixtureRequest, kind: str, own: dict[str, Any]) -> None:
+    own["found"] = dict(zip(HOSTILE_SITES, own["found"].values(), strict=True))
+    dead = {"dead_sites": {HOSTILE: HOSTILE}} if kind == "placement" else {}
+    page = read_page(request.getfixturevalue(f"make_{kind}")(**own, **dead))
+    reader = Reader(page)
+    assert not {tag for tag, _ in reader.elements} & {"script", "img", "iframe", "object"}
+    assert not [name for _, attributes in reader.elements for name in attributes if name.startswith("on")]
+    drawn = [attributes["data-site"] for attributes in reader.of_class("site")]
+    assert drawn == [HOSTILE, "W" * 120, r"$\frac{1}{$", "a \ufffd b", "\ufffd and \ufffd", *HOSTILE_SITES[5:]]
+    charts = re.findall(r'<svg class="chart".*?</svg>', page, re.DOTALL)
+    named = [chart for chart in charts if ">gamma</text>" in chart]
+    assert named
+    for chart in named:
+        assert chart.count("<text") == chart.count("</text>")
+        for name in ("1 …", "2 …WWWWWW", r"$\frac{1}{$", "a \ufffd b", "\ufffd and \ufffd", "图层", "7 …"):
+            assert f">{name}" in chart
+    assert not set("\u202e\0") & set(page.split("<details>")[0])
+
+
+def test_half_a_character_in_a_file_is_no_traceback(make_placement: Make) -> None:
+    assert "half ?" in Reader(read_page(make_placement(sentence="half \ud800"))).text
+
+
 @pytest.mark.parametrize("kind", ["placement", "run"])
 def test_the_page_refers_to_nothing_outside_itself(request: pytest.FixtureRequest, kind: str) -> None:
     page = read_page(request.getfixturevalue(f"make_{kind}")())
@@ -165,3 +202,74 @@ def test_every_drawing_is_named_for_who_cannot_see_it(make_placement: Make) -> N
     shown = [attributes for attributes in drawings if attributes.get("aria-hidden") != "true"]
     assert shown
     assert all(attributes.get("role") == "img" and attributes.get("aria-label") for attributes in shown)
+
+
+@pytest.mark.parametrize("kind", ["placement", "run"])
+def test_sites_of_a_persons_own_network_are_listed_with_their_bars(
+    request: pytest.FixtureRequest, kind: str, own: dict[str, Any]
+) -> None:
+    page = read_page(request.getfixturevalue(f"make_{kind}")(**own))
+    reader = Reader(page)
+    assert [attributes["data-site"] for attributes in reader.of_class("site")] == list(own["found"])
+    assert [attributes["width"] for attributes in reader.of_class("bar")][5] == "0.0"
+    assert "layer1.0 SE 2.25" in reader.text
+    assert "mine:build" in reader.text
+    assert "Dashes: level" not in reader.text
+    for site in ("layer1.0", "up:1", "the neck"):
+        assert re.search(rf">{site}</text>", page)  # beside its line in the chart
+
+
+@pytest.mark.parametrize(
+    ("network", "name"),
+    [
+        (NetworkConfig(in_channels=1, arguments={"widths": [8, 16, 32]}), "U-Net, widths 8, 16, 32"),
+        (NetworkConfig(name="monai:DynUNet", in_channels=1), "monai:DynUNet"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["placement", "run"])
+def test_the_network_is_named(request: pytest.FixtureRequest, kind: str, network: NetworkConfig, name: str) -> None:
+    reader = Reader(read_page(request.getfixturevalue(f"make_{kind}")(network=network)))
+    assert name in reader.text
+    assert len(reader.of_class("site")) == 7
+    assert not reader.of_class("list")
+
+
+def test_a_run_without_attention_in_a_network_of_unknown_shape_has_no_drawing(make_run: Make, own: dict[str, Any]) -> None:
+    reader = Reader(read_page(make_run(**own, attention=False)))
+    assert not reader.of_class("network")
+    assert "with no attention" in reader.text
+
+
+@pytest.mark.parametrize("kind", ["placement", "run"])
+def test_every_site_shows_what_it_costs_and_its_share_of_the_step(request: pytest.FixtureRequest, kind: str) -> None:
+    text = Reader(read_page(request.getfixturevalue(f"make_{kind}")())).text
+    assert "Parameters MFLOPs ms (share of the network's step)" in text
+    assert "0.100 77 0.02 0.25 (2.5 %)" in text  # 0.25 ms of 10 ms
+    assert "0.100 539 0.14 1.75 (17.5 %)" in text
+    assert "its step of one image takes 50.3 MFLOPs forward and 10.00 ms forward and backward" in text
+
+
+@pytest.mark.parametrize("kind", ["placement", "run"])
+def test_a_folder_made_before_costs_were_measured_has_its_page_without_them(request: pytest.FixtureRequest, kind: str) -> None:
+    reader = Reader(read_page(request.getfixturevalue(f"make_{kind}")(old=True)))
+    assert len(reader.of_class("bar")) == 7
+    assert "MFLOPs" not in reader.text
+    assert "Left out before training" not in reader.text
+
+
+def test_dead_sites_are_named_with_their_reason(make_placement: Make) -> None:
+    text = Reader(read_page(make_placement(dead_sites={"decoder.2": "a norm cancels it", "skip.2": "never used"}))).text
+    assert (
+        "Left out before training, since attention could do nothing there: decoder.2 (a norm cancels it); skip.2 (never used)."
+        in text
+    )
+
+
+def test_columns_of_the_metrics_that_are_no_site_of_the_placement_are_not_drawn(make_placement: Make) -> None:
+    folder = make_placement()
+    for path in folder.glob("runs/all/*/*/metrics.csv"):
+        path.write_text(path.read_text(encoding="utf-8").replace("gamma/skip.1", "gamma/elsewhere"), encoding="utf-8")
+    page = read_page(folder)
+    assert "elsewhere" not in page
+    assert ">skip.0</text>" in page
+    assert ">skip.1</text>" not in page

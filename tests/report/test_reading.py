@@ -1,6 +1,7 @@
 """Folders that are none of ours, and files of ours that were damaged: an error that names them, and no page."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from focalseg.errors import SettingError
 from focalseg.report.page import write_report
 
 Make = Callable[..., Path]
+
 EXPECTED = "expected a folder that `focalseg place`, `focalseg demo` or `focalseg train` filled"
 
 
@@ -67,7 +69,30 @@ def test_a_placement_of_another_schema(make_placement: Make) -> None:
         ({"arms": {}}, "arms: none is missing; expected named values"),
         ({"sites": {}}, "sites is {}; expected a list"),
         ({"sites": [3]}, "sites[0] holds 3; expected named values"),
-        ({"sites": [{"site": "encoder.99"}]}, "has the site 'encoder.99'; expected one of a U-Net"),
+        ({"sites": [{"site": ""}]}, "sites[0]: site is a text ''; expected a name of 1 to 120 characters"),
+        (
+            {"sites": [{"site": "x" * 121}]},
+            "sites[0]: site is a text of 121 characters; expected a name of 1 to 120 characters",
+        ),
+        ({"sites": [{"site": 7}]}, "sites[0]: site is 7; expected a text"),
+        (
+            {"sites": [{"site": "a", "gate": "x"}]},
+            "sites[0]: gate is 'x'; expected se, eca, spatial, scse, cbam, ag, focus, own",
+        ),
+        ({"costs": None}, "placement.json: costs holds None; expected named values"),
+        ({"costs": {}}, "costs: sites is missing; expected a list"),
+        (
+            {"costs": {"sites": [{"site": "a", "gate": "se"}]}},
+            "costs: sites[0]: parameters is missing; expected a whole number",
+        ),
+        (
+            {"costs": {"sites": [], "parameters": 1, "flops": 1, "seconds": -1}},
+            "costs: seconds is -1; expected a number, 0 or more",
+        ),
+        ({"costs": {"sites": [], "parameters": 1, "flops": 1, "seconds": 1}}, "costs: sites has no cost of 'encoder.0'"),
+        ({"dead_sites": []}, "dead_sites holds []; expected named values"),
+        ({"dead_sites": {"a": 3}}, "dead_sites: a is 3; expected a text"),
+        ({"dead_sites": {"": "dead"}}, "dead_sites: site is a text ''; expected a name of 1 to 120 characters"),
     ],
 )
 def test_a_field_of_the_wrong_kind_is_named(make_placement: Make, changes: dict[str, Any], message: str) -> None:
@@ -85,7 +110,28 @@ def test_a_damaged_file_beside_the_placement(make_placement: Make, name: str) ->
 
 def test_a_site_deeper_than_the_network(make_placement: Make) -> None:
     site = {"site": "skip.7", "gate": "ag", "gamma": 1.0, "removal_cost": 0.0, "spread": 0.0, "kept": True, "why": ""}
-    assert "has the site 'skip.7'; the runs' U-Net has levels 0 to 1." in refusal(make_placement(sites=[site]))
+    folder = make_placement(sites=[site])
+    assert "has the site 'skip.7'; the runs' U-Net has levels 0 to 1." in refusal(folder)
+
+
+def test_a_site_that_our_network_does_not_have(make_placement: Make, own: dict[str, Any]) -> None:
+    folder = make_placement(found=own["found"])
+    assert "has the site 'layer1.0'; the runs' U-Net has levels 0 to 1." in refusal(folder)
+
+
+def test_a_site_named_twice(make_placement: Make) -> None:
+    site = {"site": "encoder.0", "gate": "se", "gamma": 1.0, "removal_cost": 0.0, "spread": 0.0, "kept": True, "why": ""}
+    folder = make_placement(sites=[site, site])
+    assert "sites[1] has the site 'encoder.0' once more; expected each site once." in refusal(folder)
+
+
+@pytest.mark.parametrize("widths", ["5", "[8]", "[8, x]", "[8, 0]", "abc"])
+def test_widths_that_are_none(make_run: Make, widths: str) -> None:
+    folder = make_run()
+    path = folder / "config.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(re.sub(r"widths:(\s+- \d+)+|widths: \[.*\]", f"widths: {widths}", text), encoding="utf-8")
+    assert f"{path}: network.arguments.widths is" in refusal(folder)
 
 
 def test_examples_cut_short(make_placement: Make) -> None:
@@ -95,7 +141,7 @@ def test_examples_cut_short(make_placement: Make) -> None:
     assert str(path) in refusal(folder)
 
 
-@pytest.mark.parametrize("name", ["result.json", "cases.csv", "config.yaml", "metrics.csv", "evidence.json"])
+@pytest.mark.parametrize("name", ["result.json", "cases.csv", "config.yaml", "metrics.csv", "evidence.json", "costs.json"])
 def test_a_damaged_file_of_a_run(make_run: Make, name: str) -> None:
     folder = make_run()
     (folder / name).write_text("step,loss\nx,y\n", encoding="utf-8")

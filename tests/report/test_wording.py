@@ -2,6 +2,8 @@
 
 import pytest
 
+from focalseg.attention import GATES
+from focalseg.placement.instrument import OWN
 from focalseg.report import wording
 
 
@@ -33,3 +35,24 @@ def test_more_in_percent() -> None:
 @pytest.mark.parametrize(("items", "text"), [([], ""), (["0"], "0"), (["0", "1"], "0 and 1"), (["0", "1", "2"], "0, 1 and 2")])
 def test_a_list_reads_as_a_sentence(items: list[str], text: str) -> None:
     assert wording.listed(items) == text
+
+
+@pytest.mark.parametrize(
+    ("flops", "text"), [(0, "0"), (128, "<0.001"), (1000, "0.001"), (100_000, "0.1"), (12_345_678, "12.3"), (1.5e9, "1 500")]
+)
+def test_operations_of_a_site_count_in_millions(flops: float, text: str) -> None:
+    assert " ".join(wording.megaflops(flops).split()) == text
+
+
+def test_a_time_of_a_site_has_its_share_where_the_whole_has_a_time() -> None:
+    assert " ".join(wording.milliseconds(0.00025, 0.01).split()) == "0.25 (2.5 %)"
+    assert wording.milliseconds(0.00025, 0.0) == "0.25"
+
+
+@pytest.mark.parametrize("gate", [*GATES, OWN])
+def test_every_kind_of_gate_has_a_long_name(gate: str) -> None:
+    assert wording.describe_gate(gate) == f"{wording.name_gate(gate)} ({wording.GATE_NAMES[gate]})"
+
+
+def test_gates_are_explained_once_each() -> None:
+    assert wording.explain_gates(["se", "ag", "se"]) == "SE: Squeeze-and-Excitation; AG: Attention Gate"

@@ -13,17 +13,20 @@ from focalseg.catalogue import unknown_name_message
 from focalseg.configuration import CheckedConfig, setting
 from focalseg.errors import SettingError
 from focalseg.networks.monai import MONAI_NETWORKS, build_monai
+from focalseg.networks.smp import SMP_NETWORKS, build_smp
 from focalseg.networks.unet import UNet, UNetConfig
 
-UNET, MONAI_PREFIX = "unet", "monai:"
-NAMES = (UNET, *(MONAI_PREFIX + name for name in MONAI_NETWORKS))
+UNET = "unet"
+LIBRARIES = {"monai": (MONAI_NETWORKS, build_monai), "smp": (SMP_NETWORKS, build_smp)}
+"""By the prefix of a name: what is planned for each network of a library, and how one is built."""
+NAMES = (UNET, *(f"{prefix}:{name}" for prefix, (networks, _) in LIBRARIES.items() for name in networks))
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig(CheckedConfig):
     """A network and everything it is built from.
 
-    name: `unet`, `monai:NAME`, or `package.module:function`, a callable that takes spatial_dims, in_channels and classes by
+    name: `unet`, `monai:NAME`, `smp:Unet`, or `package.module:function`, a callable that takes spatial_dims, in_channels and classes by
     keyword, and arguments besides, and returns a module that maps (B, in_channels, *spatial) to logits (B, classes, *spatial).
     stages, skips, own_gates: places of attention, as `focalseg.sites` takes them; empty for a network of a known family.
     """
@@ -56,26 +59,26 @@ def check_name(name: str) -> None:
     """Raises SettingError for a name that no network can have."""
     module, separator, function = name.partition(":")
     own = separator and function.isidentifier() and all(part.isidentifier() for part in module.split("."))
-    if name not in NAMES and (not own or name.startswith(MONAI_PREFIX)):
+    if name not in NAMES and (not own or module in LIBRARIES):
         near = unknown_name_message("network", name, NAMES).partition("Did you mean ")[2]
         offer = f" Did you mean {near}" if near else ""
         raise SettingError(f"name was {name!r}; expected {', '.join(NAMES)}, or package.module:function of your own.{offer}")
 
 
-def plan_arguments(name: str, *, widths: Sequence[int], spatial_dims: int) -> dict[str, Any]:
+def plan_arguments(name: str, *, widths: Sequence[int]) -> dict[str, Any]:
     """What a network of that name is built from, for these channels a level; nothing for a function of the person's own."""
     if name == UNET:
         return {"widths": list(widths)}
-    if name.startswith(MONAI_PREFIX):
-        return MONAI_NETWORKS[name.removeprefix(MONAI_PREFIX)](widths, spatial_dims)
-    return {}
+    library, _, network = name.partition(":")
+    return LIBRARIES[library][0][network](widths) if library in LIBRARIES else {}
 
 
 def build_host(config: NetworkConfig) -> nn.Module:
     """The network without attention of ours. Raises SettingError where it cannot be had or refuses its arguments."""
     shape: dict[str, Any] = {"spatial_dims": config.spatial_dims, "in_channels": config.in_channels, "classes": config.classes}
-    if config.name.startswith(MONAI_PREFIX):
-        return build_monai(config.name.removeprefix(MONAI_PREFIX), **shape, arguments=config.arguments)
+    library, _, name = config.name.partition(":")
+    if library in LIBRARIES:
+        return LIBRARIES[library][1](name, **shape, arguments=config.arguments)
     build: Any = UNet if config.name == UNET else find_function(config.name)
     try:
         network = build(**shape, **config.arguments)

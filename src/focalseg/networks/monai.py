@@ -13,25 +13,25 @@ BASIC_UNET_LEVELS = 5
 Arguments = dict[str, Any]
 
 
-def plan_unet(widths: Sequence[int], spatial_dims: int) -> Arguments:  # noqa: ARG001 - one call for all
+def plan_unet(widths: Sequence[int]) -> Arguments:
     """UNet with residual units, as MONAI's own examples have it."""
     return {"channels": list(widths), "strides": [2] * (len(widths) - 1), "num_res_units": 2}
 
 
-def plan_basic_unet(widths: Sequence[int], spatial_dims: int) -> Arguments:  # noqa: ARG001
+def plan_basic_unet(widths: Sequence[int]) -> Arguments:
     """BasicUNet, which has five levels however small the image is; its last features are those of the finest level."""
     base = widths[0]
     return {"features": [*(base << level for level in range(BASIC_UNET_LEVELS)), base]}
 
 
-def plan_dynunet(widths: Sequence[int], spatial_dims: int) -> Arguments:  # noqa: ARG001
+def plan_dynunet(widths: Sequence[int]) -> Arguments:
     """DynUNet, the architecture of nnU-Net, with kernels of 3 and strides of 2; it has three levels at least."""
     filters = [*widths, *(widths[-1] << extra for extra in range(1, 4 - len(widths)))]
     down = [2] * (len(filters) - 1)
     return {"filters": filters, "kernel_size": [3] * len(filters), "strides": [1, *down], "upsample_kernel_size": down}
 
 
-def plan_segresnet(widths: Sequence[int], spatial_dims: int) -> Arguments:  # noqa: ARG001
+def plan_segresnet(widths: Sequence[int]) -> Arguments:
     """SegResNet, whose channels double from level to level; its group norms want a number of them that their groups divide."""
     groups = next(count for count in (8, 4, 2, 1) if widths[0] % count == 0)
     blocks = [1, *[2] * (len(widths) - 2), 4]
@@ -43,7 +43,7 @@ def plan_segresnet(widths: Sequence[int], spatial_dims: int) -> Arguments:  # no
     }
 
 
-def plan_attention_unet(widths: Sequence[int], spatial_dims: int) -> Arguments:  # noqa: ARG001
+def plan_attention_unet(widths: Sequence[int]) -> Arguments:
     """AttentionUnet."""
     return {"channels": list(widths), "strides": [2] * (len(widths) - 1)}
 

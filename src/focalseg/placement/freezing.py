@@ -54,7 +54,9 @@ def freeze_host(network: nn.Module) -> None:
         weight for name, weight in network.named_parameters() if not name.startswith(f"{CONTAINER}.") and weight.requires_grad
     ]
     added = set(container.modules())
-    norms = [module for module in network.modules() if module not in added and getattr(module, "running_mean", None) is not None]
+    norms = [
+        module for module in network.modules() if module not in added and getattr(module, "running_mean", None) is not None
+    ]
     container.frozen_host = FrozenHost(weights, norms, training=network.training)
     container.frozen_host.freeze()
 

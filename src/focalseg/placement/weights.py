@@ -84,10 +84,10 @@ def _rebuild(gate: str, site: Site, standardise: bool, state: Mapping[str, Tenso
         module.load_state_dict(dict(state), assign=True)
     except (ArithmeticError, KeyError, RuntimeError, TypeError) as error:
         raise _misfit(folder) from error
-    if not 0 <= float(module.gamma.detach()) < float("inf"):
+    gamma = float(module.gamma.detach())
+    if not 0 <= gamma < float("inf"):
         raise SettingError(
-            f"{folder / WEIGHTS} has gamma {float(module.gamma.detach())} for {site.name}; expected a finite number at least 0. "
-            "Save them again."
+            f"{folder / WEIGHTS} has gamma {gamma} for {site.name}; expected a finite number at least 0. Save them again."
         )
     return module
 
@@ -112,7 +112,7 @@ def _read_records(path: Path) -> list[tuple[Site, str, bool]]:
             raise SettingError(f"{path} names no site, or one twice; expected each site once. Save it anew.")
     except FileNotFoundError as error:
         raise SettingError(f"No file {path}; expected one that save_attention wrote.") from error
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, SiteError) as error:
         if isinstance(error, SettingError) and str(error).startswith(str(path)):
             raise
         raise SettingError(

@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Collection, Mapping, Sequence
 from html import escape
+from statistics import fmean
 from typing import Any
 
 import matplotlib as mpl
@@ -160,17 +161,21 @@ def highest_gamma(logs: Sequence[TrainingLog]) -> float:
 
 
 def spread_labels(wanted: Mapping[str, float], gap: float, low: float, high: float) -> dict[str, float]:
-    """Heights as near as wanted that stand a gap apart and, where there is room, between low and high."""
-    placed: dict[str, float] = {}
-    floor = low
-    for name, height in sorted(wanted.items(), key=lambda item: item[1]):
-        placed[name] = max(height, floor)
-        floor = placed[name] + gap
-    ceiling = high
-    for name, height in sorted(placed.items(), key=lambda item: -item[1]):
-        placed[name] = min(height, ceiling)
-        ceiling = placed[name] - gap
-    return placed
+    """Heights as near as wanted that stand a gap apart and, where there is room, between low and high.
+
+    Least squares: a crowd stands about the mean of what it wants (pooling of adjacent violators, once each label's share of
+    the gaps is taken off).
+    """
+    names = sorted(wanted, key=wanted.__getitem__)
+    crowds: list[list[float]] = []
+    for place, name in enumerate(names):
+        crowds.append([wanted[name] - place * gap])
+        while len(crowds) > 1 and fmean(crowds[-2]) > fmean(crowds[-1]):
+            above = crowds.pop()
+            crowds[-1] += above
+    highest = high - (len(names) - 1) * gap
+    levels = [min(max(fmean(crowd), low), highest) for crowd in crowds for _ in crowd]
+    return {name: level + place * gap for place, (name, level) in enumerate(zip(names, levels, strict=True))}
 
 
 def finish(figure: Figure, label: str, texts: Mapping[str, str] | None = None) -> str:
@@ -190,8 +195,8 @@ def finish(figure: Figure, label: str, texts: Mapping[str, str] | None = None) -
     body = re.sub(r' id="(?:figure|axes|patch|matplotlib\.axis|xtick|ytick|line2d|text)_\d+"', "", body)
     for name, colour in COLOURS.items():
         body = body.replace(colour, f"var(--{name})")
-    for stand_in, shown in (texts or {}).items():
-        body = body.replace(f">{stand_in}<", f">{escape(shown)}<")
+    if texts:
+        body = re.sub(f">({'|'.join(map(re.escape, texts))})<", lambda found: f">{escape(texts[found[1]])}<", body)
     return f'<svg class="chart" {view.group(0) if view else ""} role="img" aria-label="{label}">{body}'
 
 

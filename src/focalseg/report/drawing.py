@@ -10,7 +10,7 @@ from focalseg.report.lettering import estimate_width, shorten
 from focalseg.report.sites import has_unet_sites
 from focalseg.report.wording import describe_gate, name_gate, signed
 
-WIDTH = 480.0
+WIDTH = 488.0
 """Of the drawing, in its own units. A letter is 12 of them high, and so 9 pixels on a telephone."""
 TOP, BOTTOM = 30.0, 6.0
 PITCHES = {1: 92.0, 2: 92.0, 3: 80.0}
@@ -20,7 +20,7 @@ NARROWEST, WIDEST = 24.0, 54.0
 TALLEST, SHRINK = 54.0, 0.82
 TRACK = 64.0
 MARK_WIDTH, MARK_HEIGHT = 104.0, 32.0
-DECODER_MARK_X = 371.0
+DECODER_MARK_X = 366.0
 ONE = 1.0
 SMALLEST_SCALE = 1.5
 LETTER = 12.4

@@ -14,6 +14,7 @@ from focalseg.placement.costs import CostTable, SiteCost
 from focalseg.report import curves, intervals, wording
 from focalseg.report.contents import PlacementContents, RunContents
 from focalseg.report.drawing import draw_network
+from focalseg.report.lettering import show_characters
 from focalseg.report.overlays import draw_examples
 from focalseg.report.reading import read_placement_contents, read_run_contents
 from focalseg.study.output import CONFIG
@@ -148,6 +149,7 @@ def render(template: str, **values: Any) -> str:
     )
     for name in FILTERS:
         environment.filters[name] = getattr(wording, name)
+    environment.filters["show_characters"] = show_characters
     page = environment.get_template(template).render(replicates=REPLICATES, most_named=curves.MOST_NAMED, **values)
     return page.encode("utf-8", errors="replace").decode("utf-8")  # half a surrogate pair, which JSON may hold, is no text
 

@@ -24,7 +24,7 @@ from focalseg.report.contents import (
 )
 from focalseg.report.lettering import show_characters
 from focalseg.report.record import MEND, Record, read_record
-from focalseg.report.sites import check_levels, read_costs, read_dead_sites, read_findings
+from focalseg.report.sites import check_levels, check_widths, read_costs, read_dead_sites, read_findings
 from focalseg.study.examples import EXAMPLES
 from focalseg.study.output import CONFIG
 from focalseg.study.place import PLACEMENT
@@ -78,7 +78,7 @@ def read_placement_contents(folder: Path) -> PlacementContents:
 
 def read_run_contents(folder: Path) -> RunContents:
     """A folder of a single run. Raises SettingError naming the file at fault."""
-    config = from_mapping(RunConfig, read_yaml(folder / CONFIG))
+    config = _read_config(folder / CONFIG)
     record = read_record(folder / RESULT)
     result = RunResult(
         modules=record.count("modules"),
@@ -216,7 +216,13 @@ def _read_example(arrays: Mapping[str, np.ndarray], number: int, name: str) -> E
 
 def _read_first_config(folders: list[Path]) -> RunConfig | None:
     path = next((folder / CONFIG for folder in folders if (folder / CONFIG).exists()), None)
-    return from_mapping(RunConfig, read_yaml(path)) if path else None
+    return _read_config(path) if path else None
+
+
+def _read_config(path: Path) -> RunConfig:
+    config = from_mapping(RunConfig, read_yaml(path))
+    check_widths(config.network, str(path))
+    return config
 
 
 def _read_text(path: Path) -> str:

@@ -6,13 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from focalseg.attention import GATES
 from focalseg.errors import SettingError
 from focalseg.networks.building import UNET, NetworkConfig
+from focalseg.networks.unet import UNetConfig
 from focalseg.placement.costs import CostTable, SiteCost
 from focalseg.placement.instrument import OWN
 from focalseg.report.contents import SiteFinding
 from focalseg.report.lettering import show_characters
 from focalseg.report.record import MEND, Record
 
-LONGEST_NAME = 120
+LONGEST_NAME, MOST_LEVELS = 120, 20
 UNET_SITE = re.compile(r"bottleneck|(encoder|skip|decoder)\.([0-9]|[1-9][0-9])")
 """A site of our U-Net and of the families that share its names."""
 
@@ -46,6 +47,16 @@ def read_findings(records: Sequence[Record], *, decided: bool = True) -> tuple[S
             why=show_characters(record.text("why")) if decided else "",
         )
     return tuple(findings.values())
+
+
+def check_widths(network: NetworkConfig, place: str) -> None:
+    """Raises SettingError where the channels of our U-Net, which a file may hold as anything, are no such list."""
+    widths = network.arguments.get("widths", UNetConfig.widths) if network.name == UNET else UNetConfig.widths
+    fits = isinstance(widths, list | tuple) and 2 <= len(widths) <= MOST_LEVELS
+    if not fits or not all(isinstance(width, int) and not isinstance(width, bool) and width >= 1 for width in widths):
+        raise SettingError(
+            f"{place}: network.arguments.widths is {repr(widths)[:40]}; expected 2 to {MOST_LEVELS} numbers of channels. {MEND}"
+        )
 
 
 def check_levels(findings: Sequence[SiteFinding], network: NetworkConfig, place: str) -> None:

@@ -74,7 +74,7 @@ def plan_run(source: str, settings: Settings, seed: int, device: Device) -> tupl
 def plan_network(settings: NetworkSettings, size: tuple[int, ...], *, channels: int, labels: int) -> NetworkConfig:
     """The network for images of that size, as deep as they allow."""
     widths = plan_widths(size, base_width=settings.base_width, most_levels=settings.most_levels)
-    planned = plan_arguments(settings.name, widths=widths, spatial_dims=len(size))
+    planned = plan_arguments(settings.name, widths=widths)
     return NetworkConfig(
         name=settings.name,
         spatial_dims=len(size),  # type: ignore[arg-type]  # 1 to 3, as Preparation sees to

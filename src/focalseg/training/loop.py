@@ -4,6 +4,7 @@ Lightning's Fabric gives device and precision. The loop is ours: the Trainer of 
 1 of 10 settings, and staged its checkpoint where a kill could destroy the last good one.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -205,6 +206,7 @@ def choose_precision(precision: Precision, device: Device) -> Literal["32-true",
 
 def open_fabric(device: Device, precision: Precision = "32-true") -> Fabric:
     """One device at one precision. Raises MachineError where this machine has no such device."""
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # else a line a process on what precision it was given
     try:
         return Fabric(accelerator=device, devices=1, precision=choose_precision(precision, device))
     except Exception as error:

@@ -10,6 +10,7 @@ from focalseg.placement.attachment import unwrap
 from focalseg.placement.hosts.drafts import complete
 from focalseg.placement.hosts.monai import FAMILIES, find_family
 from focalseg.placement.hosts.named import draft_named_sites
+from focalseg.placement.hosts.smp import draft_smp_unet_sites, is_smp_unet
 from focalseg.placement.hosts.unet import draft_unet_sites
 from focalseg.placement.sites import Site
 
@@ -30,10 +31,12 @@ def find_sites(
         drafts = draft_unet_sites(network)
     elif family := find_family(network):
         drafts = family(network)
+    elif is_smp_unet(network):
+        drafts = draft_smp_unet_sites(network)
     else:
         names = [name for name, _ in network.named_children()]
         raise SiteError(
-            f"{type(network).__name__} is of no family whose sites are known (focalseg.UNet; MONAI's {', '.join(FAMILIES)}); "
+            f"{type(network).__name__} is of no family whose sites are known (focalseg.UNet, smp's Unet, MONAI's {', '.join(FAMILIES)}); "
             f"name the places: focalseg.sites(network, stages=['{names[0] if names else 'layer1'}'], skips=...). "
             f"It has {', '.join(names[:12]) or 'no modules'}."
         )

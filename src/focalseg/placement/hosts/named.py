@@ -26,12 +26,16 @@ def draft_named_sites(
         drafts.append(Draft(name=name, kind="skip", features=pair[0], signal=pair[1]))
     for name, place in own_gates.items():
         if Port.parse(place) != Port(path=place):
-            raise SiteError(f"The own gate {name!r} was given {place!r}; expected a module's path, whose output is coefficients.")
+            raise SiteError(
+                f"The own gate {name!r} was given {place!r}; expected a module's path, whose output is coefficients."
+            )
         drafts.append(Draft(name=name, kind="own", features=place))
     for draft in drafts:
         for text in (draft.features, draft.signal) if draft.kind == "skip" else (draft.features,):
             if not text:
-                raise SiteError(f"The site {draft.name!r} was given an empty place; expected a module's path, such as 'layer1'.")
+                raise SiteError(
+                    f"The site {draft.name!r} was given an empty place; expected a module's path, such as 'layer1'."
+                )
             Port.parse(text).find_module(network)
     names = [draft.name for draft in drafts]
     twice = sorted({name for name in names if names.count(name) > 1})
