@@ -75,9 +75,10 @@ def format_table(rows: list[str]) -> str:
     lines = [
         "# bfloat16 on the CPU: accuracy and time of the quick preset",
         "",
-        f"`python benchmarks/precision.py --out RUNS --data FOLDER`, {processor}, {os.cpu_count()} cores, torch {torch.__version__}.",
-        f"Test Dice over {len(SEEDS)} trainings each, attention everywhere, scored in float32; difference mixed - float32, paired by",
-        f"seed and case, 95 % interval; non-inferior: its lower end above -{MARGIN}. Time: mixed / float32, side by side.",
+        "`python benchmarks/precision.py --out RUNS --data FOLDER`,",
+        f"{processor}, {os.cpu_count()} cores, torch {torch.__version__}.",
+        f"Test Dice over {len(SEEDS)} trainings each, attention everywhere, scored in float32; difference mixed - float32,",
+        f"paired by seed and case, 95 % interval; non-inferior: its lower end above -{MARGIN}. Time: mixed / float32.",
         "",
         "| task | float32 | bf16-mixed | difference | interval | non-inferior | time |",
         "|---|---|---|---|---|---|---|",

@@ -12,6 +12,7 @@ from torch import nn
 from focalseg.errors import SettingError
 from focalseg.networks.building import NAMES, NetworkConfig, build_host, find_function, plan_arguments
 from focalseg.networks.monai import MONAI_NETWORKS
+from focalseg.networks.smp import SMP_NETWORKS
 from focalseg.networks.unet import UNet, UNetConfig
 
 EXPECTED = f"expected {', '.join(NAMES)}, or package.module:function of your own."
@@ -47,8 +48,8 @@ def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]
     sys.modules.pop("my_nets", None)
 
 
-def test_the_names_are_ours_and_those_of_every_network_of_monai() -> None:
-    assert ("unet", *(f"monai:{name}" for name in MONAI_NETWORKS)) == NAMES
+def test_the_names_are_ours_and_those_of_every_network_of_the_libraries() -> None:
+    assert ("unet", *(f"monai:{name}" for name in MONAI_NETWORKS), *(f"smp:{name}" for name in SMP_NETWORKS)) == NAMES
     assert all(NetworkConfig(name=name).built_in for name in NAMES)
     assert NetworkConfig().name == "unet"
 

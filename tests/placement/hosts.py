@@ -4,14 +4,17 @@ import copy
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from focalseg.attention import GATES
 from focalseg.layers import BATCH_NORMS, CONVOLUTIONS, INSTANCE_NORMS, POOLS
 from focalseg.networks.building import NetworkConfig, build_host
 from focalseg.networks.monai import MONAI_NETWORKS
+from focalseg.placement.hosts.monai import FAMILIES
 from focalseg.placement.instrument import plan_layout
 from focalseg.placement.sites import Site, sites
 
@@ -108,10 +111,7 @@ def named(name: str, **arguments: Any) -> Callable[[int], nn.Module]:
 
 def planned(name: str, sizes: Mapping[int, tuple[int, ...]], widths: tuple[int, ...] = (4, 8, 8)) -> Host:
     """One of MONAI's, as it is planned for a few channels a level."""
-    return Host(
-        build=lambda axes: named(f"monai:{name}", **MONAI_NETWORKS[name](widths, axes))(axes),
-        sizes=sizes,
-    )
+    return Host(build=named(f"monai:{name}", **MONAI_NETWORKS[name](widths)), sizes=sizes)
 
 
 ODD = {1: (11,), 2: (9, 10), 3: (8, 5, 9)}
@@ -141,6 +141,22 @@ HOSTS = {
 }
 
 
+if find_spec("segmentation_models_pytorch"):
+    HOSTS["smp:Unet"] = Host(
+        build=named("smp:Unet", encoder_name="resnet18", encoder_weights=None, decoder_channels=[8, 8, 4, 4, 4]),
+        sizes={2: (64, 32)},
+    )
+
+
+def describe_unknown_family(network: nn.Module, *, stage: str, there: str) -> str:
+    """The whole message for a network that is of no known family, whose first module and modules are named."""
+    return (
+        f"{type(network).__name__} is of no family whose sites are known (focalseg.UNet, smp's Unet, "
+        f"MONAI's {', '.join(FAMILIES)}); name the places: focalseg.sites(network, stages=['{stage}'], skips=...). "
+        f"It has {there}."
+    )
+
+
 @functools.cache
 def plain_host(host: str, axes: int) -> nn.Module:
     """One host of each, whose running norms have seen data. Take copies of it."""
@@ -161,9 +177,13 @@ def host_sites(host: str, axes: int) -> tuple[Site, ...]:
     return sites(plain_host(host, axes), HOSTS[host].image_shape(axes), **HOSTS[host].places)
 
 
-def fitting_layout(host: str, axes: int, gate: str) -> dict[str, str]:
-    """Where a kind of gate stands in a host, beside the gates of the host's own; empty where it fits nowhere."""
-    layout = plan_layout(host_sites(host, axes), (gate,))
+def fitting_layout(host: str, axes: int, gate: str, *, beside: bool = False) -> dict[str, str]:
+    """Where a kind of gate stands in a host, beside the gates of the host's own; empty where it fits nowhere.
+
+    beside: gates of the other sort, SE on stages or AG on skips, are put in with it.
+    """
+    other = ("se" if GATES[gate].needs_gating_signal else "ag",) if beside else ()
+    layout = plan_layout(host_sites(host, axes), (gate, *other))
     return layout if gate in layout.values() else {}
 
 

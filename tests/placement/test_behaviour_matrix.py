@@ -47,12 +47,13 @@ MODES = (True, False)
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One cell of the matrix."""
+    """One cell of the matrix. beside: gates of the other sort, on stages or on skips, stand there as well."""
 
     gate: str
     host: str
     axes: int
     dtype: torch.dtype = torch.float32
+    beside: bool = False
 
     def __str__(self) -> str:
         return f"{self.gate}-{self.host}-{self.axes}d-{str(self.dtype).removeprefix('torch.')}"
@@ -63,7 +64,7 @@ class Case:
 
     @property
     def layout(self) -> dict[str, str]:
-        return fitting_layout(self.host, self.axes, self.gate)
+        return fitting_layout(self.host, self.axes, self.gate, beside=self.beside)
 
     @property
     def images(self) -> Tensor:
@@ -93,7 +94,7 @@ def fitting_gates(host: str, axes: int) -> list[str]:
 
 
 PLACES = [(host, axes) for host in HOSTS for axes in HOSTS[host].sizes]
-EVERY = [Case(gate=gate, host=host, axes=axes) for host, axes in PLACES for gate in fitting_gates(host, axes)]
+EVERY = [Case(gate=gate, host=host, axes=axes, beside=axes == 2) for host, axes in PLACES for gate in fitting_gates(host, axes)]
 
 
 def take_turns(*dtypes: torch.dtype) -> list[Case]:
@@ -102,7 +103,7 @@ def take_turns(*dtypes: torch.dtype) -> list[Case]:
     cases = []
     for host, axes in PLACES:
         gate = next(gate for gate in turns if gate in fitting_gates(host, axes))
-        cases.append(Case(gate=gate, host=host, axes=axes, dtype=next(types)))
+        cases.append(Case(gate=gate, host=host, axes=axes, dtype=next(types), beside=True))
     assert {case.gate for case in cases} == set(GATES)
     return cases
 

@@ -14,9 +14,9 @@ from focalseg.errors import SettingError, SiteError
 from focalseg.networks.unet import UNet
 from focalseg.placement.attachment import CONTAINER
 from focalseg.placement.gammas import gamma_parameters
-from focalseg.placement.hosts.monai import FAMILIES
 from focalseg.placement.instrument import fill_sites, instrument
 from focalseg.placement.sites import attention_sites, sites
+from placement.hosts import describe_unknown_family
 
 BuildUNet = Callable[..., UNet]
 DrawImages = Callable[..., torch.Tensor]
@@ -228,10 +228,7 @@ def test_a_network_of_no_known_family_is_refused_as_it_is(look_at: LookAt) -> No
     before = look_at(network)
     with pytest.raises(SiteError) as raised:
         instrument(network)
-    assert str(raised.value) == (
-        f"Sequential is of no family whose sites are known (focalseg.UNet; MONAI's {', '.join(FAMILIES)}); name the places: "
-        "focalseg.sites(network, stages=['0'], skips=...). It has 0."
-    )
+    assert str(raised.value) == describe_unknown_family(network, stage="0", there="0")
     assert look_at(network) == before
 
 

@@ -16,7 +16,6 @@ from focalseg.networks.unet import UNet
 from focalseg.placement.attachment import CONTAINER, escape
 from focalseg.placement.decision import Placement, SiteDecision
 from focalseg.placement.gammas import read_gammas
-from focalseg.placement.hosts.monai import FAMILIES
 from focalseg.placement.instrument import OWN, fill_sites, instrument
 from focalseg.placement.pruning import (
     apply_placement,
@@ -27,7 +26,7 @@ from focalseg.placement.pruning import (
     without_attention,
 )
 from focalseg.placement.sites import attention_sites
-from placement.hosts import HOSTS, copy_host, host_sites
+from placement.hosts import HOSTS, copy_host, describe_unknown_family, host_sites
 
 BuildUNet = Callable[..., UNet]
 DrawImages = Callable[..., torch.Tensor]
@@ -202,10 +201,7 @@ def test_a_placement_that_wants_another_kind_than_the_one_that_stands_there_does
 def test_a_network_of_no_known_family_is_refused() -> None:
     with pytest.raises(SiteError) as raised:
         apply_placement(nn.Linear(2, 2), keep(KEPT))
-    assert str(raised.value) == (
-        f"Linear is of no family whose sites are known (focalseg.UNet; MONAI's {', '.join(FAMILIES)}); name the places: "
-        "focalseg.sites(network, stages=['layer1'], skips=...). It has no modules."
-    )
+    assert str(raised.value) == describe_unknown_family(nn.Linear(2, 2), stage="layer1", there="no modules")
 
 
 def test_the_gates_that_a_host_brought_along_are_open_unless_they_are_kept_whatever_else_stands_there() -> None:

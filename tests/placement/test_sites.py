@@ -11,11 +11,10 @@ from torch import Tensor, nn
 from focalseg.attention.site import FocalSite
 from focalseg.errors import ShapeError, SiteError
 from focalseg.networks.unet import UNet
-from focalseg.placement.hosts.monai import FAMILIES
 from focalseg.placement.instrument import fill_sites, instrument
 from focalseg.placement.pruning import open_own_gates, remove_attention
 from focalseg.placement.sites import attention_sites, select_sites, sites
-from placement.hosts import HOSTS, HandWritten, OwnGated, host_sites
+from placement.hosts import HOSTS, HandWritten, OwnGated, describe_unknown_family, host_sites
 
 BuildUNet = Callable[..., UNet]
 NAMES = ["encoder.0", "encoder.1", "bottleneck", "skip.0", "skip.1", "decoder.0", "decoder.1"]
@@ -100,10 +99,7 @@ def test_a_network_of_no_known_family_is_an_error_that_says_how_places_are_named
 ) -> None:
     with pytest.raises(SiteError) as raised:
         sites(network)
-    assert str(raised.value) == (
-        f"{type(network).__name__} is of no family whose sites are known (focalseg.UNet; MONAI's {', '.join(FAMILIES)}); "
-        f"name the places: focalseg.sites(network, stages=['{named}'], skips=...). It has {there}."
-    )
+    assert str(raised.value) == describe_unknown_family(network, stage=named, there=there)
 
 
 @pytest.mark.parametrize("host", [name for name in HOSTS if name.startswith("monai:")])

@@ -26,8 +26,9 @@ NAMES = (UNET, *(f"{prefix}:{name}" for prefix, (networks, _) in LIBRARIES.items
 class NetworkConfig(CheckedConfig):
     """A network and everything it is built from.
 
-    name: `unet`, `monai:NAME`, `smp:Unet`, or `package.module:function`, a callable that takes spatial_dims, in_channels and classes by
-    keyword, and arguments besides, and returns a module that maps (B, in_channels, *spatial) to logits (B, classes, *spatial).
+    name: `unet`, `monai:NAME`, `smp:Unet`, or `package.module:function`, a callable that takes spatial_dims, in_channels and
+    classes by keyword, arguments besides, and returns a module that maps (B, in_channels, *spatial) to logits (B, classes,
+    *spatial).
     stages, skips, own_gates: places of attention, as `focalseg.sites` takes them; empty for a network of a known family.
     """
 

@@ -10,18 +10,15 @@ from focalseg.catalogue import Catalogue
 from focalseg.errors import SettingError
 
 
-
 def plan_unet(widths: Sequence[int]) -> dict[str, Any]:  # noqa: ARG001 - its encoder has widths of its own
-    """Unet on a ResNet-18 without weights from elsewhere; a person asks for those by name, network.arguments.encoder_weights."""
+    """Unet on a ResNet-18 without weights from elsewhere: those are asked for by name, network.arguments.encoder_weights."""
     return {"encoder_name": "resnet18", "encoder_weights": None}
 
 
 SMP_NETWORKS = Catalogue("network of segmentation_models_pytorch", {"Unet": plan_unet})
 
 
-def build_smp(
-    name: str, *, spatial_dims: int, in_channels: int, classes: int, arguments: Mapping[str, Any]
-) -> nn.Module:
+def build_smp(name: str, *, spatial_dims: int, in_channels: int, classes: int, arguments: Mapping[str, Any]) -> nn.Module:
     """segmentation_models_pytorch.NAME with those arguments. Raises SettingError where it is absent or refuses them."""
     if spatial_dims != 2:
         raise SettingError(f"smp:{name} is made for images; the data has {spatial_dims} spatial axes. Take another network.")

@@ -36,7 +36,8 @@ def find_sites(
     else:
         names = [name for name, _ in network.named_children()]
         raise SiteError(
-            f"{type(network).__name__} is of no family whose sites are known (focalseg.UNet, smp's Unet, MONAI's {', '.join(FAMILIES)}); "
+            f"{type(network).__name__} is of no family whose sites are known (focalseg.UNet, smp's Unet, MONAI's "
+            f"{', '.join(FAMILIES)}); "
             f"name the places: focalseg.sites(network, stages=['{names[0] if names else 'layer1'}'], skips=...). "
             f"It has {', '.join(names[:12]) or 'no modules'}."
         )

@@ -1,4 +1,4 @@
-"""Sites of segmentation_models_pytorch's Unet, whose encoders have parts of any name: they are met where the decoder meets them.
+"""Sites of segmentation_models_pytorch's Unet, whose encoders have parts of any name: where the decoder meets them.
 
 The family is told by its class, by name, so that nothing is imported where it is not used.
 """
