@@ -253,7 +253,12 @@ def test_what_a_site_hands_on_at_gamma_one_is_the_features_times_the_coefficient
 def test_a_frozen_host_keeps_every_weight_and_statistic_while_everything_that_was_added_trains(case: Case) -> None:
     network, images = case.filled(gamma=1.0).train(), case.images
     weights = [weight for name, weight in network.named_parameters() if not name.startswith(CONTAINER)]
-    weights[0].requires_grad_(False)  # as someone left it
+    for weight in (weights[0], next((weight for weight in weights if weight.ndim == 1), weights[0])):
+        weight.requires_grad_(False)  # as someone left them, a kernel and a norm's scale or a bias
+    for norm in [
+        module for module in network.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d)
+    ][:1]:
+        norm.weight.requires_grad_(False)
     for norm in [module for module in network.modules() if getattr(module, "running_mean", None) is not None][:1]:
         norm.eval()
     network(images).square().sum().backward()  # a step before

@@ -25,7 +25,7 @@ from focalseg.placement.pruning import (
     remove_attention,
     without_attention,
 )
-from focalseg.placement.sites import attention_sites
+from focalseg.placement.sites import attention_sites, sites
 from placement.hosts import HOSTS, copy_host, describe_unknown_family, host_sites
 
 BuildUNet = Callable[..., UNet]
@@ -219,6 +219,17 @@ def test_the_gates_that_a_host_brought_along_are_open_unless_they_are_kept_whate
     assert [name for name, _ in kept.named_modules() if name.endswith("psi")] == ["model.1.attention.psi"]
     again = apply_placement(kept, keep({"skip.0": OWN})).eval()
     assert torch.equal(again(images), kept.eval()(images))
+
+
+def test_a_gate_of_the_hosts_own_that_a_person_named_anew_is_kept_and_the_others_of_the_family_are_opened() -> None:
+    host = "monai:AttentionUnet"
+    network = copy_host(host, 2)
+    named = sites(network, HOSTS[host].image_shape(2), own_gates={"mine": "model.1.attention.psi"})
+    fill_sites(network, {"mine": OWN}, candidates=named)
+    lean = apply_placement(network, keep({"mine": OWN}))
+    assert list(attention_sites(lean)) == ["mine"]
+    assert [name for name, _ in lean.named_modules() if name.endswith("psi")] == ["model.1.attention.psi"]
+    assert lean(HOSTS[host].images(2)).shape == network(HOSTS[host].images(2)).shape
 
 
 def test_a_network_whose_places_a_person_named_is_pruned_without_naming_them_again() -> None:

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from focalseg.attention.gate import Gate, SiteShape
 from focalseg.attention.spatial import SpatialGate
-from focalseg.attention.squeeze_excitation import SqueezeExcitation, along_channels
+from focalseg.attention.squeeze_excitation import SqueezeExcitation, along_channels, mean_over_space
 
 
 class ConvolutionalBlockAttention(Gate):
@@ -33,7 +33,7 @@ class ConvolutionalBlockAttention(Gate):
 
     def compute_logits(self, features: Tensor, gating_signal: Tensor | None = None) -> tuple[Tensor, ...]:  # noqa: ARG002
         """(B, C, *spatial) -> one logit a channel (B, C, 1, ...) and one a pixel (B, 1, *spatial)."""
-        pixels = features.flatten(2)
-        channel = along_channels(self.channel.score(pixels.mean(dim=2)) + self.channel.score(pixels.amax(dim=2)), features)
+        descriptors = mean_over_space(features), features.flatten(2).amax(dim=2)
+        channel = along_channels(self.channel.score(descriptors[0]) + self.channel.score(descriptors[1]), features)
         refined = features * self.take_log(channel).exp().to(features.dtype)
         return (channel, *self.spatial.compute_logits(refined))

@@ -6,7 +6,7 @@ from typing import Self
 from torch import Tensor, nn
 
 from focalseg.attention.gate import Gate, SiteShape
-from focalseg.attention.squeeze_excitation import along_channels
+from focalseg.attention.squeeze_excitation import along_channels, mean_over_space
 
 MINIMUM_KERNEL_SIZE = 3
 
@@ -34,5 +34,5 @@ class EfficientChannelAttention(Gate):
 
     def compute_logits(self, features: Tensor, gating_signal: Tensor | None = None) -> tuple[Tensor, ...]:  # noqa: ARG002
         """(B, C, *spatial) -> one logit a channel (B, C, 1, ...)."""
-        descriptor = features.flatten(2).mean(dim=2)
+        descriptor = mean_over_space(features)
         return (along_channels(self.convolution(descriptor[:, None])[:, 0], features),)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from focalseg.attention.gate import STARTING_BIAS, Gate, SiteShape
 from focalseg.attention.gating_signal import check_site_has_signal, require_signal, resample
-from focalseg.attention.squeeze_excitation import along_channels
+from focalseg.attention.squeeze_excitation import along_channels, mean_over_space
 from focalseg.layers import CONVOLUTIONS
 
 
@@ -53,7 +53,7 @@ class FocusGate(Gate):
         projected = self.project_features(features)
         signal = resample(self.project_signal(require_signal(self, gating_signal)), tuple(projected.shape[2:]))
         joined = (projected + signal).relu()
-        channel = self.channel(joined.flatten(2).mean(dim=2)[:, None])[:, 0]
+        channel = self.channel(mean_over_space(joined)[:, None])[:, 0]
         spatial = self.spatial(joined.mean(dim=1, keepdim=True))
         return along_channels(channel, features), resample(spatial, tuple(features.shape[2:]))
 

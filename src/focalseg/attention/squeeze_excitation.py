@@ -2,6 +2,7 @@
 
 from typing import Self
 
+import torch
 from torch import Tensor, nn
 
 from focalseg.attention.gate import MINIMUM_HIDDEN_CHANNELS, STARTING_BIAS, Gate, SiteShape
@@ -30,7 +31,7 @@ class SqueezeExcitation(Gate):
 
     def compute_logits(self, features: Tensor, gating_signal: Tensor | None = None) -> tuple[Tensor, ...]:  # noqa: ARG002
         """(B, C, *spatial) -> one logit a channel (B, C, 1, ...)."""
-        return (along_channels(self.score(features.flatten(2).mean(dim=2)), features),)
+        return (along_channels(self.score(mean_over_space(features)), features),)
 
     def score(self, descriptor: Tensor) -> Tensor:
         """W2 relu(W1 z + b1) + b2 of a descriptor z, (B, C) -> (B, C)."""
@@ -41,3 +42,14 @@ class SqueezeExcitation(Gate):
 def along_channels(values: Tensor, features: Tensor) -> Tensor:
     """(B, C) -> (B, C, 1, ...) with as many axes as the features, so that it broadcasts to them."""
     return values.reshape(*values.shape, *(1,) * (features.ndim - 2))
+
+
+def mean_over_space(features: Tensor) -> Tensor:
+    """z, the squeeze step of Hu et al. 2018, equation 2. (B, C, *spatial) -> (B, C), in the dtype of the features.
+
+    A sum over their number, since its gradient is a view of one value a channel. That of torch's mean is as large as the
+    features and in the memory order of a contiguous tensor, whose addition to one in channels_last order took three quarters
+    of the gate's training step (benchmarks/attention.py). In float16 a sum can leave the range, so there the mean it is.
+    """
+    pixels = features.flatten(2)
+    return pixels.mean(dim=2) if features.dtype == torch.float16 else pixels.sum(dim=2) / pixels.shape[2]
