@@ -238,3 +238,13 @@ def test_squeeze_and_excitation_may_stand_on_a_skip_when_a_layout_says_so(
     network = build_unet()
     assert [(one.site, one.gate) for one in fill_sites(network, {"skip.1": "se"})] == [("skip.1", "se")]
     assert network(draw_images()).shape == (2, 1, 9, 10)
+
+
+def test_kinds_put_in_one_after_the_other_leave_an_own_gate_that_is_focal_already() -> None:
+    monai = pytest.importorskip("monai.networks.nets")
+    network = monai.AttentionUnet(spatial_dims=2, in_channels=2, out_channels=1, channels=(4, 6, 8), strides=(2, 2))
+    first = instrument(network, gates=("se",))
+    assert {one.site for one in first if one.gate == "own"} == {"skip.0", "skip.1"}
+    with pytest.raises(SiteError, match="Attention already stands at encoder.0"):
+        instrument(network, gates=("se",))
+    assert instrument(network, gates=("ag",)) == ()

@@ -153,3 +153,9 @@ def test_an_argument_that_was_not_given_is_nothing(network: nn.Module) -> None:
         with pytest.raises(SiteError) as raised:
             Port.parse(text).resolve(network).read((tensor(0), tensor(1)), {}, None)
         assert str(raised.value) == f"What passes {text} is nothing; expected one tensor. Name another place."
+
+
+def test_channels_that_the_features_do_not_have_are_refused() -> None:
+    with pytest.raises(SiteError) as raised:
+        Port.parse("join:0[2:200]").resolve(nn.ModuleDict({"join": nn.Identity()})).read((torch.zeros(1, 8, 4, 4),), {}, None)
+    assert str(raised.value) == "What passes join:0[2:200] has 8 channels; expected 200. Name others."

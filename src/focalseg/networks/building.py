@@ -101,9 +101,10 @@ def find_function(name: str) -> Any:
         sys.path.append(here)
     try:
         module = import_module(module_name)
-    except ImportError as error:
+    except Exception as error:
         raise SettingError(
-            f"The network {name} cannot be imported ({error}); expected package.module:function that Python finds from here."
+            f"The network {name} cannot be imported ({type(error).__name__}: {error}); expected package.module:function that "
+            "Python finds from here and can run."
         ) from error
     if not callable(getattr(module, function, None)):
         known = [known for known, value in vars(module).items() if callable(value) and not known.startswith("_")]

@@ -9,7 +9,7 @@ from focalseg.attention import GATES
 from focalseg.attention.site import AttentionSite, FocalSite, OwnGateSite
 from focalseg.errors import SettingError, SiteError
 from focalseg.placement.attachment import arrange, attach, like_host, unwrap_to_fill
-from focalseg.placement.sites import Site, attention_sites, select_sites, sites
+from focalseg.placement.sites import Site, attention_sites, filled_sites, select_sites, sites
 
 OWN = "own"
 """The kind of a gate that the host brought along and that became focal."""
@@ -34,7 +34,9 @@ def instrument(
     for one place, and SiteError where attention already stands; a call that raises leaves the network as it was.
     """
     candidates = sites(network) if candidates is None else candidates
-    return fill_sites(network, plan_layout(candidates, gates), candidates=candidates)
+    standing = {name for name, (_, gate) in filled_sites(network).items() if gate == OWN}
+    layout = {name: gate for name, gate in plan_layout(candidates, gates).items() if name not in standing}
+    return fill_sites(network, layout, candidates=candidates)
 
 
 def plan_layout(candidates: Sequence[Site], gates: Sequence[str]) -> dict[str, str]:

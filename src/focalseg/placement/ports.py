@@ -86,6 +86,8 @@ class Port:
         value = self._read_whole(arguments, keywords, output)
         if not isinstance(value, Tensor):
             raise SiteError(f"What passes {self} is {_describe(value)}; expected one tensor. Name another place.")
+        if self.stop is not None and value.ndim > 1 and self.stop > value.shape[1]:
+            raise SiteError(f"What passes {self} has {value.shape[1]} channels; expected {self.stop}. Name others.")
         return value if self.start is None and self.stop is None else value[:, self.start : self.stop]
 
     def write(self, arguments: Arguments, keywords: Keywords, output: Any, tensor: Tensor) -> tuple[Arguments, Keywords, Any]:
