@@ -104,7 +104,7 @@ def run_networks(repeats: int) -> list[str]:
     for name in rows:
         against[name] = [*against.get(name, []), base]
         peer, mode_name = name.split(", ", 1)
-        if peer.startswith("MONAI") and mode_name != str(FP32):
+        if peer.startswith("MONAI") and mode_name != str(FP32) and f"{peer}, {FP32}" != base:
             against[name].insert(0, f"{peer}, {FP32}")
     title = f"## A training step: widths {WIDTHS}, batch {IMAGES[0]} of {IMAGES[1:]}"
     return ["", title, "", *format_table(measure(rows, repeats), against)]
@@ -147,11 +147,11 @@ def run_sites(repeats: int) -> list[str]:
 
 
 def run_formats(repeats: int) -> list[str]:
-    """The plain and the filled U-Net by precision and memory format, at one thread and at two."""
+    """The plain U-Net by precision and memory format, at one thread and at as many as asked for."""
     lines: list[str] = []
     threads = torch.get_num_threads()
     for widths, images in FORMAT_CASES:
-        for count in (1, 2):
+        for count in sorted({1, threads}):
             torch.set_num_threads(count)
             modes = (FP32, FP32_LAST, BF16, BF16_LAST)
             rows = {f"U-Net, {mode}": build_step(build_unet(widths=widths), mode, images) for mode in modes}

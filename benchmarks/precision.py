@@ -23,7 +23,7 @@ from focalseg.study.presets import build_settings
 from focalseg.study.runs import RunPlan, dice_matrix, read_result
 from focalseg.training.run import Precision
 
-TASKS = ("phantom:polyp", "phantom:vessel", "phantom:global-cue")
+TASKS = ("phantom:polyp", "phantom:vessel")
 RESULT = Path(__file__).parent / "results" / "precision.md"
 PRECISIONS: tuple[Precision, ...] = ("32-true", "bf16-mixed")
 SEEDS = range(300, 304)

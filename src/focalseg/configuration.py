@@ -22,6 +22,8 @@ Config = TypeVar("Config")
 LARGEST_SEED = 2**31 - 1
 """What a seed may be at most: torch's generators take 64 bits, and (seed, step, stream) become one number for them."""
 
+DEEPEST = 20
+"""How far plain data may be nested: YAML can hold a list that holds itself."""
 BOUNDS: dict[str, tuple[str, Callable[[float, float], bool]]] = {
     "at_least": ("at least", operator.ge),
     "above": ("above", operator.gt),
@@ -179,11 +181,13 @@ def _describe(hint: Any) -> str:
     return names.get(hint, getattr(hint, "__name__", str(hint)))
 
 
-def _is_plain(value: Any) -> bool:
+def _is_plain(value: Any, depth: int = 0) -> bool:
+    if depth > DEEPEST:
+        return False
     if isinstance(value, Mapping):
-        return all(isinstance(name, str) and _is_plain(item) for name, item in value.items())
+        return all(isinstance(name, str) and _is_plain(item, depth + 1) for name, item in value.items())
     if isinstance(value, list | tuple):
-        return all(_is_plain(item) for item in value)
+        return all(_is_plain(item, depth + 1) for item in value)
     return value is None or isinstance(value, str | int | float)
 
 

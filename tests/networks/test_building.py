@@ -117,14 +117,14 @@ def test_a_name_that_no_network_can_have_is_refused_when_it_is_set(name: str, of
         (
             "my_nets:Tiny",
             {"widths": 3},
-            "The network my_nets:Tiny refuses its arguments (Tiny.__init__() got an unexpected keyword argument 'widths'); "
+            "The network my_nets:Tiny refuses its arguments (got an unexpected keyword argument 'widths'); "
             "it is called with spatial_dims, in_channels, classes and network.arguments (widths). Mend network.arguments or "
             "the function.",
         ),
         (
             "unet",
             {"width": 3},
-            "The network unet refuses its arguments (UNet.__init__() got an unexpected keyword argument 'width'); it is "
+            "The network unet refuses its arguments (got an unexpected keyword argument 'width'); it is "
             "called with spatial_dims, in_channels, classes and network.arguments (width). Mend network.arguments or the "
             "function.",
         ),

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from focalseg.attention import GATES
+from focalseg.errors import ShapeError
 from focalseg.networks.building import NetworkConfig, build_host
 from focalseg.placement.dead_sites import find_dead_sites
 from focalseg.placement.instrument import fill_sites
 from focalseg.placement.sites import attention_sites, sites
-from placement.hosts import HOSTS, copy_host, fitting_layout, host_sites
+from placement.hosts import HOSTS, copy_host, host_sites
 
 CANCELLED = "a norm right behind it cancels any factor that a channel is given"
 UNUSED = "its features never reach the output"
@@ -45,7 +46,9 @@ NORMS = {
 
 def find(network: nn.Module, layout: dict[str, str], image_shape: tuple[int, ...] = IMAGE) -> dict[str, str]:
     places = [name for name in ("first", "norm", "act", "unused") if name in layout]
-    return find_dead_sites(network, sites(network, image_shape, stages=places), layout, image_shape)
+    (gate,) = set(layout.values())
+    candidates = sites(network, image_shape, stages=places)
+    return find_dead_sites(network, (gate,), candidates=candidates, image_shape=image_shape)
 
 
 @pytest.mark.parametrize("gate", [gate for gate, kind in GATES.items() if not kind.needs_gating_signal])
@@ -84,9 +87,7 @@ def test_the_last_stage_of_a_segresnet_is_dead_where_its_final_norm_has_one_chan
     for groups, dead in ((4, {"decoder.0": CANCELLED}), (1, {})):
         norm = ["GROUP", {"num_groups": groups}]
         network = build_host(NetworkConfig(name="monai:SegResNet", in_channels=2, arguments={**arguments, "norm": norm}))
-        candidates = sites(network, IMAGE)
-        layout = {site.name: "se" for site in candidates if site.kind == "stage"}
-        found = find_dead_sites(network, candidates, layout, IMAGE)
+        found = find_dead_sites(network, ("se",), image_shape=IMAGE)
         assert {name: why for name, why in found.items() if name == "decoder.0"} == dead
 
 
@@ -97,8 +98,7 @@ def test_sites_that_spatial_gates_and_skip_gates_get_are_all_alive_and_the_host_
     network, before = copy_host(host, 2), None
     before, random = look_at(network), torch.get_rng_state()
     for gate in ("spatial", "ag"):
-        layout = fitting_layout(host, 2, gate)
-        assert find_dead_sites(network, host_sites(host, 2), layout, HOSTS[host].image_shape(2)) == {}
+        assert find_dead_sites(network, (gate,), candidates=host_sites(host, 2), image_shape=HOSTS[host].image_shape(2)) == {}
     assert look_at(network) == before
     assert torch.equal(torch.get_rng_state(), random)
     assert all(weight.grad is None for weight in network.parameters())
@@ -107,11 +107,7 @@ def test_sites_that_spatial_gates_and_skip_gates_get_are_all_alive_and_the_host_
 def test_our_u_net_has_no_dead_site_for_any_gate() -> None:
     for axes in HOSTS["unet"].sizes:
         for gate in GATES:
-            layout = fitting_layout("unet", axes, gate)
-            assert (
-                find_dead_sites(copy_host("unet", axes), host_sites("unet", axes), layout, HOSTS["unet"].image_shape(axes))
-                == {}
-            )
+            assert find_dead_sites(copy_host("unet", axes), (gate,), image_shape=HOSTS["unet"].image_shape(axes)) == {}
 
 
 def test_a_host_whose_weights_are_frozen_or_that_holds_attention_already_is_judged_alike() -> None:
@@ -134,5 +130,43 @@ def test_a_network_that_returns_several_outputs_is_judged_by_all_of_them() -> No
     assert find(Deep(nn.Identity()), {"unused": "se", "first": "se"}) == {}
 
 
-def test_nothing_planned_is_nothing_dead() -> None:
-    assert find_dead_sites(copy_host("unet", 2), host_sites("unet", 2), {}, IMAGE) == {}
+def test_no_candidates_are_no_dead_ones() -> None:
+    assert find_dead_sites(copy_host("unet", 2), candidates=(), image_shape=IMAGE) == {}
+
+
+def test_weights_that_start_at_zero_let_nothing_through_yet_and_are_no_reason() -> None:
+    network = Normed(nn.Identity())
+    nn.init.zeros_(network.last.weight)
+    assert find(network, {"first": "se", "act": "se"}) == {}
+    assert not network.last.weight.any()
+
+
+def test_a_network_that_takes_its_own_number_type_alone_is_judged_in_that() -> None:
+    class Exact(Normed):
+        def forward(self, image: Tensor) -> Tensor:
+            return super().forward(image.float())
+
+    assert find(Exact(nn.InstanceNorm2d(4)), {"first": "se", "norm": "se"}) == {"first": CANCELLED}
+
+
+def test_the_answer_does_not_depend_on_the_state_of_random_numbers() -> None:
+    network = Normed(nn.InstanceNorm2d(4))
+    answers = []
+    for seed in range(3):
+        torch.manual_seed(seed)
+        answers.append(find(network, {"first": "se", "norm": "se"}))
+    assert answers == [{"first": CANCELLED}] * 3
+
+
+def test_a_network_that_cannot_be_run_on_noise_is_said_so() -> None:
+    class Picky(Normed):
+        def forward(self, image: Tensor) -> Tensor:
+            if image.any():
+                raise RuntimeError("only black images")
+            return super().forward(image)
+
+    with pytest.raises(ShapeError) as raised:
+        find(Picky(nn.Identity()), {"first": "se"})
+    assert str(raised.value) == (
+        "Picky could not be run on noise (RuntimeError: only black images); dead sites were not looked for."
+    )

@@ -110,7 +110,7 @@ def test_evidence_and_dead_sites_of_a_frozen_host_are_those_of_a_host_that_is_no
     freeze_host(network)
     assert gather_evidence(network, batches) == expected
     assert not any(training_norms(network))
-    assert find_dead_sites(network, candidates, {"bottleneck": "se"}, tuple(images.shape[1:])) == {}
+    assert find_dead_sites(network, candidates=candidates, image_shape=tuple(images.shape[1:])) == {}
 
 
 def test_a_plain_or_frozen_host_is_not_frozen_and_an_unfrozen_one_not_thawed(build_unet: BuildUNet) -> None:

@@ -12,7 +12,8 @@ from focalseg.attention import GATES
 from focalseg.catalogue import unknown_name_message
 from focalseg.errors import SettingError, SiteError
 from focalseg.networks.unet import UNet
-from focalseg.placement.attachment import CONTAINER
+from focalseg.placement import attachment
+from focalseg.placement.attachment import CONTAINER, hook
 from focalseg.placement.gammas import gamma_parameters
 from focalseg.placement.instrument import fill_sites, instrument
 from focalseg.placement.sites import attention_sites, sites
@@ -247,4 +248,71 @@ def test_kinds_put_in_one_after_the_other_leave_an_own_gate_that_is_focal_alread
     assert {one.site for one in first if one.gate == "own"} == {"skip.0", "skip.1"}
     with pytest.raises(SiteError, match="Attention already stands at encoder.0"):
         instrument(network, gates=("se",))
-    assert instrument(network, gates=("ag",)) == ()
+    with pytest.raises(SiteError, match=r"^No site takes ag; there are encoder\.0, .*\. Name other gates or other places\.$"):
+        instrument(network, gates=("ag",))
+
+
+def test_a_host_with_something_of_its_own_under_the_name_of_the_container_is_refused(look_at: LookAt) -> None:
+    class Named(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Conv2d(2, 4, 3, padding=1)
+            self.focal_attention = nn.Conv2d(4, 1, 1)
+
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            return self.focal_attention(self.first(image))
+
+    network = Named()
+    before = look_at(network)
+    with pytest.raises(SiteError) as raised:
+        instrument(network, gates=("se",), candidates=sites(network, (2, 8, 8), stages=["first"]))
+    assert (
+        str(raised.value) == "The network has something of its own named focal_attention, where attention is kept; rename that."
+    )
+    assert look_at(network) == before
+
+
+def test_a_stop_half_way_leaves_no_trace(build_unet: BuildUNet, look_at: LookAt, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = build_unet()
+    before = look_at(network)
+    calls = iter(range(10))
+
+    def interrupt(*arguments: Any) -> Any:
+        if next(calls) == 3:
+            raise KeyboardInterrupt
+        return hook(*arguments)
+
+    monkeypatch.setattr(attachment, "hook", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        instrument(network)
+    assert look_at(network) == before
+    assert not hasattr(network, "focal_attention")
+
+
+def test_weights_that_could_never_train_are_not_made(build_unet: BuildUNet) -> None:
+    network = build_unet()
+    with torch.inference_mode(), pytest.raises(SiteError, match=r"^Weights made under torch\.inference_mode can never train"):
+        instrument(network)
+    assert not hasattr(network, "focal_attention")
+
+
+def test_data_parallel_is_refused(build_unet: BuildUNet) -> None:
+    with pytest.raises(SiteError, match=r"use DistributedDataParallel\.$"):
+        instrument(nn.DataParallel(build_unet()), candidates=sites(build_unet()))
+
+
+def test_a_module_named_as_an_own_gate_must_give_coefficients() -> None:
+    class Gated(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Conv2d(2, 4, 3, padding=1)
+            self.score = nn.Conv2d(4, 1, 1)
+            self.sigmoid = nn.Sigmoid()
+
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            features = self.first(image)
+            return features * self.sigmoid(self.score(features))
+
+    assert [site.kind for site in sites(Gated(), (2, 8, 8), own_gates={"gate": "sigmoid"})] == ["own"]
+    with pytest.raises(SiteError, match=r"^score was named as a gate and gives values from -.* to .*; expected coefficients"):
+        sites(Gated(), (2, 8, 8), own_gates={"gate": "score"})

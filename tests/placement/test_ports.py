@@ -149,10 +149,22 @@ def test_what_is_no_tensor_is_an_error_that_says_what_passes(value: object, desc
 
 
 def test_an_argument_that_was_not_given_is_nothing(network: nn.Module) -> None:
-    for text in ("up.0:scale", "up.0:5"):
-        with pytest.raises(SiteError) as raised:
-            Port.parse(text).resolve(network).read((tensor(0), tensor(1)), {}, None)
-        assert str(raised.value) == f"What passes {text} is nothing; expected one tensor. Name another place."
+    with pytest.raises(SiteError) as raised:
+        Port.parse("up.0:scale").resolve(network).read((tensor(0), tensor(1)), {}, None)
+    assert str(raised.value) == "What passes up.0:scale is nothing; expected one tensor. Name another place."
+
+
+@pytest.mark.parametrize("argument", ["5", "scales"])
+def test_an_argument_that_the_module_does_not_take_is_refused_with_those_it_takes(network: nn.Module, argument: str) -> None:
+    with pytest.raises(SiteError) as raised:
+        Port.parse(f"up.0:{argument}").resolve(network)
+    assert str(raised.value) == f"up.0 is not called with {argument!r}; it takes below, skip."
+
+
+@pytest.mark.parametrize("text", ["up.0:\u00b2", "up.0[\u0663:]"])
+def test_digits_of_other_scripts_are_no_place(text: str) -> None:
+    with pytest.raises(SiteError, match="is no place in a network"):
+        Port.parse(text)
 
 
 def test_channels_that_the_features_do_not_have_are_refused() -> None:

@@ -186,8 +186,8 @@ HAND = "the network has enc1, enc2, bottom, pool, dec2, dec1, head."
             {"stages": ["pair:factor"]},
             "What passes pair:factor is a float; expected one tensor. Name another place.",
         ),
-        (Awkward(), {"stages": ["pair:2"]}, "What passes pair:2 is nothing; expected one tensor. Name another place."),
-        (Awkward(), {"stages": ["pair:x"]}, "What passes pair:x is nothing; expected one tensor. Name another place."),
+        (Awkward(), {"stages": ["pair:2"]}, "pair is not called with '2'; it takes features, factor."),
+        (Awkward(), {"stages": ["pair:x"]}, "pair is not called with 'x'; it takes features, factor."),
         (
             Awkward(),
             {"stages": ["pair:0"]},

@@ -28,6 +28,12 @@ class Block(nn.Module):
         return self.conv(joined).relu()
 
 
+class Encoder(nn.ModuleList):
+    """Stages, and the channels that each level of features has, the image's first."""
+
+    out_channels = (3, 4, 6, 8)
+
+
 class Decoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -47,7 +53,7 @@ def unet_forward(self, image):
 def unet_init(self, in_channels: int = 3, classes: int = 1, encoder_name: str = "", encoder_weights: str | None = None) -> None:
     nn.Module.__init__(self)
     widths = [in_channels, 4, 6, 8]
-    self.encoder = nn.ModuleList(nn.Conv2d(widths[i], widths[i + 1], 3, stride=2, padding=1) for i in range(3))
+    self.encoder = Encoder(nn.Conv2d(widths[i], widths[i + 1], 3, stride=2, padding=1) for i in range(3))
     self.decoder = Decoder()
     self.head = nn.Conv2d(4, classes, 1)
 
@@ -111,3 +117,24 @@ def test_volumes_are_not_for_it(stand_in):
     with pytest.raises(SettingError) as raised:
         build_host(NetworkConfig(name="smp:Unet", spatial_dims=3))
     assert str(raised.value) == "smp:Unet is made for images; the data has 3 spatial axes. Take another network."
+
+
+def test_a_level_at_which_the_encoder_gives_nothing_has_no_skip(stand_in, monkeypatch):
+    network = build_host(NetworkConfig(name="smp:Unet"))
+    monkeypatch.setattr(Encoder, "out_channels", (3, 0, 6, 8))
+    assert [site.name for site in sites(network, (3, 64, 64)) if site.kind == "skip"] == ["skip.2"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "harmless"),
+    [
+        ({}, True),
+        ({"encoder_name": "resnet34", "decoder_channels": [8, 8, 8, 8, 8]}, True),
+        ({"encoder_weights": "imagenet"}, False),
+        ({"encoder_name": "tu-hf-hub:someone/something"}, False),
+        ({"encoder_name": "tu-resnet18", "checkpoint_path": "weights.pth"}, False),
+        ({"encoder_name": ["resnet18"]}, False),
+    ],
+)
+def test_a_file_alone_may_not_make_it_load_or_fetch_anything(arguments, harmless):
+    assert NetworkConfig(name="smp:Unet", arguments=arguments).built_in is harmless

@@ -2,8 +2,10 @@
 
 import copy
 import functools
+import gc
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -255,3 +257,68 @@ def test_weights_given_for_one_call_and_averaged_networks_carry_the_attention_al
         for gamma in gamma_parameters(averaged.module):
             gamma.add_(1)
     assert not torch.equal(averaged(images), network(images))
+
+
+def checkpoint_decoder(network: nn.Module) -> None:
+    """From now on a SegResNet's decoder, whose sites read off its encoder, is run again in the backward pass."""
+
+    def forward(image: Tensor) -> Tensor:
+        features, skips = network.encode(image)
+        return checkpoint(network.decode, features, skips[::-1], use_reentrant=False)
+
+    network.forward = forward
+
+
+def slopes(network: nn.Module, *images: Tensor) -> dict[str, Tensor]:
+    network.zero_grad()
+    sum(network(image).square().sum() for image in images).backward()
+    return {name: weight.grad.clone() for name, weight in network.named_parameters() if weight.grad is not None}
+
+
+def test_a_checkpointed_part_that_reads_from_another_place_gives_the_same_gradients_pass_by_pass() -> None:
+    network, image = filled("monai:SegResNet"), HOSTS["monai:SegResNet"].images(2)
+    expected = slopes(network, image), slopes(network, image.flip(0))
+    checkpoint_decoder(network)
+    for one, wanted in zip((image, image.flip(0)), expected, strict=True):
+        found = slopes(network, one)
+        assert all(torch.equal(found[name], wanted[name]) for name in wanted)
+
+
+def test_two_passes_before_a_backward_are_refused_where_a_checkpointed_part_reads_from_another_place() -> None:
+    network, image = filled("monai:SegResNet"), HOSTS["monai:SegResNet"].images(2)
+    checkpoint_decoder(network)
+    with pytest.raises(SiteError, match=r"run again by gradient checkpointing, .* there from 2 forward passes; run backward"):
+        slopes(network, image, image.flip(0))
+
+
+def test_two_passes_before_a_backward_are_right_without_checkpoints() -> None:
+    network, image = filled("monai:SegResNet").double(), HOSTS["monai:SegResNet"].images(2).double()
+    both, first, second = slopes(network, image, 2 * image), slopes(network, image), slopes(network, 2 * image)
+    for name in both:
+        assert torch.allclose(both[name], first[name] + second[name], rtol=1e-9, atol=1e-12), name
+
+
+def test_what_is_kept_for_a_site_elsewhere_does_not_outlive_its_graph() -> None:
+    network = filled("monai:SegResNet")
+    output = network(HOSTS["monai:SegResNet"].images(2))
+    captures = [capture for kept in network.focal_attention.captures.values() for capture in kept]
+    assert captures
+    assert not any(capture.current for capture in captures)
+    assert all(any(ended() is not None for ended in capture.ended) for capture in captures)
+    del output
+    gc.collect()
+    assert all(ended() is None for capture in captures for ended in capture.ended)
+
+
+def test_threads_do_not_see_what_passes_in_one_another() -> None:
+    network = filled("monai:SegResNet")
+    images = [HOSTS["monai:SegResNet"].images(2) * scale for scale in (0.1, 1.0, 3.0, 10.0)]
+
+    @torch.no_grad()
+    def run(image: Tensor) -> Tensor:
+        return network(image)
+
+    expected = [run(image) for image in images]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(8):
+            assert all(torch.equal(found, wanted) for found, wanted in zip(pool.map(run, images), expected, strict=True))

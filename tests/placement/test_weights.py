@@ -129,16 +129,21 @@ def test_a_file_that_is_missing_empty_cut_or_a_folder_is_named(
 ) -> None:
     path, network = saved / name, build_unet()
     whole = path.read_bytes()
+    by_file = {
+        ATTENTION: "expected one that save_attention wrote.",
+        WEIGHTS: "expected weights as focalseg saved them. Restore the file.",
+    }
+    mend = by_file[name]
     faults = {b"": "JSONDecodeError", whole[: len(whole) // 2]: "JSONDecodeError", b"\xff\xfe" + whole: "UnicodeDecodeError"}
     for content, kind in faults.items():
         path.write_bytes(content)
         found = kind if name == ATTENTION else "SafetensorError"
-        refuse(network, saved, look_at, f"{path} cannot be read ({found}); expected one that save_attention wrote.")
+        refuse(network, saved, look_at, f"{path} cannot be read ({found}); {mend}")
     path.unlink()
-    refuse(network, saved, look_at, f"No file {path}; expected one that save_attention wrote.")
+    refuse(network, saved, look_at, f"No file {path}; {mend}")
     path.mkdir()
     found = "IsADirectoryError" if name == ATTENTION else "SafetensorError"
-    with pytest.raises(SettingError, match=r"cannot be read \(\w+\); expected one that save_attention wrote\.$"):
+    with pytest.raises(SettingError, match=rf"cannot be read \(\w+\); {mend}$"):
         load_attention(network, saved)
 
 

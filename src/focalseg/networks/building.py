@@ -1,6 +1,8 @@
 """Networks by name: our U-Net, one of MONAI's, or a function of the person's own."""
 
+import inspect
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -11,9 +13,9 @@ from torch import nn
 
 from focalseg.catalogue import unknown_name_message
 from focalseg.configuration import CheckedConfig, setting
-from focalseg.errors import SettingError
+from focalseg.errors import FocalsegError, SettingError
 from focalseg.networks.monai import MONAI_NETWORKS, build_monai
-from focalseg.networks.smp import SMP_NETWORKS, build_smp
+from focalseg.networks.smp import SMP_NETWORKS, build_smp, is_harmless
 from focalseg.networks.unet import UNet, UNetConfig
 
 UNET = "unet"
@@ -44,11 +46,12 @@ class NetworkConfig(CheckedConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_name(self.name)
+        check_skips(self.skips)
 
     @property
     def built_in(self) -> bool:
-        """Whether the name is one of ours, so that building it runs no code of the person's."""
-        return self.name in NAMES
+        """Whether building it runs only code that is known here and fetches nothing, so that a file alone may ask for it."""
+        return self.name in NAMES and (not self.name.startswith("smp:") or is_harmless(self.arguments))
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -64,6 +67,15 @@ def check_name(name: str) -> None:
         near = unknown_name_message("network", name, NAMES).partition("Did you mean ")[2]
         offer = f" Did you mean {near}" if near else ""
         raise SettingError(f"name was {name!r}; expected {', '.join(NAMES)}, or package.module:function of your own.{offer}")
+
+
+def check_skips(skips: Mapping[str, Sequence[str]]) -> None:
+    """Raises SettingError for a skip that is not a pair of places."""
+    for name, pair in skips.items():
+        if len(pair) != 2:
+            raise SettingError(
+                f"skips.{name} was {list(pair)}; expected two places, that of the skip and that of its gating signal."
+            )
 
 
 def plan_arguments(name: str, *, widths: Sequence[int]) -> dict[str, Any]:
@@ -82,11 +94,21 @@ def build_host(config: NetworkConfig) -> nn.Module:
         return LIBRARIES[library][1](name, **shape, arguments=config.arguments)
     build: Any = UNet if config.name == UNET else find_function(config.name)
     try:
-        network = build(**shape, **config.arguments)
+        inspect.signature(build).bind(**shape, **config.arguments)
     except TypeError as error:
         raise SettingError(
             f"The network {config.name} refuses its arguments ({error}); it is called with spatial_dims, in_channels, classes "
             f"and network.arguments ({', '.join(config.arguments) or 'none'}). Mend network.arguments or the function."
+        ) from error
+    try:
+        network = build(**shape, **config.arguments)
+    except FocalsegError:
+        raise
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        raise SettingError(
+            f"The network {config.name} could not be built: {type(error).__name__}: {str(error)[:160]} "
+            f"({place.filename}, line {place.lineno}). Mend the function or network.arguments."
         ) from error
     if not isinstance(network, nn.Module):
         raise SettingError(f"{config.name} returned a {type(network).__name__}; expected a torch.nn.Module.")

@@ -15,7 +15,15 @@ def plan_unet(widths: Sequence[int]) -> dict[str, Any]:  # noqa: ARG001 - its en
     return {"encoder_name": "resnet18", "encoder_weights": None}
 
 
+DECODER = ("decoder_channels", "decoder_use_norm", "decoder_attention_type", "decoder_interpolation")
 SMP_NETWORKS = Catalogue("network of segmentation_models_pytorch", {"Unet": plan_unet})
+
+
+def is_harmless(arguments: Mapping[str, Any]) -> bool:
+    """Whether an Unet of these arguments loads no file and fetches nothing: they may name weights and code elsewhere."""
+    encoder = arguments.get("encoder_name", "")
+    known = arguments.keys() <= {"encoder_name", "encoder_weights", "encoder_depth", *DECODER}
+    return known and arguments.get("encoder_weights") is None and isinstance(encoder, str) and ":" not in encoder
 
 
 def build_smp(name: str, *, spatial_dims: int, in_channels: int, classes: int, arguments: Mapping[str, Any]) -> nn.Module:

@@ -1,19 +1,44 @@
 """The tensors of a network as a file holds them: each once, however many names the network has for it."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from focalseg.errors import SettingError
 
 
 def read_state(network: nn.Module) -> dict[str, Tensor]:
-    """Every tensor of the state dict under the first of its names, on the CPU. MONAI's DynUNet holds its blocks twice."""
+    """Every tensor of the state dict under the first of its names, on the CPU. MONAI's DynUNet holds its blocks twice.
+
+    Tensors that share memory without being one are copied, since a file holds each by itself.
+    """
     first_names: dict[int, str] = {}
     state = network.state_dict(keep_vars=True)
     for name, tensor in state.items():
         first_names.setdefault(id(tensor), name)
-    return {name: state[name].detach().cpu().contiguous() for name in first_names.values()}
+    taken: set[int] = set()
+    whole: dict[str, Tensor] = {}
+    for name in first_names.values():
+        tensor = state[name].detach().cpu().contiguous()
+        memory = tensor.untyped_storage().data_ptr()
+        whole[name] = tensor.clone() if memory in taken else tensor
+        taken.add(memory)
+    return whole
+
+
+def read_state_file(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file. Executes nothing. Raises SettingError for a file that is missing or damaged."""
+    try:
+        return load_file(path)
+    except FileNotFoundError as error:
+        raise SettingError(f"No file {path}; expected weights as focalseg saved them. Restore the file.") from error
+    except (OSError, ValueError, SafetensorError) as error:
+        raise SettingError(
+            f"{path} cannot be read ({type(error).__name__}); expected weights as focalseg saved them. Restore the file."
+        ) from error
 
 
 def write_state(network: nn.Module, state: Mapping[str, Tensor], source: object) -> None:

@@ -6,7 +6,7 @@ that a deep copy of the network hooks the copies.
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import torch
@@ -16,6 +16,7 @@ from torch.utils.hooks import RemovableHandle
 
 from focalseg.attention.site import FocalSite
 from focalseg.errors import SiteError
+from focalseg.placement.capture import Capture
 from focalseg.placement.ports import Arguments, Keywords, Port
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class AttentionSites(nn.Module):
         self.sites: dict[str, Site] = {}
         self.gates: dict[str, str] = {}
         self.handles: dict[str, list[RemovableHandle]] = {}
+        self.captures: dict[str, list[Capture]] = {}
+        self.pass_handles: list[RemovableHandle] = []
         self.frozen_host: Any = None
 
     def forward(self, features: Any) -> Any:
@@ -46,6 +49,18 @@ class AttentionSites(nn.Module):
     def module(self, name: str) -> FocalSite:
         """The filled site of that name."""
         return cast(FocalSite, self.get_submodule(escape(name)))
+
+    def begin_pass(self, _network: nn.Module, _arguments: Any) -> None:
+        """A forward pre-hook of the network."""
+        for captures in self.captures.values():
+            for capture in captures:
+                capture.forget()
+
+    def end_pass(self, _network: nn.Module, _arguments: Any, _output: Any) -> None:
+        """A forward hook of the network."""
+        for captures in self.captures.values():
+            for capture in captures:
+                capture.end()
 
     def train(self, mode: bool = True) -> Self:
         """As every module, and then the norms of a frozen host back to evaluation."""
@@ -80,43 +95,74 @@ def unwrap(network: nn.Module) -> nn.Module:
 
 
 def unwrap_to_fill(network: nn.Module) -> nn.Module:
-    """As `unwrap`, for what adds weights. Raises SiteError for a network in DistributedDataParallel, which would miss them."""
+    """As `unwrap`, for what adds weights. Raises SiteError where they would be missed, could not train or have no room."""
     if any(isinstance(module, DistributedDataParallel) for module in network.modules()):
         raise SiteError(
             "The network is wrapped in DistributedDataParallel, which would not keep new weights in step; "
             "put attention in before wrapping it."
         )
-    return unwrap(network)
+    if isinstance(network, nn.DataParallel):
+        raise SiteError("The network is wrapped in DataParallel, whose copies share hooks; use DistributedDataParallel.")
+    if torch.is_inference_mode_enabled():
+        raise SiteError("Weights made under torch.inference_mode can never train; put attention in outside of it.")
+    network = unwrap(network)
+    if hasattr(network, CONTAINER) and find_container(network) is None:
+        raise SiteError(f"The network has something of its own named {CONTAINER}, where attention is kept; rename that.")
+    return network
 
 
-def attach(network: nn.Module, site: "Site", gate: str, module: FocalSite) -> None:
-    """Puts the module at the site, in place. Everything was checked before: sites, gates, and that nothing stands there."""
+def attach(network: nn.Module, added: Mapping[str, tuple["Site", str, FocalSite]], order: Sequence[str]) -> None:
+    """Puts each module (by the name of its site: site, kind of gate, module) at its site, in place, all of them or none.
+
+    Everything was checked before: sites, gates, and that nothing stands there. order: names as `attention_sites` gives them.
+    """
+    if not added:
+        return
     container = find_container(network)
     if container is None:
         container = AttentionSites().train(network.training)
         network.add_module(CONTAINER, container)
-    container.add_module(escape(site.name), module.train(network.training))
-    container.sites[site.name], container.gates[site.name] = site, gate
-    container.handles[site.name] = hook(network, site, module)
+    try:
+        for name, (site, gate, module) in added.items():
+            container.add_module(escape(name), module.train(network.training))
+            container.sites[name], container.gates[name] = site, gate
+        ranks = {name: rank for rank, name in enumerate(order)}
+        container.gates = {
+            name: container.gates[name] for name in sorted(container.gates, key=lambda name: ranks.get(name, -1))
+        }
+        hook_all(network, container)
+    except BaseException:
+        for name in added:
+            if name in container.gates:
+                detach(network, name)
+        raise
+    if "torch._dynamo" in sys.modules:
+        torch.compiler.reset()  # compiled code does not look for new hooks
 
 
-def arrange(network: nn.Module, names: Sequence[str]) -> None:
-    """Brings what was added into the order of these names, and hooks it anew in it, in place.
+def hook_all(network: nn.Module, container: AttentionSites) -> None:
+    """Hooks everything that was added anew.
 
     Stages go first: where a skip is read off the stage that feeds it, the host adds or hands on what the stage's site gave.
     """
-    container = find_container(network)
-    if container is None:
-        return
-    order = {name: number for number, name in enumerate(names)}
-    container.gates = {name: container.gates[name] for name in sorted(container.gates, key=lambda name: order.get(name, -1))}
-    for handles in container.handles.values():
-        for handle in handles:
-            handle.remove()
+    for name in container.gates:
+        unhook(container, name)
     for name in sorted(container.gates, key=lambda name: container.sites[name].kind != "stage"):
-        container.handles[name] = hook(network, container.sites[name], container.module(name))
-    if "torch._dynamo" in sys.modules:
-        torch.compiler.reset()  # compiled code does not look for new hooks
+        container.handles[name], container.captures[name] = hook(network, container.sites[name], container.module(name))
+    for handle in container.pass_handles:
+        handle.remove()
+    if any(container.captures.values()):
+        container.pass_handles = [
+            network.register_forward_pre_hook(container.begin_pass),
+            network.register_forward_hook(container.end_pass),
+        ]
+
+
+def unhook(container: AttentionSites, name: str) -> None:
+    """Takes the hooks of a site away."""
+    container.captures.pop(name, None)
+    for handle in container.handles.pop(name, ()):
+        handle.remove()
 
 
 def detach(network: nn.Module, name: str) -> None:
@@ -124,27 +170,33 @@ def detach(network: nn.Module, name: str) -> None:
     container = find_container(network)
     if container is None or name not in container.gates:
         raise SiteError(f"No attention stands at {name}; there is nothing to take out.")
-    for handle in container.handles.pop(name):
-        handle.remove()
+    unhook(container, name)
     delattr(container, escape(name))
     del container.sites[name], container.gates[name]
     if not container.gates:
+        for handle in container.pass_handles:
+            handle.remove()
         if container.frozen_host is not None:
             container.frozen_host.thaw(training=network.training)
         delattr(network, CONTAINER)
 
 
-def hook(network: nn.Module, site: "Site", passing: Passing) -> list[RemovableHandle]:
-    """Hooks that hand what passes at a site through `passing` (features, gating signal or None) -> features."""
+def hook(network: nn.Module, site: "Site", passing: Passing) -> tuple[list[RemovableHandle], list[Capture]]:
+    """Hooks that hand what passes at a site through `passing` (features, gating signal or None) -> features.
+
+    Returns them, and what they keep from other places of the pass.
+    """
     features, *others = [port.resolve(network) for port in site.ports]
     signal = others[0] if site.signal else None
     place = others[-1] if site.added_at else features
     handles: list[RemovableHandle] = []
+    captures: list[Capture] = []
 
     def source(port: Port) -> Port | Capture:
         if port.path == place.path and (place.of_output or not port.of_output):
             return port
         capture = Capture(port)
+        captures.append(capture)
         handles.append(register(port.find_module(network), port, capture))
         return capture
 
@@ -156,7 +208,7 @@ def hook(network: nn.Module, site: "Site", passing: Passing) -> list[RemovableHa
         added=bool(site.added_at),
     )
     handles.append(register(place.find_module(network), place, hook))
-    return handles
+    return handles, captures
 
 
 def register(module: nn.Module, port: Port, hook: "Capture | SiteHook") -> RemovableHandle:
@@ -166,28 +218,11 @@ def register(module: nn.Module, port: Port, hook: "Capture | SiteHook") -> Remov
     return module.register_forward_pre_hook(hook.before, with_kwargs=True)  # type: ignore[arg-type]  # Mapping for dict
 
 
-class Capture:
-    """Keeps what last passed at a port, for a site elsewhere in the same forward pass. It is no part of copies and files."""
-
-    def __init__(self, port: Port) -> None:
-        self.port = port
-        self.tensor: Tensor | None = None
-
-    def before(self, _module: nn.Module, arguments: Arguments, keywords: Keywords) -> None:
-        """A forward pre-hook."""
-        self.tensor = self.port.read(arguments, keywords, None)
-
-    def after(self, _module: nn.Module, arguments: Arguments, keywords: Keywords, output: Any) -> None:
-        """A forward hook."""
-        self.tensor = self.port.read(arguments, keywords, output)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"port": self.port, "tensor": None}
-
-
 class SiteHook:
     """Hands the features at a place through a site. added: what the site changes is added at the place, where the host has
-    added the features themselves; that is the same sum, and exactly the host's where the site changes nothing."""
+    added the features themselves. In real numbers that is the same sum, and in the computer's exactly the host's where the
+    site changes nothing; where it shuts a skip that is far larger than what it is added to, a rounding error of the skip stays.
+    """
 
     def __init__(
         self,
@@ -217,9 +252,7 @@ class SiteHook:
         def read(source: Port | Capture) -> Tensor:
             if isinstance(source, Port):
                 return source.read(arguments, keywords, output)
-            if source.tensor is None:
-                raise SiteError(f"Nothing has passed {source.port} before {self.place}; name a place that comes earlier.")
-            return source.tensor
+            return source.recall(self.place)
 
         features = read(self.features)
         attended = self.passing(features, None if self.signal is None else read(self.signal))
@@ -228,7 +261,9 @@ class SiteHook:
         return self.place.write(arguments, keywords, output, attended)
 
 
-def like_host(network: nn.Module, module: FocalSite) -> FocalSite:
-    """The site on the device and in the number type of the network's first weight."""
-    parameter = next((weight for weight in network.parameters() if weight.is_floating_point()), torch.empty(0))
-    return module.to(device=parameter.device, dtype=parameter.dtype)
+def like_host(network: nn.Module, site: "Site", module: FocalSite) -> FocalSite:
+    """The module on the device and in the number type of the weights where the site is, or else of the network's first."""
+    near = Port.parse(site.added_at or site.features).find_module(network)
+    weights = (weight for host in (near, network) for weight in host.parameters() if weight.is_floating_point())
+    weight = next(weights, torch.empty(0))
+    return module.to(device=weight.device, dtype=weight.dtype)

@@ -1,6 +1,5 @@
 """What each filled site costs: parameters, operations and measured time."""
 
-import copy
 import math
 import statistics
 import time
@@ -16,6 +15,7 @@ from focalseg.errors import SiteError
 from focalseg.placement.attachment import unwrap
 from focalseg.placement.dead_sites import find_tensors
 from focalseg.placement.sites import attention_sites, filled_sites
+from focalseg.placement.tracing import copy_network
 
 REPEATS = 5
 
@@ -66,7 +66,7 @@ def measure_costs(network: nn.Module, image_shape: Sequence[int], *, repeats: in
     filled = filled_sites(network)
     if not filled:
         raise SiteError("The network has no attention whose cost could be measured; call instrument(network) first.")
-    probe = copy.deepcopy(network).eval()
+    probe = copy_network(network).eval()
     weight = next(probe.parameters())
     image = torch.zeros(1, *image_shape, device=weight.device, dtype=weight.dtype)
     calls: dict[str, tuple[Tensor, ...]] = {}

@@ -1,15 +1,17 @@
 """Sites where attention could do nothing, found before anything is trained."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from focalseg.attention import GATES
-from focalseg.placement.attachment import hook
-from focalseg.placement.sites import Site
-from focalseg.placement.tracing import plain_copy
+from focalseg.errors import ShapeError
+from focalseg.placement.attachment import hook, unwrap
+from focalseg.placement.instrument import plan_layout
+from focalseg.placement.sites import Site, sites
+from focalseg.placement.tracing import guess_image_shape, plain_copy
 
 SMALLEST_EFFECT = 1e-3
 """Of scaling the features, as a share of what scaling every element apart could do. A norm leaves what its epsilon lets by."""
@@ -17,34 +19,65 @@ IMAGES = 2
 
 
 def find_dead_sites(
-    network: nn.Module, candidates: Sequence[Site], layout: Mapping[str, str], image_shape: Sequence[int]
+    network: nn.Module,
+    gates: Sequence[str] = ("se", "ag"),
+    *,
+    candidates: Sequence[Site] | None = None,
+    image_shape: Sequence[int] | None = None,
 ) -> dict[str, str]:
-    """The planned sites (kind of gate by site) whose attention would do nothing, with the reason.
+    """The sites where a gate that `instrument(network, gates)` would put in could do nothing, with the reason.
 
     A site is dead where its features never reach the output, and where the coefficients of its gate are cancelled: a norm
     over each channel's pixels right behind it undoes whatever factor a channel gate gives. Found by the slope of a random
-    function of the output in the coefficients, on a copy in training mode, in float64, with noise for images.
+    function of the output in the coefficients, on a copy in training mode, with noise for images (image_shape: (C, *spatial))
+    and for weights that start at 0. Raises ShapeError where the network cannot be run so.
     """
+    candidates = sites(network, image_shape) if candidates is None else candidates
+    layout = plan_layout(candidates, gates)
     chosen = [site for site in candidates if site.name in layout and site.kind != "own"]
     if not chosen:
         return {}
-    probe = plain_copy(network).double().train().requires_grad_(True)
-    probes = {site.name: Probe() for site in chosen}
-    for site in chosen:
-        hook(probe, site, probes[site.name])
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        weight = next(probe.parameters())
-        images = torch.randn(IMAGES, *image_shape, device=weight.device, dtype=torch.float64)
-        with torch.enable_grad():
-            outputs = list(find_tensors(probe(images)))
-            sum((output * torch.randn_like(output)).sum() for output in outputs).backward()  # type: ignore[union-attr]
-    reasons = {}
-    for site in chosen:
-        reason = probes[site.name].judge(GATES[layout[site.name]].varies_over)
-        if reason:
-            reasons[site.name] = reason
-    return reasons
+    probes = measure_slopes(unwrap(network), chosen, image_shape or guess_image_shape(network))
+    reasons = {site.name: probes[site.name].judge(GATES[layout[site.name]].varies_over) for site in chosen}
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
+def measure_slopes(network: nn.Module, chosen: Sequence[Site], image_shape: Sequence[int]) -> "dict[str, Probe]":
+    """A probe at every site, after one backward pass: in float64, or as it is where the network takes that alone."""
+    for dtype in (torch.float64, None):
+        probe = plain_copy(network).train()
+        probes = {site.name: Probe() for site in chosen}
+        generator = torch.Generator().manual_seed(0)
+        try:
+            probe = probe if dtype is None else probe.to(dtype)
+            prepare_weights(probe, generator)
+            for site in chosen:
+                hook(probe, site, probes[site.name])
+            weight = next((weight for weight in probe.parameters() if weight.is_floating_point()), torch.empty(0))
+            images = torch.randn(IMAGES, *image_shape, generator=generator).to(weight)
+            with torch.enable_grad(), torch.random.fork_rng(devices=[]):
+                outputs = list(find_tensors(probe(images)))
+                total = sum((output * torch.randn(output.shape, generator=generator).to(output)).sum() for output in outputs)
+            torch.autograd.backward(cast(Tensor, total))
+        except Exception as error:
+            if dtype is None:
+                raise ShapeError(
+                    f"{type(network).__name__} could not be run on noise ({type(error).__name__}: {str(error)[:100]}); "
+                    "dead sites were not looked for."
+                ) from error
+        else:
+            break
+    return probes
+
+
+@torch.no_grad()
+def prepare_weights(probe: nn.Module, generator: torch.Generator) -> None:
+    """Every weight takes a gradient, and those that start at 0, and so let nothing through yet, become noise. In place."""
+    for weight in probe.parameters():
+        if weight.is_floating_point():
+            weight.requires_grad_(True)
+            if weight.ndim > 1 and not weight.any():
+                weight.copy_(0.1 * torch.randn(weight.shape, generator=generator))
 
 
 class Probe(nn.Module):

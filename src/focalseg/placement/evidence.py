@@ -11,6 +11,7 @@ from focalseg.attention.site import FocalSite
 from focalseg.errors import SettingError, SiteError
 from focalseg.evaluation.scoring import Batch, score_batches
 from focalseg.layers import RUNNING_NORMS
+from focalseg.placement.attachment import unwrap
 from focalseg.placement.sites import attention_sites, filled_sites
 
 
@@ -51,6 +52,7 @@ def gather_evidence(network: nn.Module, batches: Iterable[Batch], *, norm_batche
     validation images where none are given), for the network as it is too, so that the difference is the site's alone.
     The network comes back as it was, to the bit. Raises SiteError where no attention stands, SettingError for no batches.
     """
+    network = unwrap(network)
     filled = attention_sites(network)
     if not filled:
         raise SiteError("The network has no attention to gather evidence on; call instrument(network) and train it first.")

@@ -8,7 +8,7 @@ from torch import nn
 from focalseg.attention import GATES
 from focalseg.attention.site import AttentionSite, FocalSite, OwnGateSite
 from focalseg.errors import SettingError, SiteError
-from focalseg.placement.attachment import arrange, attach, like_host, unwrap_to_fill
+from focalseg.placement.attachment import attach, like_host, unwrap_to_fill
 from focalseg.placement.sites import Site, attention_sites, filled_sites, select_sites, sites
 
 OWN = "own"
@@ -36,6 +36,9 @@ def instrument(
     candidates = sites(network) if candidates is None else candidates
     standing = {name for name, (_, gate) in filled_sites(network).items() if gate == OWN}
     layout = {name: gate for name, gate in plan_layout(candidates, gates).items() if name not in standing}
+    if not layout:
+        names = ", ".join(site.name for site in candidates)
+        raise SiteError(f"No site takes {' or '.join(gates)}; there are {names}. Name other gates or other places.")
     return fill_sites(network, layout, candidates=candidates)
 
 
@@ -73,11 +76,12 @@ def fill_sites(
         raise SiteError(f"Attention already stands at {', '.join(occupied)}; take it out first or start from a plain network.")
     for site in chosen:
         for port in site.ports:
-            port.find_module(network)
-    filled = [like_host(network, build_site(layout[site.name], site, standardise=standardise)) for site in chosen]
-    for site, module in zip(chosen, filled, strict=True):
-        attach(network, site, layout[site.name], module)
-    arrange(network, [site.name for site in candidates])
+            port.resolve(network)
+    added = {}
+    for site in chosen:
+        module = like_host(network, site, build_site(layout[site.name], site, standardise=standardise))
+        added[site.name] = (site, layout[site.name], module)
+    attach(network, added, [site.name for site in candidates])
     return tuple(Touched(site=site.name, gate=layout[site.name]) for site in chosen)
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from focalseg.catalogue import unknown_name_message
 from focalseg.errors import SiteError
 
-GRAMMAR = re.compile(r"(?P<path>[^:\[\]]*)(:(?P<argument>\w+))?(\[(?P<start>\d*):(?P<stop>\d*)\])?")
+GRAMMAR = re.compile(r"(?P<path>[^:\[\]]*)(:(?P<argument>\w+))?(\[(?P<start>[0-9]*):(?P<stop>[0-9]*)\])?", re.ASCII)
 EXPECTED = "expected a module's path, with :ARGUMENT for what it is called with and [START:STOP] for some channels"
 
 Arguments = tuple[Any, ...]
@@ -66,17 +66,24 @@ class Port:
             raise SiteError(describe_unknown_module(self.path, known)) from None
 
     def resolve(self, network: nn.Module) -> Self:
-        """The same port with name and position of its argument, as the module's signature has them."""
+        """The same port with name and position of its argument, as the module's signature has them.
+
+        Raises SiteError for a path that no module has, and for an argument that its module cannot be called with.
+        """
+        module = self.find_module(network)
         if self.argument is None:
             return self
-        signature = inspect.signature(self.find_module(network).forward)
+        signature = inspect.signature(module.forward)
         kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         names = [parameter.name for parameter in signature.parameters.values() if parameter.kind in kinds]
-        if self.argument.isdigit():
+        if self.argument.isdecimal():
             position: int | None = int(self.argument)
             name = names[int(self.argument)] if int(self.argument) < len(names) else None
         else:
             name, position = self.argument, names.index(self.argument) if self.argument in names else None
+        some = {parameter.kind for parameter in signature.parameters.values()}
+        if name not in signature.parameters and not some & {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}:
+            raise SiteError(f"{self.path} is not called with {self.argument!r}; it takes {', '.join(names) or 'nothing'}.")
         return type(self)(
             path=self.path, argument=self.argument, start=self.start, stop=self.stop, name=name, position=position
         )

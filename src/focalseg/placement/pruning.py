@@ -1,6 +1,5 @@
 """Doing what a placement says, and undoing what was added."""
 
-import copy
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +12,7 @@ from focalseg.placement.decision import Placement
 from focalseg.placement.instrument import fill_sites
 from focalseg.placement.ports import Port
 from focalseg.placement.sites import Site, attention_sites, filled_sites, select_sites, sites
+from focalseg.placement.tracing import copy_network
 
 
 class Open(nn.Module):
@@ -49,7 +49,8 @@ def apply_placement(
         planned = placement.layout.get(name)
         if planned is not None and gate != planned:
             raise SiteError(f"{name} holds {gate!r} where the placement has {planned!r}; start from a plain network.")
-    lean = copy.deepcopy(network)
+    _check_kept(candidates, placement)
+    lean = copy_network(network)
     for name in filled:
         if name not in placement.layout:
             detach(lean, name)
@@ -57,6 +58,17 @@ def apply_placement(
     fill_sites(lean, empty, candidates=candidates, standardise=standardise)
     open_own_gates(lean, candidates, kept=placement.layout)
     return lean
+
+
+def _check_kept(candidates: Sequence[Site], placement: Placement) -> None:
+    """Raises SiteError for a kept site inside of a gate of the host's own that would be opened."""
+    opened = {Port.parse(site.opens_to or site.features).path for site in candidates if site.kind == "own"}
+    kept = {site.name: Port.parse(site.features).path for site in candidates if site.name in placement.layout}
+    opened -= {Port.parse(site.opens_to or site.features).path for site in candidates if site.name in placement.layout}
+    for name, path in kept.items():
+        inside = next((outer for outer in opened if path == outer or path.startswith(f"{outer}.")), None)
+        if inside is not None:
+            raise SiteError(f"{name} stands inside of {inside}, a gate of the host's own that the placement takes away.")
 
 
 def _find_candidates(network: nn.Module, filled: dict[str, tuple[Site, str]], placement: Placement) -> Sequence[Site]:

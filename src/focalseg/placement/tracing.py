@@ -57,19 +57,43 @@ def trace(network: nn.Module, ports: Iterable[Port], image_shape: Sequence[int])
 
 def check_forward(network: nn.Module, image_shape: Sequence[int], *, classes: int) -> None:
     """Raises ShapeError unless the network makes logits (classes, *spatial) of an image (C, *spatial)."""
-    root = Port(path="")
-    (passed,) = trace(network, [root], image_shape).values()
-    expected = (1, classes, *image_shape[1:])
+    name, expected = type(network).__name__, (1, classes, *image_shape[1:])
+    try:
+        (passed,) = trace(network, [Port(path="")], image_shape).values()
+    except SiteError as error:
+        raise ShapeError(
+            f"{name} returns no tensor; expected one, logits (B, {classes}, *spatial) of the image's size."
+        ) from error
     if passed.shapes != [expected]:
         raise ShapeError(
-            f"{type(network).__name__} makes {passed.shapes[0]} of an image of shape {tuple(image_shape)}; "
+            f"{name} makes {passed.shapes[0]} of an image of shape {tuple(image_shape)}; "
             f"expected logits (B, {classes}, *spatial) of the image's size, {expected}."
         )
+    probe = plain_copy(network).to("meta").train()
+    try:
+        trained = probe(torch.zeros(2, *image_shape, device="meta"))
+    except Exception:  # what a network cannot do on shapes alone was done on values above
+        return
+    if not isinstance(trained, Tensor) or trained.shape[1:] != torch.Size(expected[1:]):
+        raise ShapeError(
+            f"{name} returns something else in training than in evaluation; expected logits (B, {classes}, *spatial) in both. "
+            "Turn deep supervision off."
+        )
+
+
+def copy_network(network: nn.Module) -> nn.Module:
+    """A deep copy. Raises ShapeError, with the mend, for a network that keeps tensors of its last pass."""
+    try:
+        return copy.deepcopy(network)
+    except RuntimeError as error:
+        raise ShapeError(
+            f"{type(network).__name__} cannot be copied ({_first_line(error)}); run one pass under torch.no_grad() first."
+        ) from error
 
 
 def plain_copy(network: nn.Module) -> nn.Module:
     """A copy without the attention that was added."""
-    probe = copy.deepcopy(network)
+    probe = copy_network(network)
     container = find_container(probe)
     if container is not None:
         for name in list(container.gates):

@@ -1,22 +1,24 @@
 """Saving and loading what was added to a network, and nothing of the host."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from focalseg.attention.site import FocalSite
 from focalseg.configuration import from_mapping, to_mapping
-from focalseg.errors import SettingError, SiteError
+from focalseg.errors import SettingError, ShapeError, SiteError
 from focalseg.files import write_text, write_whole
-from focalseg.placement.attachment import CONTAINER, arrange, attach, escape, find_container, like_host, unwrap_to_fill
+from focalseg.networks.state import read_state_file
+from focalseg.placement.attachment import CONTAINER, attach, escape, find_container, like_host, unwrap_to_fill
 from focalseg.placement.instrument import build_site
+from focalseg.placement.ports import Port
 from focalseg.placement.sites import Site, attention_sites
+from focalseg.placement.tracing import guess_image_shape, trace
 
 ATTENTION, WEIGHTS = "attention.json", "attention.safetensors"
 SCHEMA = 1
@@ -61,19 +63,35 @@ def load_attention(network: nn.Module, folder: str | Path) -> None:
     network, folder = unwrap_to_fill(network), Path(folder)
     if attention_sites(network):
         raise SiteError(f"Attention already stands at {', '.join(attention_sites(network))}; take it out first.")
-    records, state = _read_records(folder / ATTENTION), _read_state(folder / WEIGHTS)
-    built: dict[str, FocalSite] = {}
+    records, state = _read_records(folder / ATTENTION), read_state_file(folder / WEIGHTS)
+    built: dict[str, tuple[Site, str, FocalSite]] = {}
     for site, gate, standardise in records:
         for port in site.ports:
-            port.find_module(network)
+            port.resolve(network)
         prefix = f"{CONTAINER}.{escape(site.name)}."
         part = {name.removeprefix(prefix): state.pop(name) for name in list(state) if name.startswith(prefix)}
-        built[site.name] = like_host(network, _rebuild(gate, site, standardise, part, folder))
+        built[site.name] = (site, gate, like_host(network, site, _rebuild(gate, site, standardise, part, folder)))
     if state:
         raise _misfit(folder)
-    for site, gate, _ in records:
-        attach(network, site, gate, built[site.name])
-    arrange(network, [site.name for site, _, _ in records])
+    _check_channels(network, [site for site, _, _ in records], folder)
+    attach(network, built, list(built))
+
+
+def _check_channels(network: nn.Module, saved: Sequence[Site], folder: Path) -> None:
+    """Raises SiteError where other channels pass than in the network that was saved."""
+    ports = {text: Port.parse(text) for site in saved for text in (site.features, site.signal) if text}
+    try:
+        passed = trace(network, ports.values(), guess_image_shape(network))
+    except ShapeError:
+        return  # it takes no such image, and what it takes is not known here
+    for site in saved:
+        for text, expected in ((site.features, site.shape.channels), (site.signal, site.shape.gating_channels)):
+            shapes = passed[ports[text]].shapes if text else []
+            if shapes and shapes[0][1] != expected:
+                raise SiteError(
+                    f"{shapes[0][1]} channels pass at {text} and {folder / ATTENTION} was saved where {expected} did; "
+                    "expected a network of the same architecture."
+                )
 
 
 def _rebuild(gate: str, site: Site, standardise: bool, state: Mapping[str, Tensor], folder: Path) -> FocalSite:
@@ -119,14 +137,3 @@ def _read_records(path: Path) -> list[tuple[Site, str, bool]]:
             f"{path} cannot be read ({type(error).__name__}); expected one that save_attention wrote."
         ) from error
     return records
-
-
-def _read_state(path: Path) -> dict[str, Tensor]:
-    try:
-        return load_file(path)
-    except FileNotFoundError as error:
-        raise SettingError(f"No file {path}; expected one that save_attention wrote.") from error
-    except (OSError, ValueError, SafetensorError) as error:
-        raise SettingError(
-            f"{path} cannot be read ({type(error).__name__}); expected one that save_attention wrote."
-        ) from error

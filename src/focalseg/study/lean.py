@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from focalseg.configuration import from_mapping, to_mapping
+from focalseg.errors import SettingError
 from focalseg.evaluation.verdict import Verdict
 from focalseg.files import write_text, write_whole
 from focalseg.labels import THRESHOLD
@@ -113,5 +114,11 @@ def describe_output(config: RunConfig) -> str:
 def load_lean(folder: str | Path, *, own_network: str = "") -> tuple[RunConfig, nn.Module]:
     """The lean network, on the CPU and in evaluation mode, with the config of its run; raises as `rebuild_network`."""
     folder = Path(folder)
-    settings = json.loads((folder / LEAN_CONFIG).read_text(encoding="utf-8"))
+    path = folder / LEAN_CONFIG
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise SettingError(
+            f"{path} cannot be read ({type(error).__name__}); expected the folder `lean` that `focalseg place` wrote."
+        ) from error
     return rebuild_network(settings, folder / WEIGHTS, own_network=own_network)

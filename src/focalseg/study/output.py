@@ -4,9 +4,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from focalseg.errors import SettingError
 from focalseg.files import PARTIAL, write_text
+from focalseg.yaml_files import read_yaml
 
 CONFIG = "config.yaml"
 LOCK = ".lock"
@@ -22,13 +26,25 @@ def claim_folder(folder: Path, config: str) -> None:
     path = folder / CONFIG
     if path.exists():
         if path.read_text(encoding="utf-8") != config:
+            names = ", ".join(find_differences(read_yaml(path), yaml.safe_load(config))[:3])
             raise SettingError(
-                f"{folder} was made with other settings (see {path}); give another --out, or remove it to start anew."
+                f"{folder} was made with other settings (see {path}: {names}); give another --out, or remove it to start anew."
             )
         return
     if folder.exists() and any(entry.suffix != PARTIAL and entry.name != LOCK for entry in folder.iterdir()):
         raise SettingError(f"{folder} is not empty and was not made by focalseg; give a new or an empty folder as --out.")
     write_text(path, config)
+
+
+def find_differences(one: Any, other: Any, name: str = "") -> list[str]:
+    """The settings, by their whole names, in which two configs as plain data differ."""
+    if not isinstance(one, dict) or not isinstance(other, dict):
+        return [] if one == other else [name]
+    return [
+        difference
+        for key in [*one, *(key for key in other if key not in one)]
+        for difference in find_differences(one.get(key), other.get(key), f"{name}.{key}" if name else str(key))
+    ]
 
 
 @contextmanager

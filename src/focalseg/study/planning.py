@@ -8,6 +8,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from focalseg.attention import GATES
 from focalseg.data.preparation import check_alike, plan_preparation, plan_size
 from focalseg.data.splits import Split, split_by_group
@@ -112,10 +114,16 @@ def plan_attention(config: RunConfig, gates: Sequence[str], tell: Tell = ignore)
 
     Raises SettingError where no site is left. tell: hears of each site that is left out.
     """
-    network = build_host(config.network)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(config.seed)
+        network = build_host(config.network)
     candidates = find_candidates(config, network)
     layout = plan_layout(candidates, gates)
-    dead = find_dead_sites(network, candidates, layout, config.image_shape)
+    try:
+        dead = find_dead_sites(network, gates, candidates=candidates, image_shape=config.image_shape)
+    except ShapeError as error:
+        tell(str(error))
+        dead = {}
     for name, reason in dead.items():
         tell(f"no attention at {name}, where {layout[name]} could do nothing: {reason}.")
     alive = {name: gate for name, gate in layout.items() if name not in dead}

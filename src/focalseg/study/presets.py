@@ -9,7 +9,7 @@ from focalseg.catalogue import Catalogue
 from focalseg.configuration import LARGEST_SEED, CheckedConfig, from_mapping, merge, setting
 from focalseg.errors import SettingError
 from focalseg.losses.unified_focal import UnifiedFocalConfig
-from focalseg.networks.building import UNET, check_name
+from focalseg.networks.building import UNET, check_name, check_skips
 from focalseg.placement.policies import POLICIES
 from focalseg.training.run import TrainingConfig
 
@@ -48,6 +48,7 @@ class NetworkSettings(CheckedConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_name(self.name)
+        check_skips(self.skips)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import nn
 
 from focalseg.configuration import from_mapping
@@ -20,9 +20,10 @@ from focalseg.errors import DataError, Interrupted, SettingError
 from focalseg.evaluation.metrics import measure_labels
 from focalseg.files import write_text, write_whole
 from focalseg.inference.prediction import predict_mask
-from focalseg.networks.state import read_state, write_state
+from focalseg.networks.state import read_state, read_state_file, write_state
 from focalseg.placement.costs import count_flops, count_parameters, measure_costs
 from focalseg.placement.evidence import Evidence, SiteEvidence, gather_evidence
+from focalseg.placement.gammas import read_gammas
 from focalseg.placement.sites import attention_sites
 from focalseg.study.output import CONFIG, claim_folder
 from focalseg.study.scores import CaseScore, format_scores, read_scores
@@ -203,7 +204,10 @@ def rebuild_network(settings: dict[str, Any], weights: Path, *, own_network: str
             f"function. Say that you trust it with own_network={config.network.name!r}."
         )
     network = build_network(config)
-    write_state(network, load_file(weights), weights)
+    write_state(network, read_state_file(weights), weights)
+    for name, gamma in read_gammas(network).items():
+        if not 0 <= gamma < float("inf"):
+            raise SettingError(f"{weights} has gamma {gamma} at {name}; expected a finite number at least 0. Restore the file.")
     return config, network.eval()
 
 

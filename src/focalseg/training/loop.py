@@ -13,11 +13,12 @@ from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 
 from focalseg.data.batches import DROPOUT_STREAM, augment, select_batch, stream_seed
 from focalseg.errors import MachineError, SettingError
 from focalseg.evaluation.scoring import score_batches
+from focalseg.layers import RUNNING_NORMS
 from focalseg.losses.schedule import share_at
 from focalseg.losses.unified_focal import UnifiedFocalLoss
 from focalseg.placement.gammas import project_gammas, read_gammas
@@ -33,7 +34,7 @@ GAMMA_COLUMN = "gamma/"
 CPU_BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16")
 """Capabilities of a processor that multiplies in bfloat16, as torch names them on x86 and on ARM."""
 CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
-"""By spatial axes: the layout in memory that convolutions are fastest in, on a CPU by a third for volumes."""
+"""By spatial axes: the layout in memory that convolutions are fastest in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +59,9 @@ class Run:
         self.identity = write_yaml(config)
         self.fabric = open_fabric(device, config.training.precision)
         self.network = build_network(config)
-        if config.network.spatial_dims in CHANNELS_LAST:
-            self.network = self.network.to(memory_format=CHANNELS_LAST[config.network.spatial_dims])  # type: ignore[call-overload]
+        mixed = choose_precision(config.training.precision, device) == "bf16-mixed"
+        self.memory_format = choose_memory_format(self.network, config.network.spatial_dims, mixed=mixed)
+        self.network = self.network.to(memory_format=self.memory_format)  # type: ignore[call-overload]
         self.optimiser, self.scheduler = build_optimiser(self.network, config.training)
         self.loss = UnifiedFocalLoss.from_config(config.loss)
         self.step, self.seconds = 0, 0.0
@@ -131,8 +133,7 @@ class Run:
     def to_device(self, images: Tensor) -> Tensor:
         """Images where and as the network wants them."""
         images = self.fabric.to_device(images)
-        axes = images.ndim - 2
-        return images.contiguous(memory_format=CHANNELS_LAST[axes]) if axes in CHANNELS_LAST else images
+        return images.contiguous(memory_format=self.memory_format)
 
     def _update(self) -> float:
         config, training = self.config, self.config.training
@@ -202,6 +203,16 @@ def choose_precision(precision: Precision, device: Device) -> Literal["32-true",
     else:
         able = any(torch.cpu.get_capabilities().get(name, False) for name in CPU_BFLOAT16)
     return "bf16-mixed" if able else "32-true"
+
+
+def choose_memory_format(network: nn.Module, spatial_dims: int, *, mixed: bool) -> torch.memory_format:
+    """Channels last where that is faster: in bfloat16, and with batch norms.
+
+    In float32 instance norms lose more in it than convolutions gain: MONAI's BasicUNet takes a quarter longer
+    (benchmarks/attention.py).
+    """
+    faster = mixed or any(isinstance(module, RUNNING_NORMS) for module in network.modules())
+    return CHANNELS_LAST.get(spatial_dims, torch.contiguous_format) if faster else torch.contiguous_format
 
 
 def open_fabric(device: Device, precision: Precision = "32-true") -> Fabric:

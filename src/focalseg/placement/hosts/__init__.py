@@ -7,7 +7,7 @@ from torch import nn
 from focalseg.errors import SiteError
 from focalseg.networks.unet import UNet
 from focalseg.placement.attachment import unwrap
-from focalseg.placement.hosts.drafts import complete
+from focalseg.placement.hosts.drafts import check_coefficients, complete
 from focalseg.placement.hosts.monai import FAMILIES, find_family
 from focalseg.placement.hosts.named import draft_named_sites
 from focalseg.placement.hosts.smp import draft_smp_unet_sites, is_smp_unet
@@ -41,4 +41,7 @@ def find_sites(
             f"name the places: focalseg.sites(network, stages=['{names[0] if names else 'layer1'}'], skips=...). "
             f"It has {', '.join(names[:12]) or 'no modules'}."
         )
-    return complete(network, drafts, image_shape)
+    found = complete(network, drafts, image_shape)
+    if own_gates:
+        check_coefficients(network, found, image_shape)
+    return found

@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from focalseg.attention.gate import SiteShape
 from focalseg.errors import SiteError
 from focalseg.placement.ports import Port
 from focalseg.placement.sites import Site, SiteKind
-from focalseg.placement.tracing import Passed, guess_image_shape, trace
+from focalseg.placement.tracing import Passed, guess_image_shape, plain_copy, trace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +33,29 @@ def complete(network: nn.Module, drafts: Sequence[Draft], image_shape: Sequence[
     passed = trace(network, ports.values(), image_shape or guess_image_shape(network))
     seen = {text: passed[port] for text, port in ports.items()}
     return tuple(_complete(draft, seen) for draft in drafts)
+
+
+def check_coefficients(network: nn.Module, found: Sequence[Site], image_shape: Sequence[int] | None) -> None:
+    """Raises SiteError for a module, named as a gate of the host's own, that gives other values than coefficients of 0 to 1."""
+    probe, passed = plain_copy(network).eval(), dict[str, Tensor]()
+    for site in found:
+        if site.kind == "own":
+            keep = partial(_keep, passed, site.features)
+            probe.get_submodule(site.features).register_forward_hook(keep)
+    shape = image_shape or guess_image_shape(network)
+    weight = next((weight for weight in probe.parameters() if weight.is_floating_point()), torch.empty(0))
+    with torch.no_grad():
+        probe(torch.randn(1, *shape, generator=torch.Generator().manual_seed(0)).to(weight))
+    for place, values in passed.items():
+        if values.amin() < 0 or values.amax() > 1:
+            raise SiteError(
+                f"{place} was named as a gate and gives values from {float(values.amin()):.3g} to {float(values.amax()):.3g}; "
+                "expected coefficients from 0 to 1. Name the module that ends in the sigmoid."
+            )
+
+
+def _keep(passed: dict[str, Tensor], place: str, _module: nn.Module, _arguments: Any, output: Tensor) -> None:
+    passed[place] = output
 
 
 def _complete(draft: Draft, seen: dict[str, Passed]) -> Site:

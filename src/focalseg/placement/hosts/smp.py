@@ -26,13 +26,14 @@ def draft_smp_unet_sites(network: Any) -> tuple[Draft, ...]:
     blocks = list(network.decoder.blocks)
     names = list(inspect.signature(blocks[0].forward).parameters)
     skip = next(name for name in names if name.startswith("skip"))
+    channels = network.encoder.out_channels
     paths = [f"decoder.blocks.{len(blocks) - 1 - level}" for level in range(len(blocks))]
     return (
         Draft(name="bottleneck", kind="stage", features=f"{paths[-1]}:{names[0]}"),
         *(
             Draft(name=f"skip.{level}", kind="skip", features=f"{path}:{skip}", signal=f"{path}:{names[0]}")
             for level, path in enumerate(paths)
-            if level > 0
+            if level > 0 and channels[level]  # some encoders give nothing at a level
         ),
         *(Draft(name=f"decoder.{level}", kind="stage", features=path) for level, path in enumerate(paths)),
     )
