@@ -39,6 +39,16 @@ def half(spatial_dims, in_channels, classes):
 def nothing(spatial_dims, in_channels, classes):
     return None
 
+def broken(spatial_dims, in_channels, classes):
+    raise ValueError("no such thing")
+
+class Several(Own):
+    def forward(self, image):
+        return [super().forward(image)]
+
+def several(spatial_dims, in_channels, classes):
+    return Several(in_channels, classes)
+
 number = 5
 """
 
@@ -128,6 +138,22 @@ def test_a_site_where_a_gate_could_do_nothing_is_named_before_training_and_left_
         (
             ["--set", "gates=[se, eca]"],
             r"gates names 'se' and 'eca', both for stages; expected one of them\.",
+        ),
+        (
+            ["--network", "OWN:build", "--set", "network.skips={top: [join]}"],
+            r"network\.skips\.top was \['join'\]; expected two places, that of the skip and that of its gating signal\.",
+        ),
+        (
+            ["--network", "OWN:broken"],
+            r"The network OWN:broken could not be built: ValueError: no such thing \(.*OWN\.py, line \d+\)\. Mend .*",
+        ),
+        (
+            ["--network", "OWN:several"],
+            r"Several returns no tensor; expected one, logits \(B, 1, \*spatial\) of .*",
+        ),
+        (
+            ["--network", "monai:DynUNet", "--set", "network.arguments={deep_supervision: true}"],
+            r"DynUNet returns something else in training than in evaluation; expected logits .* Turn deep supervision off\.",
         ),
         (
             ["--network", "monai:UNet", "--set", "network.arguments={norm: none_such}"],

@@ -25,19 +25,15 @@ NAMES = (UNET, *(f"{prefix}:{name}" for prefix, (networks, _) in LIBRARIES.items
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworkConfig(CheckedConfig):
-    """A network and everything it is built from.
+class NetworkChoice(CheckedConfig):
+    """Which network, and where attention may stand in it.
 
     name: `unet`, `monai:NAME`, `smp:Unet`, or `package.module:function`, a callable that takes spatial_dims, in_channels and
     classes by keyword, arguments besides, and returns a module that maps (B, in_channels, *spatial) to logits (B, classes,
-    *spatial).
-    stages, skips, own_gates: places of attention, as `focalseg.sites` takes them; empty for a network of a known family.
+    *spatial). stages, skips, own_gates: places of attention, as `focalseg.sites` takes them; empty for a known family.
     """
 
     name: str = UNET
-    spatial_dims: Literal[1, 2, 3] = 2
-    in_channels: int = setting(3, at_least=1)
-    classes: int = setting(1, at_least=1)
     arguments: Mapping[str, Any] = field(default_factory=dict)
     stages: tuple[str, ...] = ()
     skips: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -47,6 +43,15 @@ class NetworkConfig(CheckedConfig):
         super().__post_init__()
         check_name(self.name)
         check_skips(self.skips)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig(NetworkChoice):
+    """A network and everything it is built from. classes: output channels."""
+
+    spatial_dims: Literal[1, 2, 3] = 2
+    in_channels: int = setting(3, at_least=1)
+    classes: int = setting(1, at_least=1)
 
     @property
     def built_in(self) -> bool:

@@ -1,6 +1,5 @@
 """What a person can set, and the budgets that are ready made."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +8,7 @@ from focalseg.catalogue import Catalogue
 from focalseg.configuration import LARGEST_SEED, CheckedConfig, from_mapping, merge, setting
 from focalseg.errors import SettingError
 from focalseg.losses.unified_focal import UnifiedFocalConfig
-from focalseg.networks.building import UNET, check_name, check_skips
+from focalseg.networks.building import NetworkChoice
 from focalseg.placement.policies import POLICIES
 from focalseg.training.run import TrainingConfig
 
@@ -30,25 +29,14 @@ class SplitSettings(CheckedConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworkSettings(CheckedConfig):
+class NetworkSettings(NetworkChoice):
     """Which network, and how wide and deep: base_width channels at full resolution, fewer levels for small images.
 
-    name: `unet`, `monai:NAME` or `package.module:function`. arguments: what it is built with besides, laid over what is
-    planned. stages, skips, own_gates: the places of attention in a network of no known family, as `focalseg.sites` takes them.
+    arguments are laid over what is planned from these.
     """
 
-    name: str = UNET
     base_width: int = setting(8, at_least=1)
     most_levels: int = setting(4, at_least=2, at_most=8)
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    stages: tuple[str, ...] = ()
-    skips: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    own_gates: Mapping[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_name(self.name)
-        check_skips(self.skips)
 
 
 @dataclass(frozen=True, kw_only=True)
