@@ -11,7 +11,7 @@ from focalseg.errors import ShapeError
 from focalseg.placement.attachment import hook, unwrap
 from focalseg.placement.instrument import plan_layout
 from focalseg.placement.sites import Site, sites
-from focalseg.placement.tracing import guess_image_shape, plain_copy
+from focalseg.placement.tracing import plain_copy, try_images
 
 SMALLEST_EFFECT = 1e-3
 """Of scaling the features, as a share of what scaling every element apart could do. A norm leaves what its epsilon lets by."""
@@ -37,7 +37,8 @@ def find_dead_sites(
     chosen = [site for site in candidates if site.name in layout and site.kind != "own"]
     if not chosen:
         return {}
-    probes = measure_slopes(unwrap(network), chosen, image_shape or guess_image_shape(network))
+    network = unwrap(network)
+    probes = try_images(network, image_shape, lambda shape: measure_slopes(network, chosen, shape))
     reasons = {site.name: probes[site.name].judge(GATES[layout[site.name]].varies_over) for site in chosen}
     return {name: reason for name, reason in reasons.items() if reason}
 

@@ -1,9 +1,10 @@
 """The dry run: what passes at each port of a network, found on a copy without computing anything where that is possible."""
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +13,9 @@ from focalseg.errors import FocalsegError, ShapeError, SiteError
 from focalseg.placement.attachment import detach, find_container
 from focalseg.placement.ports import Arguments, Keywords, Port
 
-GUESSED_SIDE = 128
-"""Divisible by two seven times. As a rule nothing is computed on it: the dry run has shapes alone."""
+GUESSED_SIDES = (32, 64, 128)
+"""Divisible by two five to seven times. The dry run, which as a rule has shapes alone, takes the largest."""
+Result = TypeVar("Result")
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
@@ -33,7 +35,7 @@ def trace(network: nn.Module, ports: Iterable[Port], image_shape: Sequence[int])
     passed = {port: Passed() for port in ports}
     for port in passed:
         port.find_module(network)
-    for device in ("meta", None):
+    for on_shapes in (True, False):
         probe = plain_copy(network)
         clock = iter(range(1_000_000))
         for port, record in passed.items():
@@ -41,15 +43,10 @@ def trace(network: nn.Module, ports: Iterable[Port], image_shape: Sequence[int])
             record.times.clear()
             _watch(probe, port.resolve(probe), record, clock)
         try:
-            run_copy(probe if device is None else probe.to(device), image_shape)
-        except FocalsegError:
-            raise
-        except Exception as error:
-            if device is None:
-                raise ShapeError(
-                    f"{type(network).__name__} does not take an image of shape {tuple(image_shape)} "
-                    f"({_first_line(error)}); give image_shape, (C, *spatial) of one that it takes."
-                ) from error
+            run_copy(probe.to("meta") if on_shapes else probe, image_shape)
+        except ShapeError:
+            if not on_shapes:
+                raise
         else:
             break
     return passed
@@ -91,6 +88,17 @@ def copy_network(network: nn.Module) -> nn.Module:
         ) from error
 
 
+def try_images(network: nn.Module, image_shape: Sequence[int] | None, run: Callable[[Sequence[int]], Result]) -> Result:
+    """What run(image_shape) gives; where no shape is given, for the smallest guess that it takes. Raises its ShapeError."""
+    if image_shape is not None:
+        return run(image_shape)
+    *smaller, largest = (guess_image_shape(network, side) for side in GUESSED_SIDES)
+    for shape in smaller:
+        with suppress(ShapeError):
+            return run(shape)
+    return run(largest)
+
+
 def plain_copy(network: nn.Module) -> nn.Module:
     """A copy without the attention that was added."""
     probe = copy_network(network)
@@ -102,17 +110,28 @@ def plain_copy(network: nn.Module) -> nn.Module:
 
 
 @torch.no_grad()
-def run_copy(probe: nn.Module, image_shape: Sequence[int]) -> Any:
-    """The output of a copy, in evaluation mode, for one black image."""
-    parameter = next((weight for weight in probe.parameters() if weight.is_floating_point()), torch.empty(0))
-    return probe.eval()(torch.zeros(1, *image_shape, device=parameter.device, dtype=parameter.dtype))
+def run_copy(probe: nn.Module, image_shape: Sequence[int], *, noise: bool = False) -> Any:
+    """The output of a copy, in evaluation mode, for one image, black or noise. Raises ShapeError where it takes none such."""
+    weight = next((weight for weight in probe.parameters() if weight.is_floating_point()), torch.empty(0))
+    image = torch.zeros(1, *image_shape, device=weight.device, dtype=weight.dtype)
+    if noise:
+        image = torch.randn(image.shape, generator=torch.Generator().manual_seed(0)).to(image)
+    try:
+        return probe.eval()(image)
+    except FocalsegError:
+        raise
+    except Exception as error:
+        raise ShapeError(
+            f"{type(probe).__name__} does not take an image of shape {tuple(image_shape)} "
+            f"({_first_line(error)}); give image_shape, (C, *spatial) of one that it takes."
+        ) from error
 
 
-def guess_image_shape(network: nn.Module) -> tuple[int, ...]:
+def guess_image_shape(network: nn.Module, side: int = GUESSED_SIDES[-1]) -> tuple[int, ...]:
     """(C, *spatial) of an image for the first convolution. Raises SiteError where a network has none."""
     for module in network.modules():
         if isinstance(module, CONVOLUTIONS):
-            return module.in_channels, *(GUESSED_SIDE,) * len(module.kernel_size)
+            return module.in_channels, *(side,) * len(module.kernel_size)
     raise SiteError(f"{type(network).__name__} has no convolution to tell what it takes; give image_shape, (C, *spatial).")
 
 

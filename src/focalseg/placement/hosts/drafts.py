@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from focalseg.attention.gate import SiteShape
 from focalseg.errors import SiteError
 from focalseg.placement.ports import Port
 from focalseg.placement.sites import Site, SiteKind
-from focalseg.placement.tracing import Passed, guess_image_shape, plain_copy, trace
+from focalseg.placement.tracing import Passed, guess_image_shape, plain_copy, run_copy, trace, try_images
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,15 +36,16 @@ def complete(network: nn.Module, drafts: Sequence[Draft], image_shape: Sequence[
 
 def check_coefficients(network: nn.Module, found: Sequence[Site], image_shape: Sequence[int] | None) -> None:
     """Raises SiteError for a module, named as a gate of the host's own, that gives other values than coefficients of 0 to 1."""
-    probe, passed = plain_copy(network).eval(), dict[str, Tensor]()
-    for site in found:
-        if site.kind == "own":
-            keep = partial(_keep, passed, site.features)
-            probe.get_submodule(site.features).register_forward_hook(keep)
-    shape = image_shape or guess_image_shape(network)
-    weight = next((weight for weight in probe.parameters() if weight.is_floating_point()), torch.empty(0))
-    with torch.no_grad():
-        probe(torch.randn(1, *shape, generator=torch.Generator().manual_seed(0)).to(weight))
+    passed: dict[str, Tensor] = {}
+
+    def run(shape: Sequence[int]) -> None:
+        probe = plain_copy(network)
+        for site in found:
+            if site.kind == "own":
+                probe.get_submodule(site.features).register_forward_hook(partial(_keep, passed, site.features))
+        run_copy(probe, shape, noise=True)
+
+    try_images(network, image_shape, run)
     for place, values in passed.items():
         if values.amin() < 0 or values.amax() > 1:
             raise SiteError(
