@@ -127,7 +127,9 @@ def test_an_out_that_holds_something_else_is_refused_and_left_alone(focalseg, ve
 
 def test_an_unknown_kind_of_attention_is_refused(focalseg, make_folder, tmp_path):
     outcome = focalseg("train", make_folder(), "--out", tmp_path / "out", "--attention", "sse")
-    complaint = r"--attention was 'sse'; expected none, all, se, .*, or the path of a placement\.json that is there\."
+    complaint = (
+        r"--attention was 'sse'; expected none, all, se, .*, or the path of a placement\.json that is there\. Two kinds: .*"
+    )
     assert_refused(outcome, 2, complaint, out=tmp_path / "out")
 
 

@@ -109,7 +109,7 @@ def test_a_name_that_no_network_can_have_is_refused_when_it_is_set(name: str, of
             "my_nots:tiny",
             {},
             "The network my_nots:tiny cannot be imported (ModuleNotFoundError: No module named 'my_nots'); expected "
-            "package.module:function that Python finds from here and can run.",
+            "package.module:function that Python finds in this folder or on PYTHONPATH, the file's name without .py.",
         ),
         ("my_nets:tinny", {}, "No function in my_nets named 'tinny'; known are Tiny, tiny, nothing. Did you mean 'tiny'?"),
         ("my_nets:SIZE", {}, "No function in my_nets named 'SIZE'; known are Tiny, tiny, nothing."),

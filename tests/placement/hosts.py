@@ -152,7 +152,8 @@ def describe_unknown_family(network: nn.Module, *, stage: str, there: str) -> st
     """The whole message for a network that is of no known family, whose first module and modules are named."""
     return (
         f"{type(network).__name__} is of no family whose sites are known (focalseg.UNet, smp's Unet, "
-        f"MONAI's {', '.join(FAMILIES)}); name the places: focalseg.sites(network, stages=['{stage}'], skips=...). "
+        f"MONAI's {', '.join(FAMILIES)}); name the places: focalseg.sites(network, stages=['{stage}'], skips=...), "
+        f"handed on as candidates=..., or --set 'network.stages=[{stage}]'. "
         f"It has {there}."
     )
 

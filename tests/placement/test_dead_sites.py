@@ -170,3 +170,15 @@ def test_a_network_that_cannot_be_run_on_noise_is_said_so() -> None:
     assert str(raised.value) == (
         "Picky could not be run on noise (RuntimeError: only black images); dead sites were not looked for."
     )
+
+
+def test_a_site_that_only_a_convolution_follows_is_alive_however_many_pixels_there_are() -> None:
+    network = Normed(nn.Identity())
+    for side in (8, 64, 512):
+        assert find(network, {"first": "se", "act": "se"}, (IMAGE[0], side, side)) == {}, side
+
+
+def test_an_instrumented_network_is_judged_at_the_places_that_are_filled() -> None:
+    network = Normed(nn.InstanceNorm2d(4))
+    fill_sites(network, {"first": "se", "act": "se"}, candidates=sites(network, IMAGE, stages=["first", "act"]))
+    assert find_dead_sites(network, ("se",), image_shape=IMAGE) == {"first": CANCELLED}

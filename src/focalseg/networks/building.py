@@ -131,7 +131,7 @@ def find_function(name: str) -> Any:
     except Exception as error:
         raise SettingError(
             f"The network {name} cannot be imported ({type(error).__name__}: {error}); expected package.module:function that "
-            "Python finds from here and can run."
+            "Python finds in this folder or on PYTHONPATH, the file's name without .py."
         ) from error
     if not callable(getattr(module, function, None)):
         known = [known for known, value in vars(module).items() if callable(value) and not known.startswith("_")]

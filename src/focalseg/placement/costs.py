@@ -15,7 +15,7 @@ from focalseg.errors import SiteError
 from focalseg.placement.attachment import unwrap
 from focalseg.placement.dead_sites import find_tensors
 from focalseg.placement.sites import attention_sites, filled_sites
-from focalseg.placement.tracing import copy_network
+from focalseg.placement.tracing import copy_network, run_copy
 
 REPEATS = 5
 
@@ -74,10 +74,9 @@ def measure_costs(network: nn.Module, image_shape: Sequence[int], *, repeats: in
         module.register_forward_pre_hook(lambda _module, arguments, name=name: calls.update({name: arguments}))
         for name, module in attention_sites(probe).items()
     ]
-    with torch.no_grad():
-        for module in attention_sites(probe).values():
-            module.enabled = True
-        probe(image)
+    for module in attention_sites(probe).values():
+        module.enabled = True
+    run_copy(probe, image_shape)
     for handle in handles:
         handle.remove()
     costs = []

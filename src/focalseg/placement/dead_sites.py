@@ -10,7 +10,7 @@ from focalseg.attention import GATES
 from focalseg.errors import ShapeError
 from focalseg.placement.attachment import hook, unwrap
 from focalseg.placement.instrument import plan_layout
-from focalseg.placement.sites import Site, sites
+from focalseg.placement.sites import Site, filled_sites, sites
 from focalseg.placement.tracing import plain_copy, try_images
 
 SMALLEST_EFFECT = 1e-3
@@ -30,9 +30,12 @@ def find_dead_sites(
     A site is dead where its features never reach the output, and where the coefficients of its gate are cancelled: a norm
     over each channel's pixels right behind it undoes whatever factor a channel gate gives. Found by the slope of a random
     function of the output in the coefficients, on a copy in training mode, with noise for images (image_shape: (C, *spatial))
-    and for weights that start at 0. Raises ShapeError where the network cannot be run so.
+    and for weights that start at 0. candidates: what `sites` gave; without it those of
+    a known family, or what is filled. Raises ShapeError where the network cannot be run so.
     """
-    candidates = sites(network, image_shape) if candidates is None else candidates
+    if candidates is None:
+        filled = [site for site, _ in filled_sites(network).values()]
+        candidates = filled or sites(network, image_shape)
     layout = plan_layout(candidates, gates)
     chosen = [site for site in candidates if site.name in layout and site.kind != "own"]
     if not chosen:
@@ -58,7 +61,7 @@ def measure_slopes(network: nn.Module, chosen: Sequence[Site], image_shape: Sequ
             images = torch.randn(IMAGES, *image_shape, generator=generator).to(weight)
             with torch.enable_grad(), torch.random.fork_rng(devices=[]):
                 outputs = list(find_tensors(probe(images)))
-                total = sum((output * torch.randn(output.shape, generator=generator).to(output)).sum() for output in outputs)
+                total = sum(measure(output, generator) for output in outputs)
             torch.autograd.backward(cast(Tensor, total))
         except Exception as error:
             if dtype is None:
@@ -69,6 +72,12 @@ def measure_slopes(network: nn.Module, chosen: Sequence[Site], image_shape: Sequ
         else:
             break
     return probes
+
+
+def measure(output: Tensor, generator: torch.Generator) -> Tensor:
+    """A function of an output that any change of it changes: its square, whose slopes do not average out over many pixels, and
+    a random sum, for outputs that are normalised themselves."""
+    return output.square().sum() + (output * torch.randn(output.shape, generator=generator).to(output)).sum()
 
 
 @torch.no_grad()

@@ -47,5 +47,8 @@ def read_layout(attention: str, base: RunConfig, settings: Settings, tell: Tell)
         return plan_attention(base, settings.gates if attention == "all" else (attention,), tell)[0]
     if not Path(attention).exists():
         known = ", ".join(["none", "all", *GATES])
-        raise SettingError(f"--attention was {attention!r}; expected {known}, or the path of a placement.json that is there.")
+        raise SettingError(
+            f"--attention was {attention!r}; expected {known}, or the path of a placement.json that is there. Two kinds: "
+            "--attention all --set 'gates=[cbam, focus]'."
+        )
     return read_placement(Path(attention)).layout

@@ -6,7 +6,7 @@ from torch import nn
 
 from focalseg.errors import SiteError
 from focalseg.networks.unet import UNet
-from focalseg.placement.attachment import unwrap
+from focalseg.placement.attachment import CONTAINER, unwrap
 from focalseg.placement.hosts.drafts import check_coefficients, complete
 from focalseg.placement.hosts.monai import FAMILIES, find_family
 from focalseg.placement.hosts.named import draft_named_sites
@@ -34,11 +34,12 @@ def find_sites(
     elif is_smp_unet(network):
         drafts = draft_smp_unet_sites(network)
     else:
-        names = [name for name, _ in network.named_children()]
+        names = [name for name, _ in network.named_children() if name != CONTAINER]
         raise SiteError(
             f"{type(network).__name__} is of no family whose sites are known (focalseg.UNet, smp's Unet, MONAI's "
             f"{', '.join(FAMILIES)}); "
-            f"name the places: focalseg.sites(network, stages=['{names[0] if names else 'layer1'}'], skips=...). "
+            f"name the places: focalseg.sites(network, stages=['{names[0] if names else 'layer1'}'], skips=...), handed on as "
+            f"candidates=..., or --set 'network.stages=[{names[0] if names else 'layer1'}]'. "
             f"It has {', '.join(names[:12]) or 'no modules'}."
         )
     found = complete(network, drafts, image_shape)

@@ -16,6 +16,10 @@ def draft_named_sites(
     """A site for every stage that a pattern matches, every skip and every own gate. Raises SiteError as `sites` says."""
     if isinstance(stages, str):
         raise SiteError(f"stages was {stages!r}; expected a list of places, such as ['{stages}'].")
+    for what, given in (("skips", skips), ("own_gates", own_gates)):
+        if not isinstance(given, Mapping):
+            example = "('up1:1', 'up1:0')" if what == "skips" else "'gate'"
+            raise SiteError(f"{what} was {given!r}; expected places by names of your own, such as {{'top': {example}}}.")
     drafts = [Draft(name=place, kind="stage", features=place) for pattern in stages for place in match(network, pattern)]
     for name, pair in skips.items():
         if isinstance(pair, str) or len(pair) != 2:
