@@ -91,6 +91,15 @@ def test_the_examples_of_the_networks_run_as_they_stand(capsys):
     assert "skip.0" in capsys.readouterr().out
 
 
+def test_the_costs_of_attention_are_as_they_were_measured():
+    page = (ROOT / "docs" / "networks.md").read_text(encoding="utf-8")
+    results = (ROOT / "benchmarks" / "results" / "attention.md").read_text(encoding="utf-8")
+    table = page[page.index("| | float32 | bfloat16") : page.index("One thread: ")]
+    cells = re.findall(r"\d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\]", table)
+    assert len(cells) == 10
+    assert [cell for cell in cells if f"| {cell} |" not in results] == []
+
+
 def test_the_table_of_gates_is_the_catalogue():
     page = (ROOT / "docs" / "networks.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \| (channels|space|both) \| (yes|no) \|", page, flags=re.MULTILINE)
