@@ -264,6 +264,11 @@ class SiteHook:
 def like_host(network: nn.Module, site: "Site", module: FocalSite) -> FocalSite:
     """The module on the device and in the number type of the weights where the site is, or else of the network's first."""
     near = Port.parse(site.added_at or site.features).find_module(network)
-    weights = (weight for host in (near, network) for weight in host.parameters() if weight.is_floating_point())
-    weight = next(weights, torch.empty(0))
+    weight = first_weight(near, network)
     return module.to(device=weight.device, dtype=weight.dtype)
+
+
+def first_weight(*modules: nn.Module) -> Tensor:
+    """The first real weight of the first module that has one, which tells device and number type; an empty tensor without."""
+    weights = (weight for module in modules for weight in module.parameters() if weight.is_floating_point())
+    return next(weights, torch.empty(0))

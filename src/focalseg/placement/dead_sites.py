@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from focalseg.attention import GATES
 from focalseg.errors import ShapeError
-from focalseg.placement.attachment import hook, unwrap
+from focalseg.placement.attachment import first_weight, hook, unwrap
 from focalseg.placement.instrument import plan_layout
 from focalseg.placement.sites import Site, filled_sites, sites
 from focalseg.placement.tracing import plain_copy, try_images
@@ -30,8 +30,8 @@ def find_dead_sites(
     A site is dead where its features never reach the output, and where the coefficients of its gate are cancelled: a norm
     over each channel's pixels right behind it undoes whatever factor a channel gate gives. Found by the slope of a random
     function of the output in the coefficients, on a copy in training mode, with noise for images (image_shape: (C, *spatial))
-    and for weights that start at 0. candidates: what `sites` gave; without it those of
-    a known family, or what is filled. Raises ShapeError where the network cannot be run so.
+    and for weights that start at 0. candidates: what `sites` gave; without it what is filled, or the sites of a known family.
+    Raises ShapeError where the network cannot be run so.
     """
     if candidates is None:
         filled = [site for site, _ in filled_sites(network).values()]
@@ -57,8 +57,7 @@ def measure_slopes(network: nn.Module, chosen: Sequence[Site], image_shape: Sequ
             prepare_weights(probe, generator)
             for site in chosen:
                 hook(probe, site, probes[site.name])
-            weight = next((weight for weight in probe.parameters() if weight.is_floating_point()), torch.empty(0))
-            images = torch.randn(IMAGES, *image_shape, generator=generator).to(weight)
+            images = torch.randn(IMAGES, *image_shape, generator=generator).to(first_weight(probe))
             with torch.enable_grad(), torch.random.fork_rng(devices=[]):
                 outputs = list(find_tensors(probe(images)))
                 total = sum(measure(output, generator) for output in outputs)

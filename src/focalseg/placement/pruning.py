@@ -62,9 +62,9 @@ def apply_placement(
 
 def _check_kept(candidates: Sequence[Site], placement: Placement) -> None:
     """Raises SiteError for a kept site inside of a gate of the host's own that would be opened."""
-    opened = {Port.parse(site.opens_to or site.features).path for site in candidates if site.kind == "own"}
     kept = {site.name: Port.parse(site.features).path for site in candidates if site.name in placement.layout}
-    opened -= {Port.parse(site.opens_to or site.features).path for site in candidates if site.name in placement.layout}
+    taken = [site for site in candidates if site.kind == "own" and site.name not in kept]
+    opened = [Port.parse(site.opens_to or site.features).path for site in taken]
     for name, path in kept.items():
         inside = next((outer for outer in opened if path == outer or path.startswith(f"{outer}.")), None)
         if inside is not None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from focalseg.errors import FocalsegError, ShapeError, SiteError
-from focalseg.placement.attachment import detach, find_container
+from focalseg.placement.attachment import detach, find_container, first_weight
 from focalseg.placement.ports import Arguments, Keywords, Port
 
 GUESSED_SIDES = (32, 64, 128)
@@ -112,7 +112,7 @@ def plain_copy(network: nn.Module) -> nn.Module:
 @torch.no_grad()
 def run_copy(probe: nn.Module, image_shape: Sequence[int], *, noise: bool = False) -> Any:
     """The output of a copy, in evaluation mode, for one image, black or noise. Raises ShapeError where it takes none such."""
-    weight = next((weight for weight in probe.parameters() if weight.is_floating_point()), torch.empty(0))
+    weight = first_weight(probe)
     image = torch.zeros(1, *image_shape, device=weight.device, dtype=weight.dtype)
     if noise:
         image = torch.randn(image.shape, generator=torch.Generator().manual_seed(0)).to(image)
