@@ -15,11 +15,11 @@ from typing import Any
 
 import torch
 
-from focalseg.cli.progress import show_progress
+from focalseg.cli.progress import build_audience, show_progress
 from focalseg.evaluation.statistics import estimate_mean
 from focalseg.study.local import choose_workers, run_locally
 from focalseg.study.place import PLACEMENT, place
-from focalseg.study.planning import plan_attention, plan_run
+from focalseg.study.planning import lay_groundwork, plan_attention
 from focalseg.study.presets import build_settings
 from focalseg.study.runs import RunPlan, dice_matrix, read_result
 
@@ -43,13 +43,16 @@ def main() -> None:
 def train_single_sites(folder: Path, seeds: tuple[int, ...] = (1000, 1001, 1002)) -> list[dict[str, Any]]:
     """Test Dice of the plain network, of each site alone and of all sites, on phantom:global-cue."""
     settings = build_settings("quick")
-    base, split = plan_run(TASKS[0], settings, seeds[0], "auto")
-    everywhere, _ = plan_attention(base, settings.gates)
+    ground = lay_groundwork(TASKS[0], settings, seeds[0], "auto")
+    everywhere, _ = plan_attention(ground.config, settings.gates)
     layouts = {"none": {}, **{site: {site: gate} for site, gate in everywhere.items()}, "all": everywhere}
     plans = {
         arm: [
             RunPlan(
-                arm=arm, config=replace(base, attention=layout, seed=seed), split=split, folder=folder / arm / f"seed_{seed}"
+                arm=arm,
+                config=replace(ground.config, attention=layout, seed=seed),
+                split=ground.split,
+                folder=folder / arm / f"seed_{seed}",
             )
             for seed in seeds
         ]
@@ -74,7 +77,7 @@ def train_single_sites(folder: Path, seeds: tuple[int, ...] = (1000, 1001, 1002)
 def run_place(task: str, out: Path, seed: int) -> dict[str, Any]:
     """One main job, reduced to what the table shows."""
     folder = out / f"{task.removeprefix('phantom:')}_seed_{seed}"
-    place(task, folder, build_settings("quick"), seed=seed, watch=show_progress)
+    place(task, folder, build_settings("quick"), seed=seed, audience=build_audience())
     content = json.loads((folder / PLACEMENT).read_text())
     return {
         "task": task,

@@ -18,7 +18,7 @@ import torch
 from focalseg.cli.progress import show_progress
 from focalseg.evaluation.statistics import DIFFERENCE_SPAN, estimate_mean
 from focalseg.study.local import choose_workers, run_locally
-from focalseg.study.planning import plan_attention, plan_run
+from focalseg.study.planning import lay_groundwork, plan_attention
 from focalseg.study.presets import build_settings
 from focalseg.study.runs import RunPlan, dice_matrix, read_result
 from focalseg.training.run import Precision
@@ -43,15 +43,15 @@ def main() -> None:
 
 def run_task(task: str, out: Path) -> str:
     """A task at both precisions, as a row of the table."""
-    base, split = plan_run(task, build_settings("quick"), SEEDS[0], "cpu")
-    everywhere, _ = plan_attention(base, ("se", "ag"))
+    ground = lay_groundwork(task, build_settings("quick"), SEEDS[0], "cpu")
+    everywhere, _ = plan_attention(ground.config, ("se", "ag"))
     name = task.rpartition(":")[2].rstrip("/").rpartition("/")[2]
 
     def plan(precision: Precision, seed: int) -> RunPlan:
-        training = replace(base.training, precision=precision)
-        config = replace(base, attention=everywhere, seed=seed, training=training)
+        training = replace(ground.config.training, precision=precision)
+        config = replace(ground.config, attention=everywhere, seed=seed, training=training)
         folder = out / name / precision / f"seed_{seed}"
-        return RunPlan(arm="all", config=config, split=split, folder=folder, device="cpu")
+        return RunPlan(arm="all", config=config, split=ground.split, folder=folder, device="cpu")
 
     plans = [[plan(precision, seed) for seed in SEEDS] for precision in PRECISIONS]
     every = [plan for pair in zip(*plans, strict=True) for plan in pair]

@@ -22,7 +22,7 @@ from scipy.stats import rankdata, spearmanr
 from focalseg.cli.progress import show_progress
 from focalseg.placement.evidence import Evidence
 from focalseg.study.local import choose_workers, run_locally
-from focalseg.study.planning import plan_attention, plan_run
+from focalseg.study.planning import lay_groundwork, plan_attention
 from focalseg.study.presets import build_settings
 from focalseg.study.runs import RunPlan, dice_matrix, read_evidence, read_result
 
@@ -51,14 +51,14 @@ def main() -> None:
 
 def train(task: str, standardised: bool, out: Path) -> tuple[list[Evidence], np.ndarray]:
     """Evidence of every seed, and its mean test Dice."""
-    base, split = plan_run(task, build_settings("quick", {"standardise_logits": standardised}), SEEDS[0], "cpu")
-    everywhere, _ = plan_attention(base, ("se", "ag"))
+    ground = lay_groundwork(task, build_settings("quick", {"standardise_logits": standardised}), SEEDS[0], "cpu")
+    everywhere, _ = plan_attention(ground.config, ("se", "ag"))
     folder = out / task.removeprefix("phantom:") / ("standardised" if standardised else "published")
     plans = [
         RunPlan(
             arm="all",
-            config=replace(base, attention=everywhere, seed=seed),
-            split=split,
+            config=replace(ground.config, attention=everywhere, seed=seed),
+            split=ground.split,
             folder=folder / f"seed_{seed}",
             device="cpu",
         )

@@ -5,6 +5,8 @@ The command line turns them into `error:` lines and an exit status; from Python 
 
 from collections.abc import Sequence
 
+from focalseg.findings import Finding
+
 
 class FocalsegError(Exception):
     """Base of all. A message says what was found, what was expected and the mend, in at most three lines."""
@@ -37,12 +39,17 @@ class GradientError(FocalsegError, RuntimeError):
 
 
 class DataError(FocalsegError, ValueError):
-    """The data is at fault. Holds one message per fault, so that a person mends them all in one go."""
+    """The data is at fault. Holds every fault, so that a person mends them all in one go.
+
+    faults: a sentence each. findings: those of them that are about a file, with their parts.
+    """
 
     exit_status = 3
 
-    def __init__(self, faults: str | Sequence[str]) -> None:
-        self.faults = (faults,) if isinstance(faults, str) else tuple(faults)
+    def __init__(self, faults: str | Finding | Sequence[str | Finding]) -> None:
+        given = (faults,) if isinstance(faults, str | Finding) else tuple(faults)
+        self.faults = tuple(map(str, given))
+        self.findings = tuple(fault for fault in given if isinstance(fault, Finding))
         super().__init__("\n".join(self.faults))
 
 

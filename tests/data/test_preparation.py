@@ -12,36 +12,36 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from focalseg.data.case import Case
-from focalseg.data.preparation import Preparation, check_alike, plan_preparation, plan_size, resize_image
+from focalseg.data.preparation import Preparation, plan_preparation, plan_size, pool_intensities, resize_image
+from focalseg.data.summary import summarise
 from focalseg.errors import DataError, SettingError
 
 PLAIN = Preparation(size=(16, 16), mean=(0.0,), standard_deviation=(1.0,))
 
 
-def make_case(name, image):
-    return Case(name=name, group=name, image=image, mask=np.zeros(image.shape[1:], np.uint8))
+def describe(image, name="a"):
+    return summarise(Case(name=name, group=name, image=image, mask=np.zeros(image.shape[1:], np.uint8)))
 
 
 def test_training_images_come_out_with_mean_0_and_deviation_1_a_channel():
     random = np.random.default_rng(0)
-    cases = [make_case(str(number), random.integers(0, 255, (3, 20, 30)).astype(np.uint8)) for number in range(5)]
-    preparation = plan_preparation(cases, longest_side=64)
-    pixels = np.stack([preparation.prepare_image(case.image).numpy() for case in cases])
+    images = [random.integers(0, 255, (3, 20, 30)).astype(np.uint8) for _ in range(5)]
+    cases = [describe(image) for image in images]
+    preparation = plan_preparation(cases, size=plan_size(cases, longest_side=64))
+    pixels = np.stack([preparation.prepare_image(image).numpy() for image in images])
     assert preparation.size == (20, 30)
     np.testing.assert_allclose(pixels.mean(axis=(0, 2, 3)), 0, atol=1e-5)
     np.testing.assert_allclose(pixels.std(axis=(0, 2, 3)), 1, atol=1e-5)
 
 
 def test_the_median_size_is_shrunk_to_the_longest_side_and_never_enlarged():
-    cases = [make_case(str(side), np.zeros((1, side, 2 * side), np.uint8)) for side in (100, 200, 300)]
-    preparation = plan_preparation(cases, longest_side=128)
-    assert preparation.size == plan_size(cases, longest_side=128) == (64, 128)
+    cases = [describe(np.zeros((1, side, 2 * side), np.uint8)) for side in (100, 200, 300)]
+    assert plan_size(cases, longest_side=128) == (64, 128)
     assert plan_size(cases, longest_side=1000) == (200, 400)
-    assert plan_preparation(cases, longest_side=128, size=(48, 96)).size == (48, 96)
 
 
 def test_a_channel_that_never_varies_becomes_0():
-    preparation = plan_preparation([make_case("a", np.full((1, 8, 8), 77, np.uint8))], longest_side=8)
+    preparation = plan_preparation([describe(np.full((1, 8, 8), 77, np.uint8))], size=(8, 8))
     assert not preparation.prepare_image(np.full((1, 8, 8), 77, np.uint8)).any()
 
 
@@ -49,24 +49,12 @@ def test_shrinking_averages_and_a_mask_keeps_pixels_that_are_at_least_half_full(
     image = np.zeros((1, 4, 4), np.float32)
     image[0, :, :2] = 8
     mask = image[0] > 0
-    cases = [make_case("a", image)]
-    preparation = plan_preparation(cases, longest_side=2)
+    preparation = plan_preparation([describe(image)], size=(2, 2))
     assert preparation.prepare_mask(mask).tolist() == [[1, 0], [1, 0]]
 
 
-def test_every_case_unlike_most_is_named():
-    cases = [make_case(name, np.zeros((3, 8, 8), np.uint8)) for name in "abc"]
-    check_alike(cases)
-    with pytest.raises(DataError) as caught:
-        check_alike([make_case("x", np.zeros((1, 8, 8), np.uint8)), *cases, make_case("y", np.zeros((3, 8, 8), np.uint16))])
-    assert caught.value.faults == (
-        "x: has 1 channel(s) of uint8 where most have 3 of uint8; convert it.",
-        "y: has 3 channel(s) of uint16 where most have 3 of uint8; convert it.",
-    )
-
-
 def test_an_image_of_other_channels_than_the_training_images_is_refused():
-    preparation = plan_preparation([make_case("a", np.zeros((3, 8, 8), np.uint8))], longest_side=8)
+    preparation = plan_preparation([describe(np.zeros((3, 8, 8), np.uint8))], size=(8, 8))
     with pytest.raises(DataError, match="trained on 3"):
         preparation.prepare_image(np.zeros((1, 8, 8)))
 
@@ -131,11 +119,11 @@ def test_a_mask_of_the_size_is_a_copy_of_its_own():
 ])  # fmt: skip
 def test_cases_on_scales_of_their_own_are_normalised_one_by_one_and_eight_bits_never(dtype, scale, expected):
     pattern = np.array([[0, 20], [20, 0]])
-    cases = [make_case("a", pattern[None].astype(dtype)), make_case("b", (pattern * scale)[None].astype(dtype)),
-             make_case("flat", np.full((1, 2, 2), 3, dtype))]  # fmt: skip
-    assert plan_preparation(cases, longest_side=8).normalisation == expected
-    assert plan_preparation(cases, longest_side=8, normalisation="case").normalisation == "case"
-    assert plan_preparation(cases, longest_side=8, normalisation="data_set").normalisation == "data_set"
+    cases = [describe(pattern[None].astype(dtype)), describe((pattern * scale)[None].astype(dtype)),
+             describe(np.full((1, 2, 2), 3, dtype))]  # fmt: skip
+    assert plan_preparation(cases, size=(2, 2)).normalisation == expected
+    assert plan_preparation(cases, size=(2, 2), normalisation="case").normalisation == "case"
+    assert plan_preparation(cases, size=(2, 2), normalisation="data_set").normalisation == "data_set"
 
 
 @pytest.mark.parametrize("shape", [(12, 10), (5, 6, 7)])
@@ -166,8 +154,27 @@ def test_a_size_of_no_or_of_four_axes_is_refused():
         assert str(caught.value) == f"preparation.size was {size}; expected one to three numbers, one a spatial axis."
 
 
-def test_a_volume_among_planes_is_named():
-    cases = [make_case(name, np.zeros((1, 8, 8), np.uint8)) for name in "abc"]
-    with pytest.raises(DataError) as caught:
-        check_alike([*cases, make_case("x", np.zeros((1, 8, 8, 8), np.uint8))])
-    assert caught.value.faults == ("x: has 3 spatial axes where most have 2; take it out.",)
+def test_several_cases_pooled_are_as_all_their_pixels_together():
+    random = np.random.default_rng(4)
+    images = [random.normal(1000 + 50 * number, 3, (2, 5 + number, 9)).astype(np.float32) for number in range(4)]
+    pixels = np.concatenate([image.reshape(2, -1) for image in images], axis=1).astype(np.float64)
+    mean, deviation = pool_intensities([describe(image) for image in images])
+    np.testing.assert_allclose(mean, pixels.mean(axis=1), rtol=1e-12)
+    np.testing.assert_allclose(deviation, pixels.std(axis=1), rtol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.float32])
+def test_a_resampled_image_keeps_its_number_type_and_is_rounded_to_it(dtype):
+    image = np.random.default_rng(5).integers(0, 200, (1, 30, 20)).astype(dtype)
+    resampled = replace(PLAIN, size=(11, 7)).resample_image(image)
+    assert resampled.dtype == dtype
+    np.testing.assert_allclose(resampled, resize_image(image, (11, 7)), atol=0.5 if dtype != np.float32 else 0)
+
+
+def test_a_patch_lies_within_the_size():
+    assert replace(PLAIN, patch=(8, 16)).window == (8, 16)
+    assert PLAIN.window == (16, 16)
+    for patch in ((8,), (8, 17)):
+        with pytest.raises(SettingError) as caught:
+            replace(PLAIN, patch=patch)
+        assert str(caught.value) == f"preparation.patch was {patch}; expected a number an axis, none above size, (16, 16)."

@@ -21,9 +21,8 @@ def trained(tmp_path_factory, write_folder, tiny_settings):
     folder = tmp_path_factory.mktemp("lean")
     settings = replace(tiny_settings, training=replace(tiny_settings.training, steps=2))
     data = str(write_folder(folder / "data"))
-    from contextlib import nullcontext
 
-    train_one(data, folder / "run", settings, attention="all", seed=0, device="cpu", watch=lambda *_: nullcontext())
+    train_one(data, folder / "run", settings, attention="all", seed=0, device="cpu")
     config, _ = load_network(folder / "run")
     return folder / "run", json.loads(json.dumps(asdict(config)))
 

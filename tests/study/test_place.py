@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from focalseg.data.reading import read_dataset
+from focalseg.data.reading import open_dataset
 from focalseg.errors import SettingError
 from focalseg.evaluation.metrics import measure_labels, measure_overlap
 from focalseg.inference.prediction import predict_mask
@@ -18,7 +18,7 @@ from focalseg.placement.sites import attention_sites
 from focalseg.study import place as place_module
 from focalseg.study.lean import load_lean
 from focalseg.study.place import place
-from focalseg.study.runs import RunResult, read_cases, read_evidence
+from focalseg.study.runs import RunResult, read_evidence
 from focalseg.study.scores import CaseScore, read_scores
 from focalseg.training.run import build_network
 
@@ -108,7 +108,7 @@ def test_the_lean_network_loads_and_predicts_what_was_scored(placed):
     config, network = load_lean(out / "lean")
     assert set(attention_sites(network)) == {"encoder.0", "skip.0"}
     scored = read_scores(out / "runs" / "placed" / "fold_0" / f"seed_{config.seed}" / "cases.csv")
-    dataset = read_dataset(config.data)
+    dataset = open_dataset(config.data)
     for score in scored:
         case = dataset.read_case(dataset.names.index(score.case))
         overlap = measure_labels(predict_mask(network, config.preparation, case.image), case.mask, 1)[0]
@@ -143,7 +143,6 @@ def test_data_that_changed_since_is_refused(make_folder, tiny_settings, tmp_path
     before = (out / "splits.json").read_bytes()
     mask = folder / "masks" / "case_0.png"
     Image.fromarray(255 - np.asarray(Image.open(mask))).save(mask)
-    read_cases.cache_clear()
     with pytest.raises(SettingError, match="the data of .* has changed since; give another --out"):
         place(str(folder), out, tiny_settings, device="cpu", workers=1)
     assert (out / "splits.json").read_bytes() == before

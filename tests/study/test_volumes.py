@@ -3,13 +3,12 @@
 import csv
 import json
 import re
-from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from focalseg.data.reading import read_dataset
+from focalseg.data.reading import open_dataset
 from focalseg.evaluation.metrics import average_labels, measure_labels
 from focalseg.inference.prediction import predict_mask
 from focalseg.report.page import write_report
@@ -29,7 +28,7 @@ def trained(tmp_path_factory, write_volumes, tiny_settings):
     """The folder of a run on volumes, with attention, and the folder of its data."""
     out = tmp_path_factory.mktemp("volumes")
     data = write_volumes(out / "data")
-    train_one(str(data), out / "run", tiny_settings, attention="all", seed=0, device="cpu", watch=lambda *_: nullcontext())
+    train_one(str(data), out / "run", tiny_settings, attention="all", seed=0, device="cpu")
     return out / "run", data
 
 
@@ -38,7 +37,7 @@ def test_every_case_is_scored_label_by_label_at_its_own_size(trained):
     with (run / "cases.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["label"] for row in rows] == LABELS * (len(rows) // 2)
-    dataset = read_dataset(str(data))
+    dataset = open_dataset(str(data))
     for score in read_scores(run / "cases.csv"):
         mask = dataset.read_case(dataset.names.index(score.case)).mask
         assert [one.true_pixels for one in score.overlaps.values()] == [(mask == 1).sum(), (mask == 2).sum()]
@@ -46,7 +45,7 @@ def test_every_case_is_scored_label_by_label_at_its_own_size(trained):
 
 def test_the_examples_are_the_slices_that_show_most_with_the_dice_of_the_whole_case(trained):
     run, data = trained
-    dataset, scores = read_dataset(str(data)), {score.case: score for score in read_scores(run / "cases.csv")}
+    dataset, scores = open_dataset(str(data)), {score.case: score for score in read_scores(run / "cases.csv")}
     with np.load(run / "examples.npz") as arrays:
         for number, name in enumerate(arrays["names"]):
             case = dataset.read_case(dataset.names.index(name))
@@ -111,7 +110,7 @@ def test_the_lean_network_predicts_the_labels_that_were_scored_and_its_card_says
     config, network = load_lean(placed / "lean")
     assert (config.network.spatial_dims, config.network.classes, config.labels) == (3, 3, tuple(LABELS))
     assert config.preparation.normalisation == "case"
-    dataset = read_dataset(config.data)
+    dataset = open_dataset(config.data)
     for score in read_scores(placed / "runs" / "placed" / "fold_0" / f"seed_{config.seed}" / "cases.csv"):
         case = dataset.read_case(dataset.names.index(score.case))
         overlaps = measure_labels(predict_mask(network, config.preparation, case.image), case.mask, 2)

@@ -11,7 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from focalseg.data.batches import augment
+from focalseg.data.augmentation import AugmentationConfig, augment
+from focalseg.data.feeding import Feed
 from focalseg.data.preparation import Preparation
 from focalseg.errors import SettingError
 from focalseg.losses.unified_focal import UnifiedFocalConfig, UnifiedFocalLoss
@@ -36,9 +37,7 @@ def make_data():
     generator = torch.Generator().manual_seed(0)
     masks = torch.rand(14, 16, 16, generator=generator) > 0.7
     images = masks[:, None] * 2.0 + torch.randn(14, 1, 16, 16, generator=generator) * 0.2
-    return TrainingData(
-        train_images=images[:10], train_masks=masks[:10], validation_images=images[10:], validation_masks=masks[10:]
-    )
+    return TrainingData(train=Feed.from_tensors(images[:10], masks[:10]), validation=Feed.from_tensors(images[10:], masks[10:]))
 
 
 def state_of(run):
@@ -103,7 +102,7 @@ def test_closeness_measured_once_and_moved_is_the_closeness_of_the_moved_masks(s
     loss = UnifiedFocalLoss.from_config(BOUNDARY.loss)
     closeness = loss.measure_closeness(masks.unsqueeze(1), classes=1)[:, 0]
     for step in range(4):
-        _, moved, carried = augment(torch.zeros(6, 1, *size), masks, closeness, seed=3, step=step)
+        _, moved, carried = augment(torch.zeros(6, 1, *size), masks, closeness, config=AugmentationConfig(), seed=3, step=step)
         assert torch.equal(carried, loss.measure_closeness(moved.unsqueeze(1), classes=1)[:, 0])
 
 
@@ -121,9 +120,7 @@ def make_volumes():
     masks = torch.randint(0, 3, (14, 3, 4, 4), generator=generator).to(torch.uint8)
     masks = masks.repeat_interleave(2, 1).repeat_interleave(2, 2).repeat_interleave(2, 3)
     images = masks[:, None] * 2.0 + torch.randn(14, 1, 6, 8, 8, generator=generator) * 0.2
-    return TrainingData(
-        train_images=images[:10], train_masks=masks[:10], validation_images=images[10:], validation_masks=masks[10:]
-    )
+    return TrainingData(train=Feed.from_tensors(images[:10], masks[:10]), validation=Feed.from_tensors(images[10:], masks[10:]))
 
 
 def test_volumes_with_several_labels_are_learned_and_resumed_to_the_same_bits(tmp_path):
@@ -137,10 +134,12 @@ def test_volumes_with_several_labels_are_learned_and_resumed_to_the_same_bits(tm
 
 def test_closeness_of_every_label_is_moved_with_the_labels():
     data, loss = make_volumes(), UnifiedFocalLoss.from_config(BOUNDARY.loss)
-    closeness = loss.measure_closeness(data.train_masks.unsqueeze(1), classes=3)
+    masks = data.train.read_masks()
+    closeness = loss.measure_closeness(masks.unsqueeze(1), classes=3)
     assert closeness.shape == (10, 3, 6, 8, 8)
     for step in range(3):
-        _, moved, carried = augment(torch.zeros(10, 1, 6, 8, 8), data.train_masks, closeness, seed=3, step=step)
+        images = torch.zeros(10, 1, 6, 8, 8)
+        _, moved, carried = augment(images, masks, closeness, config=AugmentationConfig(), seed=3, step=step)
         assert torch.equal(carried, loss.measure_closeness(moved.unsqueeze(1), classes=3))
 
 

@@ -39,12 +39,12 @@ def place(
 
 def run_place(data: str, out: Path, settings: Any, *, seed: int, device: Device, workers: int | None, as_json: bool) -> None:
     """The job, then its report, then the answer on stdout."""
-    from focalseg.cli.progress import show_note, show_progress
+    from focalseg.cli.progress import build_audience
     from focalseg.report.page import write_report
     from focalseg.study.place import PLACEMENT
     from focalseg.study.place import place as run
 
-    result = run(data, out, settings, seed=seed, device=device, workers=workers, watch=show_progress, tell=show_note)
+    result = run(data, out, settings, seed=seed, device=device, workers=workers, audience=build_audience())
     page = write_report(out)
     if as_json:
         print_json(

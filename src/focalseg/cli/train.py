@@ -37,11 +37,11 @@ def train(
 ) -> None:
     """Train one network and score it on test data that it never saw."""
     settings = read_settings(preset, config, set_, network=network)
-    from focalseg.cli.progress import show_note, show_progress
+    from focalseg.cli.progress import build_audience
     from focalseg.report.page import write_report
     from focalseg.study.single import train_one
 
-    result = train_one(data, out, settings, attention=attention, seed=seed, device=device, watch=show_progress, tell=show_note)
+    result = train_one(data, out, settings, attention=attention, seed=seed, device=device, audience=build_audience())
     page = write_report(out)
     scores = result.scores_of("test")
     dice = sum(score.dice for score in scores) / len(scores)

@@ -1,5 +1,6 @@
 """From a case as it was read to what the network takes, and back to the case's own pixels."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -10,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from focalseg.configuration import CheckedConfig, setting
-from focalseg.data.case import Case
+from focalseg.data.summary import CaseSummary
 from focalseg.errors import DataError, SettingError
 
 Normalisation = Literal["data_set", "case"]
@@ -22,7 +23,9 @@ LARGEST_RATIO = 10.0
 class Preparation(CheckedConfig):
     """One size and one normalisation for all cases of a run, fixed on its training cases and kept with its weights.
 
-    size: elements along each spatial axis. mean, standard_deviation: of the training set, a channel each.
+    size: elements along each spatial axis. mean, standard_deviation: of the training set, a channel each. patch: elements along
+    each axis of what the network sees at a time, where that is not the whole. spacing_mm: of an element along each axis of
+    the median case, resampled, where the files say it.
     normalisation: "data_set" normalises by these two. Normalising every image by its own would spread what a distant region
     shows over the whole image, and so answer part of the question; "case" does so all the same, channel by channel, for
     images whose intensities mean nothing across cases (MR).
@@ -32,23 +35,40 @@ class Preparation(CheckedConfig):
     mean: tuple[float, ...]
     standard_deviation: tuple[float, ...] = setting(above=0)
     normalisation: Normalisation = "data_set"
+    patch: tuple[int, ...] | None = setting(None, at_least=1)
+    spacing_mm: tuple[float, ...] | None = setting(None, above=0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 1 <= len(self.size) <= 3:
             raise SettingError(f"preparation.size was {self.size}; expected one to three numbers, one a spatial axis.")
+        if self.patch and (len(self.patch) != len(self.size) or any(np.greater(self.patch, self.size))):
+            raise SettingError(f"preparation.patch was {self.patch}; expected a number an axis, none above size, {self.size}.")
 
-    def prepare_image(self, image: np.ndarray) -> Tensor:
-        """(C, *spatial) of any size -> (C, *size) float32, normalised. Raises DataError for other channels or axes."""
+    @property
+    def window(self) -> tuple[int, ...]:
+        """Elements along each axis of what the network sees at a time: the patch, or the whole."""
+        return self.patch or self.size
+
+    def resample_image(self, image: np.ndarray) -> np.ndarray:
+        """(C, *spatial) of any size -> (C, *size) of the same number type. Raises DataError for other channels or axes."""
         if len(image) != len(self.mean):
             raise DataError(f"The image has {len(image)} channel(s); the network was trained on {len(self.mean)}. Convert it.")
         self._check_axes(image.ndim - 1)
-        resized = resize_image(image, self.size)
-        mean, deviation = self.mean, self.standard_deviation
-        if self.normalisation == "case":
-            mean, deviation = describe_intensities([image])
-        shape = (-1, *(1,) * len(self.size))
-        return (resized - torch.tensor(mean).reshape(shape)) / torch.tensor(deviation).reshape(shape)
+        if image.shape[1:] == self.size:
+            return image
+        resized = resize_image(image, self.size).numpy()
+        return np.rint(resized).astype(image.dtype) if image.dtype.kind in "iu" else resized
+
+    def measure_scale(self, image: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and standard deviation a channel by which this image (C, *spatial) is normalised."""
+        return describe_intensities(image) if self.normalisation == "case" else (self.mean, self.standard_deviation)
+
+    def prepare_image(self, image: np.ndarray) -> Tensor:
+        """(C, *spatial) of any size -> (C, *size) float32, normalised. Raises DataError for other channels or axes."""
+        resampled = torch.from_numpy(np.ascontiguousarray(self.resample_image(image)))
+        mean, deviation = self.measure_scale(image)
+        return normalise(resampled[None], torch.tensor([mean]), torch.tensor([deviation]))[0]
 
     def prepare_mask(self, mask: np.ndarray) -> Tensor:
         """(*spatial) bool or labels -> (*size) uint8, in every pixel the label that most of it has; half of it is enough.
@@ -72,35 +92,43 @@ class Preparation(CheckedConfig):
 
 
 def plan_preparation(
-    cases: Sequence[Case],
+    cases: Sequence[CaseSummary],
     *,
-    longest_side: int,
+    size: tuple[int, ...],
+    patch: tuple[int, ...] | None = None,
     normalisation: Normalisation | Literal["auto"] = "auto",
-    size: tuple[int, ...] | None = None,
 ) -> Preparation:
-    """The preparation that fits the cases, which are alike, as `check_alike` sees to. size: None takes `plan_size`.
+    """The preparation that fits training cases of one kind.
 
     normalisation "auto": by case where `on_common_scale` says no, by the data set otherwise.
     """
     if normalisation == "auto":
         normalisation = "data_set" if on_common_scale(cases) else "case"
-    mean, deviation = describe_intensities([case.image for case in cases])
+    mean, deviation = pool_intensities(cases)
     return Preparation(
-        size=size or plan_size(cases, longest_side=longest_side),
+        size=size,
         mean=mean,
         standard_deviation=deviation,
         normalisation=normalisation,
+        patch=patch,
+        spacing_mm=plan_spacing(cases, size),
     )
 
 
-def plan_size(cases: Sequence[Case], *, longest_side: int) -> tuple[int, ...]:
+def plan_size(cases: Sequence[CaseSummary], *, longest_side: int) -> tuple[int, ...]:
     """The size of the median case, shrunk as a whole until no side is above longest_side, never enlarged."""
-    median = np.median([case.mask.shape for case in cases], axis=0)
+    median = np.median([case.size for case in cases], axis=0)
     shrink = min(1.0, longest_side / max(median))
     return tuple(max(round(float(side) * shrink), 1) for side in median)
 
 
-def on_common_scale(cases: Sequence[Case]) -> bool:
+def plan_spacing(cases: Sequence[CaseSummary], size: tuple[int, ...]) -> tuple[float, ...] | None:
+    """Size in mm of an element along each axis once the median case is resampled; None where a case does not say its own."""
+    extents = [np.multiply(case.spacing_mm, case.size) for case in cases if case.spacing_mm is not None]
+    return tuple((np.median(extents, axis=0) / size).tolist()) if len(extents) == len(cases) else None
+
+
+def on_common_scale(cases: Sequence[CaseSummary]) -> bool:
     """Whether an intensity means the same in all cases.
 
     Eight bits are a scale by themselves: cameras and screens share them. Anything else is taken for one unless the standard
@@ -108,42 +136,46 @@ def on_common_scale(cases: Sequence[Case]) -> bool:
     a few times, while arbitrary units, as of MR scanners, change it by orders of magnitude and would leave most cases of the
     set without contrast. A case that never varies says nothing.
     """
-    if cases[0].image.dtype == np.uint8:
+    if all(case.dtype == "uint8" for case in cases):
         return True
-    deviations = [float(case.image.std(dtype=np.float64)) for case in cases]
+    deviations = [_pool(case.mean, case.standard_deviation, np.ones(case.channels))[1] for case in cases]
     varying = [deviation for deviation in deviations if deviation > 0]
     return not varying or max(varying) <= LARGEST_RATIO * min(varying)
 
 
-def describe_intensities(images: Sequence[np.ndarray]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation a channel over all pixels of images (C, *spatial)."""
-    channels = len(images[0])
-    total, squares, count = np.zeros(channels), np.zeros(channels), 0
-    for image in images:
-        pixels = image.reshape(channels, -1).astype(np.float64)
-        total += pixels.sum(axis=1)
-        squares += (pixels**2).sum(axis=1)
-        count += pixels.shape[1]
-    mean = total / count
-    deviation = np.sqrt(np.maximum(squares / count - mean**2, 0))
-    # A channel that never varies carries nothing: it becomes 0 and not a division by 0.
-    return tuple(mean.tolist()), tuple(np.where(deviation > 0, deviation, 1.0).tolist())
+def pool_intensities(cases: Sequence[CaseSummary]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation a channel over all pixels of all cases."""
+    counts = np.array([math.prod(case.size) for case in cases], float)
+    pooled = [
+        _pool([case.mean[channel] for case in cases], [case.standard_deviation[channel] for case in cases], counts)
+        for channel in range(cases[0].channels)
+    ]
+    return tuple(mean for mean, _ in pooled), tuple(_or_1(deviation) for _, deviation in pooled)
 
 
-def check_alike(cases: Sequence[Case]) -> None:
-    """Raises DataError naming every case whose image has other channels, another number type or other axes than most."""
-    kinds = [(len(case.image), str(case.image.dtype), case.image.ndim - 1) for case in cases]
-    most = max(set(kinds), key=kinds.count)
-    faults = []
-    for case, kind in zip(cases, kinds, strict=True):
-        if kind[:2] != most[:2]:
-            faults.append(
-                f"{case.name}: has {kind[0]} channel(s) of {kind[1]} where most have {most[0]} of {most[1]}; convert it."
-            )
-        elif kind != most:
-            faults.append(f"{case.name}: has {kind[2]} spatial axes where most have {most[2]}; take it out.")
-    if faults:
-        raise DataError(faults)
+def describe_intensities(image: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation a channel of an image (C, *spatial)."""
+    pixels = image.reshape(len(image), -1)
+    deviations = pixels.std(axis=1, dtype=np.float64).tolist()
+    return tuple(pixels.mean(axis=1, dtype=np.float64).tolist()), tuple(map(_or_1, deviations))
+
+
+def normalise(images: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
+    """images (B, C, *spatial) of any number type, mean and deviation (B, C) -> (images - mean) / deviation, float32."""
+    shape = (*mean.shape, *(1,) * (images.ndim - 2))
+    return (images.float() - mean.float().reshape(shape)) / deviation.float().reshape(shape)
+
+
+def _pool(means: Sequence[float], deviations: Sequence[float], counts: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation of several parts laid together."""
+    mean = float(np.average(means, weights=counts))
+    variance = np.average(np.square(deviations) + np.square(np.asarray(means) - mean), weights=counts)
+    return mean, float(np.sqrt(variance))
+
+
+def _or_1(deviation: float) -> float:
+    """A channel that never varies carries nothing: it becomes 0 and not a division by 0."""
+    return deviation if deviation > 0 else 1.0
 
 
 def resize_image(image: np.ndarray, size: tuple[int, ...]) -> Tensor:

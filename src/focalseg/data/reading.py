@@ -1,46 +1,66 @@
-"""From what a person types to a data set: `phantom:NAME` or a folder whose layout is recognised."""
+"""From what a person types to a data set: `phantom:NAME`, a folder whose layout is recognised, or a manifest."""
 
 from pathlib import Path
 
-from focalseg.data import cvc_clinicdb
+from focalseg.catalogue import Catalogue
 from focalseg.data.case import Dataset
-from focalseg.data.decathlon import DecathlonDataset, is_decathlon
-from focalseg.data.folder import FolderDataset, find_pairs
+from focalseg.data.dataset import FileDataset
+from focalseg.data.layouts import (
+    busi,
+    chase_db1,
+    cvc_clinicdb,
+    decathlon,
+    drive,
+    kvasir_seg,
+    manifest,
+    nnunet,
+    plain,
+    udiat,
+)
+from focalseg.data.listing import Layout
 from focalseg.data.phantoms.dataset import PHANTOMS, PREFIX, PhantomDataset
 from focalseg.errors import DataError, SettingError
 
+LAYOUTS = Catalogue[Layout](
+    "layout",
+    {
+        "manifest": manifest.LAYOUT,
+        "nnunet": nnunet.LAYOUT,
+        "decathlon": decathlon.LAYOUT,
+        "drive": drive.LAYOUT,
+        "cvc_clinicdb": cvc_clinicdb.LAYOUT,
+        "kvasir_seg": kvasir_seg.LAYOUT,
+        "udiat": udiat.LAYOUT,
+        "busi": busi.LAYOUT,
+        "chase_db1": chase_db1.LAYOUT,
+        "plain": plain.LAYOUT,
+    },
+)
+"""In the order in which they are tried: what is marked most clearly first."""
 
-def read_dataset(source: str) -> Dataset:
-    """The data set, every file's header checked.
 
-    Raises SettingError for a source that is not there or not known, DataError with a line for each fault in it.
+def open_dataset(source: str) -> Dataset:
+    """The data set with its cases listed; nothing is decoded, and what is wrong with it stands in its findings.
+
+    Raises SettingError for a source that is not there, DataError for a folder of no known layout.
     """
     if source.startswith(PREFIX):
         return PhantomDataset(source.removeprefix(PREFIX))
-    dataset = recognise_folder(Path(source))
-    dataset.check_headers()
-    return dataset
-
-
-def recognise_folder(folder: Path) -> FolderDataset | DecathlonDataset:
-    """The folder by its layout."""
+    folder = Path(source)
     if not folder.exists():
         known = ", ".join(PREFIX + name for name in PHANTOMS)
         raise SettingError(f"No folder {folder}; expected a folder with images/ and masks/, or built-in images: {known}.")
+    for _, layout in LAYOUTS.items():
+        if layout.recognise(folder):
+            return FileDataset(source, layout, layout.read(folder))
     if not folder.is_dir():
-        raise SettingError(f"{folder} is a file; expected a folder with images/ and masks/. Give the folder that holds them.")
-    if cvc_clinicdb.is_official_release(folder):
-        return cvc_clinicdb.read_official_release(folder)
-    if cvc_clinicdb.is_plain_with_sequences(folder):
-        return cvc_clinicdb.read_plain_with_sequences(folder)
-    if is_decathlon(folder):
-        return DecathlonDataset(folder)
-    absent = [name for name in ("images", "masks") if not (folder / name).is_dir()]
-    if absent:
-        raise DataError(
-            f"{folder}: has no {' and no '.join(f'{name}/' for name in absent)}; expected images/ and masks/ with files of the "
-            "same names (case_1.png in both), or imagesTr/ and labelsTr/ with volumes (case_1.nii.gz). "
-            "Make the folders or give another path."
+        raise SettingError(
+            f"{folder} is a file; expected a folder with images/ and masks/, or a manifest in CSV with the columns image, mask. "
+            "Give the folder that holds the images."
         )
-    pairs = find_pairs(folder / "images", folder / "masks")
-    return FolderDataset(str(folder), pairs, {name: name for name in pairs})
+    found = ", ".join(sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir())[:6]) or "nothing"
+    raise DataError(
+        f"{folder}: holds {found}; expected {plain.LAYOUT.expected}, or another known layout "
+        f"({', '.join(layout.title for name, layout in LAYOUTS.items() if name != 'plain')}). "
+        "Make the folders or give another path."
+    )

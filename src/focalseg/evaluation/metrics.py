@@ -54,8 +54,15 @@ def measure_overlap(predicted: np.ndarray, true: np.ndarray) -> Overlap:
     )
 
 
-def measure_labels(predicted: np.ndarray, true: np.ndarray, labels: int) -> tuple[Overlap, ...]:
-    """predicted and true (*spatial) labels of one shape, 0 the background -> the Overlap of each label from 1 to labels."""
+def measure_labels(
+    predicted: np.ndarray, true: np.ndarray, labels: int, *, inside: np.ndarray | None = None
+) -> tuple[Overlap, ...]:
+    """predicted and true (*spatial) labels of one shape, 0 the background -> the Overlap of each label from 1 to labels.
+
+    inside (*spatial) bool: where pixels count; everywhere by default.
+    """
+    if inside is not None:
+        predicted, true = predicted[inside], true[inside]
     return tuple(measure_overlap(predicted == label, true == label) for label in range(1, labels + 1))
 
 

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from focalseg.data.preparation import Preparation
+from focalseg.inference.tiling import predict_in_windows
 from focalseg.labels import choose_labels, compute_probabilities
 
 INTERPOLATIONS = {1: "linear", 2: "bilinear", 3: "trilinear"}
@@ -32,5 +33,6 @@ def _predict_logits(network: nn.Module, preparation: Preparation, image: np.ndar
     """(1, K, *spatial) float32, interpolated back to the image's size."""
     device = next(network.parameters()).device
     network.eval()
-    logits = network(preparation.prepare_image(image)[None].to(device)).float()
+    prepared = preparation.prepare_image(image)[None].to(device)
+    logits = predict_in_windows(network, prepared, preparation.window)
     return F.interpolate(logits, size=image.shape[1:], mode=INTERPOLATIONS[image.ndim - 1], align_corners=False)

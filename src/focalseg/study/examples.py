@@ -8,7 +8,7 @@ import numpy as np
 from focalseg.evaluation.metrics import average_labels, measure_labels
 from focalseg.files import write_whole
 from focalseg.inference.prediction import predict_mask
-from focalseg.study.runs import RunResult, load_network, read_cases
+from focalseg.study.runs import RunResult, load_network, read_named_case
 
 EXAMPLES = "examples.npz"
 COUNT = 6
@@ -27,7 +27,7 @@ def write_examples(folder: Path, runs: Mapping[str, Path], result: RunResult, *,
     arrays: dict[str, np.ndarray] = {"names": np.array(chosen)}
     for number, name in enumerate(chosen):
         for arm, (config, network) in networks.items():
-            case = read_cases(config.data)[name]
+            case = read_named_case(config.data, name)
             shown: int | slice = slice(None)
             if case.mask.ndim == 3:
                 shown = choose_slice(case.mask)

@@ -37,19 +37,17 @@ Trained on the data named above and on nothing else. For research; not a medical
 
 ```python
 from pathlib import Path
-{reader_import}
+from focalseg.data.dataset import read_image
 from focalseg.inference.prediction import predict_mask
 from focalseg.study.lean import load_lean
 
 config, network = load_lean({folder})
-mask = predict_mask(network, config.preparation, {image})  # 0 is background
+image, notes = read_image(Path("{image}"))
+mask = predict_mask(network, config.preparation, image.image)  # 0 is background
 ```
 """
-READERS = {
-    2: ("from focalseg.data.folder import read_image", 'read_image(Path("image.png"))'),
-    3: ("from focalseg.data.decathlon import read_volume", 'read_volume(Path("image.nii.gz")).image'),
-}
-"""By spatial axes: how an image is read, as an import and a call."""
+EXAMPLE_FILES = {1: "image.tif", 2: "image.png", 3: "image.nii.gz"}
+"""By spatial axes: what a file to predict may be called."""
 
 
 def write_lean(folder: Path, run: Path, verdict: Verdict, summary: dict[str, Any]) -> None:
@@ -58,7 +56,6 @@ def write_lean(folder: Path, run: Path, verdict: Verdict, summary: dict[str, Any
     with (run / WEIGHTS).open("rb") as weights:
         write_whole(folder / WEIGHTS, lambda file: shutil.copyfileobj(weights, file))
     write_text(folder / LEAN_CONFIG, json.dumps(to_mapping(config), indent=2) + "\n")
-    reader_import, image = READERS[len(config.preparation.size)]
     rows = summary["dice_per_label"].items() if len(config.labels) > 1 else ()
     card = CARD.format(
         data=config.data,
@@ -70,8 +67,7 @@ def write_lean(folder: Path, run: Path, verdict: Verdict, summary: dict[str, Any
         normalisation=describe_normalisation(config),
         output=describe_output(config),
         labels="".join(f"| test Dice of {label} | {dice:.3f} |\n" for label, dice in rows),
-        reader_import=reader_import,
-        image=image,
+        image=EXAMPLE_FILES[len(config.preparation.size)],
         folder=repr(folder.as_posix()) + ("" if config.network.built_in else f", own_network={config.network.name!r}"),
         **{name: summary[name] for name in ("dice", "low", "high", "cases", "groups", "trainings", "parameters")},
     )

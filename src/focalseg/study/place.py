@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,11 +9,12 @@ from focalseg.data.splits import Split
 from focalseg.evaluation.verdict import Verdict
 from focalseg.files import write_text
 from focalseg.placement.decision import Placement, decide
+from focalseg.study.audience import Audience, Watch
 from focalseg.study.examples import write_examples
 from focalseg.study.lean import write_lean
 from focalseg.study.local import choose_workers, run_locally
 from focalseg.study.output import hold_folder
-from focalseg.study.planning import Tell, Watch, claim_split, ignore, plan_attention, plan_run
+from focalseg.study.planning import NOBODY, claim_split, lay_groundwork, plan_attention
 from focalseg.study.presets import Settings
 from focalseg.study.runs import RunPlan, RunResult, dice_matrix, read_costs, read_evidence, read_result
 from focalseg.study.summary import describe_placement, judge
@@ -52,6 +52,7 @@ class Trainer:
     device: Device
     workers: int | None
     watch: Watch
+    cache_mib: int
 
     def plan(self, arm: str, layout: Mapping[str, str], seeds: range) -> list[RunPlan]:
         """The runs of an arm, one a seed. layout: kind of gate by site."""
@@ -62,6 +63,7 @@ class Trainer:
                 split=self.split,
                 folder=self.folder / "runs" / arm / f"fold_{self.split.fold}" / f"seed_{seed}",
                 device=self.device,
+                cache_mib=self.cache_mib,
             )
             for seed in seeds
         ]
@@ -81,8 +83,7 @@ def place(
     seed: int = 0,
     device: Device = "auto",
     workers: int | None = None,
-    watch: Watch = lambda _title, _plans: nullcontext(),
-    tell: Tell = ignore,
+    audience: Audience = NOBODY,
 ) -> PlaceResult:
     """Trains without attention and with all of it, decides where it stays, retrains the lean network and judges it.
 
@@ -90,11 +91,19 @@ def place(
     are then compared, seed by seed, on test data that nothing else looks at. Resumes whatever an earlier call left unfinished.
     Everything about the data and the settings is checked before the first file is written.
     """
-    base, split = plan_run(source, settings, seed, device)
-    everywhere, dead = plan_attention(base, settings.gates, tell)
-    trainer = Trainer(base=base, split=split, folder=folder, device=device, workers=workers, watch=watch)
+    ground = lay_groundwork(source, settings, seed, device, audience)
+    everywhere, dead = plan_attention(ground.config, settings.gates, audience.tell)
+    trainer = Trainer(
+        base=ground.config,
+        split=ground.split,
+        folder=folder,
+        device=device,
+        workers=workers,
+        watch=audience.watch,
+        cache_mib=settings.data.cache_mib,
+    )
     with hold_folder(folder, write_yaml(PlaceJob(data=source, seed=seed, settings=settings))):
-        claim_split(folder, source, split)
+        claim_split(folder, ground)
         return train_and_judge(trainer, everywhere, dead, settings)
 
 

@@ -2,17 +2,19 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from focalseg.attention import GATES
-from focalseg.data.preparation import check_alike, plan_preparation, plan_size
-from focalseg.data.splits import Split, split_by_group
+from focalseg.data.case import Dataset
+from focalseg.data.duplicates import join_groups
+from focalseg.data.preparation import plan_preparation, plan_size
+from focalseg.data.splits import Split, check_leaks, read_splits, regroup, split_by_group, split_officially
+from focalseg.data.survey import Survey, cap_faults, summarise_notes, survey_dataset
 from focalseg.errors import DataError, SettingError, ShapeError
 from focalseg.files import write_text
 from focalseg.labels import count_channels
@@ -21,56 +23,104 @@ from focalseg.networks.planning import plan_widths
 from focalseg.placement.dead_sites import find_dead_sites
 from focalseg.placement.instrument import plan_layout
 from focalseg.placement.tracing import check_forward
-from focalseg.study.presets import NetworkSettings, Settings
-from focalseg.study.runs import RunPlan, read_cases
+from focalseg.study.audience import Audience, Tell, ignore
+from focalseg.study.presets import NetworkSettings, Settings, SplitSettings
+from focalseg.study.runs import open_source
 from focalseg.training.loop import choose_precision, open_fabric
 from focalseg.training.run import Device, RunConfig, find_candidates
 
 SPLITS = "splits.json"
 SCHEMA = 1
+NOBODY = Audience()
 MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
-Tell = Callable[[str], None]
-"""Hears a sentence that a person should see before a long run starts."""
-Watch = Callable[[str, Sequence[RunPlan]], AbstractContextManager[object]]
-"""(what is being done, the runs it consists of) -> a context that may show their progress."""
 
 
-def ignore(_note: str) -> None:
-    """For a caller who shows no notes."""
+@dataclass(frozen=True, kw_only=True)
+class Groundwork:
+    """What a job stands on: the plain run, the folds, of which the first is used, and the data set as it was found."""
+
+    config: RunConfig
+    splits: tuple[Split, ...]
+    survey: Survey
+
+    @property
+    def split(self) -> Split:
+        """The fold that is used."""
+        return self.splits[0]
 
 
-def plan_run(source: str, settings: Settings, seed: int, device: Device) -> tuple[RunConfig, Split]:
-    """The plain run on the data and its split.
+def lay_groundwork(source: str, settings: Settings, seed: int, device: Device, audience: Audience = NOBODY) -> Groundwork:
+    """Reads every case, and plans the plain run and its split.
 
     Raises SettingError, DataError, ShapeError or MachineError for whatever would stop it later.
     """
     open_fabric(device)
-    cases = read_cases(source)
-    check_alike(list(cases.values()))
-    groups = [case.group for case in cases.values()]
-    split = split_by_group(list(cases), groups, folds=settings.split.folds, seed=settings.split.seed)[0]
-    if not any(cases[name].mask.any() for name in split.train):
+    open_source.cache_clear()  # the folder may have been mended since this process last listed it
+    dataset = open_source(source)
+    with audience.count("reading the cases") as advance:
+        survey = survey_dataset(dataset, advance)
+    if survey.errors:
+        raise DataError(cap_faults(survey))
+    splits = plan_splits(dataset, survey, settings.split)
+    by_name = {case.name: case for case in survey.cases}
+    training = [by_name[name] for name in splits[0].train]
+    if not any(case.foreground for case in training):
         raise DataError(
-            f"{source}: every mask of the {len(split.train)} training cases is empty; expected foreground in some. "
+            f"{source}: every mask of the {len(training)} training cases is empty; expected foreground in some. "
             "Check how the masks were exported (0 and 255)."
         )
-    training_cases = [cases[name] for name in split.train]
-    size = plan_size(training_cases, longest_side=settings.data.longest_side)
-    network = plan_network(settings.network, size, channels=len(training_cases[0].image), labels=len(cases.labels))
-    size = fit_size(network, size)
+    size = plan_size(training, longest_side=settings.data.longest_side)
+    window = plan_window(size, settings.data.patch_side)
+    network = plan_network(settings.network, window, channels=training[0].channels, labels=len(survey.labels))
+    window = fit_size(network, window)
+    # A side that is cut into patches need not fit the network; one that is not is the patch.
+    size = tuple(max(side, shown) if settings.data.patch_side else shown for side, shown in zip(size, window, strict=True))
+    preparation = plan_preparation(training, size=size, patch=None if window == size else window)
+    loss = settings.loss
+    if loss.boundary_weight and loss.spacing_mm is None:
+        loss = replace(loss, spacing_mm=preparation.spacing_mm)
     config = RunConfig(
         data=source,
-        fold=split.fold,
+        fold=splits[0].fold,
         seed=seed,
-        labels=cases.labels,
-        preparation=plan_preparation(training_cases, longest_side=settings.data.longest_side, size=size),
+        labels=survey.labels,
+        preparation=preparation,
         network=network,
         standardise_logits=settings.standardise_logits,
-        loss=settings.loss,
+        loss=loss,
         training=replace(settings.training, precision=choose_precision(settings.training.precision, device)),
     )
     find_candidates(config, build_host(network))
-    return config, split
+    for line in summarise_notes(survey.notes):
+        audience.tell(line)
+    return Groundwork(config=config, splits=splits, survey=survey)
+
+
+def plan_splits(dataset: Dataset, survey: Survey, settings: SplitSettings) -> tuple[Split, ...]:
+    """The folds: those of a given file, the official ones of the set, or new ones by group; checked for leaks."""
+    names = [case.name for case in survey.cases]
+    groups = survey.groups
+    if settings.group_column or settings.group_pattern:
+        columns = [files.columns if (files := dataset.files(case.number)) else {} for case in survey.cases]
+        chosen = regroup(names, columns, column=settings.group_column, pattern=settings.group_pattern)
+        groups = join_groups(names, [chosen[name] for name in names], survey.pairs)
+    parts, foreground = [case.part for case in survey.cases], [case.foreground for case in survey.cases]
+    ordered = [groups[name] for name in names]
+    if settings.file:
+        splits = read_splits(Path(settings.file), names)
+    elif any(parts):
+        splits = split_officially(names, ordered, parts, folds=settings.folds, seed=settings.seed, foreground=foreground)
+    else:
+        splits = split_by_group(names, ordered, folds=settings.folds, seed=settings.seed, foreground=foreground)
+    identical = {names for names, pair in zip(survey.duplicates, survey.pairs, strict=True) if pair.identical}
+    for split in splits:
+        check_leaks(split, groups, survey.duplicates, identical)
+    return splits
+
+
+def plan_window(size: tuple[int, ...], patch_side: int | None) -> tuple[int, ...]:
+    """What the network sees at a time: the whole, or as much of it as patch_side allows along each axis."""
+    return size if patch_side is None else tuple(min(side, patch_side) for side in size)
 
 
 def plan_network(settings: NetworkSettings, size: tuple[int, ...], *, channels: int, labels: int) -> NetworkConfig:
@@ -136,32 +186,30 @@ def plan_attention(config: RunConfig, gates: Sequence[str], tell: Tell = ignore)
     return alive, dead
 
 
-def claim_split(folder: Path, source: str, split: Split) -> None:
-    """Writes splits.json: names of cases by part, the group of each, and a digest of every pixel.
+def claim_split(folder: Path, ground: Groundwork) -> None:
+    """Writes splits.json: names of cases by fold and part, the group of each, and a digest of every pixel.
 
     Raises SettingError where the folder has one that differs: its trainings saw other data.
     """
-    path, content = folder / SPLITS, json.dumps(describe_split(source, split), indent=1) + "\n"
+    path, content = folder / SPLITS, json.dumps(describe_split(ground), indent=1) + "\n"
     if not path.exists():
         write_text(path, content)
     elif path.read_text(encoding="utf-8") != content:
         raise SettingError(
-            f"{path}: the data of {source} has changed since; give another --out, or remove {folder} to start anew."
+            f"{path}: the data of {ground.survey.source} or its split has changed since; give another --out, "
+            f"or remove {folder} to start anew."
         )
 
 
-def describe_split(source: str, split: Split) -> dict[str, Any]:
+def describe_split(ground: Groundwork) -> dict[str, Any]:
     """The content of splits.json."""
-    cases = read_cases(source).values()
     digest = hashlib.sha256()
-    for case in cases:
-        digest.update(f"{case.name}\0{case.group}\0{case.image.dtype}{case.image.shape}".encode())
-        digest.update(case.image.tobytes())
-        digest.update(case.mask.tobytes())
+    for case in ground.survey.cases:
+        digest.update(f"{case.name}\0{case.group}\0{case.digest}{case.mask_digest}".encode())
     return {
         "schema": SCHEMA,
-        "data": source,
+        "data": ground.survey.source,
         "sha256": digest.hexdigest(),
-        "folds": [asdict(split)],
-        "groups": {case.name: case.group for case in cases},
+        "folds": [asdict(split) for split in ground.splits],
+        "groups": ground.survey.groups,
     }

@@ -5,7 +5,8 @@ from typing import Any
 
 from focalseg.attention import GATES
 from focalseg.catalogue import Catalogue
-from focalseg.configuration import LARGEST_SEED, CheckedConfig, from_mapping, merge, setting
+from focalseg.configuration import LARGEST_SEED, CheckedConfig, from_mapping, merge, setting, to_mapping
+from focalseg.data.augmentation import AUGMENTATIONS
 from focalseg.errors import SettingError
 from focalseg.losses.unified_focal import UnifiedFocalConfig
 from focalseg.networks.building import NetworkChoice
@@ -15,17 +16,30 @@ from focalseg.training.run import TrainingConfig
 
 @dataclass(frozen=True, kw_only=True)
 class DataSettings(CheckedConfig):
-    """longest_side: images are shrunk until no side is longer, in pixels."""
+    """longest_side: images are shrunk until no side is longer, in pixels.
+
+    patch_side: what the network sees at a time is at most so long along each axis; patches are cut where images are larger.
+    Nothing: whole images. cache_mib: memory for the prepared cases of a training; beyond it they are kept on disk.
+    """
 
     longest_side: int = setting(128, at_least=16)
+    patch_side: int | None = setting(None, at_least=8)
+    cache_mib: int = setting(2048, at_least=0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SplitSettings(CheckedConfig):
-    """One fold in `folds` is test data, one validation data. seed shuffles the groups."""
+    """One fold in `folds` is test data, one validation data. seed shuffles the groups.
+
+    Cases are grouped by what their set knows of them, or else by group_column of its table or group_pattern, a regular
+    expression on the names of the cases. file: a splits.json to use instead, whose first fold counts.
+    """
 
     folds: int = setting(5, at_least=3)
     seed: int = setting(0, at_least=0, at_most=LARGEST_SEED)
+    group_column: str = ""
+    group_pattern: str = ""
+    file: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,13 +86,25 @@ PRESETS = Catalogue[dict[str, Any]](
         "standard": {
             "data": {"longest_side": 256},
             "network": {"base_width": 16, "most_levels": 5},
-            "training": {"steps": 6000, "learning_rate": 2e-3, "validate_every": 500, "log_every": 50},
+            "training": {
+                "steps": 6000,
+                "learning_rate": 2e-3,
+                "validate_every": 500,
+                "log_every": 50,
+                "augmentation": to_mapping(AUGMENTATIONS["standard"]),
+            },
         },
         "thorough": {
             "seeds": 5,
             "data": {"longest_side": 512},
             "network": {"base_width": 32, "most_levels": 5},
-            "training": {"steps": 20000, "learning_rate": 1e-3, "validate_every": 1000, "log_every": 100},
+            "training": {
+                "steps": 20000,
+                "learning_rate": 1e-3,
+                "validate_every": 1000,
+                "log_every": 100,
+                "augmentation": to_mapping(AUGMENTATIONS["standard"]),
+            },
         },
     },
 )

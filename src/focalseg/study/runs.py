@@ -1,7 +1,8 @@
 """One run from its plan to its files: training, scores of every case, evidence."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,10 +14,11 @@ from safetensors.torch import save
 from torch import nn
 
 from focalseg.configuration import from_mapping
-from focalseg.data.case import Case
-from focalseg.data.reading import read_dataset
+from focalseg.data.case import Case, Dataset
+from focalseg.data.feeding import Feed, open_feed
+from focalseg.data.reading import open_dataset
 from focalseg.data.splits import Split
-from focalseg.errors import DataError, Interrupted, SettingError
+from focalseg.errors import Interrupted, SettingError
 from focalseg.evaluation.metrics import measure_labels
 from focalseg.files import write_text, write_whole
 from focalseg.inference.prediction import predict_mask
@@ -35,17 +37,23 @@ from focalseg.yaml_files import read_yaml, write_yaml
 CASES, WEIGHTS, RESULT = "cases.csv", "model.safetensors", "result.json"
 EVIDENCE, COSTS = "evidence.json", "costs.json"
 NORM_BATCHES = 8
+WHOLE_FRAME = ", whole frame"
+"""Added to the name of a part for scores that count outside of the field of view as well."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunPlan:
-    """A run, the split it trains on and the folder it fills. arm: its name in a comparison."""
+    """A run, the split it trains on and the folder it fills.
+
+    arm: its name in a comparison. cache_mib: memory for its prepared cases; beyond it they are kept on disk.
+    """
 
     arm: str
     config: RunConfig
     split: Split
     folder: Path
     device: Device = "auto"
+    cache_mib: int = 2048
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,13 +85,19 @@ def execute(plan: RunPlan) -> None:
     claim_folder(plan.folder, write_yaml(plan.config))
     if (plan.folder / RESULT).exists():
         return
-    with STOP.deferring():
-        try:
-            run = train(plan.config, load_training_data(plan), plan.folder, device=plan.device, should_stop=STOP.is_requested)
-        except StopRequested:
-            raise Interrupted(STOP.requested) from None
-    if STOP.is_requested():
-        raise Interrupted(STOP.requested)
+    with load_training_data(plan) as data:
+        with STOP.deferring():
+            try:
+                run = train(plan.config, data, plan.folder, device=plan.device, should_stop=STOP.is_requested)
+            except StopRequested:
+                raise Interrupted(STOP.requested) from None
+        if STOP.is_requested():
+            raise Interrupted(STOP.requested)
+        write_results(plan, run)
+
+
+def write_results(plan: RunPlan, run: Run) -> None:
+    """Weights, scores, evidence and costs of a finished training; result.json last, which says that all of it is there."""
     network = run.network
     write_whole(plan.folder / WEIGHTS, lambda file: file.write(save(read_state(network))))
     scores = score_at_full_size(plan, network)
@@ -102,68 +116,62 @@ def execute(plan: RunPlan) -> None:
     write_text(plan.folder / RESULT, json.dumps(result, indent=2) + "\n")
 
 
-class Cases(dict[str, Case]):
-    """Every case of a data set by name. labels: names of its foreground labels."""
-
-    def __init__(self, cases: Mapping[str, Case], labels: Sequence[str]) -> None:
-        super().__init__(cases)
-        self.labels = tuple(labels)
-
-
 @lru_cache(maxsize=1)
-def read_cases(source: str) -> Cases:
-    """Every case of a data set by name. Raises DataError with a line for each fault, and SettingError for no such data set."""
-    dataset = read_dataset(source)
-    cases: dict[str, Case] = {}
-    faults: list[str] = []
-    for number, name in enumerate(dataset.names):
-        try:
-            cases[name] = dataset.read_case(number)
-        except DataError as error:
-            faults += error.faults
-    if faults:
-        raise DataError(faults)
-    return Cases(cases, dataset.labels)
+def open_source(source: str) -> Dataset:
+    """The data set with its cases listed. Raises DataError and SettingError as open_dataset does."""
+    return open_dataset(source)
 
 
-def load_training_data(plan: RunPlan) -> TrainingData:
-    """Prepared tensors of the training and validation cases."""
-    cases, preparation = read_cases(plan.config.data), plan.config.preparation
+def number_cases(source: str) -> dict[str, int]:
+    """The place of every case in its data set, by name."""
+    return {name: number for number, name in enumerate(open_source(source).names)}
 
-    def stack(names: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
-        images = torch.stack([preparation.prepare_image(cases[name].image) for name in names])
-        return images, torch.stack([preparation.prepare_mask(cases[name].mask) for name in names])
 
-    train_images, train_masks = stack(plan.split.train)
-    validation_images, validation_masks = stack(plan.split.validation)
-    return TrainingData(
-        train_images=train_images,
-        train_masks=train_masks,
-        validation_images=validation_images,
-        validation_masks=validation_masks,
-    )
+def read_named_case(source: str, name: str) -> Case:
+    """One case, decoded anew."""
+    return open_source(source).read_case(number_cases(source)[name])
+
+
+@contextmanager
+def load_training_data(plan: RunPlan) -> Iterator[TrainingData]:
+    """Prepared training and validation cases, in memory or in a file in the run's folder while the context is open."""
+    dataset, numbers = open_source(plan.config.data), number_cases(plan.config.data)
+    preparation = plan.config.preparation
+
+    def open_side(names: Sequence[str]) -> AbstractContextManager[Feed]:
+        cases = map(dataset.read_case, [numbers[name] for name in names])
+        return open_feed(cases, len(names), preparation, most_bytes=plan.cache_mib * 2**20 // 2, folder=plan.folder)
+
+    with open_side(plan.split.train) as train_side, open_side(plan.split.validation) as validation_side:
+        yield TrainingData(train=train_side, validation=validation_side)
 
 
 def score_at_full_size(plan: RunPlan, network: nn.Module) -> list[CaseScore]:
-    """Scores of all validation and test cases. Test cases decide nothing afterwards."""
-    cases, labels = read_cases(plan.config.data), plan.config.labels
-    scores = []
+    """Scores of all validation and test cases. Test cases decide nothing afterwards.
+
+    A case with a field of view is scored inside of it, and besides on the whole frame.
+    """
+    labels, scores = plan.config.labels, []
     for part, names in (("validation", plan.split.validation), ("test", plan.split.test)):
         for name in names:
-            predicted = predict_mask(network, plan.config.preparation, cases[name].image)
-            overlaps = measure_labels(predicted, cases[name].mask, len(labels))
-            by_label = dict(zip(labels, overlaps, strict=True))
-            scores.append(CaseScore(case=name, group=cases[name].group, part=part, overlaps=by_label))
+            case = read_named_case(plan.config.data, name)
+            predicted = predict_mask(network, plan.config.preparation, case.image)
+            views = {part: case.field_of_view}
+            if case.field_of_view is not None:
+                views[f"{part}{WHOLE_FRAME}"] = None
+            for view, inside in views.items():
+                overlaps = measure_labels(predicted, case.mask, len(labels), inside=inside)
+                by_label = dict(zip(labels, overlaps, strict=True))
+                scores.append(CaseScore(case=name, group=case.group, part=view, overlaps=by_label))
     return scores
 
 
 def collect_evidence(run: Run) -> Evidence:
     """Evidence on the validation cases, norms estimated on training cases spread evenly over all groups."""
     data = run.data
-    count = min(NORM_BATCHES * run.config.training.batch_size, len(data.train_images))
-    spread = torch.linspace(0, len(data.train_images) - 1, count).round().long()
-    norm_batches = run.batches(data.train_images[spread], data.train_masks[spread])
-    return gather_evidence(run.network, run.batches(data.validation_images, data.validation_masks), norm_batches=norm_batches)
+    count = min(NORM_BATCHES * run.config.training.batch_size, len(data.train))
+    spread = torch.linspace(0, len(data.train) - 1, count).round().long()
+    return gather_evidence(run.network, run.batches(data.validation), norm_batches=run.batches(data.train, spread))
 
 
 def read_result(folder: Path) -> RunResult:

@@ -6,9 +6,10 @@ from pathlib import Path
 from focalseg.attention import GATES
 from focalseg.errors import SettingError
 from focalseg.placement.decision import read_placement
+from focalseg.study.audience import Audience, Tell
 from focalseg.study.examples import write_examples
 from focalseg.study.output import hold_folder
-from focalseg.study.planning import Tell, Watch, claim_split, ignore, plan_attention, plan_run
+from focalseg.study.planning import NOBODY, claim_split, lay_groundwork, plan_attention
 from focalseg.study.presets import Settings
 from focalseg.study.runs import RunPlan, RunResult, execute, read_result
 from focalseg.training.run import Device, RunConfig, build_network
@@ -23,16 +24,17 @@ def train_one(
     attention: str,
     seed: int,
     device: Device,
-    watch: Watch,
-    tell: Tell = ignore,
+    audience: Audience = NOBODY,
 ) -> RunResult:
     """Trains and scores one network in `folder`; attention as `read_layout` takes it. Goes on after an interruption."""
-    base, split = plan_run(source, settings, seed, device)
-    config = replace(base, attention=read_layout(attention, base, settings, tell))
+    ground = lay_groundwork(source, settings, seed, device, audience)
+    config = replace(ground.config, attention=read_layout(attention, ground.config, settings, audience.tell))
     build_network(config)
-    plan = RunPlan(arm=attention, config=config, split=split, folder=folder, device=device)
-    with hold_folder(folder, write_yaml(config)), watch("training one network", [plan]):
-        claim_split(folder, source, split)
+    plan = RunPlan(
+        arm=attention, config=config, split=ground.split, folder=folder, device=device, cache_mib=settings.data.cache_mib
+    )
+    with hold_folder(folder, write_yaml(config)), audience.watch("training one network", [plan]):
+        claim_split(folder, ground)
         execute(plan)
         result = read_result(folder)
         write_examples(folder, {"run": folder}, result, own_network=config.network.name)

@@ -6,7 +6,7 @@ Lightning's Fabric gives device and precision. The loop is ours: the Trainer of 
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,9 +15,11 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from focalseg.data.batches import DROPOUT_STREAM, augment, select_batch, stream_seed
+from focalseg.data.augmentation import augment
+from focalseg.data.batches import DROPOUT_STREAM, select_batch, stream_seed
+from focalseg.data.feeding import Feed
 from focalseg.errors import MachineError, SettingError
-from focalseg.evaluation.scoring import score_batches
+from focalseg.evaluation.scoring import Batch, score_batches
 from focalseg.layers import RUNNING_NORMS
 from focalseg.losses.schedule import share_at
 from focalseg.losses.unified_focal import UnifiedFocalLoss
@@ -39,12 +41,10 @@ CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingData:
-    """Prepared images (N, C, *spatial) float32 and masks (N, *spatial) bool or labels, for training and for validation."""
+    """Prepared cases, to train on and to validate on."""
 
-    train_images: Tensor
-    train_masks: Tensor
-    validation_images: Tensor
-    validation_masks: Tensor
+    train: Feed
+    validation: Feed
 
 
 class StopRequested(Exception):  # noqa: N818 - not an error: the state is saved
@@ -68,9 +68,12 @@ class Run:
         self._restore()
         self.module, self.stepper = self.fabric.setup(self.network, self.optimiser)
         self.data = data
-        # Once for the whole training: flips and quarter turns move an exact map to the exact map of the moved mask.
+        # Once for the whole training where cases are but flipped and turned: an exact map moves to that of the moved mask.
+        once = not config.training.augmentation.resamples(config.network.spatial_dims) and not config.preparation.patch
         penalised, classes = config.loss.boundary_weight > 0, config.network.classes
-        self.closeness = self.loss.measure_closeness(data.train_masks.unsqueeze(1), classes) if penalised else None
+        self.closeness = (
+            self.loss.measure_closeness(data.train.read_masks().unsqueeze(1), classes) if penalised and once else None
+        )
         columns = [
             "step",
             "loss",
@@ -120,37 +123,39 @@ class Run:
     def measure_validation_dice(self) -> float:
         """Mean Dice over the validation cases, at the network's own resolution."""
         self.module.eval()
-        scores = score_batches(self.module, self.batches(self.data.validation_images, self.data.validation_masks))
+        scores = score_batches(self.module, self.batches(self.data.validation))
         return sum(scores) / len(scores)
 
-    def batches(self, images: Tensor, masks: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Cases in batches of the run's size, images on the device."""
-        size = self.config.training.batch_size
-        return [
-            (self.to_device(part), mask) for part, mask in zip(torch.split(images, size), torch.split(masks, size), strict=True)
-        ]
+    def batches(self, feed: Feed, indices: Tensor | None = None) -> Iterator[Batch]:
+        """Cases, all or those of the indices, in batches of the run's size as the network sees them, images on the device."""
+        for images, masks in feed.batches(self.config.training.batch_size, indices, device=self.fabric.device):
+            yield self.arrange(images), masks
 
-    def to_device(self, images: Tensor) -> Tensor:
-        """Images where and as the network wants them."""
-        images = self.fabric.to_device(images)
+    def arrange(self, images: Tensor) -> Tensor:
+        """Images (B, C, *spatial) in the order in memory that the network wants."""
         return images.contiguous(memory_format=self.memory_format)
 
     def _update(self) -> float:
         config, training = self.config, self.config.training
-        chosen = select_batch(len(self.data.train_images), training.batch_size, seed=config.seed, step=self.step)
-        images, *maps = self.data.train_images[chosen], self.data.train_masks[chosen]
-        if self.closeness is not None:
-            maps.append(self.closeness[chosen])
+        chosen = select_batch(len(self.data.train), training.batch_size, seed=config.seed, step=self.step)
+        images, *maps = self._read_batch(chosen)
+        images, *maps = augment(
+            images,
+            *maps,
+            config=training.augmentation,
+            seed=config.seed,
+            step=self.step,
+            spacing_mm=config.preparation.spacing_mm,
+        )
+        if config.loss.boundary_weight > 0:
             self.loss.boundary_weight = config.loss.boundary_weight * share_at(
                 training.boundary_schedule, self.step, training.steps
             )
-        if training.augmentation:
-            images, *maps = augment(images, *maps, seed=config.seed, step=self.step)
         self.module.train()
         with torch.random.fork_rng(devices=[self.fabric.device] if self.fabric.device.type == "cuda" else []):
             torch.manual_seed(stream_seed(config.seed, self.step, DROPOUT_STREAM))
-            logits = self.module(self.to_device(images))
-        loss = self.loss(logits, *(self.fabric.to_device(values) for values in maps))
+            logits = self.module(self.arrange(images))
+        loss = self.loss(logits, *maps)
         value = float(loss.detach())
         if value - value != 0:
             raise SettingError(
@@ -163,6 +168,15 @@ class Run:
         self.scheduler.step()
         project_gammas(self.network, self.optimiser)
         return value
+
+    def _read_batch(self, chosen: Tensor) -> tuple[Tensor, ...]:
+        """Images, masks and, where they were measured once for all, maps of closeness of the chosen cases, on the device."""
+        feed, device = self.data.train, self.fabric.device
+        if self.config.preparation.patch:
+            share = self.config.training.foreground_share
+            return feed.draw_patches(chosen, foreground_share=share, seed=self.config.seed, step=self.step, device=device)
+        batch = feed.gather(chosen, device=device)
+        return batch if self.closeness is None else (*batch, self.closeness[chosen].to(device))
 
     def _restore(self) -> None:
         state = load_checkpoint(self.folder / CHECKPOINT, run=self.identity)

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from focalseg.configuration import LARGEST_SEED, CheckedConfig, setting
+from focalseg.data.augmentation import AugmentationConfig
 from focalseg.data.preparation import Preparation
 from focalseg.errors import SettingError
 from focalseg.labels import FOREGROUND
@@ -26,6 +27,7 @@ Precision = Literal["auto", "32-true", "bf16-mixed"]
 class TrainingConfig(CheckedConfig):
     """AdamW with a one-cycle learning rate over a fixed number of steps: equal budgets for every arm.
 
+    foreground_share: share of the patches that are drawn about a pixel of foreground, where images are cut into patches.
     boundary_schedule: how the loss's boundary_weight grows over the training. precision: auto is bf16-mixed (weights and loss
     in float32, convolutions in bfloat16) where the processor computes in bfloat16, else 32-true.
     """
@@ -35,7 +37,8 @@ class TrainingConfig(CheckedConfig):
     learning_rate: float = setting(5e-3, above=0)
     gamma_learning_rate_factor: float = setting(10.0, at_least=0)
     weight_decay: float = setting(1e-2, at_least=0)
-    augmentation: bool = True
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+    foreground_share: float = setting(1 / 3, at_least=0, at_most=1)
     boundary_schedule: Schedule = "constant"
     precision: Precision = "auto"
     log_every: int = setting(10, at_least=1)
@@ -68,7 +71,7 @@ class RunConfig(CheckedConfig):
     @property
     def image_shape(self) -> tuple[int, ...]:
         """(C, *spatial) of an image as the network takes it."""
-        return self.network.in_channels, *self.preparation.size
+        return self.network.in_channels, *self.preparation.window
 
 
 def build_network(config: RunConfig) -> nn.Module:

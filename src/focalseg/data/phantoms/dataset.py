@@ -43,7 +43,7 @@ class PhantomDataset(Dataset):
 
     def __init__(self, name: str, *, count: int | None = None, seed: int = SEED) -> None:
         self.phantom = PHANTOMS[name]
-        self.source = PREFIX + name
+        self.source, self.layout = PREFIX + name, "built-in images"
         self.seed = seed
         self.names = tuple(f"{name}_{number:04d}" for number in range(count or self.phantom.count))
         self.groups = self.names

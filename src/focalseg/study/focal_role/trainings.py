@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from focalseg.configuration import LARGEST_SEED, CheckedConfig, setting
+from focalseg.data.feeding import Feed
 from focalseg.data.phantoms.dataset import PhantomDataset
-from focalseg.data.preparation import Preparation, plan_preparation
+from focalseg.data.preparation import Preparation, plan_preparation, plan_size
+from focalseg.data.summary import summarise
 from focalseg.evaluation.metrics import Overlap, measure_overlap
 from focalseg.losses.unified_focal import UnifiedFocalConfig
 from focalseg.networks.building import NetworkConfig
@@ -75,10 +77,8 @@ class TaskData:
     def for_training(self) -> TrainingData:
         """The training part; the held-out part is where a run looks for its validation score, which decides nothing here."""
         return TrainingData(
-            train_images=self.images[: self.train],
-            train_masks=self.masks[: self.train],
-            validation_images=self.images[self.train :],
-            validation_masks=self.masks[self.train :],
+            train=Feed.from_tensors(self.images[: self.train], self.masks[: self.train]),
+            validation=Feed.from_tensors(self.images[self.train :], self.masks[self.train :]),
         )
 
 
@@ -150,7 +150,7 @@ def turn_gammas(run: Run, data: TaskData, gamma: float) -> tuple[Overlap, ...]:
     """Scores with gamma at every site in place of the trained one, norms estimated anew; the run is then as it was."""
     before = [float(parameter) for parameter in gamma_parameters(run.network)]
     training = data.for_training()
-    images = [batch for batch, _ in run.batches(training.train_images, training.train_masks)]
+    images = [batch for batch, _ in run.batches(training.train)]
     with kept_as_it_was(run.network):
         set_gammas(run, gamma)
         estimate_norms(run.network, images)
@@ -171,7 +171,7 @@ def score_held_out(run: Run, data: TaskData) -> tuple[Overlap, ...]:
 def predict_logits(run: Run, images: Tensor) -> np.ndarray:
     """images (N, C, H, W) -> logits (N, H, W) float32."""
     run.module.eval()
-    logits: np.ndarray = run.module(run.to_device(images))[:, 0].float().cpu().numpy()
+    logits: np.ndarray = run.module(run.arrange(run.fabric.to_device(images)))[:, 0].float().cpu().numpy()
     return logits
 
 
@@ -180,7 +180,8 @@ def load_task(phantom: str, longest_side: int, train: int, held_out: int) -> Tas
     """So many cases of a phantom, prepared by what the training part shows."""
     dataset = PhantomDataset(phantom, count=train + held_out)
     cases = [dataset.read_case(number) for number in range(len(dataset))]
-    preparation = plan_preparation(cases[:train], longest_side=longest_side)
+    training = [summarise(case) for case in cases[:train]]
+    preparation = plan_preparation(training, size=plan_size(training, longest_side=longest_side))
     return TaskData(
         preparation=preparation,
         images=torch.stack([preparation.prepare_image(case.image) for case in cases]),

@@ -1,0 +1,167 @@
+"""`focalseg check`: what is in a folder, what is wrong with it, and a corrected copy."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from focalseg.cli.options import AsJson, Data
+
+if TYPE_CHECKING:
+    from focalseg.data.repair import Repair
+    from focalseg.data.survey import Survey
+    from focalseg.report.check_wording import FindingGroup
+
+PageFolder = Annotated[Path | None, typer.Option("--out", help="A folder for the page on the set, index.html, and check.json.")]
+RepairFolder = Annotated[
+    Path | None, typer.Option("--repair", help="A new folder for a corrected copy and repair.csv; DATA stays as it is.")
+]
+MOST_NOTES = 20
+"""Notes of one kind that are listed; errors are listed all."""
+
+
+def check(data: Data, out: PageFolder = None, repair: RepairFolder = None, as_json: AsJson = False) -> None:
+    """Read every case and list every fault by file, with its mend; ends with status 3 where there is an error."""
+    from focalseg.cli.progress import show_counting
+    from focalseg.data.reading import open_dataset
+    from focalseg.data.repair import refuse_copy, repair_dataset
+    from focalseg.data.survey import survey_dataset
+    from focalseg.errors import DataError
+    from focalseg.report.check_page import show_record, write_check
+    from focalseg.report.check_wording import count_findings
+
+    if repair:
+        refuse_copy(repair, data)
+    if out:
+        refuse_page_folder(out, data, repair)
+    dataset = open_dataset(data)
+    with show_counting("reading cases") as advance:
+        survey = survey_dataset(dataset, advance)
+    if as_json:
+        print(show_record(survey), end="")
+    else:
+        print_survey(survey)
+    if out:
+        page = write_check(out, dataset, survey)
+        tell(f"page: {page}", as_json=as_json)
+    repaired = None
+    if repair:
+        try:
+            with show_counting("checking the copy") as advance:
+                repaired = repair_dataset(dataset, survey, repair, advance)
+        except DataError as error:
+            tell(f"no copy was written: {error}", as_json=as_json)
+        for line in describe_repair(repaired) if repaired else ():
+            tell(line, as_json=as_json)
+    if not as_json:
+        print(f"{count_findings(survey)}. {advise(survey, repaired)}".rstrip())
+    if survey.errors:
+        # A terminal has just shown every error. Anywhere else stderr gets them too, as it does from every other verb.
+        if sys.stdout.isatty() and sys.stderr.isatty():
+            raise typer.Exit(DataError.exit_status)
+        raise DataError(survey.errors)
+
+
+def refuse_page_folder(out: Path, data: str, repair: Path | None) -> None:
+    """Raises SettingError for an --out that is a file, lies in the set or in the copy, or holds what no check wrote."""
+    from focalseg.data.repair import refuse_inside
+    from focalseg.errors import SettingError
+    from focalseg.report.check_page import RECORD
+
+    if out.exists() and not out.is_dir():
+        raise SettingError(f"{out} is a file; expected a folder, or a path where one can be made. Give another --out.")
+    refuse_inside(out, data, "--out")
+    if repair and (repair.resolve() == out.resolve() or repair.resolve() in out.resolve().parents):
+        raise SettingError(f"--out {out} lies in --repair {repair}, which holds the copy alone; give a folder outside of it.")
+    if out.is_dir() and any(out.iterdir()) and not (out / RECORD).is_file():
+        raise SettingError(f"{out} is not empty and was not made by focalseg check; give a new or an empty folder as --out.")
+
+
+def tell(line: str, *, as_json: bool) -> None:
+    """A line for a person: on stdout, or beside a JSON object on stderr."""
+    print(line, file=sys.stderr if as_json else sys.stdout)
+
+
+def print_survey(survey: "Survey") -> None:
+    """What the set is and its findings: tables on a terminal, elsewhere a line a finding."""
+    from focalseg.findings import show_path
+    from focalseg.report.check_record import measure_fingerprint
+    from focalseg.report.check_wording import describe_set, group_findings
+
+    print(show_path(survey.source))
+    for name, value in describe_set(survey, measure_fingerprint(survey)):
+        print(f"  {name:<16}{show_path(value)}")
+    for group in group_findings(survey.findings):
+        print()
+        print_group(group)
+    print()
+
+
+def print_group(group: "FindingGroup") -> None:
+    """The findings of one kind under its title; of notes the first ones and how many more there are."""
+    from focalseg.report.wording import counted
+
+    shown = group.findings if group.level == "error" else group.findings[:MOST_NOTES]
+    print(f"{counted(len(group.findings), group.level)}: {group.title}")
+    if sys.stdout.isatty():
+        _print_table(group, len(shown))
+    else:
+        for finding in shown:
+            print(finding)
+    if rest := len(group.findings) - len(shown):
+        print(f"and {rest} more; --json and the page of --out have them all")
+
+
+def advise(survey: "Survey", repaired: "Repair | None") -> str:
+    """What to do next, with the set or with its corrected copy."""
+    from focalseg.findings import show_path
+    from focalseg.report.check_wording import count_mendable
+
+    usable = repaired.survey if repaired else survey
+    if not usable.errors:
+        return f"Next: focalseg place {shlex.quote(show_path(usable.source))} --out OUT" if usable.cases else ""
+    mendable = 0 if repaired else count_mendable(survey.errors)
+    copy = f", or let --repair DIR write a copy with {mendable} of them mended" if mendable else ""
+    return f"Mend the errors{copy}, and check again."
+
+
+def describe_repair(repaired: "Repair") -> list[str]:
+    """What became of the copy."""
+    from focalseg.report.check_wording import count_findings
+    from focalseg.report.wording import counted
+
+    left_out = f", {counted(repaired.left_out, 'case')} left out" if repaired.left_out else ""
+    files = f"{counted(repaired.mended, 'file')} mended, {repaired.copied} copied as they are{left_out}"
+    return [
+        f"copy: {repaired.folder}: {files}; log: {repaired.log}",
+        f"check of the copy: {count_findings(repaired.survey)}",
+        *(f"left in the copy: {finding}" for finding in repaired.survey.errors),
+    ]
+
+
+def _print_table(group: "FindingGroup", most: int) -> None:
+    """On a terminal: what all of a kind have in common once, and a row a file."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from focalseg.findings import show_path
+    from focalseg.report.check_wording import name_others
+
+    shared = {(finding.expected, finding.mend) for finding in group.findings}
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim", expand=False)
+    columns = ("file", "found") if len(shared) == 1 else ("file", "found", "expected", "mend")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for finding in group.findings[:most]:
+        others = ", ".join(map(show_path, name_others(finding)))
+        found = f"{finding.found} (with {others})" if others else finding.found
+        cells = (show_path(finding.file), found, finding.expected, finding.mend)
+        table.add_row(*map(Text, cells[: len(columns)]))  # Text: brackets in a name are no markup
+    console = Console()
+    if len(shared) == 1:
+        expected, mend = next(iter(shared))
+        console.print(Text(f"expected {expected}. {mend}", style="dim"))
+    console.print(table)

@@ -1,0 +1,151 @@
+"""A folder's cases, decoded when asked for: pictures and volumes alike, every fault of a case at once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from focalseg.data import picture_masks, pictures, volumes
+from focalseg.data.case import Case, CaseFiles, Dataset
+from focalseg.data.kinds import KINDS
+from focalseg.data.listing import Layout, Listing
+from focalseg.data.masks import MaskCoding
+from focalseg.errors import DataError
+from focalseg.findings import Finding
+
+LEAST_SIDE = 8
+"""Pixels along the shorter side of a picture below which there is nothing to segment."""
+VIEW_CODING = MaskCoding(threshold=True)
+"""Of fields of view, which come with stray values."""
+Content = TypeVar("Content")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decoded:
+    """image (C, *spatial) of one file, and what a volume says of its place in space."""
+
+    image: np.ndarray
+    spacing_mm: tuple[float, ...] | None = None
+    header: volumes.VolumeHeader | None = None
+
+
+class FileDataset(Dataset):
+    """The cases that a layout lists in a folder."""
+
+    def __init__(self, source: str, layout: Layout, listing: Listing) -> None:
+        self.source, self.layout, self.listing = source, layout.title, listing
+        self.names = tuple(case.name for case in listing.cases)
+        self.groups = tuple(case.group or case.name for case in listing.cases)
+        self.parts = tuple(case.part for case in listing.cases) if any(case.part for case in listing.cases) else ()
+        self.labels = listing.coding.labels
+        self.findings = listing.findings
+
+    def files(self, number: int) -> CaseFiles:
+        return self.listing.cases[number]
+
+    def read_case(self, number: int) -> Case:
+        files, reading = self.listing.cases[number], _Reading()
+        coding, view = self.listing.coding, files.field_of_view
+        images = [decoded for path in files.images if (decoded := reading.take(partial(read_image, path)))]
+        labels = [mask for path in files.masks if (mask := reading.take(partial(read_mask, path, coding))) is not None]
+        seen = None if view is None else reading.take(partial(read_mask, view, VIEW_CODING))
+        if len(images) == len(files.images) and len(labels) == len(files.masks):
+            reading.faults += _compare(files, images, labels, seen)
+        if reading.faults:
+            raise DataError(reading.faults)
+        if len(files.masks) > 1:
+            found = f"is one of {len(files.masks)} masks of {files.images[0].name}"
+            reading.notes.append(KINDS["several_masks"].at(files.masks[0], found, others=files.masks[1:]))
+        return Case(
+            name=files.name,
+            group=self.groups[number],
+            image=np.concatenate([decoded.image for decoded in images]) if len(images) > 1 else images[0].image,
+            mask=np.maximum.reduce(labels),
+            spacing_mm=images[0].spacing_mm,
+            field_of_view=None if seen is None else seen > 0,
+            notes=tuple(reading.notes),
+        )
+
+    def read_second_mask(self, number: int) -> np.ndarray | None:
+        """(*spatial) uint8 labels by the second observer, where the set has them. Raises DataError as read_case does."""
+        path = self.listing.cases[number].second_observer
+        return None if path is None else read_mask(path, self.listing.coding)[0]
+
+
+class _Reading:
+    """Collects the faults and notes of all the files of a case, so that one broken file does not hide another."""
+
+    def __init__(self) -> None:
+        self.faults: list[str | Finding] = []
+        self.notes: list[Finding] = []
+
+    def take(self, read: Callable[[], tuple[Content, tuple[Finding, ...]]]) -> Content | None:
+        """What read() gives, its notes kept; None where it raises, its faults kept."""
+        try:
+            content, notes = read()
+        except DataError as error:
+            self.faults += error.findings or error.faults
+            return None
+        self.notes += notes
+        return content
+
+
+def is_volume(path: Path) -> bool:
+    """Whether a file's name says NIfTI."""
+    return path.name.lower().endswith(volumes.SUFFIXES)
+
+
+def read_image(path: Path) -> tuple[Decoded, tuple[Finding, ...]]:
+    """The image of a file of any format, and its notes. Raises DataError."""
+    if is_volume(path):
+        volume = volumes.read_volume(path)
+        return Decoded(image=volume.image, spacing_mm=volume.spacing_mm, header=volume.header), volume.notes
+    image, notes = pictures.read_image(path)
+    return Decoded(image=image), notes
+
+
+def read_mask(path: Path, coding: MaskCoding) -> tuple[np.ndarray, tuple[Finding, ...]]:
+    """(*spatial) uint8 labels of a file of any format, and its notes. Raises DataError."""
+    return volumes.read_labels(path, coding) if is_volume(path) else picture_masks.read_mask(path, coding)
+
+
+def _compare(files: CaseFiles, images: list[Decoded], masks: list[np.ndarray], seen: np.ndarray | None) -> list[Finding]:
+    """What keeps the decoded files of a case from being laid over one another."""
+    first = images[0]
+    if max(first.image.shape[1:]) == 0 or sorted(first.image.shape[1:])[-2:][0] < LEAST_SIDE:
+        return [KINDS["too_small"].at(files.images[0], f"is {_show(first.image.shape[1:])} pixels")]
+    faults = []
+    for path, decoded in zip(files.images[1:], images[1:], strict=True):
+        if decoded.image.shape[1:] != first.image.shape[1:] or decoded.image.dtype != first.image.dtype:
+            found = f"is {_describe(decoded.image)} but {files.images[0].name} is {_describe(first.image)}"
+            mend = "Export the channels of a case alike."
+            faults.append(KINDS["sizes_differ"].at(path, found, expected="channels of one size and type", mend=mend))
+    beside = [*zip(files.masks, masks, strict=True)]
+    if files.field_of_view is not None and seen is not None:
+        beside.append((files.field_of_view, seen))
+    for path, mask in beside:
+        if first.header is not None and is_volume(path):
+            faults += volumes.compare_headers(first.header, volumes.read_header(path), files.images[0], path)
+        elif mask.shape != first.image.shape[1:]:
+            faults.append(sizes_differ(path, mask.shape, first.image.shape[1:]))
+    return faults
+
+
+def sizes_differ(mask: Path, mask_size: tuple[int, ...], image_size: tuple[int, ...]) -> Finding:
+    """The finding at a mask that has not the size of its image; sizes as arrays have them, the width last."""
+    found = f"is {_show(mask_size)} pixels but its image is {_show(image_size)}"
+    turned = sorted(mask_size) == sorted(image_size) and len(mask_size) == len(image_size)
+    mend = "Turn the mask: its sides are those of the image in another order." if turned else ""
+    return KINDS["sizes_differ"].at(mask, found, mend=mend)
+
+
+def _show(size: tuple[int, ...]) -> str:
+    """Width first, as people say it."""
+    return " x ".join(map(str, reversed(size)))
+
+
+def _describe(image: np.ndarray) -> str:
+    return f"{_show(image.shape[1:])} of {image.dtype}"

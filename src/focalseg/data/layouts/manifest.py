@@ -1,0 +1,243 @@
+"""A set that lies as it likes, told by a table: `manifest.csv` in its folder, or a CSV file given as the data.
+
+Ours, not a release's. Columns: image and mask, and at will group, split (train, validation, test or empty), fov, name; others
+are kept. Paths start at the table's folder and stay in it. `labels.csv` beside it says what the values mean.
+"""
+
+import os
+import stat
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import cast, get_args
+
+from focalseg.data.case import CaseFiles, Part
+from focalseg.data.kinds import KINDS, list_names
+from focalseg.data.layouts.plain import choose_coding
+from focalseg.data.listed_files import cut_suffix, find_file, find_file_fault, find_name_fault
+from focalseg.data.listing import Layout, Listing
+from focalseg.data.tables import Row, attempt, find_column, read_csv
+from focalseg.findings import Finding, show_path
+
+TABLE = "manifest.csv"
+OPTIONAL = ("group", "split", "fov", "name")
+SPLITS = [part for part in get_args(Part) if part]
+MOST_SHOWN = 80
+"""Characters of a cell in a message."""
+MOST_NAME_BYTES = 200
+"""Files named after a case get a suffix, and a name may have 255 bytes."""
+
+
+def recognise(data: Path) -> bool:
+    """Marked by `manifest.csv`, or by being a CSV file itself."""
+    return _find_table(data) is not None
+
+
+def read(data: Path) -> Listing:
+    """The cases of the table's lines, in its order."""
+    path = _find_table(data) or data
+    findings: list[Finding] = []
+    rows = attempt(findings, read_csv, path, ("image", "mask"))
+    cases = _Reader(path=path, findings=findings).read(rows) if rows else []
+    return Listing(cases=tuple(cases), coding=choose_coding(path.parent, cases, findings), findings=tuple(findings))
+
+
+def _find_table(data: Path) -> Path | None:
+    try:
+        if data.is_dir():
+            return find_file(data, TABLE)
+        return data if data.suffix.lower() == ".csv" and data.is_file() else None
+    except OSError:
+        return None
+
+
+@dataclass(kw_only=True)
+class _Reader:
+    """One table. Every fault found is added to the findings."""
+
+    path: Path
+    findings: list[Finding]
+    _home: Path = field(init=False)
+    _folders: dict[Path, Path] = field(default_factory=dict)
+    _columns: Mapping[str, str | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._home = self.path.parent.resolve()
+
+    def read(self, rows: Sequence[Row]) -> list[CaseFiles]:
+        """The cases of the lines that have no fault."""
+        self._columns = {name: find_column(rows, (name,)) for name in OPTIONAL}
+        names = self._name_cases(rows)
+        at_fault = self._find_twice(rows) | self._find_leaks(rows)
+        cases = []
+        for row in rows:
+            image = self._find_file(row, "image", "no_image")
+            mask = self._find_file(row, "mask", "no_mask")
+            field_of_view = self._find_file(row, self._columns["fov"], "no_mask")
+            part = self._read_split(row)
+            named = self._check_name(row, names.get(row.line), known=image is not None)
+            viewed = field_of_view is not None or not self._cell(row, "fov")
+            if image and mask and part is not None and named and viewed and row.line not in at_fault:
+                cases.append(
+                    CaseFiles(
+                        name=names[row.line],
+                        images=(image,),
+                        masks=(mask,),
+                        group=self._cell(row, "group"),
+                        part=part,
+                        field_of_view=field_of_view,
+                        columns=row.cells,
+                    )
+                )
+        return cases
+
+    def _cell(self, row: Row, name: str) -> str:
+        column = self._columns[name]
+        return row.cells[column] if column else ""
+
+    def _report(self, kind: str, found: str, expected: str = "", mend: str = "", others: Sequence[Path] = ()) -> None:
+        self.findings.append(KINDS[kind].at(self.path, found, expected=expected, mend=mend, others=others))
+
+    def _name_cases(self, rows: Sequence[Row]) -> dict[int, str]:
+        """Names by line: of the column name, else the image's stem, or its whole path where stems recur."""
+        stems = [cut_suffix(PurePosixPath(row.cells["image"]).name)[0] for row in rows]
+        if len(set(map(str.lower, stems))) < len(stems):
+            stems = [cut_suffix("_".join(PurePosixPath(row.cells["image"]).parts))[0] for row in rows]
+        names: dict[int, str] = {}
+        lines: dict[str, list[int]] = defaultdict(list)
+        for row, stem in zip(rows, stems, strict=True):
+            name = self._cell(row, "name") or stem
+            names[row.line] = name
+            lines[name.lower()].append(row.line)
+        images = {row.line: PurePosixPath(row.cells["image"]) for row in rows}
+        for same in lines.values():
+            if len(same) > 1 and (self._columns["name"] or len({images[line] for line in same}) > 1):
+                found = f"has the name {_shorten(names[same[0]])} in the lines {_list_lines(same)}"
+                self._report("names_clash", found, mend="Give them different names in a column name.")
+                for line in same:
+                    del names[line]
+        return names
+
+    def _check_name(self, row: Row, name: str | None, *, known: bool) -> bool:
+        """Whether files may be named after the case. known: whether its image is there, whose own fault comes first."""
+        fault = _find_case_name_fault(name) if name else ""
+        if fault and (known or self._cell(row, "name")):
+            found = f"has the name {_shorten(name or '')} in line {row.line}, {fault}"
+            self._report("bad_table", found, "a name that may be a file's", "Mend the line, or name the case in a column name.")
+        return bool(name) and not fault
+
+    def _find_twice(self, rows: Sequence[Row]) -> set[int]:
+        """Lines that share a file, as image or mask."""
+        lines: dict[Path, list[int]] = defaultdict(list)
+        for row in rows:
+            for column in ("image", "mask"):
+                if row.cells[column]:
+                    lines[self._resolve(row.cells[column])].append(row.line)
+        at_fault: set[int] = set()
+        for file, same in lines.items():
+            if len(same) == 1 or at_fault.issuperset(same):
+                continue
+            at_fault |= set(same)
+            where = f"as image and mask in line {same[0]}" if len(set(same)) == 1 else f"in the lines {_list_lines(same)}"
+            found = f"names one file, {_shorten(file.name)}, {where}"
+            self._report("two_files", found, "a file in one place", "Take a line out, or name the right file.", (file,))
+        return at_fault
+
+    def _find_leaks(self, rows: Sequence[Row]) -> set[int]:
+        """Lines of groups that are on several sides of the split."""
+        sides: dict[str, dict[str, int]] = defaultdict(dict)
+        for row in rows:
+            group, split = self._cell(row, "group"), self._cell(row, "split").lower()
+            if group and split in SPLITS:
+                sides[group].setdefault(split, row.line)
+        leaking = {group: lines for group, lines in sides.items() if len(lines) > 1}
+        for group, lines in leaking.items():
+            shown = " and in ".join(f"{split} in line {line}" for split, line in lines.items())
+            self._report("leak", f"has the group {_shorten(group)} in {shown}", "a group on one side")
+        return {row.line for row in rows if self._cell(row, "group") in leaking}
+
+    def _read_split(self, row: Row) -> Part | None:
+        split = self._cell(row, "split").lower()
+        if split in get_args(Part):
+            return cast(Part, split)
+        found = f"has the split {_shorten(self._cell(row, 'split'))} in line {row.line}"
+        self._report("bad_table", found, f"{', '.join(SPLITS[:-1])}, {SPLITS[-1]} or an empty cell", "Mend the line.")
+        return None
+
+    def _find_file(self, row: Row, column: str | None, kind: str) -> Path | None:
+        """The file of a cell, where it is one that may be read; None for an empty cell too, which only fov may be."""
+        text = row.cells[column] if column else ""
+        if not text:
+            if column in ("image", "mask"):
+                self._report(kind, f"names no {column} in line {row.line}", f"a path to the {column}", "Complete the line.")
+            return None
+        place = f"names {_shorten(text)} as {column} in line {row.line}"
+        relative = PurePosixPath(text)
+        if relative.is_absolute() or ".." in relative.parts or ":" in text[1:2] or text.startswith("\\"):
+            self._report("outside", f"{place}, which leads out of the folder")
+            return None
+        file = self.path.parent / text
+        try:
+            mode = file.stat().st_mode
+        except (OSError, ValueError):
+            self._report_absent(kind, place, file, text)
+            return None
+        if not self._resolve(text).is_relative_to(self._home):
+            self._report("outside", f"{place}, a link out of the folder", others=(file,))
+            return None
+        if fault := (find_file_fault(file, mode) or self._find_permission_fault(file)):
+            self.findings.append(fault)
+            return None
+        return file
+
+    def _report_absent(self, kind: str, place: str, file: Path, text: str) -> None:
+        try:
+            is_link = stat.S_ISLNK(file.lstat().st_mode)
+        except (OSError, ValueError):
+            is_link = False
+        if is_link:
+            self.findings.append(KINDS["dead_link"].at(file, "is a link to nothing, or in a circle"))
+            return
+        mend = "Write / between folders." if "\\" in text else "Add the file, or mend the line or take it out."
+        self._report(kind, f"{place}, which is not there", "a file of that name", mend, (file,))
+
+    def _find_permission_fault(self, file: Path) -> Finding | None:
+        return None if os.access(file, os.R_OK) else KINDS["no_permission"].at(file, "may not be read")
+
+    def _resolve(self, text: str) -> Path:
+        """Where a path really leads. Folders are looked up once."""
+        file = self.path.parent / text
+        try:
+            if file.is_symlink() or file.name in ("", ".", ".."):
+                return file.resolve()
+            if file.parent not in self._folders:
+                self._folders[file.parent] = file.parent.resolve()
+            return self._folders[file.parent] / file.name
+        except (OSError, ValueError, RuntimeError):
+            return file
+
+
+def _shorten(text: str) -> str:
+    shown = show_path(text)
+    return shown if len(shown) <= MOST_SHOWN else f"{shown[:MOST_SHOWN]}..."
+
+
+def _list_lines(lines: Sequence[int]) -> str:
+    return list_names(map(str, dict.fromkeys(lines)), most=6)
+
+
+def _find_case_name_fault(name: str) -> str:
+    if fault := find_name_fault(name):
+        return f"with {fault}"
+    if set(name) & set("/\\") or name in (".", ".."):
+        return "which is a path"
+    return "which is too long" if len(name.encode()) > MOST_NAME_BYTES else ""
+
+
+LAYOUT = Layout(
+    title="manifest",
+    expected="a table manifest.csv with the columns image and mask, and at will group, split, fov and name",
+    recognise=recognise,
+    read=read,
+)

@@ -1,0 +1,91 @@
+"""A folder of images and a folder of masks, as most sets are handed on, with tables at will.
+
+Ours, not a release's: `images/` + `masks/`, of the same names or names that differ by _mask and the like; `labels.csv` for what
+the values mean, `cases.csv` or `sequences.csv` for what belongs together, `masks_2nd_observer/`, `fov/`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from focalseg.data.case import CaseFiles
+from focalseg.data.kinds import KINDS
+from focalseg.data.layouts.case_table import find_case_tables, group_cases, read_case_table
+from focalseg.data.layouts.label_table import LABEL_TABLE, read_label_table
+from focalseg.data.listed_files import VOLUMES, cut_suffix, find_file, find_folders
+from focalseg.data.listing import Layout, Listing
+from focalseg.data.masks import MaskCoding
+from focalseg.data.pairing import KNOWN_RULES, PLAIN, Affix, attach_files, pair_folders
+from focalseg.data.tables import attempt
+from focalseg.findings import Finding, show_path
+
+IMAGE_FOLDERS = ("images", "imgs", "image")
+MASK_FOLDERS = ("masks", "labels", "mask", "label", "gt")
+SECOND_OBSERVER, FIELD_OF_VIEW = "masks_2nd_observer", "fov"
+FIELD_OF_VIEW_RULES = tuple((PLAIN, affix) for affix in (PLAIN, Affix(suffix="_fov"), Affix(suffix="_mask")))
+
+
+def recognise(folder: Path) -> bool:
+    """Marked by a folder of IMAGE_FOLDERS and one of MASK_FOLDERS, in any case."""
+    return bool(find_folders(folder, *IMAGE_FOLDERS) and find_folders(folder, *MASK_FOLDERS))
+
+
+def read(folder: Path) -> Listing:
+    """Cases by the common part of their files' names."""
+    findings: list[Finding] = []
+    images = _choose_folder(find_folders(folder, *IMAGE_FOLDERS), findings)
+    masks = _choose_folder(find_folders(folder, *MASK_FOLDERS), findings)
+    paired = pair_folders(folder, images, masks)
+    findings += paired.findings
+    cases = [CaseFiles(name=name, images=(image,), masks=(mask,)) for name, (image, mask) in paired.pairs.items()]
+    cases = add_observers(cases, folder, findings)
+    tables = find_case_tables(folder)
+    if len(tables) > 1:
+        findings.append(_second(tables[1], tables[0], "table of cases"))
+    if tables and (table := attempt(findings, read_case_table, tables[0])):
+        cases, missing = group_cases(cases, table)
+        findings += missing
+    return Listing(cases=tuple(cases), coding=choose_coding(folder, cases, findings), findings=tuple(findings))
+
+
+def add_observers(cases: list[CaseFiles], folder: Path, findings: list[Finding]) -> list[CaseFiles]:
+    """The cases with second observers and fields of view, where the folder has them. The latter every case needs."""
+    names = {case.images[0]: case.name for case in cases}
+    seconds: dict[str, Path] = {}
+    fields: dict[str, Path] = {}
+    if found := find_folders(folder, SECOND_OBSERVER):
+        seconds, faults = attach_files(names, found[0], folder, what="second observer's mask", rules=KNOWN_RULES)
+        findings += faults
+    if found := find_folders(folder, FIELD_OF_VIEW):
+        fields, faults = attach_files(names, found[0], folder, what="field of view", rules=FIELD_OF_VIEW_RULES, required=True)
+        findings += faults
+        cases = [case for case in cases if case.name in fields]
+    return [replace(case, second_observer=seconds.get(case.name), field_of_view=fields.get(case.name)) for case in cases]
+
+
+def choose_coding(folder: Path, cases: Iterable[CaseFiles], findings: list[Finding]) -> MaskCoding:
+    """What labels.csv says; without it one label, or for volumes whatever the masks hold."""
+    if table := find_file(folder, LABEL_TABLE):
+        return attempt(findings, read_label_table, table) or MaskCoding()
+    masks = [mask for case in cases for mask in case.masks]
+    all_volumes = bool(masks) and all(cut_suffix(mask.name, VOLUMES)[1] for mask in masks)
+    return MaskCoding(labels=None) if all_volumes else MaskCoding()
+
+
+def _choose_folder(found: list[Path], findings: list[Finding]) -> Path:
+    """The first; the others are at fault."""
+    first, *others = found
+    findings += [_second(other, first, "such folder") for other in others]
+    return first
+
+
+def _second(second: Path, first: Path, what: str) -> Finding:
+    return KINDS["two_files"].at(second, f"stands beside {show_path(first.name)}", expected=f"one {what}", others=(first,))
+
+
+LAYOUT = Layout(
+    title="images and masks",
+    expected="images/ and masks/ with files of the same names (case_1.png in both)",
+    recognise=recognise,
+    read=read,
+)

@@ -1,0 +1,33 @@
+"""What was found in somebody's data: the thing, what was found, what was expected, and the mend."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Level = Literal["error", "note"]
+"""An error keeps the data from being used; a note is legal, and worth knowing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing about one file. kind: its name in `data.kinds.KINDS`. others: further files that it involves.
+
+    found continues the file's name ("is cut short"), expected continues "expected" ("an undamaged image"), mend is a sentence.
+    """
+
+    kind: str
+    level: Level
+    file: str
+    found: str
+    expected: str
+    mend: str
+    others: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """`FILE: FOUND; expected EXPECTED. MEND` in one line, whatever characters the name has."""
+        return f"{show_path(self.file)}: {self.found}; expected {self.expected}. {self.mend}"
+
+
+def show_path(path: object) -> str:
+    """A path as a person can read it: as it is where it can be printed in one line, quoted with escapes where not."""
+    text = str(path)
+    return text if text.isprintable() else ascii(text)

@@ -1,0 +1,65 @@
+"""Images larger than what a network sees at a time: overlapping windows, their logits averaged."""
+
+import itertools
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+OVERLAP = 0.5
+"""Share of a window that the next one covers again."""
+SHARPNESS = 8.0
+"""Sides of a window over the standard deviation of its weight: as nnU-Net has it (Isensee et al. 2021)."""
+
+
+@torch.no_grad()
+def predict_in_windows(predict: Callable[[Tensor], Tensor], images: Tensor, window: tuple[int, ...]) -> Tensor:
+    """images (B, C, *spatial) -> logits (B, K, *spatial) float32, where predict takes (B, C, *window) to (B, K, *window).
+
+    Windows overlap by half and are weighted by a Gaussian about their middle, since a network knows least about what lies at
+    the borders of what it sees. An image of the size of the window is predicted as it is.
+    """
+    size = tuple(images.shape[2:])
+    if size == tuple(window):
+        return predict(images).float()
+    padded = pad_to(images, window)
+    weight = weigh_window(window).to(images.device)
+    total: Tensor | None = None
+    weights = torch.zeros(padded.shape[2:], device=images.device)
+    for corner in place_windows(tuple(padded.shape[2:]), window):
+        place = [slice(start, start + side) for start, side in zip(corner, window, strict=True)]
+        logits = predict(padded[:, :, *place]).float()
+        if total is None:
+            total = torch.zeros((*logits.shape[:2], *padded.shape[2:]), device=logits.device)
+        total[:, :, *place] += logits * weight
+        weights[*place] += weight
+    if total is None:
+        raise ValueError(f"An image of {size} has no windows.")
+    return (total / weights)[:, :, *(slice(side) for side in size)]
+
+
+def place_windows(size: tuple[int, ...], window: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """First corners of windows that cover an image at least as large, evenly spread, overlapping by at least OVERLAP."""
+    axes = []
+    for side, length in zip(size, window, strict=True):
+        stride = max(int(length * (1 - OVERLAP)), 1)
+        count = -(-(side - length) // stride) + 1
+        last = side - length
+        axes.append([round(last * number / max(count - 1, 1)) for number in range(count)])
+    return list(itertools.product(*axes))
+
+
+def weigh_window(window: tuple[int, ...]) -> Tensor:
+    """(*window) float32, near 1 in the middle and at least exp(-8) along each axis: dividing by sums of it loses no digits."""
+    weight = torch.ones(())
+    for side in window:
+        place = torch.arange(side) - (side - 1) / 2
+        weight = weight[..., None] * torch.exp(-0.5 * (place * SHARPNESS / side) ** 2)
+    return weight
+
+
+def pad_to(images: Tensor, window: tuple[int, ...]) -> Tensor:
+    """images (B, C, *spatial), zeros added after the end of every axis that is shorter than the window."""
+    missing = [max(length - side, 0) for side, length in zip(images.shape[2:], window, strict=True)]
+    return F.pad(images, [amount for each in reversed(missing) for amount in (0, each)])

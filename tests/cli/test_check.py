@@ -1,0 +1,252 @@
+"""`focalseg check`: what it prints, what it writes, its status, and what it refuses."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data.corpus.fault import fingerprint
+from data.corpus.pictures import COUNT, PLANTED, black_and_white, draw_image, encode, replace, write_pictures
+from focalseg.data.reading import open_dataset
+from focalseg.data.survey import survey_dataset
+
+TIMES = "\N{MULTIPLICATION SIGN}"
+NAME = f"case_{PLANTED}.png"
+
+
+@pytest.fixture
+def source(tmp_path):
+    return write_pictures(tmp_path / "data")
+
+
+def plant(source: Path) -> list[str]:
+    """Three faults, as the lines of their errors."""
+    (source / "masks" / "case_1.png").unlink()
+    (source / "images" / "case_2.png").write_bytes(b"")
+    replace(source, "masks", encode(black_and_white(PLANTED), "JPEG", quality=80))
+    return [f"error: {finding}" for finding in survey_dataset(open_dataset(str(source))).errors]
+
+
+@pytest.fixture
+def on_a_terminal(monkeypatch):
+    """Both streams say that they are a terminal, 100 columns wide and without colours."""
+    for stream in (sys.stdout, sys.stderr):
+        monkeypatch.setattr(stream, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("COLUMNS", "100")
+
+
+def test_good_data_is_described_and_ends_with_what_to_do_next(focalseg, source):
+    outcome = focalseg("check", source)
+    assert (outcome.status, outcome.err) == (0, "")
+    lines = outcome.out.splitlines()
+    assert lines[:4] == [
+        str(source),
+        "  layout          images and masks",
+        f"  cases           {COUNT}",
+        f"  images          40 {TIMES} 32 pixels, 3 channels of uint8",
+    ]
+    assert re.fullmatch(r"  intensities     \d+ to \d+, mean \S+ ± \S+, \S+ ± \S+, \S+ ± \S+ by channel", lines[4])
+    assert lines[5] == f"  labels          foreground in {COUNT} cases"
+    assert lines[-1] == f"{COUNT} cases, no errors, no notes. Next: focalseg place {source} --out OUT"
+
+
+def test_every_error_is_on_stdout_and_on_stderr_with_file_found_expected_and_mend(focalseg, source):
+    faults = plant(source)
+    outcome = focalseg("check", source)
+    assert outcome.status == 3
+    errors = outcome.err.splitlines()
+    assert errors == faults
+    assert f"error: {source}/images/case_2.png: has 0 bytes; expected an image. Replace the file." in errors
+    assert any(
+        line.startswith(f"error: {source}/images/case_1.png: has no mask in {source}/masks; expected ") for line in errors
+    )
+    assert any(line.startswith(f"error: {source}/masks/{NAME}: ") for line in errors)
+    printed = outcome.out.splitlines()
+    assert {line.removeprefix("error: ") for line in errors} < set(printed)
+    assert "1 error: an image without a mask" in printed
+    assert printed[-1] == (
+        f"{COUNT - 3} cases readable, 3 errors, no notes. "
+        "Mend the errors, or let --repair DIR write a copy with 1 of them mended, and check again."
+    )
+
+
+def test_errors_come_before_notes(focalseg, source):
+    replace(source, "masks", encode(np.zeros((32, 40), np.uint8)), number=0)
+    (source / "images" / "case_2.png").write_bytes(b"")
+    titles = [line for line in focalseg("check", source).out.splitlines() if re.match(r"\d+ (error|note)s?: ", line)]
+    assert titles == ["1 error: a file of no bytes", "1 note: an empty mask"]
+
+
+def test_many_notes_of_one_kind_are_cut_short_and_errors_never(focalseg, tmp_path):
+    source = write_pictures(tmp_path / "data", 60)
+    for number in range(25):
+        replace(source, "masks", encode(np.zeros((32, 40), np.uint8)), number=number)
+    for number in range(25, 50):
+        (source / "images" / f"case_{number}.png").write_bytes(b"")
+    outcome = focalseg("check", source)
+    printed = outcome.out.splitlines()
+    assert sum("is empty" in line for line in printed) == 20
+    assert "25 notes: an empty mask" in printed
+    assert "and 5 more; --json and the page of --out have them all" in printed
+    assert sum("has 0 bytes" in line for line in printed) == 25
+    assert len(outcome.err.splitlines()) == 25
+    assert sum(note["kind"] == "empty_mask" for note in json.loads(focalseg("check", source, "--json").out)["notes"]) == 25
+
+
+def test_a_terminal_shows_every_error_once_in_a_table(focalseg, source, on_a_terminal):
+    plant(source)
+    outcome = focalseg("check", source)
+    assert outcome.status == 3
+    assert "error: " not in outcome.err
+    shown = outcome.out.replace("\n", "").replace(" ", "")
+    for name in ("images/case_1.png", "images/case_2.png", f"masks/{NAME}"):
+        assert shown.count(f"{source}/{name}".replace(" ", "")) == 1
+    assert "expected a mask of the same name. Add the mask or take the image out." in outcome.out
+    assert "…" not in outcome.out
+    assert max(map(len, outcome.out.splitlines()[:-1])) <= 100
+
+
+def test_a_name_in_brackets_is_no_markup_on_a_terminal(focalseg, source, on_a_terminal):
+    (source / "images" / "[red]case[.png").write_bytes((source / "images" / "case_0.png").read_bytes())
+    assert "[red]case[.png" in focalseg("check", source).out.replace("\n", "")
+
+
+def test_json_is_one_strict_object_with_every_finding(focalseg, source):
+    plant(source)
+    outcome = focalseg("check", source, "--json")
+    assert outcome.status == 3
+    assert len(outcome.err.splitlines()) == 3
+    content = json.loads(outcome.out, parse_constant=pytest.fail)
+    assert list(content) == ["schema", "data", "layout", "cases", "groups", "labels", "errors", "notes", "fingerprint"]
+    assert (content["schema"], content["data"], content["layout"]) == (1, str(source), "images and masks")
+    assert (content["cases"], content["groups"], content["labels"]) == (COUNT - 3, COUNT - 3, ["foreground"])
+    assert {
+        "kind": "empty_file",
+        "level": "error",
+        "file": f"{source}/images/case_2.png",
+        "found": "has 0 bytes",
+        "expected": "an image",
+        "mend": "Replace the file.",
+        "others": [],
+    } in content["errors"]
+    assert [fault["kind"] for fault in content["errors"]] == ["no_mask", "empty_file", "in_between"]
+
+
+def test_out_gets_the_page_and_the_object_and_may_be_filled_again(focalseg, source, tmp_path):
+    out = tmp_path / "not" / "there"
+    outcome = focalseg("check", source, "--out", out)
+    assert outcome.status == 0
+    assert f"page: {out}/index.html" in outcome.out.splitlines()
+    assert {path.name for path in out.iterdir()} == {"index.html", "check.json"}
+    assert (out / "check.json").read_text() == focalseg("check", source, "--json").out
+    before = fingerprint(out)
+    assert focalseg("check", source, "--out", out).status == 0
+    assert {path: found[0] for path, found in fingerprint(out).items()} == {path: found[0] for path, found in before.items()}
+
+
+def test_repair_writes_a_copy_and_says_what_is_left(focalseg, source, tmp_path):
+    plant(source)
+    before, copy = fingerprint(source), tmp_path / "copy"
+    outcome = focalseg("check", source, "--repair", copy)
+    assert outcome.status == 3
+    lines = outcome.out.splitlines()
+    assert lines[-3:] == [
+        f"copy: {copy}: 1 file mended, {2 * COUNT - 5} copied as they are, 1 case left out; log: {copy}/repair.csv",
+        f"check of the copy: {COUNT - 2} cases, no errors, no notes",
+        f"{COUNT - 3} cases readable, 3 errors, no notes. Next: focalseg place {copy} --out OUT",
+    ]
+    assert fingerprint(source) == before
+    assert focalseg("check", copy).status == 0
+
+
+def test_the_lines_beside_a_json_object_are_on_stderr(focalseg, source, tmp_path):
+    outcome = focalseg("check", source, "--json", "--out", tmp_path / "out", "--repair", tmp_path / "copy")
+    assert json.loads(outcome.out)["errors"] == []
+    assert outcome.err.splitlines()[0] == f"page: {tmp_path}/out/index.html"
+    assert "copy: " in outcome.err
+
+
+def test_a_set_of_which_nothing_can_be_copied_still_lists_its_errors(focalseg, tmp_path):
+    source = write_pictures(tmp_path / "data", 2)
+    for path in (source / "images").iterdir():
+        path.write_bytes(b"")
+    outcome = focalseg("check", source, "--repair", tmp_path / "copy")
+    assert outcome.status == 3
+    assert len(outcome.err.splitlines()) == 2
+    assert f"no copy was written: {source}: has no case that can be copied or mended; " in outcome.out
+    assert not (tmp_path / "copy").exists()
+
+
+@pytest.mark.parametrize("option", ["--out", "--repair"])
+@pytest.mark.parametrize("place", ["data", "data/deep/er"])
+def test_a_folder_in_the_data_is_refused_before_anything_is_read(focalseg, source, tmp_path, option, place):
+    before = fingerprint(source)
+    outcome = focalseg("check", source, option, tmp_path / place)
+    assert (outcome.status, outcome.out) == (2, "")
+    assert outcome.err == (
+        f"error: {tmp_path / place} lies in {source}, which is never written to; give a folder outside of it as {option}.\n"
+    )
+    assert fingerprint(source) == before
+
+
+@pytest.mark.parametrize("option", ["--out", "--repair"])
+@pytest.mark.parametrize("kind", ["file", "other files"])
+def test_a_folder_that_holds_something_else_is_refused_and_left_alone(focalseg, source, tmp_path, option, kind):
+    folder = tmp_path / "folder"
+    if kind == "file":
+        folder.write_text("mine")
+    else:
+        folder.mkdir()
+        (folder / "index.html").write_text("mine")
+    before = fingerprint(tmp_path)
+    outcome = focalseg("check", source, option, folder)
+    assert (outcome.status, outcome.out) == (2, "")
+    assert re.fullmatch(rf"error: {folder} is (a file|not empty).*(--out|--repair|[Gg]ive another path)\.\n", outcome.err)
+    assert fingerprint(tmp_path) == before
+
+
+def test_the_page_does_not_go_into_the_copy(focalseg, source, tmp_path):
+    outcome = focalseg("check", source, "--repair", tmp_path / "copy", "--out", tmp_path / "copy" / "page")
+    assert outcome.status == 2
+    assert outcome.err == (
+        f"error: --out {tmp_path}/copy/page lies in --repair {tmp_path}/copy, which holds the copy alone; "
+        "give a folder outside of it.\n"
+    )
+
+
+def test_a_missing_folder_and_one_of_no_known_layout_are_told_apart(focalseg, tmp_path):
+    absent = focalseg("check", tmp_path / "absent")
+    assert (absent.status, absent.out) == (2, "")
+    assert absent.err.startswith(f"error: No folder {tmp_path}/absent; expected a folder with images/ and masks/")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes.txt").write_text("no images")
+    other = focalseg("check", tmp_path / "other")
+    assert (other.status, other.out) == (3, "")
+    assert other.err.startswith(f"error: {tmp_path}/other: holds notes.txt; expected images/ and masks/")
+
+
+def test_built_in_images_are_checked_too_and_not_repaired(focalseg, tmp_path):
+    assert focalseg("check", "phantom:polyp").status == 0
+    outcome = focalseg("check", "phantom:polyp", "--repair", tmp_path / "copy")
+    assert outcome.status == 2
+    assert "phantom:polyp is drawn, not read from files" in outcome.err
+
+
+def test_a_name_that_cannot_be_printed_does_not_break_its_line(focalseg, source):
+    (source / "images" / "a\nb.png").write_bytes(encode(draw_image(0)))
+    outcome = focalseg("check", source)
+    assert outcome.status == 3
+    assert r"a\nb.png" in outcome.err
+    assert len(outcome.err.splitlines()) == 1
+
+
+def test_volumes_are_described_with_their_spacing(focalseg, write_volumes, tmp_path):
+    outcome = focalseg("check", write_volumes(tmp_path / "volumes", count=4))
+    assert outcome.status == 0, outcome.err
+    assert f"  images          13 {TIMES} 12 {TIMES} 10 voxels, 1 channel of float32" in outcome.out
+    assert f"  spacing         0.5 {TIMES} 1 {TIMES} 2 mm" in outcome.out
+    assert "  labels          label_1 in 4 cases, label_2 in 4 cases" in outcome.out

@@ -1,0 +1,141 @@
+"""What lies in wait where a file is expected: pipes, devices, folders, links to nothing, files that nobody looks at."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from data.corpus import volumes
+from data.corpus.csv_faults import GROUPED, write_labelled
+from data.corpus.fault import Fault, Make, fault
+from data.corpus.image_faults import DICOM, image
+from data.corpus.manifest_faults import write_manifest
+from data.corpus.pictures import COUNT, PLANTED, draw_image, encode, encode_image, encode_mask, join_chunks, split_chunks, write_pictures
+
+Plant = Callable[[Path], object]
+
+
+def write_grouped(folder: Path) -> Path:
+    """A plain folder with cases.csv."""
+    (write_pictures(folder) / "cases.csv").write_text(GROUPED)
+    return folder
+
+
+def write_listed(folder: Path) -> Path:
+    """A folder with a manifest."""
+    return write_manifest(folder).parent
+
+
+PLACES: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "labels.csv": (write_labelled, "labels.csv"),
+    "cases.csv": (write_grouped, "cases.csv"),
+    "manifest.csv": (write_listed, "manifest.csv"),
+    "dataset.json": (volumes.write_decathlon, "dataset.json"),
+    "a volume": (volumes.write_decathlon, f"imagesTr/case_{PLANTED}.nii.gz"),
+    "labels of a volume": (volumes.write_decathlon, f"labelsTr/case_{PLANTED}.nii.gz"),
+    "a listed image": (write_listed, f"scans/case_{PLANTED}.png"),
+    "a mask": (write_pictures, f"masks/case_{PLANTED}.png"),
+}
+"""Sets and a file of each."""
+STAND_INS: dict[str, tuple[Plant, str]] = {
+    "a pipe": (os.mkfifo, "not_a_file"),
+    "a device without end": (lambda path: path.symlink_to("/dev/zero"), "not_a_file"),
+    "a folder": (lambda path: path.mkdir(), "not_a_file"),
+    "a link to nothing": (lambda path: path.symlink_to("gone"), "dead_link"),
+    "a link to itself": (lambda path: path.symlink_to(path.name), "dead_link"),
+}
+"""What stands in for the file, and what it is."""
+
+
+def stand_in(write: Callable[[Path], Path], place: str, plant: Plant) -> Make:
+    """A set in which something else has the name of a file."""
+
+    def make(folder: Path) -> Path:
+        path = write(folder) / place
+        path.unlink()
+        plant(path)
+        return path
+
+    return make
+
+
+def stand_ins() -> list[Fault]:
+    """Each of them in each place. The table or partner that then lacks a file may say so too."""
+    lacking = "bad_table no_mask no_image wrong_count layout link_leaves"
+    return [
+        fault(f"{what} in the place of {where}", f"{kind} bad_table", stand_in(*PLACES[where], plant), also=lacking)
+        for where in PLACES
+        for what, (plant, kind) in STAND_INS.items()
+    ]
+
+
+def beside(*names: str, content: Callable[[int], bytes] = encode_image) -> Make:
+    """Further files of those names in images/ and masks/."""
+
+    def make(folder: Path) -> tuple[Path, ...]:
+        write_pictures(folder)
+        paths = tuple(folder / name for name in names)
+        for path in paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(encode_mask(COUNT) if path.parts[len(folder.parts)] == "masks" else content(COUNT))
+        return *paths, *{path.parent for path in paths if path.parent.name not in ("images", "masks")}
+
+    return make
+
+
+def colour_key(pixels: np.ndarray) -> bytes:
+    """A PNG that says which of its colours is transparent."""
+    key = pixels[0, 0].astype(">u2").tobytes()
+    chunks = split_chunks(encode(pixels))
+    return join_chunks([chunks[0], (b"tRNS", key), *chunks[1:]])
+
+
+def two_views(pixels: np.ndarray) -> bytes:
+    """As cameras with two lenses write it: two JPEGs in one file."""
+    return encode(pixels, "MPO", save_all=True, append_images=[Image.fromarray(draw_image(COUNT))])
+
+
+def tiff_of(pixels: np.ndarray, bits: int, sample_format: int) -> bytes:
+    """A plain little-endian TIFF of any type of numbers, as few readers know it."""
+    data = np.ascontiguousarray(pixels).tobytes()
+    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+    height, width = pixels.shape[:2]
+    entries = [
+        (256, width), (257, height), (258, bits), (259, 1), (262, 2 if channels == 3 else 1), (273, 8), (277, channels),
+        (278, height), (279, len(data)), (339, sample_format),
+    ]  # fmt: skip
+    directory = b"".join(tag.to_bytes(2, "little") + b"\4\0\1\0\0\0" + value.to_bytes(4, "little") for tag, value in entries)
+    if channels == 3:  # bits and formats of three samples do not fit into the entry itself
+        after = 8 + len(data) + 2 + len(directory) + 4
+        for tag, value, shift in ((258, bits, 0), (339, sample_format, 6)):
+            at = directory.index(tag.to_bytes(2, "little") + b"\4\0")
+            entry = tag.to_bytes(2, "little") + b"\3\0\3\0\0\0" + (after + shift).to_bytes(4, "little")
+            directory = directory[:at] + entry + directory[at + 12 :]
+        extra = bits.to_bytes(2, "little") * 3 + sample_format.to_bytes(2, "little") * 3
+    else:
+        extra = b""
+    head = b"II*\0" + (8 + len(data)).to_bytes(4, "little")
+    return head + data + len(entries).to_bytes(2, "little") + directory + bytes(4) + extra
+
+
+UNREAD = "not_supported not_an_image"
+RARE = "not_supported not_real damaged unlike"
+
+SPECIAL_FAULTS = [
+    *stand_ins(),
+    fault("DICOM", UNREAD, image(lambda _: DICOM, ".dcm"), also="no_image"),
+    fault("JPEG 2000", UNREAD, image(lambda pixels: encode(pixels, "JPEG2000"), ".jp2"), also="no_image"),
+    fault("an array of NumPy", UNREAD, image(lambda _: b"\x93NUMPY\1\0" + bytes(200), ".npy"), also="no_image"),
+    fault("MetaImage", UNREAD, image(lambda _: b"ObjectType = Image\nNDims = 3\n", ".mha"), also="no_image"),
+    fault("a case by a name without a suffix", f"{UNREAD} wrong_suffix no_mask", beside("images/case_8", "masks/case_8"), also="no_image"),
+    fault("cases in folders of their own", f"not_a_file layout no_mask {UNREAD}", beside("images/more/a.png", "masks/more/a.png")),
+    fault("a colour that counts as transparent", "transparent", image(colour_key), also="alpha_dropped"),
+    fault("two views in one JPEG", "several_pages not_supported", image(two_views, ".jpg")),
+    fault("a TIFF of 16-bit colour", RARE, image(lambda pixels: tiff_of(pixels.astype(np.uint16) * 257, 16, 1), ".tif")),
+    fault("a TIFF of 64-bit floats", RARE, image(lambda pixels: tiff_of(pixels[..., 0].astype(np.float64), 64, 3), ".tif")),
+    fault("a TIFF of complex numbers", RARE, image(lambda pixels: tiff_of(pixels[..., 0].astype(np.complex64), 64, 6), ".tif")),
+    fault("a TIFF of 16-bit floats", RARE, image(lambda pixels: tiff_of(pixels[..., 0].astype(np.float16), 16, 3), ".tif")),
+]  # fmt: skip
+"""The list of them."""
