@@ -6,7 +6,7 @@ augmentation: images of 3 x 256 x 256 in batches of 16, and patches of 64 x 64 x
 memory to augmented batches. The same operations in every row: `affine` (flips, quarter turns, rotation and scale of every
 case, contrast, brightness), `everything` (elastic displacement, power law, noise and blur of every case besides), `standard`
 (the preset: a fifth of the cases for each). MONAI once in this process and once through a DataLoader of two workers, which
-stay alive. Timed by the epoch, for a loader's workers run ahead between batches; rows in a fresh order round after round, a
+stay alive; without its record of metadata, which is faster by an eighth. Timed by the epoch, for a loader's workers run ahead between batches; rows in a fresh order round after round, a
 ratio within its round, medians with quartiles. CPU time is of this process and of its workers.
 feeding: gather, normalise and augment a batch, against one training step of the U-Net of two presets.
 store: batches and patches from memory and from the memory-mapped file, which the system has in its own cache.
@@ -33,6 +33,7 @@ from typing import Any, NamedTuple
 import monai.transforms as monai_transforms
 import numpy as np
 import torch
+from monai.data import set_track_meta
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -75,6 +76,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS / "data.md")
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore", module="monai")
+    set_track_meta(False)
     started_load = os.getloadavg()[0]
     lines: list[str] = []
     records: Record = {}

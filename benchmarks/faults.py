@@ -23,6 +23,8 @@ from data.corpus.damage import damaged_files
 from data.corpus.fault import Fault, as_tuple, fingerprint
 from data.corpus.fuzzing import fuzz, make_targets
 from data.corpus.looking import Cost, concerns, look_at, measure
+from data.corpus.mixed import write_mixed
+from data.corpus.pictures import write_pictures
 
 
 def main() -> None:
@@ -38,6 +40,7 @@ def main() -> None:
         page = [
             *describe_run(arguments),
             *describe_corpus(folder / "corpus"),
+            *describe_mixed(folder / "mixed"),
             *describe_damage(folder / "damage"),
             *describe_fuzzing(folder / "fuzz", arguments.files, arguments.seed),
             *describe_bombs(folder / "bombs"),
@@ -105,6 +108,25 @@ def judge(fault: Fault, folder: Path) -> set[str]:
     outcome |= {"silent"} if not any(concerns(finding, planted) for finding in findings) else set()
     outcome |= {"false alarm"} if not all(concerns(finding, planted) for finding in findings) else set()
     return outcome | ({"touched"} if fingerprint(folder) != before else set())
+
+
+def describe_mixed(folder: Path, rounds: int = 5) -> list[str]:
+    """25 faults among 300 good cases, and what they cost: the least of several times each."""
+    write_pictures(folder / "good", 300)
+    faults = write_mixed(folder / "bad")
+    findings = look_at(folder / "bad")
+    told = {finding.file for finding in findings if finding.level == "error"}
+    planted = set(map(str, faults))
+    good, bad = (min(measure(lambda: look_at(folder / name))[1].seconds for _ in range(rounds)) for name in ("good", "bad"))
+    return [
+        "",
+        "## 25 faults among 300 good cases",
+        "",
+        "| told | others accused | time, of that of the good cases alone |",
+        "|---|---|---|",
+        f"| {len(told & planted)} of {len(planted)} | {len({finding.file for finding in findings} - planted)} "
+        f"| {bad / good:.2f} ({bad:.2f} s of {good:.2f} s) |",
+    ]
 
 
 def describe_damage(folder: Path) -> list[str]:

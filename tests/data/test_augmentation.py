@@ -8,7 +8,7 @@ import scipy.ndimage
 import scipy.stats
 import torch
 
-from focalseg.data import batches
+from focalseg.data import batches, warping
 from focalseg.data.augmentation import AUGMENTATIONS, AugmentationConfig, augment
 from focalseg.data.warping import bend, map_linearly, read_at
 from focalseg.errors import SettingError, ShapeError
@@ -114,7 +114,7 @@ def test_a_rotation_by_a_right_angle_is_rot90(shape, plane):
     assert torch.equal(read_masks[:, 0], masks.rot90(1, [axis + 1 for axis in plane]))
 
 
-@pytest.mark.parametrize("shape", [(14,), (11, 14), (6, 8, 9)])
+@pytest.mark.parametrize("shape", [(14,), (11, 14), (6, 8, 9), (44, 43, 45)])  # the last is read in two parts
 def test_any_linear_map_is_read_as_scipy_reads_it(shape):
     axes = len(shape)
     images, masks = make_batch(shape, count=3)
@@ -128,6 +128,17 @@ def test_any_linear_map_is_read_as_scipy_reads_it(shape):
             np.testing.assert_allclose(read[case, channel], expected, atol=1e-4)
         expected = scipy.ndimage.affine_transform(masks[case].numpy(), matrix, order=0, **how)
         assert (read_masks[case, 0].numpy() == expected).mean() > 0.999  # rounding where two pixels are equally near
+
+
+@pytest.mark.parametrize("shape", [(11, 14), (6, 8, 9)])
+def test_both_ways_of_reading_agree(shape):
+    """Volumes are read by one way on the CPU and by the other on an accelerator."""
+    images, masks = make_batch(shape, count=3)
+    matrices = np.eye(len(shape)) + np.random.default_rng(1).uniform(-0.4, 0.4, (3, len(shape), len(shape)))
+    places = map_linearly(shape, matrices) + bend(shape, 1.0, torch.Generator().manual_seed(0))
+    by_corners, by_grid = (read(places, images, [masks[:, None]]) for read in (warping._read_corners, warping._read_grid))
+    torch.testing.assert_close(by_corners[0], by_grid[0], atol=1e-4, rtol=0)
+    assert torch.equal(by_corners[1][0], by_grid[1][0])
 
 
 @pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int16, torch.int64, torch.float32, torch.float64])

@@ -9,6 +9,7 @@ from data.corpus.catalogue import FAULTS
 from data.corpus.fault import Fault, as_tuple, fingerprint
 from data.corpus.folder_faults import LOCKED_FAULTS
 from data.corpus.looking import LAYOUT, concerns, look_at
+from data.corpus.mixed import write_mixed
 from data.corpus.privileges import as_an_ordinary_reader
 from focalseg.data.kinds import KINDS
 from focalseg.findings import Finding, show_path
@@ -33,6 +34,10 @@ def assert_named(fault: Fault, findings: tuple[Finding, ...], planted: tuple[Pat
 
 def test_the_corpus_has_over_a_hundred_faults_of_every_sort():
     assert len({fault.name for fault in FAULTS}) == len(FAULTS) >= 100
+    for fault in FAULTS:
+        assert len({kind in KINDS and KINDS[kind].level for kind in fault.kinds - {LAYOUT}}) <= 1, (
+            f"{fault.name} is of two minds"
+        )
     told = {kind for fault in [*FAULTS, *LOCKED_FAULTS] for kind in fault.kinds}
     elsewhere = {"thresholded", "several_masks"}  # of single releases; the tests of their layouts have them
     assert told | elsewhere == {LAYOUT, *KINDS}
@@ -44,6 +49,15 @@ def test_a_planted_fault_is_named_with_its_mend_and_nothing_else_is(fault, tmp_p
     before = fingerprint(tmp_path)
     assert_named(fault, look_at(tmp_path / "data"), planted)
     assert fingerprint(tmp_path) == before
+
+
+def test_twenty_five_faults_among_three_hundred_good_cases_are_all_told_and_nothing_else(tmp_path):
+    faults = write_mixed(tmp_path / "data")
+    findings = look_at(tmp_path / "data")
+    assert {finding.file for finding in findings} == {str(path) for path in faults}
+    for path, fault in faults.items():
+        assert_named(fault, tuple(finding for finding in findings if finding.file == str(path)), (path,))
+    assert len(faults) == 25
 
 
 @pytest.mark.parametrize("fault", LOCKED_FAULTS, ids=lambda fault: fault.name)

@@ -12,6 +12,7 @@ from focalseg.cli.options import AsJson, Data
 if TYPE_CHECKING:
     from focalseg.data.repair import Repair
     from focalseg.data.survey import Survey
+    from focalseg.findings import Finding
     from focalseg.report.check_wording import FindingGroup
 
 PageFolder = Annotated[Path | None, typer.Option("--out", help="A folder for the page on the set, index.html, and check.json.")]
@@ -148,20 +149,33 @@ def _print_table(group: "FindingGroup", most: int) -> None:
     from rich.text import Text
 
     from focalseg.findings import show_path
+
+    console = Console()
+    shown = group.findings[:most]
+    cells = {
+        "file": [show_path(finding.file) for finding in shown],
+        "found": [_tell_found(finding) for finding in shown],
+        "expected": [finding.expected for finding in shown],
+        "mend": [finding.mend for finding in shown],
+    }
+    alike = {name: values[0] for name, values in cells.items() if name in ("expected", "mend") and len(set(values)) == 1}
+    if alike:
+        shared = [f"expected {alike['expected']}." if "expected" in alike else "", alike.get("mend", "")]
+        console.print(Text(" ".join(filter(None, shared)), style="dim"))
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    columns = [name for name in cells if name not in alike]
+    for name in columns:
+        widest = max(map(len, cells[name]))
+        table.add_column(name, overflow="fold", min_width=min(widest, console.width // 2) if name == "file" else None)
+    for row in zip(*(cells[name] for name in columns), strict=True):
+        table.add_row(*map(Text, row))  # Text: brackets in a name are no markup
+    console.print(table)
+
+
+def _tell_found(finding: "Finding") -> str:
+    """What was found, with the further files where it does not name them."""
+    from focalseg.findings import show_path
     from focalseg.report.check_wording import name_others
 
-    shared = {(finding.expected, finding.mend) for finding in group.findings}
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim", expand=False)
-    columns = ("file", "found") if len(shared) == 1 else ("file", "found", "expected", "mend")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for finding in group.findings[:most]:
-        others = ", ".join(map(show_path, name_others(finding)))
-        found = f"{finding.found} (with {others})" if others else finding.found
-        cells = (show_path(finding.file), found, finding.expected, finding.mend)
-        table.add_row(*map(Text, cells[: len(columns)]))  # Text: brackets in a name are no markup
-    console = Console()
-    if len(shared) == 1:
-        expected, mend = next(iter(shared))
-        console.print(Text(f"expected {expected}. {mend}", style="dim"))
-    console.print(table)
+    others = ", ".join(map(show_path, name_others(finding)))
+    return f"{finding.found} (with {others})" if others else finding.found

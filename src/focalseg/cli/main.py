@@ -7,6 +7,7 @@ import typer
 from typer.exceptions import TyperException
 
 from focalseg import __version__
+from focalseg.cli.check import check
 from focalseg.cli.demo import demo
 from focalseg.cli.place import place
 from focalseg.cli.report import report
@@ -21,7 +22,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, place, train, report):
+for command in (demo, check, place, train, report):
     app.command()(command)
 
 

@@ -50,6 +50,7 @@ class _CountLines:
         self.told = self.started - PLAIN_LINE_SECONDS + FIRST_LINE_SECONDS
 
     def advance(self, done: int, total: int) -> None:
+        """Tells how many of how many are done, if it is time for a line."""
         now = time.monotonic()
         if now - self.told < PLAIN_LINE_SECONDS or done == total:
             return

@@ -189,16 +189,17 @@ def _resample(
     spacing: np.ndarray,
 ) -> None:
     """Reads the cases where they come from and writes them to `moved`."""
-    axes, size = len(spacing), tuple(all_values[0].shape[2:])
-    places = map_linearly(size, np.stack([_find_matrix(case, config, draws, spacing) for case in cases]))
+    axes, size, device = len(spacing), tuple(all_values[0].shape[2:]), all_values[0].device
+    matrices = np.stack([_find_matrix(case, config, draws, spacing) for case in cases])
+    places = map_linearly(size, matrices, device=device)
     if config.elastic_pixels > 0:
         for position, case in enumerate(cases):
             if draws.touched["elastic"][case]:
                 generator = torch.Generator().manual_seed(draws.fields["elastic"][case])
-                places[position] += bend(size, config.elastic_pixels, generator)
+                places[position] += bend(size, config.elastic_pixels, generator, device=device)
     chosen = [torch.stack([values[case] for case in cases]) for values in all_values]
     layered = [values.unsqueeze(1) if values.ndim == axes + 1 else values for values in chosen]
-    images, maps = read_at(places.to(chosen[0].device), layered[0], layered[1:])
+    images, maps = read_at(places, layered[0], layered[1:])
     for target, read, before in zip(moved, (images, *maps), chosen, strict=True):
         for case, one in zip(cases, read.reshape(before.shape), strict=True):
             target[case] = one

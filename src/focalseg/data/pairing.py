@@ -133,7 +133,7 @@ class _Matching:
         self._rule = image_affix, mask_affix = _choose_rule(images.files, masks.files, rules)
         self._image_affixes = tuple(dict.fromkeys((PLAIN, *(image for image, _ in rules))))
         self._mask_affixes = tuple(dict.fromkeys((PLAIN, *(mask for _, mask in rules))))
-        image_keys, mask_keys = _strip_all(images.files, image_affix), _strip_all(masks.files, mask_affix)
+        image_keys, mask_keys = _find_common_parts(images.files, image_affix), _find_common_parts(masks.files, mask_affix)
         self.pairs: dict[str, Pair] = {
             key: (images.files[stem], masks.files[mask_keys[key]]) for key, stem in image_keys.items() if key in mask_keys
         }
@@ -181,48 +181,48 @@ class _Matching:
         return found
 
     def find_missing_masks(self) -> list[Finding]:
-        """Images without a mask."""
+        """Images without a mask, unless it was left out by a finding of its own."""
         image_affix, mask_affix = self._rule
-        at_fault = _strip_every(self.masks.left_out, self._mask_affixes)
-        suffix = _most_frequent_suffix(self.masks)
-        nearest = Nearest(self._spare_masks)
+        suffix, nearest = _most_frequent_suffix(self.masks), Nearest(self._find_lonely_masks())
         findings = []
-        for stem in self._spare_images:
-            if at_fault & _strip_every([stem], self._image_affixes):
-                continue
+        for stem in self._find_lonely_images():
             wanted = mask_affix.add(image_affix.remove_from(stem) or stem)
             near = nearest.find(wanted)
             findings.append(_no_partner("no_mask", self.images.files[stem], self.masks, wanted + suffix, near, self.what))
         return findings
 
     def find_missing_images(self) -> list[Finding]:
-        """Masks without an image."""
+        """Masks without an image, unless it was left out by a finding of its own."""
         image_affix, mask_affix = self._rule
-        at_fault = _strip_every(self.images.left_out, self._image_affixes)
-        suffix = _most_frequent_suffix(self.images)
-        nearest = Nearest(self._spare_images)
+        suffix, nearest = _most_frequent_suffix(self.images), Nearest(self._find_lonely_images())
         findings = []
-        for stem in self._spare_masks:
-            if at_fault & _strip_every([stem], self._mask_affixes):
-                continue
+        for stem in self._find_lonely_masks():
             wanted = image_affix.add(mask_affix.remove_from(stem) or stem)
             near = nearest.find(wanted)
             findings.append(_no_partner("no_image", self.masks.files[stem], self.images, wanted + suffix, near, self.what))
         return findings
 
+    def _find_lonely_images(self) -> list[str]:
+        at_fault = _remove_all(self.masks.left_out, self._mask_affixes)
+        return [stem for stem in self._spare_images if not at_fault & _remove_all([stem], self._image_affixes)]
+
+    def _find_lonely_masks(self) -> list[str]:
+        at_fault = _remove_all(self.images.left_out, self._image_affixes)
+        return [stem for stem in self._spare_masks if not at_fault & _remove_all([stem], self._mask_affixes)]
+
 
 def _choose_rule(images: Iterable[str], masks: Iterable[str], rules: Sequence[Rule]) -> Rule:
-    image_keys = {affix: set(_strip_all(images, affix)) for affix in {image for image, _ in rules}}
-    mask_keys = {affix: set(_strip_all(masks, affix)) for affix in {mask for _, mask in rules}}
+    image_keys = {affix: set(_find_common_parts(images, affix)) for affix in {image for image, _ in rules}}
+    mask_keys = {affix: set(_find_common_parts(masks, affix)) for affix in {mask for _, mask in rules}}
     return max(rules, key=lambda rule: len(image_keys[rule[0]] & mask_keys[rule[1]]))
 
 
-def _strip_all(stems: Iterable[str], affix: Affix) -> dict[str, str]:
+def _find_common_parts(stems: Iterable[str], affix: Affix) -> dict[str, str]:
     """Stems by their common part, those that have the affix."""
     return {key: stem for stem in stems if (key := affix.remove_from(stem)) is not None}
 
 
-def _strip_every(stems: Iterable[str], affixes: Iterable[Affix]) -> set[str]:
+def _remove_all(stems: Iterable[str], affixes: Iterable[Affix]) -> set[str]:
     """What may be the common part of any of the stems, in lower case."""
     return {key.lower() for affix in affixes for stem in stems if (key := affix.remove_from(stem)) is not None}
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from focalseg.data.kinds import KINDS
 from focalseg.data.picture_damage import DamageError, check_bmp, check_gif, check_png
-from focalseg.data.picture_files import START, identify, open_file
+from focalseg.data.picture_files import MOST_BYTES, START, identify, open_file
 from focalseg.data.picture_jpeg import find_jpeg_end
 from focalseg.data.picture_tiff import MOST_PAGES, check_tiff, count_pages
 from focalseg.errors import DataError
@@ -67,7 +67,7 @@ def read_header(path: Path) -> PictureHeader:
             raise
         except Exception as error:
             file.seek(0)
-            raise explain_failure(path, found, file.read(), error) from error
+            raise explain_failure(path, found, file.read(MOST_BYTES), error) from error
 
 
 def open_picture(path: Path, file: BinaryIO, found: str) -> tuple[Image.Image, PictureHeader]:
@@ -138,7 +138,8 @@ def explain_failure(path: Path, found: str, content: bytes, error: Exception) ->
         return DataError(KINDS["damaged"].at(path, str(error)))
     reason = "".join(character for character in str(error) if character.isprintable())[:MOST_REASON]
     if "cannot identify image file" in reason:
-        return DataError(KINDS["not_supported"].at(path, f"is {found}, but altered or of a kind that is not read"))
+        said = f"is a {found} of a kind that is not read"
+        return DataError(KINDS["not_supported"].at(path, said, expected="8 or 16 bits, or float32, in grey or RGB"))
     return DataError(KINDS["damaged"].at(path, f"cannot be decoded ({reason or type(error).__name__})"))
 
 

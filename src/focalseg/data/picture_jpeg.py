@@ -7,6 +7,8 @@ from focalseg.data.picture_damage import DamageError
 
 START = b"\xff\xd8"
 END, SCAN, INTERVAL = 0xD9, 0xDA, 0xDD
+MOST_SCANS = 100
+"""A dozen are usual; each takes the time of a decoding."""
 ALONE = range(0xD0, 0xD9)
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
@@ -37,7 +39,7 @@ def find_jpeg_end(content: bytes) -> int:
     """
     if content[:2] != START:
         raise DamageError("is altered: it does not begin as a JPEG does")
-    position, interval, scan = 2, 0, b""
+    position, interval, scan, scans = 2, 0, b"", 0
     frame: Frame | None = None
     while True:
         found = (MARKER if interval else MARKER_OR_RESTART).search(content, position)
@@ -54,6 +56,9 @@ def find_jpeg_end(content: bytes) -> int:
         segment = _read_segment(content, marker, found.end())
         position = found.end() + 2 + len(segment)
         scan = segment if marker == SCAN else b""
+        scans += marker == SCAN
+        if scans > MOST_SCANS:
+            raise DamageError(f"has more than {MOST_SCANS} passes over its pixels")
         if marker in FRAMES:
             frame = _read_frame(segment, frame)
         elif marker == INTERVAL:

@@ -19,6 +19,8 @@ YCBCR = 6
 SLACK = 3
 """Bytes by which writers round a strip up."""
 MOST_PAGES = 4096
+MOST_TILE = 1 << 26
+"""Pixels of a tile, which libtiff unpacks in one go."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,9 @@ def read_kind(start: bytes) -> tuple[Kind, int]:
 def count_pages(file: BinaryIO) -> int:
     """Pages of a TIFF, up to one more than MOST_PAGES, by its chain of directories. Raises DamageError where that breaks."""
     file.seek(0)
+    seen: set[int] = set()
     try:
         kind, position = read_kind(file.read(16))
-        seen: set[int] = set()
         while position and len(seen) <= MOST_PAGES:
             if position in seen:
                 raise DamageError("is altered: its pages form a circle")
@@ -147,6 +149,8 @@ def _list_needs(entries: dict[int, tuple[int, ...]]) -> Iterator[tuple[int, int]
         rows, span = _first(entries, TILE_HEIGHT, 0), _first(entries, TILE_WIDTH, 0)
         across = -(-width // span) if span else 0
         width = span
+        if rows * span > MOST_TILE:
+            raise DamageError(f"is altered: its tiles are of {span:,} x {rows:,} pixels")
     if rows < 1 or width < 1 or across * planes * -(-height // rows) > sum(map(len, entries.values())):
         raise DamageError(f"is altered: it gives {width:,} x {height:,} pixels in strips or tiles that do not hold them")
     row = (width * pixel + 7) // 8

@@ -146,7 +146,9 @@ def _take_channels(page: Page) -> tuple[np.ndarray, tuple[Finding, ...]]:
     image = page.image
     if image.mode not in COLOUR_MODES:
         numbers = read_numbers(page)
-        return (numbers * np.uint8(255) if image.mode == "1" else numbers)[None], notes
+        if image.mode == "1":
+            numbers = numbers * np.uint8(255)
+        return np.require(numbers, requirements=["C", "W"])[None], notes
     colours = image if image.mode == "RGB" else image.convert("RGB")
     # Line by line is how Pillow gives the channels fastest.
     lines = np.frombuffer(colours.tobytes("raw", "RGB;L"), np.uint8).reshape(image.height, 3, image.width)

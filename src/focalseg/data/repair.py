@@ -91,7 +91,7 @@ def repair_dataset(dataset: Dataset, survey: Survey, folder: Path, advance: Adva
 
 
 def refuse_copy(folder: Path, source: str) -> None:
-    """Raises SettingError for a source without files, and for a folder that is a file, holds something or lies in the source."""
+    """Raises SettingError for a source without files, and a folder that is a file, holds something or lies in the source."""
     if source.startswith(PREFIX):
         raise SettingError(f"{source} is drawn, not read from files; there is nothing to repair. Leave --repair out.")
     if folder.exists() and not folder.is_dir():

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from focalseg.errors import MachineError, ShapeError
 
+PREFIX, SUFFIX = "cases-", ".cache"
 ALIGNMENT = 64
 """Of each array in the file, in bytes, so that any number type can be read where it lies."""
 
@@ -97,6 +98,13 @@ class CaseStore:
         self.close()
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Removes the files of stores that a killed process could not close. Only for a folder that no other process uses."""
+    for path in folder.glob(f"{PREFIX}*{SUFFIX}"):
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
 class _Place(NamedTuple):
     """Of an array in a file."""
 
@@ -120,7 +128,7 @@ class _Overflow:
         try:
             if self.path is None:
                 self.folder.mkdir(parents=True, exist_ok=True)
-                with tempfile.NamedTemporaryFile(dir=self.folder, prefix="cases-", suffix=".cache", delete=False) as made:
+                with tempfile.NamedTemporaryFile(dir=self.folder, prefix=PREFIX, suffix=SUFFIX, delete=False) as made:
                     self.path = Path(made.name)
             with self.path.open("ab") as file:
                 start = -(-file.tell() // ALIGNMENT) * ALIGNMENT

@@ -199,7 +199,9 @@ def _read_header(path: Path, fields: Sequence[str], required: Sequence[str]) -> 
         raise _fault(path, f"has {len(header):,} columns", f"at most {MOST_COLUMNS:,}", "Cut it down.")
     counts = Counter(name.lower() for name in header if name)
     if twice := [name for name, count in counts.items() if count > 1]:
-        raise _fault(path, f"has the column {show_path(twice[0][:40])} twice in its header", "columns of different names", "Rename one.")
+        raise _fault(
+            path, f"has the column {show_path(twice[0][:40])} twice in its header", "columns of different names", "Rename one."
+        )
     if missing := [name for name in required if name not in header]:
         shown = show_path(", ".join(filter(None, header))[:120])
         raise _fault(path, f"has no column {' and no column '.join(missing)} (it has {shown})", wanted, "Add it or rename one.")

@@ -1,7 +1,7 @@
 """Reading images and masks at other places than their pixels: one map of where each element comes from, one pass over it.
 
 torch's grid_sample does planes, and volumes on an accelerator. On the CPU it takes volumes element by element; reading the
-eight corners as whole vectors takes a third of its time there (benchmarks/data.py).
+eight corners as whole vectors takes less than half of its time there.
 """
 
 import math
@@ -16,25 +16,25 @@ ELEMENTS_AT_ONCE = 2**16
 """Of a volume on the CPU: their coordinates and corners stay in the processor's cache."""
 
 
-def map_linearly(size: Sequence[int], matrices: np.ndarray) -> Tensor:
+def map_linearly(size: Sequence[int], matrices: np.ndarray, *, device: torch.device | None = None) -> Tensor:
     """Where each element of a batch comes from, as offsets in pixels from the centre of the image.
 
     matrices: (B, D, D), from an offset in the result to one in the image. Returns (B, D, *size) float32.
     """
     axes = len(size)
-    offsets = [torch.arange(length) - (length - 1) / 2 for length in size]
-    places = torch.empty(len(matrices), axes, *size)
+    offsets = [torch.arange(length, device=device) - (length - 1) / 2 for length in size]
+    places = torch.empty(len(matrices), axes, *size, device=device)
     for planes, matrix in zip(places, matrices.tolist(), strict=True):
         for plane, row in zip(planes, matrix, strict=True):
             *outer, last = (
                 (factor * along).reshape([-1 if axis == own else 1 for axis in range(axes)])
                 for own, (factor, along) in enumerate(zip(row, offsets, strict=True))
             )
-            torch.add(sum(outer, torch.zeros(())), last, out=plane)
+            torch.add(sum(outer, torch.zeros((), device=device)), last, out=plane)
     return places
 
 
-def bend(size: Sequence[int], amplitude: float, generator: torch.Generator) -> Tensor:
+def bend(size: Sequence[int], amplitude: float, generator: torch.Generator, *, device: torch.device | None = None) -> Tensor:
     """A smooth random displacement (D, *size) float32 in pixels, nowhere longer than `amplitude` along an axis.
 
     Cubic B-splines over control points drawn evenly from -amplitude to amplitude, eight amplitudes apart (eight pixels at
@@ -42,9 +42,9 @@ def bend(size: Sequence[int], amplitude: float, generator: torch.Generator) -> T
     Source: Rueckert et al. 1999, the free-form deformation, its equation of the tensor product.
     """
     step = 8 * max(amplitude, 1.0)
-    weights = [_spline_weights(length, step) for length in size]
+    weights = [_spline_weights(length, step).to(device) for length in size]
     shape = [len(size), *(one.shape[1] for one in weights)]
-    field = amplitude * (2 * torch.rand(shape, generator=generator) - 1)
+    field = amplitude * (2 * torch.rand(shape, generator=generator) - 1).to(device)
     for axis, one in enumerate(weights, start=1):
         field = (field.movedim(axis, -1) @ one.T).movedim(-1, axis)
     return field.contiguous()
@@ -56,11 +56,15 @@ def read_at(places: Tensor, images: Tensor, maps: Sequence[Tensor]) -> tuple[Ten
     Images are linear between pixels. A map takes the value of the nearest pixel, none made up between two; whole numbers of
     64 bits are kept up to 2**53. Beyond the border both repeat the border's own values, so that they still agree.
     """
-    size = tuple(places.shape[2:])
-    if len(size) == 1 or (len(size) == 3 and images.device.type == "cpu"):
-        return _read_corners(places, images, maps)
+    axes = places.shape[1]
+    by_corners = axes == 1 or (axes == 3 and images.device.type == "cpu")
+    return (_read_corners if by_corners else _read_grid)(places, images, maps)
+
+
+def _read_grid(places: Tensor, images: Tensor, maps: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    """By grid_sample, which knows two and three axes."""
     grid = torch.empty_like(places)
-    for axis, length in enumerate(size):  # -1 to 1 from edge to edge, the last axis first
+    for axis, length in enumerate(places.shape[2:]):  # -1 to 1 from edge to edge, the last axis first
         torch.mul(places[:, axis], 2 / length, out=grid[:, -1 - axis])
     grid = grid.movedim(1, -1)
     read = F.grid_sample(images, grid.to(images.dtype), padding_mode="border", align_corners=False)
@@ -96,7 +100,7 @@ def _read_corners(places: Tensor, images: Tensor, maps: Sequence[Tensor]) -> tup
 
 def _find_corners(places: Tensor, size: tuple[int, ...]) -> tuple[Tensor, list[Tensor]]:
     """Index (N,) int64 of the corner before each place in a flat image, and by axis the share (N,) of the way to the next."""
-    corners = torch.zeros(places.shape[1:], dtype=torch.int32)
+    corners = torch.zeros(places.shape[1:], dtype=torch.int32, device=places.device)
     beyond = []
     for along, length in zip(places, size, strict=True):
         # Just short of the last pixel, so that there is always a next one.
@@ -121,11 +125,11 @@ def _blend(
 
 
 def _find_nearest(corners: Tensor, beyond: list[Tensor], size: tuple[int, ...]) -> Tensor:
-    """Index (N,) of the nearest pixel; uses up `beyond`."""
-    steps = torch.zeros_like(corners)
+    """Index (N,) int32 of the nearest pixel; uses up `beyond`."""
+    nearest = corners.to(torch.int32)
     for axis, share in enumerate(beyond):
-        steps.add_(share.round_().long(), alpha=math.prod(size[axis + 1 :]))
-    return steps.add_(corners)
+        nearest.add_(share.round_().to(torch.int32), alpha=math.prod(size[axis + 1 :]))
+    return nearest
 
 
 def _spline_weights(length: int, step: float) -> Tensor:

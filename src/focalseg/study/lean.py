@@ -63,7 +63,7 @@ def write_lean(folder: Path, run: Path, verdict: Verdict, summary: dict[str, Any
         network=describe_network(config),
         attention=", ".join(f"{gate} at {site}" for site, gate in config.attention.items()) or "none",
         channels=config.network.in_channels,
-        size=f"{' x '.join(map(str, config.preparation.size))} {name_element(config)}s",
+        size=describe_size(config),
         normalisation=describe_normalisation(config),
         output=describe_output(config),
         labels="".join(f"| test Dice of {label} | {dice:.3f} |\n" for label, dice in rows),
@@ -80,6 +80,13 @@ def describe_network(config: RunConfig) -> str:
     name = f"U-Net, widths {'-'.join(map(str, network.widths))}" if network.widths else network.name
     arguments = [f"{name} {value}" for name, value in network.arguments.items() if name != "widths"]
     return ", ".join([name, *arguments])
+
+
+def describe_size(config: RunConfig) -> str:
+    """What an image is resized to, and how much of it the network sees at a time."""
+    preparation = config.preparation
+    windows = f", seen in overlapping windows of {' x '.join(map(str, preparation.window))}" if preparation.patch else ""
+    return f"{' x '.join(map(str, preparation.size))} {name_element(config)}s{windows}"
 
 
 def name_element(config: RunConfig) -> str:

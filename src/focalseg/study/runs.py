@@ -18,6 +18,7 @@ from focalseg.data.case import Case, Dataset
 from focalseg.data.feeding import Feed, open_feed
 from focalseg.data.reading import open_dataset
 from focalseg.data.splits import Split
+from focalseg.data.store import remove_leftovers
 from focalseg.errors import Interrupted, SettingError
 from focalseg.evaluation.metrics import measure_labels
 from focalseg.files import write_text, write_whole
@@ -142,6 +143,7 @@ def load_training_data(plan: RunPlan) -> Iterator[TrainingData]:
         cases = map(dataset.read_case, [numbers[name] for name in names])
         return open_feed(cases, len(names), preparation, most_bytes=plan.cache_mib * 2**20 // 2, folder=plan.folder)
 
+    remove_leftovers(plan.folder)
     with open_side(plan.split.train) as train_side, open_side(plan.split.validation) as validation_side:
         yield TrainingData(train=train_side, validation=validation_side)
 

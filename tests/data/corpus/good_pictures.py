@@ -92,6 +92,8 @@ def colour_files(number: int) -> Iterator[tuple[str, bytes]]:
     yield ".bmp", encode(pixels, "BMP")
     yield ".BMP", encode(Image.fromarray(pixels).quantize(32), "BMP")
     yield ".gif", encode(Image.fromarray(pixels).quantize(200), "GIF")
+    yield ".jpg", encode(pixels, "MPO", save_all=True, append_images=[Image.fromarray(draw_image(number + 500))])
+    yield ".png", join_chunks([chunks[0], (b"tRNS", b"\0\xff\0\xfe\0\xfd"), *chunks[1:]])
 
 
 def halves(kind: bytes, data: bytes) -> list[tuple[bytes, bytes]]:
@@ -105,11 +107,14 @@ def mask_files(number: int) -> Iterator[tuple[str, bytes]]:
     whole = mask.astype(np.uint8)
     two_colours = Image.fromarray(whole)
     two_colours.putpalette([0, 0, 0, 255, 255, 255])
+    other_way_round = Image.fromarray(1 - whole)
+    other_way_round.putpalette([255, 255, 255, 0, 0, 0])
     yield ".png", encode(white)
     yield ".png", encode(whole)
     yield ".png", encode(mask)
     yield ".png", encode(two_colours)
     yield ".png", encode(two_colours, bits=1)
+    yield ".png", encode(other_way_round, bits=1)
     yield ".png", encode(whole.astype(np.uint16) * 65535)
     yield ".png", encode(whole.astype(np.uint16) * 257)
     yield ".png", encode_png(white, depth=8, interlaced=True)
@@ -117,6 +122,7 @@ def mask_files(number: int) -> Iterator[tuple[str, bytes]]:
     yield ".PNG", encode(whole * np.uint8(128))
     yield ".tif", encode(white, "TIFF", compression="tiff_lzw")
     yield ".tiff", encode(mask, "TIFF", compression="group4")
+    yield ".tiff", encode(mask, "TIFF", compression="group4", tiffinfo={262: 0})
     yield ".TIF", encode(whole.astype(np.float32), "TIFF")
     yield ".tif", encode(whole.astype(np.uint16), "TIFF")
     yield ".tif", encode(whole.astype(np.int32), "TIFF")

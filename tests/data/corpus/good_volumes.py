@@ -169,6 +169,19 @@ def axis_of_one(number: int) -> tuple[str, bytes, str, bytes]:
     return both(number, lambda voxels: encode(voxels[..., None] if voxels.dtype == np.float32 else voxels))
 
 
+def numbered_labels(number: int) -> tuple[str, bytes, str, bytes]:
+    """Labels of every type of numbers."""
+    dtype = (np.int8, np.int16, np.uint16, np.int32, np.int64, np.uint64, np.float32, np.float64)[number]
+    name = f"case_{number}.nii.gz"
+    image = nibabel.Nifti1Image(draw_labels(number).astype(dtype), affine(origin=(-20 + 1e-5, -10, 5)), dtype=dtype)
+    return name, pack(encode_image(number)), name, pack(image.to_bytes())
+
+
+def without_a_place(number: int) -> tuple[str, bytes, str, bytes]:
+    """Neither qform nor sform, sizes alone."""
+    return both(number, lambda voxels: patched(qform_code=0, sform_code=0)(encode(voxels)))
+
+
 def shape_of(number: int) -> tuple[int, int, int]:
     """One for each."""
     return 13 + number, 20 - number, 10 + number % 3
@@ -182,7 +195,7 @@ def mixed(number: int) -> tuple[str, bytes, str, bytes]:
     return name, pack(encode(draw_volume(number, shape), place)), name, pack(encode(draw_labels(number, shape), place))
 
 
-def numbered_labels(number: int) -> tuple[str, bytes, str, bytes]:
+def float_labels(number: int) -> tuple[str, bytes, str, bytes]:
     """Labels as floats that are whole."""
     name = f"case_{number}.nii.gz"
     return name, pack(encode_image(number)), name, pack(encode(draw_labels(number).astype(np.float64)))
@@ -227,7 +240,9 @@ def volume_sets() -> list[GoodSet]:
         decathlon("channels last", 6, channels_last, modality={"0": "T1", "1": "T2"}),
         decathlon("a fourth axis of one", 6, axis_of_one, note="fourth_axis"),
         decathlon("shapes and spacings of their own", 6, mixed, truth=lambda number: draw_labels(number, shape_of(number))),
-        decathlon("float labels without a table", 6, numbered_labels, table=False),
+        decathlon("float labels without a table", 6, float_labels, table=False),
+        decathlon("labels of every type", 8, numbered_labels),
+        decathlon("sizes alone", 6, without_a_place),
         GoodSet(
             "empty labels",
             {**usual_labels(), **{f"case_{number}": np.zeros_like(draw_labels(0)) for number in EMPTY}},

@@ -148,6 +148,12 @@ def swapped(folder: Path) -> tuple[Path, Path]:
     )
 
 
+def two_pages(folder: Path) -> tuple[Path, Path]:
+    """A TIFF of two pages, which is a volume, and a mask of one."""
+    path = replace(write_pictures(folder), "images", frames("TIFF")(draw_image(PLANTED)), suffix=".tif")
+    return path, folder / "masks" / f"case_{PLANTED}.png"
+
+
 def same_image_twice(write: Write) -> Make:
     """Two cases of one image."""
 
@@ -232,7 +238,8 @@ IMAGE_FAULTS = [
     fault("a PNG that promises ten thousand million pixels", "too_large", image(huge_header), also="sizes_differ"),
     fault("a TIFF that promises 200,000 x 200,000 pixels", "too_large damaged",
           image(tiff_promise, ".tif"), also="sizes_differ"),
-    fault("a TIFF of 65,535 pages", "several_pages too_large", image(lambda _: encode_pages(65_535), ".tif"), also="sizes_differ unlike"),
+    fault("a TIFF of 65,535 pages", "several_pages too_large",
+          image(lambda _: encode_pages(65_535), ".tif"), also="sizes_differ unlike"),
     fault("a picture of one pixel", "too_small", both_small(1, 1), also="full_mask constant"),
     fault("a picture of 4 x 40 pixels", "too_small", both_small(4, 40)),
     # What a picture can be and a training image not
@@ -246,7 +253,7 @@ IMAGE_FAULTS = [
     fault("an animated PNG", "several_pages", image(frames("PNG"))),
     fault("an animated GIF", "several_pages", image(frames("GIF"), ".gif"), also="unlike"),
     fault("a TIFF of two pages beside a mask of one", "several_pages sizes_differ",
-          image(frames("TIFF"), ".tif")),
+          two_pages),
     fault("a CMYK JPEG", "print_colours", image(saved("JPEG", "CMYK"), ".jpg")),
     fault("a CMYK TIFF", "print_colours", image(saved("TIFF", "CMYK"), ".tif")),
     fault("a transparent corner", "transparent", image(with_alpha(0)), also="alpha_dropped"),

@@ -5,14 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from data.corpus import volumes
 from data.corpus.csv_faults import GROUPED, write_labelled
 from data.corpus.fault import Fault, Make, fault
 from data.corpus.image_faults import DICOM, image
 from data.corpus.manifest_faults import write_manifest
-from data.corpus.pictures import COUNT, PLANTED, draw_image, encode, encode_image, encode_mask, join_chunks, split_chunks, write_pictures
+from data.corpus.pictures import COUNT, PLANTED, encode, encode_image, encode_mask, join_chunks, split_chunks, write_pictures
 
 Plant = Callable[[Path], object]
 
@@ -41,7 +40,7 @@ PLACES: dict[str, tuple[Callable[[Path], Path], str]] = {
 """Sets and a file of each."""
 STAND_INS: dict[str, tuple[Plant, str]] = {
     "a pipe": (os.mkfifo, "not_a_file"),
-    "a device without end": (lambda path: path.symlink_to("/dev/zero"), "not_a_file"),
+    "a device without end": (lambda path: path.symlink_to("/dev/zero"), "not_a_file outside"),
     "a folder": (lambda path: path.mkdir(), "not_a_file"),
     "a link to nothing": (lambda path: path.symlink_to("gone"), "dead_link"),
     "a link to itself": (lambda path: path.symlink_to(path.name), "dead_link"),
@@ -50,13 +49,13 @@ STAND_INS: dict[str, tuple[Plant, str]] = {
 
 
 def stand_in(write: Callable[[Path], Path], place: str, plant: Plant) -> Make:
-    """A set in which something else has the name of a file."""
+    """A set in which something else has the name of a file. The manifest may be named for the file that it names."""
 
-    def make(folder: Path) -> Path:
+    def make(folder: Path) -> tuple[Path, ...]:
         path = write(folder) / place
         path.unlink()
         plant(path)
-        return path
+        return (path, folder / "manifest.csv") if write is write_listed else (path,)
 
     return make
 
@@ -78,9 +77,8 @@ def beside(*names: str, content: Callable[[int], bytes] = encode_image) -> Make:
         write_pictures(folder)
         paths = tuple(folder / name for name in names)
         for path in paths:
-            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(encode_mask(COUNT) if path.parts[len(folder.parts)] == "masks" else content(COUNT))
-        return *paths, *{path.parent for path in paths if path.parent.name not in ("images", "masks")}
+        return paths
 
     return make
 
@@ -90,11 +88,6 @@ def colour_key(pixels: np.ndarray) -> bytes:
     key = pixels[0, 0].astype(">u2").tobytes()
     chunks = split_chunks(encode(pixels))
     return join_chunks([chunks[0], (b"tRNS", key), *chunks[1:]])
-
-
-def two_views(pixels: np.ndarray) -> bytes:
-    """As cameras with two lenses write it: two JPEGs in one file."""
-    return encode(pixels, "MPO", save_all=True, append_images=[Image.fromarray(draw_image(COUNT))])
 
 
 def tiff_of(pixels: np.ndarray, bits: int, sample_format: int) -> bytes:
@@ -109,7 +102,7 @@ def tiff_of(pixels: np.ndarray, bits: int, sample_format: int) -> bytes:
     directory = b"".join(tag.to_bytes(2, "little") + b"\4\0\1\0\0\0" + value.to_bytes(4, "little") for tag, value in entries)
     if channels == 3:  # bits and formats of three samples do not fit into the entry itself
         after = 8 + len(data) + 2 + len(directory) + 4
-        for tag, value, shift in ((258, bits, 0), (339, sample_format, 6)):
+        for tag, shift in ((258, 0), (339, 6)):
             at = directory.index(tag.to_bytes(2, "little") + b"\4\0")
             entry = tag.to_bytes(2, "little") + b"\3\0\3\0\0\0" + (after + shift).to_bytes(4, "little")
             directory = directory[:at] + entry + directory[at + 12 :]
@@ -129,10 +122,9 @@ SPECIAL_FAULTS = [
     fault("JPEG 2000", UNREAD, image(lambda pixels: encode(pixels, "JPEG2000"), ".jp2"), also="no_image"),
     fault("an array of NumPy", UNREAD, image(lambda _: b"\x93NUMPY\1\0" + bytes(200), ".npy"), also="no_image"),
     fault("MetaImage", UNREAD, image(lambda _: b"ObjectType = Image\nNDims = 3\n", ".mha"), also="no_image"),
-    fault("a case by a name without a suffix", f"{UNREAD} wrong_suffix no_mask", beside("images/case_8", "masks/case_8"), also="no_image"),
-    fault("cases in folders of their own", f"not_a_file layout no_mask {UNREAD}", beside("images/more/a.png", "masks/more/a.png")),
+    fault("a case by a name without a suffix", UNREAD,
+          beside("images/case_8", "masks/case_8"), also="no_image"),
     fault("a colour that counts as transparent", "transparent", image(colour_key), also="alpha_dropped"),
-    fault("two views in one JPEG", "several_pages not_supported", image(two_views, ".jpg")),
     fault("a TIFF of 16-bit colour", RARE, image(lambda pixels: tiff_of(pixels.astype(np.uint16) * 257, 16, 1), ".tif")),
     fault("a TIFF of 64-bit floats", RARE, image(lambda pixels: tiff_of(pixels[..., 0].astype(np.float64), 64, 3), ".tif")),
     fault("a TIFF of complex numbers", RARE, image(lambda pixels: tiff_of(pixels[..., 0].astype(np.complex64), 64, 6), ".tif")),

@@ -189,11 +189,16 @@ def test_numbers_whose_zeros_a_spreadsheet_took_are_offered(tmp_path):
 @pytest.mark.parametrize(
     ("table", "content", "message"),
     [
-        ("sequences.csv", "frame,sequence\na,1\nb,\n", "has an empty cell in line 3; expected a frame and its sequence. Complete the line."),
+        ("sequences.csv", "frame,sequence\na,1\nb,\n",
+         "has an empty cell in line 3; expected a frame and its sequence. Complete the line."),
         ("cases.csv", "id,group\na,1\n,2\n", "has an empty cell in line 3; expected the name of a case. Complete the line."),
-        ("cases.csv", "id,group\na,1\na,2\n", "has a in line 2 and another in line 3; expected one line a case. Take one out."),
-        ("cases.csv", "x,group\na,1\n", "has no column for the cases; expected a column id, case, image, name or frame. Add it or remove the file."),
-        ("Sequences.CSV", "id,group\na,1\n", "has no column frame and no column sequence (it has id, group); expected the columns frame, sequence. Add it or rename one."),
+        ("cases.csv", "id,group\na,1\na,2\n",
+         "has a in line 2 and another in line 3; expected one line a case. Take one out."),
+        ("cases.csv", "x,group\na,1\n",
+         "has no column for the cases; expected a column id, case, image, name or frame. Add it or remove the file."),
+        ("Sequences.CSV", "id,group\na,1\n",
+         "has no column frame and no column sequence (it has id, group); "
+         "expected the columns frame, sequence. Add it or rename one."),
     ],
 )  # fmt: skip
 def test_a_table_of_cases_at_fault_is_told(folder, table, content, message):

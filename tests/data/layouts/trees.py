@@ -36,7 +36,8 @@ def said(listing: Listing, folder: Path) -> list[str]:
 
 HOSTILE = (
     "", "0", "-1", "1.5", "1e999", "NaN", "null", "true", "[]", "{}", '""', '"', ",", ":", "\n", "\0", "[[", "}", "..", "/",
-    "\\", "../../x.png", "/etc/passwd", "x" * 300, "\u202e", "caf\u00e9", "9" * 30, '{"a": 1}', "[1, 2]", "train", "test", "#GGGGGG",
+    "\\", "../../x.png", "/etc/passwd", "x" * 300, "\u202e", "caf\u00e9", "9" * 30,
+    '{"a": 1}', "[1, 2]", "train", "test", "#GGGGGG",
 )  # fmt: skip
 """What stands where something else should."""
 

@@ -60,6 +60,7 @@ class _Reader:
     findings: list[Finding]
     _home: Path = field(init=False)
     _folders: dict[Path, Path] = field(default_factory=dict)
+    _resolved: dict[str, Path] = field(default_factory=dict)
     _columns: Mapping[str, str | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -101,16 +102,16 @@ class _Reader:
 
     def _name_cases(self, rows: Sequence[Row]) -> dict[int, str]:
         """Names by line: of the column name, else the image's stem, or its whole path where stems recur."""
-        stems = [cut_suffix(PurePosixPath(row.cells["image"]).name)[0] for row in rows]
-        if len(set(map(str.lower, stems))) < len(stems):
-            stems = [cut_suffix("_".join(PurePosixPath(row.cells["image"]).parts))[0] for row in rows]
+        images = {row.line: PurePosixPath(row.cells["image"]) for row in rows}
+        different = set(images.values())
+        whole = len({cut_suffix(image.name)[0].lower() for image in different}) < len(different)
+        stems = [cut_suffix("_".join(image.parts) if whole else image.name)[0] for image in images.values()]
         names: dict[int, str] = {}
         lines: dict[str, list[int]] = defaultdict(list)
         for row, stem in zip(rows, stems, strict=True):
             name = self._cell(row, "name") or stem
             names[row.line] = name
             lines[name.lower()].append(row.line)
-        images = {row.line: PurePosixPath(row.cells["image"]) for row in rows}
         for same in lines.values():
             if len(same) > 1 and (self._columns["name"] or len({images[line] for line in same}) > 1):
                 found = f"has the name {_shorten(names[same[0]])} in the lines {_list_lines(same)}"
@@ -206,10 +207,14 @@ class _Reader:
         return None if os.access(file, os.R_OK) else KINDS["no_permission"].at(file, "may not be read")
 
     def _resolve(self, text: str) -> Path:
-        """Where a path really leads. Folders are looked up once."""
-        file = self.path.parent / text
+        """Where a path really leads. Each is looked up once, and so is its folder."""
+        if text not in self._resolved:
+            self._resolved[text] = self._look_up(self.path.parent / text)
+        return self._resolved[text]
+
+    def _look_up(self, file: Path) -> Path:
         try:
-            if file.is_symlink() or file.name in ("", ".", ".."):
+            if file.is_symlink() or file.name in ("", ".."):
                 return file.resolve()
             if file.parent not in self._folders:
                 self._folders[file.parent] = file.parent.resolve()

@@ -1,0 +1,97 @@
+"""No folder is taken for another set's, and no table, however altered, makes a layout raise."""
+
+import json
+
+import numpy as np
+import pytest
+
+from data.layouts.trees import garble, plant
+from data.mutation import mutate
+from focalseg.data.reading import LAYOUTS
+
+TREES = {
+    "manifest": "manifest.csv\na.png",
+    "nnunet": "dataset.json\nimagesTr/case_1_0000.nii.gz\nlabelsTr/case_1.nii.gz",
+    "decathlon": "dataset.json\nimagesTr/case_1.nii.gz\nlabelsTr/case_1.nii.gz",
+    "drive": "training/images/21_training.tif\ntraining/1st_manual/21_manual1.gif\ntraining/mask/21_training_mask.gif",
+    "cvc_clinicdb": "Original/1.tif\nGround Truth/1.tif",
+    "kvasir_seg": "images/a.jpg\nmasks/a.jpg\nkavsir_bboxes.json",
+    "udiat": "original/000001.png\nGT/000001.png",
+    "busi": "benign/benign (1).png\nbenign/benign (1)_mask.png",
+    "chase_db1": "Image_01L.jpg\nImage_01L_1stHO.png",
+    "plain": "images/a.png\nmasks/a.png",
+}
+BROADER = {("nnunet", "decathlon"), ("kvasir_seg", "plain")}
+"""Layouts that also look like a broader one, which is tried later."""
+
+
+def test_every_layout_is_told_from_every_other(tmp_path):
+    assert set(TREES) == set(LAYOUTS)
+    for name, tree in TREES.items():
+        folder = plant(tmp_path / name, tree)
+        seen = [other for other, layout in LAYOUTS.items() if layout.recognise(folder)]
+        assert seen[0] == name
+        assert {(name, other) for other in seen[1:]} <= BROADER
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_recognition_and_listing_never_raise_where_there_is_nothing(tmp_path, name):
+    for place in (tmp_path, tmp_path / "absent", plant(tmp_path, "a.txt") / "a.txt", tmp_path / ("x" * 300), tmp_path / "\0"):
+        assert not LAYOUTS[name].recognise(place)
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_folders_without_images_are_told(tmp_path, name):
+    folder = plant(tmp_path, TREES[name])
+    for path in tmp_path.rglob("*"):
+        if path.suffix in (".png", ".jpg", ".tif", ".gif", ".gz"):
+            path.rename(path.with_name("notes.txt"))
+    layout = LAYOUTS[name]
+    if layout.recognise(folder):
+        listing = layout.read(folder)
+        assert (listing.cases, {finding.level for finding in listing.findings}) == ((), {"error"})
+
+
+DECATHLON = {
+    "modality": {"0": "MRI"},
+    "labels": {"0": "background", "1": "left", "2": "right"},
+    "numTraining": 1,
+    "training": [{"image": "./imagesTr/case_1.nii.gz", "label": "./labelsTr/case_1.nii.gz"}],
+}
+RAW = {
+    "channel_names": {"0": "T1"},
+    "labels": {"background": 0, "left": 1, "right": 2},
+    "numTraining": 1,
+    "file_ending": ".nii.gz",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "content"),
+    [
+        ("decathlon", "dataset.json", json.dumps(DECATHLON)),
+        ("nnunet", "dataset.json", json.dumps(RAW)),
+        ("plain", "labels.csv", "label,value\nlesion,255\norgan,128\n"),
+        ("plain", "labels.csv", "label,colour\nlesion,#FF0000\n"),
+        ("plain", "cases.csv", "id,subject,age\na,1,50\nb,1,51\n"),
+        ("plain", "sequences.csv", "frame,sequence\na,1\nb,1\n"),
+        (
+            "manifest",
+            "manifest.csv",
+            "image,mask,group,split,fov,name\na.png,b.png,p,train,,one\nc.png,d.png,q,test,b.png,two\n",
+        ),
+    ],
+)
+def test_altered_tables_give_findings_and_nothing_else(tmp_path, name, table, content):
+    plant(tmp_path, TREES[name])
+    plant(tmp_path, "images/b.png\nmasks/b.png" if name == "plain" else "b.png\nc.png\nd.png")
+    random = np.random.default_rng(5)
+    layout, outcomes = LAYOUTS[name], set()
+    for _ in range(300):
+        (tmp_path / table).write_bytes((mutate if random.random() < 0.3 else garble)(content.encode(), random))
+        listing = layout.read(tmp_path)
+        outcomes.add(bool(listing.findings))
+        assert all(str(finding).isprintable() for finding in listing.findings), listing.findings
+        assert len({case.name for case in listing.cases}) == len(listing.cases)
+        assert all(path.resolve().is_relative_to(tmp_path) for case in listing.cases for path in (*case.images, *case.masks))
+    assert outcomes == {True, False}
