@@ -6,8 +6,9 @@ augmentation: images of 3 x 256 x 256 in batches of 16, and patches of 64 x 64 x
 memory to augmented batches. The same operations in every row: `affine` (flips, quarter turns, rotation and scale of every
 case, contrast, brightness), `everything` (elastic displacement, power law, noise and blur of every case besides), `standard`
 (the preset: a fifth of the cases for each). MONAI once in this process and once through a DataLoader of two workers, which
-stay alive; without its record of metadata, which is faster by an eighth. Timed by the epoch, for a loader's workers run ahead between batches; rows in a fresh order round after round, a
-ratio within its round, medians with quartiles. CPU time is of this process and of its workers.
+stay alive; without its record of metadata, which makes it faster by an eighth. Timed by the epoch, for a loader's workers run
+ahead between batches; rows in a fresh order round after round, a ratio within its round, medians with quartiles. CPU time is
+of this process and of its workers.
 feeding: gather, normalise and augment a batch, against one training step of the U-Net of two presets.
 store: batches and patches from memory and from the memory-mapped file, which the system has in its own cache.
 

@@ -237,10 +237,19 @@ def test_a_disk_that_fails_is_a_finding(tmp_path, monkeypatch):
     ]
 
 
+@pytest.mark.parametrize(("target", "found"), [("images", "in a circle"), ("gone", "to gone, which is not there")])
+def test_a_folder_that_is_a_dead_link_is_told_as_one(tmp_path, target, found):
+    plant(tmp_path, "masks/a.png")
+    (tmp_path / "images").symlink_to(target)
+    [images] = find_folders(tmp_path, "images")
+    result = pair_folders(tmp_path, images, tmp_path / "masks")
+    assert say(result.findings, tmp_path) == [f"images: is a link {found}; expected a link to a file. Mend or remove the link."]
+
+
 def test_folders_are_found_whatever_their_case_and_never_raise(tmp_path):
     plant(tmp_path, ["Images/a.png", "MASKS/a.png", "labels.png"])
     (tmp_path / "gt").symlink_to("gt")
-    assert [path.name for path in find_folders(tmp_path, "masks", "images", "gt", "labels.png")] == ["MASKS", "Images"]
+    assert [path.name for path in find_folders(tmp_path, "masks", "images", "gt", "labels.png")] == ["MASKS", "Images", "gt"]
     assert find_folders(tmp_path / "absent", "images") == []
 
 

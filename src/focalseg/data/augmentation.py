@@ -15,12 +15,10 @@ from torch import Tensor
 
 from focalseg.catalogue import Catalogue
 from focalseg.configuration import CheckedConfig, setting
-from focalseg.data.batches import AUGMENTATION_STREAM, BRIGHTNESS, CONTRAST, step_generator
+from focalseg.data.batches import AUGMENTATION_STREAM, OPERATION_STREAM, step_generator
 from focalseg.data.warping import bend, map_linearly, read_at
 from focalseg.errors import SettingError, ShapeError
 
-OPERATION_STREAM = 3
-"""Of `step_generator`: what the operations that are off by default draw. It leaves the draws of the others as they are."""
 SHARED = ("rotation", "scale", "elastic", "blur", "power_law", "noise")
 """Operations that touch a share of the cases, in the order of their draws; a new one goes to the end."""
 
@@ -45,8 +43,8 @@ class AugmentationConfig(CheckedConfig):
     volume_rotation_degrees: float = setting(0.0, at_least=0, at_most=180)
     scale: float = setting(0.0, at_least=0)
     elastic_pixels: float = setting(0.0, at_least=0)
-    brightness: float = setting(BRIGHTNESS, at_least=0)
-    contrast: float = setting(CONTRAST, at_least=0, below=1)
+    brightness: float = setting(0.2, at_least=0)
+    contrast: float = setting(0.2, at_least=0, below=1)
     power_law: float = setting(0.0, at_least=0)
     noise: float = setting(0.0, at_least=0)
     blur_pixels: float = setting(0.0, at_least=0)
@@ -145,6 +143,7 @@ def _draw(count: int, axes: int, config: AugmentationConfig, *, square: bool, se
     a_case = (count, *(1,) * (axes + 1))
     contrast = 1 + config.contrast * (2 * torch.rand(a_case, generator=generator) - 1)
     brightness = config.brightness * (2 * torch.rand(a_case, generator=generator) - 1)
+    # A stream of their own: switching an operation on leaves what the others draw as it was.
     generator = step_generator(seed, step, OPERATION_STREAM)
     touched, amounts, fields = {}, {}, {}
     for operation in SHARED:

@@ -114,23 +114,25 @@ def read_mask(path: Path, coding: MaskCoding) -> tuple[np.ndarray, tuple[Finding
 
 def _compare(files: CaseFiles, images: list[Decoded], masks: list[np.ndarray], seen: np.ndarray | None) -> list[Finding]:
     """What keeps the decoded files of a case from being laid over one another."""
-    first = images[0]
-    if max(first.image.shape[1:]) == 0 or sorted(first.image.shape[1:])[-2:][0] < LEAST_SIDE:
-        return [KINDS["too_small"].at(files.images[0], f"is {_show(first.image.shape[1:])} pixels")]
+    first, size = images[0], images[0].image.shape[1:]
+    if sorted(size)[-2:][0] < LEAST_SIDE:
+        return [KINDS["too_small"].at(files.images[0], f"is {_show(size)} pixels")]
     faults = []
     for path, decoded in zip(files.images[1:], images[1:], strict=True):
-        if decoded.image.shape[1:] != first.image.shape[1:] or decoded.image.dtype != first.image.dtype:
+        if first.header is not None and decoded.header is not None:
+            faults += volumes.compare_headers(first.header, decoded.header, files.images[0], path)
+        elif decoded.image.shape[1:] != size or decoded.image.dtype != first.image.dtype:
             found = f"is {_describe(decoded.image)} but {files.images[0].name} is {_describe(first.image)}"
-            mend = "Export the channels of a case alike."
-            faults.append(KINDS["sizes_differ"].at(path, found, expected="channels of one size and type", mend=mend))
+            expected, mend = "channels of one size and type", "Export the channels of a case alike."
+            faults.append(KINDS["sizes_differ"].at(path, found, expected=expected, mend=mend))
     beside = [*zip(files.masks, masks, strict=True)]
     if files.field_of_view is not None and seen is not None:
         beside.append((files.field_of_view, seen))
     for path, mask in beside:
         if first.header is not None and is_volume(path):
             faults += volumes.compare_headers(first.header, volumes.read_header(path), files.images[0], path)
-        elif mask.shape != first.image.shape[1:]:
-            faults.append(sizes_differ(path, mask.shape, first.image.shape[1:]))
+        elif mask.shape != size:
+            faults.append(sizes_differ(path, mask.shape, size))
     return faults
 
 

@@ -159,7 +159,7 @@ def natural_key(text: str) -> tuple[tuple[tuple[int, int | str], ...], str]:
 
 
 def find_folders(root: Path, *names: str) -> list[Path]:
-    """Sub-folders of these names, whatever their case, in the order of the names. Never raises."""
+    """Sub-folders of these names, whatever their case, in the order of the names; links to nothing too. Never raises."""
     try:
         with os.scandir(root) as scanned:
             entries = sorted(scanned, key=lambda entry: entry.name)
@@ -186,9 +186,9 @@ def find_file(root: Path, name: str) -> Path | None:
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
-        return entry.is_dir()
+        return entry.is_dir() or (entry.is_symlink() and not entry.is_file())
     except OSError:
-        return False
+        return entry.is_symlink()
 
 
 def _stems(name: str) -> set[str]:
@@ -198,6 +198,8 @@ def _stems(name: str) -> set[str]:
 
 
 def _unlisted(folder: Path, error: OSError) -> FolderFiles:
+    if folder.is_symlink() and error.errno in (errno.ELOOP, errno.ENOENT):
+        return FolderFiles(folder=folder, findings=(_broken_link(folder, error),), listed=False)
     finding = KINDS["no_permission"].at(
         folder,
         "may not be listed" if isinstance(error, PermissionError) else f"cannot be listed ({error.strerror})",

@@ -10,11 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from focalseg.data.batches import step_generator
+from focalseg.data.batches import PATCH_STREAM, step_generator
 from focalseg.errors import SettingError, ShapeError
 
-PATCH_STREAM = 4
-"""Of `step_generator`: where a step's patches lie."""
 MOST_PLACES = 10_000
 """Of each label and case, that are kept to centre patches on."""
 FOREGROUND_SHARE = 1 / 3

@@ -98,6 +98,11 @@ def of_type(dtype: type) -> Files:
     )
 
 
+def of_any_type(number: int) -> tuple[str, bytes, str, bytes]:
+    """Voxels of another type from case to case, as of several sites."""
+    return of_type((np.int16, np.float32, np.uint16)[number % 3])(number)
+
+
 def with_slope(number: int) -> tuple[str, bytes, str, bytes]:
     """Whole numbers with a slope and an intercept, as scanners write them."""
     content = patched(scl_slope=0.25, scl_inter=-1024.0)(encode((draw_volume(number) * 4).astype(np.int16)))
@@ -222,6 +227,15 @@ def empty_labels(folder: Path) -> dict[Path, set[str]]:
     return notes
 
 
+def two_scanners(folder: Path) -> dict[Path, set[str]]:
+    """Channels of different types of numbers, as of CT and PET."""
+    write_raw(folder)
+    for number in range(COUNT):
+        path = folder / "imagesTr" / f"case_{number}_0000.nii.gz"
+        path.write_bytes(pack(encode(draw_volume(number).astype(np.int16))))
+    return {}
+
+
 def two_channels(folder: Path) -> dict[Path, set[str]]:
     """A file a channel."""
     write_raw(folder)
@@ -249,4 +263,6 @@ def volume_sets() -> list[GoodSet]:
             empty_labels,
         ),
         GoodSet("nnU-Net raw of two channels", usual_labels(), two_channels),
+        GoodSet("nnU-Net raw of two scanners", usual_labels(), two_scanners),
+        decathlon("a type of voxels for each case", 6, of_any_type),
     ]

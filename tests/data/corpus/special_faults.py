@@ -11,7 +11,18 @@ from data.corpus.csv_faults import GROUPED, write_labelled
 from data.corpus.fault import Fault, Make, fault
 from data.corpus.image_faults import DICOM, image
 from data.corpus.manifest_faults import write_manifest
-from data.corpus.pictures import COUNT, PLANTED, encode, encode_image, encode_mask, join_chunks, split_chunks, write_pictures
+from data.corpus.pictures import (
+    COUNT,
+    PLANTED,
+    black_and_white,
+    encode,
+    encode_image,
+    encode_mask,
+    join_chunks,
+    replace,
+    split_chunks,
+    write_pictures,
+)
 
 Plant = Callable[[Path], object]
 
@@ -83,6 +94,37 @@ def beside(*names: str, content: Callable[[int], bytes] = encode_image) -> Make:
     return make
 
 
+def observed(part: str, write: Callable[[np.ndarray], bytes]) -> Make:
+    """A plain folder with second observers or fields of view, of which the planted one is as `write` gives it."""
+
+    def make(folder: Path) -> Path:
+        write_pictures(folder)
+        (folder / part).mkdir()
+        for number in range(COUNT):
+            (folder / part / f"case_{number}.png").write_bytes(encode_mask(number))
+        return replace(folder, part, write(black_and_white(PLANTED)))
+
+    return make
+
+
+def cut_in_half(mask: np.ndarray) -> bytes:
+    """Half the bytes of a PNG."""
+    content = encode(mask)
+    return content[: len(content) // 2]
+
+
+def smaller(mask: np.ndarray) -> bytes:
+    """A row and a column less."""
+    return encode(mask[1:, 1:].copy())
+
+
+def blended(mask: np.ndarray) -> bytes:
+    """With a value between."""
+    mask = mask.copy()
+    mask[0, 0] = 100
+    return encode(mask)
+
+
 def colour_key(pixels: np.ndarray) -> bytes:
     """A PNG that says which of its colours is transparent."""
     key = pixels[0, 0].astype(">u2").tobytes()
@@ -118,6 +160,15 @@ RARE = "not_supported not_real damaged unlike"
 
 SPECIAL_FAULTS = [
     *stand_ins(),
+    *(
+        fault(f"{what} in {part}", kind, observed(part, write))
+        for part, stray in (("masks_2nd_observer", "in_between"), ("fov", "thresholded"))
+        for what, kind, write in (
+            ("a damaged file", "damaged", cut_in_half),
+            ("another size", "sizes_differ", smaller),
+            ("a value between", stray, blended),
+        )
+    ),
     fault("DICOM", UNREAD, image(lambda _: DICOM, ".dcm"), also="no_image"),
     fault("JPEG 2000", UNREAD, image(lambda pixels: encode(pixels, "JPEG2000"), ".jp2"), also="no_image"),
     fault("an array of NumPy", UNREAD, image(lambda _: b"\x93NUMPY\1\0" + bytes(200), ".npy"), also="no_image"),

@@ -40,7 +40,7 @@ def test_a_frame_that_the_release_does_not_have_is_told(tmp_path):
         "Original/613.png: is not named by a frame number from 1 to 612, which tells its sequence; "
         "expected a name such as 17.tif. Rename it as in the release."
     )
-    assert kinds(listing) == ["bad_table"] * 5
+    assert kinds(listing) == ["not_released"] * 5
 
 
 def test_one_frame_under_two_names_is_told(tmp_path):

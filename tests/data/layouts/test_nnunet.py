@@ -91,6 +91,7 @@ def test_a_table_at_fault_is_told(tmp_path, changes, kind, found):
     listing = LAYOUT.read(write(tmp_path, **changes))
     assert [(finding.kind, finding.found) for finding in listing.findings] == [(kind, found)]
     assert names(listing) == ["case_1", "case_2"]
+    assert (listing.coding.labels is None) == ("labels" in changes)
 
 
 def test_the_table_has_to_be_there(tmp_path):

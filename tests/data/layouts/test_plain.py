@@ -113,6 +113,12 @@ def test_labels_of_the_background_alone_are_told(folder):
     assert "names 0 labels besides the background" in said(LAYOUT.read(folder), folder)[0]
 
 
+def test_masks_are_not_blamed_for_a_table_of_labels_at_fault(folder):
+    plant(folder, ["labels.csv"], b"label,value\nlesion,one\n")
+    listing = LAYOUT.read(folder)
+    assert (listing.cases, kinds(listing)) == ((), ["bad_table"])
+
+
 # Tables of cases
 
 
@@ -248,7 +254,7 @@ def test_every_fault_of_a_folder_is_told_at_once(folder):
     plant(folder, "images/d.png\nmasks/e.png\nimages/f.webp\nmasks/f.png\nmasks/a_mask.png")
     plant(folder, ["labels.csv"], b"label\nx\n")
     listing = LAYOUT.read(folder)
-    assert names(listing) == ["b", "c"]
+    assert listing.cases == ()
     assert kinds(listing) == ["not_supported", "two_files", "no_mask", "no_image", "bad_table"]
 
 

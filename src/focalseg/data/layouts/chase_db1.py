@@ -49,7 +49,7 @@ def read(folder: Path) -> Listing:
             cases.append(CaseFiles(name=name, images=(image,), masks=(mask,), group=group, second_observer=second_mask))
         else:
             found, mend = "is not named by child and eye", "Rename it as in the release."
-            findings.append(KINDS["bad_table"].at(image, found, expected="a name such as Image_01L.jpg", mend=mend))
+            findings.append(KINDS["not_released"].at(image, found, expected="a name such as Image_01L.jpg", mend=mend))
     return Listing(cases=tuple(cases), findings=tuple(findings))
 
 

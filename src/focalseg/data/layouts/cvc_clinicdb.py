@@ -44,7 +44,7 @@ def read(folder: Path) -> Listing:
         else:
             found = f"is not named by a frame number from 1 to {LAST_FRAMES[-1]}, which tells its sequence"
             mend = "Rename it as in the release."
-            findings.append(KINDS["bad_table"].at(image, found, expected="a name such as 17.tif", mend=mend))
+            findings.append(KINDS["not_released"].at(image, found, expected="a name such as 17.tif", mend=mend))
     for frame, cases in by_frame.items():
         if len(cases) > 1:
             first, second, *rest = (case.images[0] for case in cases)

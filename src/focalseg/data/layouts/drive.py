@@ -6,7 +6,7 @@ may lack the observers.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from focalseg.data.case import CaseFiles, Part
@@ -91,13 +91,10 @@ def _incomplete(place: Path, half: Half, images: Sequence[Path]) -> Finding:
     """The finding for a half without images or without the first observer: legal for the test half of the public release."""
     if not images:
         return KINDS["empty_folder"].at(place, f"has no folder {IMAGES}/", expected=f"{IMAGES}/ and {FIRST_OBSERVER}/")
-    finding = KINDS["no_mask"].at(
-        images[0],
-        f"has no masks, since {place.name}/ has no folder {FIRST_OBSERVER}/",
-        expected=f"{FIRST_OBSERVER}/, as in the full release",
-        mend="Nothing need be done: the other images are used.",
-    )
-    return replace(finding, level="note" if half.part == "test" else "error")
+    found = f"has no masks, since {place.name}/ has no folder {FIRST_OBSERVER}/"
+    if half.part == "test":
+        return KINDS["unlabelled"].at(images[0], found, expected=f"{FIRST_OBSERVER}/, as in the full release")
+    return KINDS["no_mask"].at(images[0], found, expected=f"{FIRST_OBSERVER}/, as in the release", mend="Add the folder.")
 
 
 LAYOUT = Layout(

@@ -17,6 +17,7 @@ from focalseg.data.kinds import KINDS, list_names
 from focalseg.data.layouts.plain import choose_coding
 from focalseg.data.listed_files import cut_suffix, find_file, find_file_fault, find_name_fault
 from focalseg.data.listing import Layout, Listing
+from focalseg.data.masks import MaskCoding
 from focalseg.data.tables import Row, attempt, find_column, read_csv
 from focalseg.findings import Finding, show_path
 
@@ -40,7 +41,8 @@ def read(data: Path) -> Listing:
     findings: list[Finding] = []
     rows = attempt(findings, read_csv, path, ("image", "mask"))
     cases = _Reader(path=path, findings=findings).read(rows) if rows else []
-    return Listing(cases=tuple(cases), coding=choose_coding(path.parent, cases, findings), findings=tuple(findings))
+    coding = choose_coding(path.parent, cases, findings)
+    return Listing(cases=tuple(cases) if coding else (), coding=coding or MaskCoding(), findings=tuple(findings))
 
 
 def _find_table(data: Path) -> Path | None:

@@ -30,10 +30,13 @@ from focalseg.data.pairing import Nearest
 from focalseg.data.tables import attempt, read_json
 from focalseg.errors import DataError
 from focalseg.findings import Finding, show_path
+from focalseg.labels import MOST_LABELS
 
 IMAGES, LABELS = "imagesTr", "labelsTr"
 CHANNEL_NAME = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})", re.ASCII)
 FIRST_VERSION_ENDING = ".nii.gz"
+UNKNOWN = MaskCoding(labels=None, values={number: number for number in range(MOST_LABELS + 1)})
+"""Where the table is at fault, so that no mask is blamed for it."""
 COLOURS = 3
 """Channels of a colour picture, which may be in one file."""
 
@@ -56,7 +59,7 @@ def read(folder: Path) -> Listing:
         return Listing(cases=(), findings=(*findings, *blank))
     path = find_file(folder, TABLE) or folder / TABLE
     content = attempt(findings, read_json, path)
-    coding, channels, ending = _read_table(content, path, findings) if content is not None else (MaskCoding(), None, None)
+    coding, channels, ending = _read_table(content, path, findings) if content is not None else (UNKNOWN, None, None)
     by_case = _sort_channels(images, ending, findings)
     masks = {stem: file for stem, file in labels.files.items() if _has_ending(file, ending, findings)}
     cases = _match(by_case, masks, images, labels, channels, findings)
@@ -72,7 +75,7 @@ def _read_table(
 ) -> tuple[MaskCoding, tuple[str, ...] | None, str | None]:
     """Labels, channels and ending; None for what the table does not say as it should."""
     key = "modality" if "modality" in content and "channel_names" not in content else "channel_names"
-    coding = attempt(findings, read_labels, content, path) or MaskCoding()
+    coding = attempt(findings, read_labels, content, path) or UNKNOWN
     channels = attempt(findings, read_channels, content, path, key)
     ending = attempt(findings, _read_ending, content, path, FIRST_VERSION_ENDING if key == "modality" else "")
     return coding, channels, ending

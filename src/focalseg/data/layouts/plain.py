@@ -45,7 +45,8 @@ def read(folder: Path) -> Listing:
     if tables and (table := attempt(findings, read_case_table, tables[0])):
         cases, missing = group_cases(cases, table)
         findings += missing
-    return Listing(cases=tuple(cases), coding=choose_coding(folder, cases, findings), findings=tuple(findings))
+    coding = choose_coding(folder, cases, findings)
+    return Listing(cases=tuple(cases) if coding else (), coding=coding or MaskCoding(), findings=tuple(findings))
 
 
 def add_observers(cases: list[CaseFiles], folder: Path, findings: list[Finding]) -> list[CaseFiles]:
@@ -63,10 +64,13 @@ def add_observers(cases: list[CaseFiles], folder: Path, findings: list[Finding])
     return [replace(case, second_observer=seconds.get(case.name), field_of_view=fields.get(case.name)) for case in cases]
 
 
-def choose_coding(folder: Path, cases: Iterable[CaseFiles], findings: list[Finding]) -> MaskCoding:
-    """What labels.csv says; without it one label, or for volumes whatever the masks hold."""
+def choose_coding(folder: Path, cases: Iterable[CaseFiles], findings: list[Finding]) -> MaskCoding | None:
+    """What labels.csv says; without it one label, or for volumes whatever the masks hold.
+
+    None for a table at fault: no mask can be read then, and none of them is to blame.
+    """
     if table := find_file(folder, LABEL_TABLE):
-        return attempt(findings, read_label_table, table) or MaskCoding()
+        return attempt(findings, read_label_table, table)
     masks = [mask for case in cases for mask in case.masks]
     all_volumes = bool(masks) and all(cut_suffix(mask.name, VOLUMES)[1] for mask in masks)
     return MaskCoding(labels=None) if all_volumes else MaskCoding()
