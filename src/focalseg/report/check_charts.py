@@ -29,7 +29,8 @@ def draw_charts(cases: Sequence[CaseSummary]) -> list[tuple[str, str]]:
     if np.isfinite(means).all() and len(set(means)) > 1:
         charts.append(("Brightness", draw_spread(means, "mean intensity of a case")))
     if len({case.size[-2:] for case in cases}) > 1:
-        charts.append(("Sizes", draw_sizes([(case.size[-2], case.size[-1]) for case in cases])))
+        unit = "voxels" if len(cases[0].size) == 3 else "pixels"
+        charts.append(("Sizes", draw_sizes([(case.size[-2], case.size[-1]) for case in cases], unit)))
     groups = Counter(Counter(case.group for case in cases).values())
     if len(groups) > 1:
         charts.append(("Groups", draw_groups(groups)))
@@ -45,12 +46,12 @@ def draw_spread(values: Sequence[float], across: str) -> str:
         return finish(figure, f"how many cases have which {across}")
 
 
-def draw_sizes(sizes: Sequence[tuple[int, int]]) -> str:
-    """Height against width, a dot a size, its area the number of cases."""
+def draw_sizes(sizes: Sequence[tuple[int, int]], unit: str) -> str:
+    """Height against width, both in that unit, a dot a size, its area the number of cases."""
     counts = Counter(sizes)
     most = max(counts.values())
     with mpl.rc_context(STYLE):
-        figure, axes = start("width in pixels", "height in pixels", right=0.96)
+        figure, axes = start(f"width in {unit}", f"height in {unit}", right=0.96)
         axes.scatter(
             [width for _, width in counts],
             [height for height, _ in counts],
