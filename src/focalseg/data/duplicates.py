@@ -155,6 +155,7 @@ class _Search:
         """Correlation and orientation in words, by pair of numbers."""
         found: Found = {}
         candidates: dict[tuple[int, int], tuple[int, int, int]] = {}
+        listed = []
         for start in range(0, len(self.pictures), BLOCK):
             rows = np.arange(start, min(start + BLOCK, len(self.pictures)))
             best = np.full((len(rows), len(self.pictures)), -1, np.float32)
@@ -168,8 +169,11 @@ class _Search:
                 turn[better] = number
                 self._compare(rows, coarse, number, near, near_turn)
             found |= self._list_pairs(rows, near, near_turn)
+            listed.append(np.packbits(near > 0, axis=1))
             candidates |= self._nearest(rows, best, turn)
-        waiting = [candidate for pair, candidate in candidates.items() if pair not in found]
+        # Also those that were found as they lie and not listed, being too many.
+        done = np.concatenate(listed)
+        waiting = [each for (one, other), each in candidates.items() if not done[one, other >> 3] & 128 >> (other & 7)]
         return found | self._fit(waiting)
 
     def _compare(self, rows: np.ndarray, coarse: Floats, number: int, near: Floats, near_turn: np.ndarray) -> None:

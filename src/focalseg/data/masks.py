@@ -41,5 +41,5 @@ def code_labels(path: Path, values: np.ndarray, coding: MaskCoding) -> np.ndarra
         raise DataError(KINDS["not_declared"].at(path, f"holds {shown}", expected=said, mend=mend))
     lookup = np.zeros(max(found, default=0) + 1, np.uint8)
     lookup[found] = [known[value] for value in found]
-    labels: np.ndarray = lookup[values.astype(np.int64)]
+    labels: np.ndarray = lookup[values if values.dtype.kind in "iu" else values.astype(np.int64)]
     return labels

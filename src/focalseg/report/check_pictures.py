@@ -13,7 +13,7 @@ from focalseg.errors import DataError
 from focalseg.report.check_record import Duplicate, list_duplicates
 from focalseg.report.check_wording import describe_pair
 from focalseg.report.contents import Array
-from focalseg.report.overlays import _trace_labels, encode_image
+from focalseg.report.overlays import trace_labels, encode_image
 
 LONGEST_SIDE = 208
 """Pixels of a small picture in the page."""
@@ -113,7 +113,7 @@ def draw_case(case: Case, caption: str, labels: int) -> CasePicture:
         width=size[0],
         height=size[1],
         data=encode_image(image, size),
-        outlines=_trace_labels(mask, labels, size),
+        outlines=trace_labels(mask, labels, size),
         slices=slices,
     )
 

@@ -51,7 +51,7 @@ def _draw_example(example: Example, labels: int) -> Picture:
         Panel(
             arm=arm,
             dice=example.dice[arm],
-            outlines=_trace_labels(prediction, labels, size),
+            outlines=trace_labels(prediction, labels, size),
             empty=not prediction.any(),
         )
         for arm, prediction in example.predictions.items()
@@ -62,7 +62,7 @@ def _draw_example(example: Example, labels: int) -> Picture:
         width=size[0],
         height=size[1],
         data=encode_image(example.image, size),
-        truth="".join(_trace_labels(example.mask, labels, size)),
+        truth="".join(trace_labels(example.mask, labels, size)),
         truth_empty=not example.mask.any(),
         panels=panels,
     )
@@ -91,7 +91,7 @@ def trace_outline(mask: Array) -> str:
     return "".join(across + down)
 
 
-def _trace_labels(mask: Array, labels: int, size: tuple[int, int]) -> tuple[str, ...]:
+def trace_labels(mask: Array, labels: int, size: tuple[int, int]) -> tuple[str, ...]:
     """The outline of each label of a mask (H, W), in pixels of the picture of (width, height)."""
     return tuple(trace_outline(_shrink_mask(mask == label, size)) for label in range(1, labels + 1))
 

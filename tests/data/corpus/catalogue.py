@@ -9,6 +9,7 @@ from data.corpus.good_volumes import volume_sets
 from data.corpus.image_faults import IMAGE_FAULTS
 from data.corpus.manifest_faults import MANIFEST_FAULTS
 from data.corpus.mask_faults import MASK_FAULTS
+from data.corpus.release_faults import RELEASE_FAULTS
 from data.corpus.special_faults import SPECIAL_FAULTS
 from data.corpus.table_faults import TABLE_FAULTS
 from data.corpus.volume_faults import VOLUME_FAULTS
@@ -22,6 +23,7 @@ FAULTS: list[Fault] = [
     *CSV_FAULTS,
     *MANIFEST_FAULTS,
     *SPECIAL_FAULTS,
+    *RELEASE_FAULTS,
 ]
 """One planted fault each, by names that are unique."""
 
