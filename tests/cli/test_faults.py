@@ -182,7 +182,9 @@ def test_images_too_small_for_the_network_are_refused_before_anything_is_written
         for number in range(6):
             Image.fromarray(np.full((1, 40), 255, np.uint8)).save(folder / part / f"{number}.png")
     outcome = focalseg(*verb, folder, "--out", tmp_path / "out")
-    complaints = [rf"{folder}/images/{number}\.png: is 40 x 1 pixels; expected at least 8 pixels a side\. .*" for number in range(6)]
+    complaints = [
+        rf"{folder}/images/{number}\.png: is 40 x 1 pixels; expected at least 8 pixels a side\. .*" for number in range(6)
+    ]
     assert_refused(outcome, 3, *complaints, out=tmp_path / "out")
 
 

@@ -1,5 +1,6 @@
 """What shows when every case of a set is looked at once."""
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -60,9 +61,15 @@ def found(survey, level="note"):
 def test_good_cases_give_no_finding_and_a_summary_each():
     cases = [draw(seed) for seed in range(6)]
     heard = []
-    survey = survey_dataset(Held(cases), lambda done, total: heard.append((done, total)))
+
+    @contextmanager
+    def count(title):
+        yield lambda done, total: heard.append((title, done, total))
+
+    survey = survey_dataset(Held(cases), count)
     assert survey.findings == ()
-    assert heard == [(number + 1, 6) for number in range(6)]
+    assert heard[:6] == [("reading the cases", number + 1, 6) for number in range(6)]
+    assert all(title == "comparing the images" and 0 < done <= total == 12 for title, done, total in heard[6:])
     for summary, (image, mask) in zip(survey.cases, cases, strict=True):
         assert summary.size == SIZE
         assert summary.channels == 3

@@ -38,8 +38,7 @@ def check(data: Data, out: PageFolder = None, repair: RepairFolder = None, as_js
     if out:
         refuse_page_folder(out, data, repair)
     dataset = open_dataset(data)
-    with show_counting("reading cases") as advance:
-        survey = survey_dataset(dataset, advance)
+    survey = survey_dataset(dataset, show_counting)
     if as_json:
         print(show_record(survey), end="")
     else:
@@ -50,8 +49,7 @@ def check(data: Data, out: PageFolder = None, repair: RepairFolder = None, as_js
     repaired = None
     if repair:
         try:
-            with show_counting("checking the copy") as advance:
-                repaired = repair_dataset(dataset, survey, repair, advance)
+            repaired = repair_dataset(dataset, survey, repair, show_counting)
         except DataError as error:
             tell(f"no copy was written: {error}", as_json=as_json)
         for line in describe_repair(repaired) if repaired else ():

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 
-from focalseg.data.survey import Advance
+from focalseg.data.counting import Advance
 from focalseg.study.audience import Audience
 from focalseg.study.runs import RESULT, RunPlan
 from focalseg.training.loop import METRICS
@@ -37,7 +37,7 @@ def show_counting(title: str) -> Iterator[Advance]:
     if not console.is_terminal:
         yield _CountLines(title).advance
         return
-    with Progress(*_columns("cases"), console=console, transient=True) as progress:
+    with Progress(*_columns(""), console=console, transient=True) as progress:
         bar = progress.add_task(title, total=None)
         yield lambda done, total: progress.update(bar, completed=done, total=total)
 

@@ -25,6 +25,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import minimum_spanning_tree
 
+from focalseg.data.counting import Advance, ignore
 from focalseg.data.fitting import correlate, register, stay, warp
 from focalseg.errors import ShapeError
 
@@ -86,7 +87,7 @@ def make_signature(image: np.ndarray) -> np.ndarray:
     return np.asarray(_standardise(grey[None])[0], np.float32)
 
 
-def find_duplicates(signatures: Sequence[np.ndarray], digests: Sequence[str]) -> list[Pair]:
+def find_duplicates(signatures: Sequence[np.ndarray], digests: Sequence[str], advance: Advance = ignore) -> list[Pair]:
     """The pairs of images that are the same or nearly so, by number, in order; see the module for the rule.
 
     Of several identical images each is paired with the first, and the first stands for all in near pairs. Where 512 images in a
@@ -104,7 +105,7 @@ def find_duplicates(signatures: Sequence[np.ndarray], digests: Sequence[str]) ->
         if signatures[number].any():
             by_shape.setdefault(signatures[number].shape, []).append(number)
     for numbers in by_shape.values():
-        found = _Search(np.stack([signatures[number] for number in numbers])).find()
+        found = _Search(np.stack([signatures[number] for number in numbers])).find(advance)
         pairs.extend(
             Pair(first=numbers[one], second=numbers[other], identical=False, correlation=value, moved=moved)
             for (one, other), (value, moved) in found.items()
@@ -151,7 +152,7 @@ class _Search:
             # Of a mean square of 1, all of it in a share of the pixels, the mean fourth power is 1 over that share.
             self.telling[block] = (_flat(self.detail[block]) ** 4).mean(1) * LEAST_SPREAD <= 1
 
-    def find(self) -> Found:
+    def find(self, advance: Advance) -> Found:
         """Correlation and orientation in words, by pair of numbers."""
         found: Found = {}
         candidates: dict[tuple[int, int], tuple[int, int, int]] = {}
@@ -171,10 +172,11 @@ class _Search:
             found |= self._list_pairs(rows, near, near_turn)
             listed.append(np.packbits(near > 0, axis=1))
             candidates |= self._nearest(rows, best, turn)
+            advance(start + len(rows), 2 * len(self.pictures))  # the other half is the fitting
         # Also those that were found as they lie and not listed, being too many.
         done = np.concatenate(listed)
         waiting = [each for (one, other), each in candidates.items() if not done[one, other >> 3] & 128 >> (other & 7)]
-        return found | self._fit(waiting)
+        return found | self._fit(waiting, advance)
 
     def _compare(self, rows: np.ndarray, coarse: Floats, number: int, near: Floats, near_turn: np.ndarray) -> None:
         """Enters the correlation of near duplicates as they lie in this orientation, where it is the best so far.
@@ -225,13 +227,14 @@ class _Search:
             if best[line, column] > LEAST_FITTED
         }
 
-    def _fit(self, candidates: Sequence[tuple[int, int, int]]) -> Found:
+    def _fit(self, candidates: Sequence[tuple[int, int, int]], advance: Advance) -> Found:
         """Those that are near duplicates once one was shifted and zoomed, at low resolution first."""
         found: Found = {}
         orientations = _orientations(self.axes)
         small, large = SIDES[self.axes][1], SIDES[self.axes][0]
         for start in range(0, len(candidates), BLOCK):
             block = candidates[start : start + BLOCK]
+            advance(round(len(self.pictures) * (1 + start / len(candidates))), 2 * len(self.pictures))
             ones = np.stack([_turn(self.pictures[one][None], orientations[turn])[0] for one, _, turn in block])
             others = self.pictures[[other for _, other, _ in block]]
             placing = register(_shrink(ones, small), _shrink(others, small), stay(len(block), self.axes), steps=5)

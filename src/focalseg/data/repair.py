@@ -14,6 +14,7 @@ from pathlib import Path
 
 from focalseg.data.case import CaseFiles, Dataset
 from focalseg.data.copied_tables import Changes, copy_tables
+from focalseg.data.counting import Advance, Count, count_for_nobody
 from focalseg.data.dataset import FileDataset, is_volume
 from focalseg.data.kinds import KINDS
 from focalseg.data.layouts.dataset_json import TABLE
@@ -22,7 +23,7 @@ from focalseg.data.listing import Layout, Listing
 from focalseg.data.mending import CannotMendError, Mended, Usual, mend_picture, mend_volume
 from focalseg.data.phantoms.dataset import PREFIX
 from focalseg.data.reading import open_dataset
-from focalseg.data.survey import Advance, Survey, ignore, survey_dataset
+from focalseg.data.survey import Survey, survey_dataset
 from focalseg.errors import DataError, MachineError, SettingError
 from focalseg.findings import Finding, show_path
 
@@ -55,11 +56,11 @@ class LogLine:
     done: str
 
 
-def repair_dataset(dataset: Dataset, survey: Survey, folder: Path, advance: Advance = ignore) -> Repair:
+def repair_dataset(dataset: Dataset, survey: Survey, folder: Path, count: Count = count_for_nobody) -> Repair:
     """Writes a corrected copy of the surveyed set and repair.csv into the folder, then checks the copy.
 
     The folder appears whole or not at all. Raises SettingError for a folder that is not empty or overlaps with the set, and
-    for a set without files; MachineError where it cannot be written. advance: called while the copy is checked.
+    for a set without files; MachineError where it cannot be written. count: told while files are copied and the copy is checked.
     """
     refuse_copy(folder, dataset.source)
     if not isinstance(dataset, FileDataset):
@@ -70,7 +71,8 @@ def repair_dataset(dataset: Dataset, survey: Survey, folder: Path, advance: Adva
         partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
         try:
             copying = _Copying(dataset, survey, partial)
-            copying.run()
+            with count("copying the cases") as advance:
+                copying.run(advance)
             partial.chmod(0o755)  # mkdtemp makes a folder for its owner alone
             if folder.exists():
                 folder.rmdir()
@@ -86,7 +88,7 @@ def repair_dataset(dataset: Dataset, survey: Survey, folder: Path, advance: Adva
         mended=copying.mended,
         copied=copying.copied,
         left_out=len(copying.dropped),
-        survey=survey_dataset(open_dataset(str(folder if source.is_dir() else folder / source.name)), advance),
+        survey=survey_dataset(open_dataset(str(folder if source.is_dir() else folder / source.name)), count),
     )
 
 
@@ -156,11 +158,12 @@ class _Copying:
         for finding in survey.findings:
             self.by_file.setdefault(finding.file, []).append(finding)
 
-    def run(self) -> None:
+    def run(self, advance: Advance) -> None:
         """Copies or mends every case, then the tables, then writes the log."""
         known = {str(path) for number in range(len(self.dataset)) for path in list_files(self.dataset.files(number))}
         for number in range(len(self.dataset)):
             self._copy_case(self.dataset.files(number))
+            advance(number + 1, len(self.dataset))
         if len(self.dropped) == len(self.dataset):
             raise DataError(
                 f"{show_path(self.dataset.source)}: has no case that can be copied or mended; expected one at least. "

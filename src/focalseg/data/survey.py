@@ -1,12 +1,13 @@
 """Every case of a set looked at once: what it is, what is wrong with it, and what the planning of a run needs to know of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from focalseg.data.case import Case, Dataset
 from focalseg.data.comparison import describe_duplicates, find_labels, find_oddities, find_unlike
+from focalseg.data.counting import Count, count_for_nobody
 from focalseg.data.duplicates import Pair, find_duplicates, join_groups
 from focalseg.data.kinds import KINDS, list_names
 from focalseg.data.summary import CaseSummary, summarise
@@ -15,12 +16,6 @@ from focalseg.findings import Finding
 
 MOST_FAULTS = 100
 """Lines of errors that a verb other than check prints."""
-Advance = Callable[[int, int], None]
-"""Hears how many of how many are done."""
-
-
-def ignore(_done: int, _total: int) -> None:
-    """For a caller who shows no progress."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,28 +51,27 @@ class Survey:
         return tuple(finding for finding in self.findings if finding.level == "note")
 
 
-def survey_dataset(dataset: Dataset, advance: Advance = ignore) -> Survey:
-    """Reads every case once, one at a time, and keeps what is to be known of them. Raises nothing for faulty data.
-
-    advance: called after every case.
-    """
+def survey_dataset(dataset: Dataset, count: Count = count_for_nobody) -> Survey:
+    """Reads every case once, one at a time, and keeps what is to be known of them. Raises nothing for faulty data."""
     findings, cases, agreements = list(dataset.findings), [], []
-    for number in range(len(dataset)):
-        try:
-            case = dataset.read_case(number)
-            agreement = compare_observers(dataset, number, case)
-        except DataError as error:
-            findings += error.findings
-        else:
-            part = dataset.parts[number] if dataset.parts else ""
-            cases.append(summarise(case, number=number, part=part, files=dataset.files(number)))
-            findings += case.notes
-            agreements += agreement
-        advance(number + 1, len(dataset))
+    with count("reading the cases") as advance:
+        for number in range(len(dataset)):
+            try:
+                case = dataset.read_case(number)
+                agreement = compare_observers(dataset, number, case)
+            except DataError as error:
+                findings += error.findings
+            else:
+                part = dataset.parts[number] if dataset.parts else ""
+                cases.append(summarise(case, number=number, part=part, files=dataset.files(number)))
+                findings += case.notes
+                agreements += agreement
+            advance(number + 1, len(dataset))
     if not len(dataset) and not findings:
         findings.append(KINDS["empty_folder"].at(dataset.source, "holds no images"))
     groups = {case.name: case.group for case in cases}
-    pairs = find_duplicates([case.signature for case in cases], [case.digest for case in cases])
+    with count("comparing the images") as advance:
+        pairs = find_duplicates([case.signature for case in cases], [case.digest for case in cases], advance)
     labels, strange = find_labels(cases, dataset.labels)
     findings += [*find_unlike(cases), *strange, *find_oddities(cases), *describe_duplicates(cases, pairs, groups)]
     return Survey(

@@ -13,7 +13,7 @@ from focalseg.errors import DataError
 from focalseg.report.check_record import Duplicate, list_duplicates
 from focalseg.report.check_wording import describe_pair
 from focalseg.report.contents import Array
-from focalseg.report.overlays import trace_labels, encode_image
+from focalseg.report.overlays import encode_image, trace_labels
 
 LONGEST_SIDE = 208
 """Pixels of a small picture in the page."""

@@ -57,8 +57,7 @@ def lay_groundwork(source: str, settings: Settings, seed: int, device: Device, a
     open_fabric(device)
     open_source.cache_clear()  # the folder may have been mended since this process last listed it
     dataset = open_source(source)
-    with audience.count("reading the cases") as advance:
-        survey = survey_dataset(dataset, advance)
+    survey = survey_dataset(dataset, audience.count)
     if survey.errors:
         raise DataError(cap_faults(survey))
     splits = plan_splits(dataset, survey, settings.split)

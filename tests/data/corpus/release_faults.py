@@ -17,13 +17,13 @@ def write_busi(folder: Path) -> Path:
     return folder / "benign"
 
 
-def second_lesion(folder: Path) -> Path:
-    """A further mask of an image."""
+def second_lesion(folder: Path) -> tuple[Path, Path]:
+    """A further mask of an image; the note is about the two of them."""
     path = write_busi(folder) / f"benign ({PLANTED})_mask_1.png"
     mask = np.zeros_like(black_and_white(PLANTED))
     mask[24:28, 30:36] = 255
     path.write_bytes(encode(mask))
-    return path
+    return path, path.with_name(f"benign ({PLANTED})_mask.png")
 
 
 def write_clinic(folder: Path, name: str = "") -> Path:
