@@ -35,6 +35,10 @@ class Catalogue(Generic[Member]):
         """Names with what they name, in the order of the catalogue."""
         return self._members.items()
 
+    def values(self) -> Iterable[Member]:
+        """What the names stand for, in the order of the catalogue."""
+        return self._members.values()
+
     def __contains__(self, name: object) -> bool:
         return name in self._members
 

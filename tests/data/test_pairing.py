@@ -66,7 +66,11 @@ def test_hidden_files_texts_and_sub_folders_are_passed_over(tmp_path):
     plant(tmp_path, ["case_1.png", *silent[:5], *silent[6:]])
     (tmp_path / "Icon\r").write_bytes(b"x")
     listed = list_files(tmp_path)
-    assert (list(listed.files), listed.findings, listed.folders) == (["case_1"], (), ("old",))
+    assert (list(listed.files), listed.folders) == (["case_1"], ("old",))
+    assert list(map(str, listed.findings)) == [
+        f"{tmp_path}/old: is a folder inside and holds case_2.png; expected all images in one folder. "
+        "Move them up, or list them in a manifest."
+    ]
 
 
 @pytest.mark.parametrize("suffix", ["webp", "jp2", "dcm", "mha", "nrrd", "npy", "mat", "svg", "heic", "img", "gz", "xyz"])

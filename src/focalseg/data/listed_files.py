@@ -60,7 +60,7 @@ class FolderFiles:
 def list_files(folder: Path, suffixes: Sequence[str] = SUFFIXES, *, root: Path | None = None) -> FolderFiles:
     """The files of a folder with one of the suffixes, in any case. root: the data folder, that links should not leave.
 
-    Hidden files, texts and sub-folders are passed over in silence. Never raises.
+    Hidden files and texts are passed over in silence, sub-folders with a note where they hold such files. Never raises.
     """
     home = root or folder
     try:
@@ -95,6 +95,8 @@ def list_files(folder: Path, suffixes: Sequence[str] = SUFFIXES, *, root: Path |
             findings.append(_link_note(file))
         files.append(file)
     kept, clashes, clashing = _take_out_clashes(files)
+    if kept:
+        findings += [note for name in folders if (note := _note_inner(folder / name, suffixes))]
     return FolderFiles(
         folder=folder,
         files=kept,
@@ -226,6 +228,12 @@ def _read_target(file: Path) -> str:
 
 def _inside(path: Path, folder: Path) -> bool:
     return path.resolve().is_relative_to(folder.resolve())
+
+
+def _note_inner(folder: Path, suffixes: Sequence[str]) -> Finding | None:
+    """The note on a sub-folder that holds files which would have been read one level up."""
+    inner = [name for name in list_names_in(folder) if not is_passed_over(name) and cut_suffix(name, suffixes)[1]]
+    return KINDS["passed_over"].at(folder, f"is a folder inside and holds {list_names(inner)}") if inner else None
 
 
 def _link_note(path: Path) -> Finding:

@@ -50,12 +50,12 @@ def open_dataset(source: str) -> Dataset:
     if not folder.exists():
         known = ", ".join(PREFIX + name for name in PHANTOMS)
         raise SettingError(f"No folder {folder}; expected a folder with images/ and masks/, or built-in images: {known}.")
-    for _, layout in LAYOUTS.items():
+    for layout in LAYOUTS.values():
         if layout.recognise(folder):
             return FileDataset(source, layout, layout.read(folder))
     if not folder.is_dir():
         raise SettingError(
-            f"{folder} is a file; expected a folder with images/ and masks/, or a manifest in CSV with the columns image, mask. "
+            f"{folder} is a file; expected a folder with images/ and masks/, or a manifest in CSV (columns image, mask). "
             "Give the folder that holds the images."
         )
     found = ", ".join(sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir())[:6]) or "nothing"

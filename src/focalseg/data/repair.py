@@ -60,7 +60,7 @@ def repair_dataset(dataset: Dataset, survey: Survey, folder: Path, count: Count 
     """Writes a corrected copy of the surveyed set and repair.csv into the folder, then checks the copy.
 
     The folder appears whole or not at all. Raises SettingError for a folder that is not empty or overlaps with the set, and
-    for a set without files; MachineError where it cannot be written. count: told while files are copied and the copy is checked.
+    for a set without files; MachineError where it cannot be written. count: told while files are copied and checked.
     """
     refuse_copy(folder, dataset.source)
     if not isinstance(dataset, FileDataset):

@@ -13,7 +13,7 @@ from focalseg.data.duplicates import make_signature
 class CaseSummary:
     """One case without its pixels. number: its place in the data set.
 
-    file, mask_file: as shown to a person. size: elements along each spatial axis. minimum to standard_deviation: a channel each.
+    file, mask_file: as shown to a person. size: elements along each spatial axis. minimum to standard_deviation: by channel.
     label_pixels: by label number, the background first. border_foreground: share of the pixels at the borders with any label.
     digest, mask_digest: SHA-256 of pixels with type and shape. signature: `duplicates.make_signature` of the image.
     """

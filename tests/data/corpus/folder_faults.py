@@ -33,6 +33,18 @@ def another_case(name: str, *, suffix: str = ".png") -> Callable[[Path], tuple[P
     return make
 
 
+def inner_folder(part: str) -> Make:
+    """Images one level too deep, beside others that are read."""
+
+    def make(folder: Path) -> tuple[Path]:
+        inner = write_pictures(folder) / part / "more"
+        inner.mkdir()
+        (inner / "case_99.png").write_bytes(encode_image(COUNT))
+        return (inner,)
+
+    return make
+
+
 def twins(first: str, second: str) -> Make:
     """Two cases whose names are the same in some file systems. Skips where they are in this one."""
 
@@ -181,6 +193,8 @@ FOLDER_FAULTS = [
     fault("two images by one stem", "two_files", second_file("images", ".jpg", "JPEG")),
     fault("two masks by one stem", "two_files", second_file("masks", ".tif", "TIFF")),
     fault("two suffixes that differ in case alone", "two_files names_clash", second_file("images", ".PNG", "PNG")),
+    fault("images one folder deeper", "passed_over", inner_folder("images")),
+    fault("masks one folder deeper", "passed_over", inner_folder("masks")),
     fault("a link to nothing", "dead_link", linked("images", lambda path: path.with_name("gone.png")), also="no_image"),
     fault("a mask that is a link to nothing", "dead_link",
           linked("masks", lambda path: path.with_name("gone.png")), also="no_mask"),
