@@ -39,10 +39,10 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 import focalseg
-from focalseg.data.augmentation import AUGMENTATIONS, AugmentationConfig, augment
-from focalseg.data.batches import select_batch
-from focalseg.data.patches import cut_patch
-from focalseg.data.store import CaseStore
+from focalseg.data.feeding.augmentation import AUGMENTATIONS, AugmentationConfig, augment
+from focalseg.data.feeding.batches import select_batch
+from focalseg.data.feeding.patches import cut_patch
+from focalseg.data.feeding.store import CaseStore
 from focalseg.losses.unified_focal import UnifiedFocalLoss
 from focalseg.networks.planning import plan_widths
 from focalseg.study.presets import build_settings

@@ -17,9 +17,9 @@ import pytest
 
 from data.corpus.fault import fingerprint
 from data.corpus.pictures import COUNT, PLANTED, black_and_white, draw_image, encode, replace, write_pictures
+from focalseg.data.checking.survey import survey_dataset
 from focalseg.data.kinds import KINDS
 from focalseg.data.reading import open_dataset
-from focalseg.data.survey import survey_dataset
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 NAME = f"case_{PLANTED}.png"

@@ -12,8 +12,8 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from focalseg.data.case import Case
+from focalseg.data.checking.summary import summarise
 from focalseg.data.preparation import Preparation, plan_preparation, plan_size, pool_intensities, resize_image
-from focalseg.data.summary import summarise
 from focalseg.errors import DataError, SettingError
 
 PLAIN = Preparation(size=(16, 16), mean=(0.0,), standard_deviation=(1.0,))

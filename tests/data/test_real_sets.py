@@ -6,10 +6,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from focalseg.data.checking.survey import survey_dataset
 from focalseg.data.preparation import on_common_scale
 from focalseg.data.reading import open_dataset
 from focalseg.data.splits import check_leaks, split_by_group
-from focalseg.data.survey import survey_dataset
 
 EMPTY_MASKS = 51
 """Of BUSI, here: those of the class `normal`."""

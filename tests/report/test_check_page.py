@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from focalseg.data.case import Case, Dataset
-from focalseg.data.duplicates import Pair
+from focalseg.data.checking.duplicates import Pair
+from focalseg.data.checking.survey import Survey, survey_dataset
 from focalseg.data.kinds import KINDS
 from focalseg.data.phantoms.dataset import PhantomDataset
 from focalseg.data.reading import open_dataset
-from focalseg.data.survey import Survey, survey_dataset
 from focalseg.report.check_charts import draw_charts
 from focalseg.report.check_page import render_check, show_record, write_check
 from focalseg.report.check_pictures import choose_extremes, choose_noted, choose_pairs, take_slice

@@ -11,8 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from focalseg.data.augmentation import AugmentationConfig, augment
-from focalseg.data.feeding import Feed
+from focalseg.data.feeding.augmentation import AugmentationConfig, augment
+from focalseg.data.feeding.feed import Feed
 from focalseg.data.preparation import Preparation
 from focalseg.errors import SettingError
 from focalseg.losses.unified_focal import UnifiedFocalConfig, UnifiedFocalLoss

@@ -10,8 +10,8 @@ import typer
 from focalseg.cli.options import AsJson, Data
 
 if TYPE_CHECKING:
-    from focalseg.data.repair import Repair
-    from focalseg.data.survey import Survey
+    from focalseg.data.checking.survey import Survey
+    from focalseg.data.repair.copying import Repair
     from focalseg.findings import Finding
     from focalseg.report.check_wording import FindingGroup
 
@@ -26,9 +26,9 @@ MOST_NOTES = 20
 def check(data: Data, out: PageFolder = None, repair: RepairFolder = None, as_json: AsJson = False) -> None:
     """Read every case and list every fault by file, with its mend; ends with status 3 where there is an error."""
     from focalseg.cli.progress import show_counting
+    from focalseg.data.checking.survey import survey_dataset
     from focalseg.data.reading import open_dataset
-    from focalseg.data.repair import refuse_copy, repair_dataset
-    from focalseg.data.survey import survey_dataset
+    from focalseg.data.repair.copying import refuse_copy, repair_dataset
     from focalseg.errors import DataError
     from focalseg.report.check_page import show_record, write_check
     from focalseg.report.check_wording import count_findings
@@ -65,7 +65,7 @@ def check(data: Data, out: PageFolder = None, repair: RepairFolder = None, as_js
 
 def refuse_page_folder(out: Path, data: str, repair: Path | None) -> None:
     """Raises SettingError for an --out that is a file, lies in the set or in the copy, or holds what no check wrote."""
-    from focalseg.data.repair import refuse_inside
+    from focalseg.data.repair.copying import refuse_inside
     from focalseg.errors import SettingError
     from focalseg.report.check_page import RECORD
 

@@ -8,11 +8,13 @@ from typing import TypeVar
 
 import numpy as np
 
-from focalseg.data import picture_masks, pictures, volumes
 from focalseg.data.case import Case, CaseFiles, Dataset
+from focalseg.data.folders.listing import Layout, Listing
 from focalseg.data.kinds import KINDS
-from focalseg.data.listing import Layout, Listing
 from focalseg.data.masks import MaskCoding
+from focalseg.data.pictures import masks as picture_masks
+from focalseg.data.pictures import reading as pictures
+from focalseg.data.volumes import reading as volumes
 from focalseg.errors import DataError
 from focalseg.findings import Finding
 

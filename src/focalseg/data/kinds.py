@@ -135,7 +135,7 @@ KINDS = Catalogue(
             _error(
                 "several_pages",
                 "an animation, or pages that are no stack",
-                "one image a file, or pages of one size",
+                "one image a file",
                 "Save each page as a file of its own.",
             ),
             _error(

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from focalseg.configuration import CheckedConfig, setting
-from focalseg.data.summary import CaseSummary
+from focalseg.data.checking.summary import CaseSummary
 from focalseg.errors import DataError, SettingError
 
 Normalisation = Literal["data_set", "case"]

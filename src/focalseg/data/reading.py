@@ -5,6 +5,7 @@ from pathlib import Path
 from focalseg.catalogue import Catalogue
 from focalseg.data.case import Dataset
 from focalseg.data.dataset import FileDataset
+from focalseg.data.folders.listing import Layout
 from focalseg.data.layouts import (
     busi,
     chase_db1,
@@ -17,7 +18,6 @@ from focalseg.data.layouts import (
     plain,
     udiat,
 )
-from focalseg.data.listing import Layout
 from focalseg.data.phantoms.dataset import PHANTOMS, PREFIX, PhantomDataset
 from focalseg.errors import DataError, SettingError
 

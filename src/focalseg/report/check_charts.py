@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from focalseg.data.summary import CaseSummary
+from focalseg.data.checking.summary import CaseSummary
 from focalseg.report.curves import COLOURS, STYLE, finish, start
 
 BINS = 24

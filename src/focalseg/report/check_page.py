@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from focalseg.data.case import Dataset
-from focalseg.data.survey import Survey
+from focalseg.data.checking.survey import Survey
 from focalseg.files import write_text
 from focalseg.findings import show_path
 from focalseg.report import check_wording

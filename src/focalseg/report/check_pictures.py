@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from focalseg.data.case import Case, Dataset
+from focalseg.data.checking.summary import CaseSummary
+from focalseg.data.checking.survey import Survey
 from focalseg.data.kinds import KINDS
-from focalseg.data.summary import CaseSummary
-from focalseg.data.survey import Survey
 from focalseg.errors import DataError
 from focalseg.report.check_record import Duplicate, list_duplicates
 from focalseg.report.check_wording import describe_pair

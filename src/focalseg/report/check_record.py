@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from focalseg.data.summary import CaseSummary
-from focalseg.data.survey import Survey
+from focalseg.data.checking.summary import CaseSummary
+from focalseg.data.checking.survey import Survey
 
 SCHEMA = 1
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from focalseg.data.checking.survey import Survey
 from focalseg.data.kinds import KINDS
-from focalseg.data.survey import Survey
 from focalseg.findings import Finding, Level
 from focalseg.report.check_record import Duplicate, Fingerprint, LabelShare, Spread
 from focalseg.report.wording import counted, listed

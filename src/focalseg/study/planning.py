@@ -11,10 +11,10 @@ import torch
 
 from focalseg.attention import GATES
 from focalseg.data.case import Dataset
-from focalseg.data.duplicates import join_groups
+from focalseg.data.checking.duplicates import join_groups
+from focalseg.data.checking.survey import Survey, cap_faults, summarise_notes, survey_dataset
 from focalseg.data.preparation import plan_preparation, plan_size
 from focalseg.data.splits import Split, check_leaks, read_splits, regroup, split_by_group, split_officially
-from focalseg.data.survey import Survey, cap_faults, summarise_notes, survey_dataset
 from focalseg.errors import DataError, SettingError, ShapeError
 from focalseg.files import write_text
 from focalseg.labels import count_channels

@@ -6,7 +6,7 @@ from typing import Any
 from focalseg.attention import GATES
 from focalseg.catalogue import Catalogue
 from focalseg.configuration import LARGEST_SEED, CheckedConfig, from_mapping, merge, setting, to_mapping
-from focalseg.data.augmentation import AUGMENTATIONS
+from focalseg.data.feeding.augmentation import AUGMENTATIONS
 from focalseg.errors import SettingError
 from focalseg.losses.unified_focal import UnifiedFocalConfig
 from focalseg.networks.building import NetworkChoice

@@ -15,10 +15,10 @@ from torch import nn
 
 from focalseg.configuration import from_mapping
 from focalseg.data.case import Case, Dataset
-from focalseg.data.feeding import Feed, open_feed
+from focalseg.data.feeding.feed import Feed, open_feed
+from focalseg.data.feeding.store import remove_leftovers
 from focalseg.data.reading import open_dataset
 from focalseg.data.splits import Split
-from focalseg.data.store import remove_leftovers
 from focalseg.errors import Interrupted, SettingError
 from focalseg.evaluation.metrics import measure_labels
 from focalseg.files import write_text, write_whole

@@ -15,9 +15,9 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from focalseg.data.augmentation import augment
-from focalseg.data.batches import DROPOUT_STREAM, select_batch, stream_seed
-from focalseg.data.feeding import Feed
+from focalseg.data.feeding.augmentation import augment
+from focalseg.data.feeding.batches import DROPOUT_STREAM, select_batch, stream_seed
+from focalseg.data.feeding.feed import Feed
 from focalseg.errors import MachineError, SettingError
 from focalseg.evaluation.scoring import Batch, score_batches
 from focalseg.layers import RUNNING_NORMS

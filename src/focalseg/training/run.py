@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from focalseg.configuration import LARGEST_SEED, CheckedConfig, setting
-from focalseg.data.augmentation import AugmentationConfig
+from focalseg.data.feeding.augmentation import AugmentationConfig
 from focalseg.data.preparation import Preparation
 from focalseg.errors import SettingError
 from focalseg.labels import FOREGROUND

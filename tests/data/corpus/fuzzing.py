@@ -12,8 +12,8 @@ import numpy as np
 from data.corpus import csv_faults, manifest_faults, pictures, volumes
 from data.corpus.pictures import encode
 from data.mutation import mutate
+from focalseg.data.checking.survey import survey_dataset
 from focalseg.data.reading import open_dataset
-from focalseg.data.survey import survey_dataset
 from focalseg.errors import DataError
 
 Look = Callable[[Path], str]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from focalseg.data.checking.survey import survey_dataset
 from focalseg.data.reading import open_dataset
-from focalseg.data.survey import survey_dataset
 from focalseg.errors import DataError
 from focalseg.findings import Finding
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from focalseg.data.listing import Listing
+from focalseg.data.folders.listing import Listing
 
 
 def plant(folder: Path, names: str | Iterable[str], content: bytes = b"x") -> Path:

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from focalseg.data.case import CaseFiles
+from focalseg.data.folders.files import PICTURES, FolderFiles, cut_suffix, find_folders, list_files, list_names_in
+from focalseg.data.folders.listing import Layout, Listing
 from focalseg.data.kinds import KINDS
-from focalseg.data.listed_files import PICTURES, FolderFiles, cut_suffix, find_folders, list_files, list_names_in
-from focalseg.data.listing import Layout, Listing
 from focalseg.findings import Finding, show_path
 
 CLASSES = ("benign", "malignant", "normal")

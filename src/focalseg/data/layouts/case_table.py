@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from focalseg.data.case import CaseFiles
+from focalseg.data.folders.files import cut_suffix, find_file
+from focalseg.data.folders.pairing import Nearest
+from focalseg.data.folders.tables import find_column, read_csv
 from focalseg.data.kinds import KINDS
-from focalseg.data.listed_files import cut_suffix, find_file
-from focalseg.data.pairing import Nearest
-from focalseg.data.tables import find_column, read_csv
 from focalseg.errors import DataError
 from focalseg.findings import Finding, show_path
 

@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from focalseg.data.case import CaseFiles
+from focalseg.data.folders.files import PICTURES, FolderFiles, cut_suffix, list_files, list_names_in
+from focalseg.data.folders.listing import Layout, Listing
+from focalseg.data.folders.pairing import PLAIN, Affix, match_pairs
 from focalseg.data.kinds import KINDS
-from focalseg.data.listed_files import PICTURES, FolderFiles, cut_suffix, list_files, list_names_in
-from focalseg.data.listing import Layout, Listing
-from focalseg.data.pairing import PLAIN, Affix, match_pairs
 from focalseg.findings import Finding
 
 FIRST, SECOND = "_1stHO", "_2ndHO"

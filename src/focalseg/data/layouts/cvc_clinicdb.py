@@ -11,11 +11,11 @@ from collections import defaultdict
 from pathlib import Path
 
 from focalseg.data.case import CaseFiles
+from focalseg.data.folders.files import PICTURES, find_folders
+from focalseg.data.folders.listing import Layout, Listing
+from focalseg.data.folders.pairing import SAME_NAME, pair_folders
 from focalseg.data.kinds import KINDS
-from focalseg.data.listed_files import PICTURES, find_folders
-from focalseg.data.listing import Layout, Listing
 from focalseg.data.masks import MaskCoding
-from focalseg.data.pairing import SAME_NAME, pair_folders
 from focalseg.findings import Finding
 
 IMAGES, MASKS = "Original", "Ground Truth"

@@ -5,8 +5,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from focalseg.data.folders.files import cut_suffix, find_name_fault
 from focalseg.data.kinds import KINDS, list_names
-from focalseg.data.listed_files import cut_suffix, find_name_fault
 from focalseg.data.masks import MaskCoding
 from focalseg.errors import DataError
 from focalseg.findings import Finding, show_path

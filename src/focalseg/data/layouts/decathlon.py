@@ -8,12 +8,12 @@ Official: ten tasks, `imagesTr/<id>.nii.gz` with labels of the same name in `lab
 from pathlib import Path
 
 from focalseg.data.case import CaseFiles
+from focalseg.data.folders.files import VOLUMES, find_file, find_folders, list_files
+from focalseg.data.folders.listing import Layout, Listing
+from focalseg.data.folders.pairing import SAME_NAME, match_pairs
+from focalseg.data.folders.tables import attempt, read_json
 from focalseg.data.layouts.dataset_json import TABLE, check_count, check_list, read_channels, read_labels
-from focalseg.data.listed_files import VOLUMES, find_file, find_folders, list_files
-from focalseg.data.listing import Layout, Listing
 from focalseg.data.masks import MaskCoding
-from focalseg.data.pairing import SAME_NAME, match_pairs
-from focalseg.data.tables import attempt, read_json
 from focalseg.findings import Finding
 
 IMAGES, LABELS = "imagesTr", "labelsTr"

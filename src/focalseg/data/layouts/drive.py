@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from focalseg.data.case import CaseFiles, Part
+from focalseg.data.folders.files import PICTURES, find_folders
+from focalseg.data.folders.listing import Layout, Listing
+from focalseg.data.folders.pairing import Affix, Rule, attach_files, pair_folders
 from focalseg.data.kinds import KINDS
-from focalseg.data.listed_files import PICTURES, find_folders
-from focalseg.data.listing import Layout, Listing
-from focalseg.data.pairing import Affix, Rule, attach_files, pair_folders
 from focalseg.findings import Finding
 
 IMAGES, FIRST_OBSERVER, SECOND_OBSERVER, FIELD_OF_VIEW = "images", "1st_manual", "2nd_manual", "mask"

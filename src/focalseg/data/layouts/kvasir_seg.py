@@ -7,10 +7,10 @@ Official: 1,000 polyp images with masks of the same names in `images/` and `mask
 from dataclasses import replace
 from pathlib import Path
 
+from focalseg.data.folders.files import find_file
+from focalseg.data.folders.listing import Layout, Listing
 from focalseg.data.layouts import plain
 from focalseg.data.layouts.label_table import LABEL_TABLE
-from focalseg.data.listed_files import find_file
-from focalseg.data.listing import Layout, Listing
 from focalseg.data.masks import MaskCoding
 
 MARKS = ("kavsir_bboxes.json", "kvasir_bboxes.json")

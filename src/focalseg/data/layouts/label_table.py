@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
+from focalseg.data.folders.tables import Row, find_column, read_csv
 from focalseg.data.kinds import KINDS
 from focalseg.data.masks import Colour, MaskCoding
-from focalseg.data.tables import Row, find_column, read_csv
 from focalseg.errors import DataError
 from focalseg.findings import Finding
 from focalseg.labels import MOST_LABELS

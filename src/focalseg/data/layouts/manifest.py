@@ -13,12 +13,12 @@ from pathlib import Path, PurePosixPath
 from typing import cast, get_args
 
 from focalseg.data.case import CaseFiles, Part
+from focalseg.data.folders.files import cut_suffix, find_file, find_file_fault, find_name_fault
+from focalseg.data.folders.listing import Layout, Listing
+from focalseg.data.folders.tables import Row, attempt, find_column, read_csv
 from focalseg.data.kinds import KINDS, list_names
 from focalseg.data.layouts.plain import choose_coding
-from focalseg.data.listed_files import cut_suffix, find_file, find_file_fault, find_name_fault
-from focalseg.data.listing import Layout, Listing
 from focalseg.data.masks import MaskCoding
-from focalseg.data.tables import Row, attempt, find_column, read_csv
 from focalseg.findings import Finding, show_path
 
 TABLE = "manifest.csv"

@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from focalseg.data.case import CaseFiles
-from focalseg.data.kinds import KINDS, list_names
-from focalseg.data.layouts.dataset_json import TABLE, check_count, read_channels, read_labels
-from focalseg.data.listed_files import (
+from focalseg.data.folders.files import (
     PICTURES,
     SUFFIXES,
     FolderFiles,
@@ -24,10 +22,12 @@ from focalseg.data.listed_files import (
     list_files,
     list_names_in,
 )
-from focalseg.data.listing import Layout, Listing
+from focalseg.data.folders.listing import Layout, Listing
+from focalseg.data.folders.pairing import Nearest
+from focalseg.data.folders.tables import attempt, read_json
+from focalseg.data.kinds import KINDS, list_names
+from focalseg.data.layouts.dataset_json import TABLE, check_count, read_channels, read_labels
 from focalseg.data.masks import MaskCoding
-from focalseg.data.pairing import Nearest
-from focalseg.data.tables import attempt, read_json
 from focalseg.errors import DataError
 from focalseg.findings import Finding, show_path
 from focalseg.labels import MOST_LABELS

@@ -9,14 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from focalseg.data.case import CaseFiles
+from focalseg.data.folders.files import VOLUMES, cut_suffix, find_file, find_folders
+from focalseg.data.folders.listing import Layout, Listing
+from focalseg.data.folders.pairing import KNOWN_RULES, PLAIN, Affix, attach_files, pair_folders
+from focalseg.data.folders.tables import attempt
 from focalseg.data.kinds import KINDS
 from focalseg.data.layouts.case_table import find_case_tables, group_cases, read_case_table
 from focalseg.data.layouts.label_table import LABEL_TABLE, read_label_table
-from focalseg.data.listed_files import VOLUMES, cut_suffix, find_file, find_folders
-from focalseg.data.listing import Layout, Listing
 from focalseg.data.masks import MaskCoding
-from focalseg.data.pairing import KNOWN_RULES, PLAIN, Affix, attach_files, pair_folders
-from focalseg.data.tables import attempt
 from focalseg.findings import Finding, show_path
 
 IMAGE_FOLDERS = ("images", "imgs", "image")

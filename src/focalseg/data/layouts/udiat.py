@@ -7,9 +7,9 @@ in `GT/`. There is no official split.
 from pathlib import Path
 
 from focalseg.data.case import CaseFiles
-from focalseg.data.listed_files import PICTURES, find_folders
-from focalseg.data.listing import Layout, Listing
-from focalseg.data.pairing import SAME_NAME, pair_folders
+from focalseg.data.folders.files import PICTURES, find_folders
+from focalseg.data.folders.listing import Layout, Listing
+from focalseg.data.folders.pairing import SAME_NAME, pair_folders
 
 IMAGES, MASKS = "original", "GT"
 

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from focalseg.configuration import LARGEST_SEED, CheckedConfig, setting
-from focalseg.data.feeding import Feed
+from focalseg.data.checking.summary import summarise
+from focalseg.data.feeding.feed import Feed
 from focalseg.data.phantoms.dataset import PhantomDataset
 from focalseg.data.preparation import Preparation, plan_preparation, plan_size
-from focalseg.data.summary import summarise
 from focalseg.evaluation.metrics import Overlap, measure_overlap
 from focalseg.losses.unified_focal import UnifiedFocalConfig
 from focalseg.networks.building import NetworkConfig

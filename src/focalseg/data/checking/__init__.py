@@ -1,0 +1,1 @@
+"""Every case looked at once, by itself and beside the others."""

@@ -1,0 +1,1 @@
+"""What is in a folder by names and tables alone."""

@@ -1,0 +1,1 @@
+"""PNG, JPEG, TIFF, BMP and GIF: whole or not at all."""
