@@ -1,0 +1,85 @@
+"""What the data layer knows reaches the scores: fields of view, labels by value, patches, cases kept on disk."""
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from focalseg.data.reading import open_dataset
+from focalseg.evaluation.metrics import measure_labels
+from focalseg.inference.prediction import predict_mask
+from focalseg.study.presets import DataSettings
+from focalseg.study.runs import load_network
+from focalseg.study.scores import read_scores
+from focalseg.study.single import train_one
+
+
+def train(folder, out, settings, **changes):
+    train_one(str(folder), out, replace(settings, **changes), attention="se", seed=0, device="cpu")
+    return {(score.case, score.part): score for score in read_scores(out / "cases.csv")}
+
+
+def test_a_case_with_a_field_of_view_is_scored_inside_of_it_and_on_the_whole_frame(make_folder, tiny_settings, tmp_path):
+    folder = make_folder()
+    (folder / "fov").mkdir()
+    view = np.zeros((24, 24), np.uint8)
+    view[:, :12] = 255
+    for number in range(10):
+        Image.fromarray(view).save(folder / "fov" / f"case_{number}.png")
+    scores = train(folder, tmp_path / "out", tiny_settings)
+    assert {part for _, part in scores} == {"validation", "test", "validation, whole frame", "test, whole frame"}
+    dataset = open_dataset(str(folder))
+    config, network = load_network(tmp_path / "out")
+    for (name, part), score in scores.items():
+        case = dataset.read_case(dataset.names.index(name))
+        predicted = predict_mask(network, config.preparation, case.image)
+        shown = slice(None) if part.endswith("whole frame") else slice(12)
+        expected = measure_labels(predicted[:, shown], case.mask[:, shown], 1)[0]
+        assert score.dice == pytest.approx(expected.dice, abs=1e-6)
+        assert score.true_pixels == case.mask[:, shown].sum()
+
+
+def test_labels_that_a_table_declares_by_value_are_learned_under_their_names(make_folder, tiny_settings, tmp_path):
+    folder = make_folder()
+    for number in range(10):
+        path = folder / "masks" / f"case_{number}.png"
+        mask = np.asarray(Image.open(path)).copy()
+        mask[mask > 0] = 200
+        mask[0, :4] = 77
+        Image.fromarray(mask).save(path)
+    (folder / "labels.csv").write_text("label,value\nlesion,200\nmarker,77\n")
+    train(folder, tmp_path / "out", tiny_settings)
+    with (tmp_path / "out" / "cases.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    pixels = {label: {int(row["true_pixels"]) for row in rows if row["label"] == label} for label in ("lesion", "marker")}
+    assert pixels["marker"] == {4}
+    assert pixels["lesion"] <= {64, 60, 61, 62, 63}
+    assert load_network(tmp_path / "out")[0].labels == ("lesion", "marker")
+
+
+def test_cases_kept_on_disk_give_the_same_network_as_cases_kept_in_memory(make_folder, tiny_settings, tmp_path):
+    folder = make_folder()
+    for name, cache in (("memory", 2048), ("disk", 0)):
+        train(folder, tmp_path / name, tiny_settings, data=DataSettings(longest_side=24, cache_mib=cache))
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("memory", "disk")]
+    assert weights[0] == weights[1]
+    assert not list((tmp_path / "disk").glob("*.cache"))
+
+
+@pytest.mark.parametrize("axes", [2, 3])
+def test_a_network_that_sees_patches_is_scored_on_whole_cases(make_folder, write_volumes, tiny_settings, tmp_path, axes):
+    folder = make_folder(size=40) if axes == 2 else write_volumes(tmp_path / "volumes", shape=(16, 16, 12))
+    settings = DataSettings(longest_side=40, patch_side=16 if axes == 2 else 8)
+    scores = train(folder, tmp_path / "out", tiny_settings, data=settings)
+    config, network = load_network(tmp_path / "out")
+    assert config.preparation.patch == tuple(min(side, settings.patch_side) for side in config.preparation.size)
+    dataset = open_dataset(str(folder))
+    for (name, _), score in scores.items():
+        case = dataset.read_case(dataset.names.index(name))
+        predicted = predict_mask(network, config.preparation, case.image)
+        assert predicted.shape == case.mask.shape
+        assert score.true_pixels == np.count_nonzero(case.mask)
+        overlaps = measure_labels(predicted, case.mask, len(config.labels))
+        assert score.dice == pytest.approx(np.mean([overlap.dice for overlap in overlaps]), abs=1e-6)
