@@ -7,12 +7,14 @@ import sys
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from focalseg.data.feeding.augmentation import AugmentationConfig, augment
-from focalseg.data.feeding.feed import Feed
+from focalseg.data.case import Case
+from focalseg.data.feeding.augmentation import AUGMENTATIONS, AugmentationConfig, augment
+from focalseg.data.feeding.feed import Feed, open_feed
 from focalseg.data.preparation import Preparation
 from focalseg.errors import SettingError
 from focalseg.losses.unified_focal import UnifiedFocalConfig, UnifiedFocalLoss
@@ -143,6 +145,37 @@ def test_closeness_of_every_label_is_moved_with_the_labels():
         assert torch.equal(carried, loss.measure_closeness(moved.unsqueeze(1), classes=3))
 
 
+def test_patches_that_are_warped_resume_to_the_same_bits(tmp_path):
+    """With every operation on, and closeness to borders measured anew in every step."""
+    config = replace(
+        CONFIG,
+        preparation=replace(CONFIG.preparation, size=(24, 24), patch=(16, 16)),
+        loss=BOUNDARY.loss,
+        training=replace(CONFIG.training, augmentation=replace(AUGMENTATIONS["standard"], elastic_pixels=2.0, share=0.6)),
+    )
+    random = np.random.default_rng(0)
+    masks = [np.pad(np.ones((9, 8), np.uint8), ((number, 15 - number), (4, 12))) for number in range(12)]
+    images = [(100 * mask + random.integers(0, 90, mask.shape))[None].astype(np.uint8) for mask in masks]
+    cases = [
+        Case(name=str(number), group=str(number), image=image, mask=mask)
+        for number, (image, mask) in enumerate(zip(images, masks, strict=True))
+    ]
+
+    def run(folder, **stop):
+        with (
+            open_feed(cases[:8], 8, config.preparation, most_bytes=2**20, folder=folder) as train_side,
+            open_feed(cases[8:], 4, config.preparation, most_bytes=0, folder=folder) as validation_side,
+        ):
+            return train(config, TrainingData(train=train_side, validation=validation_side), folder, device="cpu", **stop)
+
+    whole = run(tmp_path / "whole")
+    with pytest.raises(StopRequested):
+        run(tmp_path / "parts", should_stop=StopAfter(9))
+    resumed = run(tmp_path / "parts")
+    assert_same_bits(state_of(whole), state_of(resumed))
+    assert (tmp_path / "whole" / METRICS).read_bytes() == (tmp_path / "parts" / METRICS).read_bytes()
+
+
 def test_a_loss_of_an_image_each_is_no_training():
     with pytest.raises(SettingError) as raised:
         replace(CONFIG, loss=UnifiedFocalConfig(reduction="none"))
@@ -234,8 +267,8 @@ def test_a_checkpoint_that_holds_code_is_not_executed(tmp_path):
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_names_the_step(tmp_path):
-    data = make_data()
-    data.train_images[:] = float("nan")
+    unusable = Feed.from_tensors(torch.full((10, 1, 16, 16), float("nan")), torch.zeros(10, 16, 16))
+    data = replace(make_data(), train=unusable)
     with pytest.raises(SettingError, match=r"The loss became nan at step 1 of .*Lower training\.learning_rate"):
         train(CONFIG, data, tmp_path, device="cpu")
     assert not (tmp_path / CHECKPOINT).exists()

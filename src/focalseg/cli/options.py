@@ -11,7 +11,9 @@ from focalseg.configuration import LARGEST_SEED
 if TYPE_CHECKING:
     from focalseg.study.presets import Settings
 
-Data = Annotated[str, typer.Argument(metavar="DATA", help="A folder with images/ and masks/, CVC-ClinicDB, or phantom:NAME.")]
+Data = Annotated[
+    str, typer.Argument(metavar="DATA", help="A folder of images and masks in any known layout, a manifest, or phantom:NAME.")
+]
 Out = Annotated[Path, typer.Option("--out", help="The folder to fill; the same command on it goes on where it stopped.")]
 Preset = Annotated[str, typer.Option("--preset", help="The budget: quick, standard or thorough.")]
 Config = Annotated[Path | None, typer.Option("--config", help="A YAML file with settings, laid over the preset.")]
