@@ -6,6 +6,7 @@ eight corners as whole vectors takes less than half of its time there.
 
 import math
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import torch
@@ -32,6 +33,12 @@ def map_linearly(size: Sequence[int], matrices: np.ndarray, *, device: torch.dev
             )
             torch.add(sum(outer, torch.zeros((), device=device)), last, out=plane)
     return places
+
+
+@cache
+def _offsets(length: int) -> Tensor:
+    """(length,) float32: of the elements of an axis from its middle. For reading alone."""
+    return torch.arange(length) - (length - 1) / 2
 
 
 def bend(size: Sequence[int], amplitude: float, generator: torch.Generator, *, device: torch.device | None = None) -> Tensor:
