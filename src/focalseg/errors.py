@@ -70,4 +70,4 @@ class Interrupted(BaseException):
         self.exit_status = 128 + signal_number
 
     def __str__(self) -> str:
-        return "Stopped by a signal. Every finished step is saved; run the same command again to go on."
+        return "Stopped by a signal. What was finished is kept; run the same command again to go on."

@@ -34,7 +34,7 @@ def test_a_missing_folder_is_the_calls_fault(focalseg, verb, tmp_path):
 def test_an_empty_folder_is_the_datas_fault(focalseg, verb, tmp_path):
     (tmp_path / "empty").mkdir()
     outcome = focalseg(*verb, tmp_path / "empty", "--out", tmp_path / "out")
-    complaint = f"{tmp_path}/empty: holds nothing; expected .*images/.* and .*masks/.* Make the folders or .*"
+    complaint = f"{tmp_path}/empty: holds nothing; expected .*images/.* and .*masks/.* Make the folders, .*"
     assert_refused(outcome, 3, complaint, out=tmp_path / "out")
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from focalseg.errors import SettingError, ShapeError, SiteError
+from focalseg.evaluation.scoring import score_batches
 from focalseg.networks.unet import UNet
 from focalseg.placement.evidence import SiteEvidence, estimate_norms, gather_evidence, measure_coefficients, score_cases
 from focalseg.placement.instrument import instrument
@@ -340,3 +341,34 @@ def test_evidence_is_gathered_on_any_host_and_leaves_it_as_it_was(host: str, loo
     assert [(record.site, record.gate) for record in evidence.sites] == [(one.site, one.gate) for one in layout]
     assert all(record.spread > 0 and len(record.case_costs) == 3 for record in evidence.sites)
     assert look_at(network) == before
+
+
+def test_images_larger_than_what_the_network_sees_are_scored_whole_a_cost_a_case():
+    """Seen in windows: a case has one cost, and what is wrongly found far from any foreground counts."""
+    torch.manual_seed(0)
+    network = UNet(spatial_dims=2, in_channels=1, widths=(4, 8))
+    instrument(network)
+    images = torch.randn(3, 1, 20, 24)
+    masks = torch.zeros(3, 20, 24, dtype=torch.bool)
+    masks[:, :4, :4] = True
+    batches, norms = [(images[:2], masks[:2]), (images[2:], masks[2:])], [(images[..., :8, :8], masks[..., :8, :8])]
+    evidence = gather_evidence(network, batches, norm_batches=norms, window=(8, 8))
+    assert all(len(site.case_costs) == 3 for site in evidence.sites)
+    whole = gather_evidence(network, batches, norm_batches=norms, window=(20, 24))
+    assert whole == gather_evidence(network, batches, norm_batches=norms)
+    with pytest.raises(SettingError, match="window was given without norm_batches"):
+        gather_evidence(network, batches, window=(8, 8))
+
+
+def test_the_validation_score_of_windows_is_that_of_the_stitched_whole():
+    class Bright(nn.Module):
+        def forward(self, images):
+            assert images.shape[2:] == (8, 8)
+            return images
+
+    images = torch.full((1, 1, 24, 24), -1.0)
+    images[..., :6, :6] = 1
+    images[..., 12:, 12:] = 1  # looks alike, far from the foreground
+    masks = torch.zeros(1, 24, 24, dtype=torch.bool)
+    masks[:, :6, :6] = True
+    assert score_batches(Bright(), [(images, masks)], window=(8, 8)) == [pytest.approx(2 * 36 / (36 + 36 + 144))]

@@ -234,9 +234,9 @@ def test_of_a_volume_the_slice_with_the_most_foreground_is_shown():
 
 def test_no_chart_is_drawn_of_what_does_not_differ():
     _, survey = survey_squares([4, 4, 4, 4])
-    assert draw_charts(survey.cases) == []
+    assert draw_charts(survey) == []
     _, survey = survey_squares([4, 8, 12, 4], groups=["a", "a", "b", "c"])
-    assert [title for title, _ in draw_charts(survey.cases)] == ["Foreground", "Brightness", "Groups"]
+    assert [title for title, _ in draw_charts(survey)] == ["Foreground", "Brightness", "Groups"]
 
 
 def test_the_page_of_good_data_says_so_and_shows_its_extremes(phantom):

@@ -34,6 +34,7 @@ def test_notes_are_told_and_the_reading_is_counted(make_folder, tiny_settings):
 
     lay_groundwork(str(folder), tiny_settings, 0, "cpu", Audience(tell=told.append, count=count))
     assert told == [
+        "10 cases in 10 groups that stay together: 6 to train on, 2 to validate on, 2 to test on.",
         f"2 x an empty mask: {folder}/masks/case_2.png, {folder}/masks/case_5.png; see focalseg check.",
     ]
     assert counted[:10] == [("reading the cases", number, 10) for number in range(1, 11)]

@@ -10,6 +10,7 @@ import typer
 from focalseg.cli.options import AsJson, Data
 
 if TYPE_CHECKING:
+    from focalseg.data.case import Dataset
     from focalseg.data.checking.survey import Survey
     from focalseg.data.repair.copying import Repair
     from focalseg.findings import Finding
@@ -19,6 +20,7 @@ PageFolder = Annotated[Path | None, typer.Option("--out", help="A folder for the
 RepairFolder = Annotated[
     Path | None, typer.Option("--repair", help="A new folder for a corrected copy and repair.csv; DATA stays as it is.")
 ]
+MOST_NAMES = 10
 MOST_NOTES = 20
 """Notes of one kind that are listed; errors are listed all."""
 
@@ -27,8 +29,7 @@ def check(data: Data, out: PageFolder = None, repair: RepairFolder = None, as_js
     """Read every case and list every fault by file, with its mend; ends with status 3 where there is an error."""
     from focalseg.cli.progress import show_counting
     from focalseg.data.checking.survey import survey_dataset
-    from focalseg.data.reading import open_dataset
-    from focalseg.data.repair.copying import refuse_copy, repair_dataset
+    from focalseg.data.repair.copying import refuse_copy
     from focalseg.errors import DataError
     from focalseg.report.check_page import show_record, write_check
     from focalseg.report.check_wording import count_findings
@@ -37,23 +38,15 @@ def check(data: Data, out: PageFolder = None, repair: RepairFolder = None, as_js
         refuse_copy(repair, data)
     if out:
         refuse_page_folder(out, data, repair)
-    dataset = open_dataset(data)
+    dataset = open_or_show(data, as_json=as_json)
     survey = survey_dataset(dataset, show_counting)
     if as_json:
         print(show_record(survey), end="")
     else:
         print_survey(survey)
     if out:
-        page = write_check(out, dataset, survey)
-        tell(f"page: {page}", as_json=as_json)
-    repaired = None
-    if repair:
-        try:
-            repaired = repair_dataset(dataset, survey, repair, show_counting)
-        except DataError as error:
-            tell(f"no copy was written: {error}", as_json=as_json)
-        for line in describe_repair(repaired) if repaired else ():
-            tell(line, as_json=as_json)
+        tell(f"page: {write_check(out, dataset, survey)}", as_json=as_json)
+    repaired = write_copy(dataset, survey, repair, as_json=as_json) if repair else None
     if not as_json:
         print(f"{count_findings(survey)}. {advise(survey, repaired)}".rstrip())
     if survey.errors:
@@ -63,9 +56,40 @@ def check(data: Data, out: PageFolder = None, repair: RepairFolder = None, as_js
         raise DataError(survey.errors)
 
 
+def open_or_show(data: str, *, as_json: bool) -> "Dataset":
+    """The data set; where none can be opened the JSON object says so before the error is raised."""
+    from focalseg.data.checking.survey import survey_nothing
+    from focalseg.data.reading import open_dataset
+    from focalseg.errors import DataError
+    from focalseg.report.check_page import show_record
+
+    try:
+        return open_dataset(data)
+    except DataError as error:
+        if as_json:
+            print(show_record(survey_nothing(data, error.findings)), end="")
+        raise
+
+
+def write_copy(dataset: "Dataset", survey: "Survey", folder: Path, *, as_json: bool) -> "Repair | None":
+    """The corrected copy, and what became of it in words; None where no case can be copied."""
+    from focalseg.cli.progress import show_counting
+    from focalseg.data.repair.copying import repair_dataset
+    from focalseg.errors import DataError
+
+    try:
+        repaired = repair_dataset(dataset, survey, folder, show_counting)
+    except DataError as error:
+        tell(f"no copy was written: {error}", as_json=as_json)
+        return None
+    for line in describe_repair(repaired):
+        tell(line, as_json=as_json)
+    return repaired
+
+
 def refuse_page_folder(out: Path, data: str, repair: Path | None) -> None:
     """Raises SettingError for an --out that is a file, lies in the set or in the copy, or holds what no check wrote."""
-    from focalseg.data.repair.copying import refuse_inside
+    from focalseg.data.reading import refuse_inside
     from focalseg.errors import SettingError
     from focalseg.report.check_page import RECORD
 
@@ -128,13 +152,15 @@ def advise(survey: "Survey", repaired: "Repair | None") -> str:
 
 def describe_repair(repaired: "Repair") -> list[str]:
     """What became of the copy."""
+    from focalseg.data.kinds import list_names
     from focalseg.report.check_wording import count_findings
     from focalseg.report.wording import counted
 
-    left_out = f", {counted(repaired.left_out, 'case')} left out" if repaired.left_out else ""
+    left_out = f", {counted(len(repaired.left_out), 'case')} left out" if repaired.left_out else ""
     files = f"{counted(repaired.mended, 'file')} mended, {repaired.copied} copied as they are{left_out}"
     return [
         f"copy: {repaired.folder}: {files}; log: {repaired.log}",
+        *([f"left out of the copy: {list_names(repaired.left_out, MOST_NAMES)}"] if repaired.left_out else []),
         f"check of the copy: {count_findings(repaired.survey)}",
         *(f"left in the copy: {finding}" for finding in repaired.survey.errors),
     ]

@@ -22,6 +22,7 @@ class Case:
     mask: 0 is background, 1 and up the data set's labels in their order. group names what belongs together: a video sequence,
     a subject. A case that stands alone is its own group. spacing_mm: size of a pixel along each spatial axis, where known.
     field_of_view (*spatial) bool: where the image shows anything, for sets that say so; scores count there alone.
+    marks: where nothing declares what stands for foreground, what does in each of its masks, such as 255 or #FF0000.
     notes: what is legal and noteworthy about its files.
     """
 
@@ -31,6 +32,7 @@ class Case:
     mask: np.ndarray
     spacing_mm: tuple[float, ...] | None = None
     field_of_view: np.ndarray | None = None
+    marks: tuple[str, ...] = ()
     notes: tuple[Finding, ...] = ()
 
 
@@ -56,6 +58,7 @@ class Dataset(ABC):
 
     labels: names of the foreground labels, whose numbers in a mask start at 1; None where only the masks can tell how many
     there are. parts: the official split, empty without one. findings: what is known before a file is decoded.
+    label_table: the file that declares the labels, where there is one.
     """
 
     source: str
@@ -65,6 +68,7 @@ class Dataset(ABC):
     parts: Sequence[Part] = ()
     labels: Sequence[str] | None = (FOREGROUND,)
     findings: Sequence[Finding] = ()
+    label_table: str = ""
 
     def __len__(self) -> int:
         return len(self.names)

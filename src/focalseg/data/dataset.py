@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from focalseg.findings import Finding
 
 LEAST_SIDE = 8
 """Pixels along the shorter side of a picture below which there is nothing to segment."""
+MOST_OUTSIDE = 0.5
+"""Share of a mask's foreground outside of the field of view beyond which one of the two is doubtful."""
 VIEW_CODING = MaskCoding(threshold=True)
 """Of fields of view, which come with stray values."""
 Content = TypeVar("Content")
@@ -34,16 +36,26 @@ class Decoded:
     header: volumes.VolumeHeader | None = None
 
 
+class Coded(NamedTuple):
+    """labels (*spatial) uint8 of one file, and what stands for foreground in it, as `pictures.masks.CodedMask` has it."""
+
+    labels: np.ndarray
+    mark: str = ""
+
+
 class FileDataset(Dataset):
     """The cases that a layout lists in a folder."""
 
     def __init__(self, source: str, layout: Layout, listing: Listing) -> None:
         self.source, self.layout, self.listing = source, layout.title, listing
         self.names = tuple(case.name for case in listing.cases)
-        self.groups = tuple(case.group or case.name for case in listing.cases)
+        given = {case.group for case in listing.cases}
+        # A case that stands alone is a group of its own, whatever the other groups are called.
+        self.groups = tuple(case.group or case.name + " alone" * (case.name in given) for case in listing.cases)
         self.parts = tuple(case.part for case in listing.cases) if any(case.part for case in listing.cases) else ()
         self.labels = listing.coding.labels
         self.findings = listing.findings
+        self.label_table = listing.coding.table
 
     def files(self, number: int) -> CaseFiles:
         return self.listing.cases[number]
@@ -52,10 +64,13 @@ class FileDataset(Dataset):
         files, reading = self.listing.cases[number], _Reading()
         coding, view = self.listing.coding, files.field_of_view
         images = [decoded for path in files.images if (decoded := reading.take(partial(read_image, path)))]
-        labels = [mask for path in files.masks if (mask := reading.take(partial(read_mask, path, coding))) is not None]
+        coded = [mask for path in files.masks if (mask := reading.take(partial(read_mask, path, coding))) is not None]
         seen = None if view is None else reading.take(partial(read_mask, view, VIEW_CODING))
+        labels = [mask.labels for mask in coded]
         if len(images) == len(files.images) and len(labels) == len(files.masks):
-            reading.faults += _compare(files, images, labels, seen)
+            reading.faults += _compare(files, images, labels, None if seen is None else seen.labels)
+        if view and seen and not reading.faults:
+            reading.note_view(view, seen.labels > 0, files.masks[0], np.maximum.reduce(labels) > 0)
         if reading.faults:
             raise DataError(reading.faults)
         if len(files.masks) > 1:
@@ -67,14 +82,15 @@ class FileDataset(Dataset):
             image=np.concatenate([decoded.image for decoded in images]) if len(images) > 1 else images[0].image,
             mask=np.maximum.reduce(labels),
             spacing_mm=images[0].spacing_mm,
-            field_of_view=None if seen is None else seen > 0,
+            field_of_view=None if seen is None else seen.labels > 0,
+            marks=tuple(mask.mark for mask in coded if mask.mark),
             notes=tuple(reading.notes),
         )
 
     def read_second_mask(self, number: int) -> np.ndarray | None:
         """(*spatial) uint8 labels by the second observer, where the set has them. Raises DataError as read_case does."""
         path = self.listing.cases[number].second_observer
-        return None if path is None else read_mask(path, self.listing.coding)[0]
+        return None if path is None else read_mask(path, self.listing.coding)[0].labels
 
 
 class _Reading:
@@ -94,6 +110,15 @@ class _Reading:
         self.notes += notes
         return content
 
+    def note_view(self, path: Path, view: np.ndarray, mask_path: Path, mask: np.ndarray) -> None:
+        """Of a field of view: whether it holds anything, and most of what is to be found."""
+        if not view.any():
+            self.faults.append(KINDS["empty_view"].at(path, "has no pixel"))
+        elif np.count_nonzero(mask & ~view) > MOST_OUTSIDE * np.count_nonzero(mask):
+            share = np.count_nonzero(mask & ~view) / np.count_nonzero(mask)
+            found = f"lies outside of the field of view with {share:.0%} of its foreground"
+            self.notes.append(KINDS["outside_view"].at(mask_path, found, others=[path]))
+
 
 def is_volume(path: Path) -> bool:
     """Whether a file's name says NIfTI."""
@@ -109,9 +134,13 @@ def read_image(path: Path) -> tuple[Decoded, tuple[Finding, ...]]:
     return Decoded(image=image), notes
 
 
-def read_mask(path: Path, coding: MaskCoding) -> tuple[np.ndarray, tuple[Finding, ...]]:
-    """(*spatial) uint8 labels of a file of any format, and its notes. Raises DataError."""
-    return volumes.read_labels(path, coding) if is_volume(path) else picture_masks.read_mask(path, coding)
+def read_mask(path: Path, coding: MaskCoding) -> tuple[Coded, tuple[Finding, ...]]:
+    """The labels of a file of any format, and its notes. Raises DataError."""
+    if is_volume(path):
+        labels, notes = volumes.read_labels(path, coding)
+        return Coded(labels), notes
+    mask = picture_masks.read_mask(path, coding)
+    return Coded(mask.labels, mask.mark), mask.notes
 
 
 def _compare(files: CaseFiles, images: list[Decoded], masks: list[np.ndarray], seen: np.ndarray | None) -> list[Finding]:

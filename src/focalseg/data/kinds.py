@@ -52,6 +52,12 @@ KINDS = Catalogue(
     dict(
         (
             # Files and names
+            _error(
+                "layout",
+                "a folder of no known layout",
+                "images/ and masks/ with files of the same names",
+                "Make the folders, list the files in a manifest.csv (columns image, mask), or give another path.",
+            ),
             _note(
                 "passed_over",
                 "a folder inside whose images are not read",
@@ -145,7 +151,7 @@ KINDS = Catalogue(
                 "transparent",
                 "pixels that are transparent",
                 "opaque pixels",
-                "Save it without transparency, on the background it is meant to have.",
+                "Save it without transparency: an image on its background, a mask on black.",
             ),
             _note(
                 "alpha_dropped",
@@ -194,7 +200,7 @@ KINDS = Catalogue(
                 "colours_unknown",
                 "colours without a table",
                 "a table of colours, labels.csv with label,colour",
-                "Write it beside the masks, or export label numbers.",
+                "Write it into the folder of the set, beside the folders of images and masks, or export label numbers.",
             ),
             _note(
                 "colour_mask",
@@ -218,6 +224,25 @@ KINDS = Catalogue(
                 "much more foreground than in other cases, with the borders in it",
                 "masks alike",
                 "Look whether the mask is inverted.",
+            ),
+            _note(
+                "absent_label",
+                "a label that is declared and that no case has",
+                "the labels that there are",
+                "Take it out of the table if it is none of this set's: a training needs cases of it.",
+            ),
+            _error("empty_view", "a field of view without a pixel", "where the image shows anything", "Export it again."),
+            _note(
+                "outside_view",
+                "a mask that lies largely outside of the field of view",
+                "what is to be found within it",
+                "Look whether the field of view is inverted or another case's.",
+            ),
+            _error(
+                "no_part",
+                "a case in no part of an official split",
+                "train, validation or test for every case, or for none",
+                "Write its part into the table, or leave the whole column empty.",
             ),
             _note("rare_label", "a label that no other case has", "labels that recur", "Look whether it is a slip."),
             _note("several_masks", "several masks of one image", "one mask", "Nothing need be done: they are joined."),

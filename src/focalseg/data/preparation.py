@@ -132,15 +132,18 @@ def on_common_scale(cases: Sequence[CaseSummary]) -> bool:
     """Whether an intensity means the same in all cases.
 
     Eight bits are a scale by themselves: cameras and screens share them. Anything else is taken for one unless the standard
-    deviation of one case is more than LARGEST_RATIO times that of another: different exposures or organs in view change it by
-    a few times, while arbitrary units, as of MR scanners, change it by orders of magnitude and would leave most cases of the
-    set without contrast. A case that never varies says nothing.
+    deviations of cases differ by more than LARGEST_RATIO, the tenth of the cases at either end left out: different exposures
+    or organs in view change it by a few times, while arbitrary units, as of MR scanners, change it by orders of magnitude and
+    would leave most cases of the set without contrast. A case that never varies says nothing.
     """
     if all(case.dtype == "uint8" for case in cases):
         return True
     deviations = [_pool(case.mean, case.standard_deviation, np.ones(case.channels))[1] for case in cases]
     varying = [deviation for deviation in deviations if deviation > 0]
-    return not varying or max(varying) <= LARGEST_RATIO * min(varying)
+    if not varying:
+        return True
+    low, high = np.quantile(varying, 0.1, method="lower"), np.quantile(varying, 0.9, method="higher")
+    return bool(high <= LARGEST_RATIO * low)
 
 
 def pool_intensities(cases: Sequence[CaseSummary]) -> tuple[tuple[float, ...], tuple[float, ...]]:

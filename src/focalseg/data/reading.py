@@ -6,6 +6,7 @@ from focalseg.catalogue import Catalogue
 from focalseg.data.case import Dataset
 from focalseg.data.dataset import FileDataset
 from focalseg.data.folders.listing import Layout
+from focalseg.data.kinds import KINDS, list_names
 from focalseg.data.layouts import (
     busi,
     chase_db1,
@@ -21,6 +22,7 @@ from focalseg.data.layouts import (
 from focalseg.data.phantoms.dataset import PHANTOMS, PREFIX, PhantomDataset
 from focalseg.errors import DataError, SettingError
 
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
 LAYOUTS = Catalogue[Layout](
     "layout",
     {
@@ -56,11 +58,22 @@ def open_dataset(source: str) -> Dataset:
     if not folder.is_dir():
         raise SettingError(
             f"{folder} is a file; expected a folder with images/ and masks/, or a manifest in CSV (columns image, mask). "
-            "Give the folder that holds the images."
+            f"{'Unpack it and give' if folder.suffix in ARCHIVES else 'Give'} the folder that holds the images."
         )
-    found = ", ".join(sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir())[:6]) or "nothing"
-    raise DataError(
-        f"{folder}: holds {found}; expected {plain.LAYOUT.expected}, or another known layout "
-        f"({', '.join(layout.title for name, layout in LAYOUTS.items() if name != 'plain')}). "
-        "Make the folders or give another path."
+    entries = sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir())
+    others = ", ".join(layout.title for name, layout in LAYOUTS.items() if name != "plain")
+    found, expected = (
+        f"holds {list_names(entries, 6) or 'nothing'}",
+        f"{plain.LAYOUT.expected}, or another known layout ({others})",
     )
+    raise DataError(KINDS["layout"].at(folder, found, expected=expected))
+
+
+def refuse_inside(folder: Path, source: str, option: str) -> None:
+    """Raises SettingError for a folder to fill that lies within the set, or is it: data is never written to."""
+    data = Path(source)
+    if data.exists():
+        data = data.resolve() if data.is_dir() else data.resolve().parent
+        place = folder.resolve()
+        if place == data or data in place.parents:
+            raise SettingError(f"{folder} lies in {data}, which is never written to; give a folder outside of it as {option}.")

@@ -8,21 +8,23 @@ from torch import Tensor, nn
 from focalseg.errors import DataError
 from focalseg.evaluation.metrics import average_labels, measure_labels
 from focalseg.labels import choose_labels, count_labels
+from focalseg.windows import predict_in_windows
 
 Batch = tuple[Tensor, Tensor]
 
 
 @torch.no_grad()
-def score_batches(network: nn.Module, batches: Iterable[Batch]) -> list[float]:
+def score_batches(network: nn.Module, batches: Iterable[Batch], *, window: tuple[int, ...] | None = None) -> list[float]:
     """Dice of every case, the mean over its foreground labels.
 
     batches: images (B, C, *spatial) as the network takes them, masks (B, *spatial) or (B, 1, *spatial): for one output channel
-    foreground where they are not 0, for more the labels. The network is used in the mode it is in. Raises DataError for a
+    foreground where they are not 0, for more the labels. window: what the network sees at a time of larger images, which are
+    predicted in overlapping windows. The network is used in the mode it is in. Raises DataError for a
     label that the network has no channel for.
     """
     scores = []
     for images, masks in batches:
-        logits = network(images)
+        logits = network(images) if window is None else predict_in_windows(network, images, window)
         labels = count_labels(logits.shape[1])
         truth = (masks.bool() if logits.shape[1] == 1 else masks).cpu()
         if truth.max() > labels:

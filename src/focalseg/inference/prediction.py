@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from focalseg.data.preparation import Preparation
-from focalseg.inference.tiling import predict_in_windows
 from focalseg.labels import choose_labels, compute_probabilities
+from focalseg.windows import predict_in_windows
 
 INTERPOLATIONS = {1: "linear", 2: "bilinear", 3: "trilinear"}
 """By the number of spatial axes."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from focalseg.evaluation.scoring import Batch, score_batches
 from focalseg.layers import RUNNING_NORMS
 from focalseg.placement.attachment import unwrap
 from focalseg.placement.sites import attention_sites, filled_sites
+from focalseg.windows import predict_in_windows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +47,17 @@ class Evidence:
     sites: tuple[SiteEvidence, ...]
 
 
-def gather_evidence(network: nn.Module, batches: Iterable[Batch], *, norm_batches: Iterable[Batch] | None = None) -> Evidence:
+def gather_evidence(
+    network: nn.Module,
+    batches: Iterable[Batch],
+    *,
+    norm_batches: Iterable[Batch] | None = None,
+    window: tuple[int, ...] | None = None,
+) -> Evidence:
     """Evidence from validation batches: images (B, C, *spatial) as the network takes them, masks (B, *spatial) bool.
+
+    A sequence of batches may make each anew when it is asked for. window: what the network sees at a time of larger images,
+    which are predicted in overlapping windows; norm_batches are then of that size, and needed.
 
     Before each scoring the running statistics of batch norms are estimated anew, on norm_batches (training images; the
     validation images where none are given), for the network as it is too, so that the difference is the site's alone.
@@ -59,19 +70,22 @@ def gather_evidence(network: nn.Module, batches: Iterable[Batch], *, norm_batche
     disabled = [name for name, site in filled.items() if not site.enabled]
     if disabled:
         raise SiteError(f"Attention is disabled at {', '.join(disabled)}; call enable_attention(network) first.")
-    validation = list(batches)
+    validation = batches if isinstance(batches, Sequence) else list(batches)
     if not validation:
         raise SettingError("No validation batches were given; evidence needs at least one.")
+    if window is not None and norm_batches is None:
+        raise SettingError("window was given without norm_batches; expected batches of that size to estimate the norms on.")
     statistics_images = [images for images, _ in (validation if norm_batches is None else norm_batches)]
+    score = partial(score_cases, network, validation, statistics_images, window=window)
     kinds = {name: gate for name, (_, gate) in filled_sites(network).items()}
     with kept_as_it_was(network):
         estimate_norms(network, statistics_images)
-        constants, spreads = measure_coefficients(filled, network, validation)
-        whole = score_cases(network, validation, statistics_images)
+        constants, spreads = measure_coefficients(filled, network, validation, window=window)
+        whole = score()
         records = []
         for name, site in filled.items():
             site.removed = constants[name]
-            without = score_cases(network, validation, statistics_images)
+            without = score()
             site.removed = None
             records.append(
                 SiteEvidence(
@@ -85,14 +99,14 @@ def gather_evidence(network: nn.Module, batches: Iterable[Batch], *, norm_batche
         joint_costs = {}
         for record in sorted(records, key=lambda record: record.removal_cost):
             filled[record.site].removed = constants[record.site]
-            without = score_cases(network, validation, statistics_images)
+            without = score()
             joint_costs[record.site] = float((whole - without).mean())
     return Evidence(sites=tuple(replace(record, joint_cost=joint_costs[record.site]) for record in records))
 
 
 @torch.no_grad()
 def measure_coefficients(
-    filled: dict[str, FocalSite], network: nn.Module, batches: Sequence[Batch]
+    filled: dict[str, FocalSite], network: nn.Module, batches: Sequence[Batch], *, window: tuple[int, ...] | None = None
 ) -> tuple[dict[str, Tensor], dict[str, float]]:
     """By site: the mean of the applied coefficients, (1, C or 1, 1, ...) float32, and their spread about it.
 
@@ -111,7 +125,10 @@ def measure_coefficients(
     ]
     try:
         for images, _ in batches:
-            network(images)
+            if window is None:
+                network(images)
+            else:
+                predict_in_windows(network, images, window)
     finally:
         for handle in handles:
             handle.remove()
@@ -126,10 +143,16 @@ def measure_coefficients(
 
 
 @torch.no_grad()
-def score_cases(network: nn.Module, batches: Sequence[Batch], statistics_images: Sequence[Tensor]) -> Tensor:
+def score_cases(
+    network: nn.Module,
+    batches: Sequence[Batch],
+    statistics_images: Sequence[Tensor],
+    *,
+    window: tuple[int, ...] | None = None,
+) -> Tensor:
     """Dice of every case, (cases,) float64, after estimating the norms anew."""
     estimate_norms(network, statistics_images)
-    return torch.tensor(score_batches(network, batches), dtype=torch.float64)
+    return torch.tensor(score_batches(network, batches, window=window), dtype=torch.float64)
 
 
 @torch.no_grad()

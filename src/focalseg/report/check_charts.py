@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from focalseg.data.checking.summary import CaseSummary
+from focalseg.data.checking.survey import Survey
 from focalseg.report.curves import COLOURS, STYLE, finish, start
 
 BINS = 24
@@ -17,8 +17,9 @@ FEWEST = 3
 """Cases below which a chart says less than the table."""
 
 
-def draw_charts(cases: Sequence[CaseSummary]) -> list[tuple[str, str]]:
+def draw_charts(survey: Survey) -> list[tuple[str, str]]:
     """A title and a chart for every quantity in which the cases differ."""
+    cases = survey.cases
     if len(cases) < FEWEST:
         return []
     charts = []
@@ -31,7 +32,7 @@ def draw_charts(cases: Sequence[CaseSummary]) -> list[tuple[str, str]]:
     if len({case.size[-2:] for case in cases}) > 1:
         unit = "voxels" if len(cases[0].size) == 3 else "pixels"
         charts.append(("Sizes", draw_sizes([(case.size[-2], case.size[-1]) for case in cases], unit)))
-    groups = Counter(Counter(case.group for case in cases).values())
+    groups = Counter(Counter(survey.groups[case.name] for case in cases).values())
     if len(groups) > 1:
         charts.append(("Groups", draw_groups(groups)))
     return charts

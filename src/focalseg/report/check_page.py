@@ -48,7 +48,7 @@ def render_check(dataset: Dataset, survey: Survey) -> str:
         mendable=check_wording.count_mendable(survey.errors),
         most_open=MOST_OPEN,
         pictures=pictures,
-        charts=draw_charts(survey.cases),
+        charts=draw_charts(survey),
         show_path=show_path,
         show_share=check_wording.show_share,
         show_shares=check_wording.show_shares,

@@ -18,8 +18,8 @@ def write_examples(folder: Path, runs: Mapping[str, Path], result: RunResult, *,
     """Images, masks and the prediction of each run (its folder by arm) for test cases from the worst to the best of result.
 
     All at the case's own resolution: image (C, H, W) as read, mask and predictions (H, W) uint8 labels, the Dice () of each
-    prediction over the whole case. Of a volume there is one slice along its first axis, with slices (2,), its index and how
-    many there are. own_network: as `rebuild_network` takes it.
+    prediction over the whole case, or its field of view where it has one. Of a volume there is one slice along its first axis,
+    with slices (2,), its index and how many there are. own_network: as `rebuild_network` takes it.
     """
     scores = sorted(result.scores_of("test"), key=lambda score: score.dice)
     chosen = [scores[round(number)].case for number in np.linspace(0, len(scores) - 1, min(COUNT, len(scores)))]
@@ -33,7 +33,7 @@ def write_examples(folder: Path, runs: Mapping[str, Path], result: RunResult, *,
                 shown = choose_slice(case.mask)
                 arrays[f"slices_{number}"] = np.array([shown, len(case.mask)])
             predicted = predict_mask(network, config.preparation, case.image)
-            overlaps = measure_labels(predicted, case.mask, len(config.labels))
+            overlaps = measure_labels(predicted, case.mask, len(config.labels), inside=case.field_of_view)
             arrays[f"image_{number}"], arrays[f"mask_{number}"] = case.image[:, shown], case.mask[shown]
             arrays[f"{arm}_{number}"], arrays[f"dice_{arm}_{number}"] = (
                 predicted[shown],

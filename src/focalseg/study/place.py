@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from focalseg.data.reading import refuse_inside
 from focalseg.data.splits import Split
 from focalseg.evaluation.verdict import Verdict
 from focalseg.files import write_text
@@ -53,6 +54,7 @@ class Trainer:
     workers: int | None
     watch: Watch
     cache_mib: int
+    groups: Mapping[str, str]
 
     def plan(self, arm: str, layout: Mapping[str, str], seeds: range) -> list[RunPlan]:
         """The runs of an arm, one a seed. layout: kind of gate by site."""
@@ -64,6 +66,7 @@ class Trainer:
                 folder=self.folder / "runs" / arm / f"fold_{self.split.fold}" / f"seed_{seed}",
                 device=self.device,
                 cache_mib=self.cache_mib,
+                groups=self.groups,
             )
             for seed in seeds
         ]
@@ -91,6 +94,7 @@ def place(
     are then compared, seed by seed, on test data that nothing else looks at. Resumes whatever an earlier call left unfinished.
     Everything about the data and the settings is checked before the first file is written.
     """
+    refuse_inside(folder, source, "--out")
     ground = lay_groundwork(source, settings, seed, device, audience)
     everywhere, dead = plan_attention(ground.config, settings.gates, audience.tell)
     trainer = Trainer(
@@ -101,6 +105,7 @@ def place(
         workers=workers,
         watch=audience.watch,
         cache_mib=settings.data.cache_mib,
+        groups=ground.groups,
     )
     with hold_folder(folder, write_yaml(PlaceJob(data=source, seed=seed, settings=settings))):
         claim_split(folder, ground)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from focalseg.data.checking.duplicates import join_groups
 from focalseg.data.checking.survey import Survey, cap_faults, summarise_notes, survey_dataset
 from focalseg.data.preparation import plan_preparation, plan_size
 from focalseg.data.splits import Split, check_leaks, read_splits, regroup, split_by_group, split_officially
+from focalseg.distance import check_spacing
 from focalseg.errors import DataError, SettingError, ShapeError
 from focalseg.files import write_text
 from focalseg.labels import count_channels
@@ -37,10 +38,14 @@ MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
 
 @dataclass(frozen=True, kw_only=True)
 class Groundwork:
-    """What a job stands on: the plain run, the folds, of which the first is used, and the data set as it was found."""
+    """What a job stands on: the plain run, the folds, of which the first is used, and the data set as it was found.
+
+    groups: by case, what the folds keep together and a score counts as one.
+    """
 
     config: RunConfig
     splits: tuple[Split, ...]
+    groups: Mapping[str, str]
     survey: Survey
 
     @property
@@ -58,26 +63,27 @@ def lay_groundwork(source: str, settings: Settings, seed: int, device: Device, a
     open_source.cache_clear()  # the folder may have been mended since this process last listed it
     dataset = open_source(source)
     survey = survey_dataset(dataset, audience.count)
-    if survey.errors:
-        raise DataError(cap_faults(survey))
-    splits = plan_splits(dataset, survey, settings.split)
+    errors = [error for error in survey.errors if not (settings.split.file and error.kind == "leak")]
+    if errors:
+        raise DataError(cap_faults(errors, source))
+    splits, groups = plan_splits(dataset, survey, settings.split)
     by_name = {case.name: case for case in survey.cases}
     training = [by_name[name] for name in splits[0].train]
-    if not any(case.foreground for case in training):
-        raise DataError(
-            f"{source}: every mask of the {len(training)} training cases is empty; expected foreground in some. "
-            "Check how the masks were exported (0 and 255)."
-        )
+    check_foreground(survey, splits[0])
     size = plan_size(training, longest_side=settings.data.longest_side)
     window = plan_window(size, settings.data.patch_side)
     network = plan_network(settings.network, window, channels=training[0].channels, labels=len(survey.labels))
     window = fit_size(network, window)
     # A side that is cut into patches need not fit the network; one that is not is the patch.
     size = tuple(max(side, shown) if settings.data.patch_side else shown for side, shown in zip(size, window, strict=True))
-    preparation = plan_preparation(training, size=size, patch=None if window == size else window)
+    normalisation = settings.data.normalisation
+    patch = None if window == size else window
+    preparation = plan_preparation(training, size=size, patch=patch, normalisation=normalisation)
     loss = settings.loss
     if loss.boundary_weight and loss.spacing_mm is None:
         loss = replace(loss, spacing_mm=preparation.spacing_mm)
+    loss.arms(max(network.classes, 2))
+    check_spacing(loss.spacing_mm, len(size))
     config = RunConfig(
         data=source,
         fold=splits[0].fold,
@@ -90,13 +96,55 @@ def lay_groundwork(source: str, settings: Settings, seed: int, device: Device, a
         training=replace(settings.training, precision=choose_precision(settings.training.precision, device)),
     )
     find_candidates(config, build_host(network))
-    for line in summarise_notes(survey.notes):
+    for line in [describe_sides(splits[0], groups), *summarise_notes(survey.notes)]:
         audience.tell(line)
-    return Groundwork(config=config, splits=splits, survey=survey)
+    if preparation.normalisation == "case" and normalisation == "auto":
+        audience.tell(
+            "the images are on scales of their own; each is normalised by itself (data.normalisation=data_set: by one scale)."
+        )
+    return Groundwork(config=config, splits=splits, groups=groups, survey=survey)
 
 
-def plan_splits(dataset: Dataset, survey: Survey, settings: SplitSettings) -> tuple[Split, ...]:
-    """The folds: those of a given file, the official ones of the set, or new ones by group; checked for leaks."""
+def describe_sides(split: Split, groups: Mapping[str, str]) -> str:
+    """How many cases are on each side, in one sentence."""
+    sides = {"to train on": split.train, "to validate on": split.validation, "to test on": split.test}
+    counts = ", ".join(f"{len(names)} {purpose}" for purpose, names in sides.items())
+    among = len({groups[name] for names in sides.values() for name in names})
+    return f"{sum(map(len, sides.values()))} cases in {among} groups that stay together: {counts}."
+
+
+def check_foreground(survey: Survey, split: Split) -> None:
+    """Raises DataError for a label that no training case has, and for a side to validate or test on without foreground."""
+    by_name = {case.name: case for case in survey.cases}
+    sides = {side: [by_name[name] for name in getattr(split, side)] for side in ("train", "validation", "test")}
+    faults = []
+    if not any(case.foreground for case in sides["train"]):
+        faults.append(
+            f"{survey.source}: every mask of the {len(sides['train'])} training cases is empty; expected foreground in some. "
+            "Check how the masks were exported (0 and 255)."
+        )
+    else:
+        for number, label in enumerate(survey.labels, start=1):
+            if not any(len(case.label_pixels) > number and case.label_pixels[number] for case in sides["train"]):
+                faults.append(
+                    f"{survey.source}: none of the {len(sides['train'])} training cases has the label {label}; expected some. "
+                    "Take the label out of its table, add cases, or deal anew with another split.seed."
+                )
+        faults += [
+            f"{survey.source}: every mask of the {len(sides[side])} {side} cases is empty; expected foreground in some. "
+            "Deal anew with another split.seed, or mend the official split."
+            for side in ("validation", "test")
+            if not any(case.foreground for case in sides[side])
+        ]
+    if faults:
+        raise DataError(faults)
+
+
+def plan_splits(dataset: Dataset, survey: Survey, settings: SplitSettings) -> tuple[tuple[Split, ...], Mapping[str, str]]:
+    """The folds: those of a given file, the official ones of the set, or new ones by group; and the group of each case.
+
+    Raises DataError where they leak.
+    """
     names = [case.name for case in survey.cases]
     groups = survey.groups
     if settings.group_column or settings.group_pattern:
@@ -114,7 +162,7 @@ def plan_splits(dataset: Dataset, survey: Survey, settings: SplitSettings) -> tu
     identical = {names for names, pair in zip(survey.duplicates, survey.pairs, strict=True) if pair.identical}
     for split in splits:
         check_leaks(split, groups, survey.duplicates, identical)
-    return splits
+    return splits, groups
 
 
 def plan_window(size: tuple[int, ...], patch_side: int | None) -> tuple[int, ...]:
@@ -204,11 +252,11 @@ def describe_split(ground: Groundwork) -> dict[str, Any]:
     """The content of splits.json."""
     digest = hashlib.sha256()
     for case in ground.survey.cases:
-        digest.update(f"{case.name}\0{case.group}\0{case.digest}{case.mask_digest}".encode())
+        digest.update(f"{case.name}\0{ground.groups[case.name]}\0{case.digest}{case.mask_digest}".encode())
     return {
         "schema": SCHEMA,
         "data": ground.survey.source,
         "sha256": digest.hexdigest(),
         "folds": [asdict(split) for split in ground.splits],
-        "groups": ground.survey.groups,
+        "groups": dict(ground.groups),
     }

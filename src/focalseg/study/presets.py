@@ -1,7 +1,7 @@
 """What a person can set, and the budgets that are ready made."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from focalseg.attention import GATES
 from focalseg.catalogue import Catalogue
@@ -18,12 +18,15 @@ from focalseg.training.run import TrainingConfig
 class DataSettings(CheckedConfig):
     """longest_side: images are shrunk until no side is longer, in pixels.
 
-    patch_side: what the network sees at a time is at most so long along each axis; patches are cut where images are larger.
-    Nothing: whole images. cache_mib: memory for the prepared cases of a training; beyond it they are kept on disk.
+    patch_side: what the network sees at a time is at most about so long along each axis; patches are cut where images are
+    larger. Nothing: whole images. normalisation: by the training set's mean and standard deviation, by each case's own, or
+    auto: the latter where cases are on scales of their own. cache_mib: memory for the prepared cases of a training; beyond it
+    they are kept on disk.
     """
 
     longest_side: int = setting(128, at_least=16)
     patch_side: int | None = setting(None, at_least=8)
+    normalisation: Literal["auto", "data_set", "case"] = "auto"
     cache_mib: int = setting(2048, at_least=0)
 
 

@@ -1,9 +1,9 @@
 """One run from its plan to its files: training, scores of every case, evidence."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,8 @@ WHOLE_FRAME = ", whole frame"
 class RunPlan:
     """A run, the split it trains on and the folder it fills.
 
-    arm: its name in a comparison. cache_mib: memory for its prepared cases; beyond it they are kept on disk.
+    arm: its name in a comparison. groups: by case, what a split kept together and a score counts as one; those of the data set
+    for cases that are not named. cache_mib: memory for its prepared cases; beyond it they are kept on disk.
     """
 
     arm: str
@@ -55,6 +56,7 @@ class RunPlan:
     folder: Path
     device: Device = "auto"
     cache_mib: int = 2048
+    groups: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +86,7 @@ def execute(plan: RunPlan) -> None:
     Raises Interrupted, with the state saved, when a stop was asked for, and SettingError for a folder of another run.
     """
     claim_folder(plan.folder, write_yaml(plan.config))
+    remove_leftovers(plan.folder)
     if (plan.folder / RESULT).exists():
         return
     with load_training_data(plan) as data:
@@ -139,12 +142,15 @@ def load_training_data(plan: RunPlan) -> Iterator[TrainingData]:
     dataset, numbers = open_source(plan.config.data), number_cases(plan.config.data)
     preparation = plan.config.preparation
 
-    def open_side(names: Sequence[str]) -> AbstractContextManager[Feed]:
+    def open_side(names: Sequence[str], most_bytes: int) -> AbstractContextManager[Feed]:
         cases = map(dataset.read_case, [numbers[name] for name in names])
-        return open_feed(cases, len(names), preparation, most_bytes=plan.cache_mib * 2**20 // 2, folder=plan.folder)
+        return open_feed(cases, len(names), preparation, most_bytes=most_bytes, folder=plan.folder)
 
-    remove_leftovers(plan.folder)
-    with open_side(plan.split.train) as train_side, open_side(plan.split.validation) as validation_side:
+    budget = plan.cache_mib * 2**20
+    with (
+        open_side(plan.split.train, budget) as train_side,
+        open_side(plan.split.validation, budget - train_side.bytes_in_memory) as validation_side,
+    ):
         yield TrainingData(train=train_side, validation=validation_side)
 
 
@@ -164,16 +170,23 @@ def score_at_full_size(plan: RunPlan, network: nn.Module) -> list[CaseScore]:
             for view, inside in views.items():
                 overlaps = measure_labels(predicted, case.mask, len(labels), inside=inside)
                 by_label = dict(zip(labels, overlaps, strict=True))
-                scores.append(CaseScore(case=name, group=case.group, part=view, overlaps=by_label))
+                scores.append(CaseScore(case=name, group=plan.groups.get(name, case.group), part=view, overlaps=by_label))
     return scores
 
 
 def collect_evidence(run: Run) -> Evidence:
     """Evidence on the validation cases, norms estimated on training cases spread evenly over all groups."""
-    data = run.data
-    count = min(NORM_BATCHES * run.config.training.batch_size, len(data.train))
+    data, config = run.data, run.config
+    count = min(NORM_BATCHES * config.training.batch_size, len(data.train))
     spread = torch.linspace(0, len(data.train) - 1, count).round().long()
-    return gather_evidence(run.network, run.batches(data.validation), norm_batches=run.batches(data.train, spread))
+    parts = torch.split(spread, config.training.batch_size)
+    norm_batches = [run.read_batch(part, step=step) for step, part in enumerate(parts)]
+    return gather_evidence(
+        run.network,
+        run.batches(data.validation),
+        norm_batches=[(run.arrange(images), masks) for images, masks in norm_batches],
+        window=config.preparation.patch,
+    )
 
 
 def read_result(folder: Path) -> RunResult:

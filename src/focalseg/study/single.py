@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from focalseg.attention import GATES
+from focalseg.data.reading import refuse_inside
 from focalseg.errors import SettingError
 from focalseg.placement.decision import read_placement
 from focalseg.study.audience import Audience, Tell
@@ -27,11 +28,18 @@ def train_one(
     audience: Audience = NOBODY,
 ) -> RunResult:
     """Trains and scores one network in `folder`; attention as `read_layout` takes it. Goes on after an interruption."""
+    refuse_inside(folder, source, "--out")
     ground = lay_groundwork(source, settings, seed, device, audience)
     config = replace(ground.config, attention=read_layout(attention, ground.config, settings, audience.tell))
     build_network(config)
     plan = RunPlan(
-        arm=attention, config=config, split=ground.split, folder=folder, device=device, cache_mib=settings.data.cache_mib
+        arm=attention,
+        config=config,
+        split=ground.split,
+        folder=folder,
+        device=device,
+        cache_mib=settings.data.cache_mib,
+        groups=ground.groups,
     )
     with hold_folder(folder, write_yaml(config)), audience.watch("training one network", [plan]):
         claim_split(folder, ground)

@@ -6,7 +6,7 @@ Lightning's Fabric gives device and precision. The loop is ours: the Trainer of 
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from focalseg.data.feeding.augmentation import augment
 from focalseg.data.feeding.batches import DROPOUT_STREAM, select_batch, stream_seed
-from focalseg.data.feeding.feed import Feed
+from focalseg.data.feeding.feed import Batches, Feed
 from focalseg.errors import MachineError, SettingError
-from focalseg.evaluation.scoring import Batch, score_batches
+from focalseg.evaluation.scoring import score_batches
 from focalseg.layers import RUNNING_NORMS
 from focalseg.losses.schedule import share_at
 from focalseg.losses.unified_focal import UnifiedFocalLoss
@@ -65,8 +65,8 @@ class Run:
         self.optimiser, self.scheduler = build_optimiser(self.network, config.training)
         self.loss = UnifiedFocalLoss.from_config(config.loss)
         self.step, self.seconds = 0, 0.0
-        self._restore()
         self.module, self.stepper = self.fabric.setup(self.network, self.optimiser)
+        self._restore()  # once the weights are on the device: the optimiser's state goes where they are
         self.data = data
         # Once for the whole training where cases are but flipped and turned: an exact map moves to that of the moved mask.
         once = not config.training.augmentation.resamples(config.network.spatial_dims) and not config.preparation.patch
@@ -123,13 +123,20 @@ class Run:
     def measure_validation_dice(self) -> float:
         """Mean Dice over the validation cases, at the network's own resolution."""
         self.module.eval()
-        scores = score_batches(self.module, self.batches(self.data.validation))
+        scores = score_batches(self.module, self.batches(self.data.validation), window=self.config.preparation.patch)
         return sum(scores) / len(scores)
 
-    def batches(self, feed: Feed, indices: Tensor | None = None) -> Iterator[Batch]:
-        """Cases, all or those of the indices, in batches of the run's size as the network sees them, images on the device."""
-        for images, masks in feed.batches(self.config.training.batch_size, indices, device=self.fabric.device):
-            yield self.arrange(images), masks
+    def batches(self, feed: Feed) -> Batches:
+        """All cases, whole, in batches of the run's size, on the device as the network wants them."""
+        return feed.batches(self.config.training.batch_size, device=self.fabric.device, arrange=self.arrange)
+
+    def read_batch(self, chosen: Tensor, *, step: int) -> tuple[Tensor, Tensor]:
+        """Images and masks of the chosen training cases as a step sees them before augmentation, on the device."""
+        feed, training = self.data.train, self.config.training
+        if self.config.preparation.patch is None:
+            return feed.gather(chosen, device=self.fabric.device)
+        share, seed = training.foreground_share, self.config.seed
+        return feed.draw_patches(chosen, foreground_share=share, seed=seed, step=step, device=self.fabric.device)
 
     def arrange(self, images: Tensor) -> Tensor:
         """Images (B, C, *spatial) in the order in memory that the network wants."""
@@ -138,7 +145,9 @@ class Run:
     def _update(self) -> float:
         config, training = self.config, self.config.training
         chosen = select_batch(len(self.data.train), training.batch_size, seed=config.seed, step=self.step)
-        images, *maps = self._read_batch(chosen)
+        images, *maps = self.read_batch(chosen, step=self.step)
+        if self.closeness is not None:
+            maps.append(self.closeness[chosen].to(self.fabric.device))
         images, *maps = augment(
             images,
             *maps,
@@ -168,15 +177,6 @@ class Run:
         self.scheduler.step()
         project_gammas(self.network, self.optimiser)
         return value
-
-    def _read_batch(self, chosen: Tensor) -> tuple[Tensor, ...]:
-        """Images, masks and, where they were measured once for all, maps of closeness of the chosen cases, on the device."""
-        feed, device = self.data.train, self.fabric.device
-        if self.config.preparation.patch:
-            share = self.config.training.foreground_share
-            return feed.draw_patches(chosen, foreground_share=share, seed=self.config.seed, step=self.step, device=device)
-        batch = feed.gather(chosen, device=device)
-        return batch if self.closeness is None else (*batch, self.closeness[chosen].to(device))
 
     def _restore(self) -> None:
         state = load_checkpoint(self.folder / CHECKPOINT, run=self.identity)

@@ -202,6 +202,6 @@ def test_many_notes_of_a_kind_become_one_line_and_many_errors_end_in_a_count():
     broken = [DataError(KINDS["damaged"].at(f"{number}.png", "ends early")) for number in range(103)]
     survey = survey_dataset(Held(broken))
     assert len(survey.errors) == 103
-    lines = cap_faults(survey)
+    lines = cap_faults(survey.errors, survey.source)
     assert len(lines) == 101
     assert lines[-1] == "3 more errors in held; run focalseg check held for all of them."

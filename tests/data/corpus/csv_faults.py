@@ -81,6 +81,7 @@ BAD = "bad_table"
 GROUPED = lines("case,patient", "case_{0},p{0}")
 
 CSV_FAULTS = [
+    fault("a label that no mask holds", "absent_label", labels_table(LABELS + "absent,99\n")),
     # labels.csv
     fault("labels.csv of no bytes", "bad_table empty_file", labels_table("")),
     fault("labels.csv with its header alone", BAD, labels_table("label,value\n")),

@@ -118,8 +118,7 @@ def mask_files(number: int) -> Iterator[tuple[str, bytes]]:
     yield ".png", encode(whole.astype(np.uint16) * 65535)
     yield ".png", encode(whole.astype(np.uint16) * 257)
     yield ".png", encode_png(white, depth=8, interlaced=True)
-    yield ".png", encode(whole * np.uint8(7))
-    yield ".PNG", encode(whole * np.uint8(128))
+    yield ".PNG", encode(white)
     yield ".tif", encode(white, "TIFF", compression="tiff_lzw")
     yield ".tiff", encode(mask, "TIFF", compression="group4")
     yield ".tiff", encode(mask, "TIFF", compression="group4", tiffinfo={262: 0})
@@ -141,6 +140,16 @@ def every_colour_file() -> GoodSet:
         mask_suffix, mask = list(mask_files(number))[number % ways]
         cases.append((f"way_{number}{suffix}", image, f"way_{number}{mask_suffix}", mask))
     return plain("colour in every format and masks in every coding", cases)
+
+
+def one_value_sets() -> Iterator[GoodSet]:
+    """Masks of 0 and one other value, the same in all."""
+    for value in (2, 7, 128, 200):
+        cases = [
+            (f"a{number}.png", encode(draw_image(number)), f"a{number}.png", encode(draw_mask(number) * np.uint8(value)))
+            for number in range(5)
+        ]
+        yield plain(f"masks of 0 and {value}", cases)
 
 
 def grey(numbers: range) -> Iterator[tuple[int, np.ndarray]]:
@@ -314,6 +323,7 @@ def linked_set() -> GoodSet:
 def picture_sets() -> list[GoodSet]:
     """All of them."""
     return [
-        every_colour_file(), grey_set(), opaque_set(), wide_set(), float_set(), sizes_set(), empty_set(), names_set(),
+        every_colour_file(),
+        *one_value_sets(), grey_set(), opaque_set(), wide_set(), float_set(), sizes_set(), empty_set(), names_set(),
         company_set(), linked_set(), stacks_set(),
     ]  # fmt: skip

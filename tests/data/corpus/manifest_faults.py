@@ -171,6 +171,7 @@ MANIFEST_FAULTS = [
     fault("image and mask changed over in one line", "unlike in_between colours_unknown not_declared", mask_for_an_image,
           also="full_mask"),
     # Splits
+    fault("a case in no part of the split", "no_part", cell("split", "", f"scans/case_{PLANTED}.png")),
     fault("a group on two sides", "leak", cell("split", "test", *(f"scans/case_{number}.png" for number in (2, 3)))),
     fault("an image on two sides", "leak", same_picture(1, HALF + 1), also="identical"),
     fault("nearly one image on two sides", "leak", same_picture(1, HALF + 1, brighter=2), also="near_duplicate"),

@@ -10,6 +10,7 @@ from PIL import Image
 from data.corpus.fault import Make, fault
 from data.corpus.image_faults import pixels_missing, turned
 from data.corpus.pictures import (
+    COUNT,
     HEIGHT,
     PLANTED,
     WIDTH,
@@ -30,6 +31,21 @@ def mask(write: Write, suffix: str = ".png") -> Make:
 
     def make(folder: Path) -> Path:
         return replace(write_pictures(folder), "masks", write(black_and_white(PLANTED)), suffix=suffix)
+
+    return make
+
+
+def alternating(first: Write, second: Write) -> Make:
+    """Two labels, one a file, that no table declares; those of the second kind, the fewer, are at fault."""
+
+    def make(folder: Path) -> tuple[Path, ...]:
+        write_pictures(folder)
+        paths = []
+        for number in range(COUNT):
+            rarer = number % 3 == 0
+            path = replace(folder, "masks", (second if rarer else first)(black_and_white(number)), number=number)
+            paths += [path] if rarer else []
+        return tuple(paths)
 
     return make
 
@@ -171,11 +187,11 @@ MASK_FAULTS = [
     fault("a mask with a negative value", "not_whole not_declared in_between",
           mask(numbers(np.int32, (0, 1, -1)), ".tif")),
     # Colours
-    fault("a red mask", "colour_mask", mask(painted((0, 0, 0), (255, 0, 0)))),
+    fault("a red mask among white ones", "colours_unknown", mask(painted((0, 0, 0), (255, 0, 0))), also="colour_mask"),
     fault("a green mask on white", COLOURED, mask(painted((255, 255, 255), (0, 128, 0)))),
     fault("a coloured mask through JPEG", "colours_unknown in_between",
           mask(lambda values: encode(Image.open(io.BytesIO(painted((0, 0, 0), (255, 0, 0))(values))), "JPEG"), ".jpg")),
-    fault("a palette of black and dark red", "colour_mask", mask(palette(*VOC))),
+    fault("a palette of black and dark red among white masks", "colours_unknown", mask(palette(*VOC)), also="colour_mask"),
     fault("a CMYK mask", "print_colours colours_unknown",
           mask(lambda values: encode(Image.fromarray(values).convert("CMYK"), "TIFF"), ".tif"), also="colour_mask"),
     fault("a mask that is its alpha channel", "transparent colours_unknown",
@@ -187,7 +203,7 @@ MASK_FAULTS = [
     # Legal, worth knowing
     fault("an empty mask", "empty_mask", mask(lambda values: encode(np.zeros_like(values)))),
     fault("a full mask", "full_mask", mask(lambda values: encode(np.full_like(values, 255))), also="inverted"),
-    fault("a full mask of 7", "full_mask", mask(lambda values: encode(np.full_like(values, 7))), also="inverted"),
+    fault("a full mask of 7", "not_declared", mask(lambda values: encode(np.full_like(values, 7))), also="full_mask inverted"),
     fault("an inverted mask", "inverted", mask(mostly_inverted)),
     fault("a JPEG of 0 and 255 alone named PNG", "wrong_suffix",
           mask(lambda values: encode(np.zeros_like(values), "JPEG")), also="empty_mask"),

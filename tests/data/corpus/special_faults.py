@@ -11,6 +11,7 @@ from data.corpus.csv_faults import GROUPED, write_labelled
 from data.corpus.fault import Fault, Make, fault
 from data.corpus.image_faults import DICOM, image
 from data.corpus.manifest_faults import write_manifest
+from data.corpus.mask_faults import alternating
 from data.corpus.pictures import (
     COUNT,
     PLANTED,
@@ -107,6 +108,21 @@ def observed(part: str, write: Callable[[np.ndarray], bytes]) -> Make:
     return make
 
 
+def viewed(write: Callable[[np.ndarray], bytes], *, at_mask: bool) -> Make:
+    """A plain folder whose fields of view show everything, but for the planted one."""
+
+    def make(folder: Path) -> Path:
+        write_pictures(folder)
+        (folder / "fov").mkdir()
+        for number in range(COUNT):
+            mask = black_and_white(number)
+            content = write(mask) if number == PLANTED else encode(np.full_like(mask, 255))
+            (folder / "fov" / f"case_{number}.png").write_bytes(content)
+        return folder / ("masks" if at_mask else "fov") / f"case_{PLANTED}.png"
+
+    return make
+
+
 def cut_in_half(mask: np.ndarray) -> bytes:
     """Half the bytes of a PNG."""
     content = encode(mask)
@@ -160,6 +176,11 @@ RARE = "not_supported not_real damaged unlike"
 
 SPECIAL_FAULTS = [
     *stand_ins(),
+    fault("two labels, one a file, that no table declares", "not_declared",
+          alternating(lambda values: encode(values // 255), lambda values: encode(values // 255 * 2))),
+    fault("a field of view without a pixel", "empty_view",
+          viewed(lambda mask: encode(np.zeros_like(mask)), at_mask=False)),
+    fault("a field of view turned inside out", "outside_view", viewed(lambda mask: encode(255 - mask), at_mask=True)),
     *(
         fault(f"{what} in {part}", kind, observed(part, write))
         for part, stray in (("masks_2nd_observer", "in_between"), ("fov", "thresholded"))

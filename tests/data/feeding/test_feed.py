@@ -88,18 +88,20 @@ def test_all_cases_come_in_batches_of_the_size_asked_for(feed_of):
         parts = list(feed.batches(4))
         assert [len(images) for images, _ in parts] == [4, 4, 1]
         assert torch.equal(torch.cat([masks for _, masks in parts]), feed.read_masks())
-        some = list(feed.batches(2, torch.tensor([8, 1, 5])))
-        assert [len(images) for images, _ in some] == [2, 1]
-        assert torch.equal(some[0][1], feed.read_masks()[[8, 1]])
+        twice = feed.batches(4, arrange=lambda images: 2 * images)
+        assert len(twice) == 3
+        assert torch.equal(twice[1][0], 2 * parts[1][0])
+        assert [len(images) for images, _ in twice[1:]] == [4, 1]
 
 
-def test_where_patches_are_cut_batches_hold_every_pixel_of_foreground(feed_of):
-    cases = list(make_cases())
-    with feed_of(cases, replace(PREPARATION, patch=(8, 12))) as feed:
-        batches = list(feed.batches(5))
-    assert all(images.shape[1:] == (2, 8, 12) for images, _ in batches)
-    foreground = sum(int((masks > 0).sum()) for _, masks in batches)
-    assert foreground >= sum(int((case.mask > 0).sum()) for case in cases)
+def test_where_patches_are_cut_cases_are_still_validated_whole(feed_of):
+    with feed_of(list(make_cases()), replace(PREPARATION, patch=(8, 12))) as feed:
+        assert [images.shape[2:] for images, _ in feed.batches(5)] == [(20, 28)] * 2
+
+
+def test_patches_are_not_drawn_where_none_were_asked_for(feed_of):
+    with feed_of(list(make_cases())) as feed, pytest.raises(ValueError, match="no patch was set"):
+        feed.draw_patches(torch.tensor([0]), foreground_share=0.5, seed=0, step=0)
 
 
 def test_tensors_that_are_prepared_already_are_taken_as_they_are():

@@ -141,7 +141,7 @@ def test_a_full_disk_is_told_with_the_path_and_the_bytes_and_leaves_no_file(tmp_
         CaseStore.build(10, make_case, most_bytes=CASE_BYTES, folder=tmp_path)
     assert str(raised.value) == (
         f"{opened[0]} cannot be written (No space left on device); the cases that do not fit into memory take about "
-        f"{9 * CASE_BYTES} bytes. Free that much, or allow more memory, then run the same command again."
+        f"{9 * CASE_BYTES} bytes. Free that much, or allow more memory (data.cache_mib), then run again."
     )
     assert opened[0].parent == tmp_path
     assert list(tmp_path.iterdir()) == []
@@ -153,7 +153,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
         CaseStore.build(2, make_case, most_bytes=0, folder=tmp_path / "file" / "cache")
     assert str(raised.value) == (
         f"{tmp_path}/file/cache cannot be written (Not a directory); the cases that do not fit into memory take about "
-        f"{2 * CASE_BYTES} bytes. Check the path and who may write there, or allow more memory, then run the same command "
+        f"{2 * CASE_BYTES} bytes. Check the path and who may write there, or allow more memory (data.cache_mib), then run "
         "again."
     )
 

@@ -69,7 +69,7 @@ def refuse(path, coding=PLAIN):
     ],
 )
 def test_nought_and_one_other_value_are_one_label_without_a_note(write, pixels, name):
-    mask, notes = read_mask(write(pixels, name), PLAIN)
+    mask, notes, _ = read_mask(write(pixels, name), PLAIN)
     assert mask.dtype == np.uint8
     assert np.array_equal(mask, DISC)
     assert notes == ()
@@ -77,7 +77,7 @@ def test_nought_and_one_other_value_are_one_label_without_a_note(write, pixels, 
 
 @pytest.mark.parametrize(("value", "label"), [(0, 0), (1, 1), (255, 1)])
 def test_a_single_value_is_all_background_or_all_foreground(write, value, label):
-    mask, _ = read_mask(write(np.full((40, 60), value, np.uint8)), PLAIN)
+    mask, *_ = read_mask(write(np.full((40, 60), value, np.uint8)), PLAIN)
     assert (mask == label).all()
 
 
@@ -92,14 +92,14 @@ def test_a_single_value_is_all_background_or_all_foreground(write, value, label)
 )
 def test_black_and_one_other_colour_are_one_label_with_a_note(write, pixels, found):
     path = write(pixels)
-    mask, notes = read_mask(path, PLAIN)
+    mask, notes, _ = read_mask(path, PLAIN)
     assert np.array_equal(mask, DISC)
     assert [str(note) for note in notes] == [f"{path}: " + found.format("Nothing need be done: ")]
 
 
 def test_an_opaque_alpha_channel_of_a_mask_is_dropped_and_a_used_one_refused(write):
     opaque = np.dstack([paint(DISC, BLACK, WHITE), np.full_like(DISC, 255)])
-    mask, notes = read_mask(write(opaque), PLAIN)
+    mask, notes, _ = read_mask(write(opaque), PLAIN)
     assert np.array_equal(mask, DISC)
     assert [note.kind for note in notes] == ["alpha_dropped", "colour_mask"]
     kind, message = refuse(write(np.dstack([paint(DISC * 0 + 1, BLACK, WHITE), DISC * 255])))
@@ -109,7 +109,7 @@ def test_an_opaque_alpha_channel_of_a_mask_is_dropped_and_a_used_one_refused(wri
 
 def test_pages_are_a_stack_of_masks(write):
     path = write(Image.fromarray(DISC * 255), "mask.tif", save_all=True, append_images=[Image.fromarray(DISC * 0)])
-    mask, _ = read_mask(path, PLAIN)
+    mask, *_ = read_mask(path, PLAIN)
     assert mask.shape == (2, 40, 60)
     assert np.array_equal(mask[0], DISC)
     assert not mask[1].any()
@@ -221,7 +221,7 @@ VALUES = MaskCoding(labels=("a", "b"), values={0: 0, 1: 1, 2: 2}, table="labels.
     ],
 )
 def test_declared_values_are_labels_and_a_palette_counts_by_its_numbers(write, pixels):
-    mask, notes = read_mask(write(pixels), VALUES)
+    mask, notes, _ = read_mask(write(pixels), VALUES)
     assert np.array_equal(mask, THREE)
     assert notes == ()
 
@@ -243,12 +243,12 @@ def test_declared_values_in_two_bits_are_what_was_stored(tmp_path):
 
 
 def test_one_bit_counts_as_0_and_1(write):
-    mask, _ = read_mask(write(Image.fromarray(DISC * 255).convert("1")), VALUES)
+    mask, *_ = read_mask(write(Image.fromarray(DISC * 255).convert("1")), VALUES)
     assert np.array_equal(mask, DISC)
 
 
 def test_declared_values_saved_in_colour_are_read_with_a_note(write):
-    mask, notes = read_mask(write(np.dstack([THREE] * 3)), VALUES)
+    mask, notes, _ = read_mask(write(np.dstack([THREE] * 3)), VALUES)
     assert np.array_equal(mask, THREE)
     assert [note.kind for note in notes] == ["colour_mask"]
     assert refuse(write(paint(THREE, BLACK, RED, WHITE)), VALUES)[0] == "colours_unknown"
@@ -267,7 +267,7 @@ COLOURS = MaskCoding(labels=("a", "b"), colours={BLACK: 0, RED: 1, WHITE: 2}, ta
 
 @pytest.mark.parametrize("make", [paint, with_palette])
 def test_declared_colours_are_labels(write, make):
-    mask, notes = read_mask(write(make(THREE, BLACK, RED, WHITE)), COLOURS)
+    mask, notes, _ = read_mask(write(make(THREE, BLACK, RED, WHITE)), COLOURS)
     assert np.array_equal(mask, THREE)
     assert notes == ()
 
@@ -297,7 +297,7 @@ THRESHOLD = MaskCoding(threshold=True)
 
 @pytest.mark.parametrize("pixels", [DISC, DISC * 255, DISC.astype(np.uint16) * 65535, Image.fromarray(DISC * 255).convert("1")])
 def test_a_threshold_without_stray_values_changes_nothing_and_says_nothing(write, pixels):
-    mask, notes = read_mask(write(pixels), THRESHOLD)
+    mask, notes, _ = read_mask(write(pixels), THRESHOLD)
     assert np.array_equal(mask, DISC)
     assert notes == ()
 
@@ -306,7 +306,7 @@ def test_stray_values_are_thresholded_at_half_of_the_full_scale_with_a_note(writ
     pixels = DISC * 255
     pixels[0, :4] = 5, 127, 128, 250
     path = write(pixels)
-    mask, notes = read_mask(path, THRESHOLD)
+    mask, notes, _ = read_mask(path, THRESHOLD)
     assert np.array_equal(mask, pixels > 127.5)
     assert [str(note) for note in notes] == [
         f"{path}: has 4 pixels that are neither 0 nor 255; expected 0 and 255. Nothing need be done: what is above 127 counts."
@@ -320,7 +320,7 @@ def test_every_mask_of_a_real_set_is_what_is_above_half(real_data, name, number)
     paths = sorted((real_data(name) / "masks").iterdir())
     assert len(paths) == number
     for path in paths[::12]:
-        mask, notes = read_mask(path, PLAIN)
+        mask, notes, _ = read_mask(path, PLAIN)
         with Image.open(path) as image:
             assert np.array_equal(mask, np.asarray(image.convert("L")) > 127)
         assert notes == ()

@@ -12,6 +12,8 @@ from focalseg.findings import Finding, show_path
 
 FEW_FOREGROUND = 0.25
 """Median share of foreground in a set below which a mask of mostly foreground is an oddity."""
+YES, YES_VALUES = "255", {"1", "255", "257", "65535"}
+"""Values that stand for foreground in everybody's masks, of 1, 8 and 16 bits, and the one that is said of them all."""
 FEWEST_FOR_RARE = 4
 """Cases that a set must have before a label of one of them alone is worth a note."""
 
@@ -56,8 +58,31 @@ def find_unlike(cases: Sequence[CaseSummary]) -> list[Finding]:
     return findings
 
 
-def find_labels(cases: Sequence[CaseSummary], names: Sequence[str] | None) -> tuple[tuple[str, ...], list[Finding]]:
-    """Names of the foreground labels and what is wrong with them.
+def find_marks(cases: Sequence[CaseSummary]) -> list[Finding]:
+    """Errors at the masks whose foreground is written otherwise than in most: two labels, one a file, would become one.
+
+    1 and the largest value of 8 or 16 bits all say "yes", and are the same.
+    """
+    written = [{YES if mark in YES_VALUES else mark for mark in case.marks} for case in cases]
+    counts = Counter(mark for marks in written for mark in marks)
+    if len(counts) < 2:
+        return []
+    most = counts.most_common(1)[0][0]
+    findings = []
+    for case, marks in zip(cases, written, strict=True):
+        for mark in sorted(marks - {most}):
+            found = f"has {mark} for foreground where {counts[most]} masks have {most}"
+            if "#" in mark + most:
+                findings.append(KINDS["colours_unknown"].at(case.mask_file, found))
+            else:
+                expected = "one value for one label, or a table labels.csv with label,value"
+                mend = "Declare both values in labels.csv, or export the mask again."
+                findings.append(KINDS["not_declared"].at(case.mask_file, found, expected=expected, mend=mend))
+    return findings
+
+
+def find_labels(cases: Sequence[CaseSummary], names: Sequence[str] | None, table: str) -> tuple[tuple[str, ...], list[Finding]]:
+    """Names of the foreground labels and what is wrong with them. table: what declares them.
 
     names None: nothing declares them, and the masks must hold 1, 2, ... without a gap; they become label_1, label_2, ...
     """
@@ -67,7 +92,10 @@ def find_labels(cases: Sequence[CaseSummary], names: Sequence[str] | None) -> tu
             if label and pixels:
                 holders.setdefault(label, []).append(case)
     if names is not None:
-        return tuple(names), []
+        absent = [name for number, name in enumerate(names, start=1) if number not in holders]
+        found = f"declares {list_names(absent)}, which none of the {len(cases)} masks holds"
+        several = len(names) > 1 and absent and cases
+        return tuple(names), [KINDS["absent_label"].at(table, found)] if several else []
     last = 0
     while last + 1 in holders:
         last += 1
@@ -114,6 +142,16 @@ def describe_duplicates(cases: Sequence[CaseSummary], pairs: Sequence[Pair], gro
 
 def _find_official_leaks(cases: Sequence[CaseSummary], pairs: Sequence[Pair]) -> list[Finding]:
     findings = []
+    parts = {case.part for case in cases}
+    if parts - {""}:
+        findings += [
+            KINDS["no_part"].at(cases[0].file, f"is in a set whose split has no {part} cases", expected="train and test cases")
+            for part in ("train", "test")
+            if part not in parts
+        ]
+        findings += [
+            KINDS["no_part"].at(case.file, "is in no part of the split, where others are") for case in cases if not case.part
+        ]
     for pair in pairs:
         one, other = cases[pair.first], cases[pair.second]
         if one.part and other.part and one.part != other.part:

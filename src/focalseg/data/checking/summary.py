@@ -15,7 +15,8 @@ class CaseSummary:
 
     file, mask_file: as shown to a person. size: elements along each spatial axis. minimum to standard_deviation: by channel.
     label_pixels: by label number, the background first. border_foreground: share of the pixels at the borders with any label.
-    digest, mask_digest: SHA-256 of pixels with type and shape. signature: `duplicates.make_signature` of the image.
+    digest, mask_digest: SHA-256 of pixels with type and shape. signature: `duplicates.make_signature` of the image. marks: as
+    `Case` has them.
     """
 
     number: int
@@ -37,6 +38,7 @@ class CaseSummary:
     digest: str
     mask_digest: str
     signature: np.ndarray
+    marks: tuple[str, ...] = ()
 
     @property
     def foreground(self) -> float:
@@ -72,6 +74,7 @@ def summarise(case: Case, *, number: int = 0, part: Part = "", files: CaseFiles 
         digest=hash_array(case.image),
         mask_digest=hash_array(case.mask),
         signature=make_signature(case.image),
+        marks=case.marks,
     )
 
 

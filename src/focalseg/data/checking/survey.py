@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from focalseg.data.case import Case, Dataset
-from focalseg.data.checking.comparison import describe_duplicates, find_labels, find_oddities, find_unlike
+from focalseg.data.checking.comparison import describe_duplicates, find_labels, find_marks, find_oddities, find_unlike
 from focalseg.data.checking.duplicates import Pair, find_duplicates, join_groups
 from focalseg.data.checking.summary import CaseSummary, summarise
 from focalseg.data.counting import Count, count_for_nobody
@@ -72,8 +72,12 @@ def survey_dataset(dataset: Dataset, count: Count = count_for_nobody) -> Survey:
     groups = {case.name: case.group for case in cases}
     with count("comparing the images") as advance:
         pairs = find_duplicates([case.signature for case in cases], [case.digest for case in cases], advance)
-    labels, strange = find_labels(cases, dataset.labels)
-    findings += [*find_unlike(cases), *strange, *find_oddities(cases), *describe_duplicates(cases, pairs, groups)]
+    labels, strange = find_labels(cases, dataset.labels, dataset.label_table)
+    marks = find_marks(cases)
+    refused = {finding.file for finding in marks}  # of which nothing is to be done is not said beside an error
+    findings = [finding for finding in findings if not (finding.kind == "colour_mask" and finding.file in refused)]
+    findings += [*find_unlike(cases), *marks, *strange, *find_oddities(cases)]
+    findings += describe_duplicates(cases, pairs, groups)
     return Survey(
         source=dataset.source,
         layout=dataset.layout,
@@ -84,6 +88,11 @@ def survey_dataset(dataset: Dataset, count: Count = count_for_nobody) -> Survey:
         findings=tuple(sorted(findings, key=lambda finding: finding.level != "error")),
         observer_dice=float(np.mean(agreements)) if agreements else None,
     )
+
+
+def survey_nothing(source: str, findings: Sequence[Finding]) -> Survey:
+    """What is known of a source that could not be opened."""
+    return Survey(source=source, layout="", labels=(), cases=(), groups={}, pairs=(), findings=tuple(findings))
 
 
 def compare_observers(dataset: Dataset, number: int, case: Case) -> list[float]:
@@ -116,8 +125,7 @@ def summarise_notes(notes: Sequence[Finding], most: int = 3) -> list[str]:
     return lines
 
 
-def cap_faults(survey: Survey, most: int = MOST_FAULTS) -> list[str | Finding]:
+def cap_faults(errors: Sequence[Finding], source: str, most: int = MOST_FAULTS) -> list[str | Finding]:
     """The errors, and beyond so many where the others are listed."""
-    errors = survey.errors
-    more = [f"{len(errors) - most} more errors in {survey.source}; run focalseg check {survey.source} for all of them."]
+    more = [f"{len(errors) - most} more errors in {source}; run focalseg check {source} for all of them."]
     return [*errors[:most], *(more if len(errors) > most else [])]

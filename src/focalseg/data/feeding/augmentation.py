@@ -8,7 +8,6 @@ noise.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -119,7 +118,7 @@ def augment(
     square = len(size) > 1 and size[-1] == size[-2] and spacing[-1] == spacing[-2]
     draws = _draw(len(images), len(size), config, square=square, seed=seed, step=step)
     moved = _move((images, *maps), len(size), config, draws, square=square, spacing=spacing)
-    return _change_intensities(moved[0], config, draws), *moved[1:]
+    return tuple(moved)
 
 
 def _check(images: Tensor, maps: Sequence[Tensor], spacing_mm: Sequence[float] | None) -> None:
@@ -157,7 +156,10 @@ def _draw(count: int, axes: int, config: AugmentationConfig, *, square: bool, se
 def _move(
     all_values: Sequence[Tensor], axes: int, config: AugmentationConfig, draws: _Draws, *, square: bool, spacing: np.ndarray
 ) -> list[Tensor]:
-    """Every case where it belongs: resampled where rotation, scale or elastic displacement touch it, else pixel by pixel."""
+    """Every case where it belongs: resampled where rotation, scale or elastic displacement touch it, else pixel by pixel.
+
+    The intensities of the first of the values change as well.
+    """
     count = len(all_values[0])
     operations = {
         "rotation": config.largest_angle(axes) > 0,
@@ -173,10 +175,14 @@ def _move(
         for values, target in zip(all_values, moved, strict=True):
             one = values[case].flip(flipped)
             target[case] = one.rot90(int(draws.turns[case]), (-2, -1)) if square else one
+        _change_intensities(moved[0][case], case, config, draws)
     cases = touched.nonzero()[:, 0].tolist()
     at_once = torch.get_num_threads() if moved[0].device.type == "cpu" else count
     for first in range(0, len(cases), at_once):
-        _resample(all_values, moved, cases[first : first + at_once], config, draws, spacing)
+        some = cases[first : first + at_once]
+        _resample(all_values, moved, some, config, draws, spacing)
+        for case in some:  # while it is in the processor's cache
+            _change_intensities(moved[0][case], case, config, draws)
     return moved
 
 
@@ -229,24 +235,23 @@ def _rotate(axes: int, plane: tuple[int, int], radians: float) -> np.ndarray:
     return matrix
 
 
-def _change_intensities(images: Tensor, config: AugmentationConfig, draws: _Draws) -> Tensor:
-    """images (B, C, *spatial), which may be written to."""
+def _change_intensities(image: Tensor, case: int, config: AugmentationConfig, draws: _Draws) -> None:
+    """Of one case, (C, *spatial), in place."""
 
-    def cases(operation: str, amount: float) -> list[int]:
-        return draws.touched[operation].nonzero()[:, 0].tolist() if amount > 0 else []
+    def touches(operation: str, amount: float) -> bool:
+        return amount > 0 and bool(draws.touched[operation][case])
 
-    for case in cases("blur", config.blur_pixels):
-        images[case] = _blur(images[case], config.blur_pixels * float(draws.amounts["blur"][case, 0]))
-    for case in cases("power_law", config.power_law):
+    if touches("blur", config.blur_pixels):
+        image.copy_(_blur(image, config.blur_pixels * float(draws.amounts["blur"][case, 0])))
+    if touches("power_law", config.power_law):
         exponent = (1 + config.power_law) ** (2 * float(draws.amounts["power_law"][case, 0]) - 1)
-        images[case] = _raise_to_power(images[case], exponent)
+        image.copy_(_raise_to_power(image, exponent))
     if config.contrast > 0 or config.brightness > 0:
-        images.mul_(draws.contrast.to(images.device)).add_(draws.brightness.to(images.device))
-    for case in cases("noise", config.noise):
+        image.mul_(draws.contrast[case].to(image.device)).add_(draws.brightness[case].to(image.device))
+    if touches("noise", config.noise):
         generator = torch.Generator().manual_seed(draws.fields["noise"][case])
         deviation = config.noise * float(draws.amounts["noise"][case, 0])
-        images[case] += deviation * torch.randn(images.shape[1:], generator=generator).to(images.device)
-    return images
+        image.add_(torch.randn(image.shape, generator=generator).to(image.device), alpha=deviation)
 
 
 def _raise_to_power(image: Tensor, exponent: float) -> Tensor:
@@ -259,15 +264,15 @@ def _raise_to_power(image: Tensor, exponent: float) -> Tensor:
 
 
 def _blur(image: Tensor, sigma: float) -> Tensor:
-    """(C, *spatial) under a Gaussian cut off at three standard deviations, mirrored at the border, which keeps the mean."""
+    """(C, *spatial) under a Gaussian, mirrored at the border, which keeps the mean."""
     for axis in range(1, image.ndim):
         length = image.shape[axis]
-        radius = min(math.ceil(3 * sigma), length)
-        kernel = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, dtype=torch.float64) / max(sigma, 1e-3)) ** 2)
-        first, *others = (kernel / kernel.sum()).tolist()
-        before, after = image.narrow(axis, 0, radius).flip(axis), image.narrow(axis, length - radius, radius).flip(axis)
-        extended = torch.cat([before, image, after], dim=axis)
-        image = extended.narrow(axis, 0, length) * first
-        for offset, weight in enumerate(others, start=1):
-            image.add_(extended.narrow(axis, offset, length), alpha=weight)
+        radius = min(math.ceil(4 * sigma), length)
+        kernel = torch.exp(-0.5 * (torch.arange(-radius, radius + 1).double() / max(sigma, 1e-3)) ** 2)
+        ends = image.narrow(axis, 0, radius).flip(axis), image.narrow(axis, length - radius, radius).flip(axis)
+        padded = torch.cat([ends[0], image, ends[1]], dim=axis)
+        # A sum of shifted copies: of so few weights it takes less than a convolution of torch's.
+        image = torch.zeros_like(image)
+        for shift, weight in enumerate((kernel / kernel.sum()).tolist()):
+            image.add_(padded.narrow(axis, shift, length), alpha=weight)
     return image

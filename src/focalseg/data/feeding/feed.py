@@ -1,9 +1,9 @@
 """One side of a split as a network takes it: decoded and resampled once, normalised when a batch is asked for."""
 
-import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,6 +36,11 @@ class Feed:
     def __len__(self) -> int:
         return len(self._store)
 
+    @property
+    def bytes_in_memory(self) -> int:
+        """What the cases take that are not on disk."""
+        return self._store.bytes_in_memory
+
     def read_masks(self) -> Tensor:
         """All masks, (N, *size) uint8."""
         return self._store.gather(range(len(self)))[1]
@@ -49,22 +54,17 @@ class Feed:
         self, indices: Tensor, *, foreground_share: float, seed: int, step: int, device: Device = "cpu"
     ) -> tuple[Tensor, Tensor]:
         """A patch of each case where `patches.draw_corners` lays it: images (B, C, *patch) and masks (B, *patch)."""
+        window = self._window
         places = [self._places[index] for index in indices.tolist()]
         sizes = [self._store.sizes[index] for index in indices.tolist()]
-        corners = draw_corners(places, sizes, self._window, foreground_share=foreground_share, seed=seed, step=step)
+        corners = draw_corners(places, sizes, window, foreground_share=foreground_share, seed=seed, step=step)
         return self._cut(indices, corners, device)
 
-    def batches(self, size: int, indices: Tensor | None = None, *, device: Device = "cpu") -> Iterator[tuple[Tensor, Tensor]]:
-        """Cases, all or some, `size` at a time; where patches are cut, those tiles of each case that hold foreground."""
-        chosen = torch.arange(len(self)) if indices is None else indices
-        if self._patch is None:
-            for part in torch.split(chosen, size):
-                yield self.gather(part, device=device)
-            return
-        tiles = [(index, corner) for index in chosen.tolist() for corner in place_tiles(self._store[index][1], self._patch)]
-        for start in range(0, len(tiles), size):
-            numbers, corners = zip(*tiles[start : start + size], strict=True)
-            yield self._cut(torch.tensor(numbers), corners, device)
+    def batches(
+        self, size: int, *, device: Device = "cpu", arrange: Callable[[Tensor], Tensor] = lambda images: images
+    ) -> "Batches":
+        """All cases, whole, `size` at a time, each batch made when it is asked for. arrange: what is done to its images."""
+        return Batches(self, torch.split(torch.arange(len(self)), size), device, arrange)
 
     @property
     def _window(self) -> tuple[int, ...]:
@@ -85,18 +85,20 @@ class Feed:
         return normalise(images.to(device), self._means[indices].to(device), self._deviations[indices].to(device))
 
 
-def place_tiles(mask: np.ndarray, patch: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """First corners of patches laid side by side over a mask (*spatial), of those that hold foreground.
+class Batches(Sequence[tuple[Tensor, Tensor]]):
+    """Batches of whole cases, of which but one is in memory at a time."""
 
-    The last of a row reaches to the border and so over its neighbour. Of an empty mask there is the one in the middle.
-    """
-    axes = [
-        [min(start, max(side - length, 0)) for start in range(0, max(side, 1), length)]
-        for side, length in zip(mask.shape, patch, strict=True)
-    ]
-    tiles = [corner for corner in itertools.product(*axes) if cut_patch(mask, corner, patch).any()]
-    middle = tuple(max(side - length, 0) // 2 for side, length in zip(mask.shape, patch, strict=True))
-    return tiles or [middle]
+    def __init__(self, feed: Feed, parts: Sequence[Tensor], device: Device, arrange: Callable[[Tensor], Tensor]) -> None:
+        self._feed, self._parts, self._device, self._arrange = feed, parts, device, arrange
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def __getitem__(self, number: Any) -> Any:
+        if isinstance(number, slice):
+            return Batches(self._feed, self._parts[number], self._device, self._arrange)
+        images, masks = self._feed.gather(self._parts[number], device=self._device)
+        return self._arrange(images), masks
 
 
 @contextmanager

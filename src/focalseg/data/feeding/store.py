@@ -138,7 +138,7 @@ class _Overflow:
             mend = "Free that much" if error.errno == errno.ENOSPC else "Check the path and who may write there"
             raise MachineError(
                 f"{self.path or self.folder} cannot be written ({error.strerror or error}); the cases that do not fit into "
-                f"memory take about {expected} bytes. {mend}, or allow more memory, then run the same command again."
+                f"memory take about {expected} bytes. {mend}, or allow more memory (data.cache_mib), then run again."
             ) from error
         self.bytes_held += array.nbytes
         return _Place(self.path, start, array.shape, array.dtype)

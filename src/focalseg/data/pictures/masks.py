@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -38,8 +39,19 @@ class MaskPixels:
     full: int
 
 
-def read_mask(path: Path, coding: MaskCoding) -> tuple[np.ndarray, tuple[Finding, ...]]:
-    """Labels, and notes about the file: (H, W), or (D, H, W) for several pages, uint8; 0 is background.
+class CodedMask(NamedTuple):
+    """labels (H, W), or (D, H, W) for several pages, uint8, 0 the background; notes about the file.
+
+    mark: where nothing declares what stands for foreground, what does in this file, such as 255 or #FF0000; else empty.
+    """
+
+    labels: np.ndarray
+    notes: tuple[Finding, ...]
+    mark: str = ""
+
+
+def read_mask(path: Path, coding: MaskCoding) -> CodedMask:
+    """The labels of a file.
 
     By the coding's colours, else by its values, else above half where it says so, else one label: 0 and one other value.
     Raises DataError for values or colours that mean nothing, and for whatever keeps a file from being read as an image.
@@ -47,26 +59,26 @@ def read_mask(path: Path, coding: MaskCoding) -> tuple[np.ndarray, tuple[Finding
     pages, notes = read_pages(path, _take_pixels)
     pixels = [pixels for pixels, _ in pages]
     joined = pixels[0] if len(pixels) == 1 else _join(pixels)
-    labels, more = code_pixels(joined, coding)
-    found = dict.fromkeys([*notes, *(note for _, page_notes in pages for note in page_notes), *more])
-    return labels, tuple(found)
+    coded = code_pixels(joined, coding)
+    found = dict.fromkeys([*notes, *(note for _, page_notes in pages for note in page_notes), *coded.notes])
+    return coded._replace(notes=tuple(found))
 
 
-def code_pixels(pixels: MaskPixels, coding: MaskCoding) -> tuple[np.ndarray, tuple[Finding, ...]]:
-    """Labels (*spatial) uint8, and notes. Raises DataError for values or colours that mean nothing."""
+def code_pixels(pixels: MaskPixels, coding: MaskCoding) -> CodedMask:
+    """The labels of decoded pixels. Raises DataError for values or colours that mean nothing."""
     if coding.colours:
-        return _code_colours(pixels, coding), ()
+        return CodedMask(_code_colours(pixels, coding), ())
     if coding.values:
         numbers, notes = _find_numbers(pixels)
-        return code_labels(pixels.path, _check_whole(pixels.path, numbers), coding), notes
+        return CodedMask(code_labels(pixels.path, _check_whole(pixels.path, numbers), coding), notes)
     if pixels.colours is not None and (pixels.numbers is not None or not _is_grey(pixels.colours)):
         return _code_one_colour(pixels)
     numbers, notes = _find_numbers(pixels)
     whole = _check_whole(pixels.path, numbers)
     if coding.threshold and pixels.full:
         labels, more = _threshold(pixels.path, whole, pixels.full)
-        return labels, notes + more
-    return _code_one_label(pixels.path, whole), notes
+        return CodedMask(labels, notes + more)
+    return CodedMask(_code_one_label(pixels.path, whole), notes, _mark(int(whole.max())))
 
 
 def _take_pixels(page: Page) -> tuple[MaskPixels, tuple[Finding, ...]]:
@@ -188,7 +200,7 @@ def _has_grey_labels(values: np.ndarray, between: np.ndarray, number: int) -> bo
     return 2 * int(np.count_nonzero(inner)) > int(np.count_nonzero(between))
 
 
-def _code_one_colour(pixels: MaskPixels) -> tuple[np.ndarray, tuple[Finding, ...]]:
+def _code_one_colour(pixels: MaskPixels) -> CodedMask:
     """A palette, or a mask with a colour in it: black and one other colour."""
     colours = pixels.colours if pixels.colours is not None else np.zeros(0, np.uint32)
     found = np.unique(colours)
@@ -199,14 +211,16 @@ def _code_one_colour(pixels: MaskPixels) -> tuple[np.ndarray, tuple[Finding, ...
             KINDS["colours_unknown"].at(pixels.path, said, mend="Export label numbers, or a colour for each label.")
         )
     if len(found) > 1 and _is_grey(found):
-        return _code_one_label(pixels.path, (colours & 255).astype(np.uint8)), ()
+        grey = (colours & 255).astype(np.uint8)
+        return CodedMask(_code_one_label(pixels.path, grey), (), _mark(int(grey.max())))
     if len(found) > 2 or (len(found) == 2 and found[0] != 0):
         raise DataError(_list_colours(pixels.path, colours))
     notes: tuple[Finding, ...] = ()
     if not _is_grey(found):
         said = f"is black and {_name(int(found[-1]))}" if len(found) > 1 else f"is all {_name(int(found[0]))}"
         notes = (KINDS["colour_mask"].at(pixels.path, said, mend="Nothing need be done: what is not black is foreground."),)
-    return _foreground(colours), notes
+    mark = _mark(int(found[-1] & 255)) if _is_grey(found) else _name(int(found[-1]))
+    return CodedMask(_foreground(colours), notes, mark)
 
 
 def _list_colours(path: Path, colours: np.ndarray) -> Finding:
@@ -223,6 +237,10 @@ def _list_colours(path: Path, colours: np.ndarray) -> Finding:
 
 def _is_grey(colours: np.ndarray) -> bool:
     return bool((colours == (colours & 255) * GREY_STEP).all())
+
+
+def _mark(value: int) -> str:
+    return str(value) if value else ""
 
 
 def _name(colour: int) -> str:

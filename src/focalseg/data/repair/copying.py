@@ -21,7 +21,7 @@ from focalseg.data.kinds import KINDS
 from focalseg.data.layouts.dataset_json import TABLE
 from focalseg.data.layouts.label_table import LABEL_TABLE
 from focalseg.data.phantoms.dataset import PREFIX
-from focalseg.data.reading import open_dataset
+from focalseg.data.reading import open_dataset, refuse_inside
 from focalseg.data.repair.mending import CannotMendError, Mended, Usual, mend_picture, mend_volume
 from focalseg.data.repair.tables import Changes, copy_tables
 from focalseg.errors import DataError, MachineError, SettingError
@@ -37,13 +37,13 @@ DAMAGE = (OSError, EOFError, ValueError, TypeError, KeyError, SyntaxError, Memor
 
 @dataclass(frozen=True, kw_only=True)
 class Repair:
-    """What became of the copy. mended, copied: files. left_out: cases. survey: of the copy, read again."""
+    """What became of the copy. mended, copied: files. left_out: names of cases. survey: of the copy, read again."""
 
     folder: Path
     log: Path
     mended: int
     copied: int
-    left_out: int
+    left_out: tuple[str, ...]
     survey: Survey
 
 
@@ -87,7 +87,7 @@ def repair_dataset(dataset: Dataset, survey: Survey, folder: Path, count: Count 
         log=folder / LOG,
         mended=copying.mended,
         copied=copying.copied,
-        left_out=len(copying.dropped),
+        left_out=tuple(files.name for files in copying.dropped),
         survey=survey_dataset(open_dataset(str(folder if source.is_dir() else folder / source.name)), count),
     )
 
@@ -101,16 +101,6 @@ def refuse_copy(folder: Path, source: str) -> None:
     refuse_inside(folder, source, "--repair")
     if folder.is_dir() and any(folder.iterdir()):
         raise SettingError(f"{folder} is not empty; expected a new or an empty folder as --repair. Give another path.")
-
-
-def refuse_inside(folder: Path, source: str, option: str) -> None:
-    """Raises SettingError for a folder to fill that lies within the set, or is it: data is never written to."""
-    data = Path(source)
-    if data.exists():
-        data = data.resolve() if data.is_dir() else data.resolve().parent
-        place = folder.resolve()
-        if place == data or data in place.parents:
-            raise SettingError(f"{folder} lies in {data}, which is never written to; give a folder outside of it as {option}.")
 
 
 def find_usual(survey: Survey) -> Usual | None:

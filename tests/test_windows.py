@@ -9,7 +9,7 @@ from torch import nn
 
 from focalseg.data.preparation import Preparation
 from focalseg.inference.prediction import predict_mask
-from focalseg.inference.tiling import OVERLAP, place_windows, predict_in_windows
+from focalseg.windows import OVERLAP, place_windows, predict_in_windows
 
 AXES = st.lists(st.tuples(st.integers(1, 23), st.integers(1, 9)), min_size=1, max_size=3)
 
