@@ -168,8 +168,9 @@ def test_repair_writes_a_copy_and_says_what_is_left(focalseg, source, tmp_path):
     outcome = focalseg("check", source, "--repair", copy)
     assert outcome.status == 3
     lines = outcome.out.splitlines()
-    assert lines[-3:] == [
+    assert lines[-4:] == [
         f"copy: {copy}: 1 file mended, {2 * COUNT - 5} copied as they are, 1 case left out; log: {copy}/repair.csv",
+        "left out of the copy: case_2",
         f"check of the copy: {COUNT - 2} cases, no errors, no notes",
         f"{COUNT - 3} cases readable, 3 errors, no notes. Next: focalseg place {copy} --out OUT",
     ]

@@ -26,14 +26,14 @@ def test_notes_are_told_and_the_reading_is_counted(make_folder, tiny_settings):
     folder = make_folder()
     for number in (2, 5):
         Image.fromarray(np.zeros((24, 24), np.uint8)).save(folder / "masks" / f"case_{number}.png")
-    told, counted = [], []
+    counted = []
 
     @contextmanager
     def count(title):
         yield lambda done, total: counted.append((title, done, total))
 
-    lay_groundwork(str(folder), tiny_settings, 0, "cpu", Audience(tell=told.append, count=count))
-    assert told == [
+    ground = lay_groundwork(str(folder), tiny_settings, 0, "cpu", Audience(count=count))
+    assert list(ground.remarks) == [
         "10 cases in 10 groups that stay together: 6 to train on, 2 to validate on, 2 to test on.",
         f"2 x an empty mask: {folder}/masks/case_2.png, {folder}/masks/case_5.png; see focalseg check.",
     ]

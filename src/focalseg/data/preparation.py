@@ -131,10 +131,10 @@ def plan_spacing(cases: Sequence[CaseSummary], size: tuple[int, ...]) -> tuple[f
 def on_common_scale(cases: Sequence[CaseSummary]) -> bool:
     """Whether an intensity means the same in all cases.
 
-    Eight bits are a scale by themselves: cameras and screens share them. Anything else is taken for one unless the standard
-    deviations of cases differ by more than LARGEST_RATIO, the tenth of the cases at either end left out: different exposures
-    or organs in view change it by a few times, while arbitrary units, as of MR scanners, change it by orders of magnitude and
-    would leave most cases of the set without contrast. A case that never varies says nothing.
+    Eight bits are a scale by themselves: cameras and screens share them. Anything else is taken for one unless standard
+    deviations of cases differ by more than LARGEST_RATIO: different exposures or organs in view change it by a few times,
+    arbitrary units, as of MR scanners, by orders of magnitude. One case far above the median case leaves all others without
+    contrast; of cases far below it there must be a tenth. A case that never varies says nothing.
     """
     if all(case.dtype == "uint8" for case in cases):
         return True
@@ -142,8 +142,8 @@ def on_common_scale(cases: Sequence[CaseSummary]) -> bool:
     varying = [deviation for deviation in deviations if deviation > 0]
     if not varying:
         return True
-    low, high = np.quantile(varying, 0.1, method="lower"), np.quantile(varying, 0.9, method="higher")
-    return bool(high <= LARGEST_RATIO * low)
+    low, middle, high = np.quantile(varying, (0.1, 0.5, 1.0), method="lower")
+    return bool(high <= LARGEST_RATIO * middle and middle <= LARGEST_RATIO * low)
 
 
 def pool_intensities(cases: Sequence[CaseSummary]) -> tuple[tuple[float, ...], tuple[float, ...]]:

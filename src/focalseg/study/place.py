@@ -108,7 +108,7 @@ def place(
         groups=ground.groups,
     )
     with hold_folder(folder, write_yaml(PlaceJob(data=source, seed=seed, settings=settings))):
-        claim_split(folder, ground)
+        claim_split(folder, ground, audience.tell)
         return train_and_judge(trainer, everywhere, dead, settings)
 
 

@@ -40,13 +40,14 @@ MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
 class Groundwork:
     """What a job stands on: the plain run, the folds, of which the first is used, and the data set as it was found.
 
-    groups: by case, what the folds keep together and a score counts as one.
+    groups: by case, what the folds keep together and a score counts as one. remarks: what a person should know beforehand.
     """
 
     config: RunConfig
     splits: tuple[Split, ...]
     groups: Mapping[str, str]
     survey: Survey
+    remarks: tuple[str, ...] = ()
 
     @property
     def split(self) -> Split:
@@ -96,13 +97,12 @@ def lay_groundwork(source: str, settings: Settings, seed: int, device: Device, a
         training=replace(settings.training, precision=choose_precision(settings.training.precision, device)),
     )
     find_candidates(config, build_host(network))
-    for line in [describe_sides(splits[0], groups), *summarise_notes(survey.notes)]:
-        audience.tell(line)
+    remarks = [describe_sides(splits[0], groups), *summarise_notes(survey.notes)]
     if preparation.normalisation == "case" and normalisation == "auto":
-        audience.tell(
+        remarks.append(
             "the images are on scales of their own; each is normalised by itself (data.normalisation=data_set: by one scale)."
         )
-    return Groundwork(config=config, splits=splits, groups=groups, survey=survey)
+    return Groundwork(config=config, splits=splits, groups=groups, survey=survey, remarks=tuple(remarks))
 
 
 def describe_sides(split: Split, groups: Mapping[str, str]) -> str:
@@ -233,8 +233,8 @@ def plan_attention(config: RunConfig, gates: Sequence[str], tell: Tell = ignore)
     return alive, dead
 
 
-def claim_split(folder: Path, ground: Groundwork) -> None:
-    """Writes splits.json: names of cases by fold and part, the group of each, and a digest of every pixel.
+def claim_split(folder: Path, ground: Groundwork, tell: Tell = ignore) -> None:
+    """Writes splits.json: names of cases by fold and part, the group of each, and a digest of every pixel; then remarks.
 
     Raises SettingError where the folder has one that differs: its trainings saw other data.
     """
@@ -246,6 +246,8 @@ def claim_split(folder: Path, ground: Groundwork) -> None:
             f"{path}: the data of {ground.survey.source} or its split has changed since; give another --out, "
             f"or remove {folder} to start anew."
         )
+    for remark in ground.remarks:
+        tell(remark)
 
 
 def describe_split(ground: Groundwork) -> dict[str, Any]:

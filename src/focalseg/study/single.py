@@ -42,7 +42,7 @@ def train_one(
         groups=ground.groups,
     )
     with hold_folder(folder, write_yaml(config)), audience.watch("training one network", [plan]):
-        claim_split(folder, ground)
+        claim_split(folder, ground, audience.tell)
         execute(plan)
         result = read_result(folder)
         write_examples(folder, {"run": folder}, result, own_network=config.network.name)

@@ -1,12 +1,14 @@
 """A manifest names every file by line; nothing outside of its folder is read."""
 
 import time
+from pathlib import Path
 
 import pytest
 
 from data.layouts.trees import kinds, names, plant, said
 from focalseg.data.layouts.manifest import LAYOUT
 from focalseg.data.masks import MaskCoding
+from focalseg.data.reading import open_dataset
 
 
 @pytest.fixture
@@ -42,7 +44,7 @@ def test_a_whole_manifest_is_listed_in_its_order(write):
     listing = LAYOUT.read(folder)
     assert listing.findings == ()
     late, early = listing.cases
-    assert (late.name, late.group, late.part) == ("late", "p1", "train")
+    assert (late.name, late.group, late.part) == ("late", "group_p1", "train")
     assert (late.images, late.masks) == ((folder / "scans/b.png",), (folder / "truth/b.png",))
     assert late.field_of_view == folder / "truth/d.png"
     assert late.columns["age"] == "50"
@@ -120,12 +122,105 @@ def test_a_group_on_two_sides_is_told_with_both_lines(write):
     ]
 
 
+@pytest.mark.parametrize(
+    ("header", "cell", "group"),
+    [
+        ("patient", "anna", "patient_anna"),
+        ("Patient_ID", "patient_anna", "patient_anna"),
+        ("subject", "1", "subject_1"),
+        ("sequence", "7", "sequence_7"),
+        ("video_id", "7", "video_7"),
+        ("near_duplicate_group", "7", "near_duplicate_group_7"),
+        ("hospital", "7", ""),
+    ],
+)
+def test_cases_are_grouped_by_the_columns_that_a_table_of_cases_may_have(write, header, cell, group):
+    folder = write([line("a", cell), line("b", cell), line("c", "")], f"image,mask,{header}")
+    listing = LAYOUT.read(folder)
+    assert listing.findings == ()
+    assert [case.group for case in listing.cases] == [group, group, ""]
+
+
+def test_a_column_named_group_comes_before_the_others(write):
+    listing = LAYOUT.read(write([line("a", "1", "5"), line("b", "2", "5")], "image,mask,patient,group"))
+    assert [case.group for case in listing.cases] == ["group_5", "group_5"]
+
+
+def test_a_lone_case_is_never_joined_with_a_group_of_its_name(write):
+    lines = [line("a", "b", ""), line("c", "b", ""), line("b", "", ""), line("d", "", "group_b")]
+    dataset = open_dataset(str(write(lines, "image,mask,group,name")))
+    first, second, third, fourth = dataset.groups
+    assert first == second == "group_b"
+    assert len({first, third, fourth}) == 3
+
+
+@pytest.mark.parametrize("word", ["nan", "None", "N/A"])
+def test_what_programs_write_for_no_group_does_not_join_cases(write, word):
+    folder = write([line("a", "1"), line("b", word)], "image,mask,patient")
+    assert said(LAYOUT.read(folder), folder) == [
+        f"manifest.csv: has {word} as patient in line 3; expected a name, or an empty cell for a case that stands alone. "
+        "Mend the line."
+    ]
+
+
+def test_a_patient_on_two_sides_is_told_whatever_the_words_for_the_sides(write):
+    lines = [line("a", "1", "Training"), line("b", "patient_1", "val"), line("c", "2", "testing")]
+    listing = LAYOUT.read(folder := write(lines, "image,mask,patient,split"))
+    assert names(listing) == ["c"]
+    assert said(listing, folder) == [
+        "manifest.csv: has the patient 1 in train in line 2 and in validation in line 3; expected a patient on one side. "
+        "Move one to the other's side or take it out."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        ("train Train TRAINING training", "train"),
+        ("validation val VALID valid dev Val", "validation"),
+        ("test Testing TEST testing", "test"),
+    ],
+)
+def test_the_usual_words_for_a_side_are_known_in_any_case(write, words, part):
+    lines = [line(stem, word) for stem, word in zip("abcd", words.split(), strict=False)]
+    assert {case.part for case in LAYOUT.read(write(lines, "image,mask,split")).cases} == {part}
+
+
+def test_whole_paths_that_lie_in_the_folder_are_read_as_the_others(write, tmp_path, monkeypatch):
+    folder = tmp_path / "data"
+    lines = [f"{folder}/scans/a.png,{folder}/truth/a.png", line("b")]
+    monkeypatch.chdir(tmp_path)
+    for place in (write(lines), Path("data")):
+        listing = LAYOUT.read(place)
+        assert (names(listing), listing.findings) == (["a", "b"], ())
+        assert listing.cases[0].images == (place / "scans" / "a.png",)
+
+
+def test_a_whole_path_and_a_short_one_to_one_file_are_one_file(write, tmp_path):
+    folder = write([line("a"), f"{tmp_path}/data/scans/a.png,truth/b.png"])
+    assert kinds(LAYOUT.read(folder)) == ["two_files"]
+
+
+def test_whole_paths_of_one_file_name_give_names_without_what_stands_above(tmp_path):
+    plant(tmp_path, [f"{p}/{part}.png" for p in ("p1", "p2") for part in ("image", "mask")])
+    lines = "".join(f"{tmp_path}/{p}/image.png,{tmp_path}/{p}/mask.png\n" for p in ("p1", "p2"))
+    plant(tmp_path, ["manifest.csv"], f"image,mask\n{lines}".encode())
+    assert names(LAYOUT.read(tmp_path)) == ["p1_image", "p2_image"]
+
+
+def test_a_folder_that_is_a_link_may_be_named_by_either_path(write, tmp_path):
+    folder = write([f"{tmp_path}/data/scans/a.png,{tmp_path}/link/truth/a.png"])
+    (tmp_path / "link").symlink_to(folder)
+    listing = LAYOUT.read(tmp_path / "link")
+    assert (names(listing), listing.findings) == (["a"], ())
+
+
 def test_a_group_may_be_partly_free(write):
     folder = write([line("a", "p1", "train"), line("b", "p1", "")], "image,mask,group,split")
     assert [case.part for case in LAYOUT.read(folder).cases] == ["train", ""]
 
 
-@pytest.mark.parametrize("word", ["training", "val", "0", "TESTS"])
+@pytest.mark.parametrize("word", ["training-ish", "fold 1", "0", "TESTS"])
 def test_another_word_for_a_side_is_refused(write, word):
     folder = write([line("a", word)], "image,mask,split")
     assert said(LAYOUT.read(folder), folder) == [

@@ -18,8 +18,11 @@ def groups(listing):
     return {case.name: case.group for case in listing.cases}
 
 
-@pytest.mark.parametrize("images", ["images", "imgs", "image", "Images", "IMGS"])
-@pytest.mark.parametrize("masks", ["masks", "labels", "mask", "label", "gt", "GT", "Labels"])
+@pytest.mark.parametrize("images", ["images", "imgs", "image", "img", "Images", "IMGS"])
+@pytest.mark.parametrize(
+    "masks",
+    "masks labels mask label gt GT Labels ground_truth GroundTruth segmentations segmentation segs annotations Annotation".split(),
+)
 def test_the_usual_names_of_folders_are_known_in_any_case(tmp_path, images, masks):
     plant(tmp_path, [f"{images}/a.png", f"{masks}/a_mask.png"])
     assert LAYOUT.recognise(tmp_path)
@@ -41,6 +44,16 @@ def test_two_folders_of_masks_are_told(folder):
     ]
 
 
+def test_outlines_as_texts_beside_the_masks_are_no_second_folder_of_masks(folder):
+    plant(folder, "annotations/a.json\nlabels/a.txt")
+    assert LAYOUT.read(folder).findings == ()
+    for path in (folder / "masks").iterdir():
+        path.rename(folder / "annotations" / path.name)
+    listing = LAYOUT.read(folder)
+    assert (names(listing), listing.findings) == (["a", "b", "c"], ())
+    assert listing.cases[0].masks == (folder / "annotations" / "a.png",)
+
+
 def test_pictures_have_one_label_and_volumes_those_of_their_masks(tmp_path, folder):
     assert LAYOUT.read(folder).coding == MaskCoding()
     plant(tmp_path / "volumes", "images/a.nii.gz\nimages/b.nii\nlabels/a.nii.gz\nlabels/b.NII")
@@ -57,6 +70,14 @@ def test_labels_are_numbered_in_the_order_of_their_lines(folder):
     coding = LAYOUT.read(folder).coding
     assert (coding.labels, coding.values, coding.colours) == (("lesion", "organ"), {0: 0, 255: 1, 128: 2}, {})
     assert coding.table == str(folder / "labels.csv")
+
+
+def test_the_table_of_labels_may_lie_with_the_masks_and_that_of_the_folder_wins(folder):
+    plant(folder, ["masks/labels.csv"], b"label,value\nlesion,7\n")
+    assert LAYOUT.read(folder).coding.values == {7: 1, 0: 0}
+    assert LAYOUT.read(folder).coding.table == str(folder / "masks" / "labels.csv")
+    plant(folder, ["labels.csv"], b"label,value\nlesion,9\n")
+    assert LAYOUT.read(folder).coding.values == {9: 1, 0: 0}
 
 
 @pytest.mark.parametrize("column", ["colour", "color", "Colour"])

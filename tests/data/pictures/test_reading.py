@@ -343,7 +343,7 @@ def test_transparent_pixels_are_refused(write):
         path = write(name, content)
         assert str(refuse(path)) == (
             f"{path}: has {count:,} transparent pixels; expected opaque pixels. "
-            "Save it without transparency, on the background it is meant to have."
+            "Save it without transparency: an image on its background, a mask on black."
         )
 
 

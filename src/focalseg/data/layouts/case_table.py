@@ -1,13 +1,14 @@
 """`cases.csv` or `sequences.csv`: what belongs together, and whatever else is known of each case."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from focalseg.data.case import CaseFiles
 from focalseg.data.folders.files import cut_suffix, find_file
 from focalseg.data.folders.pairing import Nearest
-from focalseg.data.folders.tables import find_column, read_csv
+from focalseg.data.folders.tables import Row, find_column, read_csv
 from focalseg.data.kinds import KINDS
 from focalseg.errors import DataError
 from focalseg.findings import Finding, show_path
@@ -34,11 +35,11 @@ def find_case_tables(folder: Path) -> list[Path]:
     return [file for name in (SEQUENCE_TABLE, CASE_TABLE) if (file := find_file(folder, name))]
 
 
-def read_case_table(path: Path) -> CaseTable:
+def read_case_table(path: Path, *, whole: bool = False) -> CaseTable:
     """`sequences.csv` has the columns frame and sequence; `cases.csv` one of ID_COLUMNS, and at will one of GROUP_COLUMNS.
 
     A column such as patient_id counts as patient. The column stands before the group's name. An empty cell of cases.csv: a
-    case that stands alone. Raises DataError with every line at fault.
+    case that stands alone. whole: whether a case is named with its folder. Raises DataError with every line at fault.
     """
     sequences = path.name.lower() == SEQUENCE_TABLE
     rows = read_csv(path, required=("frame", "sequence") if sequences else ())
@@ -47,21 +48,19 @@ def read_case_table(path: Path) -> CaseTable:
         raise DataError(
             _fault(path, "has no column for the cases", f"a column {', '.join(ID_COLUMNS[:-1])} or {ID_COLUMNS[-1]}")
         )
-    group_names = ("sequence",) if sequences else GROUP_COLUMNS
-    group_column = find_column(rows, [spelling for name in group_names for spelling in (name, f"{name}_id")])
+    group_column = find_group_column(rows, ("sequence",) if sequences else GROUP_COLUMNS)
     groups: dict[str, str] = {}
     columns: dict[str, Mapping[str, str]] = {}
     lines: dict[str, int] = {}
     faults: list[Finding] = []
     for row in rows:
-        case = _read_name(row.cells[name_column])
+        case = _read_name(row.cells[name_column], whole=whole)
         group = row.cells[group_column] if group_column else ""
         if not case or (sequences and not group):
             wanted = "a frame and its sequence" if sequences else "the name of a case"
             faults.append(_fault(path, f"has an empty cell in line {row.line}", wanted, "Complete the line."))
         elif group.lower() in NO_GROUP:
-            found = f"has {group} as {show_path(group_column or '')} in line {row.line}"
-            faults.append(_fault(path, found, "a name, or an empty cell for a case that stands alone", "Mend the line."))
+            faults.append(no_group(path, row, group_column or ""))
         elif columns.setdefault(case, row.cells) != row.cells:
             found = f"has {show_path(case)} in line {lines[case]} and another in line {row.line}"
             faults.append(_fault(path, found, "one line a case", "Take one out."))
@@ -74,6 +73,17 @@ def read_case_table(path: Path) -> CaseTable:
     return CaseTable(path=path, what=what, groups=groups, columns=columns)
 
 
+def find_group_column(rows: Sequence[Row], names: Sequence[str] = GROUP_COLUMNS) -> str | None:
+    """The first of the names that is a column, also as patient_id and the like; spelt as the table has it."""
+    return find_column(rows, [spelling for name in names for spelling in (name, f"{name}_id")])
+
+
+def no_group(path: Path, row: Row, column: str) -> Finding:
+    """The finding for a cell of NO_GROUP."""
+    found = f"has {row.cells[column]} as {show_path(column)} in line {row.line}"
+    return _fault(path, found, "a name, or an empty cell for a case that stands alone", "Mend the line.")
+
+
 def name_group(column: str, value: str) -> str:
     """`sequence_3` for the cell 3 or sequence_3 of the column sequence; empty for an empty cell."""
     prefix = column.lower().removesuffix("_id")
@@ -82,13 +92,14 @@ def name_group(column: str, value: str) -> str:
 
 def group_cases(cases: Sequence[CaseFiles], table: CaseTable) -> tuple[list[CaseFiles], list[Finding]]:
     """The cases with their groups and columns. One that the table does not name is left out, with a finding."""
+    lines = _find_lines([case.name for case in cases], table.columns)
     known = [
-        replace(case, group=table.groups[case.name], columns=table.columns[case.name])
+        replace(case, group=table.groups[line], columns=table.columns[line])
         for case in cases
-        if case.name in table.columns
+        if (line := lines.get(case.name)) is not None
     ]
-    missing = [case for case in cases if case.name not in table.columns]
-    nearest = Nearest(table.columns.keys() - {case.name for case in cases}) if missing else None
+    missing = [case for case in cases if case.name not in lines]
+    nearest = Nearest(table.columns.keys() - set(lines.values())) if missing else None
     findings = []
     for case in missing:
         near = nearest.find(case.name) if nearest else None
@@ -100,9 +111,29 @@ def group_cases(cases: Sequence[CaseFiles], table: CaseTable) -> tuple[list[Case
     return known, findings
 
 
-def _read_name(cell: str) -> str:
+def _find_lines(names: Sequence[str], known: Iterable[str]) -> dict[str, str]:
+    """What the table calls each case: its whole name, else the part of it behind the folder where that is of one case alone."""
+    known = set(known)
+    ends, known_ends = Counter(map(_last_part, names)), defaultdict(list)
+    for name in known:
+        known_ends[_last_part(name)].append(name)
+    lines = {}
+    for name in names:
+        alike = known_ends[_last_part(name)]
+        if name in known:
+            lines[name] = name
+        elif len(alike) == 1 and ends[_last_part(name)] == 1:
+            lines[name] = alike[0]
+    return lines
+
+
+def _last_part(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+def _read_name(cell: str, *, whole: bool) -> str:
     """The case's name, where a table gives it as the name or path of its file."""
-    return cut_suffix(cell.rsplit("/", 1)[-1])[0]
+    return cut_suffix(cell.removeprefix("./") if whole else _last_part(cell))[0]
 
 
 def _fault(path: Path, found: str, expected: str, mend: str = "Add it or remove the file.") -> Finding:

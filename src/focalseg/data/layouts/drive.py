@@ -6,7 +6,7 @@ may lack the observers.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from focalseg.data.case import CaseFiles, Part
@@ -52,6 +52,8 @@ def read(folder: Path) -> Listing:
             listed, faults = _read_half(folder, place, half)
             cases += listed
             findings += faults
+    if len({case.part for case in cases}) == 1:  # half of a split is none, and the cases are dealt anew
+        cases = [replace(case, part="") for case in cases]
     return Listing(cases=tuple(cases), findings=tuple(findings))
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from focalseg.data.folders.files import find_file
 from focalseg.data.folders.listing import Layout, Listing
 from focalseg.data.layouts import plain
-from focalseg.data.layouts.label_table import LABEL_TABLE
 from focalseg.data.masks import MaskCoding
 
 MARKS = ("kavsir_bboxes.json", "kvasir_bboxes.json")
@@ -24,7 +23,7 @@ def recognise(folder: Path) -> bool:
 def read(folder: Path) -> Listing:
     """As a plain folder, with whatever tables somebody put beside it; the masks are thresholded unless labels.csv says more."""
     listing = plain.read(folder)
-    return listing if find_file(folder, LABEL_TABLE) else replace(listing, coding=MaskCoding(threshold=True))
+    return listing if listing.coding.table else replace(listing, coding=MaskCoding(threshold=True))
 
 
 LAYOUT = Layout(

@@ -1,7 +1,8 @@
 """A set that lies as it likes, told by a table: `manifest.csv` in its folder, or a CSV file given as the data.
 
-Ours, not a release's. Columns: image and mask, and at will group, split (train, validation, test or empty), fov, name; others
-are kept. Paths start at the table's folder and stay in it. `labels.csv` beside it says what the values mean.
+Ours, not a release's. Columns: image and mask, and at will group (or patient and the like, as in `cases.csv`), split (train,
+validation, test or empty), fov, name; others are kept. Paths start at the table's folder, or at the root, and stay in the
+folder. `labels.csv` beside it says what the values mean.
 """
 
 import os
@@ -10,20 +11,28 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import cast, get_args
+from typing import get_args
 
 from focalseg.data.case import CaseFiles, Part
 from focalseg.data.folders.files import cut_suffix, find_file, find_file_fault, find_name_fault
 from focalseg.data.folders.listing import Layout, Listing
 from focalseg.data.folders.tables import Row, attempt, find_column, read_csv
 from focalseg.data.kinds import KINDS, list_names
+from focalseg.data.layouts.case_table import NO_GROUP, find_group_column, name_group, no_group
 from focalseg.data.layouts.plain import choose_coding
 from focalseg.data.masks import MaskCoding
 from focalseg.findings import Finding, show_path
 
 TABLE = "manifest.csv"
-OPTIONAL = ("group", "split", "fov", "name")
+OPTIONAL = ("split", "fov", "name")
 SPLITS = [part for part in get_args(Part) if part]
+SPLIT_WORDS: Mapping[str, Part] = {
+    "": "",
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("validation", "val", "valid", "validating", "dev", "development"), "validation"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+"""What people write in the column split, in lower case."""
 MOST_SHOWN = 80
 """Characters of a cell in a message."""
 MOST_NAME_BYTES = 200
@@ -70,7 +79,7 @@ class _Reader:
 
     def read(self, rows: Sequence[Row]) -> list[CaseFiles]:
         """The cases of the lines that have no fault."""
-        self._columns = {name: find_column(rows, (name,)) for name in OPTIONAL}
+        self._columns = {name: find_column(rows, (name,)) for name in OPTIONAL} | {"group": find_group_column(rows)}
         names = self._name_cases(rows)
         at_fault = self._find_twice(rows) | self._find_leaks(rows)
         cases = []
@@ -79,15 +88,16 @@ class _Reader:
             mask = self._find_file(row, "mask", "no_mask")
             field_of_view = self._find_file(row, self._columns["fov"], "no_mask")
             part = self._read_split(row)
+            grouped = self._check_group(row)
             named = self._check_name(row, names.get(row.line), known=image is not None)
             viewed = field_of_view is not None or not self._cell(row, "fov")
-            if image and mask and part is not None and named and viewed and row.line not in at_fault:
+            if image and mask and part is not None and grouped and named and viewed and row.line not in at_fault:
                 cases.append(
                     CaseFiles(
                         name=names[row.line],
                         images=(image,),
                         masks=(mask,),
-                        group=self._cell(row, "group"),
+                        group=self._group(row),
                         part=part,
                         field_of_view=field_of_view,
                         columns=row.cells,
@@ -99,12 +109,24 @@ class _Reader:
         column = self._columns[name]
         return row.cells[column] if column else ""
 
+    def _group(self, row: Row) -> str:
+        """Never the name of a case by chance: the column stands before it."""
+        column = self._columns["group"]
+        return name_group(column, row.cells[column]) if column else ""
+
+    def _check_group(self, row: Row) -> bool:
+        column = self._columns["group"]
+        if column is None or row.cells[column].lower() not in NO_GROUP:
+            return True
+        self.findings.append(no_group(self.path, row, column))
+        return False
+
     def _report(self, kind: str, found: str, expected: str = "", mend: str = "", others: Sequence[Path] = ()) -> None:
         self.findings.append(KINDS[kind].at(self.path, found, expected=expected, mend=mend, others=others))
 
     def _name_cases(self, rows: Sequence[Row]) -> dict[int, str]:
         """Names by line: of the column name, else the image's stem, or its whole path where stems recur."""
-        images = {row.line: PurePosixPath(row.cells["image"]) for row in rows}
+        images = {row.line: PurePosixPath(self._start_here(row.cells["image"])) for row in rows}
         different = set(images.values())
         whole = len({cut_suffix(image.name)[0].lower() for image in different}) < len(different)
         stems = [cut_suffix("_".join(image.parts) if whole else image.name)[0] for image in images.values()]
@@ -150,20 +172,23 @@ class _Reader:
     def _find_leaks(self, rows: Sequence[Row]) -> set[int]:
         """Lines of groups that are on several sides of the split."""
         sides: dict[str, dict[str, int]] = defaultdict(dict)
+        values: dict[str, str] = {}
         for row in rows:
-            group, split = self._cell(row, "group"), self._cell(row, "split").lower()
-            if group and split in SPLITS:
+            group, split = self._group(row), SPLIT_WORDS.get(self._cell(row, "split").lower())
+            if group and split:
                 sides[group].setdefault(split, row.line)
+                values.setdefault(group, self._cell(row, "group"))
         leaking = {group: lines for group, lines in sides.items() if len(lines) > 1}
+        column = show_path(self._columns["group"] or "")
         for group, lines in leaking.items():
             shown = " and in ".join(f"{split} in line {line}" for split, line in lines.items())
-            self._report("leak", f"has the group {_shorten(group)} in {shown}", "a group on one side")
-        return {row.line for row in rows if self._cell(row, "group") in leaking}
+            self._report("leak", f"has the {column} {_shorten(values[group])} in {shown}", f"a {column} on one side")
+        return {row.line for row in rows if self._group(row) in leaking}
 
     def _read_split(self, row: Row) -> Part | None:
-        split = self._cell(row, "split").lower()
-        if split in get_args(Part):
-            return cast(Part, split)
+        split = SPLIT_WORDS.get(self._cell(row, "split").lower())
+        if split is not None:
+            return split
         found = f"has the split {_shorten(self._cell(row, 'split'))} in line {row.line}"
         self._report("bad_table", found, f"{', '.join(SPLITS[:-1])}, {SPLITS[-1]} or an empty cell", "Mend the line.")
         return None
@@ -176,6 +201,7 @@ class _Reader:
                 self._report(kind, f"names no {column} in line {row.line}", f"a path to the {column}", "Complete the line.")
             return None
         place = f"names {_shorten(text)} as {column} in line {row.line}"
+        text = self._start_here(text)
         relative = PurePosixPath(text)
         if relative.is_absolute() or ".." in relative.parts or ":" in text[1:2] or text.startswith("\\"):
             self._report("outside", f"{place}, which leads out of the folder")
@@ -208,10 +234,18 @@ class _Reader:
     def _find_permission_fault(self, file: Path) -> Finding | None:
         return None if os.access(file, os.R_OK) else KINDS["no_permission"].at(file, "may not be read")
 
+    def _start_here(self, text: str) -> str:
+        """A path that starts at the root and leads into the folder, from the folder on; any other as it is."""
+        if not text.startswith("/"):
+            return text
+        path = PurePosixPath(text)
+        homes = (self.path.parent.absolute(), self._home)
+        return next((str(path.relative_to(home)) for home in homes if path.is_relative_to(home)), text)
+
     def _resolve(self, text: str) -> Path:
         """Where a path really leads. Each is looked up once, and so is its folder."""
         if text not in self._resolved:
-            self._resolved[text] = self._look_up(self.path.parent / text)
+            self._resolved[text] = self._look_up(self.path.parent / self._start_here(text))
         return self._resolved[text]
 
     def _look_up(self, file: Path) -> Path:
@@ -244,7 +278,7 @@ def _find_case_name_fault(name: str) -> str:
 
 LAYOUT = Layout(
     title="manifest",
-    expected="a table manifest.csv with the columns image and mask, and at will group, split, fov and name",
+    expected="a table manifest.csv with the columns image and mask, and at will group (or patient), split, fov and name",
     recognise=recognise,
     read=read,
 )
