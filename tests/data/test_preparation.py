@@ -13,7 +13,7 @@ from PIL import Image
 
 from focalseg.data.case import Case
 from focalseg.data.checking.summary import summarise
-from focalseg.data.preparation import Preparation, plan_preparation, plan_size, pool_intensities, resize_image
+from focalseg.data.preparation import Preparation, on_common_scale, plan_preparation, plan_size, pool_intensities, resize_image
 from focalseg.errors import DataError, SettingError
 
 PLAIN = Preparation(size=(16, 16), mean=(0.0,), standard_deviation=(1.0,))
@@ -121,9 +121,16 @@ def test_cases_on_scales_of_their_own_are_normalised_one_by_one_and_eight_bits_n
     pattern = np.array([[0, 20], [20, 0]])
     cases = [describe(pattern[None].astype(dtype)), describe((pattern * scale)[None].astype(dtype)),
              describe(np.full((1, 2, 2), 3, dtype))]  # fmt: skip
-    assert plan_preparation(cases, size=(2, 2)).normalisation == expected
-    assert plan_preparation(cases, size=(2, 2), normalisation="case").normalisation == "case"
-    assert plan_preparation(cases, size=(2, 2), normalisation="data_set").normalisation == "data_set"
+    assert on_common_scale(cases) == (expected == "data_set")
+    assert plan_preparation(cases, size=(2, 2), normalisation=expected).normalisation == expected
+
+
+def test_one_case_far_above_the_others_has_another_scale_and_one_far_below_changes_nothing():
+    pattern = np.array([[[0, 20], [20, 0]]])
+    usual = [describe(pattern.astype(np.float32)) for _ in range(14)]
+    assert on_common_scale([*usual, describe((pattern / 50).astype(np.float32))])
+    assert not on_common_scale([*usual, describe((pattern * 50).astype(np.float32))])
+    assert not on_common_scale([*usual[:9], *(describe((pattern / 50).astype(np.float32)) for _ in range(5))])
 
 
 @pytest.mark.parametrize("shape", [(12, 10), (5, 6, 7)])

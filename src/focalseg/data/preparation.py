@@ -96,14 +96,9 @@ def plan_preparation(
     *,
     size: tuple[int, ...],
     patch: tuple[int, ...] | None = None,
-    normalisation: Normalisation | Literal["auto"] = "auto",
+    normalisation: Normalisation = "data_set",
 ) -> Preparation:
-    """The preparation that fits training cases of one kind.
-
-    normalisation "auto": by case where `on_common_scale` says no, by the data set otherwise.
-    """
-    if normalisation == "auto":
-        normalisation = "data_set" if on_common_scale(cases) else "case"
+    """The preparation that fits training cases of one kind. normalisation: as `on_common_scale` advises."""
     mean, deviation = pool_intensities(cases)
     return Preparation(
         size=size,

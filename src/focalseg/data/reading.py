@@ -16,7 +16,9 @@ from focalseg.data.layouts import (
     kvasir_seg,
     manifest,
     nnunet,
+    one_folder,
     plain,
+    split_folders,
     udiat,
 )
 from focalseg.data.phantoms.dataset import PHANTOMS, PREFIX, PhantomDataset
@@ -36,6 +38,8 @@ LAYOUTS = Catalogue[Layout](
         "busi": busi.LAYOUT,
         "chase_db1": chase_db1.LAYOUT,
         "plain": plain.LAYOUT,
+        "split_folders": split_folders.LAYOUT,
+        "one_folder": one_folder.LAYOUT,
     },
 )
 """In the order in which they are tried: what is marked most clearly first."""

@@ -13,7 +13,7 @@ from focalseg.attention import GATES
 from focalseg.data.case import Dataset
 from focalseg.data.checking.duplicates import join_groups
 from focalseg.data.checking.survey import Survey, cap_faults, summarise_notes, survey_dataset
-from focalseg.data.preparation import plan_preparation, plan_size
+from focalseg.data.preparation import on_common_scale, plan_preparation, plan_size
 from focalseg.data.splits import Split, check_leaks, read_splits, regroup, split_by_group, split_officially
 from focalseg.distance import check_spacing
 from focalseg.errors import DataError, SettingError, ShapeError
@@ -78,6 +78,9 @@ def lay_groundwork(source: str, settings: Settings, seed: int, device: Device, a
     # A side that is cut into patches need not fit the network; one that is not is the patch.
     size = tuple(max(side, shown) if settings.data.patch_side else shown for side, shown in zip(size, window, strict=True))
     normalisation = settings.data.normalisation
+    if normalisation == "auto":
+        # Asked of all cases, without their masks: a held-out case on another scale would be out of the network's reach.
+        normalisation = "data_set" if on_common_scale(survey.cases) else "case"
     patch = None if window == size else window
     preparation = plan_preparation(training, size=size, patch=patch, normalisation=normalisation)
     loss = settings.loss
@@ -98,7 +101,7 @@ def lay_groundwork(source: str, settings: Settings, seed: int, device: Device, a
     )
     find_candidates(config, build_host(network))
     remarks = [describe_sides(splits[0], groups), *summarise_notes(survey.notes)]
-    if preparation.normalisation == "case" and normalisation == "auto":
+    if normalisation == "case" and settings.data.normalisation == "auto":
         remarks.append(
             "the images are on scales of their own; each is normalised by itself (data.normalisation=data_set: by one scale)."
         )

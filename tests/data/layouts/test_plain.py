@@ -21,8 +21,11 @@ def groups(listing):
 @pytest.mark.parametrize("images", ["images", "imgs", "image", "img", "Images", "IMGS"])
 @pytest.mark.parametrize(
     "masks",
-    "masks labels mask label gt GT Labels ground_truth GroundTruth segmentations segmentation segs annotations Annotation".split(),
-)
+    [
+        "masks", "labels", "mask", "label", "gt", "GT", "Labels", "ground_truth", "GroundTruth", "segmentations",
+        "segmentation", "segs", "annotations", "Annotation",
+    ],
+)  # fmt: skip
 def test_the_usual_names_of_folders_are_known_in_any_case(tmp_path, images, masks):
     plant(tmp_path, [f"{images}/a.png", f"{masks}/a_mask.png"])
     assert LAYOUT.recognise(tmp_path)

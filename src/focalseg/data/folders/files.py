@@ -96,7 +96,7 @@ def list_files(folder: Path, suffixes: Sequence[str] = SUFFIXES, *, root: Path |
         files.append(file)
     kept, clashes, clashing = _take_out_clashes(files)
     if kept:
-        findings += [note for name in folders if (note := _note_inner(folder / name, suffixes))]
+        findings += [note for name in folders if (note := note_inner(folder / name, suffixes))]
     return FolderFiles(
         folder=folder,
         files=kept,
@@ -172,6 +172,16 @@ def find_folders(root: Path, *names: str) -> list[Path]:
     ]
 
 
+def list_folders(root: Path) -> list[Path]:
+    """Sub-folders in natural order, hidden ones left out; links to nothing too. Never raises."""
+    try:
+        with os.scandir(root) as scanned:
+            names = [entry.name for entry in scanned if not entry.name.startswith(".") and _is_folder(entry)]
+    except (OSError, ValueError):
+        return []
+    return [root / name for name in sorted(names, key=natural_key)]
+
+
 def list_names_in(folder: Path) -> list[str]:
     """Names of what a folder holds, hidden ones left out; none where it may not be listed. Never raises."""
     try:
@@ -230,7 +240,7 @@ def _inside(path: Path, folder: Path) -> bool:
     return path.resolve().is_relative_to(folder.resolve())
 
 
-def _note_inner(folder: Path, suffixes: Sequence[str]) -> Finding | None:
+def note_inner(folder: Path, suffixes: Sequence[str] = SUFFIXES) -> Finding | None:
     """The note on a sub-folder that holds files which would have been read one level up."""
     inner = [name for name in list_names_in(folder) if not is_passed_over(name) and cut_suffix(name, suffixes)[1]]
     return KINDS["passed_over"].at(folder, f"is a folder inside and holds {list_names(inner)}") if inner else None

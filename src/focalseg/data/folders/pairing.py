@@ -130,10 +130,10 @@ class _Matching:
 
     def __init__(self, images: FolderFiles, masks: FolderFiles, rules: Sequence[Rule], what: str) -> None:
         self.images, self.masks, self.what = images, masks, what
-        self._rule = image_affix, mask_affix = _choose_rule(images.files, masks.files, rules)
+        self._rule = image_affix, mask_affix = choose_rule(images.files, masks.files, rules)
         self._image_affixes = tuple(dict.fromkeys((PLAIN, *(image for image, _ in rules))))
         self._mask_affixes = tuple(dict.fromkeys((PLAIN, *(mask for _, mask in rules))))
-        image_keys, mask_keys = _find_common_parts(images.files, image_affix), _find_common_parts(masks.files, mask_affix)
+        image_keys, mask_keys = find_common_parts(images.files, image_affix), find_common_parts(masks.files, mask_affix)
         self.pairs: dict[str, Pair] = {
             key: (images.files[stem], masks.files[mask_keys[key]]) for key, stem in image_keys.items() if key in mask_keys
         }
@@ -211,13 +211,14 @@ class _Matching:
         return [stem for stem in self._spare_masks if not at_fault & _remove_all([stem], self._mask_affixes)]
 
 
-def _choose_rule(images: Iterable[str], masks: Iterable[str], rules: Sequence[Rule]) -> Rule:
-    image_keys = {affix: set(_find_common_parts(images, affix)) for affix in {image for image, _ in rules}}
-    mask_keys = {affix: set(_find_common_parts(masks, affix)) for affix in {mask for _, mask in rules}}
+def choose_rule(images: Iterable[str], masks: Iterable[str], rules: Sequence[Rule]) -> Rule:
+    """The rule that gives the most pairs of these stems, the first of equal ones."""
+    image_keys = {affix: set(find_common_parts(images, affix)) for affix in {image for image, _ in rules}}
+    mask_keys = {affix: set(find_common_parts(masks, affix)) for affix in {mask for _, mask in rules}}
     return max(rules, key=lambda rule: len(image_keys[rule[0]] & mask_keys[rule[1]]))
 
 
-def _find_common_parts(stems: Iterable[str], affix: Affix) -> dict[str, str]:
+def find_common_parts(stems: Iterable[str], affix: Affix) -> dict[str, str]:
     """Stems by their common part, those that have the affix."""
     return {key: stem for stem in stems if (key := affix.remove_from(stem)) is not None}
 

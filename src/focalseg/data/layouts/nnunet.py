@@ -2,7 +2,8 @@
 
 Official: a file a channel, `imagesTr/CASE_0000.nii.gz` and on, labels in `labelsTr/CASE.nii.gz`, `dataset.json`. Version 2 has
 `channel_names`, `labels` (number by name), `file_ending`; version 1 `modality` and `labels` (name by number), always .nii.gz. A
-colour picture may be one file of three channels. `imagesTs/` is not looked at. Its splits are no part of the raw data.
+colour picture may be one file of three channels. `imagesTs/` is not looked at. Its splits are no part of the raw data. The
+folder above, `nnUNet_raw/` with a `Dataset001_NAME/` for each set, is recognised, so that one of them is asked for.
 """
 
 import re
@@ -20,6 +21,7 @@ from focalseg.data.folders.files import (
     find_file,
     find_folders,
     list_files,
+    list_folders,
     list_names_in,
 )
 from focalseg.data.folders.listing import Layout, Listing
@@ -34,6 +36,7 @@ from focalseg.labels import MOST_LABELS
 
 IMAGES, LABELS = "imagesTr", "labelsTr"
 CHANNEL_NAME = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})", re.ASCII)
+SET_NAME = re.compile(r"(Dataset\d{3}|Task\d{2,3})_.+", re.ASCII | re.IGNORECASE)
 FIRST_VERSION_ENDING = ".nii.gz"
 UNKNOWN = MaskCoding(labels=None, values={number: number for number in range(MOST_LABELS + 1)})
 """Where the table is at fault, so that no mask is blamed for it."""
@@ -45,7 +48,7 @@ def recognise(folder: Path) -> bool:
     """Marked by `imagesTr/CASE_0000...` whose labels are `labelsTr/CASE...`, without the channel's number."""
     images, labels = find_folders(folder, IMAGES), find_folders(folder, LABELS)
     if not images or not labels:
-        return False
+        return bool(_find_sets(folder))
     names = {cut_suffix(name)[0] for name in list_names_in(labels[0])}
     matches = (CHANNEL_NAME.fullmatch(cut_suffix(name)[0]) for name in list_names_in(images[0]))
     return any(match["case"] in names and match[0] not in names for match in matches if match)
@@ -53,6 +56,8 @@ def recognise(folder: Path) -> bool:
 
 def read(folder: Path) -> Listing:
     """Cases with a file for each channel."""
+    if sets := _find_sets(folder):
+        return Listing(cases=(), findings=(_one_of(folder, sets),))
     images, labels = (list_files(find_folders(folder, name)[0], SUFFIXES, root=folder) for name in (IMAGES, LABELS))
     findings: list[Finding] = [*images.findings, *labels.findings]
     if blank := [files.empty_finding() for files in (images, labels) if files.blank]:
@@ -68,6 +73,20 @@ def read(folder: Path) -> Listing:
         every = by_case.keys() | labels.files.keys() | at_fault
         findings += check_count(content, path, whole=len(cases), every=len(every))
     return Listing(cases=tuple(cases), coding=coding, findings=tuple(findings), channels=len(channels) if channels else None)
+
+
+def _find_sets(folder: Path) -> list[Path]:
+    """The data sets in the folder above them."""
+    if find_folders(folder, IMAGES):
+        return []
+    return [place for place in list_folders(folder) if SET_NAME.fullmatch(place.name) and find_folders(place, IMAGES)]
+
+
+def _one_of(folder: Path, sets: list[Path]) -> Finding:
+    count = f"{len(sets)} data sets" if len(sets) > 1 else "a data set"
+    found = f"is the folder above {count} of nnU-Net or the Decathlon: {list_names(place.name for place in sets)}"
+    mend = f"Give {'one of them' if len(sets) > 1 else 'it'} as the data, such as {show_path(sets[0])}."
+    return KINDS["empty_folder"].at(folder, found, expected=f"the folder that holds {IMAGES}/", mend=mend)
 
 
 def _read_table(

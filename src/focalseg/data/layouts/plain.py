@@ -1,7 +1,8 @@
 """A folder of images and a folder of masks, as most sets are handed on, with tables at will.
 
-Ours, not a release's: `images/` + `masks/`, of the same names or names that differ by _mask and the like; `labels.csv` for what
-the values mean, there or with the masks, `cases.csv` or `sequences.csv` for what belongs together, `masks_2nd_observer/`, `fov/`.
+Ours, not a release's: `images/` + `masks/`, of the same names or names that differ by _mask and the like; `labels.csv`, there
+or with the masks, for what the values mean, `cases.csv` or `sequences.csv` for what belongs together, `masks_2nd_observer/`,
+`fov/`.
 """
 
 from collections.abc import Iterable
@@ -42,7 +43,7 @@ def read(folder: Path) -> Listing:
 
 
 def read_cases(folder: Path, root: Path, findings: list[Finding]) -> list[CaseFiles]:
-    """The cases of a folder that `recognise` knows, its tables left aside. root: the data folder, that links should not leave."""
+    """The cases of a folder that `recognise` knows, its tables left aside. root: the data folder; links should not leave it."""
     images = _choose_folder(find_folders(folder, *IMAGE_FOLDERS), findings)
     masks = _choose_folder(find_folders(folder, *MASK_FOLDERS), findings)
     paired = pair_folders(root, images, masks)
@@ -80,7 +81,8 @@ def _add_observers(cases: list[CaseFiles], folder: Path, root: Path, findings: l
 def choose_coding(folder: Path, cases: Iterable[CaseFiles], findings: list[Finding], *further: Path) -> MaskCoding | None:
     """What labels.csv says, of several the first; without it one label, or for volumes whatever the masks hold.
 
-    further: folders it may lie in where it is not in the first. None for a table at fault: no mask can be read then, and none of them is to blame.
+    further: folders it may lie in where it is not in the first. None for a table at fault: no mask can be read then, and none
+    of them is to blame.
     """
     if table := next((table for place in (folder, *further) if (table := find_file(place, LABEL_TABLE))), None):
         return attempt(findings, read_label_table, table)
