@@ -7,7 +7,7 @@ import numpy as np
 
 from data.corpus.csv_faults import COLOURED, GROUPED, LABELS, lines, two_labels, write_labelled
 from data.corpus.good_pictures import GoodSet, usual_masks
-from data.corpus.pictures import COUNT, encode, replace, write_pictures
+from data.corpus.pictures import COUNT, draw_mask, encode, encode_image, encode_mask, replace, write_pictures
 
 
 def labelled(name: str, table: str | bytes, *, coloured: bool = False, write: Callable[[Path], None] | None = None) -> GoodSet:
@@ -31,6 +31,31 @@ def grouped(name: str, table: str | bytes, file: str = "cases.csv") -> GoodSet:
         return {}
 
     return GoodSet(name, usual_masks(COUNT), make)
+
+
+def arranged(name: str, image: str, mask: str, case: str, table: str = "") -> GoodSet:
+    """Files that lie otherwise than in images/ and masks/: patterns of the case's number, its half and its patient.
+
+    table: a line of a manifest, which then lies beside them.
+    """
+
+    def show(pattern: str, number: int, folder: Path = Path()) -> str:
+        half = number * 2 // COUNT
+        side, word = ("train", "Training") if half == 0 else ("test", "testing")
+        return pattern.format(number=number, side=side, word=word, patient=number // 2, within=number % 2, folder=folder)
+
+    def make(folder: Path) -> dict[Path, set[str]]:
+        for number in range(COUNT):
+            for pattern, content in ((image, encode_image(number)), (mask, encode_mask(number))):
+                path = folder / show(pattern, number)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+        if table:
+            written = [show(table, number, folder) for number in range(COUNT)]
+            (folder / "manifest.csv").write_text("\n".join(["image,mask,Patient_ID,split", *written]) + "\n")
+        return {}
+
+    return GoodSet(name, {show(case, number): draw_mask(number) for number in range(COUNT)}, make)
 
 
 def as_palettes(folder: Path) -> None:
@@ -67,4 +92,16 @@ def table_sets() -> list[GoodSet]:
         grouped("groups, from a spreadsheet", as_of_a_spreadsheet(GROUPED)),
         grouped("groups with quotes", GROUPED.replace("p3", '"p, ""3"" \u00e4"')),
         grouped("sequences", lines("frame,sequence", "case_{0},7"), "sequences.csv"),
+        arranged("a folder a side", "{side}/images/{number}.png", "{side}/masks/{number}.png", "{side}/{number}"),
+        arranged("a folder a side, masks beside the images",
+                 "{side}/{number}.png", "{side}/{number}_mask.png", "{side}/{number}"),
+        arranged("masks beside the images", "case_{number}.png", "case_{number}_mask.png", "case_{number}"),
+        arranged("images and masks by a prefix in one folder", "image_{number}.png", "mask_{number}.png", "{number}"),
+        arranged("a folder a patient, masks beside the images",
+                 "p{patient}/{number}.png", "p{patient}/{number}_mask.png", "{number}"),
+        arranged("a folder a patient, names that recur",
+                 "p{patient}/images/x_{within}.png", "p{patient}/masks/x_{within}.png", "p{patient}/x_{within}"),
+        arranged("folders of other usual names", "img/{number}.png", "ground_truth/{number}_gt.png", "{number}"),
+        arranged("a manifest with patients, usual words and whole paths", "a/{number}.png", "b/{number}.png", "{number}",
+                 "{folder}/a/{number}.png,{folder}/b/{number}.png,{patient},{word}"),
     ]  # fmt: skip

@@ -172,6 +172,9 @@ MANIFEST_FAULTS = [
           also="full_mask"),
     # Splits
     fault("a case in no part of the split", "no_part", cell("split", "", f"scans/case_{PLANTED}.png")),
+    fault("a missing value for a group", BAD, cell("group", "nan")),
+    fault("a group on two sides, by another word for one", "leak",
+          cell("split", "Val", *(f"scans/case_{number}.png" for number in (2, 3)))),
     fault("a group on two sides", "leak", cell("split", "test", *(f"scans/case_{number}.png" for number in (2, 3)))),
     fault("an image on two sides", "leak", same_picture(1, HALF + 1), also="identical"),
     fault("nearly one image on two sides", "leak", same_picture(1, HALF + 1, brighter=2), also="near_duplicate"),

@@ -147,6 +147,23 @@ def test_folders_whose_ids_end_on_four_digits_are_the_decathlons(tmp_path):
     assert not LAYOUT.recognise(tmp_path)
 
 
+def test_the_folder_above_the_sets_is_told_with_their_names(tmp_path):
+    write(tmp_path / "Dataset001_Brain")
+    assert LAYOUT.recognise(tmp_path)
+    assert said(LAYOUT.read(tmp_path), tmp_path) == [
+        "DATA: is the folder above a data set of nnU-Net or the Decathlon: Dataset001_Brain; expected the folder that holds "
+        "imagesTr/. Give Dataset001_Brain."
+    ]
+    write(tmp_path / "Dataset012_Heart")
+    plant(tmp_path, "Task03_Liver/imagesTr/a.nii.gz\nDataset013_Empty/notes.txt\nresults/imagesTr/a.nii.gz")
+    listing = LAYOUT.read(tmp_path)
+    assert listing.cases == ()
+    assert said(listing, tmp_path) == [
+        "DATA: is the folder above 3 data sets of nnU-Net or the Decathlon: Dataset001_Brain, Dataset012_Heart, Task03_Liver; "
+        "expected the folder that holds imagesTr/. Give one of them as the data, such as Dataset001_Brain."
+    ]
+
+
 def test_empty_folders_are_told(tmp_path):
     folder = write(tmp_path)
     for path in (folder / "labelsTr").iterdir():

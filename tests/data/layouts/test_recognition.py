@@ -20,8 +20,10 @@ TREES = {
     "busi": "benign/benign (1).png\nbenign/benign (1)_mask.png",
     "chase_db1": "Image_01L.jpg\nImage_01L_1stHO.png",
     "plain": "images/a.png\nmasks/a.png",
+    "split_folders": "train/images/a.png\ntrain/masks/a.png\ntest/images/b.png\ntest/masks/b.png",
+    "one_folder": "case_0.png\ncase_0_mask.png\ncase_1.png\ncase_1_mask.png",
 }
-BROADER = {("nnunet", "decathlon"), ("kvasir_seg", "plain")}
+BROADER = {("nnunet", "decathlon"), ("kvasir_seg", "plain"), ("drive", "split_folders"), ("split_folders", "one_folder")}
 """Layouts that also look like a broader one, which is tried later."""
 
 
@@ -32,6 +34,45 @@ def test_every_layout_is_told_from_every_other(tmp_path):
         seen = [other for other, layout in LAYOUTS.items() if layout.recognise(folder)]
         assert seen[0] == name
         assert {(name, other) for other in seen[1:]} <= BROADER
+
+
+@pytest.mark.parametrize(
+    ("name", "tree"),
+    [
+        ("nnunet", "Dataset001_a/imagesTr/a_0000.png\nDataset002_b/imagesTr/b_0000.png"),
+        ("drive", TREES["drive"] + "\ntest/images/01_test.tif\ntest/1st_manual/01_manual1.gif\ntest/mask/01_test_mask.gif"),
+        (
+            "busi",
+            "\n".join(f"{part}/{part} ({n}){end}.png" for part in ("benign", "normal") for n in "12" for end in ("", "_mask")),
+        ),
+        ("chase_db1", "\n".join(f"Image_0{n}L{end}" for n in "12" for end in (".jpg", "_1stHO.png", "_2ndHO.png"))),
+        ("plain", "images/a.png\nmasks/a.png\nx.png\nx_mask.png\ny.png\ny_mask.png"),
+        ("split_folders", "Train/Imgs/a.png\nTrain/GT/a.png\nvalid/images/b.png\nvalid/masks/b.png"),
+        ("split_folders", "train/a.png\ntrain/a_mask.png\ntrain/b.png\ntrain/b_mask.png\ntest/c.png"),
+        ("one_folder", "p1/images/a.png\np1/masks/a.png\np2/images/a.png\np2/masks/a.png"),
+        ("one_folder", "p1/a.tif\np1/a_mask.tif\np2/a.tif\np2/a_mask.tif\ndata.csv"),
+    ],
+)
+def test_what_looks_like_several_layouts_is_the_most_clearly_marked(tmp_path, name, tree):
+    plant(tmp_path, tree)
+    assert next(other for other, layout in LAYOUTS.items() if layout.recognise(tmp_path)) == name
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        "case_0.png\ncase_0_mask.png",
+        "a.png\nb.png\nc.png",
+        "set/images/a.png\nset/masks/a.png",
+        "set/a.png\nset/a_mask.png\nset/b.png\nset/b_mask.png",
+        "one/images/a.png\none/masks/a.png\none/cases.csv\ntwo/images/a.png\ntwo/masks/a.png",
+        "train/a.png\ntest/b.png",
+        "Dataset001_a/images/a.png",
+    ],
+)
+def test_what_may_mean_several_things_is_none_of_the_layouts(tmp_path, tree):
+    plant(tmp_path, tree)
+    assert [name for name, layout in LAYOUTS.items() if layout.recognise(tmp_path)] == []
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
@@ -75,6 +116,8 @@ RAW = {
         ("plain", "labels.csv", "label,colour\nlesion,#FF0000\n"),
         ("plain", "cases.csv", "id,subject,age\na,1,50\nb,1,51\n"),
         ("plain", "sequences.csv", "frame,sequence\na,1\nb,1\n"),
+        ("split_folders", "cases.csv", "image,patient\ntrain/a.png,1\ntest/b,2\n"),
+        ("split_folders", "train/labels.csv", "label,value\nlesion,255\norgan,128\n"),
         (
             "manifest",
             "manifest.csv",

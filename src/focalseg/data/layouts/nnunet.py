@@ -85,7 +85,7 @@ def _find_sets(folder: Path) -> list[Path]:
 def _one_of(folder: Path, sets: list[Path]) -> Finding:
     count = f"{len(sets)} data sets" if len(sets) > 1 else "a data set"
     found = f"is the folder above {count} of nnU-Net or the Decathlon: {list_names(place.name for place in sets)}"
-    mend = f"Give {'one of them' if len(sets) > 1 else 'it'} as the data, such as {show_path(sets[0])}."
+    mend = f"Give one of them as the data, such as {show_path(sets[0])}." if len(sets) > 1 else f"Give {show_path(sets[0])}."
     return KINDS["empty_folder"].at(folder, found, expected=f"the folder that holds {IMAGES}/", mend=mend)
 
 

@@ -9,7 +9,7 @@ two such folders, without tables of cases of their own.
 
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -150,11 +150,8 @@ def _one_sided(files: FolderFiles, rule: Rule, no_masks: bool) -> Finding:
 
 def _count_pairs(stems: Collection[str]) -> int:
     """Images with a mask beside them, by the rule that finds the most."""
-    return len(set.intersection(*_find_keys(stems))) if stems else 0
-
-
-def _find_keys(stems: Collection[str]) -> Iterator[set[str]]:
-    yield from (set(find_common_parts(stems, affix)) for affix in choose_rule(stems, stems, RULES))
+    image_affix, mask_affix = choose_rule(stems, stems, RULES)
+    return len(find_common_parts(stems, image_affix).keys() & find_common_parts(stems, mask_affix).keys())
 
 
 def _list_stems(folder: Path) -> list[str]:

@@ -2,8 +2,8 @@
 
 Ours, not a release's. Each side is laid out as a plain folder is, or with the masks beside their images; `training/`, `valid/`,
 `validation/` and `testing/` are known too. Where both training and test cases have masks, the sides are the official split.
-Where they have not, no such split can be scored, and all cases are one free set, to be divided anew. `cases.csv` lies in each side
-or at the top, `labels.csv` at the top, in a side or with its masks.
+Where they have not, no such split can be scored, and all cases are one free set, to be divided anew. `cases.csv` lies in each
+side or at the top, `labels.csv` at the top, in a side or with its masks.
 """
 
 from collections.abc import Iterator, Mapping
@@ -42,8 +42,9 @@ def read(folder: Path) -> Listing:
         if part not in labelled:
             findings += _find_fault(place, part)
             continue
-        for case in _read_side(place, folder, findings):
-            cases.append(replace(case, name=f"{place.name}/{case.name}", part=part if official else ""))
+        side = part if official else ""
+        listed = _read_side(place, folder, findings)
+        cases += [replace(case, name=f"{place.name}/{case.name}", part=side) for case in listed]
     cases = plain.group_by_table(cases, folder, findings, whole=True)
     masks = [found for place in labelled.values() for found in find_folders(place, *plain.MASK_FOLDERS)]
     coding = plain.choose_coding(folder, cases, findings, *labelled.values(), *masks)
@@ -54,9 +55,10 @@ def _find_sides(folder: Path, findings: list[Finding]) -> dict[Part, Path]:
     """The folder of each side; a second one is at fault."""
     sides: dict[Part, Path] = {}
     for part, names in SIDES.items():
-        for place in find_folders(folder, *names):
-            if sides.setdefault(part, place) != place:
-                findings.append(plain.second(place, sides[part], f"folder for {part}"))
+        found = find_folders(folder, *names)
+        if found:
+            sides[part] = found[0]
+        findings += [plain.second(other, found[0], f"folder for {part}") for other in found[1:]]
     return sides
 
 
