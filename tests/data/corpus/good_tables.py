@@ -102,6 +102,6 @@ def table_sets() -> list[GoodSet]:
         arranged("a folder a patient, names that recur",
                  "p{patient}/images/x_{within}.png", "p{patient}/masks/x_{within}.png", "p{patient}/x_{within}"),
         arranged("folders of other usual names", "img/{number}.png", "ground_truth/{number}_gt.png", "{number}"),
-        arranged("a manifest with patients, usual words and whole paths", "a/{number}.png", "b/{number}.png", "{number}",
+        arranged("a manifest with patients and whole paths", "a/{number}.png", "b/{number}.png", "{number}",
                  "{folder}/a/{number}.png,{folder}/b/{number}.png,{patient},{word}"),
     ]  # fmt: skip

@@ -379,3 +379,32 @@ def test_a_copy_that_fails_half_way_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(OSError, match=r"copy cannot be written \(No space left on device\); free space or .* again\."):
         repair(source, tmp_path / "copy")
     assert {path.name for path in tmp_path.iterdir()} == {"data"}
+
+
+def test_tables_of_each_side_go_along_without_the_cases_that_are_left_out(tmp_path):
+    source = tmp_path / "source"
+    for side in ("train", "test"):
+        write_pictures(source / side)
+        lines = ["id,patient", *(f"case_{number},{side}{number // 2}" for number in range(COUNT))]
+        (source / side / "cases.csv").write_text("\n".join(lines) + "\n")
+    for number in range(COUNT):  # what is the same on two sides is a leak
+        replace(source / "test", "images", encode(draw_image(number + 50)), number=number)
+    (source / "train" / "masks" / f"case_{PLANTED}.png").write_bytes(b"")
+    repaired = repair(source, tmp_path / "copy")
+    assert repaired.left_out == (f"train/case_{PLANTED}",)
+    assert repaired.survey.errors == ()
+    before, after = survey_dataset(open_dataset(str(source))), repaired.survey
+    assert {name: group for name, group in before.groups.items() if not name.endswith(f"train/case_{PLANTED}")} == after.groups
+    assert len(set(after.groups.values())) == COUNT
+    assert f"case_{PLANTED}," not in (tmp_path / "copy" / "train" / "cases.csv").read_text()
+    assert (tmp_path / "copy" / "test" / "cases.csv").read_bytes() == (source / "test" / "cases.csv").read_bytes()
+
+
+def test_a_manifest_of_whole_paths_names_the_files_of_the_copy(tmp_path):
+    source = write_pictures(tmp_path / "source", images="scans", masks="truth")
+    lines = ["image,mask", *(f"{source}/scans/case_{number}.png,{source}/truth/case_{number}.png" for number in range(COUNT))]
+    (source / "manifest.csv").write_text("\n".join(lines) + "\n")
+    repaired = repair(source, tmp_path / "copy")
+    assert len(repaired.survey.cases) == COUNT
+    assert repaired.survey.errors == ()
+    assert str(source) not in (tmp_path / "copy" / "manifest.csv").read_text()

@@ -159,7 +159,7 @@ class _Copying:
                 f"{show_path(self.dataset.source)}: has no case that can be copied or mended; expected one at least. "
                 "Mend its tables and files by hand first."
             )
-        copy_tables(self.root, self.target, self._list_changes(), known)
+        copy_tables(self.target, self._list_changes(), known)
         for finding in self.survey.errors:
             if finding.file not in known:
                 self._log(finding, f"{self._describe_rest(Path(finding.file))}: {finding.found}")
@@ -184,6 +184,7 @@ class _Copying:
             if finding.kind in ("no_mask", "no_image"):
                 lost |= {Path(finding.file), *map(Path, finding.others)}
         return Changes(
+            root=self.root,
             cases=frozenset(case.name for case in kept),
             images=self._places(path for case in kept for path in case.images),
             left_out=frozenset(out),

@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -23,9 +23,11 @@ SUFFIXES = (".csv", ".json", ".txt", ".md")
 class Changes:
     """What a copy has otherwise than its set. cases: names of those it has. images: theirs. left_out: names of the others.
 
-    lost: files that the copy is without. moved: new places by old ones. Files are given by their place within the set.
+    lost: files that the copy is without. moved: new places by old ones. Files are given by their place within the set, whose
+    folder is root.
     """
 
+    root: Path
     cases: frozenset[str]
     images: frozenset[str]
     left_out: frozenset[str]
@@ -34,28 +36,50 @@ class Changes:
 
     def lose(self, cells: Iterable[str]) -> bool:
         """Whether any of these cells names a file that the copy is without."""
-        return any(cell and _place(cell) in self.lost for cell in cells)
+        return any(cell and self.place(cell) in self.lost for cell in cells)
 
     def rename(self, cell: str) -> str:
         """The cell, or the new place of the file that it names."""
-        return self.moved.get(_place(cell), cell) if cell else cell
+        if not cell:
+            return cell
+        place = self.place(cell)
+        return self.moved.get(place, place if PurePosixPath(cell).is_absolute() else cell)
+
+    def place(self, cell: str) -> str:
+        """The place within the set of the file that a cell names, relative to it or whole."""
+        path = PurePosixPath(cell)
+        for root in (self.root, self.root.resolve()):
+            if path.is_absolute() and path.is_relative_to(root):
+                return str(path.relative_to(root))
+        return str(path)
 
 
-def copy_tables(root: Path, target: Path, changes: Changes, skip: Collection[str]) -> None:
+def copy_tables(target: Path, changes: Changes, files: Collection[str]) -> None:
     """Copies the tables and texts in a set's folder, byte for byte unless a case was left out or a file has a new name.
 
-    skip: files that belong to cases. A table that cannot be read is copied as it is.
+    files: those that belong to cases; tables beside them, and in the folders above them, are copied as well. A table that
+    cannot be read is copied as it is.
     """
-    for path in sorted(root.iterdir()):
-        if path.suffix.lower() not in SUFFIXES or not path.is_file() or str(path) in skip:
-            continue
-        text = None
-        with suppress(DataError):
-            text = _rewrite(path, changes)
-        if text is None:
-            shutil.copyfile(path, target / path.name)
-        else:
-            (target / path.name).write_text(text, encoding="utf-8", newline="")
+    above = {folder for file in files for folder in Path(file).parents if folder.is_relative_to(changes.root)}
+    for folder in sorted({changes.root, *above}):
+        inner = folder.relative_to(changes.root)
+        for path in sorted(folder.iterdir()):
+            if path.suffix.lower() not in SUFFIXES or not path.is_file() or str(path) in files:
+                continue
+            text = None
+            with suppress(DataError):
+                text = _rewrite(path, _see_from(inner, changes))
+            (target / inner).mkdir(parents=True, exist_ok=True)
+            if text is None:
+                shutil.copyfile(path, target / inner / path.name)
+            else:
+                (target / inner / path.name).write_text(text, encoding="utf-8", newline="")
+
+
+def _see_from(inner: Path, changes: Changes) -> Changes:
+    """Cases as a table in an inner folder calls them, whose name their own begins with."""
+    prefix = "" if inner == Path() else f"{inner.as_posix()}/"
+    return replace(changes, left_out=frozenset(name.removeprefix(prefix) for name in changes.left_out))
 
 
 def _rewrite(path: Path, changes: Changes) -> str | None:
@@ -78,7 +102,7 @@ def _rewrite_csv(path: Path, changes: Changes) -> str | None:
     kept = []
     for row in rows:
         if image and mask:
-            stays = _place(row[image]) in changes.images
+            stays = changes.place(row[image]) in changes.images
         else:
             stays = not changes.lose(row.values()) and changes.left_out.isdisjoint(row[column] for column in names)
         if stays:
@@ -114,7 +138,3 @@ def _rename_in(entry: Any, changes: Changes) -> Any:
     if isinstance(entry, dict):
         return {key: _rename_in(value, changes) for key, value in entry.items()}
     return changes.rename(entry) if isinstance(entry, str) else entry
-
-
-def _place(cell: str) -> str:
-    return str(PurePosixPath(cell))
