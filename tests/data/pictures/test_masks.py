@@ -172,7 +172,8 @@ def test_several_colours_without_a_table_are_listed(write, make):
     assert kind == "colours_unknown"
     assert message == (
         f"holds #000000 ({counts[0]:,} pixels), #008000 ({counts[2]} pixels), #800000 ({counts[1]} pixels); "
-        "expected a table of colours, labels.csv with label,colour. Write it into the folder of the set, beside the folders of images and masks, or export label numbers."
+        "expected a table of colours, labels.csv with label,colour. Write it into the folder "
+        "of the set, beside the folders of images and masks, or export label numbers."
     )
 
 
