@@ -87,7 +87,7 @@ def resident_bytes(number: int) -> int:
 
 def describe_groups(splits: dict[str, Any]) -> str:
     """How many groups each side has; fails where a group is on two sides."""
-    (fold,) = splits["folds"]
+    fold, *_ = splits["folds"]
     sides = [{splits["groups"][name] for name in fold[part]} for part in ("train", "validation", "test")]
     assert len(set().union(*sides)) == sum(map(len, sides)), "a group is on two sides"
     return " / ".join(str(len(side)) for side in sides)

@@ -51,7 +51,7 @@ def run(arguments: list[str]) -> dict[str, Any]:
 def place(data: Path, out: Path, options: list[str]) -> dict[str, Any]:
     """One main job. The lean network must be there, and no group on two sides of the split."""
     content = run(["place", str(data), "--out", str(out), *options])
-    (fold,) = json.loads((out / "splits.json").read_text())["folds"]
+    fold, *_ = json.loads((out / "splits.json").read_text())["folds"]
     assert not set(fold["train"]) & set(fold["test"])
     assert (out / "lean" / "model.safetensors").stat().st_size
     return {"command": f"focalseg place {data.name} {' '.join(options)}", **content}
