@@ -14,7 +14,6 @@ threads the CPU time includes the waiting of one for another. Prints the tables 
 
 import argparse
 import os
-import platform
 import random
 import statistics
 import time
@@ -36,6 +35,7 @@ from focalseg.attention import GATES
 from focalseg.attention.gate import SiteShape
 from focalseg.attention.site import AttentionSite
 from focalseg.placement.sites import attention_sites
+from machine import read_processor
 
 RESULTS = Path(__file__).parent / "results"
 WIDTHS, IMAGES = (32, 64, 128, 256, 512), (8, 3, 128, 128)
@@ -288,14 +288,6 @@ def describe_run(arguments: argparse.Namespace, load: str) -> list[str]:
         "the channels from one level below; MONAI's AttentionBlock one on the grid of the features (of as many channels, made",
         "by another layer), or, upsampling, the signal that ours takes.",
     ]
-
-
-def read_processor() -> str:
-    """The processor's name where the system tells it, and whether it multiplies bfloat16 itself."""
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text().splitlines() if path.exists() else []
-    name = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
-    return name + (" with avx512_bf16" if any("avx512_bf16" in line for line in lines) else "")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,6 @@ import json
 import math
 import multiprocessing
 import os
-import platform
 import random
 import statistics
 import tempfile
@@ -47,6 +46,7 @@ from focalseg.losses.unified_focal import UnifiedFocalLoss
 from focalseg.networks.planning import plan_widths
 from focalseg.study.presets import build_settings
 from focalseg.training.loop import choose_precision
+from machine import read_processor
 
 RESULTS = Path(__file__).parent / "results"
 PARTS = ("augmentation", "feeding", "store")
@@ -386,13 +386,6 @@ def describe_run(arguments: argparse.Namespace, load: str) -> list[str]:
         f"Medians over rounds; ratios within a round with their quartiles. Goal: {GOALS['CPU']:g} times MONAI's images per CPU",
         f"second and {GOALS['clock']:g} times its images per second, against a DataLoader of {WORKERS} workers.",
     ]
-
-
-def read_processor() -> str:
-    """The processor's name where the system tells it."""
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text().splitlines() if path.exists() else []
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
 
 
 if __name__ == "__main__":

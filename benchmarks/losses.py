@@ -11,7 +11,6 @@ Peers that are not installed are left out.
 """
 
 import argparse
-import platform
 import random
 import statistics
 import time
@@ -26,6 +25,7 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 from focalseg.losses import UnifiedFocalLoss
+from machine import read_processor
 
 RESULTS = Path(__file__).parent / "results"
 SHAPES = [(8, 2, 256, 256), (16, 2, 512, 512), (4, 5, 512, 512), (2, 3, 96, 96, 96), (8, 1, 512, 512)]
@@ -217,13 +217,6 @@ def describe_run(arguments: argparse.Namespace) -> list[str]:
         "",
         f"{packages}; {processor}, {arguments.threads} thread(s). {note}",
     ]
-
-
-def read_processor() -> str:
-    """The processor's name where the system tells it."""
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text().splitlines() if path.exists() else []
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
 
 
 if __name__ == "__main__":

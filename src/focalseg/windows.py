@@ -14,14 +14,14 @@ SHARPNESS = 8.0
 
 
 @torch.no_grad()
-def predict_in_windows(predict: Callable[[Tensor], Tensor], images: Tensor, window: tuple[int, ...]) -> Tensor:
+def predict_in_windows(predict: Callable[[Tensor], Tensor], images: Tensor, window: tuple[int, ...] | None) -> Tensor:
     """images (B, C, *spatial) -> logits (B, K, *spatial) float32, where predict takes (B, C, *window) to (B, K, *window).
 
     Windows overlap by half and are weighted by a Gaussian about their middle, since a network knows least about what lies at
-    the borders of what it sees. An image of the size of the window is predicted as it is.
+    the borders of what it sees. An image of the size of the window, or without one, is predicted as it is.
     """
     size = tuple(images.shape[2:])
-    if size == tuple(window):
+    if window is None or size == tuple(window):
         return predict(images).float()
     padded = pad_to(images, window)
     weight = weigh_window(window).to(images.device)

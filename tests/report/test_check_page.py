@@ -5,7 +5,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
-from html.parser import HTMLParser
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,11 @@ from focalseg.report.check_wording import (
     group_findings,
     show_share,
 )
+from report import page_reader
 
 HOSTILE = "<img src=x onerror=alert(1)></script></style><svg onload=alert(2)>\"'&{{ 7*7 }}"
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 TIMES, DASH = "\N{MULTIPLICATION SIGN}", "\N{EN DASH}"
-VOID = {"meta", "link", "br", "wbr"}
 
 
 class Squares(Dataset):
@@ -56,34 +56,7 @@ class Squares(Dataset):
         )
 
 
-class Reader(HTMLParser):
-    """Text and elements of a page; fails on a tag that is closed out of order."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.words: list[str] = []
-        self.feed(page)
-        self.close()
-        assert self.open == []
-        self.text = " ".join("".join(self.words).split())
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-        self.words.append(" " if tag in {"td", "th", "dt", "dd", "p", "h1", "h2", "h3"} else "")
-
-    def handle_data(self, data: str) -> None:
-        if "style" not in self.open:
-            self.words.append(data)
+Reader = partial(page_reader.Reader, void={"meta", "link", "br", "wbr"}, apart={"td", "th", "dt", "dd", "p", "h1", "h2", "h3"})
 
 
 def survey_squares(counts: list[int], **more: Any) -> tuple[Squares, Survey]:

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -72,6 +73,11 @@ class Dataset(ABC):
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        """The place of every case by its name."""
+        return {name: number for number, name in enumerate(self.names)}
 
     @abstractmethod
     def read_case(self, number: int) -> Case:

@@ -24,7 +24,7 @@ def score_batches(network: nn.Module, batches: Iterable[Batch], *, window: tuple
     """
     scores = []
     for images, masks in batches:
-        logits = network(images) if window is None else predict_in_windows(network, images, window)
+        logits = predict_in_windows(network, images, window)
         labels = count_labels(logits.shape[1])
         truth = (masks.bool() if logits.shape[1] == 1 else masks).cpu()
         if truth.max() > labels:

@@ -125,10 +125,7 @@ def measure_coefficients(
     ]
     try:
         for images, _ in batches:
-            if window is None:
-                network(images)
-            else:
-                predict_in_windows(network, images, window)
+            predict_in_windows(network, images, window)
     finally:
         for handle in handles:
             handle.remove()

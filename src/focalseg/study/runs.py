@@ -126,24 +126,20 @@ def open_source(source: str) -> Dataset:
     return open_dataset(source)
 
 
-def number_cases(source: str) -> dict[str, int]:
-    """The place of every case in its data set, by name."""
-    return {name: number for number, name in enumerate(open_source(source).names)}
-
-
 def read_named_case(source: str, name: str) -> Case:
     """One case, decoded anew."""
-    return open_source(source).read_case(number_cases(source)[name])
+    dataset = open_source(source)
+    return dataset.read_case(dataset.numbers[name])
 
 
 @contextmanager
 def load_training_data(plan: RunPlan) -> Iterator[TrainingData]:
     """Prepared training and validation cases, in memory or in a file in the run's folder while the context is open."""
-    dataset, numbers = open_source(plan.config.data), number_cases(plan.config.data)
+    dataset = open_source(plan.config.data)
     preparation = plan.config.preparation
 
     def open_side(names: Sequence[str], most_bytes: int) -> AbstractContextManager[Feed]:
-        cases = map(dataset.read_case, [numbers[name] for name in names])
+        cases = map(dataset.read_case, [dataset.numbers[name] for name in names])
         return open_feed(cases, len(names), preparation, most_bytes=most_bytes, folder=plan.folder)
 
     budget = plan.cache_mib * 2**20

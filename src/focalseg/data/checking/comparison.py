@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from focalseg.data.checking.duplicates import Pair
+from focalseg.data.checking.duplicates import Pair, join_groups
 from focalseg.data.checking.summary import CaseSummary
 from focalseg.data.kinds import KINDS, list_names
 from focalseg.findings import Finding, show_path
@@ -129,8 +129,7 @@ def describe_duplicates(cases: Sequence[CaseSummary], pairs: Sequence[Pair], gro
             for pair in pairs
             if pair.identical == identical and (identical or groups[cases[pair.first].name] != groups[cases[pair.second].name])
         ]
-        for members in _cluster(chosen):
-            first, *others = (cases[number] for number in members)
+        for first, *others in _cluster(cases, chosen):
             same = "is the same image as" if identical else "is nearly the same image as"
             masks = {case.mask_digest for case in (first, *others)}
             differ = ", with another mask" if identical and len(masks) > 1 else ""
@@ -171,17 +170,14 @@ def _find_official_leaks(cases: Sequence[CaseSummary], pairs: Sequence[Pair]) ->
     return findings
 
 
-def _cluster(pairs: Sequence[Pair]) -> list[list[int]]:
-    """Numbers that are joined by pairs, directly or not, each cluster in order."""
-    home: dict[int, list[int]] = {}
-    for pair in pairs:
-        one, other = home.setdefault(pair.first, [pair.first]), home.setdefault(pair.second, [pair.second])
-        if one is not other:
-            one += other
-            for number in other:
-                home[number] = one
-    clusters = {id(members): sorted(members) for members in home.values()}
-    return sorted(clusters.values())
+def _cluster(cases: Sequence[CaseSummary], pairs: Sequence[Pair]) -> list[list[CaseSummary]]:
+    """Cases that are joined by pairs, directly or not, each cluster in order."""
+    names = [case.name for case in cases]
+    home = join_groups(names, names, pairs)
+    clusters: dict[str, list[CaseSummary]] = {}
+    for case in cases:
+        clusters.setdefault(home[case.name], []).append(case)
+    return [members for members in clusters.values() if len(members) > 1]
 
 
 def _describe(channels: int, dtype: str) -> str:
