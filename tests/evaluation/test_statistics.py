@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from focalseg.evaluation.statistics import estimate_mean
-from focalseg.evaluation.verdict import decide_verdict
+from focalseg.evaluation.statistics import estimate_mean, estimate_standard_error, measure_seed_noise
 
 
 def alone(count):
@@ -48,7 +47,6 @@ def test_no_variation_gives_an_interval_of_no_width():
 def test_one_group_tells_nothing_about_how_groups_differ():
     estimate = estimate_mean(np.array([[0.011, 0.012], [0.013, 0.012]]), ["a", "a"], span=(-1.0, 1.0))
     assert (estimate.low, estimate.high) == (-1, 1)
-    assert decide_verdict(estimate, modules=1, trainings=3).outcome == "no_difference_shown"
 
 
 def test_an_interval_stays_in_the_span_of_its_score():
@@ -74,12 +72,130 @@ def test_scores_and_groups_of_different_number_are_refused():
 
 
 @pytest.mark.parametrize(("training_noise", "case_noise"), [(0.02, 0.05), (0.0, 0.1), (0.03, 0.0)])
-def test_a_null_is_called_helps_in_at_most_5_per_cent(training_noise, case_noise):
+def test_where_there_is_no_difference_an_interval_lies_above_0_in_at_most_2_5_per_cent(training_noise, case_noise):
     random = np.random.default_rng(4)
     groups = np.repeat(np.arange(10), 6).astype(str).tolist()
     repetitions, claims = 300, 0
     for _ in range(repetitions):
         group_effects = np.repeat(random.normal(0, case_noise, 10), 6)
         scores = random.normal(0, training_noise, (3, 1)) + group_effects + random.normal(0, case_noise, (3, 60))
-        claims += decide_verdict(estimate_mean(scores, groups), modules=1, trainings=3).outcome == "helps"
-    assert claims <= stats.binom.isf(0.01, repetitions, 0.05)
+        claims += estimate_mean(scores, groups).low > 0
+    assert claims <= stats.binom.isf(0.01, repetitions, 0.025)
+
+
+def test_an_interval_of_unequal_groups_holds_the_truth():
+    random = np.random.default_rng(5)
+    sizes = [40, 30, 20, 10, 8, 8, 6, 6, 4, 4]
+    groups = np.repeat(np.arange(10), sizes).astype(str).tolist()
+    repetitions, held = 400, 0
+    for _ in range(repetitions):
+        estimate = estimate_mean(np.repeat(random.normal(0, 1, 10), sizes), groups)
+        held += estimate.low <= 0 <= estimate.high
+    assert stats.binom.ppf(0.005, repetitions, 0.95) <= held
+
+
+def test_the_error_of_one_training_of_independent_cases_is_that_of_their_mean():
+    scores = np.random.default_rng(6).normal(0.7, 0.1, 40)
+    standard = estimate_standard_error(scores, alone(40))
+    assert standard.error == pytest.approx(stats.sem(scores))
+    assert standard.freedom == pytest.approx(39)
+
+
+def test_the_error_of_unequal_groups_is_the_jackknife_over_them():
+    random = np.random.default_rng(7)
+    membership = np.repeat(np.arange(5), [9, 1, 4, 2, 2])
+    scores = random.normal(0, 1, len(membership))
+    left_out = np.array([scores[membership != group].mean() for group in range(5)])
+    expected = np.sqrt(4 / 5 * ((left_out - scores.mean()) ** 2).sum())
+    assert estimate_standard_error(scores, membership.astype(str).tolist()).error == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("sizes", [[9, 1, 4, 2, 2], [3, 3, 3], [30, 1], [12, 11, 10, 9, 8, 7]])
+def test_the_degrees_of_freedom_of_groups_are_those_of_the_jackknifes_quadratic_form(sizes):
+    membership = np.repeat(np.arange(len(sizes)), sizes)
+    cases = len(membership)
+    kept = [membership != group for group in range(len(sizes))]
+    changes = np.array([keep / keep.sum() - np.full(cases, 1 / cases) for keep in kept])
+    form = changes.T @ changes
+    expected = np.trace(form) ** 2 / np.trace(form @ form)
+    scores = np.random.default_rng(8).normal(0, 1, cases)
+    assert estimate_standard_error(scores, membership.astype(str).tolist()).freedom == pytest.approx(expected)
+
+
+def test_the_error_over_trainings_is_that_of_the_two_way_analysis_of_variance():
+    random = np.random.default_rng(9)
+    scores = random.normal(0, 0.3, (4, 1)) + random.normal(0, 0.2, 12) + random.normal(0, 0.1, (4, 12))
+    of_trainings = 12 * scores.mean(axis=1).var(ddof=1)
+    of_groups = 4 * scores.mean(axis=0).var(ddof=1)
+    residual = scores - scores.mean(axis=1, keepdims=True) - scores.mean(axis=0) + scores.mean()
+    of_both = (residual**2).sum() / (3 * 11)
+    square = (of_trainings + of_groups - of_both) / 48
+    standard = estimate_standard_error(scores, alone(12))
+    assert standard.error == pytest.approx(np.sqrt(square))
+    assert standard.freedom == pytest.approx(square**2 / ((of_trainings / 48) ** 2 / 3 + (of_groups / 48) ** 2 / 11))
+
+
+def test_trainings_that_agree_better_than_chance_take_nothing_off_the_error():
+    random = np.random.default_rng(10)
+    noise = random.normal(0, 0.1, (3, 20))
+    scores = random.normal(0, 0.2, 20) + noise - noise.mean(axis=1, keepdims=True)
+    assert estimate_standard_error(scores, alone(20)).error == pytest.approx(stats.sem(scores.mean(axis=0)))
+
+
+@pytest.mark.parametrize("folds", [1, 5])
+def test_the_squared_error_is_on_average_the_variance_of_the_mean(folds):
+    random = np.random.default_rng(11)
+    repetitions, trainings, groups, per_group = 2000, 5, 10, 4
+    fold = np.arange(groups) % folds
+    drawn = 0.05 * random.standard_normal((repetitions, trainings, folds))[:, :, fold]
+    drawn = drawn + 0.05 * random.standard_normal((repetitions, 1, groups))
+    drawn = drawn + 0.03 * random.standard_normal((repetitions, trainings, groups))
+    drawn = drawn.repeat(per_group, axis=2) + 0.1 * random.standard_normal((repetitions, trainings, groups * per_group))
+    names = np.repeat(np.arange(groups), per_group).astype(str).tolist()
+    squares = [estimate_standard_error(scores, names).error ** 2 for scores in drawn]
+    expected = 0.05**2 / (trainings * folds) + 0.05**2 / groups + 0.03**2 / (trainings * groups) + 0.1**2 / (trainings * 40)
+    assert np.mean(squares) == pytest.approx(expected, rel=0.05)
+
+
+def test_degrees_of_freedom_are_never_fewer_than_those_of_the_rarer_kind():
+    random = np.random.default_rng(12)
+    for _ in range(50):
+        assert estimate_standard_error(random.normal(0, 1, (3, 8)), alone(8)).freedom >= 2
+
+
+def test_one_group_has_no_error_to_speak_of():
+    assert estimate_standard_error(np.array([[0.1, 0.2]]), ["a", "a"]).error == np.inf
+
+
+def test_the_same_interval_comes_from_folds_side_by_side_in_any_order():
+    scores = np.random.default_rng(13).normal(0, 1, (3, 30))
+    groups = np.repeat(np.arange(10), 3).astype(str).tolist()
+    order = np.random.default_rng(14).permutation(30)
+    shuffled = estimate_mean(scores[:, order], [groups[place] for place in order])
+    one, other = estimate_mean(scores, groups), shuffled
+    assert (other.low, other.high) == pytest.approx((one.low, one.high))
+
+
+def test_seed_noise_is_the_spread_of_the_means_of_trainings():
+    noise = measure_seed_noise(np.array([[0.70, 0.72], [0.73, 0.75], [0.78, 0.76]]))
+    assert noise.deviation == pytest.approx(0.03)  # of means 0.71, 0.74 and 0.77
+    assert noise.range_of_difference == pytest.approx(4.302653 * np.sqrt(2) * 0.03)  # t(0.975) with 2 degrees of freedom
+    assert noise.trainings == 3
+
+
+def test_differences_of_two_single_trainings_lie_in_the_range_in_95_per_cent_of_cases():
+    random = np.random.default_rng(15)
+    repetitions = 2000
+    means = random.normal(0.8, 0.02, (repetitions, 5))
+    inside = sum(
+        abs(first - second) <= measure_seed_noise(np.array(known)[:, None]).range_of_difference
+        for first, second, *known in means
+    )
+    assert stats.binom.ppf(0.005, repetitions, 0.95) <= inside <= stats.binom.ppf(0.995, repetitions, 0.95)
+
+
+def test_one_training_does_not_tell_the_noise_of_the_seed():
+    noise = measure_seed_noise(np.array([0.7, 0.8]))
+    assert np.isnan(noise.deviation)
+    assert np.isnan(noise.range_of_difference)
+    assert noise.trainings == 1

@@ -1,0 +1,161 @@
+"""Is one arm better than another, or as good? Paired comparisons, their p-values, and the correction for many of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from focalseg.errors import SettingError
+from focalseg.evaluation.statistics import (
+    CONFIDENCE,
+    DIFFERENCE_SPAN,
+    ROUNDING,
+    Estimate,
+    StandardError,
+    estimate_mean,
+    estimate_standard_error,
+)
+
+POWER = 0.8
+EXACT_GROUPS = 13  # up to here all 2^G sign flips are counted out
+FLIPS = 9999  # drawn beyond: with the data themselves ten thousand
+BATCH = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Scores of one arm minus those of another, paired by case and by training.
+
+    estimate: mean difference with its 95 % interval. p_value: of Student's t from the same standard error, two-sided; like the
+    interval it speaks of new trainings and new groups. permutation_p, wilcoxon_p: two-sided, of new groups alone, these
+    trainings taken as they are. smallest_difference: the true difference that data like this shows, its interval clear of 0, in
+    80 % of cases; inf for one group.
+    """
+
+    estimate: Estimate
+    p_value: float
+    permutation_p: float
+    wilcoxon_p: float
+    smallest_difference: float
+    trainings: int
+    cases: int
+    groups: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class NonInferiority:
+    """Whether one arm is at most margin worse than another. bound: the difference it is at least, with 97.5 % confidence."""
+
+    margin: float
+    bound: float
+    shown: bool
+
+
+def compare_paired(one: np.ndarray, other: np.ndarray, groups: Sequence[str]) -> Comparison:
+    """Compares scores (S, N) of one arm with those of another: the same S seeds and the same N cases, in the same order.
+
+    groups (N,): what each case belongs to and is drawn with (subject, video sequence); a name of its own for a case alone. The
+    permutation test flips the sign of whole groups; Wilcoxon's test is run on the groups' mean differences, each averaged over
+    trainings, and so gives a group of two cases the weight of one of twenty. Folds stand side by side along the cases, as in
+    estimate_mean. Raises ValueError for scores of different shape, of another number than groups, or that are not finite.
+    """
+    first, second = (np.atleast_2d(np.asarray(scores, dtype=float)) for scores in (one, other))
+    if first.shape != second.shape:
+        raise ValueError(
+            f"The scores of the two arms have shapes {first.shape} and {second.shape}; "
+            "expected (trainings, cases), the same for both, paired by seed and by case."
+        )
+    missing = int((~np.isfinite(first) | ~np.isfinite(second)).sum())
+    if missing:
+        raise ValueError(f"{missing} of {first.size} pairs of scores are not finite; leave those cases out of both arms.")
+    difference = first - second
+    estimate = estimate_mean(difference, groups, span=DIFFERENCE_SPAN)
+    standard = estimate_standard_error(difference, groups)
+    _, membership = np.unique(np.asarray(groups), return_inverse=True)
+    sums = np.bincount(membership, weights=difference.mean(axis=0))
+    return Comparison(
+        estimate=estimate,
+        p_value=_student_p(estimate.mean, standard),
+        permutation_p=_permutation_p(sums),
+        wilcoxon_p=_wilcoxon_p(sums / np.bincount(membership)),
+        smallest_difference=_smallest_difference(standard),
+        trainings=first.shape[0],
+        cases=first.shape[1],
+        groups=len(sums),
+    )
+
+
+def correct_holm(p_values: Mapping[str, float]) -> dict[str, float]:
+    """p-values of several comparisons by name, adjusted so that the chance of even one false claim stays at the level.
+
+    Step-down: the k-th smallest of m is multiplied by m - k + 1, is at least the one before and at most 1. Names keep their
+    order. Raises ValueError for a p-value outside [0, 1]. Source: Holm 1979, section 3.
+    """
+    wrong = [f"{name} {value}" for name, value in p_values.items() if not 0 <= value <= 1]
+    if wrong:
+        raise ValueError(f"p-values lie in [0, 1]; found {', '.join(wrong)}.")
+    adjusted: dict[str, float] = {}
+    least = 0.0
+    for place, name in enumerate(sorted(p_values, key=lambda name: p_values[name])):
+        least = max(least, min(1.0, (len(p_values) - place) * p_values[name]))
+        adjusted[name] = least
+    return {name: adjusted[name] for name in p_values}
+
+
+def decide_non_inferiority(difference: Estimate, *, margin: float) -> NonInferiority:
+    """Shown when the whole 95 % interval of the difference lies above -margin: a one-sided test at 2.5 %.
+
+    margin: the loss that would not matter, in units of the score; it means something only if it was fixed before the scores
+    were seen. Raises SettingError for a margin that is not positive and finite.
+    """
+    if not 0 < margin < np.inf:
+        raise SettingError(f"The margin is {margin}; expected a positive number, the loss that would not matter, such as 0.01.")
+    return NonInferiority(margin=margin, bound=difference.low, shown=difference.low > -margin)
+
+
+def _student_p(mean: float, standard: StandardError) -> float:
+    from scipy import stats  # importing focalseg loads torch and NumPy only
+
+    if abs(mean) <= ROUNDING:
+        return 1.0
+    if standard.error <= ROUNDING:
+        return 0.0
+    return float(2 * stats.t.sf(abs(mean) / standard.error, standard.freedom))
+
+
+def _permutation_p(sums: np.ndarray) -> float:
+    """Two-sided p of the sum over groups (G,) when every group's sign is up to chance.
+
+    Up to EXACT_GROUPS groups over all sign flips, so never below 2^(1 - G); beyond, over FLIPS random ones with the data
+    counted among them, so never 0. Source: Phipson and Smyth 2010 for the one that is added.
+    """
+    groups = len(sums)
+    limit = abs(sums.sum()) - 1e-9 * np.abs(sums).sum()  # flips that tie with the data in all but rounding
+    if groups <= EXACT_GROUPS:
+        bits = np.arange(2**groups)[:, None] >> np.arange(groups) & 1
+        return float((np.abs((2 * bits - 1) @ sums) >= limit).mean())
+    random = np.random.default_rng(0)
+    as_far = 0
+    for start in range(0, FLIPS, BATCH):
+        bits = random.integers(0, 2, (min(BATCH, FLIPS - start), groups), dtype=np.int8)
+        as_far += int((np.abs((2 * bits - 1) @ sums) >= limit).sum())
+    return (as_far + 1) / (FLIPS + 1)
+
+
+def _wilcoxon_p(means: np.ndarray) -> float:
+    """Two-sided p of the signed-rank test on the groups' means (G,); groups without a difference are left out, 1 if all are.
+
+    Source: Wilcoxon 1945, as in SciPy: exact up to 50 groups without ties, all sign flips up to 13 with ties, else normal.
+    """
+    from scipy import stats  # importing focalseg loads torch and NumPy only
+
+    apart = means[np.abs(means) > ROUNDING]
+    return float(stats.wilcoxon(apart).pvalue) if len(apart) else 1.0
+
+
+def _smallest_difference(standard: StandardError) -> float:
+    """(t(0.975) + t(0.8)) standard errors, Bloom 1995 for the multiple; 0 where nothing varies, inf for one group."""
+    from scipy import stats  # importing focalseg loads torch and NumPy only
+
+    multiple = stats.t.ppf((1 + CONFIDENCE) / 2, standard.freedom) + stats.t.ppf(POWER, standard.freedom)
+    return float(multiple * standard.error)
