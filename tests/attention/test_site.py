@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from focalseg.attention.gate import Gate, SiteShape
-from focalseg.attention.site import AttentionSite
+from focalseg.attention.site import AttentionSite, ShutSite
 from focalseg.errors import SettingError, ShapeError
 
 GateCase = tuple[Gate, Tensor, Tensor | None]
@@ -160,3 +160,26 @@ def test_a_gate_whose_answer_has_other_axes_than_the_features_is_named() -> None
     assert str(raised.value) == (
         "Flat gave log-coefficients (2, 3) for features (2, 3, 4, 4); a gate returns a shape that broadcasts to its features."
     )
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16, torch.float64])
+@pytest.mark.parametrize("shape", [(2, 3, 5), (2, 3, 5, 4), (2, 3, 5, 4, 2)])
+def test_where_a_skip_is_shut_zeros_pass_whatever_came(shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    features = torch.randn(shape).to(dtype)
+    features[0, 0] = torch.inf
+    features[1, 1] = torch.nan
+    passed = ShutSite()(features)
+    assert torch.equal(passed, torch.zeros(shape, dtype=dtype))
+    assert not list(ShutSite().parameters())
+
+
+def test_where_a_skip_was_added_to_others_and_is_shut_the_others_pass() -> None:
+    skip, others = torch.full((1, 2, 4, 4), 1e8), torch.randn(1, 2, 4, 4)
+    assert torch.equal(ShutSite()(skip + others, others), others)
+    assert ShutSite()((skip + others).double(), others).dtype == torch.float64
+
+
+def test_a_disabled_site_that_shuts_a_skip_lets_it_pass() -> None:
+    site, features = ShutSite(), torch.randn(1, 2, 4, 4)
+    site.enabled = False
+    assert site(features) is features

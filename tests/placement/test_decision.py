@@ -1,24 +1,39 @@
-"""From evidence to a placement, by either policy, over one training or several; and to a file and back."""
+"""From evidence to a placement, over one training or several; and to a file and back."""
 
 import json
 import re
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from focalseg.errors import SettingError
-from focalseg.placement.decision import Placement, SiteDecision, decide, read_placement
-from focalseg.placement.evidence import Evidence, SiteEvidence
+from focalseg.evaluation.statistics import estimate_mean
+from focalseg.placement.decision import (
+    EvidenceAtHand,
+    Placement,
+    SiteDecision,
+    decide,
+    decide_by_search,
+    read_placement,
+)
+from focalseg.placement.evidence import Evidence, PathPoint, SiteEvidence
 from focalseg.placement.policies import POLICIES
 
 
 def site(
-    name: str, *, gate: str = "se", gamma: float = 1.0, spread: float = 0.1, costs: tuple[float, ...] = (0.0,)
+    name: str,
+    *,
+    gate: str = "se",
+    gamma: float = 1.0,
+    spread: float = 0.1,
+    costs: tuple[float, ...] = (0.0, 0.0),
+    joint: tuple[float, ...] = (),
 ) -> SiteEvidence:
-    return SiteEvidence(site=name, gate=gate, gamma=gamma, spread=spread, case_costs=costs)
+    return SiteEvidence(site=name, gate=gate, gamma=gamma, spread=spread, case_costs=costs, joint_case_costs=joint)
 
 
 @pytest.fixture
@@ -59,29 +74,39 @@ def test_removal_is_the_policy_unless_another_is_named(evidence: Evidence) -> No
     assert decide(evidence, policy="gamma_threshold").policy == "gamma_threshold"
 
 
-@pytest.mark.parametrize(("cost", "kept"), [(0.01, True), (0.0099, False), (0.0, False), (-0.5, False), (1.0, True)])
-def test_removal_keeps_from_a_cost_of_a_hundredth_of_dice_on(cost: float, kept: bool) -> None:
-    assert decide(Evidence(sites=(site("skip.0", costs=(cost,)),))).sites[0].kept is kept
-
-
-@pytest.mark.parametrize(("gamma", "kept"), [(1.0, False), (1.0001, True), (0.0, False), (4.0, True)])
-def test_an_exponent_that_stayed_where_it_started_is_not_kept(gamma: float, kept: bool) -> None:
-    placement = decide(Evidence(sites=(site("skip.0", gamma=gamma),)), policy="gamma_threshold")
-    assert placement.sites[0].kept is kept
-
-
 def test_several_trainings_are_averaged_before_the_decision() -> None:
     trainings = [
         Evidence(sites=(site("encoder.0", gamma=2.0, spread=0.1, costs=(0.08, 0.04)), site("bottleneck", gamma=0.2))),
-        Evidence(sites=(site("encoder.0", gamma=0.4, spread=0.3, costs=(0.0,)), site("bottleneck", gamma=1.0, costs=(0.012,)))),
-        Evidence(sites=(site("encoder.0", gamma=0.3, spread=0.2, costs=(-0.03,)), site("bottleneck", gamma=2.4))),
+        Evidence(sites=(site("encoder.0", gamma=0.4, spread=0.3), site("bottleneck", gamma=1.0, costs=(0.02, 0.004)))),
+        Evidence(sites=(site("encoder.0", gamma=0.3, spread=0.2, costs=(-0.02, 0.02)), site("bottleneck", gamma=2.4))),
     ]
     by_removal, by_gamma = decide(trainings), decide(tuple(trainings), policy="gamma_threshold")
     first, second = by_removal.sites
-    assert (first.gamma, first.spread, first.removal_cost) == pytest.approx((0.9, 0.2, 0.01))
+    assert (first.gamma, first.spread, first.removal_cost) == pytest.approx((0.9, 0.2, 0.02))
     assert (second.gamma, second.spread, second.removal_cost) == pytest.approx((1.2, 0.1, 0.004))
     assert by_removal.layout == {"encoder.0": "se"}
     assert by_gamma.layout == {"bottleneck": "se"}
+
+
+@pytest.mark.parametrize("groups", [(), ("a", "a", "b", "c")])
+def test_the_interval_of_a_removal_cost_is_over_trainings_and_groups_of_cases(groups: tuple[str, ...]) -> None:
+    costs = np.array([[0.3, 0.1, 0.0, 0.2], [0.1, 0.2, -0.1, 0.3]])
+    trainings = [Evidence(sites=(site("skip.0", costs=tuple(row)),), groups=groups) for row in costs.tolist()]
+    (one,) = decide(trainings).sites
+    expected = estimate_mean(costs, groups or ("0", "1", "2", "3"), span=(-1.0, 1.0))
+    assert (one.removal_cost, one.removal_low, one.removal_high) == (expected.mean, expected.low, expected.high)
+    assert one.removal_cost == pytest.approx(costs.mean())
+    assert one.removal_low < one.removal_cost < one.removal_high
+
+
+def test_a_removal_cost_of_one_case_is_known_to_no_better_than_a_score_can_differ() -> None:
+    (one,) = decide(Evidence(sites=(site("skip.0", costs=(0.3,)),))).sites
+    assert (one.removal_low, one.removal_cost, one.removal_high) == (-1.0, 0.3, 1.0)
+
+
+def test_the_joint_cost_of_a_placement_is_the_mean_over_cases_and_trainings() -> None:
+    trainings = [Evidence(sites=(site("skip.0", costs=(0, 0), joint=joint),)) for joint in ((0.1, 0.3), (0.0, 0.2))]
+    assert decide(trainings).sites[0].joint_cost == pytest.approx(0.15)
 
 
 def test_a_list_of_one_training_is_that_training(evidence: Evidence) -> None:
@@ -92,12 +117,62 @@ def test_nothing_kept_is_a_placement_too() -> None:
     assert decide(Evidence(sites=(site("skip.0"), site("skip.1")))).layout == {}
 
 
-@pytest.mark.parametrize("policy", list(POLICIES))
-def test_every_policy_decides_on_every_site_in_order_with_a_reason(policy: str, evidence: Evidence) -> None:
-    placement = decide([evidence, evidence], policy=policy)
+def test_policies_that_train_are_no_way_to_decide_on_evidence_alone(evidence: Evidence) -> None:
+    first = {  # how many layouts each asks for in its first question, of three sites
+        "leave_one_out": 4,
+        "one_at_a_time": 4,
+        "greedy_forward": 1,
+        "greedy_backward": 1,
+        "deep_first": 4,
+        "shallow_first": 4,
+        "exhaustive": 8,
+    }
+    assert set(first) | set(ON_EVIDENCE) | set(ON_OTHER_EVIDENCE) == set(POLICIES)
+    for policy, layouts in first.items():
+        with pytest.raises(SettingError) as raised:
+            decide(evidence, policy=policy)
+        assert str(raised.value) == (
+            f"policy '{policy}' would train {layouts} networks, which needs data; expected one that decides on evidence, such "
+            f"as 'removal'. `focalseg place --set policy={policy}` does train them."
+        )
+
+
+ON_EVIDENCE = ("removal", "removal_from_all", "gamma_threshold", "random", "all", "none")
+ON_OTHER_EVIDENCE = {"gamma_path": "path", "hard_concrete": "hard_concrete"}
+
+
+def add_other_evidence(found: Evidence) -> Evidence:
+    """As a training on the path, or one with switches, would have it besides."""
+    names = tuple(record.site for record in found.sites)
+    return replace(
+        found,
+        sites=tuple(replace(record, open_probability=0.75) for record in found.sites),
+        path=(PathPoint(open=names, dice=0.8), PathPoint(open=names[:1], dice=0.8), PathPoint(open=(), dice=0.5)),
+    )
+
+
+@pytest.mark.parametrize(("policy", "regime"), ON_OTHER_EVIDENCE.items())
+def test_policies_that_need_trainings_under_a_regime_refuse_evidence_of_others(
+    evidence: Evidence, policy: str, regime: str
+) -> None:
+    for trainings in ([evidence], [add_other_evidence(evidence), evidence]):
+        with pytest.raises(SettingError) as raised:
+            decide(trainings, policy=policy)
+        assert str(raised.value) == (
+            f"policy '{policy}' decides on trainings with training.exponents={regime}; the evidence is of others. "
+            "Train so, or take the policy 'removal'."
+        )
+
+
+@pytest.mark.parametrize("policy", [*ON_EVIDENCE, *ON_OTHER_EVIDENCE])
+def test_every_policy_on_evidence_decides_on_every_site_in_order_with_a_reason(policy: str, evidence: Evidence) -> None:
+    trainings = [add_other_evidence(evidence)] * 2
+    placement = decide(trainings, policy=policy)
     assert [(one.site, one.gate) for one in placement.sites] == [(one.site, one.gate) for one in evidence.sites]
     assert all(one.kept in (True, False) and one.why for one in placement.sites)
-    assert placement == decide([evidence, evidence], policy=policy)
+    assert placement == decide(trainings, policy=policy)
+    for one, record in zip(placement.sites, evidence.sites, strict=True):
+        assert (one.gamma, one.spread, one.removal_cost) == pytest.approx((record.gamma, record.spread, record.removal_cost))
 
 
 def test_an_unknown_policy_is_an_error_that_offers_the_nearest(evidence: Evidence) -> None:
@@ -116,6 +191,27 @@ def test_trainings_that_differ_in_sites_or_gates_and_no_trainings_are_refused(ev
         assert str(raised.value) == (
             f"{len(trainings)} trainings were given; expected at least one, all with the same gates at the same sites."
         )
+
+
+def test_trainings_that_were_measured_on_different_cases_are_refused(evidence: Evidence) -> None:
+    other = Evidence(sites=tuple(replace(record, case_costs=(0.0, 0.1, 0.2)) for record in evidence.sites))
+    with pytest.raises(SettingError) as raised:
+        decide([evidence, other])
+    assert str(raised.value) == (
+        "The sites were measured on 2, 3 validation cases; expected the same cases in every training, such as those of one "
+        "fold. Decide on each fold by itself."
+    )
+
+
+def test_a_policy_that_looks_at_no_evidence_needs_some_to_write_beside_its_decisions(evidence: Evidence) -> None:
+    search = EvidenceAtHand((evidence,), "none")
+    assert decide_by_search(search, "none", evidence=[evidence]).layout == {}
+    with pytest.raises(SettingError) as raised:
+        decide_by_search(search, "none")
+    assert str(raised.value) == (
+        "policy 'none' looked at no evidence and none was given; expected that of at least one training of all candidates. "
+        "Give it with evidence=[...]."
+    )
 
 
 def test_a_placement_prints_as_a_table_with_reasons(evidence: Evidence) -> None:
@@ -151,7 +247,7 @@ def save(tmp_path: Path) -> Callable[[Any], Path]:
     return write
 
 
-@pytest.mark.parametrize("policy", list(POLICIES))
+@pytest.mark.parametrize("policy", ON_EVIDENCE)
 def test_a_placement_saved_and_read_is_the_same_placement(evidence: Evidence, tmp_path: Path, policy: str) -> None:
     placement = decide([evidence, evidence, evidence], policy=policy)
     path = tmp_path / "placement.json"
@@ -170,9 +266,9 @@ def test_the_file_has_the_schema_and_the_fields_of_the_contract(evidence: Eviden
     content = json.loads((tmp_path / "placement.json").read_text(encoding="utf-8"))
     assert content["schema"] == 1
     assert content["policy"] == "removal"
-    assert {frozenset(record) for record in content["sites"]} == {
-        frozenset({"site", "gate", "gamma", "removal_cost", "spread", "kept", "why"})
-    }
+    contract = {"site", "gate", "gamma", "removal_cost", "spread", "kept", "why"}
+    added = {"removal_low", "removal_high", "joint_cost", "shut"}
+    assert [set(record) for record in content["sites"]] == [contract | added] * 3
     assert [record["kept"] for record in content["sites"]] == [True, False, True]
 
 
@@ -184,6 +280,27 @@ def test_what_the_main_job_writes_beside_the_sites_does_not_disturb_the_reader(
 
 
 GOOD = {"site": "skip.0", "gate": "ag", "gamma": 1.5, "removal_cost": 0.1, "spread": 0.2, "kept": True, "why": "because"}
+
+
+def test_a_file_with_the_fields_of_the_contract_alone_is_read_and_saved_again(save: Callable[[Any], Path]) -> None:
+    path = save({"schema": 1, "sites": [GOOD]})
+    placement = read_placement(path)
+    (one,) = placement.sites
+    assert placement.layout == {"skip.0": "ag"}
+    assert (one.removal_low, one.removal_high, one.joint_cost, one.shut) == (None, None, None, False)
+    assert str(placement).splitlines()[1] == "skip.0       ag      1.50   +0.100   0.200  kept: because"
+    placement.save(path)
+    assert read_placement(path) == placement
+
+
+def test_a_shut_skip_is_in_the_layout_and_is_no_module(save: Callable[[Any], Path]) -> None:
+    shut = {**GOOD, "kept": False, "shut": True}
+    placement = read_placement(
+        save({"schema": 1, "sites": [shut, {**GOOD, "site": "skip.1"}, {**GOOD, "site": "x", "kept": False}]})
+    )
+    assert placement.layout == {"skip.0": "shut", "skip.1": "ag"}
+    assert placement.modules == 1
+    assert [line.split()[5] for line in str(placement).splitlines()[1:]] == ["shut:", "kept:", "dropped:"]
 
 
 @pytest.mark.parametrize(
@@ -201,7 +318,8 @@ GOOD = {"site": "skip.0", "gate": "ag", "gamma": 1.5, "removal_cost": 0.1, "spre
         ({"schema": 1, "sites": [{"site": "skip.0"}]}, "The setting gate is missing; give it a value"),
         (
             {"schema": 1, "sites": [{**GOOD, "surprise": 1}]},
-            "No setting named 'surprise'; known are site, gate, gamma, removal_cost, spread, kept, why",
+            "No setting named 'surprise'; known are site, gate, gamma, removal_cost, spread, kept, why, removal_low, "
+            "removal_high, joint_cost, shut",
         ),
         ({"schema": 1, "sites": ["skip.0"]}, "The whole was 'skip.0'; expected settings as `name: value`"),
     ],
@@ -221,6 +339,8 @@ def test_a_file_that_is_no_placement_is_an_error_that_names_it(save: Callable[[A
         [{**GOOD, "gamma": "high"}],
         [{**GOOD, "site": 3}],
         [{**GOOD, "gate": None}],
+        [{**GOOD, "joint_cost": "high"}],
+        [{**GOOD, "shut": "no"}],
         [GOOD, GOOD],
         {},
         "",
@@ -268,7 +388,7 @@ def test_the_layout_names_the_gate_of_every_kept_site_and_of_no_other() -> None:
 
 def test_sites_that_stand_in_for_one_another_are_not_both_dropped() -> None:
     def record(name: str, alone: float, together: float) -> SiteEvidence:
-        return SiteEvidence(site=name, gate="se", gamma=1.0, spread=0.1, case_costs=(alone,), joint_cost=together)
+        return SiteEvidence(site=name, gate="se", gamma=1.0, spread=0.1, case_costs=(alone,), joint_case_costs=(together,))
 
     found = Evidence(sites=(record("encoder.0", 0.004, 0.004), record("bottleneck", 0.005, 0.3), record("decoder.0", 0, 0)))
     placement = decide(found)

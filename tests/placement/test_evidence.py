@@ -1,7 +1,7 @@
 """Evidence on a network whose answer can be worked out by hand, and on others against NumPy; and the network left as it was."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -11,53 +11,33 @@ from torch import nn
 from focalseg.errors import SettingError, ShapeError, SiteError
 from focalseg.evaluation.scoring import score_batches
 from focalseg.networks.unet import UNet
-from focalseg.placement.evidence import SiteEvidence, estimate_norms, gather_evidence, measure_coefficients, score_cases
+from focalseg.placement.evidence import (
+    Replacement,
+    SiteEvidence,
+    estimate_norms,
+    gather_evidence,
+    measure_coefficients,
+    score_cases,
+    take_away_one_by_one,
+)
 from focalseg.placement.instrument import instrument
 from focalseg.placement.sites import attention_sites
+from placement.by_hand import Batch, build_network_by_hand, dice, draw_cases_by_hand, put_constant
 from placement.hosts import HOSTS, copy_host, host_sites
 
 BuildUNet = Callable[..., UNet]
 DrawImages = Callable[..., torch.Tensor]
 LookAt = Callable[[nn.Module], Any]
-Batch = tuple[torch.Tensor, torch.Tensor]
 
 
 @pytest.fixture
 def network_by_hand() -> UNet:
-    """A 1-D network whose logit is the image times what the first encoder gate lets through, minus 1.5.
-
-    Convolutions hand the image on, norms do nothing, the path through the bottleneck is shut. The first gate is open (exactly
-    1) where the mean of the image is above 2.5 and shut (0 in float32) below; every other gate is a constant.
-    """
-    network = UNet(spatial_dims=1, in_channels=1, widths=(1, 1))
-    for stage in (*network.encoder, network.bottleneck, *network.decoder):
-        stage.layers[1], stage.layers[4] = nn.Identity(), nn.Identity()
-    instrument(network)
-    with torch.no_grad():
-        for weight in network.parameters():
-            if weight.ndim > 0:
-                weight.zero_()
-        for stage in (network.encoder[0], network.decoder[0]):
-            stage.layers[0].weight[0, 0, 1] = 1
-            stage.layers[3].weight[0, 0, 1] = 1
-        network.head.weight.fill_(2)
-        network.head.bias.fill_(-1.5)
-        first = attention_sites(network)["encoder.0"].gate
-        first.squeeze.weight[0] = 100
-        first.squeeze.bias[0] = -200
-        first.excite.weight[0, 0] = 4
-        first.excite.bias[0] = -200
-        attention_sites(network)["bottleneck"].gate.excite.bias.fill_(0.3)
-        attention_sites(network)["skip.0"].gate.score.bias.fill_(200)  # open
-        attention_sites(network)["decoder.0"].gate.excite.bias.fill_(0)  # one half, which the head's weight of 2 undoes
-    return network
+    return build_network_by_hand()
 
 
 @pytest.fixture
 def cases_by_hand() -> list[Batch]:
-    """Two batches of one case: a bright image with foreground, a dim one without."""
-    bright, dim = torch.tensor([[[6.0, 6.0, 2.0, 0.0]]]), torch.tensor([[[4.0, 0.0, 0.0, 0.0]]])
-    return [(bright, torch.tensor([[True, True, False, False]])), (dim, torch.zeros(1, 4, dtype=torch.bool))]
+    return draw_cases_by_hand()
 
 
 def test_a_site_that_decides_costs_what_can_be_worked_out_by_hand(network_by_hand: UNet, cases_by_hand: list[Batch]) -> None:
@@ -103,31 +83,6 @@ def test_batches_may_be_an_iterator_that_runs_once(network_by_hand: UNet, cases_
     assert once == gather_evidence(network_by_hand, cases_by_hand)
 
 
-def put_constant(network: UNet, name: str, factor: torch.Tensor) -> Callable[[], None]:
-    """From now on the features at a place of our U-Net are multiplied by a number a channel, where a site stood; undone by
-    the call that comes back."""
-    site = attention_sites(network)[name]
-    site.enabled = False
-    handle = network.get_submodule(name).register_forward_hook(lambda _module, _arguments, features: features * factor)
-
-    def undo() -> None:
-        site.enabled = True
-        handle.remove()
-
-    return undo
-
-
-def dice(network: nn.Module, batches: list[Batch]) -> np.ndarray:
-    """Of every case, 1 where both masks are empty."""
-    scores = []
-    for images, masks in batches:
-        for logits, mask in zip(network(images).detach().double().numpy()[:, 0], masks.numpy(), strict=True):
-            predicted = 1 / (1 + np.exp(-logits)) > 0.5
-            whole = predicted.sum() + mask.sum()
-            scores.append(2 * (predicted & mask).sum() / whole if whole else 1.0)
-    return np.array(scores)
-
-
 @pytest.mark.parametrize("spatial_dims", [1, 2, 3])
 def test_spread_and_cost_of_any_network_are_those_of_its_coefficients_in_numpy(
     build_unet: BuildUNet, draw_images: DrawImages, spatial_dims: int
@@ -158,22 +113,33 @@ def test_spread_and_cost_of_any_network_are_those_of_its_coefficients_in_numpy(
 
     evidence = gather_evidence(network, batches)
 
+    means = {}
     for record in evidence.sites:
         site = attention_sites(network)[record.site]
         parts = [np.exp(site.gamma.item() * logs) for logs in log_coefficients[record.site]]
         channels = np.concatenate([np.moveaxis(part, 1, 0).reshape(part.shape[1], -1) for part in parts], axis=1)
         assert record.spread == pytest.approx(np.sqrt(channels.var(axis=1).mean()), rel=1e-4, abs=1e-7)
-        mean = torch.tensor(channels.mean(axis=1), dtype=torch.float32).reshape(1, -1, *(1,) * spatial_dims)
-        undo = put_constant(network, record.site, mean)
-        assert record.case_costs == pytest.approx(whole - dice(network, batches), abs=1e-9)
-        undo()
-    for record in sorted(evidence.sites, key=lambda record: record.removal_cost):
-        site = attention_sites(network)[record.site]
-        parts = [np.exp(site.gamma.item() * logs) for logs in log_coefficients[record.site]]
-        channels = np.concatenate([np.moveaxis(part, 1, 0).reshape(part.shape[1], -1) for part in parts], axis=1)
-        mean = torch.tensor(channels.mean(axis=1), dtype=torch.float32).reshape(1, -1, *(1,) * spatial_dims)
-        put_constant(network, record.site, mean)
-        assert record.joint_cost == pytest.approx(float((whole - dice(network, batches)).mean()), abs=1e-9)
+        mean = torch.tensor(channels.mean(axis=1), dtype=torch.float32)
+        means[record.site] = mean.reshape(1, -1, *(1,) * spatial_dims)
+
+    def price(names: tuple[str, ...], factors: Mapping[str, torch.Tensor]) -> np.ndarray:
+        undone = [put_constant(network, name, factors[name]) for name in names]
+        cost: np.ndarray = whole - dice(network, batches)
+        for undo in undone:
+            undo()
+        return cost
+
+    for record in evidence.sites:
+        assert record.case_costs == pytest.approx(price((record.site,), means), abs=1e-9)
+        shut = record.shut_case_costs
+        assert bool(shut) == record.site.startswith("skip")
+        assert not shut or shut == pytest.approx(price((record.site,), {record.site: torch.zeros(())}), abs=1e-9)
+    assert evidence.case_scores == pytest.approx(whole, abs=1e-9)
+    alone = {record.site: tuple(price((record.site,), means)) for record in evidence.sites}
+    jointly = take_away_one_by_one(alone, lambda names: tuple(price(names, means)))
+    for record in evidence.sites:
+        assert record.joint_case_costs == pytest.approx(jointly[record.site], abs=1e-9)
+        assert record.joint_cost == pytest.approx(np.mean(jointly[record.site]), abs=1e-9)
     assert max(record.spread for record in evidence.sites) > 0.03
     assert any(any(record.case_costs) for record in evidence.sites)
 
@@ -252,22 +218,24 @@ def test_norms_are_estimated_on_the_images_given_for_it_and_else_on_the_validati
         seen.clear()
         gather_evidence(network, batches, norm_batches=norm_batches)
         estimated = [tensor for training, tensor in seen if training]
-        # For the coefficients, as it is, without each site, and without ever more of them.
-        assert len(estimated) == 2 + 2 * len(attention_sites(network))
+        # For the coefficients, as it is, without each of 7 sites, with each of 2 skips shut, and without ever more sites:
+        # a price for each but the first, up to one for every site that is left.
+        assert 11 + 6 <= len(estimated) <= 11 + 6 * 7 // 2
         assert all(torch.equal(tensor, expected) for tensor in estimated)
         assert all(torch.equal(tensor, images) for training, tensor in seen if not training)
 
 
+@pytest.mark.parametrize("replacement", get_args(Replacement))
 @pytest.mark.parametrize("training", [True, False])
 def test_the_network_comes_back_as_it_was_to_the_bit(
-    build_unet: BuildUNet, draw_images: DrawImages, look_at: LookAt, training: bool
+    build_unet: BuildUNet, draw_images: DrawImages, look_at: LookAt, training: bool, replacement: Replacement
 ) -> None:
     network = build_unet(dropout=0.2).train(training)
     instrument(network)
     network.encoder[0].layers[1].train(not training)  # as someone leaves a frozen norm
     network.encoder[1].layers[1].momentum = 0.03
     before, random_before = look_at(network), torch.get_rng_state()
-    gather_evidence(network, [(draw_images(), torch.ones(2, 9, 10, dtype=torch.bool))])
+    gather_evidence(network, [(draw_images(), torch.ones(2, 9, 10, dtype=torch.bool))], replacement=replacement)
     assert look_at(network) == before
     assert torch.equal(torch.get_rng_state(), random_before)
     assert all(weight.grad is None for weight in network.parameters())

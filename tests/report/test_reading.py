@@ -10,6 +10,7 @@ import pytest
 
 from focalseg.errors import SettingError
 from focalseg.report.page import write_report
+from focalseg.report.reading import read_placement_contents
 
 Make = Callable[..., Path]
 
@@ -152,3 +153,14 @@ def test_a_missing_count_in_a_run_is_no_traceback(make_run: Make) -> None:
     folder = make_run()
     (folder / "result.json").write_text(json.dumps({"modules": 3}), encoding="utf-8")
     assert str(folder / "result.json") in refusal(folder)
+
+
+def test_arms_besides_the_three_are_read_after_them_and_shown_in_the_table(make_placement):
+    folder = make_placement()
+    content = json.loads((folder / "placement.json").read_text())
+    arms = {"wider": content["arms"]["none"] | {"parameters": 30123}, **content["arms"]}
+    (folder / "placement.json").write_text(json.dumps(content | {"arms": arms}))
+    contents = read_placement_contents(folder)
+    assert [arm.name for arm in contents.arms] == ["none", "all", "placed", "wider"]
+    assert contents.arm("wider").parameters == 30123
+    assert 'class="arm-wider">wider</th>' in write_report(folder).read_text(encoding="utf-8")

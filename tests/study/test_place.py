@@ -2,6 +2,7 @@
 
 import json
 import math
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -13,9 +14,12 @@ from focalseg.data.reading import open_dataset
 from focalseg.errors import SettingError
 from focalseg.evaluation.metrics import measure_labels, measure_overlap
 from focalseg.inference.prediction import predict_mask
+from focalseg.placement.decision import read_placement
 from focalseg.placement.evidence import Evidence, SiteEvidence
+from focalseg.placement.policies import POLICIES
 from focalseg.placement.sites import attention_sites
-from focalseg.study import place as place_module
+from focalseg.study import search as search_module
+from focalseg.study.audience import Audience
 from focalseg.study.lean import load_lean
 from focalseg.study.place import place
 from focalseg.study.runs import RunResult, read_evidence
@@ -23,14 +27,21 @@ from focalseg.study.scores import CaseScore, read_scores
 from focalseg.training.run import build_network
 
 
-def fixed_evidence(*kept):
-    """Evidence that makes the removal policy keep just those sites."""
+def fixed_evidence(*kept, shut=()):
+    """Evidence that makes the removal policy keep just those sites, and shut those skips."""
 
     def read(folder):
         found = read_evidence(folder)
-        costs = {record.site: 0.5 if record.site in kept else 0.0 for record in found.sites}
+        costs = {record.site: 0.5 if record.site in (*kept, *shut) else 0.0 for record in found.sites}
         records = [
-            SiteEvidence(site=one.site, gate=one.gate, gamma=one.gamma, spread=one.spread, case_costs=(costs[one.site],))
+            SiteEvidence(
+                site=one.site,
+                gate=one.gate,
+                gamma=one.gamma,
+                spread=one.spread,
+                case_costs=(costs[one.site],),
+                shut_case_costs=(0.0,) if one.site in shut else (),
+            )
             for one in found.sites
         ]
         return Evidence(sites=tuple(records))
@@ -44,13 +55,13 @@ def placed(tmp_path_factory, write_folder, tiny_settings):
     out = tmp_path_factory.mktemp("placed") / "out"
     data = write_folder(out.parent / "data", count=15)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(place_module, "read_evidence", fixed_evidence("encoder.0", "skip.0"))
+        patch.setattr(search_module, "read_evidence", fixed_evidence("encoder.0", "skip.0"))
         return place(str(data), out, tiny_settings, seed=3, device="cpu", workers=1), out
 
 
 def test_every_file_of_the_contract_is_there(placed):
     _, out = placed
-    for arm, seeds in (("none", (5, 6)), ("all", (3, 4)), ("placed", (5, 6))):
+    for arm, seeds in (("none", (5, 6)), ("all", (5, 6)), ("placed", (5, 6)), ("probe_dropout", (3, 4))):
         for seed in seeds:
             names = {path.name for path in (out / "runs" / arm / "fold_0" / f"seed_{seed}").iterdir()}
             assert {"config.yaml", "metrics.csv", "cases.csv", "last.ckpt", "model.safetensors"} <= names
@@ -75,7 +86,7 @@ def test_the_placement_file_says_what_the_contract_says(placed):
         content["arms"]["none"]["parameters"] < content["arms"]["placed"]["parameters"] < content["arms"]["all"]["parameters"]
     )
     for site in content["sites"]:
-        assert site.keys() == {"site", "gate", "gamma", "removal_cost", "spread", "kept", "why"}
+        assert site.keys() >= {"site", "gate", "gamma", "removal_cost", "spread", "kept", "why"}
         assert site["kept"] == (site["site"] in ("encoder.0", "skip.0"))
         assert math.isfinite(site["gamma"])
 
@@ -120,7 +131,7 @@ def test_the_same_call_again_trains_nothing_and_changes_nothing(placed, tiny_set
     _, out = placed
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file() and path.suffix != ".npz"}
     monkeypatch.setattr("focalseg.study.runs.train", pytest.fail)
-    monkeypatch.setattr(place_module, "read_evidence", fixed_evidence("encoder.0", "skip.0"))
+    monkeypatch.setattr(search_module, "read_evidence", fixed_evidence("encoder.0", "skip.0"))
     place(str(out.parent / "data"), out, tiny_settings, seed=3, device="cpu", workers=1)
     assert {path: path.read_bytes() for path in before} == before
 
@@ -166,21 +177,6 @@ def test_the_rest_of_a_killed_start_does_not_lock_the_folder(make_folder, tiny_s
     assert not (tmp_path / "out" / ".lock").exists()
 
 
-def test_a_collapsed_probe_does_not_water_the_evidence_down(make_folder, tiny_settings, tmp_path, monkeypatch):
-    asked = []
-
-    def read(folder):
-        asked.append(folder.name)
-        return read_evidence(folder)
-
-    monkeypatch.setattr(place_module, "read_evidence", read)
-    monkeypatch.setattr(
-        RunResult, "collapsed", property(lambda result: result.modules == 4 and not asked.append("x") and len(asked) == 1)
-    )
-    place(str(make_folder()), tmp_path / "out", tiny_settings, device="cpu", workers=1)
-    assert [name for name in asked if name != "x"] == ["seed_1"]
-
-
 def test_a_training_that_predicts_nothing_is_seen_as_collapsed():
     def result(*areas):
         scores = tuple(
@@ -196,7 +192,7 @@ def test_a_training_that_predicts_nothing_is_seen_as_collapsed():
 
 
 def test_nothing_kept_means_the_plain_network_is_the_lean_one(make_folder, tiny_settings, tmp_path, monkeypatch):
-    monkeypatch.setattr(place_module, "read_evidence", fixed_evidence())
+    monkeypatch.setattr(search_module, "read_evidence", fixed_evidence())
     result = place(str(make_folder()), tmp_path / "out", tiny_settings, device="cpu", workers=1)
     content = json.loads((tmp_path / "out" / "placement.json").read_text())
     assert result.verdict.outcome == "no_difference_shown"
@@ -206,6 +202,59 @@ def test_nothing_kept_means_the_plain_network_is_the_lean_one(make_folder, tiny_
     config, network = load_lean(tmp_path / "out" / "lean")
     assert not config.attention
     assert not attention_sites(network)
+
+
+def test_everything_kept_means_the_network_with_all_sites_is_the_lean_one(make_folder, tiny_settings, tmp_path):
+    result = place(str(make_folder()), tmp_path / "out", replace(tiny_settings, policy="all"), device="cpu", workers=1)
+    content = json.loads((tmp_path / "out" / "placement.json").read_text())
+    assert content["arms"]["placed"] == content["arms"]["all"]
+    assert {path.name for path in (tmp_path / "out" / "runs").iterdir()} == {"none", "all"}
+    config, network = load_lean(tmp_path / "out" / "lean")
+    assert dict(config.attention) == result.placement.layout
+    assert len(attention_sites(network)) == result.placement.modules == 4
+
+
+def test_a_skip_that_is_to_be_shut_is_shut_in_the_lean_network_and_is_no_module(
+    make_folder, tiny_settings, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(search_module, "read_evidence", fixed_evidence("encoder.0", shut=("skip.0",)))
+    result = place(str(make_folder()), tmp_path / "out", tiny_settings, device="cpu", workers=1)
+    assert result.placement.layout == {"encoder.0": "se", "skip.0": "shut"}
+    content = json.loads((tmp_path / "out" / "placement.json").read_text())
+    assert content["arms"]["placed"]["modules"] == 1
+    config, network = load_lean(tmp_path / "out" / "lean")
+    assert dict(config.attention) == result.placement.layout
+    assert set(attention_sites(network)) == {"encoder.0"}
+
+
+def test_arms_share_fresh_seeds_and_what_looks_for_sites_has_others(make_folder, tiny_settings, tmp_path):
+    seen = []
+    audience = Audience(watch=lambda _title, plans: seen.extend(plans) or nullcontext())
+    settings = replace(tiny_settings, policy="one_at_a_time", training=replace(tiny_settings.training, steps=2))
+    place(str(make_folder()), tmp_path / "out", settings, seed=7, device="cpu", workers=1, audience=audience)
+    seeds = {}
+    for plan in seen:
+        seeds.setdefault(plan.arm, set()).add(plan.config.seed)
+        assert plan.folder.name == f"seed_{plan.config.seed}"
+    trials = {arm for arm in seeds if arm.startswith("trial_")}
+    assert len(trials) == 5  # none, and each of four sites
+    assert all(seeds[arm] == {7, 8} for arm in trials)
+    assert {"none", "all"} <= seeds.keys() - trials <= {"none", "all", "placed"}
+    assert all(seeds[arm] == {9, 10} for arm in seeds.keys() - trials)
+
+
+@pytest.mark.parametrize("policy", list(POLICIES))
+def test_every_policy_comes_to_a_placement_and_a_lean_network(policy, make_folder, tiny_settings, tmp_path):
+    settings = replace(tiny_settings, seeds=1, policy=policy, training=replace(tiny_settings.training, steps=2))
+    result = place(str(make_folder()), tmp_path / "out", settings, device="cpu", workers=1)
+    placement = read_placement(tmp_path / "out" / "placement.json")
+    assert placement == result.placement
+    assert placement.policy == policy
+    assert len(placement.sites) == 4
+    config, _ = load_lean(tmp_path / "out" / "lean")
+    assert dict(config.attention) == placement.layout
+    content = json.loads((tmp_path / "out" / "placement.json").read_text(), parse_constant=pytest.fail)
+    assert content["arms"]["placed"]["modules"] == placement.modules
 
 
 def test_two_workers_give_the_bits_of_one(make_folder, tiny_settings, tmp_path):

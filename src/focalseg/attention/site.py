@@ -1,4 +1,4 @@
-"""A site: the only place where features are multiplied by coefficients, and the only owner of a gamma."""
+"""A site: the only place where features are multiplied by coefficients, and the only owner of a gamma; or nothing passes."""
 
 from abc import ABC, abstractmethod
 
@@ -9,13 +9,16 @@ from focalseg.attention.gate import Gate
 from focalseg.errors import SettingError, ShapeError
 from focalseg.focal import at_least_float32, focal
 
+OPEN, SHUT = torch.ones(()), torch.zeros(())
+"""Constants that may stand in for coefficients: everything passes, as in the host, or nothing does."""
+
 
 class FocalSite(nn.Module, ABC):
-    """What every site has: gamma, and two ways of not applying its coefficients.
+    """What every site has: gamma, and ways of not applying its coefficients.
 
     gamma is one learnable scalar, >= 0 (`project_gammas` keeps it there during training). `enabled`: a site that is not lets
     everything through as if it were not there. `removed` holds the constant that stands in for the coefficients while the
-    cost of removal is measured.
+    cost of removal is measured. `switch`: a module that gives a factor in [0, 1] of gamma, while a training needs one.
     """
 
     def __init__(self, *, gamma: float = 1.0) -> None:
@@ -25,6 +28,12 @@ class FocalSite(nn.Module, ABC):
         self.gamma = nn.Parameter(torch.tensor(float(gamma)))
         self.enabled = True
         self.removed: Tensor | None = None
+        self.switch: nn.Module | None = None
+
+    @property
+    def exponent(self) -> Tensor:
+        """What the coefficients are raised to: gamma, times the factor of the switch where there is one."""
+        return self.gamma if self.switch is None else self.gamma * self.switch()
 
     @abstractmethod
     def compute_coefficients(self, features: Tensor, gating_signal: Tensor | None = None) -> Tensor:
@@ -54,7 +63,7 @@ class AttentionSite(FocalSite):
                 f"{type(self.gate).__name__} gave log-coefficients {tuple(log_coefficients.shape)} "
                 f"for features {tuple(features.shape)}; a gate returns a shape that broadcasts to its features."
             )
-        return focal(log_coefficients, self.gamma)
+        return focal(log_coefficients, self.exponent)
 
 
 class OwnGateSite(FocalSite):
@@ -75,4 +84,26 @@ class OwnGateSite(FocalSite):
     def compute_coefficients(self, features: Tensor, gating_signal: Tensor | None = None) -> Tensor:  # noqa: ARG002
         """F(log a, gamma) of the host's coefficients a, float32."""
         coefficients = at_least_float32(features)
-        return focal(coefficients.clamp(min=torch.finfo(torch.float32).tiny, max=1).log(), self.gamma)
+        return focal(coefficients.clamp(min=torch.finfo(torch.float32).tiny, max=1).log(), self.exponent)
+
+
+class ShutSite(nn.Module):
+    """Stands where nothing shall pass a skip, for good: it has no coefficients, no gamma and no weights.
+
+    A gate that gives 0 would not do: 0 times an infinite feature is not 0. `enabled` is as in every site.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.enabled = True
+
+    def forward(self, features: Tensor, others: Tensor | None = None) -> Tensor:
+        """(B, C, *spatial) -> the same shape and dtype, without the skip: zeros; or, where features are the sum of the skip
+        and of others, the others."""
+        if not self.enabled:
+            return features
+        return torch.zeros_like(features) if others is None else others.to(features.dtype)
+
+
+AnySite = FocalSite | ShutSite
+"""What may stand at a place in a network."""

@@ -2,7 +2,9 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from focalseg.cli.options import (
     AsJson,
@@ -19,6 +21,15 @@ from focalseg.cli.options import (
     read_settings,
 )
 
+Budget = Annotated[
+    float | None,
+    typer.Option(
+        "--budget",
+        metavar="HOURS",
+        help="Fit the job into so many hours: rivals, folds, trainings an arm and steps are given up, in this order.",
+    ),
+]
+
 
 def place(
     data: Data,
@@ -30,21 +41,33 @@ def place(
     seed: Seed = 0,
     device: Device = "auto",
     workers: Workers = None,
+    budget: Budget = None,
     as_json: AsJson = False,
 ) -> None:
     """Find out whether attention helps on your data, which kind and where; ends with a lean network, a verdict and a report."""
     settings = read_settings(preset, config, set_, network=network)
-    run_place(data, out, settings, seed=seed, device=device, workers=workers, as_json=as_json)
+    run_place(data, out, settings, seed=seed, device=device, workers=workers, budget=budget, as_json=as_json)
 
 
-def run_place(data: str, out: Path, settings: Any, *, seed: int, device: Device, workers: int | None, as_json: bool) -> None:
-    """The job, then its report, then the answer on stdout."""
+def run_place(
+    data: str,
+    out: Path,
+    settings: Any,
+    *,
+    seed: int,
+    device: Device,
+    workers: int | None,
+    as_json: bool,
+    budget: float | None = None,
+) -> None:
+    """The job, then its report, then the answer on stdout. budget: hours."""
     from focalseg.cli.progress import build_audience
     from focalseg.report.page import write_report
     from focalseg.study.place import PLACEMENT
     from focalseg.study.place import place as run
 
-    result = run(data, out, settings, seed=seed, device=device, workers=workers, audience=build_audience())
+    audience = build_audience()
+    result = run(data, out, settings, seed=seed, device=device, workers=workers, audience=audience, budget_hours=budget)
     page = write_report(out)
     if as_json:
         print_json(

@@ -21,7 +21,7 @@ from focalseg.data.layouts import (
     split_folders,
     udiat,
 )
-from focalseg.data.phantoms.dataset import PHANTOMS, PREFIX, PhantomDataset
+from focalseg.data.phantoms.dataset import PHANTOMS, PREFIX, open_phantom
 from focalseg.errors import DataError, SettingError
 
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
@@ -51,7 +51,7 @@ def open_dataset(source: str) -> Dataset:
     Raises SettingError for a source that is not there, DataError for a folder of no known layout.
     """
     if source.startswith(PREFIX):
-        return PhantomDataset(source.removeprefix(PREFIX))
+        return open_phantom(source)
     folder = Path(source)
     if not folder.exists():
         known = ", ".join(PREFIX + name for name in PHANTOMS)

@@ -7,14 +7,14 @@ that a deep copy of the network hooks the copies.
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.hooks import RemovableHandle
 
-from focalseg.attention.site import FocalSite
+from focalseg.attention.site import AnySite, ShutSite
 from focalseg.errors import SiteError
 from focalseg.placement.capture import Capture
 from focalseg.placement.ports import Arguments, Keywords, Port
@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 CONTAINER = "focal_attention"
 Passing = Callable[..., Tensor]
 """(features, gating signal or None) -> features."""
+Module = TypeVar("Module", bound=nn.Module)
 
 
 class AttentionSites(nn.Module):
-    """Everything that was added to a network, by the name of the site.
+    """Everything that was added to a network, by the name of the site. gates: the kind of what stands there.
 
     Called as a module it hands its argument through, so that it may stand at the end of an nn.Sequential.
     """
@@ -46,9 +47,9 @@ class AttentionSites(nn.Module):
         """What it is called with."""
         return features
 
-    def module(self, name: str) -> FocalSite:
-        """The filled site of that name."""
-        return cast(FocalSite, self.get_submodule(escape(name)))
+    def standing(self) -> dict[str, AnySite]:
+        """All that was added, in the order the sites were found in."""
+        return {name: cast(AnySite, self.get_submodule(escape(name))) for name in self.gates}
 
     def begin_pass(self, _network: nn.Module, _arguments: Any) -> None:
         """A forward pre-hook of the network."""
@@ -111,10 +112,10 @@ def unwrap_to_fill(network: nn.Module) -> nn.Module:
     return network
 
 
-def attach(network: nn.Module, added: Mapping[str, tuple["Site", str, FocalSite]], order: Sequence[str]) -> None:
-    """Puts each module (by the name of its site: site, kind of gate, module) at its site, in place, all of them or none.
+def attach(network: nn.Module, added: Mapping[str, tuple["Site", str, AnySite]], order: Sequence[str]) -> None:
+    """Puts each module (by the name of its site: site, its kind, module) at its site, in place, all of them or none.
 
-    Everything was checked before: sites, gates, and that nothing stands there. order: names as `attention_sites` gives them.
+    Everything was checked before: sites, gates, and that nothing stands there. order: of the names, as they were found.
     """
     if not added:
         return
@@ -147,8 +148,11 @@ def hook_all(network: nn.Module, container: AttentionSites) -> None:
     """
     for name in container.gates:
         unhook(container, name)
-    for name in sorted(container.gates, key=lambda name: container.sites[name].kind != "stage"):
-        container.handles[name], container.captures[name] = hook(network, container.sites[name], container.module(name))
+    standing = container.standing()
+    for name in sorted(standing, key=lambda name: container.sites[name].kind != "stage"):
+        site, module = container.sites[name], standing[name]
+        view = site.when_shut if isinstance(module, ShutSite) else site
+        container.handles[name], container.captures[name] = hook(network, view, module)
     for handle in container.pass_handles:
         handle.remove()
     if any(container.captures.values()):
@@ -186,9 +190,9 @@ def hook(network: nn.Module, site: "Site", passing: Passing) -> tuple[list[Remov
 
     Returns them, and what they keep from other places of the pass.
     """
-    features, *others = [port.resolve(network) for port in site.ports]
-    signal = others[0] if site.signal else None
-    place = others[-1] if site.added_at else features
+    features = Port.parse(site.features).resolve(network)
+    signal = Port.parse(site.signal).resolve(network) if site.signal else None
+    place = Port.parse(site.added_at).resolve(network) if site.added_at else features
     handles: list[RemovableHandle] = []
     captures: list[Capture] = []
 
@@ -221,7 +225,8 @@ def register(module: nn.Module, port: Port, hook: "Capture | SiteHook") -> Remov
 class SiteHook:
     """Hands the features at a place through a site. added: what the site changes is added at the place, where the host has
     added the features themselves. In real numbers that is the same sum, and in the computer's exactly the host's where the
-    site changes nothing; where it shuts a skip that is far larger than what it is added to, a rounding error of the skip stays.
+    site changes nothing; where its coefficients are near 0 on a skip that is far larger than what it is added to, a rounding
+    error of the skip stays. So a skip that is shut is taken out where the sum passes (`Site.when_shut`).
     """
 
     def __init__(
@@ -261,7 +266,7 @@ class SiteHook:
         return self.place.write(arguments, keywords, output, attended)
 
 
-def like_host(network: nn.Module, site: "Site", module: FocalSite) -> FocalSite:
+def like_host(network: nn.Module, site: "Site", module: Module) -> Module:
     """The module on the device and in the number type of the weights where the site is, or else of the network's first."""
     near = Port.parse(site.added_at or site.features).find_module(network)
     weight = first_weight(near, network)

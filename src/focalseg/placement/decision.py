@@ -4,20 +4,31 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
+
+import numpy as np
 
 from focalseg.configuration import CheckedConfig, from_mapping
 from focalseg.errors import SettingError
+from focalseg.evaluation.statistics import DIFFERENCE_SPAN, Estimate, estimate_mean
 from focalseg.files import write_text
 from focalseg.placement.evidence import Evidence
 from focalseg.placement.policies import POLICIES
+from focalseg.placement.policies.search import Layout, Search
+from focalseg.placement.sites import SHUT
 
 SCHEMA = 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class SiteDecision(CheckedConfig):
-    """What was decided on one site, on which evidence (averaged over trainings), and why."""
+    """What was decided on one site, on which evidence, averaged over trainings, and why.
+
+    removal_cost: Dice lost without it, between removal_low and removal_high (95 % interval); joint_cost: without it and all
+    that were missed less. None: the file was written before these were measured. shut: a skip where nothing passes, which is
+    no module.
+    """
 
     site: str
     gate: str
@@ -26,6 +37,10 @@ class SiteDecision(CheckedConfig):
     spread: float
     kept: bool
     why: str
+    removal_low: float | None = None
+    removal_high: float | None = None
+    joint_cost: float | None = None
+    shut: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +52,14 @@ class Placement:
 
     @property
     def layout(self) -> dict[str, str]:
-        """Kind of gate by site, of the kept ones."""
-        return {decision.site: decision.gate for decision in self.sites if decision.kept}
+        """Kind of gate by site, of the kept ones, and of the skips that are shut."""
+        gates = {decision.site: SHUT if decision.shut else decision.gate for decision in self.sites}
+        return {decision.site: gates[decision.site] for decision in self.sites if decision.kept or decision.shut}
+
+    @property
+    def modules(self) -> int:
+        """How many attention modules are kept."""
+        return sum(decision.kept for decision in self.sites)
 
     def to_mapping(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -52,7 +73,7 @@ class Placement:
         header = f"{'site':<12} {'gate':<5} {'gamma':>6} {'removal':>8} {'spread':>7}  decision ({self.policy})"
         lines = (
             f"{one.site:<12} {one.gate:<5} {one.gamma:6.2f} {one.removal_cost:+z8.3f} {one.spread:7.3f}  "
-            f"{'kept' if one.kept else 'dropped'}: {one.why}"
+            f"{'shut' if one.shut else 'kept' if one.kept else 'dropped'}: {one.why}"
             for one in self.sites
         )
         return "\n".join([header, *lines])
@@ -61,29 +82,85 @@ class Placement:
 def decide(evidence: Evidence | Sequence[Evidence], policy: str = "removal") -> Placement:
     """The placement that a policy makes of the evidence of one training or of several with the same sites.
 
-    Raises SettingError for an unknown policy, for no evidence, and for trainings whose sites differ.
+    Raises SettingError for an unknown policy, for one that decides on other evidence or on trainings of its own, for no
+    evidence, and for trainings whose sites or numbers of cases differ.
     """
     trainings = (evidence,) if isinstance(evidence, Evidence) else tuple(evidence)
-    keep = POLICIES[policy]
     if not trainings or len({tuple((record.site, record.gate) for record in training.sites) for training in trainings}) != 1:
         raise SettingError(
             f"{len(trainings)} trainings were given; expected at least one, all with the same gates at the same sites."
         )
+    counts = sorted({len(record.case_costs) for training in trainings for record in training.sites})
+    if len(counts) > 1:
+        raise SettingError(
+            f"The sites were measured on {', '.join(map(str, counts))} validation cases; expected the same cases in every "
+            "training, such as those of one fold. Decide on each fold by itself."
+        )
+    return decide_by_search(EvidenceAtHand(trainings, policy), policy, evidence=trainings)
+
+
+def decide_by_search(search: Search, policy: str, *, evidence: Sequence[Evidence] = ()) -> Placement:
+    """The placement that a policy makes of the answers to its questions.
+
+    evidence: what is written beside each decision where the policy looked at none. Raises SettingError for an unknown policy
+    and where there is no evidence at all.
+    """
+    choice = POLICIES[policy](search)
+    trainings = choice.evidence or tuple(evidence)
+    if not trainings:
+        raise SettingError(
+            f"policy {policy!r} looked at no evidence and none was given; expected that of at least one training of all "
+            "candidates. Give it with evidence=[...]."
+        )
     decisions = []
-    for records in zip(*(training.sites for training in trainings), strict=True):
-        kept, why = keep(records)
+    for number, (name, gate) in enumerate(search.candidates.items()):
+        records = [training.sites[number] for training in trainings]
+        removal = _estimate_removal(trainings, number)
         decisions.append(
             SiteDecision(
-                site=records[0].site,
-                gate=records[0].gate,
-                gamma=_mean([record.gamma for record in records]),
-                removal_cost=_mean([record.removal_cost for record in records]),
-                spread=_mean([record.spread for record in records]),
-                kept=kept,
-                why=why,
+                site=name,
+                gate=gate,
+                gamma=fmean(record.gamma for record in records),
+                removal_cost=removal.mean,
+                removal_low=removal.low,
+                removal_high=removal.high,
+                joint_cost=fmean(record.joint_cost for record in records),
+                spread=fmean(record.spread for record in records),
+                kept=name in choice.kept,
+                shut=name in choice.shut,
+                why=choice.reasons[name],
             )
         )
     return Placement(policy=policy, sites=tuple(decisions))
+
+
+class EvidenceAtHand:
+    """A search that has evidence and can train nothing."""
+
+    def __init__(self, trainings: tuple[Evidence, ...], policy: str) -> None:
+        self.trainings, self.policy = trainings, policy
+        self.candidates = {record.site: record.gate for record in trainings[0].sites}
+        self.seed = 0
+
+    def probe(self, exponents: str) -> tuple[Evidence, ...]:
+        """The evidence, whatever the regime was, but for what other regimes cannot show."""
+        lacking = {
+            "path": not all(training.path for training in self.trainings),
+            "hard_concrete": any(site.open_probability is None for training in self.trainings for site in training.sites),
+        }
+        if lacking.get(exponents):
+            raise SettingError(
+                f"policy {self.policy!r} decides on trainings with training.exponents={exponents}; "
+                f"the evidence is of others. Train so, or take the policy 'removal'."
+            )
+        return self.trainings
+
+    def score(self, layouts: Sequence[Layout]) -> list[np.ndarray]:
+        """Nothing can be trained here."""
+        raise SettingError(
+            f"policy {self.policy!r} would train {len(layouts)} networks, which needs data; expected one that decides on "
+            f"evidence, such as 'removal'. `focalseg place --set policy={self.policy}` does train them."
+        )
 
 
 def read_placement(path: str | Path) -> Placement:
@@ -112,5 +189,8 @@ def read_placement(path: str | Path) -> Placement:
     return Placement(policy=str(content.get("policy", "")), sites=decisions)
 
 
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
+def _estimate_removal(trainings: Sequence[Evidence], number: int) -> Estimate:
+    """What removing a site costs, with its interval over trainings and groups of validation cases."""
+    costs = np.array([training.sites[number].case_costs for training in trainings])
+    groups = trainings[0].groups or tuple(map(str, range(costs.shape[1])))
+    return estimate_mean(costs, groups, span=DIFFERENCE_SPAN)

@@ -1,14 +1,15 @@
 """What a trained, instrumented network says about each of its sites: gamma, spread and what removal costs."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from focalseg.attention.site import FocalSite
+from focalseg.attention.site import OPEN, SHUT, FocalSite
 from focalseg.errors import SettingError, SiteError
 from focalseg.evaluation.scoring import Batch, score_batches
 from focalseg.layers import RUNNING_NORMS
@@ -16,15 +17,19 @@ from focalseg.placement.attachment import unwrap
 from focalseg.placement.sites import attention_sites, filled_sites
 from focalseg.windows import predict_in_windows
 
+Replacement = Literal["mean", "host"]
+"""What stands in for a site that is taken away: the mean of its coefficients, a channel each, or nothing, as in the host."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SiteEvidence:
-    """Evidence on one site.
+    """Evidence of one training on one site. Costs are in Dice, one number a validation case, positive: the site was of use.
 
     gamma: the learned exponent. spread: how much the applied coefficients vary about their mean (root mean square over cases,
-    channels and space, in [0, 1]); 0 means a constant, which is no attention. case_costs: Dice lost by each validation case
-    when the coefficients are replaced by that mean (positive: the site was of use); removal_cost is their mean. joint_cost:
-    mean Dice lost when all sites that cost less are replaced as well, which shows sites that stand in for one another.
+    channels and space, in [0, 1]); 0 means a constant, which is no attention. case_costs: what is lost when the site is taken
+    away. joint_case_costs: what is lost when it goes after those that were missed less: sites leave one by one, each time the
+    one that is missed least, which shows sites that stand in for one another. shut_case_costs: of a skip, what is lost when
+    nothing passes; empty elsewhere. open_probability: where exponents were switched at random, how often this one would be on.
     """
 
     site: str
@@ -32,19 +37,42 @@ class SiteEvidence:
     gamma: float
     spread: float
     case_costs: tuple[float, ...]
-    joint_cost: float = 0.0
+    joint_case_costs: tuple[float, ...] = ()
+    shut_case_costs: tuple[float, ...] = ()
+    open_probability: float | None = None
 
     @property
     def removal_cost(self) -> float:
         """Mean Dice lost over the cases."""
-        return sum(self.case_costs) / len(self.case_costs)
+        return fmean(self.case_costs)
+
+    @property
+    def joint_cost(self) -> float:
+        """Mean Dice lost over the cases, together with all that went before."""
+        return fmean(self.joint_case_costs or (0.0,))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PathPoint:
+    """Where a training stood when its exponents were pressed to 0 one by one: the sites whose exponent was above 0, and its
+    mean Dice on the validation cases."""
+
+    open: tuple[str, ...]
+    dice: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """Evidence of one training on all its sites, over the same cases in the same order."""
+    """Evidence of one training on all its sites, over the same cases in the same order.
+
+    case_scores: Dice of each validation case, with every site in place. groups: what counts as one, of each case; empty: every
+    case by itself. path: of a training whose exponents were pressed to 0, from all sites open to none.
+    """
 
     sites: tuple[SiteEvidence, ...]
+    case_scores: tuple[float, ...] = ()
+    groups: tuple[str, ...] = ()
+    path: tuple[PathPoint, ...] = ()
 
 
 def gather_evidence(
@@ -53,55 +81,98 @@ def gather_evidence(
     *,
     norm_batches: Iterable[Batch] | None = None,
     window: tuple[int, ...] | None = None,
+    replacement: Replacement = "mean",
 ) -> Evidence:
     """Evidence from validation batches: images (B, C, *spatial) as the network takes them, masks (B, *spatial) bool.
 
     A sequence of batches may make each anew when it is asked for. window: what the network sees at a time of larger images,
-    which are predicted in overlapping windows; norm_batches are then of that size, and needed.
+    which are predicted in overlapping windows; norm_batches are then of that size, and needed. replacement: what stands in for
+    a site that is taken away.
 
     Before each scoring the running statistics of batch norms are estimated anew, on norm_batches (training images; the
     validation images where none are given), for the network as it is too, so that the difference is the site's alone.
     The network comes back as it was, to the bit. Raises SiteError where no attention stands, SettingError for no batches.
     """
     network = unwrap(network)
+    validation = batches if isinstance(batches, Sequence) else list(batches)
+    check_request(network, validation, window=window, norms_given=norm_batches is not None)
+    statistics_images = [images for images, _ in (validation if norm_batches is None else norm_batches)]
+    filled, kinds = attention_sites(network), filled_sites(network)
+    with kept_as_it_was(network):
+        estimate_norms(network, statistics_images)
+        means, spreads = measure_coefficients(filled, network, validation, window=window)
+
+        def score(stand_ins: Mapping[str, Tensor]) -> Tensor:
+            for name, site in filled.items():
+                site.removed = stand_ins.get(name)
+            return score_cases(network, validation, statistics_images, window=window)
+
+        whole = score({})
+        constants = means if replacement == "mean" else dict.fromkeys(filled, OPEN)
+
+        def price(gone: tuple[str, ...]) -> tuple[float, ...]:
+            return as_costs(whole - score({name: constants[name] for name in gone}))
+
+        alone = {name: price((name,)) for name in filled}
+        jointly = take_away_one_by_one(alone, price)
+        skips = [name for name in filled if kinds[name][0].kind == "skip"]
+        shut = {name: as_costs(whole - score({name: SHUT})) for name in skips}
+    records = [
+        SiteEvidence(
+            site=name,
+            gate=kinds[name][1],
+            gamma=float(site.gamma.detach()),
+            spread=spreads[name],
+            case_costs=alone[name],
+            joint_case_costs=jointly[name],
+            shut_case_costs=shut.get(name, ()),
+        )
+        for name, site in filled.items()
+    ]
+    return Evidence(sites=tuple(records), case_scores=as_costs(whole))
+
+
+def check_request(
+    network: nn.Module, validation: Sequence[Batch], *, window: tuple[int, ...] | None, norms_given: bool
+) -> None:
+    """Raises SiteError or SettingError where no evidence can be gathered."""
     filled = attention_sites(network)
     if not filled:
         raise SiteError("The network has no attention to gather evidence on; call instrument(network) and train it first.")
     disabled = [name for name, site in filled.items() if not site.enabled]
     if disabled:
         raise SiteError(f"Attention is disabled at {', '.join(disabled)}; call enable_attention(network) first.")
-    validation = batches if isinstance(batches, Sequence) else list(batches)
     if not validation:
         raise SettingError("No validation batches were given; evidence needs at least one.")
-    if window is not None and norm_batches is None:
+    if window is not None and not norms_given:
         raise SettingError("window was given without norm_batches; expected batches of that size to estimate the norms on.")
-    statistics_images = [images for images, _ in (validation if norm_batches is None else norm_batches)]
-    score = partial(score_cases, network, validation, statistics_images, window=window)
-    kinds = {name: gate for name, (_, gate) in filled_sites(network).items()}
-    with kept_as_it_was(network):
-        estimate_norms(network, statistics_images)
-        constants, spreads = measure_coefficients(filled, network, validation, window=window)
-        whole = score()
-        records = []
-        for name, site in filled.items():
-            site.removed = constants[name]
-            without = score()
-            site.removed = None
-            records.append(
-                SiteEvidence(
-                    site=name,
-                    gate=kinds[name],
-                    gamma=float(site.gamma.detach()),
-                    spread=spreads[name],
-                    case_costs=tuple((whole - without).tolist()),
-                )
-            )
-        joint_costs = {}
-        for record in sorted(records, key=lambda record: record.removal_cost):
-            filled[record.site].removed = constants[record.site]
-            without = score()
-            joint_costs[record.site] = float((whole - without).mean())
-    return Evidence(sites=tuple(replace(record, joint_cost=joint_costs[record.site]) for record in records))
+
+
+def take_away_one_by_one(
+    alone: Mapping[str, tuple[float, ...]], price: Callable[[tuple[str, ...]], tuple[float, ...]]
+) -> dict[str, tuple[float, ...]]:
+    """What each site costs when it goes, together with those gone before it; the order is that of going.
+
+    Each time the site goes whose loss costs least by the mean over cases. alone: what each costs by itself. price: what several
+    cost together. A site is priced anew only while its last known price makes it the next to go: prices grow as stand-ins go,
+    so that this finds the order of pricing all of them anew with about two prices a site. (Minoux 1978, accelerated greedy.)
+    """
+    known = dict(alone)
+    gone: tuple[str, ...] = ()
+    jointly: dict[str, tuple[float, ...]] = {}
+    while known:
+        fresh = set(known) if not gone else set()
+        while (cheapest := min(known, key=lambda name: fmean(known[name]))) not in fresh:
+            known[cheapest] = price((*gone, cheapest))
+            fresh.add(cheapest)
+        gone = (*gone, cheapest)
+        jointly[cheapest] = known.pop(cheapest)
+    return jointly
+
+
+def as_costs(values: Tensor) -> tuple[float, ...]:
+    """(cases,) float64 -> plain numbers."""
+    return tuple(values.tolist())
 
 
 @torch.no_grad()

@@ -18,6 +18,12 @@ def gamma_parameters(network: nn.Module) -> list[nn.Parameter]:
     return [site.gamma for site in attention_sites(network).values()]
 
 
+def switch_parameters(network: nn.Module) -> list[nn.Parameter]:
+    """What the switches of exponents learn, where there are any."""
+    switches = [site.switch for site in attention_sites(network).values() if site.switch is not None]
+    return [parameter for switch in switches for parameter in switch.parameters()]
+
+
 @torch.no_grad()
 def project_gammas(network: nn.Module, optimiser: torch.optim.Optimizer | None = None) -> None:
     """Sets negative exponents to exactly 0, in place, after an optimiser's step.

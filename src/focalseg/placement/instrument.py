@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from torch import nn
 
 from focalseg.attention import GATES
-from focalseg.attention.site import AttentionSite, FocalSite, OwnGateSite
+from focalseg.attention.site import AnySite, AttentionSite, OwnGateSite, ShutSite
 from focalseg.errors import SettingError, SiteError
 from focalseg.placement.attachment import attach, like_host, unwrap_to_fill
-from focalseg.placement.sites import Site, attention_sites, filled_sites, select_sites, sites
+from focalseg.placement.sites import SHUT, Site, filled_sites, occupied_sites, select_sites, sites
 
 OWN = "own"
 """The kind of a gate that the host brought along and that became focal."""
@@ -17,7 +17,7 @@ OWN = "own"
 
 @dataclass(frozen=True, kw_only=True)
 class Touched:
-    """One gate that was put in: where, and of which kind."""
+    """One gate that was put in: where, and of which kind; or a skip that was shut."""
 
     site: str
     gate: str
@@ -66,12 +66,14 @@ def fill_sites(
 ) -> tuple[Touched, ...]:
     """Puts the named kind of gate at each named site, in place, and returns what was touched. Raises as `instrument` does.
 
+    The kind SHUT shuts a skip for good: the host sees zeros there, or adds nothing where it adds skips.
+
     standardise: whether the gates bring their logits to mean 0 and variance 1 before the sigmoid (see `Gate`).
     """
     network = unwrap_to_fill(network)
     candidates = sites(network) if candidates is None else candidates
     chosen = select_sites(candidates, layout)
-    occupied = [name for name in attention_sites(network) if name in layout]
+    occupied = [name for name in occupied_sites(network) if name in layout]
     if occupied:
         raise SiteError(f"Attention already stands at {', '.join(occupied)}; take it out first or start from a plain network.")
     for site in chosen:
@@ -85,8 +87,10 @@ def fill_sites(
     return tuple(Touched(site=site.name, gate=layout[site.name]) for site in chosen)
 
 
-def build_site(gate: str, site: Site, *, standardise: bool = False) -> FocalSite:
-    """A site with the gate of that name, for what passes there."""
+def build_site(gate: str, site: Site, *, standardise: bool = False) -> AnySite:
+    """A site with the gate of that name, for what passes there, or what shuts it."""
+    if gate == SHUT:
+        return build_shut_site(site)
     if (gate == OWN) != (site.kind == "own"):
         holds = "holds a gate of the host's own" if site.kind == "own" else "has no gate of the host's own"
         raise SiteError(f"{site.name} {holds}; the placement has {gate!r} there. Make the placement anew for this network.")
@@ -98,3 +102,19 @@ def build_site(gate: str, site: Site, *, standardise: bool = False) -> FocalSite
     built = kind.for_site(site.shape)
     built.standardise = standardise
     return AttentionSite(built)
+
+
+def build_shut_site(site: Site) -> ShutSite:
+    """What shuts a skip. Raises SiteError for any other site, and for an added skip whose sum passes at no known place."""
+    if site.kind != "skip":
+        found = "a stage" if site.kind == "stage" else "a gate of the host's own"
+        raise SiteError(
+            f"{site.name} was to be shut and is {found}; expected a skip, beside which other features reach the output. "
+            "Take it out of the placement, or give a kind of gate there."
+        )
+    if site.added_at and not site.sum_at:
+        raise SiteError(
+            f"{site.name} was to be shut and does not say where its sum with {site.added_at} passes; expected sum_at. "
+            "Find the sites anew with sites(network)."
+        )
+    return ShutSite()

@@ -6,12 +6,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from focalseg.attention.site import AnySite
 from focalseg.errors import FocalsegError, SiteError
-from focalseg.placement.attachment import detach, unwrap
+from focalseg.placement.attachment import detach, find_container, unwrap
 from focalseg.placement.decision import Placement
 from focalseg.placement.instrument import fill_sites
 from focalseg.placement.ports import Port
-from focalseg.placement.sites import Site, attention_sites, filled_sites, select_sites, sites
+from focalseg.placement.sites import SHUT, Site, occupied_sites, select_sites, sites
 from focalseg.placement.tracing import copy_network
 
 
@@ -36,25 +37,26 @@ def apply_placement(
     """A copy of the network with attention at the kept sites and nowhere else; the network itself is left as it was.
 
     Kept sites that already hold attention keep it, weights and gamma; kept sites that are empty get a fresh gate; all other
-    attention is gone, that of the host's own gates included. Where the gammas of the sites taken away are 0, the outputs are
-    the same to the bit. candidates: what `sites` gave; it may be left out where the network is of a known family or where
-    every kept site is filled. Raises SiteError for a site that the network does not have or that holds another kind of gate.
+    attention is gone, that of the host's own gates included, and nothing passes the skips that the placement shuts. Where no
+    skip is shut and the gammas of the sites taken away are 0, the outputs are the same to the bit. candidates: what `sites`
+    gave; it may be left out where the network is of a known family or where every site of the placement's layout is filled.
+    Raises SiteError for a site that the network does not have or that holds another kind of gate than is kept there.
     """
     network = unwrap(network)
-    filled = filled_sites(network)
+    filled = occupied_sites(network)
     if candidates is None:
         candidates = _find_candidates(network, filled, placement)
     select_sites(candidates, placement.layout)
     for name, (_, gate) in filled.items():
         planned = placement.layout.get(name)
-        if planned is not None and gate != planned:
+        if planned not in (None, SHUT, gate):
             raise SiteError(f"{name} holds {gate!r} where the placement has {planned!r}; start from a plain network.")
     _check_kept(candidates, placement)
     lean = copy_network(network)
-    for name in filled:
-        if name not in placement.layout:
+    for name, (_, gate) in filled.items():
+        if placement.layout.get(name) != gate:
             detach(lean, name)
-    empty = {name: gate for name, gate in placement.layout.items() if name not in filled}
+    empty = {name: gate for name, gate in placement.layout.items() if name not in occupied_sites(lean)}
     fill_sites(lean, empty, candidates=candidates, standardise=standardise)
     open_own_gates(lean, candidates, kept=placement.layout)
     return lean
@@ -96,7 +98,7 @@ def open_own_gates(network: nn.Module, candidates: Sequence[Site], *, kept: Coll
 def remove_attention(network: nn.Module) -> None:
     """Takes out everything that was added, in place: the host is back, to the bit. Raises SiteError where nothing was added."""
     network = unwrap(network)
-    names = list(attention_sites(network))
+    names = list(occupied_sites(network))
     if not names:
         raise SiteError("The network has no attention to remove; call instrument(network) first.")
     for name in names:
@@ -116,7 +118,7 @@ def enable_attention(network: nn.Module) -> None:
 @contextmanager
 def without_attention(network: nn.Module) -> Iterator[None]:
     """Inside, the network is the host; afterwards every site is enabled or not as it was before."""
-    before = {site: site.enabled for site in attention_sites(network).values()}
+    before = {site: site.enabled for site in _find_standing(network)}
     disable_attention(network)
     try:
         yield
@@ -126,8 +128,13 @@ def without_attention(network: nn.Module) -> Iterator[None]:
 
 
 def _switch(network: nn.Module, *, enabled: bool) -> None:
-    filled = attention_sites(network)
-    if not filled:
+    standing = _find_standing(network)
+    if not standing:
         raise SiteError("The network has no attention to enable or disable; call instrument(network) first.")
-    for site in filled.values():
+    for site in standing:
         site.enabled = enabled
+
+
+def _find_standing(network: nn.Module) -> list[AnySite]:
+    container = find_container(network)
+    return [] if container is None else list(container.standing().values())

@@ -1,8 +1,8 @@
 """The candidate sites of a network: where attention may stand, and what stands there."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, Self
 
 from torch import nn
 
@@ -16,6 +16,9 @@ from focalseg.placement.ports import Port
 
 SiteKind = Literal["stage", "skip", "own"]
 
+SHUT = "shut"
+"""Stands for the kind of a gate where nothing is to pass a skip. It is no attention: it has no weights and no gamma."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Site(CheckedConfig):
@@ -23,9 +26,9 @@ class Site(CheckedConfig):
 
     kind: a stage has features alone, a skip a gating signal besides; own is a gate that the host brought along, whose
     coefficients pass at `features`. signal: where the gating signal passes. added_at: where the host adds the skip to other
-    features instead of handing it to a module; empty where it does not. opens_to: for an own gate, the argument that its
-    module hands through once the gate is taken away, such as `attention:x`; empty where its coefficients become 1 instead.
-    shape: what passes, as an example showed.
+    features instead of handing it to a module, the place of those; empty where it does not. sum_at: where that sum passes
+    next. opens_to: for an own gate, the argument that its module hands through once the gate is taken away, such as
+    `attention:x`; empty where its coefficients become 1 instead. shape: what passes, as an example showed.
     """
 
     name: str
@@ -34,6 +37,7 @@ class Site(CheckedConfig):
     shape: SiteShape
     signal: str = ""
     added_at: str = ""
+    sum_at: str = ""
     opens_to: str = ""
 
     def __post_init__(self) -> None:
@@ -44,7 +48,15 @@ class Site(CheckedConfig):
     @property
     def ports(self) -> tuple[Port, ...]:
         """Every place that the site reads or writes, that of the features first."""
-        return tuple(Port.parse(text) for text in (self.features, self.signal, self.added_at) if text)
+        return tuple(Port.parse(text) for text in (self.features, self.signal, self.added_at, self.sum_at) if text)
+
+    @property
+    def when_shut(self) -> Self:
+        """The same place as a `ShutSite` stands there: at what the consumer of the skip is called with, beside the others that
+        it was added to."""
+        if self.added_at:
+            return replace(self, features=self.sum_at, signal=self.added_at, added_at="", sum_at="")
+        return replace(self, signal="")
 
 
 def sites(
@@ -73,13 +85,19 @@ def sites(
 
 
 def attention_sites(network: nn.Module) -> dict[str, FocalSite]:
-    """The filled sites by name, in the order they were found in."""
+    """The filled sites by name, in the order they were found in. A skip that is shut is none of them."""
     container = find_container(network)
-    return {} if container is None else {name: container.module(name) for name in container.gates}
+    standing = {} if container is None else container.standing()
+    return {name: site for name, site in standing.items() if isinstance(site, FocalSite)}
 
 
 def filled_sites(network: nn.Module) -> dict[str, tuple[Site, str]]:
-    """Site and kind of gate by name, of the filled ones."""
+    """Site and kind of gate by name, of those that `attention_sites` gives."""
+    return {name: (site, kind) for name, (site, kind) in occupied_sites(network).items() if kind != SHUT}
+
+
+def occupied_sites(network: nn.Module) -> dict[str, tuple[Site, str]]:
+    """Site and kind by name of all that was added: the kind of a gate, or SHUT."""
     container = find_container(network)
     return {} if container is None else {name: (container.sites[name], gate) for name, gate in container.gates.items()}
 

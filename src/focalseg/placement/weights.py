@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from focalseg.attention.site import FocalSite
+from focalseg.attention.site import AnySite, FocalSite
 from focalseg.configuration import from_mapping, to_mapping
 from focalseg.errors import SettingError, ShapeError, SiteError
 from focalseg.files import write_text, write_whole
@@ -17,7 +17,7 @@ from focalseg.networks.state import read_state_file
 from focalseg.placement.attachment import CONTAINER, attach, escape, find_container, like_host, unwrap_to_fill
 from focalseg.placement.instrument import build_site
 from focalseg.placement.ports import Port
-from focalseg.placement.sites import Site, attention_sites
+from focalseg.placement.sites import Site, occupied_sites
 from focalseg.placement.tracing import guess_image_shape, trace
 
 ATTENTION, WEIGHTS = "attention.json", "attention.safetensors"
@@ -33,7 +33,7 @@ def attention_state(network: nn.Module) -> dict[str, Tensor]:
 
 
 def save_attention(network: nn.Module, folder: str | Path) -> None:
-    """Writes attention.json (sites and gates) and attention.safetensors (weights and gammas) into the folder.
+    """Writes attention.json (sites and gates, and which skips are shut) and attention.safetensors (weights and gammas).
 
     Raises SiteError where nothing was added.
     """
@@ -42,11 +42,11 @@ def save_attention(network: nn.Module, folder: str | Path) -> None:
         raise SiteError("The network has no attention to save; call instrument(network) first.")
     records = [
         {
-            "gate": gate,
-            "standardise": bool(getattr(getattr(container.module(name), "gate", None), "standardise", False)),
+            "gate": container.gates[name],
+            "standardise": bool(getattr(getattr(module, "gate", None), "standardise", False)),
             "site": to_mapping(container.sites[name]),
         }
-        for name, gate in container.gates.items()
+        for name, module in container.standing().items()
     ]
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in attention_state(network).items()}
     folder = Path(folder)
@@ -61,10 +61,10 @@ def load_attention(network: nn.Module, folder: str | Path) -> None:
     SiteError for places that the network does not have or where attention stands; a call that raises leaves it as it was.
     """
     network, folder = unwrap_to_fill(network), Path(folder)
-    if attention_sites(network):
-        raise SiteError(f"Attention already stands at {', '.join(attention_sites(network))}; take it out first.")
+    if occupied := occupied_sites(network):
+        raise SiteError(f"Attention already stands at {', '.join(occupied)}; take it out first.")
     records, state = _read_records(folder / ATTENTION), read_state_file(folder / WEIGHTS)
-    built: dict[str, tuple[Site, str, FocalSite]] = {}
+    built: dict[str, tuple[Site, str, AnySite]] = {}
     for site, gate, standardise in records:
         for port in site.ports:
             port.resolve(network)
@@ -94,7 +94,7 @@ def _check_channels(network: nn.Module, saved: Sequence[Site], folder: Path) -> 
                 )
 
 
-def _rebuild(gate: str, site: Site, standardise: bool, state: Mapping[str, Tensor], folder: Path) -> FocalSite:
+def _rebuild(gate: str, site: Site, standardise: bool, state: Mapping[str, Tensor], folder: Path) -> AnySite:
     """The site with the tensors of the file. Takes no memory of its own, whatever size the record says."""
     try:
         with torch.device("meta"):
@@ -102,7 +102,7 @@ def _rebuild(gate: str, site: Site, standardise: bool, state: Mapping[str, Tenso
         module.load_state_dict(dict(state), assign=True)
     except (ArithmeticError, KeyError, RuntimeError, TypeError) as error:
         raise _misfit(folder) from error
-    gamma = float(module.gamma.detach())
+    gamma = float(module.gamma.detach()) if isinstance(module, FocalSite) else 0.0
     if not 0 <= gamma < float("inf"):
         raise SettingError(
             f"{folder / WEIGHTS} has gamma {gamma} for {site.name}; expected a finite number at least 0. Save them again."

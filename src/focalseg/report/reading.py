@@ -64,7 +64,7 @@ def read_placement_contents(folder: Path) -> PlacementContents:
         policy=record.text("policy"),
         difference=_read_estimate(record.record("difference")),
         all_minus_none=_read_estimate(record.record("all_minus_none")),
-        arms=tuple(_read_arm(name, arms.record(name)) for name in ARMS),
+        arms=tuple(_read_arm(show_characters(name), arms.record(name)) for name in dict.fromkeys((*ARMS, *arms.content))),
         sites=sites,
         network=config.network if config else None,
         costs=read_costs(record.record("costs"), sites) if "costs" in record.content else None,

@@ -29,10 +29,10 @@ CARD = """# Lean network for {data}
 | input | {channels} channel(s), resized to {size} |
 | normalisation | {normalisation} |
 | output | {output} |
-| test Dice | {dice:.3f} (95 % interval {low:.3f} to {high:.3f}), {cases} cases in {groups} groups, {trainings} training(s) |
+| test Dice | {dice:.3f} (95 % interval {low:.3f} to {high:.3f}), {cases} cases in {groups} groups, {trainings} |
 {labels}| parameters | {parameters:,} |
 
-The weights are of one training, the one of {trainings} with the best validation score; the test Dice is the mean over all.
+The weights are of one training, the one with the best validation score; the test Dice is the mean over all.
 Trained on the data named above and on nothing else. For research; not a medical device.
 
 ```python
@@ -69,9 +69,16 @@ def write_lean(folder: Path, run: Path, verdict: Verdict, summary: dict[str, Any
         labels="".join(f"| test Dice of {label} | {dice:.3f} |\n" for label, dice in rows),
         image=EXAMPLE_FILES[len(config.preparation.size)],
         folder=repr(folder.as_posix()) + ("" if config.network.built_in else f", own_network={config.network.name!r}"),
-        **{name: summary[name] for name in ("dice", "low", "high", "cases", "groups", "trainings", "parameters")},
+        trainings=describe_trainings(summary["trainings"], summary["folds"]),
+        **{name: summary[name] for name in ("dice", "low", "high", "cases", "groups", "parameters")},
     )
     write_text(folder / "README.md", card)
+
+
+def describe_trainings(trainings: int, folds: int) -> str:
+    """How many trainings a mean is over; with folds each of them is one on every fold."""
+    each = f" on each of {folds} folds" if folds > 1 else ""
+    return f"{trainings} training{'' if trainings == 1 else 's'}{each}"
 
 
 def describe_network(config: RunConfig) -> str:

@@ -2,24 +2,25 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from focalseg.data.reading import refuse_inside
-from focalseg.data.splits import Split
 from focalseg.evaluation.verdict import Verdict
 from focalseg.files import write_text
-from focalseg.placement.decision import Placement, decide
-from focalseg.study.audience import Audience, Watch
+from focalseg.placement.decision import Placement
+from focalseg.study.agreement import agree, choose_lean, decide_folds
+from focalseg.study.audience import Audience
+from focalseg.study.budget import plan_costs, recall_settings
+from focalseg.study.contest import ALL, NONE, PLACED, Contest, plan_contest, take_known
 from focalseg.study.examples import write_examples
 from focalseg.study.lean import write_lean
-from focalseg.study.local import choose_workers, run_locally
 from focalseg.study.output import hold_folder
-from focalseg.study.planning import NOBODY, claim_split, lay_groundwork, plan_attention
+from focalseg.study.planning import NOBODY, claim_split, lay_groundwork
 from focalseg.study.presets import Settings
-from focalseg.study.runs import RunPlan, RunResult, dice_matrix, read_costs, read_evidence, read_result
-from focalseg.study.summary import describe_placement, judge
-from focalseg.training.run import Device, RunConfig
+from focalseg.study.runs import RunPlan, read_costs, read_result
+from focalseg.study.summary import Findings, describe_findings, judge
+from focalseg.training.run import Device
 from focalseg.yaml_files import write_yaml
 
 PLACEMENT = "placement.json"
@@ -27,11 +28,17 @@ PLACEMENT = "placement.json"
 
 @dataclass(frozen=True, kw_only=True)
 class PlaceJob:
-    """What a folder of the main job was made for. seed: the first one."""
+    """What a folder of the main job was made for. seed: the first one.
+
+    budget_hours: what it was to fit into, and asked: the settings before they were cut for that; nothing where it was to fit
+    into nothing.
+    """
 
     data: str
     seed: int
     settings: Settings
+    budget_hours: float | None = None
+    asked: Settings | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,41 +50,6 @@ class PlaceResult:
     placement: Placement
 
 
-@dataclass(frozen=True, kw_only=True)
-class Trainer:
-    """Trains the arms of one job: the same run but for attention and seed, side by side, each in a folder of its own."""
-
-    base: RunConfig
-    split: Split
-    folder: Path
-    device: Device
-    workers: int | None
-    watch: Watch
-    cache_mib: int
-    groups: Mapping[str, str]
-
-    def plan(self, arm: str, layout: Mapping[str, str], seeds: range) -> list[RunPlan]:
-        """The runs of an arm, one a seed. layout: kind of gate by site."""
-        return [
-            RunPlan(
-                arm=arm,
-                config=replace(self.base, attention=layout, seed=seed),
-                split=self.split,
-                folder=self.folder / "runs" / arm / f"fold_{self.split.fold}" / f"seed_{seed}",
-                device=self.device,
-                cache_mib=self.cache_mib,
-                groups=self.groups,
-            )
-            for seed in seeds
-        ]
-
-    def run(self, title: str, plans: Sequence[RunPlan]) -> list[RunResult]:
-        """Executes what of the runs is not there yet; their results in the order of the plans."""
-        with self.watch(title, plans):
-            run_locally(plans, workers=self.workers or choose_workers(len(plans), self.device))
-        return [read_result(plan.folder) for plan in plans]
-
-
 def place(
     source: str,
     folder: Path,
@@ -87,55 +59,79 @@ def place(
     device: Device = "auto",
     workers: int | None = None,
     audience: Audience = NOBODY,
+    budget_hours: float | None = None,
 ) -> PlaceResult:
-    """Trains without attention and with all of it, decides where it stays, retrains the lean network and judges it.
+    """Decides where attention stays, then trains networks without it, with all of it and with what was decided, and compares.
 
-    Sites are chosen on validation data alone, from trainings whose seeds are not used again; the plain and the lean network
-    are then compared, seed by seed, on test data that nothing else looks at. Resumes whatever an earlier call left unfinished.
-    Everything about the data and the settings is checked before the first file is written.
+    Sites are chosen on validation data alone, from trainings whose seeds are not used again; the networks are then compared,
+    seed by seed, on test data that nothing else looks at. With several folds all of it is done on each, so that the comparison
+    is one of the whole procedure. Resumes whatever an earlier call left unfinished.
+    Everything about the data and the settings is checked before the first file is written. budget_hours: the settings are cut
+    until the job is likely to take no longer; a job that goes on keeps to those that it was begun with.
     """
     refuse_inside(folder, source, "--out")
-    ground = lay_groundwork(source, settings, seed, device, audience)
-    everywhere, dead = plan_attention(ground.config, settings.gates, audience.tell)
-    trainer = Trainer(
-        base=ground.config,
-        split=ground.split,
-        folder=folder,
-        device=device,
-        workers=workers,
-        watch=audience.watch,
-        cache_mib=settings.data.cache_mib,
-        groups=ground.groups,
-    )
-    with hold_folder(folder, write_yaml(PlaceJob(data=source, seed=seed, settings=settings))):
+    begun = recall_settings(folder, settings, budget_hours)
+    chosen = begun or settings
+    ground = lay_groundwork(source, chosen, seed, device, audience)
+    contest = plan_contest(ground, chosen, folder, device=device, workers=workers, audience=audience)
+    fitted = chosen
+    if not (folder / PLACEMENT).exists():
+        fitted = plan_costs(contest, chosen, hours=None if begun else budget_hours, tell=audience.tell)
+    if fitted != chosen:
+        ground = lay_groundwork(source, fitted, seed, device, Audience(count=audience.count))
+        contest = plan_contest(ground, fitted, folder, device=device, workers=workers, audience=Audience(watch=audience.watch))
+    asked = None if budget_hours is None else settings
+    job = PlaceJob(data=source, seed=seed, settings=fitted, budget_hours=budget_hours, asked=asked)
+    with hold_folder(folder, write_yaml(job)):
         claim_split(folder, ground, audience.tell)
-        return train_and_judge(trainer, everywhere, dead, settings)
+        return train_and_judge(contest, folder)
 
 
-def train_and_judge(
-    trainer: Trainer, everywhere: Mapping[str, str], dead: Mapping[str, str], settings: Settings
-) -> PlaceResult:
-    """The job itself, in a folder that is held. everywhere: kind of gate by site, for all sites that are not dead."""
-    folder, first = trainer.folder, trainer.base.seed
-    fresh = range(first + settings.seeds, first + 2 * settings.seeds)
-    probes, plain = trainer.plan("all", everywhere, range(first, fresh.start)), trainer.plan("none", {}, fresh)
-    results = trainer.run("training without attention and with all of it", [*probes, *plain])
-    arms = {"none": results[len(probes) :], "all": results[: len(probes)]}
-    # A collapsed training has nothing to lose at any site; it would only water the evidence down.
-    telling = [plan for plan, result in zip(probes, arms["all"], strict=True) if not result.collapsed] or probes
-    placement = decide([read_evidence(plan.folder) for plan in telling], settings.policy)
-    lean = trainer.plan("placed", placement.layout, fresh)
-    if placement.layout:
-        arms["placed"] = trainer.run("retraining the lean network", lean)
-    else:
-        # With nothing kept the lean network is the plain one, already trained on these seeds.
-        lean, arms["placed"] = plain, arms["none"]
-    verdict = judge(arms, modules=len(placement.layout))
-    content = describe_placement(verdict, arms, placement)
-    content |= {"dead_sites": dict(dead), "costs": read_costs(probes[0].folder)}
+def train_and_judge(contest: Contest, folder: Path) -> PlaceResult:
+    """The job itself, in a folder that is held."""
+    plans, placements = train_arms(contest)
+    findings = Findings(
+        arms={arm: [[read_result(plan.folder) for plan in fold[arm]] for fold in plans] for arm in plans[0]},
+        folds=tuple(trainer.split.fold for trainer in contest.trainers),
+        placements=tuple(placements),
+        agreed=agree(placements),
+        candidates=len(contest.candidates),
+    )
+    verdict = judge(findings)
+    content = describe_findings(verdict, findings)
+    fold, number = choose_lean(findings.agreed, placements, findings.arms[PLACED])
+    shown = {arm: plans[fold][arm][number].folder for arm in (NONE, PLACED)}
+    lean = findings.arms[PLACED][fold][number]
+    content |= {
+        "lean": {"fold": findings.folds[fold], "seed": plans[fold][PLACED][number].config.seed},
+        "dead_sites": dict(contest.dead),
+        "costs": read_costs(plans[0][ALL][0].folder),
+    }
     write_text(folder / PLACEMENT, json.dumps(content, indent=2, allow_nan=False) + "\n")
-    best = int(dice_matrix(arms["placed"], "validation").mean(axis=1).argmax())
-    write_lean(folder / "lean", lean[best].folder, verdict, content["arms"]["placed"])
-    shown = {"none": plain[best].folder, "placed": lean[best].folder}
-    write_examples(folder, shown, arms["placed"][best], own_network=trainer.base.network.name)
-    return PlaceResult(folder=folder, verdict=verdict, placement=placement)
+    write_lean(folder / "lean", shown[PLACED], verdict, {**content["arms"][PLACED], "parameters": lean.parameters})
+    write_examples(folder, shown, lean, own_network=contest.trainers[0].base.network.name)
+    return PlaceResult(folder=folder, verdict=verdict, placement=findings.agreed)
+
+
+def train_arms(contest: Contest) -> tuple[list[dict[str, list[RunPlan]]], list[Placement]]:
+    """Trains every arm of every fold; the finished runs of each fold by arm, and its placement."""
+    known = [contest.plan_known(trainer) for trainer in contest.trainers]
+    contest.run("training the networks to compare with", [plan for arms in known for plan in list_runs(arms)])
+    placements = decide_folds(contest, known)
+    decided = [
+        take_known(contest.plan_decided(trainer, placement), arms)
+        for trainer, placement, arms in zip(contest.trainers, placements, known, strict=True)
+    ]
+    if not any(placement.modules for placement in placements):
+        decided = [{PLACED: arms[PLACED]} for arms in decided]  # no site drawn at random is the plain network
+    there = {plan.folder for arms in known for plan in list_runs(arms)}
+    if new := [plan for arms in decided for plan in list_runs(arms) if plan.folder not in there]:
+        contest.run("training the lean network", new)
+    found = [arms | chosen for arms, chosen in zip(known, decided, strict=True)]
+    order = [arm for arm in (NONE, ALL, PLACED, *contest.rivals) if arm in found[0]]
+    return [{arm: arms[arm] for arm in order} for arms in found], placements
+
+
+def list_runs(arms: Mapping[str, Sequence[RunPlan]]) -> list[RunPlan]:
+    """The runs of all arms."""
+    return [plan for plans in arms.values() for plan in plans]

@@ -12,8 +12,9 @@ import torch
 from focalseg.attention import GATES
 from focalseg.data.case import Dataset
 from focalseg.data.checking.duplicates import join_groups
+from focalseg.data.checking.summary import CaseSummary
 from focalseg.data.checking.survey import Survey, cap_faults, summarise_notes, survey_dataset
-from focalseg.data.preparation import on_common_scale, plan_preparation, plan_size
+from focalseg.data.preparation import Normalisation, on_common_scale, plan_preparation, plan_size
 from focalseg.data.splits import Split, check_leaks, read_splits, regroup, split_by_group, split_officially
 from focalseg.distance import check_spacing
 from focalseg.errors import DataError, SettingError, ShapeError
@@ -37,26 +38,52 @@ MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
 
 
 @dataclass(frozen=True, kw_only=True)
+class Fold:
+    """A split that is tested, and the plain run on it."""
+
+    split: Split
+    config: RunConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """What all folds share: the size of images, what of it the network sees at a time, how intensities are brought to a scale,
+    and the network with the channels a level that it was planned from."""
+
+    size: tuple[int, ...]
+    window: tuple[int, ...]
+    normalisation: Normalisation
+    network: NetworkConfig
+    widths: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Groundwork:
-    """What a job stands on: the plain run, the folds, of which the first is used, and the data set as it was found.
+    """What a job stands on: the folds that are tested, all splits, and the data set as it was found.
 
     groups: by case, what the folds keep together and a score counts as one. remarks: what a person should know beforehand.
     """
 
-    config: RunConfig
+    folds: tuple[Fold, ...]
     splits: tuple[Split, ...]
+    frame: Frame
     groups: Mapping[str, str]
     survey: Survey
     remarks: tuple[str, ...] = ()
 
     @property
+    def config(self) -> RunConfig:
+        """The plain run on the first fold."""
+        return self.folds[0].config
+
+    @property
     def split(self) -> Split:
-        """The fold that is used."""
-        return self.splits[0]
+        """The first fold."""
+        return self.folds[0].split
 
 
 def lay_groundwork(source: str, settings: Settings, seed: int, device: Device, audience: Audience = NOBODY) -> Groundwork:
-    """Reads every case, and plans the plain run and its split.
+    """Reads every case, and plans the plain run of every fold that is tested.
 
     Raises SettingError, DataError, ShapeError or MachineError for whatever would stop it later.
     """
@@ -68,12 +95,50 @@ def lay_groundwork(source: str, settings: Settings, seed: int, device: Device, a
     if errors:
         raise DataError(cap_faults(errors, source))
     splits, groups = plan_splits(dataset, survey, settings.split)
-    by_name = {case.name: case for case in survey.cases}
-    training = [by_name[name] for name in splits[0].train]
-    check_foreground(survey, splits[0])
+    tested = choose_folds(splits, settings.split)
+    for split in tested:
+        check_foreground(survey, split)
+    frame = plan_frame(survey, tested[0], settings)
+    training = replace(settings.training, precision=choose_precision(settings.training.precision, device))
+    exact = replace(settings, training=training)
+    plain = [plan_run(frame, survey, split, exact, source=source, seed=seed) for split in tested]
+    find_candidates(plain[0], build_host(frame.network))
+    remarks = [describe_sides(tested, groups), *summarise_notes(survey.notes)]
+    if frame.normalisation == "case" and settings.data.normalisation == "auto":
+        remarks.append(
+            "the images are on scales of their own; each is normalised by itself (data.normalisation=data_set: by one scale)."
+        )
+    return Groundwork(
+        folds=tuple(Fold(split=split, config=config) for split, config in zip(tested, plain, strict=True)),
+        splits=splits,
+        frame=frame,
+        groups=groups,
+        survey=survey,
+        remarks=tuple(remarks),
+    )
+
+
+def choose_folds(splits: Sequence[Split], settings: SplitSettings) -> tuple[Split, ...]:
+    """The folds that are tested. Raises SettingError where there are fewer.
+
+    Where an official test part is the same in every fold, its cases are scored once a fold; they stay what they are, since a
+    case counts with its group, to which all of its scores belong: the estimate is then the mean over the folds.
+    """
+    if settings.test_folds > len(splits):
+        raise SettingError(
+            f"split.test_folds was {settings.test_folds}; the split has {len(splits)} fold{'s' if len(splits) > 1 else ''}. "
+            "Test fewer, or raise split.folds, which counts for data without an official validation part."
+        )
+    return tuple(splits[: settings.test_folds])
+
+
+def plan_frame(survey: Survey, split: Split, settings: Settings) -> Frame:
+    """What all folds share, from the sizes of the first fold's training cases: a network of one shape has the same sites."""
+    training = cases_of(survey, split.train)
     size = plan_size(training, longest_side=settings.data.longest_side)
     window = plan_window(size, settings.data.patch_side)
-    network = plan_network(settings.network, window, channels=training[0].channels, labels=len(survey.labels))
+    widths = plan_widths(window, base_width=settings.network.base_width, most_levels=settings.network.most_levels)
+    network = plan_network(settings.network, widths, axes=len(window), channels=training[0].channels, labels=len(survey.labels))
     window = fit_size(network, window)
     # A side that is cut into patches need not fit the network; one that is not is the patch.
     size = tuple(max(side, shown) if settings.data.patch_side else shown for side, shown in zip(size, window, strict=True))
@@ -81,45 +146,54 @@ def lay_groundwork(source: str, settings: Settings, seed: int, device: Device, a
     if normalisation == "auto":
         # Asked of all cases, without their masks: a held-out case on another scale would be out of the network's reach.
         normalisation = "data_set" if on_common_scale(survey.cases) else "case"
-    patch = None if window == size else window
-    preparation = plan_preparation(training, size=size, patch=patch, normalisation=normalisation)
+    return Frame(size=size, window=window, normalisation=normalisation, network=network, widths=widths)
+
+
+def plan_run(frame: Frame, survey: Survey, split: Split, settings: Settings, *, source: str, seed: int) -> RunConfig:
+    """The plain run on a fold: intensities, and the spacing of elements, are those of its own training cases."""
+    preparation = plan_preparation(
+        cases_of(survey, split.train),
+        size=frame.size,
+        patch=None if frame.window == frame.size else frame.window,
+        normalisation=frame.normalisation,
+    )
     loss = settings.loss
     if loss.boundary_weight and loss.spacing_mm is None:
         loss = replace(loss, spacing_mm=preparation.spacing_mm)
-    loss.arms(max(network.classes, 2))
-    check_spacing(loss.spacing_mm, len(size))
-    config = RunConfig(
+    loss.arms(max(frame.network.classes, 2))
+    check_spacing(loss.spacing_mm, len(frame.size))
+    return RunConfig(
         data=source,
-        fold=splits[0].fold,
+        fold=split.fold,
         seed=seed,
         labels=survey.labels,
         preparation=preparation,
-        network=network,
+        network=frame.network,
         standardise_logits=settings.standardise_logits,
         loss=loss,
-        training=replace(settings.training, precision=choose_precision(settings.training.precision, device)),
+        training=settings.training,
     )
-    find_candidates(config, build_host(network))
-    remarks = [describe_sides(splits[0], groups), *summarise_notes(survey.notes)]
-    if normalisation == "case" and settings.data.normalisation == "auto":
-        remarks.append(
-            "the images are on scales of their own; each is normalised by itself (data.normalisation=data_set: by one scale)."
-        )
-    return Groundwork(config=config, splits=splits, groups=groups, survey=survey, remarks=tuple(remarks))
 
 
-def describe_sides(split: Split, groups: Mapping[str, str]) -> str:
-    """How many cases are on each side, in one sentence."""
+def cases_of(survey: Survey, names: Sequence[str]) -> list[CaseSummary]:
+    """The cases of those names."""
+    by_name = {case.name: case for case in survey.cases}
+    return [by_name[name] for name in names]
+
+
+def describe_sides(splits: Sequence[Split], groups: Mapping[str, str]) -> str:
+    """How many cases are on each side, in one sentence; of several folds the sides of the first, and how many are tested."""
+    split = splits[0]
     sides = {"to train on": split.train, "to validate on": split.validation, "to test on": split.test}
     counts = ", ".join(f"{len(names)} {purpose}" for purpose, names in sides.items())
     among = len({groups[name] for names in sides.values() for name in names})
-    return f"{sum(map(len, sides.values()))} cases in {among} groups that stay together: {counts}."
+    every = f"; {len(splits)} folds like this one are tested in turn" if len(splits) > 1 else ""
+    return f"{sum(map(len, sides.values()))} cases in {among} groups that stay together: {counts}{every}."
 
 
 def check_foreground(survey: Survey, split: Split) -> None:
     """Raises DataError for a label that no training case has, and for a side to validate or test on without foreground."""
-    by_name = {case.name: case for case in survey.cases}
-    sides = {side: [by_name[name] for name in getattr(split, side)] for side in ("train", "validation", "test")}
+    sides = {side: cases_of(survey, getattr(split, side)) for side in ("train", "validation", "test")}
     faults = []
     if not any(case.foreground for case in sides["train"]):
         faults.append(
@@ -173,13 +247,12 @@ def plan_window(size: tuple[int, ...], patch_side: int | None) -> tuple[int, ...
     return size if patch_side is None else tuple(min(side, patch_side) for side in size)
 
 
-def plan_network(settings: NetworkSettings, size: tuple[int, ...], *, channels: int, labels: int) -> NetworkConfig:
-    """The network for images of that size, as deep as they allow."""
-    widths = plan_widths(size, base_width=settings.base_width, most_levels=settings.most_levels)
+def plan_network(settings: NetworkSettings, widths: Sequence[int], *, axes: int, channels: int, labels: int) -> NetworkConfig:
+    """The network of these channels a level, for images with so many spatial axes."""
     planned = plan_arguments(settings.name, widths=widths)
     return NetworkConfig(
         name=settings.name,
-        spatial_dims=len(size),  # type: ignore[arg-type]  # 1 to 3, as Preparation sees to
+        spatial_dims=axes,  # type: ignore[arg-type]  # 1 to 3, as Preparation sees to
         in_channels=channels,
         classes=count_channels(labels),
         arguments={**planned, **settings.arguments},

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from focalseg.attention import GATES
-from focalseg.catalogue import Catalogue
+from focalseg.catalogue import Catalogue, unknown_name_message
 from focalseg.configuration import LARGEST_SEED, CheckedConfig, from_mapping, merge, setting, to_mapping
 from focalseg.data.feeding.augmentation import AUGMENTATIONS
 from focalseg.errors import SettingError
@@ -12,6 +12,10 @@ from focalseg.losses.unified_focal import UnifiedFocalConfig
 from focalseg.networks.building import NetworkChoice
 from focalseg.placement.policies import POLICIES
 from focalseg.training.run import TrainingConfig
+
+WIDER, RANDOM = "wider", "random"
+RIVALS = (WIDER, RANDOM, *GATES)
+"""What may be compared besides: a wider plain network, as many sites drawn at random, or one kind of gate wherever it fits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,11 +38,14 @@ class DataSettings(CheckedConfig):
 class SplitSettings(CheckedConfig):
     """One fold in `folds` is test data, one validation data. seed shuffles the groups.
 
+    test_folds: how many of them are tested in turn, each with trainings, a placement and a comparison of its own.
+
     Cases are grouped by what their set knows of them, or else by group_column of its table or group_pattern, a regular
-    expression on the names of the cases. file: a splits.json to use instead, whose first fold counts.
+    expression on the names of the cases. file: a splits.json to use instead, whose first folds are tested.
     """
 
     folds: int = setting(5, at_least=3)
+    test_folds: int = setting(1, at_least=1)
     seed: int = setting(0, at_least=0, at_most=LARGEST_SEED)
     group_column: str = ""
     group_pattern: str = ""
@@ -60,6 +67,7 @@ class NetworkSettings(NetworkChoice):
 class Settings(CheckedConfig):
     """Everything but the data. seeds: trainings an arm. gates: the kinds tried. policy: how evidence becomes a decision.
 
+    rivals: what is compared besides none, all and placed, each one of `RIVALS`.
     standardise_logits: whether gates bring their logits to mean 0 and variance 1, so that gamma alone sets their scale.
     """
 
@@ -67,6 +75,7 @@ class Settings(CheckedConfig):
     gates: tuple[str, ...] = ("se", "ag")
     standardise_logits: bool = False
     policy: str = "removal"
+    rivals: tuple[str, ...] = ()
     data: DataSettings = field(default_factory=DataSettings)
     split: SplitSettings = field(default_factory=SplitSettings)
     network: NetworkSettings = field(default_factory=NetworkSettings)
@@ -80,6 +89,11 @@ class Settings(CheckedConfig):
         for catalogue, names in ((GATES, self.gates), (POLICIES, (self.policy,))):
             for name in names:
                 catalogue[name]
+        for number, name in enumerate(self.rivals):
+            if name not in RIVALS:
+                raise SettingError(unknown_name_message("rival", name, RIVALS))
+            if name in self.rivals[:number]:
+                raise SettingError(f"rivals names {name!r} twice; expected each once.")
 
 
 PRESETS = Catalogue[dict[str, Any]](
@@ -87,6 +101,7 @@ PRESETS = Catalogue[dict[str, Any]](
     {
         "quick": {"training": {"steps": 800}},
         "standard": {
+            "rivals": [WIDER, RANDOM],
             "data": {"longest_side": 256},
             "network": {"base_width": 16, "most_levels": 5},
             "training": {
@@ -99,6 +114,7 @@ PRESETS = Catalogue[dict[str, Any]](
         },
         "thorough": {
             "seeds": 5,
+            "rivals": [WIDER, RANDOM],
             "data": {"longest_side": 512},
             "network": {"base_width": 32, "most_levels": 5},
             "training": {

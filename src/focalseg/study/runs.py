@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,13 +25,14 @@ from focalseg.files import write_text, write_whole
 from focalseg.inference.prediction import predict_mask
 from focalseg.networks.state import read_state, read_state_file, write_state
 from focalseg.placement.costs import count_flops, count_parameters, measure_costs
-from focalseg.placement.evidence import Evidence, SiteEvidence, gather_evidence
+from focalseg.placement.evidence import Evidence, PathPoint, SiteEvidence, gather_evidence
 from focalseg.placement.gammas import read_gammas
 from focalseg.placement.sites import attention_sites
 from focalseg.study.output import CONFIG, claim_folder
 from focalseg.study.scores import CaseScore, format_scores, read_scores
 from focalseg.study.stopping import STOP
-from focalseg.training.loop import Run, StopRequested, TrainingData, train
+from focalseg.training.loop import GAMMA_COLUMN, METRICS, Run, StopRequested, TrainingData, train
+from focalseg.training.metrics_log import read_metrics
 from focalseg.training.run import Device, RunConfig, build_network
 from focalseg.yaml_files import read_yaml, write_yaml
 
@@ -47,7 +48,8 @@ class RunPlan:
     """A run, the split it trains on and the folder it fills.
 
     arm: its name in a comparison. groups: by case, what a split kept together and a score counts as one; those of the data set
-    for cases that are not named. cache_mib: memory for its prepared cases; beyond it they are kept on disk.
+    for cases that are not named. cache_mib: memory for its prepared cases; beyond it they are kept on disk. testifies: whether
+    evidence on its sites is gathered and their cost measured.
     """
 
     arm: str
@@ -57,6 +59,7 @@ class RunPlan:
     device: Device = "auto"
     cache_mib: int = 2048
     groups: Mapping[str, str] = field(default_factory=dict)
+    testifies: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,11 +106,13 @@ def execute(plan: RunPlan) -> None:
 def write_results(plan: RunPlan, run: Run) -> None:
     """Weights, scores, evidence and costs of a finished training; result.json last, which says that all of it is there."""
     network = run.network
+    open_probabilities = run.regime.finish()
     write_whole(plan.folder / WEIGHTS, lambda file: file.write(save(read_state(network))))
     scores = score_at_full_size(plan, network)
     write_text(plan.folder / CASES, format_scores(scores))
-    if attention_sites(network):
-        write_text(plan.folder / EVIDENCE, json.dumps(asdict(collect_evidence(run)), indent=1))
+    if plan.testifies and attention_sites(network):
+        evidence = collect_evidence(plan, run, open_probabilities)
+        write_text(plan.folder / EVIDENCE, json.dumps(asdict(evidence), indent=1))
         costs = measure_costs(network, plan.config.image_shape)
         write_text(plan.folder / COSTS, json.dumps(asdict(costs), indent=1) + "\n")
     image = torch.zeros(1, *plan.config.image_shape, device=next(network.parameters()).device)
@@ -170,18 +175,41 @@ def score_at_full_size(plan: RunPlan, network: nn.Module) -> list[CaseScore]:
     return scores
 
 
-def collect_evidence(run: Run) -> Evidence:
+def collect_evidence(plan: RunPlan, run: Run, open_probabilities: Mapping[str, float]) -> Evidence:
     """Evidence on the validation cases, norms estimated on training cases spread evenly over all groups."""
     data, config = run.data, run.config
     count = min(NORM_BATCHES * config.training.batch_size, len(data.train))
     spread = torch.linspace(0, len(data.train) - 1, count).round().long()
     parts = torch.split(spread, config.training.batch_size)
     norm_batches = [run.read_batch(part, step=step) for step, part in enumerate(parts)]
-    return gather_evidence(
+    evidence = gather_evidence(
         run.network,
         run.batches(data.validation),
         norm_batches=[(run.arrange(images), masks) for images, masks in norm_batches],
         window=config.preparation.patch,
+        replacement="host" if config.training.exponents == "dropout" else "mean",
+    )
+    return replace(
+        evidence,
+        sites=tuple(replace(site, open_probability=open_probabilities.get(site.site)) for site in evidence.sites),
+        groups=tuple(plan.groups.get(name, name) for name in plan.split.validation),
+        path=read_path(plan.folder / METRICS) if config.training.exponents == "path" else (),
+    )
+
+
+def read_path(metrics: Path) -> tuple[PathPoint, ...]:
+    """Which exponents were above 0 at each validation of a training, and its Dice."""
+    return tuple(
+        PathPoint(
+            open=tuple(
+                name.removeprefix(GAMMA_COLUMN)
+                for name, value in row.items()
+                if name.startswith(GAMMA_COLUMN) and float(value) > 0
+            ),
+            dice=float(row["validation_dice"]),
+        )
+        for row in read_metrics(metrics)
+        if row["validation_dice"]
     )
 
 
@@ -195,7 +223,10 @@ def read_evidence(folder: Path) -> Evidence:
     """Evidence of a run with attention."""
     content: dict[str, Any] = json.loads((folder / EVIDENCE).read_text(encoding="utf-8"))
     return Evidence(
-        sites=tuple(SiteEvidence(**{**record, "case_costs": tuple(record["case_costs"])}) for record in content["sites"])
+        sites=tuple(from_mapping(SiteEvidence, record) for record in content["sites"]),
+        case_scores=tuple(content["case_scores"]),
+        groups=tuple(content["groups"]),
+        path=tuple(from_mapping(PathPoint, record) for record in content["path"]),
     )
 
 

@@ -1,65 +1,163 @@
 """What the trainings of the arms add up to: the verdict, and the content of placement.json."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import fmean
 from typing import Any
 
 import numpy as np
 
-from focalseg.evaluation.statistics import DIFFERENCE_SPAN, SCORE_SPAN, Estimate, estimate_mean
-from focalseg.evaluation.verdict import Verdict, decide_verdict
+from focalseg.evaluation.significance import Comparison, compare_paired, correct_holm, decide_non_inferiority
+from focalseg.evaluation.statistics import SCORE_SPAN, Estimate, estimate_mean, measure_seed_noise
+from focalseg.evaluation.verdict import Against, Verdict, decide_verdict
 from focalseg.placement.decision import Placement
+from focalseg.placement.policies.search import SMALLEST_WORTH
+from focalseg.study.contest import ALL, NONE, PLACED
 from focalseg.study.runs import RunResult, dice_matrix
 from focalseg.study.scores import count_empty
 
-Arms = Mapping[str, Sequence[RunResult]]
+Results = Sequence[Sequence[RunResult]]
+"""Of one arm, by fold and then by seed."""
+Arms = Mapping[str, Results]
 
 
-def judge(arms: Arms, *, modules: int) -> Verdict:
-    """The verdict from the paired test scores of the placed and the plain network."""
-    collapsed = sum(result.collapsed for results in arms.values() for result in results)
-    return decide_verdict(compare(arms, "placed", "none"), modules=modules, trainings=len(arms["none"]), collapsed=collapsed)
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """All that a finished job has to say. folds: the number of each; placements: theirs; agreed: the placement of all of them.
+
+    candidates: how many sites could hold attention.
+    """
+
+    arms: Arms
+    folds: tuple[int, ...]
+    placements: tuple[Placement, ...]
+    agreed: Placement
+    candidates: int
+
+    @cached_property
+    def comparisons(self) -> dict[tuple[str, str], Comparison]:
+        """Placed against every other arm, and all against none."""
+        pairs = [*((PLACED, arm) for arm in self.arms if arm != PLACED), (ALL, NONE)]
+        return {(one, other): compare(self.arms, one, other) for one, other in pairs}
 
 
-def compare(arms: Arms, one: str, other: str) -> Estimate:
-    """Test Dice of one arm minus that of another, paired by case and by training in their order."""
-    difference = dice_matrix(arms[one], "test") - dice_matrix(arms[other], "test")
-    return estimate_mean(difference, groups_of_test_cases(arms[other]), span=DIFFERENCE_SPAN)
+def judge(findings: Findings) -> Verdict:
+    """The verdict from the paired test scores of the placed and the plain network, and what the other arms add to it."""
+    arms = findings.arms
+    several = len(findings.placements) > 1
+    return decide_verdict(
+        findings.comparisons[PLACED, NONE].estimate,
+        modules=findings.agreed.modules,
+        by_fold=tuple(placement.modules for placement in findings.placements) if several else (),
+        shut=max(sum(site.shut for site in placement.sites) for placement in findings.placements),
+        trainings=len(arms[NONE][0]),
+        collapsed={arm: count_collapsed(arms[arm]) for arm in (NONE, PLACED)},
+        against=Against(
+            placed_minus={arm: findings.comparisons[PLACED, arm].estimate for arm in arms if arm != PLACED},
+            candidates=findings.candidates,
+            margin=SMALLEST_WORTH,
+        ),
+    )
 
 
-def summarise(results: Sequence[RunResult]) -> dict[str, Any]:
-    """An arm in numbers: test Dice with its interval, what it costs, and what was measured."""
-    groups = groups_of_test_cases(results)
-    estimate = estimate_mean(dice_matrix(results, "test"), groups, span=SCORE_SPAN)
+def compare(arms: Arms, one: str, other: str) -> Comparison:
+    """Test Dice of one arm against that of another, paired by case and by training in their order."""
+    return compare_paired(stack_folds(arms[one], "test"), stack_folds(arms[other], "test"), groups_of_test_cases(arms[other]))
+
+
+def stack_folds(folds: Results, part: str) -> np.ndarray:
+    """Dice (trainings, cases): the folds side by side along the cases, row s holds seed s of each.
+
+    A case that several folds test stands there as often, always with its group: what is estimated is then the mean over them.
+    """
+    return np.concatenate([dice_matrix(results, part) for results in folds], axis=1)
+
+
+def count_collapsed(folds: Results) -> tuple[int, int]:
+    """How many of how many trainings of an arm ended predicting nothing."""
+    results = [result for fold in folds for result in fold]
+    return sum(result.collapsed for result in results), len(results)
+
+
+def summarise(folds: Results) -> dict[str, Any]:
+    """An arm in numbers: test Dice with its interval, what it costs, and what was measured.
+
+    Modules, parameters and operations are means, to the nearest whole number, where folds or trainings differ in them.
+    """
+    groups = groups_of_test_cases(folds)
+    dice = stack_folds(folds, "test")
+    results = [result for fold in folds for result in fold]
     scores = [score for result in results for score in result.scores_of("test")]
     return {
-        **describe_estimate(estimate),
+        **describe_estimate(estimate_mean(dice, groups, span=SCORE_SPAN)),
         **{name: float(np.mean([score.average(name) for score in scores])) for name in ("iou", "precision", "recall")},
-        "modules": results[0].modules,
-        "parameters": results[0].parameters,
-        "flops": results[0].flops,
+        **{name: round(fmean(getattr(result, name) for result in results)) for name in ("modules", "parameters", "flops")},
         "seconds": float(np.mean([result.seconds for result in results])),
-        "trainings": len(results),
-        "collapsed": sum(result.collapsed for result in results),
-        "cases": len(groups),
+        "trainings": len(dice),
+        "folds": len(folds),
+        "collapsed": count_collapsed(folds)[0],
+        "cases": len({score.case for score in scores}),
         "groups": len(set(groups)),
         **count_empty(scores),
-        "dice_per_training": dice_matrix(results, "test").mean(axis=1).tolist(),
+        "dice_per_training": dice.mean(axis=1).tolist(),
         "dice_per_label": {
             label: float(np.mean([score.overlaps[label].dice for score in scores])) for label in scores[0].overlaps
         },
     }
 
 
-def describe_placement(verdict: Verdict, arms: Arms, placement: Placement) -> dict[str, Any]:
+def describe_findings(verdict: Verdict, findings: Findings) -> dict[str, Any]:
     """The content of placement.json."""
+    arms = findings.arms
+    against_all = decide_non_inferiority(findings.comparisons[PLACED, ALL].estimate, margin=SMALLEST_WORTH)
+    noise = measure_seed_noise(stack_folds(arms[NONE], "test"))
     return {
-        **placement.to_mapping(),
+        **findings.agreed.to_mapping(),
         "verdict": verdict.outcome,
         "sentence": verdict.sentence(),
         "difference": describe_estimate(verdict.difference),
-        "all_minus_none": describe_estimate(compare(arms, "all", "none")),
+        "all_minus_none": describe_estimate(findings.comparisons[ALL, NONE].estimate),
+        "comparisons": describe_comparisons(findings.comparisons),
+        "non_inferiority": {"of": PLACED, "to": ALL, **vars(against_all)},
+        "seed_noise": {name: finite(value) for name, value in vars(noise).items()},
         "arms": {name: summarise(results) for name, results in arms.items()},
+        "folds": list(describe_folds(findings)),
     }
+
+
+def describe_comparisons(comparisons: Mapping[tuple[str, str], Comparison]) -> list[dict[str, Any]]:
+    """A record each.
+
+    p_value goes with the interval; holm_p is that value, adjusted for all that are listed; permutation_p speaks of new cases
+    for these trainings. smallest_difference: the true one that would be shown in 80 % of cases. Nothing where it is not finite.
+    """
+    adjusted = correct_holm({" - ".join(pair): comparison.p_value for pair, comparison in comparisons.items()})
+    return [
+        {
+            "one": pair[0],
+            "other": pair[1],
+            **describe_estimate(comparison.estimate),
+            "p_value": comparison.p_value,
+            "holm_p": adjusted[" - ".join(pair)],
+            "permutation_p": comparison.permutation_p,
+            "smallest_difference": finite(comparison.smallest_difference),
+        }
+        for pair, comparison in comparisons.items()
+    ]
+
+
+def describe_folds(findings: Findings) -> Iterator[dict[str, Any]]:
+    """What each fold kept and shut, and placed minus none on its test cases."""
+    for number, (fold, placement) in enumerate(zip(findings.folds, findings.placements, strict=True)):
+        alone = {arm: [results[number]] for arm, results in findings.arms.items()}
+        yield {
+            "fold": fold,
+            "kept": {site.site: site.gate for site in placement.sites if site.kept},
+            "shut": [site.site for site in placement.sites if site.shut],
+            "difference": describe_estimate(compare(alone, PLACED, NONE).estimate),
+        }
 
 
 def describe_estimate(estimate: Estimate) -> dict[str, float]:
@@ -67,6 +165,11 @@ def describe_estimate(estimate: Estimate) -> dict[str, float]:
     return {"dice": estimate.mean, "low": estimate.low, "high": estimate.high}
 
 
-def groups_of_test_cases(results: Sequence[RunResult]) -> list[str]:
-    """The group of every test case, in the order of the scores."""
-    return [score.group for score in results[0].scores_of("test")]
+def finite(value: float) -> float | None:
+    """The number, or nothing where it is none: JSON has no infinity."""
+    return value if math.isfinite(value) else None
+
+
+def groups_of_test_cases(folds: Results) -> list[str]:
+    """The group of every test case, fold after fold, in the order of the scores."""
+    return [score.group for results in folds for score in results[0].scores_of("test")]

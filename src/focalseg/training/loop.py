@@ -23,7 +23,8 @@ from focalseg.evaluation.scoring import score_batches
 from focalseg.layers import RUNNING_NORMS
 from focalseg.losses.schedule import share_at
 from focalseg.losses.unified_focal import UnifiedFocalLoss
-from focalseg.placement.gammas import project_gammas, read_gammas
+from focalseg.placement.exponents import REGIMES
+from focalseg.placement.gammas import read_gammas
 from focalseg.training.checkpoint import load_checkpoint, save_checkpoint
 from focalseg.training.metrics_log import MetricsLog
 from focalseg.training.optimisation import build_optimiser, current_rate
@@ -62,6 +63,7 @@ class Run:
         mixed = choose_precision(config.training.precision, device) == "bf16-mixed"
         self.memory_format = choose_memory_format(self.network, config.network.spatial_dims, mixed=mixed)
         self.network = self.network.to(memory_format=self.memory_format)  # type: ignore[call-overload]
+        self.regime = REGIMES[config.training.exponents](self.network, steps=config.training.steps, seed=config.seed)
         self.optimiser, self.scheduler = build_optimiser(self.network, config.training)
         self.loss = UnifiedFocalLoss.from_config(config.loss)
         self.step, self.seconds = 0, 0.0
@@ -91,10 +93,10 @@ class Run:
     def advance(self) -> None:
         """One optimiser step, with its line in the log and its checkpoint where they are due."""
         started = time.perf_counter()
-        loss = self._update()
+        loss, telling = self._update()
         self.step += 1
         training = self.config.training
-        validate = self.step % training.validate_every == 0 or self.finished
+        validate = telling or self.step % training.validate_every == 0 or self.finished
         if validate or self.step % training.log_every == 0:
             row: dict[str, float | int | str] = {
                 "step": self.step,
@@ -123,6 +125,7 @@ class Run:
     def measure_validation_dice(self) -> float:
         """Mean Dice over the validation cases, at the network's own resolution."""
         self.module.eval()
+        self.regime.begin_validation()
         scores = score_batches(self.module, self.batches(self.data.validation), window=self.config.preparation.patch)
         return sum(scores) / len(scores)
 
@@ -142,7 +145,8 @@ class Run:
         """Images (B, C, *spatial) in the order in memory that the network wants."""
         return images.contiguous(memory_format=self.memory_format)
 
-    def _update(self) -> float:
+    def _update(self) -> tuple[float, bool]:
+        """One step. Its loss, and whether something happened to the exponents that the log should show."""
         config, training = self.config, self.config.training
         chosen = select_batch(len(self.data.train), training.batch_size, seed=config.seed, step=self.step)
         images, *maps = self.read_batch(chosen, step=self.step)
@@ -161,6 +165,7 @@ class Run:
                 training.boundary_schedule, self.step, training.steps
             )
         self.module.train()
+        self.regime.begin_step(self.step)
         with torch.random.fork_rng(devices=[self.fabric.device] if self.fabric.device.type == "cuda" else []):
             torch.manual_seed(stream_seed(config.seed, self.step, DROPOUT_STREAM))
             logits = self.module(self.arrange(images))
@@ -172,11 +177,12 @@ class Run:
                 "Lower training.learning_rate and run again in a new folder."
             )
         self.stepper.zero_grad()
-        self.fabric.backward(loss)
+        price = self.regime.penalty()
+        self.fabric.backward(loss if price is None else loss + price)
+        self.regime.take_gradients(self.step)
         self.stepper.step()
         self.scheduler.step()
-        project_gammas(self.network, self.optimiser)
-        return value
+        return value, self.regime.end_step(self.step, self.optimiser)
 
     def _restore(self) -> None:
         state = load_checkpoint(self.folder / CHECKPOINT, run=self.identity)

@@ -5,7 +5,7 @@ from torch import nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import OneCycleLR
 
-from focalseg.placement.gammas import gamma_parameters
+from focalseg.placement.gammas import gamma_parameters, switch_parameters
 from focalseg.training.run import TrainingConfig
 
 
@@ -15,7 +15,7 @@ def build_optimiser(network: nn.Module, config: TrainingConfig) -> tuple[AdamW, 
     Decay would pull a gamma to 0, which reads as "no attention wanted"; one rate for all leaves it near 1 (a trial of the
     paper's authors moved it by 0.035 in 1140 steps).
     """
-    gammas = {id(gamma) for gamma in gamma_parameters(network)}
+    gammas = {id(gamma) for gamma in (*gamma_parameters(network), *switch_parameters(network))}
     weights: list[nn.Parameter] = []
     plain: list[nn.Parameter] = []
     exponents: list[nn.Parameter] = []

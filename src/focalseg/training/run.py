@@ -15,6 +15,7 @@ from focalseg.labels import FOREGROUND
 from focalseg.losses.schedule import Schedule
 from focalseg.losses.unified_focal import UnifiedFocalConfig
 from focalseg.networks.building import NetworkConfig, build_host
+from focalseg.placement.exponents import REGIMES
 from focalseg.placement.instrument import fill_sites
 from focalseg.placement.pruning import open_own_gates
 from focalseg.placement.sites import Site, sites
@@ -28,8 +29,9 @@ class TrainingConfig(CheckedConfig):
     """AdamW with a one-cycle learning rate over a fixed number of steps: equal budgets for every arm.
 
     foreground_share: share of the patches that are drawn about a pixel of foreground, where images are cut into patches.
-    boundary_schedule: how the loss's boundary_weight grows over the training. precision: auto is bf16-mixed (weights and loss
-    in float32, convolutions in bfloat16) where the processor computes in bfloat16, else 32-true.
+    boundary_schedule: how the loss's boundary_weight grows over the training. exponents: the regime under which those of the
+    attention train, one of `REGIMES`. precision: auto is bf16-mixed (weights and loss in float32, convolutions in bfloat16)
+    where the processor computes in bfloat16, else 32-true.
     """
 
     steps: int = setting(400, at_least=1)
@@ -40,9 +42,14 @@ class TrainingConfig(CheckedConfig):
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     foreground_share: float = setting(1 / 3, at_least=0, at_most=1)
     boundary_schedule: Schedule = "constant"
+    exponents: str = "free"
     precision: Precision = "auto"
     log_every: int = setting(10, at_least=1)
     validate_every: int = setting(100, at_least=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        REGIMES[self.exponents]
 
 
 @dataclass(frozen=True, kw_only=True)

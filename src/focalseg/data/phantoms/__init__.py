@@ -1,1 +1,1 @@
-"""Built-in images, made by the project and seeded: three that look like a modality, three whose truth is known."""
+"""Built-in images, made by the project and seeded: three that look like a modality, the others with a known truth."""

@@ -23,12 +23,14 @@ class Draft:
     features: str
     signal: str = ""
     added_at: str = ""
+    sum_at: str = ""
     opens_to: str = ""
 
 
 def complete(network: nn.Module, drafts: Sequence[Draft], image_shape: Sequence[int] | None) -> tuple[Site, ...]:
     """The sites with the shapes that pass there. Raises SiteError for a place where attention cannot stand."""
-    ports = {text: Port.parse(text) for draft in drafts for text in (draft.features, draft.signal, draft.added_at) if text}
+    places = [place for one in drafts for place in (one.features, one.signal, one.added_at, one.sum_at) if place]
+    ports = {text: Port.parse(text) for text in places}
     passed = trace(network, ports.values(), image_shape or guess_image_shape(network))
     seen = {text: passed[port] for text, port in ports.items()}
     return tuple(_complete(draft, seen) for draft in drafts)
@@ -78,14 +80,16 @@ def _complete(draft: Draft, seen: dict[str, Passed]) -> Site:
                 f"{tuple(size)}; expected a grid as coarse or coarser. Name another place for the signal."
             )
         stride = tuple(max(round(large / small), 1) for small, large in zip(coarse, size, strict=True))
-    if draft.added_at and _only(draft, draft.added_at, seen) != features:
-        raise SiteError(f"What passes at {draft.added_at} is not what {draft.features} is added to; expected one shape.")
+    for place in (draft.added_at, draft.sum_at):
+        if place and _only(draft, place, seen) != features:
+            raise SiteError(f"What passes at {place} is not what {draft.features} is added to; expected one shape.")
     return Site(
         name=draft.name,
         kind=draft.kind,
         features=draft.features,
         signal=draft.signal,
         added_at=draft.added_at,
+        sum_at=draft.sum_at,
         opens_to=draft.opens_to,
         shape=SiteShape(channels=channels, size=tuple(size), gating_channels=gating_channels, gating_stride=stride),
     )

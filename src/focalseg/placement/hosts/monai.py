@@ -81,6 +81,7 @@ def draft_segresnet_sites(network: Any) -> tuple[Draft, ...]:
             features=f"down_layers.{level}",
             signal=f"up_samples.{levels - 1 - level}:0",
             added_at=f"up_samples.{levels - 1 - level}",
+            sum_at=f"up_layers.{levels - 1 - level}:0",
         )
         for level in range(levels)
     ]

@@ -1,0 +1,302 @@
+"""The truth table of attention placement: every policy against tasks on which every placement has been trained.
+
+    python benchmarks/placement.py --out RUNS [--tasks NAME ...] [--seeds 6] [--probes 60]
+
+A task is a phantom, a small network and four or five candidate sites. Each subset of the sites is trained with `seeds` seeds,
+and trainings of all sites at once are made under each regime of the exponents (`probes` under site dropout, half as many under
+the others). Then every policy decides again and again, each time from trainings of its own. Writes
+benchmarks/results/placement.json and .md. About an hour and a half on two cores; resumes
+what is there.
+"""
+
+import argparse
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+
+from focalseg.cli.progress import build_audience
+from focalseg.configuration import merge
+from focalseg.placement.evidence import Evidence
+from focalseg.placement.exponents import REGIMES
+from focalseg.placement.policies import POLICIES
+from focalseg.placement.policies.search import Layout
+from focalseg.study.planning import lay_groundwork
+from focalseg.study.presets import build_settings
+from focalseg.study.runs import dice_matrix, read_evidence
+from focalseg.study.search import name_trial
+from focalseg.study.trainer import Trainer
+from machine import read_processor
+from truth_table import (
+    WITNESSES,
+    Truth,
+    bootstrap_tasks,
+    correlate_witness,
+    judge_policy,
+    repeat_policy,
+)
+
+RESULTS = Path(__file__).parent / "results" / "placement"
+PROBE_SEED, TABLE_SEED = 10_000, 0
+SMALL = {
+    "network": {"base_width": 8, "most_levels": 2},
+    "training": {"steps": 300, "learning_rate": 1e-2, "validate_every": 300, "log_every": 100},
+}
+
+
+STILL = {"training": {"augmentation": {"flip": False, "turn": False}}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A phantom, the gates that are tried on it, by site, and the truth in a sentence.
+
+    needed: sets of sites of each of which one has to stay; empty: attention is not needed.
+    """
+
+    phantom: str
+    truth: str
+    candidates: Layout
+    needed: tuple[frozenset[str], ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+DRAW = 1
+"""The tasks were designed on the usual images of the phantoms; these are others."""
+SE, AG = "se", "ag"
+CHANNELS = {"encoder.0": SE, "bottleneck": SE, "skip.0": AG, "decoder.0": SE}
+SPATIAL_FIRST = {**CHANNELS, "encoder.0": "spatial"}
+TASKS = {
+    "idle": Task(
+        phantom="small-local",
+        truth="All that decides about a pixel stands next to it; the plain network solves it.",
+        candidates=CHANNELS,
+    ),
+    "idle, hard": Task(
+        phantom="faint",
+        truth="The same with blobs near the noise: much is missed, and attention does not help with that.",
+        candidates=CHANNELS,
+        settings={"training": {"augmentation": {"brightness": 0.0, "contrast": 0.0}}},
+    ),
+    "one site": Task(
+        phantom="small-global-cue",
+        truth="A band out of reach tells which colour counts; of these candidates one can pass that on.",
+        candidates={**CHANNELS, "bottleneck": "spatial"},
+        needed=(frozenset({"encoder.0"}),),
+    ),
+    "either of two": Task(
+        phantom="small-global-cue",
+        truth="The same with a second candidate that can do it as well.",
+        candidates=CHANNELS,
+        needed=(frozenset({"encoder.0", "bottleneck"}),),
+    ),
+    "spatial": Task(
+        phantom="halves",
+        truth="A band tells which half counts: pooling says nothing, a spatial gate at the first stage sees farther.",
+        candidates=SPATIAL_FIRST,
+        needed=(frozenset({"encoder.0"}),),
+        settings=STILL,
+    ),
+    "two sites": Task(
+        phantom="two-cues",
+        truth="One cue for a channel gate and one for a spatial gate, each at its own site.",
+        candidates=SPATIAL_FIRST,
+        needed=(frozenset({"encoder.0"}), frozenset({"bottleneck"})),
+        # Half of the trainings of a narrower network, or at a higher rate, miss one of the cues by bad luck.
+        settings=merge(
+            STILL,
+            {"network": {"base_width": 16}, "training": {"steps": 500, "validate_every": 500, "learning_rate": 5e-3}},
+        ),
+    ),
+    "shortcut": Task(
+        phantom="shortcut",
+        truth="A gate that pools can learn the training scanners by heart, and misleads on others.",
+        candidates=CHANNELS,
+        settings={"training": {"steps": 400, "validate_every": 400}},
+    ),
+}
+
+
+def main() -> None:
+    """Trains what is missing and writes the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=list(TASKS))
+    parser.add_argument("--seeds", type=int, default=6)
+    parser.add_argument("--probes", type=int, default=60)
+    arguments = parser.parse_args()
+    found = {}
+    for name in arguments.tasks:
+        truth, probes = train_task(name, arguments.out, seeds=arguments.seeds, probes=arguments.probes)
+        found[name] = measure_task(truth, probes)
+        RESULTS.parent.mkdir(exist_ok=True)
+        RESULTS.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
+        RESULTS.with_suffix(".md").write_text(format_page(found))
+
+
+def train_task(name: str, out: Path, *, seeds: int, probes: int) -> tuple[Truth, dict[str, list[Evidence]]]:
+    """Every subset of the sites with its scores, and the evidence of trainings of all sites by regime."""
+    task = TASKS[name]
+    settings, candidates = build_settings("quick", merge(SMALL, task.settings)), task.candidates
+    audience = build_audience()
+    ground = lay_groundwork(f"phantom:{task.phantom}@{DRAW}", settings, TABLE_SEED, "cpu", audience)
+    trainer = Trainer(
+        base=ground.config,
+        split=ground.split,
+        folder=out / name.replace(",", "").replace(" ", "_"),
+        device="cpu",
+        workers=None,
+        watch=audience.watch,
+        cache_mib=settings.data.cache_mib,
+        groups=ground.groups,
+    )
+    layouts = [
+        {site: candidates[site] for site in subset}
+        for count in range(len(candidates) + 1)
+        for subset in combinations(candidates, count)
+    ]
+    plans = {
+        name_trial(layout): trainer.plan(name_trial(layout), layout, range(TABLE_SEED, TABLE_SEED + seeds), testifies=False)
+        for layout in layouts
+    }
+    results = trainer.run_arms(f"{name}: every placement", plans)
+    truth = Truth(
+        name=name,
+        candidates=candidates,
+        needed=task.needed,
+        **{
+            part: {frozenset(layout): dice_matrix(results[name_trial(layout)], part).mean(axis=1) for layout in layouts}
+            for part in ("validation", "test")
+        },
+    )
+    evidence = {}
+    for regime in REGIMES:
+        count = probes if regime == "dropout" else probes // 2
+        probing = trainer.plan(f"probe_{regime}", candidates, range(PROBE_SEED, PROBE_SEED + count), exponents=regime)
+        trainer.run(f"{name}: all sites, exponents {regime}", probing)
+        evidence[regime] = [read_evidence(plan.folder) for plan in probing]
+    return truth, evidence
+
+
+def measure_task(truth: Truth, probes: Mapping[str, Sequence[Evidence]]) -> dict[str, Any]:
+    """All figures of a task, as plain data."""
+    policies = {policy: judge_policy(truth, repeat_policy(policy, truth, probes, probes_each=3)) for policy in POLICIES}
+    single = {
+        f"{policy}, one training": judge_policy(truth, repeat_policy(policy, truth, probes, probes_each=1, most=60))
+        for policy in ("removal", "removal_from_all", "gamma_threshold", "gamma_path", "hard_concrete")
+    }
+    return {
+        "candidates": dict(truth.candidates),
+        "needed": [sorted(need) for need in truth.needed],
+        "oracle": sorted(truth.oracle),
+        "dice": {"+".join(sorted(sites)) or "none": truth.test[sites].tolist() for sites in truth.test},
+        "validation": {"+".join(sorted(sites)) or "none": truth.validation[sites].tolist() for sites in truth.validation},
+        "marginal_values": truth.marginal_values(),
+        "policies": policies | single,
+        "witnesses": {witness: correlate_witness(witness, truth, probes) for witness in WITNESSES},
+    }
+
+
+def format_page(found: Mapping[str, Any]) -> str:
+    """All tables as Markdown."""
+    first = next(iter(found.values()))
+    lines = [
+        "# The truth table of attention placement",
+        "",
+        "`python benchmarks/placement.py --out RUNS`,",
+        f"{os.cpu_count()} cores of {read_processor()}, torch {torch.__version__}.",
+        "",
+        "On every task each subset of the candidate sites was trained with several seeds: that is the truth. A policy then",
+        "decides again and again, each time from trainings of its own, on validation data; what it chose is looked up among",
+        "the test scores.",
+        "",
+        "regret: test Dice that the choice lacks of the subset with the best validation Dice, mean over tasks, 95 % interval",
+        "over decisions. ratio: to the regret of random sites, as many as the policy kept. needs met: decisions that kept a",
+        "site of every set that is needed. lean where idle: decisions that kept nothing where nothing is needed, or less than",
+        "all at an equal Dice.",
+        "modules: kept, of all candidates. alike: Jaccard index of two decisions. trainings: what one decision costs.",
+        "",
+        *format_policies(found, list(first["policies"])),
+        "",
+        *format_witnesses(found),
+    ]
+    for name, task in found.items():
+        lines += ["", *format_task(name, task)]
+    return "\n".join(lines) + "\n"
+
+
+def format_policies(found: Mapping[str, Any], policies: Sequence[str]) -> list[str]:
+    """A line a policy, over all tasks, the least regret first."""
+    header = "| policy | regret | of random, as many | ratio | needs met | lean where idle | modules | alike | trainings |"
+    rows = []
+    for policy in policies:
+        tasks = {name: task["policies"][policy] for name, task in found.items()}
+        regrets, others = [one["regret"] for one in tasks.values()], [one["random_regret"] for one in tasks.values()]
+        regret, random = bootstrap_tasks(regrets), bootstrap_tasks(others)
+        ratio = show(bootstrap_tasks(regrets, others), 2) if random["mean"] > 0 else "-"
+        served = {
+            needed: [met for name, one in tasks.items() if bool(found[name]["needed"]) == needed for met in one["served"]]
+            for needed in (True, False)
+        }
+        share = fmean(fmean(one["modules"]) / len(found[name]["candidates"]) for name, one in tasks.items())
+        counts = [f"{sum(met)} of {len(met)}" for met in served.values()]
+        alike, trainings = (fmean(one[key] for one in tasks.values()) for key in ("jaccard", "trainings"))
+        cells = [policy, show(regret, 3), f"{random['mean']:.3f}", ratio, *counts, f"{share:.0%}", f"{alike:.2f}"]
+        rows.append((regret["mean"], f"| {' | '.join(cells)} | {trainings:.1f} |"))
+    return ["## Policies", "", header, "|---|---|---|---|---|---|---|---|---|", *(row for _, row in sorted(rows))]
+
+
+def format_witnesses(found: Mapping[str, Any]) -> list[str]:
+    """Rank correlation of each witness with the marginal values, on the tasks that need attention."""
+    needy = [task for task in found.values() if task["needed"]]
+    lines = [
+        "## What tells the worth of a site",
+        "",
+        "Spearman's correlation, over the sites of a training, of what it says of them with what each adds in test Dice (the",
+        "mean over all subsets of the others); mean over trainings and the tasks that need attention.",
+        "",
+        "| witness, regime of the training | rank correlation |",
+        "|---|---|",
+    ]
+    if needy:
+        lines += [f"| {name} | {show(bootstrap_tasks([task['witnesses'][name] for task in needy]), 2)} |" for name in WITNESSES]
+    return lines
+
+
+def format_task(name: str, task: Mapping[str, Any]) -> list[str]:
+    """The truth of a task, and what was chosen."""
+    needs = " and ".join(" or ".join(need) for need in task["needed"]) or "nothing"
+    values = ", ".join(f"{site} {value:+.3f}" for site, value in task["marginal_values"].items())
+    lines = [
+        f"## {name}",
+        "",
+        f"{TASKS[name].truth} Needed: {needs}. Best by validation: {' + '.join(task['oracle']) or 'none'}.",
+        f"What a site adds: {values}.",
+        "",
+        "| sites | test Dice of the trainings | mean |",
+        "|---|---|---|",
+    ]
+    for sites, dice in sorted(task["dice"].items(), key=lambda item: -fmean(item[1])):
+        lines.append(f"| {sites} | {', '.join(f'{value:.3f}' for value in dice)} | {fmean(dice):.3f} |")
+    lines += ["", "| policy | regret | served | kept, and how often |", "|---|---|---|---|"]
+    for policy, one in task["policies"].items():
+        chosen = Counter("+".join(sites) or "none" for sites in one["chosen"])
+        kept = ", ".join(f"{sites} {count}" for sites, count in chosen.most_common(4))
+        lines.append(f"| {policy} | {fmean(one['regret']):.3f} | {sum(one['served'])} of {len(one['served'])} | {kept} |")
+    return lines
+
+
+def show(estimate: Mapping[str, float], digits: int) -> str:
+    """A mean with its interval."""
+    return f"{estimate['mean']:.{digits}f} [{estimate['low']:.{digits}f}, {estimate['high']:.{digits}f}]"
+
+
+if __name__ == "__main__":
+    main()

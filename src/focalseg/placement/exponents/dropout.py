@@ -1,0 +1,41 @@
+"""Sites left out at random in every step, so that one network learns to do with any of their subsets."""
+
+import numpy as np
+
+from focalseg.attention.site import OPEN
+from focalseg.placement.exponents.regime import Regime
+
+STREAM = 0x51E5
+"""Keeps the draws of sites apart from whatever else is drawn from the seed of a training and a step."""
+
+
+class SiteDropout(Regime):
+    """In every step a share is drawn evenly from [0, 1], and each site acts with that probability; else the host passes.
+
+    So subsets of every size are seen alike, no site at all and all of them among them, and taking sites away afterwards asks
+    the network nothing that it has not learned. One-shot search with weights shared by all subsets, after Bender et al. 2018,
+    "Understanding and Simplifying One-Shot Architecture Search"; the evenly drawn share is ours.
+    """
+
+    def begin_step(self, step: int) -> None:
+        """Another subset acts in every step."""
+        acting = draw_subset(len(self.filled), seed=self.seed, step=step)
+        for site, acts in zip(self.filled.values(), acting, strict=True):
+            site.removed = None if acts else OPEN
+
+    def begin_validation(self) -> None:
+        """Every site acts."""
+        for site in self.filled.values():
+            site.removed = None
+
+    def finish(self) -> dict[str, float]:
+        """Every site acts from now on."""
+        self.begin_validation()
+        return {}
+
+
+def draw_subset(sites: int, *, seed: int, step: int) -> list[bool]:
+    """Which of so many sites act in a step: every number of them from none to all is equally likely."""
+    random = np.random.default_rng([STREAM, seed, step])
+    acting: list[bool] = (random.random(sites) < random.random()).tolist()
+    return acting

@@ -1,0 +1,58 @@
+"""Exponents pressed to 0 ever harder, so that sites leave one by one, and the order they leave in is the evidence."""
+
+import torch
+from torch import nn
+
+from focalseg.placement.exponents.regime import Regime
+from focalseg.placement.gammas import project_gammas
+
+STARTS = 0.4
+"""Share of the training before the pressure begins."""
+ENDS = 0.9
+"""Share of the training at which the pressure is at its highest; it stays there."""
+LOWEST, HIGHEST = 1e-4, 1.0
+"""Pressure at both ends of the path, in loss per unit of exponent."""
+STEP_SIZE = 1.0
+"""Change of an exponent per step and unit of its gradient on the path."""
+
+
+class SparsityPath(Regime):
+    """First free exponents; then, with a pressure p that grows by a constant factor a step from 1e-4 to 1,
+
+        gamma <- max(gamma - (gradient + p), 0)
+
+    the proximal gradient step of the loss + p * sum of gamma, without an adaptive optimiser: that divides a gradient by its own
+    size, and an L1 term then drives every exponent to 0 alike. A site stays open while the loss would grow by more than p per
+    unit of its exponent; at the end all are shut off. Source of the step: Beck and Teboulle 2009; schedule and use are ours.
+    """
+
+    def __init__(self, network: nn.Module, *, steps: int, seed: int) -> None:
+        super().__init__(network, steps=steps, seed=seed)
+        self.gradients: dict[str, float] = {}
+
+    def take_gradients(self, step: int) -> None:
+        """On the path the gradients of the exponents are taken away from the optimiser."""
+        self.gradients = {}
+        if self.pressure(step):
+            for name, site in self.filled.items():
+                self.gradients[name] = 0.0 if site.gamma.grad is None else float(site.gamma.grad)
+                site.gamma.grad = None  # the optimiser passes it over
+
+    @torch.no_grad()
+    def end_step(self, step: int, optimiser: torch.optim.Optimizer) -> bool:
+        """The proximal step; tells when an exponent reached 0."""
+        if not self.gradients:
+            project_gammas(self.network, optimiser)
+            return False
+        pressure, departed = self.pressure(step), False
+        for name, gradient in self.gradients.items():
+            gamma = self.filled[name].gamma
+            was_open = bool(gamma > 0)
+            gamma.sub_(STEP_SIZE * (gradient + pressure)).clamp_(min=0)
+            departed |= was_open and not gamma > 0
+        return departed
+
+    def pressure(self, step: int) -> float:
+        """p at a step; 0 while exponents are free."""
+        share = (step / self.steps - STARTS) / (ENDS - STARTS)
+        return 0.0 if share < 0 else float(LOWEST * (HIGHEST / LOWEST) ** min(share, 1.0))

@@ -1,0 +1,44 @@
+"""Keep the deepest sites, or the shallowest, as many as it takes: rules of thumb."""
+
+from math import inf
+
+from focalseg.placement.policies.search import Choice, Search, choose_leanest
+
+
+def choose_deep_first(search: Search) -> Choice:
+    """Trains none, the deepest, the two deepest ... all; keeps the leanest that is within 0.01 Dice of the best."""
+    return choose_in_order(search, deepest_first(tuple(search.candidates)), "deepest")
+
+
+def choose_shallow_first(search: Search) -> Choice:
+    """Trains none, the shallowest, the two shallowest ... all; keeps the leanest that is within 0.01 Dice of the best."""
+    return choose_in_order(search, deepest_first(tuple(search.candidates))[::-1], "shallowest")
+
+
+def deepest_first(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Sites by their level, the bottleneck first; within a level as they come.
+
+    The families we know call their sites `bottleneck` and `encoder.LEVEL` and the like, level 0 at the image. Where a person
+    named the places otherwise, the order they were named in is taken to run from the image down and up to the mask.
+    """
+    levels = [find_level(name) for name in names]
+    if None in levels:
+        levels = [min(number, len(names) - 1 - number) for number in range(len(names))]
+    return tuple(name for _, name in sorted(zip(levels, names, strict=True), key=lambda pair: -(pair[0] or 0)))
+
+
+def find_level(name: str) -> float | None:
+    """The level that the name of a site tells, if it does; that of the bottleneck is below all."""
+    if name == "bottleneck":
+        return inf
+    _, point, level = name.rpartition(".")
+    return float(level) if point and level.isdecimal() else None
+
+
+def choose_in_order(search: Search, order: tuple[str, ...], end: str) -> Choice:
+    """The leanest good layout among those that hold the first so many of an order."""
+    layouts = [{name: search.candidates[name] for name in order[:count]} for count in range(len(order) + 1)]
+    chosen, dice = choose_leanest(search, layouts)
+    kept = tuple(name for name in search.candidates if name in layouts[chosen])
+    reason = f"the {len(kept)} {end} sites reach {dice[chosen]:.3f} Dice, the best number of them {max(dice):.3f}"
+    return Choice(kept=kept, reasons=dict.fromkeys(search.candidates, reason))

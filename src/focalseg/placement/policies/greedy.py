@@ -1,0 +1,37 @@
+"""Add the best site, or take the worst away, as long as it pays: a training for every site at every turn."""
+
+from focalseg.placement.policies.search import SMALLEST_WORTH, Choice, Layout, Search
+
+
+def choose_greedily_forward(search: Search) -> Choice:
+    """Starts from the plain network and adds the site that gains most, as long as that is at least 0.01 Dice."""
+    layout: Layout = {}
+    (start,) = search.score([layout])
+    dice, reasons = float(start.mean()), dict.fromkeys(search.candidates, "adding it gains less than 0.01 Dice")
+    while left := [name for name in search.candidates if name not in layout]:
+        trials = [{**layout, name: search.candidates[name]} for name in left]
+        gained = [float(scores.mean()) - dice for scores in search.score(trials)]
+        best = max(range(len(left)), key=lambda number: gained[number])
+        if gained[best] < SMALLEST_WORTH:
+            break
+        layout, dice = trials[best], dice + gained[best]
+        reasons[left[best]] = f"adding it gained {gained[best]:.3f} Dice"
+    return Choice(kept=tuple(name for name in search.candidates if name in layout), reasons=reasons)
+
+
+def choose_greedily_backward(search: Search) -> Choice:
+    """Starts from all sites and takes away the one that is missed least, as long as the best so far is within 0.01 Dice."""
+    layout: Layout = dict(search.candidates)
+    (start,) = search.score([layout])
+    best, reasons = float(start.mean()), dict.fromkeys(search.candidates, "taking it away costs at least 0.01 Dice")
+    while layout:
+        trials = [{name: layout[name] for name in layout if name != left} for left in layout]
+        dice = [float(scores.mean()) for scores in search.score(trials)]
+        cheapest = max(range(len(trials)), key=lambda number: dice[number])
+        best = max(best, dice[cheapest])
+        if dice[cheapest] < best - SMALLEST_WORTH:
+            break
+        gone = next(name for name in layout if name not in trials[cheapest])
+        reasons[gone] = f"without it the network reaches {dice[cheapest]:.3f} Dice, the best so far {best:.3f}"
+        layout = trials[cheapest]
+    return Choice(kept=tuple(layout), reasons=reasons)

@@ -1,0 +1,78 @@
+"""The placements of the folds: how they come about, what they have in common, and which network stands for them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from statistics import fmean
+
+from focalseg.placement.decision import Placement, SiteDecision, decide_by_search
+from focalseg.study.contest import ALL, Contest
+from focalseg.study.runs import RunPlan, RunResult, dice_matrix, read_evidence
+from focalseg.study.trainer import Wanted, want_missing
+
+AVERAGED = ("gamma", "removal_cost", "removal_low", "removal_high", "joint_cost", "spread")
+
+
+def decide_folds(contest: Contest, known: Sequence[Mapping[str, Sequence[RunPlan]]]) -> list[Placement]:
+    """What the policy places on each fold, each from trainings of its own.
+
+    Every policy is asked from the start until it wants a run that is not there; what all folds want is trained together, and
+    all are asked again, until none wants more. known: the finished runs of each fold by arm.
+    """
+    while True:
+        placements: list[Placement] = []
+        questions: list[Wanted] = []
+        for trainer, arms in zip(contest.trainers, known, strict=True):
+            search = contest.search(replace(trainer, execute=want_missing))
+            try:
+                evidence = [read_evidence(plan.folder) for plan in arms[ALL]]
+                placements.append(decide_by_search(search, contest.policy, evidence=evidence))
+            except Wanted as question:
+                questions.append(question)
+        if not questions:
+            return placements
+        contest.run(questions[0].title, [plan for question in questions for plan in question.plans])
+
+
+def agree(placements: Sequence[Placement]) -> Placement:
+    """The placement of all folds: a site is kept, or shut, where at least half of the folds do so, evidence is averaged.
+
+    Of one fold it is that fold's. The interval of a removal cost is the mean of the folds' intervals, which is wider than one
+    from all of them together.
+    """
+    if len(placements) == 1:
+        return placements[0]
+    sites = zip(*(placement.sites for placement in placements), strict=True)
+    return Placement(policy=placements[0].policy, sites=tuple(agree_on_site(decisions) for decisions in sites))
+
+
+def agree_on_site(decisions: Sequence[SiteDecision]) -> SiteDecision:
+    """What several folds decided on one site, as one decision."""
+    folds, keep, shut = len(decisions), [one for one in decisions if one.kept], [one for one in decisions if one.shut]
+    kept = 2 * len(keep) >= folds
+    closed = not kept and 2 * len(shut) >= folds
+    telling = keep if kept else shut if closed else [one for one in decisions if not one.kept and not one.shut] or shut or keep
+    count = f"{'shut' if closed else 'kept'} in {len(shut if closed else keep)} of {folds} folds"
+    return replace(
+        decisions[0],
+        kept=kept,
+        shut=closed,
+        why=f"{count}, for instance: {telling[0].why}",
+        **{name: fmean(getattr(one, name) for one in decisions) for name in AVERAGED},  # type: ignore[arg-type]
+    )
+
+
+def choose_lean(agreed: Placement, placements: Sequence[Placement], placed: Sequence[Sequence[RunResult]]) -> tuple[int, int]:
+    """Which fold and which of its trainings gives the network to take away: the best on validation data.
+
+    Among the folds whose placement is the agreed one or, where there is none, those nearest to it. placed: the results of the
+    placed network by fold.
+    """
+    apart = [len(agreed.layout.items() ^ placement.layout.items()) for placement in placements]
+    scores = [
+        (float(dice), fold, number)
+        for fold, results in enumerate(placed)
+        if apart[fold] == min(apart)
+        for number, dice in enumerate(dice_matrix(results, "validation").mean(axis=1))
+    ]
+    _, fold, number = max(scores, key=lambda score: score[0])
+    return fold, number

@@ -1,0 +1,140 @@
+"""Policies that decide on what a training shows of its sites, on evidence small enough to follow by hand."""
+
+import pytest
+
+from focalseg.placement.evidence import Evidence, PathPoint
+from focalseg.placement.policies import POLICIES
+from focalseg.placement.policies.gamma_path import leanest_point
+from placement.policies.planned import PlannedSearch, name_sites, record_site
+
+REGIME = {
+    "removal": "dropout",
+    "removal_from_all": "free",
+    "gamma_threshold": "free",
+    "hard_concrete": "hard_concrete",
+    "gamma_path": "path",
+}
+
+
+def choose(policy, *trainings):
+    """The choice on these trainings, each a list of records, and nothing else."""
+    names = [record.site for record in trainings[0]]
+    evidence = tuple(Evidence(sites=tuple(records)) for records in trainings)
+    search = PlannedSearch(candidates=name_sites(*names), evidence={REGIME[policy]: evidence})
+    choice = POLICIES[policy](search)
+    assert search.questions == [REGIME[policy]]
+    return choice
+
+
+removal = pytest.mark.parametrize("policy", ["removal", "removal_from_all"])
+
+
+@removal
+@pytest.mark.parametrize(("cost", "kept"), [(0.01, True), (0.00999, False), (0.0, False), (-0.5, False), (1.0, True)])
+def test_removal_keeps_a_site_from_a_cost_of_a_hundredth_of_dice_on(policy, cost, kept):
+    assert choose(policy, [record_site("encoder.0", cost=cost)]).kept == (("encoder.0",) if kept else ())
+
+
+@removal
+def test_removal_keeps_the_last_of_those_that_stand_in_for_one_another(policy):
+    records = [record_site("encoder.0", cost=0.004), record_site("bottleneck", cost=0.005, joint=0.3), record_site("decoder.0")]
+    choice = choose(policy, records)
+    assert choice.kept == ("bottleneck",)
+    assert choice.reasons == {
+        "encoder.0": "taking it away costs 0.004 Dice, less than 0.01",
+        "bottleneck": "taking it away costs 0.005 Dice, but 0.300 with those that cost less",
+        "decoder.0": "taking it away costs 0.000 Dice, less than 0.01",
+    }
+
+
+@removal
+def test_removal_averages_costs_over_trainings_before_it_decides(policy):
+    choice = choose(
+        policy,
+        [record_site("encoder.0", cost=0.04), record_site("bottleneck", cost=0.03)],
+        [record_site("encoder.0", cost=-0.01), record_site("bottleneck", cost=-0.02)],
+    )
+    assert choice.kept == ("encoder.0",)
+    assert choice.reasons["encoder.0"] == "taking it away costs 0.015 Dice, at least 0.01"
+
+
+@removal
+@pytest.mark.parametrize(
+    ("cost", "shut", "kept", "closed"),
+    [(0.2, 0.005, (), ("skip.0",)), (0.2, 0.01, ("skip.0",), ()), (0.0, 0.0, (), ()), (0.2, -0.1, (), ("skip.0",))],
+)
+def test_a_skip_is_shut_where_its_gate_is_missed_and_what_passes_is_not(policy, cost, shut, kept, closed):
+    choice = choose(policy, [record_site("skip.0", cost=cost, shut=shut)])
+    assert (choice.kept, choice.shut) == (kept, closed)
+
+
+@removal
+def test_the_reason_for_shutting_a_skip_holds_both_costs(policy):
+    choice = choose(policy, [record_site("skip.0", cost=0.2, shut=0.005)])
+    assert choice.reasons == {"skip.0": "taking it away costs 0.200 Dice, at least 0.01; letting nothing pass costs 0.005"}
+
+
+@removal
+def test_a_stage_is_never_shut(policy):
+    assert choose(policy, [record_site("encoder.0", cost=0.2)]).shut == ()
+
+
+@pytest.mark.parametrize(("gamma", "kept"), [(1.0, False), (1.0001, True), (0.0, False), (4.0, True)])
+def test_the_gamma_threshold_keeps_exponents_that_grew(gamma, kept):
+    assert choose("gamma_threshold", [record_site("skip.0", gamma=gamma)]).kept == (("skip.0",) if kept else ())
+
+
+def test_the_gamma_threshold_averages_over_trainings():
+    records = [[record_site("a", gamma=2.5), record_site("b", gamma=1.5)], [record_site("a"), record_site("b", gamma=0.25)]]
+    choice = choose("gamma_threshold", *records)
+    assert choice.kept == ("a",)
+    assert choice.reasons == {"a": "its gamma grew to 1.75, above 1.0", "b": "its gamma is 0.88, not above 1.0"}
+
+
+@pytest.mark.parametrize(("on", "kept"), [((0.5,), False), ((0.51,), True), ((0.25, 1.0), True), ((0.0, 1.0), False)])
+def test_hard_concrete_keeps_what_is_on_more_often_than_off_over_trainings(on, kept):
+    choice = choose("hard_concrete", *([record_site("a", on=probability)] for probability in on))
+    assert choice.kept == (("a",) if kept else ())
+    assert choice.reasons == {"a": f"it stayed on with probability {sum(on) / len(on):.2f}"}
+
+
+def follow(*points):
+    """A path by hand: the sites open, a letter each, and Dice."""
+    return tuple(PathPoint(open=tuple(letters), dice=dice) for letters, dice in points)
+
+
+def choose_on_paths(*paths):
+    sites = tuple(record_site(name, gamma=0.0) for name in "abc")
+    evidence = {"path": tuple(Evidence(sites=sites, path=path) for path in paths)}
+    return POLICIES["gamma_path"](PlannedSearch(candidates=name_sites("a", "b", "c"), evidence=evidence))
+
+
+def test_the_gamma_path_keeps_what_was_open_before_pressing_harder_hurt():
+    choice = choose_on_paths(follow(("abc", 0.3), ("abc", 0.8), ("bc", 0.81), ("c", 0.805), ("", 0.6)))
+    assert choice.kept == ("c",)
+    assert choice.reasons == {
+        "a": "it was open at the leanest good point of 0 of 1 paths",
+        "b": "it was open at the leanest good point of 0 of 1 paths",
+        "c": "it was open at the leanest good point of 1 of 1 paths",
+    }
+
+
+def test_the_gamma_path_keeps_nothing_where_the_end_is_as_good():
+    assert choose_on_paths(follow(("abc", 0.8), ("b", 0.6), ("", 0.8))).kept == ()
+
+
+def test_the_gamma_path_keeps_what_half_of_the_trainings_kept():
+    paths = [follow(("abc", 0.5), (letters, 0.8), ("", 0.5)) for letters in ("ab", "a", "c", "a")]
+    choice = choose_on_paths(*paths)
+    assert choice.kept == ("a",)  # 3 of 4; b and c 1 of 4
+    assert choose_on_paths(*paths[1:3]).kept == ("a", "c")  # 1 of 2 each
+    assert choice.reasons["a"] == "it was open at the leanest good point of 3 of 4 paths"
+
+
+@pytest.mark.parametrize(("dice", "leanest"), [(0.0, ()), (-0.001, ("a",))])
+def test_a_point_of_the_path_is_good_down_to_a_hundredth_below_the_best(dice, leanest):
+    assert leanest_point(follow(("a", 0.01), ("", dice))).open == leanest
+
+
+def test_of_points_with_as_few_sites_the_last_is_taken_whose_network_was_pressed_longest():
+    assert leanest_point(follow(("ab", 0.8), ("a", 0.8), ("b", 0.795), ("", 0.1))).open == ("b",)

@@ -1,0 +1,61 @@
+"""Runs that are not trained: their files are written with scores and evidence of a test's own choosing."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+
+from focalseg.evaluation.metrics import Overlap
+from focalseg.files import write_text
+from focalseg.placement.evidence import Evidence, SiteEvidence
+from focalseg.study.runs import CASES, EVIDENCE, RESULT, RunPlan, RunResult
+from focalseg.study.scores import CaseScore, format_scores
+
+
+def make_score(case: str, dice: float, *, group: str = "", part: str = "test", predicted: int = 10) -> CaseScore:
+    """A case of ten true pixels with that Dice, which is every other score as well."""
+    overlap = Overlap(dice=dice, iou=dice, precision=dice, recall=dice, true_pixels=10, predicted_pixels=predicted)
+    return CaseScore(case=case, group=group or case, part=part, overlaps={"foreground": overlap})
+
+
+def make_result(scores: Sequence[CaseScore], *, modules: int = 0) -> RunResult:
+    """A run with these scores; a module has 10 of the 100 parameters and more."""
+    return RunResult(modules=modules, parameters=100 + 10 * modules, flops=1000, seconds=1.0, scores=tuple(scores))
+
+
+@dataclass
+class MadeUp:
+    """Stands in for `run_locally`. dice: of all cases of a plan. cost: of a site in its evidence. batches: what was run."""
+
+    dice: Callable[[RunPlan], float]
+    cost: Callable[[RunPlan, str], float]
+    batches: list[list[RunPlan]] = field(default_factory=list)
+
+    def __call__(self, plans: Sequence[RunPlan], *, workers: int) -> None:
+        """Writes the files of the runs that are not there."""
+        assert workers > 0
+        assert len({plan.folder for plan in plans}) == len(plans)
+        self.batches.append([plan for plan in plans if not (plan.folder / RESULT).exists()])
+        for plan in self.batches[-1]:
+            self.write(plan)
+
+    def write(self, plan: RunPlan) -> None:
+        """The files of one run."""
+        dice, modules = self.dice(plan), len(plan.config.attention)
+        sides = {"validation": plan.split.validation, "test": plan.split.test}
+        scores = [make_score(name, dice, part=part) for part, names in sides.items() for name in names]
+        write_text(plan.folder / CASES, format_scores(scores))
+        records = [
+            SiteEvidence(
+                site=site,
+                gate=gate,
+                gamma=1.0 + plan.config.fold,
+                spread=0.1,
+                case_costs=tuple(self.cost(plan, site) for _ in plan.split.validation),
+                joint_case_costs=tuple(self.cost(plan, site) for _ in plan.split.validation),
+            )
+            for site, gate in plan.config.attention.items()
+        ]
+        evidence = Evidence(sites=tuple(records), case_scores=tuple(dice for _ in plan.split.validation))
+        write_text(plan.folder / EVIDENCE, json.dumps(asdict(evidence)))
+        result = {"modules": modules, "parameters": 100 + 10 * modules, "flops": 1000, "seconds": 1.0}
+        write_text(plan.folder / RESULT, json.dumps(result))
