@@ -219,8 +219,7 @@ def format_page(found: Mapping[str, Any]) -> str:
         "",
         "regret: test Dice that the choice lacks of the subset with the best validation Dice, mean over tasks, 95 % interval",
         "over decisions. ratio: to the regret of random sites, as many as the policy kept. needs met: decisions that kept a",
-        "site of every set that is needed. lean where idle: decisions that kept nothing where nothing is needed, or less than",
-        "all at an equal Dice.",
+        "site of every set that is needed. nothing where idle: decisions that kept nothing where nothing is needed.",
         "modules: kept, of all candidates. alike: Jaccard index of two decisions. trainings: what one decision costs.",
         "",
         *format_policies(found, list(first["policies"])),
@@ -234,7 +233,7 @@ def format_page(found: Mapping[str, Any]) -> str:
 
 def format_policies(found: Mapping[str, Any], policies: Sequence[str]) -> list[str]:
     """A line a policy, over all tasks, the least regret first."""
-    header = "| policy | regret | of random, as many | ratio | needs met | lean where idle | modules | alike | trainings |"
+    header = "| policy | regret | of random, as many | ratio | needs met | nothing where idle | modules | alike | trainings |"
     rows = []
     for policy in policies:
         tasks = {name: task["policies"][policy] for name, task in found.items()}

@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 
 from focalseg.placement.evidence import Evidence, SiteEvidence
 from focalseg.placement.policies import POLICIES
-from focalseg.placement.policies.search import SMALLEST_WORTH, Layout
+from focalseg.placement.policies.search import Layout
 
 Sites = frozenset[str]
 WITNESSES: dict[str, tuple[str, Callable[[SiteEvidence], float]]] = {
@@ -67,11 +67,8 @@ class Truth:
         }
 
     def serves(self, sites: Sites) -> bool:
-        """Whether every need is met; where there is none, whether nothing is kept or less than all at an equal Dice."""
-        if self.needed:
-            return all(sites & need for need in self.needed)
-        equal = abs(self.dice(sites) - self.dice(frozenset())) <= SMALLEST_WORTH
-        return not sites or (len(sites) < len(self.candidates) and equal)
+        """Whether every need is met; where there is none, whether nothing is kept."""
+        return all(sites & need for need in self.needed) if self.needed else not sites
 
 
 class ExhaustedError(Exception):

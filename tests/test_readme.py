@@ -10,8 +10,11 @@ import torch
 
 from focalseg.attention import GATES
 from focalseg.losses import UnifiedFocalConfig
+from focalseg.placement.exponents import REGIMES
+from focalseg.placement.policies import POLICIES
+from focalseg.placement.policies.search import SMALLEST_WORTH
 from focalseg.placement.sites import attention_sites
-from focalseg.study.presets import PRESETS, build_settings
+from focalseg.study.presets import PRESETS, Settings, build_settings
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -136,3 +139,11 @@ def test_the_python_example_runs_as_it_stands():
     loss = names["loss"](names["lean"](batches[0][0]), batches[0][1])
     assert torch.isfinite(loss)
     assert set(names["placement"].layout) == set(attention_sites(names["lean"]))
+
+
+def test_the_page_on_placement_lists_every_policy_and_every_regime():
+    page = (ROOT / "docs" / "placement.md").read_text(encoding="utf-8")
+    names = {name for line in page.splitlines() if line.startswith("| `") for name in re.findall(r"`(\w+)`", line.split("|")[1])}
+    assert set(POLICIES) | set(REGIMES) <= names
+    assert f"| `{Settings().policy}` (default) |" in page
+    assert f"at least {SMALLEST_WORTH} Dice" in page

@@ -12,7 +12,7 @@ from focalseg.data.reading import open_dataset
 from focalseg.evaluation.metrics import average_labels, measure_labels
 from focalseg.inference.prediction import predict_mask
 from focalseg.report.page import write_report
-from focalseg.study import place as place_module
+from focalseg.study import search as search_module
 from focalseg.study.examples import choose_slice
 from focalseg.study.lean import load_lean
 from focalseg.study.place import place
@@ -90,7 +90,7 @@ def placed(tmp_path_factory, write_volumes, tiny_settings):
     """A finished job on volumes that keeps two sites."""
     out = tmp_path_factory.mktemp("placed_volumes")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(place_module, "read_evidence", keep_two)
+        patch.setattr(search_module, "read_evidence", keep_two)
         place(str(write_volumes(out / "data")), out / "job", tiny_settings, device="cpu", workers=1)
     return out / "job"
 

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from focalseg.study.presets import Settings
 
 Data = Annotated[
-    str, typer.Argument(metavar="DATA", help="A folder of images and masks in any known layout, a manifest, or phantom:NAME.")
+    str,
+    typer.Argument(
+        metavar="DATA", help="A folder of images and masks in any known layout, a manifest, or phantom:NAME[@SEED]."
+    ),
 ]
 Out = Annotated[Path, typer.Option("--out", help="The folder to fill; the same command on it goes on where it stopped.")]
 Preset = Annotated[str, typer.Option("--preset", help="The budget: quick, standard or thorough.")]

@@ -19,10 +19,9 @@ LOCK = ".lock"
 def claim_folder(folder: Path, config: str) -> None:
     """Makes the folder and writes the config (YAML text) into it; the same config may come back and go on.
 
-    Raises SettingError for a file of that name, for a folder with other things in it, and for one with another config.
+    Raises SettingError as `refuse_foreign` does, and for a folder with another config.
     """
-    if folder.exists() and not folder.is_dir():
-        raise SettingError(f"{folder} is a file; expected a folder, or a path where one can be made. Give another --out.")
+    refuse_foreign(folder)
     path = folder / CONFIG
     if path.exists():
         if path.read_text(encoding="utf-8") != config:
@@ -31,9 +30,18 @@ def claim_folder(folder: Path, config: str) -> None:
                 f"{folder} was made with other settings (see {path}: {names}); give another --out, or remove it to start anew."
             )
         return
-    if folder.exists() and any(entry.suffix != PARTIAL and entry.name != LOCK for entry in folder.iterdir()):
-        raise SettingError(f"{folder} is not empty and was not made by focalseg; give a new or an empty folder as --out.")
     write_text(path, config)
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Raises SettingError for a file of that name, and for a folder with other things in it than a job's."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise SettingError(f"{folder} is a file; expected a folder, or a path where one can be made. Give another --out.")
+    ours = (folder / CONFIG).exists()
+    if not ours and any(entry.suffix != PARTIAL and entry.name != LOCK for entry in folder.iterdir()):
+        raise SettingError(f"{folder} is not empty and was not made by focalseg; give a new or an empty folder as --out.")
 
 
 def find_differences(one: Any, other: Any, name: str = "") -> list[str]:

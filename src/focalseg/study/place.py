@@ -15,7 +15,7 @@ from focalseg.study.budget import plan_costs, recall_settings
 from focalseg.study.contest import ALL, NONE, PLACED, Contest, plan_contest, take_known
 from focalseg.study.examples import write_examples
 from focalseg.study.lean import write_lean
-from focalseg.study.output import hold_folder
+from focalseg.study.output import hold_folder, refuse_foreign
 from focalseg.study.planning import NOBODY, claim_split, lay_groundwork
 from focalseg.study.presets import Settings
 from focalseg.study.runs import RunPlan, read_costs, read_result
@@ -70,6 +70,7 @@ def place(
     until the job is likely to take no longer; a job that goes on keeps to those that it was begun with.
     """
     refuse_inside(folder, source, "--out")
+    refuse_foreign(folder)
     begun = recall_settings(folder, settings, budget_hours)
     chosen = begun or settings
     ground = lay_groundwork(source, chosen, seed, device, audience)
