@@ -11,7 +11,7 @@ import pytest
 
 from focalseg.data.preparation import Preparation
 from focalseg.networks.building import NetworkConfig
-from focalseg.training.run import RunConfig
+from focalseg.training.run import RunConfig, TrainingConfig
 from focalseg.yaml_files import write_yaml
 
 SITES = {
@@ -69,12 +69,57 @@ def describe_placement(sites: Sites) -> dict[str, Any]:
     }
 
 
+def make_difference(dice: float, reach: float = 0.02) -> dict[str, float]:
+    return {"dice": dice, "low": dice - reach, "high": dice + reach}
+
+
+def compare(one: str, other: str, dice: float, holm_p: float) -> dict[str, Any]:
+    return {
+        "one": one, "other": other, **make_difference(dice), "p_value": holm_p / 6, "holm_p": holm_p,
+        "permutation_p": 0.5, "smallest_difference": 0.031,
+    }  # fmt: skip
+
+
+def describe_contest(sites: Sites) -> dict[str, Any]:
+    """What a job with rivals over two folds adds: skip.0 is shut on both, bottleneck kept on the second alone."""
+    records = [
+        record | {"removal_low": record["removal_cost"] - 0.05, "removal_high": record["removal_cost"] + 0.07,
+                  "joint_cost": 2 * record["removal_cost"], "kept": record["site"] == "encoder.0",
+                  "shut": record["site"] == "skip.0"}
+        for record in describe_placement(sites)["sites"]
+    ]  # fmt: skip
+    arms = {name: make_arm(0.7, 1) | {"folds": 2, "collapsed": 0} for name in ("none", "all", "placed")}
+    rivals = {name: make_arm(0.6, 1) | {"folds": 2, "collapsed": 0} for name in ("wider", "random", "se", "of_old")}
+    others = (("none", 0.324, 0.0004), ("all", -0.003, 0.61), ("wider", 0.25, 0.012), ("random", 0.1, 0.03), ("se", 0.02, 0.2))
+    folds = [
+        {"fold": 0, "kept": {"encoder.0": "se"}, "shut": ["skip.0"], "difference": make_difference(0.3)},
+        {"fold": 1, "kept": {"encoder.0": "se", "bottleneck": "se"}, "shut": ["skip.0"], "difference": make_difference(0.35)},
+    ]
+    return {
+        "sites": records,
+        "arms": arms | rivals,
+        "comparisons": [*(compare("placed", *other) for other in others), compare("all", "none", 0.325, 0.001)],
+        "non_inferiority": {"of": "placed", "to": "all", "margin": 0.01, "bound": -0.023, "shown": False},
+        "seed_noise": {"deviation": 0.011, "range_of_difference": 0.14, "trainings": 2},
+        "folds": folds,
+    }
+
+
 UNET = NetworkConfig(in_channels=1, arguments={"widths": list(WIDTHS)})
 
 
-def write_config(folder: Path, data: str, seed: int, attention: dict[str, str], network: NetworkConfig) -> None:
+def write_config(
+    folder: Path, data: str, seed: int, attention: dict[str, str], network: NetworkConfig, exponents: str = "free"
+) -> None:
     preparation = Preparation(size=(16, 16), mean=(1.0,), standard_deviation=(1.0,))
-    config = RunConfig(data=data, seed=seed, preparation=preparation, network=network, attention=attention)
+    config = RunConfig(
+        data=data,
+        seed=seed,
+        preparation=preparation,
+        network=network,
+        attention=attention,
+        training=TrainingConfig(exponents=exponents),
+    )
     (folder / "config.yaml").write_text(write_yaml(config), encoding="utf-8")
 
 
@@ -106,6 +151,29 @@ def write_examples(path: Path, names: list[str]) -> None:
 def own() -> dict[str, Any]:
     """For make_placement and make_run: a network of the person's own, its places named by the person."""
     return {"found": OWN_SITES, "network": NetworkConfig(name="mine:build", in_channels=1, stages=("layer*",))}
+
+
+@pytest.fixture
+def contest() -> dict[str, Any]:
+    """For make_placement: what a job with rivals over two folds adds to placement.json."""
+    return describe_contest(SITES)
+
+
+@pytest.fixture
+def add_probes() -> Callable[..., None]:
+    """Adds to the folder of a main job the trainings that its decision rests on, gammas a half of what those of `all` are."""
+
+    def add(folder: Path, *, exponents: str = "dropout", folds: int = 2, seeds: int = 2) -> None:
+        halved = {site: (gate, gamma / 2, cost, kept) for site, (gate, gamma, cost, kept) in SITES.items()}
+        everywhere = {site: values[0] for site, values in SITES.items()}
+        for fold in range(folds):
+            for seed in range(seeds):
+                run = folder / "runs" / f"probe_{exponents}" / f"fold_{fold}" / f"seed_{seed}"
+                run.mkdir(parents=True)
+                write_config(run, "case_7", seed, everywhere, UNET, exponents)
+                write_metrics(run, seed, everywhere, halved)
+
+    return add
 
 
 @pytest.fixture
@@ -150,6 +218,8 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
         name: str = "case_7",
         *,
         attention: bool = True,
+        exponents: str = "free",
+        shut: tuple[str, ...] = (),
         found: Sites = SITES,
         network: NetworkConfig = UNET,
         old: bool = False,
@@ -157,7 +227,7 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
         folder = tmp_path / "run"
         folder.mkdir()
         layout = {site: values[0] for site, values in found.items()} if attention else {}
-        write_config(folder, name, 5, layout, network)
+        write_config(folder, name, 5, layout | dict.fromkeys(shut, "shut"), network, exponents)
         write_metrics(folder, 5, layout, found)
         rows = ["case,group,part,label,dice,iou,precision,recall,true_pixels,predicted_pixels"]
         rows += [f"{name} {i},group_{i // 2},{part},foreground,0.{8 - i},0.5,0.6,0.7,{100 + i},{90 + i}"
@@ -168,7 +238,8 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
         if attention:
             records = [{"site": site, "gate": gate, "gamma": gamma, "spread": 0.1, "case_costs": [cost, cost]}
                        for site, (gate, gamma, cost, _) in found.items()]  # fmt: skip
-            (folder / "evidence.json").write_text(json.dumps({"sites": records}), encoding="utf-8")
+            evidence = {"sites": records, "case_scores": [0.9, 0.8], "groups": ["a", "b"], "path": []}
+            (folder / "evidence.json").write_text(json.dumps(evidence), encoding="utf-8")
             if not old:
                 (folder / "costs.json").write_text(json.dumps(describe_costs(found)), encoding="utf-8")
         return folder

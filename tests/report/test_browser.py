@@ -94,6 +94,21 @@ def test_the_first_screen_holds_the_verdict_and_the_drawing(browser: Any, make_p
 
 
 @pytest.mark.parametrize("width", [1280, 400])
+def test_rivals_folds_and_shut_skips_fit_at_any_width(
+    browser: Any, make_placement: Callable[..., Path], contest: dict[str, Any], width: int
+) -> None:
+    contest["arms"]["W" * 300] = contest["arms"]["of_old"]
+    contest["comparisons"].append(contest["comparisons"][0] | {"other": "W" * 300})
+    page, faults = open_page(browser, write_report(make_placement(**contest)), width)
+    assert faults == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    texts = page.evaluate(MEASURE_TEXTS)
+    assert [text for text in texts if text["size"] < 9] == []
+    assert [text for text in texts if not text["inside"]] == []
+    page.close()
+
+
+@pytest.mark.parametrize("width", [1280, 400])
 def test_a_name_without_a_space_does_not_widen_the_page(browser: Any, make_placement: Callable[..., Path], width: int) -> None:
     page, _ = open_page(browser, write_report(make_placement("x" * 300)), width)
     assert page.evaluate("document.documentElement.scrollWidth") <= width

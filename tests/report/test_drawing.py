@@ -9,7 +9,7 @@ from focalseg.networks.building import NetworkConfig
 from focalseg.report.contents import SiteFinding
 from focalseg.report.curves import spread_labels
 from focalseg.report.drawing import LETTER, MARK_HEIGHT, MARK_WIDTH, draw_list, draw_network, draw_unet
-from focalseg.report.intervals import difference_axis, score_axis
+from focalseg.report.intervals import WIDTH, cost_axis, difference_axis, lay_rows, score_axis
 from focalseg.report.lettering import estimate_width
 
 
@@ -138,3 +138,47 @@ def test_labels_stand_apart_in_the_order_of_their_lines() -> None:
 def test_labels_that_crowd_stand_about_what_they_want() -> None:
     placed = spread_labels({"a": 1.0, "b": 1.0, "c": 1.0}, 0.2, 0.0, 2.0)
     assert sorted(placed.values()) == pytest.approx([0.8, 1.0, 1.2])
+
+
+def shut(site: str) -> SiteFinding:
+    return SiteFinding(site=site, gate="ag", gamma=1.0, removal_cost=0.0, spread=0.0, kept=False, shut=True)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_shut_skip_ends_before_the_decoder_and_says_so(known: bool) -> None:
+    drawing = draw_network(MONAI, [*find_all(*UNET_NAMES[:3]), *([shut("skip.1")] if known else [])], shut=["skip.1"])
+    assert drawing is not None
+    mark = next(mark for mark in drawing.marks if mark.name == "skip.1")
+    assert (mark.state, mark.gate) == ("shut", "shut")
+    assert len(drawing.dead_ends) == 1
+    height = next(block.y for block in drawing.blocks if block.x > mark.x and block.y == drawing.blocks[1].y)
+    assert not [arrow for arrow in drawing.arrows if f" {height:g}H" in arrow]  # nothing goes across on that level
+    assert drawing.states == {"kept", "shut", "empty"}
+
+
+def test_a_shut_skip_in_a_list_has_no_bar_and_the_word() -> None:
+    mark = next(mark for mark in draw_list([find("a", 1.0), shut("b")]).marks if mark.name == "b")
+    assert (mark.state, mark.gate) == ("shut", "shut")
+
+
+@pytest.mark.parametrize("mean", [-1.0, 0.0, 0.4, 1.0])
+@pytest.mark.parametrize("name", ["placed", "placed - a wider plain network", "W" * 300])
+def test_a_name_above_an_interval_stays_inside_the_plot(mean: float, name: str) -> None:
+    estimate = Estimate(mean=mean, low=mean, high=mean)
+    axis = difference_axis([Estimate(mean=0.0, low=-1.0, high=1.0)])
+    (row,) = lay_rows(axis, [(name, estimate)])
+    half = estimate_width(row.shown) * LETTER / 2
+    assert half - 0.01 <= row.x <= WIDTH - half + 0.01
+    assert row.name == name
+
+
+@pytest.mark.parametrize("bounds", [(-1.0, 1.0), (0.0, 0.0), (-0.003, 0.012), (0.2, 0.36), (-0.5, -0.4)])
+def test_an_axis_of_costs_holds_0_and_the_costs_and_its_numbers_stand_apart(bounds: tuple[float, float]) -> None:
+    low, high = bounds
+    axis = cost_axis([Estimate(mean=(low + high) / 2, low=low, high=high)], width=160.0)
+    assert axis.low <= min(low, 0.0)
+    assert axis.high >= max(high, 0.0)
+    ticks = [tick.x for tick in axis.ticks(signs=False)]
+    assert ticks
+    assert all(right - left >= 45.9 for left, right in itertools.pairwise(ticks))
+    assert cost_axis([], width=160.0).low == 0.0

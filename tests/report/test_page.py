@@ -210,8 +210,8 @@ def test_a_run_without_attention_in_a_network_of_unknown_shape_has_no_drawing(ma
 def test_every_site_shows_what_it_costs_and_its_share_of_the_step(request: pytest.FixtureRequest, kind: str) -> None:
     text = Reader(read_page(request.getfixturevalue(f"make_{kind}")())).text
     assert "Parameters MFLOPs ms (share of the network's step)" in text
-    assert "0.100 77 0.02 0.25 (2.5 %)" in text  # 0.25 ms of 10 ms
-    assert "0.100 539 0.14 1.75 (17.5 %)" in text
+    assert "encoder.0 SE 77 0.02 0.25 (2.5 %)" in text  # 0.25 ms of 10 ms
+    assert "decoder.1 SE 539 0.14 1.75 (17.5 %)" in text
     assert "its step of one image takes 50.3 MFLOPs forward and 10.00 ms forward and backward" in text
 
 

@@ -155,7 +155,7 @@ def test_a_missing_count_in_a_run_is_no_traceback(make_run: Make) -> None:
     assert str(folder / "result.json") in refusal(folder)
 
 
-def test_arms_besides_the_three_are_read_after_them_and_shown_in_the_table(make_placement):
+def test_arms_besides_the_three_are_read_after_them_and_shown_in_the_table(make_placement: Make) -> None:
     folder = make_placement()
     content = json.loads((folder / "placement.json").read_text())
     arms = {"wider": content["arms"]["none"] | {"parameters": 30123}, **content["arms"]}
@@ -163,4 +163,84 @@ def test_arms_besides_the_three_are_read_after_them_and_shown_in_the_table(make_
     contents = read_placement_contents(folder)
     assert [arm.name for arm in contents.arms] == ["none", "all", "placed", "wider"]
     assert contents.arm("wider").parameters == 30123
-    assert 'class="arm-wider">wider</th>' in write_report(folder).read_text(encoding="utf-8")
+    assert ">wider plain network, no attention</th>" in write_report(folder).read_text(encoding="utf-8")
+
+
+COMPARISON = {"one": "placed", "other": "none", "dice": 0.1, "low": 0.0, "high": 0.2, "holm_p": 0.5}
+CLAIM = {"of": "placed", "to": "all", "margin": 0.01, "bound": 0.0, "shown": True}
+FOLD = {"fold": 0, "kept": {}, "shut": [], "difference": {"dice": 0.1, "low": 0.0, "high": 0.2}}
+NOISE = {"deviation": 0.01, "range_of_difference": 0.1, "trainings": 2}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"comparisons": None}, "placement.json: comparisons is None; expected a list"),
+        ({"comparisons": [COMPARISON | {"other": "nobody"}]}, "comparisons[0]: other is 'nobody'; expected none, all, placed"),
+        ({"comparisons": [COMPARISON | {"one": 3}]}, "comparisons[0]: one is 3; expected a text"),
+        ({"comparisons": [COMPARISON | {"high": 0.05}]}, "expected a mean within its interval"),
+        ({"comparisons": [COMPARISON | {"holm_p": 1.5}]}, "comparisons[0]: holm_p is 1.5; expected a number from 0 to 1"),
+        (
+            {"comparisons": [COMPARISON | {"smallest_difference": -1}]},
+            "comparisons[0]: smallest_difference is -1; expected a number, 0 or more",
+        ),
+        ({"non_inferiority": CLAIM | {"of": "none"}}, "non_inferiority: of is 'none'; expected placed"),
+        ({"non_inferiority": CLAIM | {"bound": None}}, "non_inferiority: bound is None; expected a finite number"),
+        ({"non_inferiority": CLAIM | {"shown": "yes"}}, "non_inferiority: shown is 'yes'; expected true or false"),
+        ({"seed_noise": NOISE | {"deviation": None}}, "seed_noise: deviation is None; expected a finite number"),
+        ({"seed_noise": {}}, "seed_noise: trainings is missing; expected a whole number, 0 or more"),
+        ({"folds": {}}, "folds is {}; expected a list"),
+        ({"folds": [FOLD | {"kept": []}]}, "folds[0]: kept holds []; expected named values"),
+        ({"folds": [FOLD | {"kept": {"nowhere": "se"}}]}, "folds[0] has the site 'nowhere'; expected one of those under sites"),
+        ({"folds": [FOLD | {"shut": [3]}]}, "folds[0] has the site '3'; expected one of those under sites"),
+        ({"folds": [FOLD | {"difference": 3}]}, "folds[0]: difference holds 3; expected named values"),
+        ({"folds": [FOLD | {"fold": -1}]}, "folds[0]: fold is -1; expected a whole number, 0 or more"),
+    ],
+)
+def test_a_field_of_the_comparisons_and_folds_that_is_wrong_is_named(
+    make_placement: Make, changes: dict[str, Any], message: str
+) -> None:
+    assert message in refusal(make_placement(**changes))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"removal_low": 0.5, "removal_high": 0.6},
+            "sites[0]: removal_cost is 0.251, from removal_low 0.5 to removal_high 0.6",
+        ),
+        ({"removal_low": 0.2}, "sites[0]: removal_high is missing; expected a finite number"),
+        ({"joint_cost": "dear"}, "sites[0]: joint_cost is 'dear'; expected a finite number"),
+        ({"shut": None}, "sites[0]: shut is None; expected true or false"),
+        ({"shut": True}, "sites[0] is both kept and shut; expected one of the two"),
+    ],
+)
+def test_evidence_on_a_site_that_is_wrong_is_named(make_placement: Make, change: dict[str, Any], message: str) -> None:
+    folder = make_placement()
+    path = folder / "placement.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["sites"][0] |= change
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert message in refusal(folder)
+
+
+def test_arms_with_other_labels_than_the_first(make_placement: Make) -> None:
+    folder = make_placement()
+    path = folder / "placement.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["arms"]["all"]["dice_per_label"] = {"vein": 0.5}
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert "arms: all: dice_per_label has the labels vein; expected those of none, foreground" in refusal(folder)
+
+
+def test_numbers_that_were_not_measured_are_none(make_placement: Make, contest: dict[str, Any]) -> None:
+    absent = dict.fromkeys(("removal_low", "removal_high", "joint_cost"))
+    contest["sites"] = [site | absent for site in contest["sites"]]
+    contest["comparisons"][0]["smallest_difference"] = None
+    contest["seed_noise"] = {"deviation": None, "range_of_difference": None, "trainings": 1}
+    contents = read_placement_contents(make_placement(**contest))
+    assert {(site.removal, site.joint_cost) for site in contents.sites} == {(None, None)}
+    assert contents.comparisons[0].smallest_difference is None
+    assert contents.seed_noise is not None
+    assert contents.seed_noise.deviation != contents.seed_noise.deviation  # nan

@@ -3,8 +3,11 @@
 import pytest
 
 from focalseg.attention import GATES
+from focalseg.placement.exponents import REGIMES
 from focalseg.placement.instrument import OWN
+from focalseg.placement.sites import SHUT
 from focalseg.report import wording
+from focalseg.study.presets import RIVALS
 
 
 @pytest.mark.parametrize(
@@ -49,10 +52,48 @@ def test_a_time_of_a_site_has_its_share_where_the_whole_has_a_time() -> None:
     assert wording.milliseconds(0.00025, 0.0) == "0.25"
 
 
-@pytest.mark.parametrize("gate", [*GATES, OWN])
+@pytest.mark.parametrize("gate", [*GATES, OWN, SHUT])
 def test_every_kind_of_gate_has_a_long_name(gate: str) -> None:
     assert wording.describe_gate(gate) == f"{wording.name_gate(gate)} ({wording.GATE_NAMES[gate]})"
 
 
 def test_gates_are_explained_once_each() -> None:
     assert wording.explain_gates(["se", "ag", "se"]) == "SE: Squeeze-and-Excitation; AG: Attention Gate"
+
+
+def test_every_regime_is_told_with_what_a_removal_cost_is_after_it() -> None:
+    assert set(wording.TRAINED_WITH) == set(REGIMES)
+    assert set(wording.REMOVAL_COSTS) == {*REGIMES, ""}
+
+
+@pytest.mark.parametrize(
+    ("arm", "text"),
+    [
+        ("none", "none"),
+        ("wider", "wider plain network, no attention"),
+        ("random", "as many sites at random"),
+        ("se", "SE everywhere"),
+        ("spatial", "spatial everywhere"),
+        ("of_old", "of_old"),
+    ],
+)
+def test_a_rival_is_named_by_what_it_is_and_another_arm_by_its_name(arm: str, text: str) -> None:
+    assert wording.name_arm(arm) == text
+
+
+def test_every_rival_has_plain_words() -> None:
+    assert all(wording.name_arm(rival) != rival for rival in RIVALS)
+
+
+def test_a_verdict_falls_into_its_sentences_and_numbers_stay_whole() -> None:
+    text = "One training an arm: give seeds=3 or more. Attention helps: +0.324 Dice (95 % interval +0.302 to +0.346). But 1."
+    assert wording.split_sentences(text) == [
+        "One training an arm: give seeds=3 or more.",
+        "Attention helps: +0.324 Dice (95 % interval +0.302 to +0.346).",
+        "But 1.",
+    ]
+
+
+@pytest.mark.parametrize(("value", "text"), [(1.0, "1.000"), (0.0123, "0.012"), (0.001, "0.001"), (0.0004, "<0.001")])
+def test_a_small_p_value_says_so(value: float, text: str) -> None:
+    assert wording.probability(value) == text

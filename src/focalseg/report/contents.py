@@ -5,9 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from focalseg.evaluation.statistics import Estimate
+from focalseg.evaluation.significance import NonInferiority
+from focalseg.evaluation.statistics import Estimate, SeedNoise
+from focalseg.evaluation.verdict import describe_failures
 from focalseg.networks.building import NetworkConfig
 from focalseg.placement.costs import CostTable
+from focalseg.study.contest import NONE, PLACED
 from focalseg.study.runs import RunResult
 from focalseg.study.scores import CaseScore
 from focalseg.training.run import RunConfig
@@ -17,20 +20,32 @@ Array = np.ndarray
 
 @dataclass(frozen=True, kw_only=True)
 class SiteFinding:
-    """Evidence on one site. kept: what was decided, None where nothing was decided (a single run)."""
+    """Evidence on one site. removal: its cost with the interval; joint_cost: as in `SiteDecision`; None where they were not
+    measured. kept: what was decided, None where nothing was decided (a single run). shut: a skip where nothing is to pass."""
 
     site: str
     gate: str
     gamma: float
     removal_cost: float
     spread: float
+    removal: Estimate | None = None
+    joint_cost: float | None = None
     kept: bool | None = None
+    shut: bool = False
     why: str = ""
+
+    @property
+    def decision(self) -> str:
+        """kept, dropped or shut; empty where nothing was decided."""
+        if self.kept is None:
+            return ""
+        return "shut" if self.shut else "kept" if self.kept else "dropped"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
-    """One arm of the comparison in numbers. flops: of one image forward. seconds: a training."""
+    """One arm of the comparison in numbers. flops: of one image forward. seconds: a training. trainings: with folds, one seed
+    of every fold. collapsed: trainings that ended predicting nothing, 0 too where they were not counted."""
 
     name: str
     dice: Estimate
@@ -48,6 +63,30 @@ class Arm:
     one_empty: int
     dice_per_training: tuple[float, ...]
     dice_per_label: Mapping[str, float]
+    folds: int = 1
+    collapsed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmComparison:
+    """Test Dice of one arm minus that of another. holm_p: adjusted for all comparisons of the folder. smallest_difference: the
+    true one that such data show in 80 % of cases, None where there is none."""
+
+    one: str
+    other: str
+    difference: Estimate
+    holm_p: float
+    smallest_difference: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoldFinding:
+    """What one fold kept (kind of gate by site) and shut, and placed minus none on its test cases."""
+
+    fold: int
+    kept: Mapping[str, str]
+    shut: tuple[str, ...]
+    difference: Estimate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,9 +99,10 @@ class Curve:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingLog:
-    """The metrics of one training. gammas: the path of the exponent by site."""
+    """The metrics of one training. fold: None where its folder names none. gammas: the path of the exponent by site."""
 
     seed: int
+    fold: int | None
     loss: Curve
     validation_dice: Curve
     gammas: Mapping[str, Curve]
@@ -96,7 +136,10 @@ class Example:
 @dataclass(frozen=True, kw_only=True)
 class PlacementContents:
     """A folder of the main job. network: None where no run's config is there to tell. costs: of the network with all sites,
-    None in a folder made before costs were measured. dead_sites: left out before training, with the reason."""
+    None in a folder made before costs were measured. dead_sites: left out before training, with the reason. comparisons,
+    non_inferiority (of placed to all), seed_noise (of none), folds: empty or None in a folder made before there were any.
+    probes: the trainings that the evidence comes from, those of all attention where there were no others; regime: that of their
+    exponents, empty where no run is there to tell. probed: whether there were others."""
 
     data: str
     outcome: str
@@ -109,7 +152,14 @@ class PlacementContents:
     network: NetworkConfig | None
     costs: CostTable | None
     dead_sites: Mapping[str, str]
+    comparisons: tuple[ArmComparison, ...]
+    non_inferiority: NonInferiority | None
+    seed_noise: SeedNoise | None
+    folds: tuple[FoldFinding, ...]
     logs: Mapping[str, tuple[TrainingLog, ...]]
+    probes: tuple[TrainingLog, ...]
+    regime: str
+    probed: bool
     split: SplitSizes | None
     examples: tuple[Example, ...]
     settings: str
@@ -117,7 +167,23 @@ class PlacementContents:
     @property
     def kept(self) -> tuple[SiteFinding, ...]:
         """The sites where attention stays."""
-        return tuple(finding for finding in self.sites if finding.kept)
+        return tuple(finding for finding in self.sites if finding.decision == "kept")
+
+    @property
+    def shut(self) -> tuple[SiteFinding, ...]:
+        """The skips where nothing is to pass."""
+        return tuple(finding for finding in self.sites if finding.decision == "shut")
+
+    @property
+    def plain(self) -> bool:
+        """Whether the placed network is the plain one, in every fold."""
+        return not (self.kept or self.shut or any(fold.kept or fold.shut for fold in self.folds))
+
+    @property
+    def unanswered(self) -> str:
+        """Why the trainings answer nothing, empty where they answer."""
+        arms = [arm for arm in self.arms if arm.name in (NONE, PLACED)]
+        return describe_failures({arm.name: (arm.collapsed, arm.trainings * arm.folds) for arm in arms})
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -62,7 +62,7 @@ def draw_gammas(log: TrainingLog, findings: Sequence[SiteFinding], highest: floa
 
     listed: whether the sites are a plain list, whose lines are told apart by their place in it, or the parts of a U-Net.
     """
-    kept = {finding.site for finding in findings if finding.kept is not False}
+    kept = {finding.site for finding in findings if finding.decision in ("", "kept")}
     curves = {finding.site: log.gammas[finding.site] for finding in findings if finding.site in log.gammas}
     ends = {site: float(curve.values[-1]) for site, curve in curves.items() if curve.steps.size}
     named = choose_named(ends, kept)
@@ -89,7 +89,12 @@ def draw_gammas(log: TrainingLog, findings: Sequence[SiteFinding], highest: floa
         gap = highest * LABEL_PITCH / axes_height
         for site, end in spread_labels({site: ends[site] for site in labels}, gap, gap / 2, highest).items():
             write_beside(axes, labels[site][0], end, labels[site][1], "bold" if site in kept else "normal")
-        return finish(figure, f"gamma of every site over the steps of the training with seed {log.seed}", texts)
+        return finish(figure, f"gamma of every site over the steps of the {name_training(log)}", texts)
+
+
+def name_training(log: TrainingLog) -> str:
+    """A training by its seed and, where it was one of a fold, that."""
+    return f"training with seed {log.seed}" + ("" if log.fold is None else f" on fold {log.fold}")
 
 
 def choose_named(ends: Mapping[str, float], kept: Collection[str]) -> set[str]:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from focalseg.networks.building import NetworkConfig
+from focalseg.placement.sites import SHUT
 from focalseg.report.contents import SiteFinding
 from focalseg.report.lettering import estimate_width, shorten
 from focalseg.report.sites import has_unet_sites
@@ -21,6 +22,8 @@ TALLEST, SHRINK = 54.0, 0.82
 TRACK = 64.0
 MARK_WIDTH, MARK_HEIGHT = 104.0, 32.0
 DECODER_MARK_X = 366.0
+GAP, DEAD_END = 3.0, 8.0
+"""Between a wire and what it leads to, and half the bar where a skip is shut."""
 ONE = 1.0
 SMALLEST_SCALE = 1.5
 LETTER = 12.4
@@ -44,7 +47,7 @@ class Block:
 @dataclass(frozen=True, kw_only=True)
 class Mark:
     """A site: its name and, where a gate stands, the bar of its gamma. x, y: the upper left corner. shown: the name as far
-    as there is room for it."""
+    as there is room for it. state: kept, dropped, shut or empty."""
 
     x: float
     y: float
@@ -59,7 +62,8 @@ class Mark:
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
-    """All there is to draw. arrows: SVG paths; one: where gamma = 1 lies along a bar; image, mask: where they go in and out.
+    """All there is to draw. arrows, dead_ends: SVG paths, the latter of skips where nothing passes; one: where gamma = 1 lies
+    along a bar; image, mask: where they go in and out.
 
     listed: whether this is a plain list of sites, which says nothing of what follows what and has no arrows, image or mask.
     """
@@ -75,21 +79,31 @@ class Drawing:
     label: str
     image: tuple[float, float] = (0.0, 0.0)
     mask: tuple[float, float] = (0.0, 0.0)
+    dead_ends: tuple[str, ...] = ()
     listed: bool = False
+
+    @property
+    def states(self) -> set[str]:
+        """Those that occur."""
+        return {mark.state for mark in self.marks}
 
 
 def draw_network(
-    network: NetworkConfig | None, findings: Sequence[SiteFinding], dead_sites: Mapping[str, str] | None = None
+    network: NetworkConfig | None,
+    findings: Sequence[SiteFinding],
+    dead_sites: Mapping[str, str] | None = None,
+    *,
+    shut: Collection[str] = (),
 ) -> Drawing | None:
     """The network with its sites: a U-Net where it is known to be one, and as deep as its sites tell; else a list of them.
 
-    network: None where no run is there to tell. dead_sites: those left out before training, with the reason. None where
-    nothing is known that could be drawn.
+    network: None where no run is there to tell. dead_sites: those left out before training, with the reason. shut: skips that
+    are known to be shut besides those that the findings tell of. None where nothing is known that could be drawn.
     """
-    names = [*(finding.site for finding in findings), *(dead_sites or {})]
+    names = [*(finding.site for finding in findings), *(dead_sites or {}), *shut]
     widths = network.widths if network else ()
     if has_unet_sites(network, names) and (widths or _reaches_the_bottom(names)):
-        return draw_unet(widths, findings, dead_sites)
+        return draw_unet(widths, findings, dead_sites, shut=shut)
     return draw_list(findings) if findings else None
 
 
@@ -121,13 +135,21 @@ def draw_list(findings: Sequence[SiteFinding]) -> Drawing:
     )
 
 
-def draw_unet(widths: Sequence[int], findings: Sequence[SiteFinding], dead_sites: Mapping[str, str] | None = None) -> Drawing:
+def draw_unet(
+    widths: Sequence[int],
+    findings: Sequence[SiteFinding],
+    dead_sites: Mapping[str, str] | None = None,
+    *,
+    shut: Collection[str] = (),
+) -> Drawing:
     """A U-Net of these channels a level, finest first, with its sites. No widths: as deep as the sites' names tell.
 
-    dead_sites: those left out before training, with the reason.
+    dead_sites: those left out before training, with the reason. shut: skips without a finding where nothing passes.
     """
     dead_sites = dead_sites or {}
-    levels = len(widths) - 1 if widths else count_levels([*(finding.site for finding in findings), *dead_sites])
+    levels = len(widths) - 1 if widths else count_levels([*(finding.site for finding in findings), *dead_sites, *shut])
+    block_widths = [_block_width(level, widths) for level in range(levels + 1)]
+    closed = {*shut, *(finding.site for finding in findings if finding.shut)}
     scale = _find_scale(findings)
     rows = [_row(level, levels) for level in range(levels + 1)]
     columns = [(ENCODER_X, level) for level in range(levels)] + [(MIDDLE_X, levels)]
@@ -139,8 +161,9 @@ def draw_unet(widths: Sequence[int], findings: Sequence[SiteFinding], dead_sites
         one=TRACK * ONE / scale,
         scale=scale,
         blocks=tuple(_draw_block(x, level, rows[level], widths) for x, level in columns),
-        marks=_draw_marks(findings, rows, scale, dead_sites),
-        arrows=_draw_arrows(rows, [_block_width(level, widths) for level in range(levels + 1)], findings),
+        marks=_draw_marks(findings, rows, scale, dead_sites, shut),
+        arrows=(*_draw_skips(rows, block_widths, findings, closed), *_draw_sides(rows, block_widths)),
+        dead_ends=tuple(_draw_dead_end(rows, block_widths, level) for level in range(levels) if f"skip.{level}" in closed),
         image=(ENCODER_X, rows[0] - _block_height(0) / 2),
         mask=(DECODER_X, rows[0] - _block_height(0) / 2),
         label=f"U-Net of {levels + 1} levels with the gamma of every site: {_list_findings(findings)}.",
@@ -187,7 +210,11 @@ def _draw_block(x: float, level: int, y: float, widths: Sequence[int]) -> Block:
 
 
 def _draw_marks(
-    findings: Sequence[SiteFinding], rows: Sequence[float], scale: float, dead_sites: Mapping[str, str]
+    findings: Sequence[SiteFinding],
+    rows: Sequence[float],
+    scale: float,
+    dead_sites: Mapping[str, str],
+    shut: Collection[str],
 ) -> tuple[Mark, ...]:
     found = {finding.site: finding for finding in findings}
     levels, half = len(rows) - 1, MARK_WIDTH / 2
@@ -198,6 +225,9 @@ def _draw_marks(
     for name, x, y in places:
         if name in found:
             marks.append(_draw_mark(found[name], x, y, track=TRACK, scale=scale))
+        elif name in shut:
+            tooltip = f"{name}: {describe_gate(SHUT)}"
+            marks.append(Mark(x=x, y=y, name=name, shown=name, gate=name_gate(SHUT), state=SHUT, tooltip=tooltip))
         else:
             reason = f", left out before training: {dead_sites[name]}" if name in dead_sites else ""
             marks.append(Mark(x=x, y=y, name=name, shown=name, tooltip=f"{name}: no attention stands here{reason}"))
@@ -206,7 +236,7 @@ def _draw_marks(
 
 def _draw_mark(finding: SiteFinding, x: float, y: float, *, track: float, scale: float, room: float | None = None) -> Mark:
     """room: for the name and the gate; None for a name that is known to fit."""
-    gate = name_gate(finding.gate)
+    gate = name_gate(SHUT if finding.shut else finding.gate)
     return Mark(
         x=x,
         y=y,
@@ -215,35 +245,50 @@ def _draw_mark(finding: SiteFinding, x: float, y: float, *, track: float, scale:
         gate=gate,
         gamma=finding.gamma,
         length=track * max(finding.gamma, 0.0) / scale,
-        state={True: "kept", False: "dropped", None: "kept"}[finding.kept],
+        state=finding.decision or "kept",
         tooltip=_explain(finding),
     )
 
 
 def _explain(finding: SiteFinding) -> str:
-    decision = "" if finding.kept is None else f"; {'kept' if finding.kept else 'dropped'}: {finding.why}"
+    decision = f"; {finding.decision}: {finding.why}" if finding.decision else ""
     return (
         f"{finding.site}, {describe_gate(finding.gate)}: gamma {finding.gamma:.2f}, "
         f"removal cost {signed(finding.removal_cost)} Dice, spread {finding.spread:.3f}{decision}"
     )
 
 
-def _draw_arrows(rows: Sequence[float], widths: Sequence[float], findings: Sequence[SiteFinding]) -> tuple[str, ...]:
-    """Down the encoder, across the skips (through the gate where one stands), up the decoder."""
-    gated = {finding.site for finding in findings}
-    last, gap, arrows = len(rows) - 1, 3.0, []
-    for level in range(last):
+def _draw_skips(
+    rows: Sequence[float], widths: Sequence[float], findings: Sequence[SiteFinding], closed: Collection[str]
+) -> list[str]:
+    """Across the skips that are not closed, through the gate where one stands."""
+    gated, arrows = {finding.site for finding in findings}, []
+    for level in range(len(rows) - 1):
         y, half = rows[level], widths[level] / 2
-        left, right = ENCODER_X + half + gap, DECODER_X - half - gap
+        left, right = ENCODER_X + half + GAP, DECODER_X - half - GAP
+        if f"skip.{level}" in closed:
+            continue
         if f"skip.{level}" in gated:
-            arrows.append(f"M{left:g} {y:g}H{MIDDLE_X - MARK_WIDTH / 2 - gap:g}")
-            arrows.append(f"M{MIDDLE_X + MARK_WIDTH / 2 + gap:g} {y:g}H{right:g}")
+            arrows.append(f"M{left:g} {y:g}H{MIDDLE_X - MARK_WIDTH / 2 - GAP:g}")
+            arrows.append(f"M{MIDDLE_X + MARK_WIDTH / 2 + GAP:g} {y:g}H{right:g}")
         else:
             arrows.append(f"M{left:g} {y:g}H{right:g}")
+    return arrows
+
+
+def _draw_dead_end(rows: Sequence[float], widths: Sequence[float], level: int) -> str:
+    """A line out of the encoder that ends at a bar before it reaches the place of the gate."""
+    y, left, end = rows[level], ENCODER_X + widths[level] / 2 + GAP, MIDDLE_X - MARK_WIDTH / 2 - 2 * GAP
+    return f"M{left:g} {y:g}H{end:g}M{end:g} {y - DEAD_END:g}V{y + DEAD_END:g}"
+
+
+def _draw_sides(rows: Sequence[float], widths: Sequence[float]) -> tuple[str, ...]:
+    """Down the encoder, through the bottleneck, up the decoder."""
+    last, arrows = len(rows) - 1, []
     for level in range(last - 1):
-        upper, lower = rows[level] + _block_height(level) / 2 + gap, rows[level + 1] - _block_height(level + 1) / 2 - gap
+        upper, lower = rows[level] + _block_height(level) / 2 + GAP, rows[level + 1] - _block_height(level + 1) / 2 - GAP
         arrows += [f"M{ENCODER_X:g} {upper:g}V{lower:g}", f"M{DECODER_X:g} {lower:g}V{upper:g}"]
-    upper, y, half = rows[last - 1] + _block_height(last - 1) / 2 + gap, rows[last], widths[last] / 2 + gap
+    upper, y, half = rows[last - 1] + _block_height(last - 1) / 2 + GAP, rows[last], widths[last] / 2 + GAP
     arrows.append(f"M{ENCODER_X:g} {upper:g}V{y - 10:g}q0 10 10 10H{MIDDLE_X - half:g}")
     arrows.append(f"M{MIDDLE_X + half:g} {y:g}H{DECODER_X - 10:g}q10 0 10 -10V{upper:g}")
     return tuple(arrows)
@@ -252,7 +297,7 @@ def _draw_arrows(rows: Sequence[float], widths: Sequence[float], findings: Seque
 def _list_findings(findings: Sequence[SiteFinding]) -> str:
     sites = (
         f"{finding.site} {name_gate(finding.gate)} gamma {finding.gamma:.2f}"
-        + ("" if finding.kept is None else " kept" if finding.kept else " dropped")
+        + (f" {finding.decision}" if finding.decision else "")
         for finding in findings
     )
     return "; ".join(sites) or "no attention"

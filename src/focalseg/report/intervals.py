@@ -5,12 +5,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from focalseg.evaluation.statistics import Estimate
+from focalseg.report.lettering import estimate_width, shorten
 from focalseg.report.wording import decimal, signed
 
 WIDTH = 440.0
 MARGIN = 34.0
 SMALLEST_REACH = 0.01
 """An axis of differences shows at least this much Dice to either side of 0, or a tiny interval would look wide."""
+LETTER = 12.4
+"""Units an em, of the names in the plot of differences."""
+FIRST_ROW, ROW_PITCH = 30.0, 34.0
+COST_MARGIN, COST_LABEL = 22.0, 46.0
+"""Of an axis of costs: beside it, and the room of a number under it."""
 STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
@@ -30,6 +36,19 @@ class Bar:
     mean: float
     high: float
     dots: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """An interval with its name above it. x, y: the middle of the name, and the height of the line. shown: the name as far as
+    there is room."""
+
+    name: str
+    shown: str
+    x: float
+    y: float
+    bar: Bar
+    estimate: Estimate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +84,26 @@ def difference_axis(estimates: Sequence[Estimate]) -> Axis:
     low = min(-SMALLEST_REACH, *(estimate.low for estimate in estimates))
     high = max(SMALLEST_REACH, *(estimate.high for estimate in estimates))
     return _round_axis(low, high, left=MARGIN, right=WIDTH - MARGIN, most=6)
+
+
+def lay_rows(axis: Axis, named: Sequence[tuple[str, Estimate]]) -> tuple[Row, ...]:
+    """The intervals one below the other, every name above its mean and inside the plot."""
+    rows = []
+    for number, (name, estimate) in enumerate(named):
+        bar, shown = axis.bar(estimate), shorten(name, WIDTH / LETTER)
+        half = estimate_width(shown) * LETTER / 2
+        x = min(max(bar.mean, half), WIDTH - half)
+        rows.append(Row(name=name, shown=shown, x=round(x, 2), y=FIRST_ROW + ROW_PITCH * number, bar=bar, estimate=estimate))
+    return tuple(rows)
+
+
+def cost_axis(estimates: Sequence[Estimate], *, width: float) -> Axis:
+    """An axis that holds 0 and all of these costs, as wide as a column of a table, with as many numbers as have room."""
+    low = min([0.0, *(estimate.low for estimate in estimates)])
+    high = max([SMALLEST_REACH, *(estimate.high for estimate in estimates)])
+    label = (high - low) * COST_LABEL / (width - 2 * COST_MARGIN)
+    step = next((step for step in STEPS if step >= label), STEPS[-1])
+    return Axis(low=low, high=high, step=step, left=COST_MARGIN, right=width - COST_MARGIN)
 
 
 def score_axis(estimates: Sequence[Estimate], dots: Sequence[float], *, width: float) -> Axis:

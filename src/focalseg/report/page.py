@@ -1,6 +1,7 @@
 """One self-contained HTML page for a placement or a single run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,15 @@ from focalseg.errors import SettingError
 from focalseg.evaluation.statistics import REPLICATES, SCORE_SPAN, Estimate, estimate_mean
 from focalseg.files import write_text
 from focalseg.placement.costs import CostTable, SiteCost
+from focalseg.placement.sites import SHUT
 from focalseg.report import curves, intervals, wording
-from focalseg.report.contents import PlacementContents, RunContents
+from focalseg.report.contents import PlacementContents, RunContents, SiteFinding, TrainingLog
 from focalseg.report.drawing import draw_network
 from focalseg.report.lettering import show_characters
 from focalseg.report.overlays import draw_examples
 from focalseg.report.reading import read_placement_contents, read_run_contents
+from focalseg.report.wording import MINUS, name_arm
+from focalseg.study.contest import ALL, NONE, PLACED
 from focalseg.study.output import CONFIG
 from focalseg.study.place import PLACEMENT
 from focalseg.study.runs import RESULT
@@ -27,10 +31,21 @@ BAR_WIDTH = 160.0
 WORST_CASES = 5
 EXPECTED = "expected a folder that `focalseg place`, `focalseg demo` or `focalseg train` filled"
 SCORES = ("dice", "iou", "precision", "recall")
+MOST_PATHS = 6
+"""Charts of gamma that are shown at once; more are there to be opened."""
 FILTERS = (
     "decimal", "signed", "grouped", "magnitude", "megaflops", "milliseconds", "duration", "percent_more", "counted", "listed",
-    "describe_gate", "name_gate", "explain_gates", "describe_network",
+    "describe_gate", "name_gate", "explain_gates", "describe_network", "name_arm", "explain_removal", "split_sentences",
+    "probability",
 )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Removals:
+    """What removal costs as small drawings in a table: the axis, and a bar a site."""
+
+    axis: intervals.Axis
+    bars: Mapping[str, intervals.Bar]
 
 
 def write_report(folder: Path) -> Path:
@@ -50,14 +65,13 @@ def write_report(folder: Path) -> Path:
 
 def render_placement(contents: PlacementContents) -> str:
     """The page of a placement as HTML."""
-    differences = (contents.difference, contents.all_minus_none)
-    axis = intervals.difference_axis(differences)
+    differences = _name_differences(contents)
+    axis = intervals.difference_axis([difference for _, difference in differences])
     dots = [dot for arm in contents.arms for dot in arm.dice_per_training]
     scores = intervals.score_axis([arm.dice for arm in contents.arms], dots, width=BAR_WIDTH)
-    probes = contents.logs.get("all", ())
     drawing = draw_network(contents.network, contents.sites, contents.dead_sites)
     listed = drawing is not None and drawing.listed
-    highest = curves.highest_gamma(probes)
+    highest = curves.highest_gamma(contents.probes)
     trained = {arm: logs for arm, logs in contents.logs.items() if logs}
     return render(
         "placement.html.j2",
@@ -65,17 +79,17 @@ def render_placement(contents: PlacementContents) -> str:
         drawing=drawing,
         costs=_spread_costs(contents.costs),
         axis=axis,
-        rows=[
-            ("placed \N{MINUS SIGN} none", axis.bar(contents.difference), contents.difference),
-            ("all \N{MINUS SIGN} none", axis.bar(contents.all_minus_none), contents.all_minus_none),
-        ],
+        rows=intervals.lay_rows(axis, differences),
         score_axis=scores,
         score_bars={arm.name: scores.bar(arm.dice, arm.dice_per_training) for arm in contents.arms},
+        removals=_draw_removals(contents.sites),
         gamma_charts=[
-            (log.seed, curves.draw_gammas(log, contents.sites, highest, listed=listed)) for log in probes if log.gammas
+            (curves.name_training(log), curves.draw_gammas(log, contents.sites, highest, listed=listed))
+            for log in contents.probes
+            if log.gammas
         ],
         training_charts=_draw_trainings(trained),
-        seeds={arm: [log.seed for log in logs] for arm, logs in contents.logs.items()},
+        seeds={arm: _list_seeds(logs) for arm, logs in {**contents.logs, "probes": contents.probes}.items()},
         pictures=draw_examples(contents.examples, len(contents.labels)),
         visible=contents.difference.half_width,
     )
@@ -86,16 +100,20 @@ def render_run(contents: RunContents) -> str:
     test = contents.scores_of("test")
     dice = np.array([score.dice for score in test])
     logs = {"run": (contents.log,)}
-    drawing = draw_network(contents.config.network, contents.sites)
+    shut = [site for site, gate in contents.config.attention.items() if gate == SHUT]
+    drawing = draw_network(contents.config.network, contents.sites, shut=shut)
     listed = drawing is not None and drawing.listed
     highest = curves.highest_gamma([contents.log])
-    charts = [(contents.config.seed, curves.draw_gammas(contents.log, contents.sites, highest, listed=listed))]
+    charts = [
+        (f"training with seed {contents.config.seed}", curves.draw_gammas(contents.log, contents.sites, highest, listed=listed))
+    ]
     return render(
         "run.html.j2",
         contents=contents,
         drawing=drawing,
         costs=_spread_costs(contents.costs),
         parts_scores=_summarise_parts(contents),
+        removals=_draw_removals(contents.sites),
         cases=len(test),
         groups=len({score.group for score in test}),
         gamma_charts=charts if contents.log.gammas else [],
@@ -104,6 +122,30 @@ def render_run(contents: RunContents) -> str:
         worst=sorted(test, key=lambda score: score.dice)[:WORST_CASES],
         **count_empty(test),
     )
+
+
+def _name_differences(contents: PlacementContents) -> list[tuple[str, Estimate]]:
+    """What the arms differ by, the verdict's own difference first."""
+    if not contents.comparisons:
+        pairs = [(PLACED, NONE, contents.difference), (ALL, NONE, contents.all_minus_none)]
+    else:
+        pairs = [(comparison.one, comparison.other, comparison.difference) for comparison in contents.comparisons]
+    return [(f"{name_arm(one)} {MINUS} {name_arm(other)}", difference) for one, other, difference in pairs]
+
+
+def _draw_removals(findings: Sequence[SiteFinding]) -> Removals:
+    """What removal costs, site by site, on one axis."""
+    costs = {
+        finding.site: finding.removal
+        or Estimate(mean=finding.removal_cost, low=finding.removal_cost, high=finding.removal_cost)
+        for finding in findings
+    }
+    axis = intervals.cost_axis(list(costs.values()), width=BAR_WIDTH)
+    return Removals(axis=axis, bars={site: axis.bar(cost) for site, cost in costs.items()})
+
+
+def _list_seeds(logs: Sequence[TrainingLog]) -> list[str]:
+    return [str(seed) for seed in sorted({log.seed for log in logs})]
 
 
 def _spread_costs(costs: CostTable | None) -> dict[str, SiteCost]:
@@ -150,7 +192,9 @@ def render(template: str, **values: Any) -> str:
     for name in FILTERS:
         environment.filters[name] = getattr(wording, name)
     environment.filters["show_characters"] = show_characters
-    page = environment.get_template(template).render(replicates=REPLICATES, most_named=curves.MOST_NAMED, **values)
+    page = environment.get_template(template).render(
+        replicates=REPLICATES, most_named=curves.MOST_NAMED, most_paths=MOST_PATHS, trained_with=wording.TRAINED_WITH, **values
+    )
     return page.encode("utf-8", errors="replace").decode("utf-8")  # half a surrogate pair, which JSON may hold, is no text
 
 

@@ -2,7 +2,7 @@
 
 import csv
 import zlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 from zipfile import BadZipFile
@@ -11,20 +11,21 @@ import numpy as np
 
 from focalseg.configuration import from_mapping
 from focalseg.errors import SettingError
-from focalseg.evaluation.statistics import Estimate
 from focalseg.placement.decision import SCHEMA
-from focalseg.report.contents import (
-    Arm,
-    Curve,
-    Example,
-    PlacementContents,
-    RunContents,
-    SplitSizes,
-    TrainingLog,
+from focalseg.report.arms import (
+    ARMS,
+    read_arms,
+    read_comparisons,
+    read_estimate,
+    read_folds,
+    read_non_inferiority,
+    read_seed_noise,
 )
+from focalseg.report.contents import Curve, Example, PlacementContents, RunContents, SplitSizes, TrainingLog
 from focalseg.report.lettering import show_characters
 from focalseg.report.record import MEND, Record, read_record
 from focalseg.report.sites import check_levels, check_widths, read_costs, read_dead_sites, read_findings
+from focalseg.study.contest import ALL
 from focalseg.study.examples import EXAMPLES
 from focalseg.study.output import CONFIG
 from focalseg.study.place import PLACEMENT
@@ -37,7 +38,8 @@ from focalseg.training.run import RunConfig
 from focalseg.yaml_files import read_yaml
 
 Content = TypeVar("Content")
-ARMS = ("none", "all", "placed")
+PROBES = "probe_*"
+"""Trainings of all candidates that a policy decided on, as `TrainedSearch` names them."""
 DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile, zlib.error, csv.Error)
 """What reading a cut or altered file may raise."""
 
@@ -50,9 +52,11 @@ def read_placement_contents(folder: Path) -> PlacementContents:
             f"{record.place} has schema {record.content.get('schema')!r}; this version reads {SCHEMA}. "
             "Make the placement anew with `focalseg place`."
         )
-    arms = record.record("arms")
-    runs = {name: sorted(folder.glob(f"runs/{name}/fold_*/seed_*"), key=seed_of) for name in ARMS}
+    runs = {name: _list_runs(folder, name) for name in ARMS}
+    probes = [run for run in _list_runs(folder, PROBES) if (run / CONFIG).exists() and (run / METRICS).exists()]
     config = _read_first_config([path for paths in runs.values() for path in paths])
+    witness = _read_first_config(probes or runs[ALL])
+    arms = read_arms(record.record("arms"))
     sites = read_findings(record.records("sites"))
     names = {finding.site for finding in sites}
     if config:
@@ -62,14 +66,21 @@ def read_placement_contents(folder: Path) -> PlacementContents:
         outcome=_choose(record, "verdict", ("helps", "no_difference_shown", "harms")),
         sentence=record.text("sentence"),
         policy=record.text("policy"),
-        difference=_read_estimate(record.record("difference")),
-        all_minus_none=_read_estimate(record.record("all_minus_none")),
-        arms=tuple(_read_arm(show_characters(name), arms.record(name)) for name in dict.fromkeys((*ARMS, *arms.content))),
+        difference=read_estimate(record.record("difference")),
+        all_minus_none=read_estimate(record.record("all_minus_none")),
+        arms=arms,
         sites=sites,
         network=config.network if config else None,
         costs=read_costs(record.record("costs"), sites) if "costs" in record.content else None,
         dead_sites=read_dead_sites(record.record("dead_sites")) if "dead_sites" in record.content else {},
-        logs={arm: tuple(_read_log(path, names) for path in paths if (path / METRICS).exists()) for arm, paths in runs.items()},
+        comparisons=read_comparisons(record, [arm.name for arm in arms]),
+        non_inferiority=read_non_inferiority(record),
+        seed_noise=read_seed_noise(record),
+        folds=read_folds(record, names),
+        logs={arm: _read_logs(paths, names) for arm, paths in runs.items()},
+        probes=_read_logs(probes or runs[ALL], names),
+        regime=witness.training.exponents if witness else "",
+        probed=bool(probes),
         split=_read_split(folder),
         examples=_read_examples(folder / EXAMPLES),
         settings=_read_text(folder / CONFIG),
@@ -103,31 +114,15 @@ def read_run_contents(folder: Path) -> RunContents:
     )
 
 
-def seed_of(folder: Path) -> int:
-    """The seed in the name of a run's folder, -1 where the name has none."""
-    ending = folder.name.removeprefix("seed_")
-    return int(ending) if ending.isascii() and ending.isdigit() else -1
+def fold_and_seed(run: Path) -> tuple[int, int]:
+    """The fold and the seed in the path of a run's folder, -1 for what it does not name."""
+    endings = (run.parent.name.removeprefix("fold_"), run.name.removeprefix("seed_"))
+    fold, seed = (int(ending) if ending.isascii() and ending.isdigit() else -1 for ending in endings)
+    return fold, seed
 
 
-def _read_estimate(record: Record) -> Estimate:
-    estimate = Estimate(mean=record.number("dice"), low=record.number("low"), high=record.number("high"))
-    if not estimate.low <= estimate.mean <= estimate.high:
-        raise SettingError(f"{record.place} has {estimate}; expected a mean within its interval. {MEND}")
-    return estimate
-
-
-def _read_arm(name: str, record: Record) -> Arm:
-    counts = ("modules", "parameters", "flops", "trainings", "cases", "groups", "both_empty", "one_empty")
-    numbers = ("iou", "precision", "recall", "seconds")
-    trainings, labels = record.items("dice_per_training"), record.record("dice_per_label")
-    return Arm(
-        name=name,
-        dice=_read_estimate(record),
-        dice_per_training=tuple(Record({"dice": value}, record.place).number("dice") for value in trainings),
-        dice_per_label={label: labels.number(label) for label in labels.content},
-        **{field: record.number(field) for field in numbers},  # type: ignore[arg-type]
-        **{field: record.count(field) for field in counts},
-    )
+def _list_runs(folder: Path, arm: str) -> list[Path]:
+    return sorted(folder.glob(f"runs/{arm}/fold_*/seed_*"), key=fold_and_seed)
 
 
 def _read_evidence(folder: Path) -> list[Record]:
@@ -140,6 +135,10 @@ def _read_evidence(folder: Path) -> list[Record]:
         Record({field: getattr(site, field) for field in fields}, f"{place}[{number}]")
         for number, site in enumerate(evidence.sites)
     ]
+
+
+def _read_logs(runs: Sequence[Path], sites: Collection[str]) -> tuple[TrainingLog, ...]:
+    return tuple(_read_log(run, sites) for run in runs if (run / METRICS).exists())
 
 
 def _read_log(folder: Path, sites: Collection[str]) -> TrainingLog:
@@ -155,8 +154,10 @@ def _read_log(folder: Path, sites: Collection[str]) -> TrainingLog:
     def read() -> TrainingLog:
         columns = [column for column in (rows[0] if rows else ()) if column.startswith(GAMMA_COLUMN)]
         names = {column: show_characters(column.removeprefix(GAMMA_COLUMN)) for column in columns}
+        fold, seed = fold_and_seed(folder)
         return TrainingLog(
-            seed=seed_of(folder),
+            seed=seed,
+            fold=None if fold < 0 else fold,
             loss=curve("loss"),
             validation_dice=curve("validation_dice"),
             gammas={name: curve(column) for column, name in names.items() if name in sites},

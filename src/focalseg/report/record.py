@@ -36,6 +36,17 @@ class Record:
             raise self._fault(name, "a number, 0 or more")
         return value
 
+    def share(self, name: str) -> float:
+        """A number from 0 to 1."""
+        value = self.number(name)
+        if not 0 <= value <= 1:
+            raise self._fault(name, "a number from 0 to 1")
+        return value
+
+    def holds(self, name: str) -> bool:
+        """Whether there is such a field, and something in it."""
+        return self.content.get(name) is not None
+
     def count(self, name: str) -> int:
         """A whole number, 0 or more."""
         value = self.content.get(name)

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from focalseg.attention import GATES
 from focalseg.errors import SettingError
+from focalseg.evaluation.statistics import Estimate
 from focalseg.networks.building import UNET, NetworkConfig
 from focalseg.networks.unet import UNetConfig
 from focalseg.placement.costs import CostTable, SiteCost
@@ -14,6 +15,8 @@ from focalseg.report.lettering import show_characters
 from focalseg.report.record import MEND, Record
 
 LONGEST_NAME, MOST_LEVELS = 120, 20
+ROUNDING = 1e-9
+"""By so much a mean of several numbers may lie outside the mean of their bounds."""
 UNET_SITE = re.compile(r"bottleneck|(encoder|skip|decoder)\.([0-9]|[1-9][0-9])")
 """A site of our U-Net and of the families that share its names."""
 
@@ -43,7 +46,10 @@ def read_findings(records: Sequence[Record], *, decided: bool = True) -> tuple[S
             gamma=record.number("gamma"),
             removal_cost=record.number("removal_cost"),
             spread=record.number("spread"),
+            removal=_read_removal(record),
+            joint_cost=record.number("joint_cost") if record.holds("joint_cost") else None,
             kept=record.truth("kept") if decided else None,
+            shut=decided and _read_shut(record),
             why=show_characters(record.text("why")) if decided else "",
         )
     return tuple(findings.values())
@@ -106,6 +112,26 @@ def read_name(record: Record) -> str:
         found = f"of {len(name)} characters" if name.strip() else repr(name[:LONGEST_NAME])
         raise SettingError(f"{record.place}: site is a text {found}; expected a name of 1 to {LONGEST_NAME} characters. {MEND}")
     return show_characters(name)
+
+
+def _read_removal(record: Record) -> Estimate | None:
+    """The cost of removal with its interval, None where it has none."""
+    if not (record.holds("removal_low") or record.holds("removal_high")):
+        return None
+    mean, low, high = (record.number(name) for name in ("removal_cost", "removal_low", "removal_high"))
+    if not low - ROUNDING <= mean <= high + ROUNDING:
+        raise SettingError(
+            f"{record.place}: removal_cost is {mean}, from removal_low {low} to removal_high {high}; "
+            f"expected a mean within its interval. {MEND}"
+        )
+    return Estimate(mean=mean, low=low, high=high)
+
+
+def _read_shut(record: Record) -> bool:
+    shut = "shut" in record.content and record.truth("shut")
+    if shut and record.truth("kept"):
+        raise SettingError(f"{record.place} is both kept and shut; expected one of the two. {MEND}")
+    return shut
 
 
 def _read_gate(record: Record) -> str:

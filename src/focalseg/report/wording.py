@@ -1,9 +1,12 @@
 """Numbers and names as a person reads them."""
 
+import re
 from collections.abc import Iterable
 
 from focalseg.networks.building import UNET, NetworkConfig
 from focalseg.placement.instrument import OWN
+from focalseg.placement.sites import SHUT
+from focalseg.study.presets import RANDOM, RIVALS, WIDER
 
 MINUS = "\N{MINUS SIGN}"
 GATE_NAMES = {
@@ -15,8 +18,29 @@ GATE_NAMES = {
     "ag": "Attention Gate",
     "focus": "Focus Gate",
     OWN: "the network's own gate, made focal",
+    SHUT: "a skip where nothing passes",
 }
-NAMED_BY_A_WORD = ("spatial", "focus", OWN)
+NAMED_BY_A_WORD = ("spatial", "focus", OWN, SHUT)
+ARM_NAMES = {WIDER: "wider plain network, no attention", RANDOM: "as many sites at random"}
+TRAINED_WITH = {
+    "free": "every site acting throughout",
+    "dropout": "sites left out at random in every step",
+    "path": "every exponent pressed towards 0 ever harder",
+    "hard_concrete": "sites switched on and off at random, each as often as it learned",
+}
+"""How exponents trained, by regime."""
+BY_MEAN = "validation Dice lost when the site's coefficients are replaced by their mean, everything else unchanged"
+REMOVAL_COSTS = {
+    "": "validation Dice lost when the site is taken away, everything else unchanged.",
+    "free": f"{BY_MEAN}. It tells what the trained network leans on; one trained without the site need not miss it.",
+    "dropout": (
+        "validation Dice lost when the site is left out, everything else unchanged. Sites were left out at random while these "
+        "networks trained, so they had learned to do without any: what is lost is what no other site makes up for."
+    ),
+    "path": f"{BY_MEAN}. At the end of these trainings exponents were pressed to 0, where little is left to lose.",
+    "hard_concrete": f"{BY_MEAN}. Sites were switched on and off at random while these networks trained.",
+}
+"""What a removal cost is after trainings of a regime; the first where nobody knows of which."""
 
 
 def decimal(value: float, places: int = 3) -> str:
@@ -69,6 +93,28 @@ def describe_gate(gate: str) -> str:
 def name_gate(gate: str) -> str:
     """A gate by its short name: SE; a word stays as it is."""
     return gate if gate in NAMED_BY_A_WORD else gate.upper()
+
+
+def name_arm(arm: str) -> str:
+    """An arm in plain words: a rival by what it is, any other by its name."""
+    if arm in RIVALS:
+        return ARM_NAMES.get(arm) or f"{name_gate(arm)} everywhere"
+    return arm
+
+
+def explain_removal(regime: str) -> str:
+    """What a removal cost is after trainings of that regime."""
+    return REMOVAL_COSTS[regime]
+
+
+def split_sentences(text: str) -> list[str]:
+    """A verdict sentence by sentence."""
+    return re.split(r"(?<=\.) (?=[A-Z])", text)
+
+
+def probability(value: float) -> str:
+    """A p-value, three digits; what is smaller says so."""
+    return f"{value:.3f}" if value >= 0.001 else "<0.001"
 
 
 def explain_gates(gates: Iterable[str]) -> str:
