@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import combinations
 from statistics import fmean
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from scipy.stats import spearmanr
 
 from focalseg.placement.evidence import Evidence, SiteEvidence
 from focalseg.placement.policies import POLICIES
+from focalseg.placement.policies.removal import measure_overlap
 from focalseg.placement.policies.search import Layout
 
 Sites = frozenset[str]
@@ -26,14 +29,14 @@ WITNESSES: dict[str, tuple[str, Callable[[SiteEvidence], float]]] = {
     "open probability, hard concrete": ("hard_concrete", lambda record: record.open_probability or 0.0),
 }
 """By name: the regime of the exponents, and what is read of a site."""
-REPLICATES = 10000
+REPLICATES = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Truth:
     """A task with every subset of its sites trained. needed: sets of sites of each of which one has to stay; none: no need.
 
-    validation, test: mean Dice of the trainings, (trainings,), by subset.
+    validation, test: mean Dice of the trainings, (trainings,), by subset, trainings in the same order of seeds.
     """
 
     name: str
@@ -42,28 +45,42 @@ class Truth:
     validation: Mapping[Sites, np.ndarray]
     test: Mapping[Sites, np.ndarray]
 
+    @cached_property
+    def subsets(self) -> dict[Sites, int]:
+        """The row of each subset in `tables`."""
+        return {sites: row for row, sites in enumerate(self.test)}
+
+    @cached_property
+    def tables(self) -> tuple[np.ndarray, np.ndarray]:
+        """Validation and test Dice, each (subsets, trainings)."""
+        return np.stack(list(self.validation.values())), np.stack(list(self.test.values()))
+
     @property
-    def oracle(self) -> Sites:
-        """The subset with the best validation Dice over all trainings."""
-        return max(self.validation, key=lambda sites: float(self.validation[sites].mean()))
+    def trainings(self) -> int:
+        """Of each subset."""
+        return self.tables[0].shape[1]
 
-    def dice(self, sites: Sites) -> float:
-        """Mean test Dice of a subset."""
-        return float(self.test[sites].mean())
+    def regrets(self, weights: np.ndarray) -> np.ndarray:
+        """Test Dice that each subset lacks of the oracle's, (subsets,). weights: of the trainings, (trainings,), 0 or more.
 
-    def regret(self, sites: Sites) -> float:
-        """Test Dice that a subset lacks of the oracle's."""
-        return self.dice(self.oracle) - self.dice(sites)
-
-    def random_regret(self, count: int) -> float:
-        """Regret of a random subset of that size: the mean over all of them."""
-        return fmean(self.regret(frozenset(sites)) for sites in combinations(self.candidates, count))
+        The oracle is the subset with the best validation Dice in one half of the trainings, measured on the other half, the
+        mean over both ways: picked and measured on the same trainings, the best of many would owe its place to luck as well.
+        """
+        validation, test = self.tables
+        even = np.arange(self.trainings) % 2 == 0
+        found = np.zeros(len(test))
+        for half in (even, ~even):
+            judge, measure = weights * half, weights * ~half
+            oracle = int((validation @ judge).argmax())
+            dice = test @ measure / measure.sum()
+            found += (dice[oracle] - dice) / 2
+        return found
 
     def marginal_values(self) -> dict[str, float]:
         """What a site adds in test Dice, the mean over all subsets of the others (Banzhaf's index)."""
+        mean = {sites: float(values.mean()) for sites, values in self.test.items()}
         return {
-            site: fmean(self.dice(sites | {site}) - self.dice(sites) for sites in self.test if site not in sites)
-            for site in self.candidates
+            site: fmean(mean[sites | {site}] - mean[sites] for sites in mean if site not in sites) for site in self.candidates
         }
 
     def serves(self, sites: Sites) -> bool:
@@ -118,47 +135,95 @@ class TableSearch:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Repetition:
-    """What a policy chose once."""
+class Decision:
+    """What a policy chose once. row: of the trainings of the table that it decided on, if any."""
 
     sites: Sites
     trainings: int
+    row: int | None
 
 
 def repeat_policy(
     policy: str, truth: Truth, probes: Mapping[str, Sequence[Evidence]], *, probes_each: int, most: int = 20
-) -> list[Repetition]:
+) -> list[Decision]:
     """As many decisions as the trainings allow, `most` at the most."""
-    repetitions: list[Repetition] = []
+    decisions: list[Decision] = []
     for number in range(most):
         search = TableSearch(truth=truth, probes=probes, probes_each=probes_each, number=number)
         try:
             choice = POLICIES[policy](search)
         except ExhaustedError:
             break
-        repetitions.append(Repetition(sites=frozenset(choice.kept), trainings=search.trainings))
-    return repetitions
+        row = number if search.asked else None
+        decisions.append(Decision(sites=frozenset(choice.kept), trainings=search.trainings, row=row))
+    return decisions
 
 
-def judge_policy(truth: Truth, repetitions: Sequence[Repetition]) -> dict[str, Any]:
-    """The figures of a policy on a task."""
-    chosen = [repetition.sites for repetition in repetitions]
+def judge_policy(truth: Truth, decisions: Sequence[Decision]) -> dict[str, Any]:
+    """The figures of a policy on a task, as plain data."""
+    chosen = [decision.sites for decision in decisions]
+    drawn = draw_regrets(truth, decisions)
     return {
-        "repetitions": len(chosen),
-        "regret": [truth.regret(sites) for sites in chosen],
-        "random_regret": [truth.random_regret(len(sites)) for sites in chosen],
+        "decisions": len(chosen),
+        "regret": {name: values[0].mean() for name, values in drawn.items()},
         "served": [truth.serves(sites) for sites in chosen],
         "modules": [len(sites) for sites in chosen],
         "jaccard": mean_jaccard(chosen),
-        "trainings": fmean(repetition.trainings for repetition in repetitions),
+        "trainings": fmean(decision.trainings for decision in decisions),
         "chosen": [sorted(sites) for sites in chosen],
+        "replicates": {name: values[1:].mean(axis=1).round(6).tolist() for name, values in drawn.items()},
     }
 
 
+def draw_regrets(truth: Truth, decisions: Sequence[Decision]) -> dict[str, np.ndarray]:
+    """Regrets of the decisions, and of as many sites drawn at random, each (1 + replicates, decisions).
+
+    The first row is what was found; in the others the trainings of the table (within each half) and the decisions are drawn
+    anew. Trainings that a decision rests on have no part in its regret.
+    """
+    random = np.random.default_rng(crc32(truth.name.encode()))
+    sizes = np.array([len(sites) for sites in truth.subsets])
+    found: dict[str, list[np.ndarray]] = {"policy": [], "random": []}
+    for replicate in range(1 + REPLICATES):
+        weights, order = np.ones(truth.trainings), np.arange(len(decisions))
+        if replicate:
+            weights = draw_weights(truth.trainings, random)
+            order = random.integers(0, len(decisions), len(decisions))
+        by_row = {row: truth.regrets(leave_out(weights, row)) for row in {decision.row for decision in decisions}}
+        regrets = [by_row[decisions[number].row] for number in order]
+        subsets = [decisions[number].sites for number in order]
+        found["policy"].append(np.array([each[truth.subsets[sites]] for each, sites in zip(regrets, subsets, strict=True)]))
+        found["random"].append(
+            np.array([each[sizes == len(sites)].mean() for each, sites in zip(regrets, subsets, strict=True)])
+        )
+    return {name: np.stack(rows) for name, rows in found.items()}
+
+
+def draw_weights(trainings: int, random: np.random.Generator) -> np.ndarray:
+    """How often each training is drawn when either half is drawn anew, (trainings,)."""
+    weights = np.zeros(trainings)
+    for half in (np.arange(0, trainings, 2), np.arange(1, trainings, 2)):
+        weights[half] = random.multinomial(len(half), np.full(len(half), 1 / len(half)))
+    return weights
+
+
+def leave_out(weights: np.ndarray, row: int | None) -> np.ndarray:
+    """The weights with a training left out; where its half has no other, the others of the half count once each."""
+    if row is None:
+        return weights
+    left = weights.copy()
+    left[row] = 0
+    half = np.arange(len(left)) % 2 == row % 2
+    if not left[half].any():
+        left[half] = 1
+        left[row] = 0
+    return left
+
+
 def mean_jaccard(chosen: Sequence[Sites]) -> float:
-    """How alike the chosen sets are, the mean over pairs; two empty sets are alike."""
-    pairs = [(one, other) for one, other in combinations(chosen, 2)]
-    return fmean(len(one & other) / len(one | other) if one | other else 1.0 for one, other in pairs) if pairs else 1.0
+    """How alike the chosen sets are, the mean over pairs."""
+    pairs = list(combinations(chosen, 2))
+    return fmean(measure_overlap(one, other) for one, other in pairs) if pairs else 1.0
 
 
 def correlate_witness(name: str, truth: Truth, probes: Mapping[str, Sequence[Evidence]]) -> list[float]:
@@ -173,21 +238,29 @@ def correlate_witness(name: str, truth: Truth, probes: Mapping[str, Sequence[Evi
     return found
 
 
-def bootstrap_tasks(values: Sequence[Sequence[float]], others: Sequence[Sequence[float]] | None = None) -> dict[str, float]:
-    """The mean over tasks of the means over repetitions, repetitions drawn anew within each task, with its 95 % interval.
-
-    others: of the same repetitions; then the ratio of both means.
-    """
-    random = np.random.default_rng(0)
-    top, bottom = np.zeros(REPLICATES), np.zeros(REPLICATES)
-    for number, row in enumerate(values):
-        drawn = random.integers(0, len(row), (REPLICATES, len(row)))
-        top += np.asarray(row)[drawn].mean(axis=1)
-        if others is not None:
-            bottom += np.asarray(others[number])[drawn].mean(axis=1)
-    replicates = top / len(values) if others is None else top / bottom
-    mean = fmean(fmean(row) for row in values)
-    if others is not None:
-        mean /= fmean(fmean(row) for row in others)
+def estimate_tasks(tasks: Sequence[Mapping[str, Any]], name: str) -> dict[str, float]:
+    """Mean regret over tasks with its 95 % interval. tasks: of one policy, as judge_policy gives them. name: policy, random, or
+    ratio: the former by the latter."""
+    if name == "ratio":
+        top, bottom = (stack_replicates(tasks, one) for one in ("policy", "random"))
+        mean = fmean(one["regret"]["policy"] for one in tasks) / fmean(one["regret"]["random"] for one in tasks)
+        replicates = top / bottom
+    else:
+        mean, replicates = fmean(one["regret"][name] for one in tasks), stack_replicates(tasks, name)
     low, high = np.percentile(replicates, [2.5, 97.5])
     return {"mean": mean, "low": float(low), "high": float(high)}
+
+
+def stack_replicates(tasks: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
+    """The mean over tasks of each replicate, (replicates,)."""
+    return np.mean([one["replicates"][name] for one in tasks], axis=0)
+
+
+def bootstrap_means(values: Sequence[Sequence[float]]) -> dict[str, float]:
+    """The mean over tasks of the means over trainings, with its 95 % interval over trainings."""
+    random = np.random.default_rng(0)
+    replicates = np.mean(
+        [np.asarray(row)[random.integers(0, len(row), (REPLICATES, len(row)))].mean(axis=1) for row in values], axis=0
+    )
+    low, high = np.percentile(replicates, [2.5, 97.5])
+    return {"mean": fmean(fmean(row) for row in values), "low": float(low), "high": float(high)}

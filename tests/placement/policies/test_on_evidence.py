@@ -48,6 +48,30 @@ def test_removal_keeps_the_last_of_those_that_stand_in_for_one_another(policy):
 
 
 @removal
+def test_of_stand_ins_one_stays_though_trainings_differ_in_which_is_the_last(policy):
+    def training(last):
+        return [record_site(name, cost=0.001, joint=0.3 if name == last else 0.001) for name in ("encoder.0", "bottleneck")]
+
+    choice = choose(policy, training("encoder.0"), training("bottleneck"), training("encoder.0"))
+    assert choice.kept == ("encoder.0",)
+    assert choice.reasons["encoder.0"] == "taking it away costs 0.001 Dice, but 0.300 with those that cost less"
+    assert choice.reasons["bottleneck"] == "taking it away costs 0.001 Dice, less than 0.01"
+
+
+@removal
+def test_of_stand_ins_one_stays_though_every_training_has_another_last_one(policy):
+    names = ("encoder.0", "bottleneck", "decoder.0")
+    trainings = [[record_site(name, joint=0.3 if name == last else 0.0) for name in names] for last in names]
+    assert len(choose(policy, *trainings).kept) == 1
+
+
+@removal
+def test_of_two_skips_that_might_be_shut_the_one_that_costs_less_is(policy):
+    choice = choose(policy, [record_site("skip.0", cost=0.2, shut=0.005), record_site("skip.1", cost=0.1, shut=0.001)])
+    assert (choice.kept, choice.shut) == (("skip.0",), ("skip.1",))
+
+
+@removal
 def test_removal_averages_costs_over_trainings_before_it_decides(policy):
     choice = choose(
         policy,

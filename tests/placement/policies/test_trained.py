@@ -8,7 +8,7 @@ from focalseg.errors import SettingError
 from focalseg.placement.policies import POLICIES
 from focalseg.placement.policies.at_random import choose_at_random
 from focalseg.placement.policies.by_depth import deepest_first
-from focalseg.placement.policies.search import choose_leanest
+from focalseg.placement.policies.search import choose_leanest, mean_dice
 from placement.policies.planned import PlannedSearch, draw_search, list_subsets, name_sites, plan_dice
 
 
@@ -21,6 +21,34 @@ def choose(policy, dice):
 
 TWO_NEEDED_TOGETHER = plan_dice("abc", otherwise=0.5, ab=0.8, abc=0.8)
 STAND_INS = plan_dice("abc", otherwise=0.8, _=0.5, c=0.5)
+
+
+class SearchWithBadLuck(PlannedSearch):
+    """The second of three trainings of some layouts collapsed: its scores are nan."""
+
+    unlucky = (frozenset("ab"),)
+
+    def score(self, layouts):
+        scores = [np.repeat(one, 3, axis=0)[:3] for one in super().score(layouts)]
+        for layout, one in zip(layouts, scores, strict=True):
+            if frozenset(layout) in self.unlucky:
+                one[1] = np.nan
+        return scores
+
+
+@pytest.mark.parametrize("policy", ["leave_one_out", "one_at_a_time", "greedy_forward", "greedy_backward", "exhaustive"])
+def test_a_training_that_collapsed_changes_no_decision(policy):
+    dice = plan_dice("ab", otherwise=0.5, a=0.8, ab=0.8)
+    search = SearchWithBadLuck(candidates=name_sites("a", "b"), dice=dice)
+    assert POLICIES[policy](search).kept == ("a",)
+
+
+def test_a_layout_whose_trainings_all_collapsed_is_worth_nothing():
+    class Hopeless(PlannedSearch):
+        def score(self, layouts):
+            return [np.full_like(one, np.nan) for one in super().score(layouts)]
+
+    assert mean_dice(Hopeless(candidates=name_sites("a"), dice=plan_dice("a", otherwise=0.5)), [{}, {"a": "se"}]) == [0.0, 0.0]
 
 
 def test_greedy_forward_is_fooled_by_two_sites_needed_together():

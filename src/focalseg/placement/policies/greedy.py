@@ -1,16 +1,16 @@
 """Add the best site, or take the worst away, as long as it pays: a training for every site at every turn."""
 
-from focalseg.placement.policies.search import SMALLEST_WORTH, Choice, Layout, Search
+from focalseg.placement.policies.search import SMALLEST_WORTH, Choice, Layout, Search, mean_dice
 
 
 def choose_greedily_forward(search: Search) -> Choice:
     """Starts from the plain network and adds the site that gains most, as long as that is at least 0.01 Dice."""
     layout: Layout = {}
-    (start,) = search.score([layout])
-    dice, reasons = float(start.mean()), dict.fromkeys(search.candidates, "adding it gains less than 0.01 Dice")
+    (dice,) = mean_dice(search, [layout])
+    reasons = dict.fromkeys(search.candidates, f"adding it gains less than {SMALLEST_WORTH} Dice")
     while left := [name for name in search.candidates if name not in layout]:
         trials = [{**layout, name: search.candidates[name]} for name in left]
-        gained = [float(scores.mean()) - dice for scores in search.score(trials)]
+        gained = [reached - dice for reached in mean_dice(search, trials)]
         best = max(range(len(left)), key=lambda number: gained[number])
         if gained[best] < SMALLEST_WORTH:
             break
@@ -22,11 +22,11 @@ def choose_greedily_forward(search: Search) -> Choice:
 def choose_greedily_backward(search: Search) -> Choice:
     """Starts from all sites and takes away the one that is missed least, as long as the best so far is within 0.01 Dice."""
     layout: Layout = dict(search.candidates)
-    (start,) = search.score([layout])
-    best, reasons = float(start.mean()), dict.fromkeys(search.candidates, "taking it away costs at least 0.01 Dice")
+    (best,) = mean_dice(search, [layout])
+    reasons = dict.fromkeys(search.candidates, f"taking it away costs at least {SMALLEST_WORTH} Dice")
     while layout:
         trials = [{name: layout[name] for name in layout if name != left} for left in layout]
-        dice = [float(scores.mean()) for scores in search.score(trials)]
+        dice = mean_dice(search, trials)
         cheapest = max(range(len(trials)), key=lambda number: dice[number])
         best = max(best, dice[cheapest])
         if dice[cheapest] < best - SMALLEST_WORTH:

@@ -1,12 +1,12 @@
 """Keep what is worth something by itself."""
 
-from focalseg.placement.policies.search import SMALLEST_WORTH, Choice, Layout, Search
+from focalseg.placement.policies.search import SMALLEST_WORTH, Choice, Layout, Search, mean_dice
 
 
 def choose_one_at_a_time(search: Search) -> Choice:
     """Trains the plain network, and one with each single site; keeps a site that gains at least 0.01 Dice by itself."""
     layouts: list[Layout] = [{}, *({name: gate} for name, gate in search.candidates.items())]
-    plain, *singles = (float(scores.mean()) for scores in search.score(layouts))
+    plain, *singles = mean_dice(search, layouts)
     gains = {name: single - plain for name, single in zip(search.candidates, singles, strict=True)}
     return Choice(
         kept=tuple(name for name, gain in gains.items() if gain >= SMALLEST_WORTH),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from statistics import fmean
 
-from focalseg.placement.evidence import SiteEvidence
+from focalseg.placement.evidence import Evidence, SiteEvidence
 from focalseg.placement.policies.search import SMALLEST_WORTH, Choice, Search
 
 
@@ -22,32 +22,49 @@ def choose_by_removal_from_all(search: Search) -> Choice:
 
 
 def keep_what_hurts(search: Search, *, exponents: str) -> Choice:
-    """Keeps a site whose removal costs at least 0.01 Dice, averaged over trainings, alone or after all that were missed less.
+    """Keeps a site whose removal costs at least 0.01 Dice, averaged over trainings, and what a training cannot do without.
 
-    The joint cost matters where sites stand in for one another: each alone can go at no cost, and all of them together cannot.
-    A skip that is to be kept, but costs less than 0.01 when nothing passes there, is shut instead, which needs no gate.
+    The latter are sites that stand in for one another: each alone can go at no cost, and all of them together cannot. In a
+    training sites leave one by one, the least missed first, and what is left once that costs 0.01 Dice stays. Which stand-in is
+    the last one is luck, and trainings differ in it; taken are those of the training that agrees most with the others, so that
+    they are a set that served one network.
+
+    Of the skips that would be kept, the one that costs least when nothing passes there is shut instead if that is less than
+    0.01, which needs no gate; one at the most, since skips were shut one at a time.
     Ours, in the spirit of perturbation selection (arXiv 2108.04392): a magnitude need not track the worth of an operation.
     """
     evidence = tuple(search.probe(exponents))
-    kept, shut, reasons = [], [], {}
-    for records in zip(*(training.sites for training in evidence), strict=True):
-        name = records[0].site
-        needed, reasons[name] = judge_removal(records)
-        closing = fmean(fmean(record.shut_case_costs or (1.0,)) for record in records)
-        if needed and closing < SMALLEST_WORTH:
-            shut.append(name)
-            reasons[name] += f"; letting nothing pass costs {closing:z.3f}"
-        elif needed:
-            kept.append(name)
-    return Choice(kept=tuple(kept), shut=tuple(shut), reasons=reasons, evidence=evidence)
+    records = dict(zip(search.candidates, zip(*(training.sites for training in evidence), strict=True), strict=True))
+    together = choose_typical([last_ones(training) for training in evidence])
+    alone = {name: fmean(record.removal_cost for record in own) for name, own in records.items()}
+    needed = [name for name, cost in alone.items() if cost >= SMALLEST_WORTH or name in together]
+    closing = {name: fmean(fmean(record.shut_case_costs or (1.0,)) for record in records[name]) for name in needed}
+    shut = [name for name in needed if closing[name] == min(closing.values()) < SMALLEST_WORTH][:1]
+    reasons = {name: explain_removal(alone[name], records[name], stays=name in needed) for name in records}
+    reasons |= {name: f"{reasons[name]}; letting nothing pass costs {closing[name]:z.3f}" for name in shut}
+    return Choice(kept=tuple(name for name in needed if name not in shut), shut=tuple(shut), reasons=reasons, evidence=evidence)
 
 
-def judge_removal(records: Sequence[SiteEvidence]) -> tuple[bool, str]:
-    """Whether a site is missed, and the reason. records: one a training, of the same site."""
-    alone = fmean(record.removal_cost for record in records)
-    together = fmean(record.joint_cost for record in records)
+def last_ones(training: Evidence) -> frozenset[str]:
+    """The sites of a training that cannot go any more when those that are missed less have gone."""
+    return frozenset(record.site for record in training.sites if record.joint_cost >= SMALLEST_WORTH)
+
+
+def choose_typical(sets: Sequence[frozenset[str]]) -> frozenset[str]:
+    """The set that agrees most with all of them, by the mean Jaccard index; of those that agree alike the smaller."""
+    return max(sets, key=lambda one: (fmean(measure_overlap(one, other) for other in sets), -len(one)))
+
+
+def measure_overlap(one: frozenset[str], other: frozenset[str]) -> float:
+    """Jaccard's index of two sets, in [0, 1]; 1 where both are empty."""
+    return len(one & other) / len(one | other) if one | other else 1.0
+
+
+def explain_removal(alone: float, records: Sequence[SiteEvidence], *, stays: bool) -> str:
+    """The reason of a decision. alone: mean cost of the site's removal. records: one a training, of that site."""
     if alone >= SMALLEST_WORTH:
-        return True, f"taking it away costs {alone:z.3f} Dice, at least {SMALLEST_WORTH}"
-    if together >= SMALLEST_WORTH:
-        return True, f"taking it away costs {alone:z.3f} Dice, but {together:z.3f} with those that cost less"
-    return False, f"taking it away costs {alone:z.3f} Dice, less than {SMALLEST_WORTH}"
+        return f"taking it away costs {alone:z.3f} Dice, at least {SMALLEST_WORTH}"
+    if stays:
+        together = max(record.joint_cost for record in records)
+        return f"taking it away costs {alone:z.3f} Dice, but {together:z.3f} with those that cost less"
+    return f"taking it away costs {alone:z.3f} Dice, less than {SMALLEST_WORTH}"

@@ -29,7 +29,10 @@ class Search(Protocol):
         """Evidence of trainings, one or more, of all candidates at once, their exponents under that regime of `REGIMES`."""
 
     def score(self, layouts: Sequence[Layout]) -> Sequence[np.ndarray]:
-        """Validation Dice (trainings, cases) of each layout, trained by itself; rows and columns are alike for all layouts."""
+        """Validation Dice (trainings, cases) of each layout, trained by itself; rows and columns are alike for all layouts.
+
+        The row of a training that ended predicting nothing is nan: it tells nothing of the layout.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,11 +48,18 @@ class Choice:
     evidence: tuple[Evidence, ...] = ()
 
 
+def mean_dice(search: Search, layouts: Sequence[Layout]) -> list[float]:
+    """Mean validation Dice of each layout over the trainings that did not collapse; 0 where all of them did."""
+    return [
+        float(scores[kept].mean()) if (kept := ~np.isnan(scores).any(axis=1)).any() else 0.0 for scores in search.score(layouts)
+    ]
+
+
 def choose_leanest(search: Search, layouts: Sequence[Layout]) -> tuple[int, list[float]]:
     """Which of the layouts is the leanest that is as good as the best, and the mean validation Dice of each.
 
     As good: within 0.01 Dice of the best. Of layouts with as few sites the better one.
     """
-    dice = [float(scores.mean()) for scores in search.score(layouts)]
+    dice = mean_dice(search, layouts)
     good = [number for number, value in enumerate(dice) if value >= max(dice) - SMALLEST_WORTH]
     return min(good, key=lambda number: (len(layouts[number]), -dice[number])), dice
