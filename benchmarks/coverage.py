@@ -5,12 +5,13 @@
 Simulates paired scores whose truth is known (normal ones, and Dice-like ones: clipped, with complete misses) for the numbers
 of trainings, groups and folds that results are quoted for, and counts how often estimate_mean's interval holds the truth,
 beside two naive ones: the percentile bootstrap over cases of the scores averaged over trainings, and the t interval over the
-means of the trainings. Where there is no difference it counts false claims as well. Writes benchmarks/results/coverage.md.
-About twelve minutes on one core; seeded, so the same call gives the same table.
+means of the trainings. Where there is no difference it counts false claims as well. Then folds that differ in what their test
+cases share, beside the interval that is not told of folds. Writes benchmarks/results/coverage.md.
+About fifteen minutes on one core; seeded, so the same call gives the same table.
 """
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -41,12 +42,22 @@ MISSED, BEST = 0.4, 0.97  # a Dice below is a miss and 0; none is above
 DESIGNS = ((1, 1), (1, 3), (1, 5), (5, 3), (5, 5))  # folds and trainings
 Row = tuple[str, str, int, int]  # situation, groups, folds, trainings
 
+FOLD_DEVIATIONS = (0.0, 0.01, 0.02, 0.04)
+FOLD_DESIGNS = ((2, 3), (3, 3), (5, 1), (5, 3), (5, 5))
+FOLD_GROUPS = ("6 video sequences", "29 video sequences", "80 images alone")
+FOLD_REPETITIONS = 1000
+FoldRow = tuple[float, str, int, int]  # standard deviation, groups, folds, trainings
+
 
 @dataclass(frozen=True, kw_only=True)
 class Noise:
-    """Standard deviations of what adds up to a score: a training (one seed of one fold), group, case, and crossed."""
+    """Standard deviations of what adds up to a score: a training (one seed of one fold), group, case, and crossed.
+
+    fold: what all that one fold tests has in common, its training set and what was placed there.
+    """
 
     training: float
+    fold: float = 0.0
     group: float = 0.0
     case: float = 0.0
     training_on_group: float
@@ -54,7 +65,7 @@ class Noise:
 
     def variance(self) -> float:
         """Of a single score."""
-        parts = (self.training, self.group, self.case, self.training_on_group, self.training_on_case)
+        parts = (self.training, self.fold, self.group, self.case, self.training_on_group, self.training_on_case)
         return sum(part**2 for part in parts)
 
 
@@ -102,7 +113,13 @@ class Layout:
         """The group of every case."""
         return np.repeat(np.arange(len(self.sizes)), self.sizes)
 
+    @property
+    def fold(self) -> np.ndarray:
+        """The fold that tests every case."""
+        return self.membership % self.folds
 
+
+IN_FOLDS = Noise(training=0.01, group=0.03, case=0.08, training_on_group=0.02, training_on_case=0.05)
 PERSISTENT = Noise(training=0.0, group=0.08, case=0.25, training_on_group=0.0, training_on_case=0.0)
 OWN = Noise(training=0.014, group=0.03, case=0.06, training_on_group=0.03, training_on_case=0.08)
 SITUATIONS = (
@@ -147,13 +164,14 @@ SITUATIONS = (
 def draw_noise(noise: Noise, random: np.random.Generator, layout: Layout, count: int) -> np.ndarray:
     """What noise adds to each score, (count, S, N)."""
     membership, groups = layout.membership, len(layout.sizes)
-    fold = membership % layout.folds
     trainings = layout.trainings
-    drawn = noise.training * random.standard_normal((count, trainings, layout.folds))[:, :, fold]
+    drawn = noise.training * random.standard_normal((count, trainings, layout.folds))[:, :, layout.fold]
     drawn += noise.group * random.standard_normal((count, 1, groups))[:, :, membership]
     drawn += noise.case * random.standard_normal((count, 1, len(membership)))
     drawn += noise.training_on_group * random.standard_normal((count, trainings, groups))[:, :, membership]
     drawn += noise.training_on_case * random.standard_normal((count, trainings, len(membership)))
+    if noise.fold:
+        drawn += noise.fold * random.standard_normal((count, 1, layout.folds))[:, :, layout.fold]
     return drawn
 
 
@@ -193,7 +211,7 @@ def simulate(situation: Situation, layout: Layout, random: np.random.Generator) 
             estimates = [comparison.estimate for comparison in compared]
         else:
             span = SCORE_SPAN if situation.single else DIFFERENCE_SPAN
-            estimates = [estimate_mean(scores, groups, span=span) for scores in batch]
+            estimates = [estimate_mean(scores, groups, folds=layout.fold.tolist(), span=span) for scores in batch]
         ours = np.array([(estimate.low, estimate.high) for estimate in estimates])
         for method, found in zip(METHODS, (ours, cases, student_over_trainings(trainings)), strict=True):
             intervals[method].append(found)
@@ -204,6 +222,17 @@ def simulate(situation: Situation, layout: Layout, random: np.random.Generator) 
         width={method: float(np.mean(high - low)) for method, (low, high) in limits.items()},
         claims=tuple(100 * np.mean(claims, axis=0)) if claims else (),
     )
+
+
+def simulate_folds(deviation: float, layout: Layout, random: np.random.Generator) -> tuple[float, ...]:
+    """Coverage in per cent and mean width of the interval that is told of the folds, then of the one that is not."""
+    groups, folds = layout.membership.astype(str).tolist(), layout.fold.tolist()
+    found = []
+    for _ in range(FOLD_REPETITIONS // BATCH):
+        for scores in draw_noise(replace(IN_FOLDS, fold=deviation), random, layout, BATCH):
+            told, untold = (estimate_mean(scores, groups, folds=known, span=DIFFERENCE_SPAN) for known in (folds, ()))
+            found.append([part for one in (told, untold) for part in (100 * (one.low <= 0 <= one.high), one.high - one.low)])
+    return tuple(np.mean(found, axis=0))
 
 
 def list_claims(comparison: Comparison) -> list[bool]:
@@ -237,10 +266,24 @@ def main() -> None:
         for folds, trainings in DESIGNS
         if folds <= len(sizes)
     }
-    (RESULTS / "coverage.md").write_text(format_tables(rows))
+    (RESULTS / "coverage.md").write_text(format_tables(rows, compute_fold_rows()))
 
 
-def format_tables(rows: dict[Row, Tally]) -> str:
+def compute_fold_rows() -> dict[FoldRow, tuple[float, ...]]:
+    """What becomes of the interval where folds differ."""
+    return {
+        (deviation, name, folds, trainings): simulate_folds(
+            deviation,
+            Layout(trainings=trainings, sizes=GROUPS[name], folds=folds),
+            np.random.default_rng([number, len(GROUPS[name]), folds, trainings]),
+        )
+        for number, deviation in enumerate(FOLD_DEVIATIONS)
+        for name in FOLD_GROUPS
+        for folds, trainings in FOLD_DESIGNS
+    }
+
+
+def format_tables(rows: dict[Row, Tally], fold_rows: dict[FoldRow, tuple[float, ...]]) -> str:
     """All tables as Markdown."""
     precision = 100 * (0.95 * 0.05 / REPETITIONS) ** 0.5
     lines = [
@@ -261,7 +304,7 @@ def format_tables(rows: dict[Row, Tally]) -> str:
             if tallies:
                 cells = " | ".join(format_range([tally.coverage[method] for tally in tallies], trainings) for method in METHODS)
                 lines.append(f"| {trainings} | {folds} | {name} | {cells} |")
-    lines += ["", *format_claims(rows), ""]
+    lines += ["", *format_claims(rows), "", *format_folds(fold_rows), ""]
     for situation in SITUATIONS:
         lines += [f"## {situation.title}", "", f"{describe(situation)}. Coverage in % (mean width).", ""]
         lines += ["| trainings | folds | groups | " + " | ".join(METHODS) + " |", "|---|---|---|" + "---|" * len(METHODS)]
@@ -298,20 +341,46 @@ def format_claims(rows: dict[Row, Tally]) -> list[str]:
     return lines
 
 
+def format_folds(rows: dict[FoldRow, tuple[float, ...]]) -> list[str]:
+    """Folds that differ by more than their groups do."""
+    methods = "told of the folds | not told"
+    lines = [
+        "## Folds that differ",
+        "",
+        f"{FOLD_REPETITIONS} repetitions a row. Each fold has a part that all it tests has, of the standard deviation in the",
+        f"first column. {describe_noise(IN_FOLDS)}. Coverage in % (mean width) of estimate_mean.",
+        "",
+        f"| fold | folds | trainings | groups | {methods} |",
+        "|---|---|---|---|---|---|",
+    ]
+    for (deviation, name, folds, trainings), (held, width, held_untold, width_untold) in rows.items():
+        cells = f"{held:.1f} ({width:.3f}) | {held_untold:.1f} ({width_untold:.3f})"
+        lines.append(f"| {deviation:g} | {folds} | {trainings} | {name} | {cells} |")
+    return lines
+
+
 def describe(situation: Situation) -> str:
     """The noise of a situation in words."""
-    noise = situation.noise
-    parts = (
-        f"training {noise.training:g}, group {noise.group:g}, case {noise.case:g}, "
-        f"training on group {noise.training_on_group:g}, training on case {noise.training_on_case:g}"
-    )
     if situation.means is None or situation.shared is None:
-        return f"Standard deviations of the difference: {parts}"
+        return describe_noise(situation.noise)
     qualities = " and ".join(f"{mean:g}" for mean in situation.means[: 1 if situation.single else 2])
     return (
         f"Latent quality {qualities}; standard deviations that the arms share: "
-        f"group {situation.shared.group:g}, case {situation.shared.case:g}; of each arm: {parts}; "
+        f"group {situation.shared.group:g}, case {situation.shared.case:g}; of each arm: {list_parts(situation.noise)}; "
         f"below {MISSED:g} a miss, Dice 0, and {BEST:g} at best. Truth {situation.truth():.4f}"
+    )
+
+
+def describe_noise(noise: Noise) -> str:
+    """The noise of a difference in words."""
+    return f"Standard deviations of the difference: {list_parts(noise)}"
+
+
+def list_parts(noise: Noise) -> str:
+    """The standard deviations by name."""
+    return (
+        f"training {noise.training:g}, group {noise.group:g}, case {noise.case:g}, "
+        f"training on group {noise.training_on_group:g}, training on case {noise.training_on_case:g}"
     )
 
 

@@ -143,7 +143,9 @@ def test_the_python_example_runs_as_it_stands():
 
 def test_the_page_on_placement_lists_every_policy_and_every_regime():
     page = (ROOT / "docs" / "placement.md").read_text(encoding="utf-8")
-    names = {name for line in page.splitlines() if line.startswith("| `") for name in re.findall(r"`(\w+)`", line.split("|")[1])}
+    names = {
+        name for line in page.splitlines() if line.startswith("| `") for name in re.findall(r"`(\w+)`", line.split("|")[1])
+    }
     assert set(POLICIES) | set(REGIMES) <= names
     assert f"| `{Settings().policy}` (default) |" in page
     assert f"at least {SMALLEST_WORTH} Dice" in page

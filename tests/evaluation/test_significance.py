@@ -33,6 +33,19 @@ def test_a_comparison_holds_the_interval_of_the_differences_and_the_counts():
     assert (comparison.trainings, comparison.cases, comparison.groups) == (3, 40, 10)
 
 
+def test_a_comparison_over_folds_that_differ_rests_on_the_folds():
+    random = np.random.default_rng(12)
+    fold = np.repeat(np.arange(5), 8)
+    one = np.array([0.06, -0.05, 0.03, -0.02, 0.04])[fold] + random.normal(0, 0.01, (3, 40))
+    comparison = compare_paired(one, np.zeros_like(one), alone(40), fold.tolist())
+    means = one.mean(axis=0).reshape(5, 8).mean(axis=1)
+    assert comparison.p_value == pytest.approx(stats.ttest_1samp(means, 0).pvalue)
+    assert comparison.estimate.low < 0 < comparison.estimate.high
+    assert compare_paired(one, np.zeros_like(one), alone(40)).p_value < comparison.p_value
+    expected = (stats.t.ppf(0.975, 4) + stats.t.ppf(0.8, 4)) * stats.sem(means)
+    assert comparison.smallest_difference == pytest.approx(expected)
+
+
 def test_swapping_the_arms_turns_the_difference_round_and_keeps_the_p_values():
     one, other = draw(1, 3, 30)
     forth, back = compare_paired(one, other, alone(30)), compare_paired(other, one, alone(30))
@@ -113,7 +126,12 @@ def test_arms_that_are_the_same_differ_by_nothing():
     comparison = compare_paired(scores, scores, alone(20))
     assert (comparison.estimate.low, comparison.estimate.high) == (0, 0)
     assert (comparison.p_value, comparison.permutation_p, comparison.wilcoxon_p) == (1, 1, 1)
-    assert comparison.smallest_difference == 0
+
+
+def test_an_arm_beside_itself_does_not_promise_that_the_smallest_difference_would_be_seen():
+    scores = draw(8, 3, 20)[0]
+    assert np.isnan(compare_paired(scores, scores, alone(20)).smallest_difference)
+    assert compare_paired(scores, scores - 0.01, alone(20)).smallest_difference == pytest.approx(0, abs=1e-9)
 
 
 def test_one_group_shows_no_difference_however_large():

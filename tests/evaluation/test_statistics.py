@@ -176,6 +176,93 @@ def test_the_same_interval_comes_from_folds_side_by_side_in_any_order():
     assert (other.low, other.high) == pytest.approx((one.low, one.high))
 
 
+def in_folds(sizes):
+    return np.repeat(np.arange(len(sizes)), sizes)
+
+
+def test_the_error_over_folds_that_differ_is_that_of_their_means():
+    random, fold = np.random.default_rng(16), in_folds([6] * 5)
+    scores = random.normal(0, 0.3, 5)[fold] + random.normal(0, 0.01, (3, 30))
+    standard = estimate_standard_error(scores, alone(30), fold.tolist())
+    means = scores.mean(axis=0).reshape(5, 6).mean(axis=1)
+    assert standard.error == pytest.approx(stats.sem(means))
+    assert standard.freedom == pytest.approx(4)
+    estimate = estimate_mean(scores, alone(30), folds=fold.tolist())
+    half = stats.t.isf(0.025, 4) * stats.sem(means)
+    assert estimate.high - estimate.low == pytest.approx(2 * half, rel=0.05)
+
+
+def test_folds_of_unequal_size_have_the_error_of_leaving_each_out():
+    random, sizes = np.random.default_rng(17), [9, 1, 4, 2, 2]
+    fold = in_folds(sizes)
+    scores = random.normal(0, 1, 5)[fold]
+    left_out = np.array([scores[fold != one].mean() for one in range(5)])
+    expected = np.sqrt(4 / 5 * ((left_out - scores.mean()) ** 2).sum())
+    assert estimate_standard_error(scores, alone(18), fold.tolist()).error == pytest.approx(expected)
+
+
+def test_folds_that_agree_by_luck_do_not_make_the_interval_narrower():
+    random, fold = np.random.default_rng(18), in_folds([8] * 5)
+    scores = random.normal(0, 0.1, (3, 40)).reshape(3, 5, 8)
+    scores = (scores - scores.mean(axis=(0, 2), keepdims=True)).reshape(3, 40)
+    told, untold = (estimate_mean(scores, alone(40), folds=folds) for folds in (fold.tolist(), ()))
+    assert (told.low, told.high) == (untold.low, untold.high)
+
+
+def test_one_fold_is_none():
+    scores = np.random.default_rng(19).normal(0, 1, (3, 12))
+    assert estimate_mean(scores, alone(12), folds=[2] * 12) == estimate_mean(scores, alone(12))
+
+
+def test_folds_that_all_test_the_same_cases_add_what_the_cases_differ_by():
+    random, folds, cases = np.random.default_rng(20), 4, 10
+    cells = random.normal(0, 0.3, (folds, 1)) + random.normal(0, 0.3, cases) + random.normal(0, 0.05, (folds, cases))
+    fold, groups = in_folds([cases] * folds), alone(cases) * folds
+    of_folds = cells.mean(axis=1).var(ddof=1) / folds
+    of_groups = cells.mean(axis=0).var(ddof=1) / cells.shape[1]
+    of_cells = cells.var(ddof=1) / cells.size
+    standard = estimate_standard_error(cells.ravel(), groups, fold.tolist())
+    assert standard.error == pytest.approx(np.sqrt(of_folds + of_groups - of_cells))
+    expected = standard.error**4 / (of_folds**2 / (folds - 1) + (of_groups - of_cells) ** 2 / (cases - 1))
+    assert standard.freedom == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("folds", "deviation"), [(5, 0.0), (5, 0.04), (3, 0.04)])
+def test_an_interval_over_folds_holds_the_truth_however_much_folds_differ(folds, deviation):
+    random = np.random.default_rng(21)
+    fold, groups = np.arange(100) % folds, alone(100)
+    repetitions, held = 300, 0
+    for _ in range(repetitions):
+        shared = random.normal(0, deviation, folds) + random.normal(0, 0.01, (3, folds))
+        scores = shared[:, fold] + random.normal(0, 0.1, 100) + random.normal(0, 0.05, (3, 100))
+        estimate = estimate_mean(scores, groups, folds=fold.tolist())
+        held += estimate.low <= 0 <= estimate.high
+    assert stats.binom.ppf(0.005, repetitions, 0.95) <= held
+
+
+def test_folds_that_are_not_one_a_score_are_refused():
+    with pytest.raises(ValueError, match="4 scores a training and 3 groups or folds"):
+        estimate_mean(np.ones((2, 4)), alone(4), folds=[0, 0, 1])
+
+
+def test_seed_noise_over_folds_is_that_within_a_fold():
+    scores = np.array([[0.70, 0.72, 0.50], [0.73, 0.75, 0.40], [0.78, 0.76, 0.60]])
+    noise = measure_seed_noise(scores, [0, 0, 1])
+    deviation = np.sqrt((0.03**2 + 0.1**2) / 2)  # of means 0.71, 0.74, 0.77 and of 0.5, 0.4, 0.6
+    assert noise.deviation == pytest.approx(deviation)
+    assert noise.range_of_difference == pytest.approx(2.776445 * np.sqrt(2) * deviation)  # t(0.975) with 4 degrees of freedom
+    assert noise.trainings == 3
+
+
+def test_seed_noise_does_not_shrink_with_the_number_of_folds():
+    random, folds = np.random.default_rng(22), 5
+    found = []
+    for _ in range(400):
+        scores = random.normal(0, 0.02, (3, folds)).repeat(4, axis=1)
+        found.append(measure_seed_noise(scores, in_folds([4] * folds).tolist()).deviation ** 2)
+    assert np.sqrt(np.mean(found)) == pytest.approx(0.02, rel=0.05)
+
+
 def test_seed_noise_is_the_spread_of_the_means_of_trainings():
     noise = measure_seed_noise(np.array([[0.70, 0.72], [0.73, 0.75], [0.78, 0.76]]))
     assert noise.deviation == pytest.approx(0.03)  # of means 0.71, 0.74 and 0.77

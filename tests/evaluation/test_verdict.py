@@ -1,21 +1,35 @@
 """The verdict and its sentences."""
 
+import math
+
 import pytest
 
+from focalseg.evaluation.significance import Comparison
 from focalseg.evaluation.statistics import Estimate
-from focalseg.evaluation.verdict import Against, decide_verdict
+from focalseg.evaluation.verdict import Against, Collapses, decide_verdict, describe_failures
 
 MEND = "more training.steps or a lower training.learning_rate may mend that"
 HELPS = Estimate(mean=0.3, low=0.1, high=0.5)
 NOTHING = Estimate(mean=0.0, low=0.0, high=0.0)
 
 
+SEARCHED = Collapses(search=(0, 6))
+
+
+def decide(difference, *, trainings=3, smallest=0.03, **what):
+    comparison = Comparison(
+        estimate=difference, p_value=0.5, permutation_p=0.5, wilcoxon_p=0.5, smallest_difference=smallest, trainings=trainings,
+        cases=30, groups=10,
+    )  # fmt: skip
+    return decide_verdict(comparison, **what)
+
+
 def around(mean, half_width):
     return Estimate(mean=mean, low=mean - half_width, high=mean + half_width)
 
 
-def against(**placed_minus):
-    return Against(placed_minus=placed_minus, candidates=7, margin=0.01)
+def against(lost=None, **placed_minus):
+    return Against(placed_minus=placed_minus, candidates=7, margin=0.01, lost=lost or {})
 
 
 @pytest.mark.parametrize(
@@ -33,21 +47,32 @@ def against(**placed_minus):
     ],
 )
 def test_the_outcome_follows_from_where_the_interval_lies(low, high, outcome, sentence):
-    verdict = decide_verdict(Estimate(mean=(low + high) / 2, low=low, high=high), modules=2, trainings=3)
+    verdict = decide(Estimate(mean=(low + high) / 2, low=low, high=high), modules=2)
     assert verdict.outcome == outcome
     assert verdict.sentence().startswith(sentence)
 
 
 def test_a_difference_not_shown_says_how_small_it_could_have_been():
-    verdict = decide_verdict(around(0.0, 0.02), modules=1, trainings=3)
+    verdict = decide(around(0.0, 0.02), modules=1, smallest=0.0291)
     assert verdict.sentence() == (
         "No difference shown: +0.000 Dice with 1 attention module (95 % interval -0.020 to +0.020); "
-        "it would have to exceed about 0.020 to be shown on this data."
+        "such data shows a true difference of 0.029 in 80 % of studies."
     )
 
 
-def test_nothing_kept_means_that_no_attention_is_justified():
-    verdict = decide_verdict(NOTHING, modules=0, trainings=3, against=against(all=around(0.0, 0.005)))
+def test_one_group_shows_no_difference_and_the_sentence_says_so():
+    sentence = decide(around(0.0, 1.0), modules=1, smallest=math.inf).sentence()
+    assert sentence.endswith("; the test cases are all of one group, which shows no difference however large.")
+
+
+def test_the_same_scores_in_both_arms_promise_no_precision():
+    assert decide(NOTHING, modules=1, smallest=math.nan).sentence() == (
+        "No difference shown: +0.000 Dice with 1 attention module (95 % interval +0.000 to +0.000)."
+    )
+
+
+def test_nothing_kept_means_that_no_attention_is_justified_where_all_of_it_is_no_better():
+    verdict = decide(NOTHING, modules=0, collapses=SEARCHED, against=against(all=around(0.0, 0.005)))
     assert verdict.outcome == "no_difference_shown"
     assert verdict.sentence() == (
         "No attention is justified on this data: no site was found worth keeping, so the lean network is the plain one. "
@@ -55,17 +80,45 @@ def test_nothing_kept_means_that_no_attention_is_justified():
     )
 
 
-def test_that_no_attention_is_justified_is_not_said_where_all_of_it_helps():
-    verdict = decide_verdict(NOTHING, modules=0, trainings=3, against=against(all=around(-0.1, 0.05)))
+def test_that_no_attention_is_justified_is_not_said_where_all_of_it_may_help():
+    verdict = decide(NOTHING, modules=0, collapses=SEARCHED, against=against(all=Estimate(mean=-0.03, low=-0.07, high=0.01)))
+    assert verdict.sentence() == (
+        "No site was found worth keeping, so the lean network is the plain one. "
+        "It stays open whether attention at all 7 sites gains more than 0.01 Dice: "
+        "+0.030 (95 % interval -0.010 to +0.070)."
+    )
+
+
+def test_that_all_attention_helps_is_said_first_where_the_search_found_no_site():
+    verdict = decide(NOTHING, modules=0, collapses=SEARCHED, against=against(all=Estimate(mean=-0.1, low=-0.16, high=-0.05)))
     assert verdict.outcome == "no_difference_shown"
     assert verdict.sentence() == (
-        "No difference: no site was found worth keeping, so the lean network is the plain one. But attention at all 7 sites is "
-        "better still: placed minus all is -0.100 (95 % interval -0.150 to -0.050)."
+        "Attention at all 7 sites helps (+0.100 Dice, 95 % interval +0.050 to +0.160), but the search found no part of it that "
+        "does: no site was found worth keeping, so the lean network is the plain one."
+    )
+
+
+@pytest.mark.parametrize(
+    ("everywhere", "added"),
+    [
+        (around(-0.1, 0.05), "Attention at all 7 sites helps: +0.100 Dice (95 % interval +0.050 to +0.150)."),
+        (around(0.0, 0.005), "The plain network is as good as with attention at all 7 sites (at most 0.01 Dice worse)."),
+        (
+            around(0.0, 0.05),
+            "It stays open whether attention at all 7 sites gains more than 0.01 Dice: "
+            "+0.000 (95 % interval -0.050 to +0.050).",
+        ),
+    ],
+)
+def test_a_policy_that_looks_at_nothing_found_nothing_out(everywhere, added):
+    verdict = decide(NOTHING, modules=0, against=against(all=everywhere))
+    assert verdict.sentence() == (
+        f"No site was looked at, since the policy places none: the lean network is the plain one. {added}"
     )
 
 
 def test_a_few_trainings_that_collapsed_are_named_with_the_mend():
-    verdict = decide_verdict(HELPS, modules=1, trainings=3, collapsed={"none": (1, 3), "placed": (1, 3)})
+    verdict = decide(HELPS, modules=1, collapses=Collapses(arms={"none": (1, 3), "placed": (1, 3)}))
     assert verdict.outcome == "helps"
     assert verdict.sentence() == (
         "Attention helps: +0.300 Dice with 1 attention module (95 % interval +0.100 to +0.500). "
@@ -73,19 +126,56 @@ def test_a_few_trainings_that_collapsed_are_named_with_the_mend():
     )
 
 
+def test_a_training_that_both_arms_share_collapsed_once_and_those_of_the_search_count_too():
+    verdict = decide(
+        HELPS, modules=1, by_fold=(1, 0), collapses=Collapses(arms={"none": (1, 6), "placed": (2, 6)}, shared=1, search=(1, 6))
+    )
+    assert verdict.sentence().endswith(f" But 3 trainings ended predicting nothing at all: {MEND}.")
+
+
 @pytest.mark.parametrize("difference", [HELPS, around(-0.3, 0.1), around(0.0, 0.1)])
 def test_trainings_that_mostly_predict_nothing_answer_nothing(difference):
-    verdict = decide_verdict(difference, modules=1, trainings=3, collapsed={"none": (2, 3), "placed": (0, 3)})
+    verdict = decide(difference, modules=1, collapses=Collapses(arms={"none": (2, 3), "placed": (0, 3)}))
     assert verdict.outcome == "no_difference_shown"
     assert verdict.sentence() == f"Not answered: 2 of 3 trainings of the arm none ended predicting nothing at all; {MEND}."
 
 
-def test_half_of_the_trainings_are_not_most_of_them():
-    assert decide_verdict(HELPS, modules=1, trainings=2, collapsed={"none": (1, 2)}).outcome == "helps"
+def test_half_of_the_trainings_of_an_arm_are_not_most_of_them():
+    assert decide(HELPS, modules=1, collapses=Collapses(arms={"none": (1, 2)})).outcome == "helps"
+
+
+@pytest.mark.parametrize("modules", [0, 2])
+@pytest.mark.parametrize("number", [3, 6])
+def test_a_search_half_of_which_collapsed_answers_nothing(modules, number):
+    verdict = decide(HELPS, modules=modules, collapses=Collapses(arms={"none": (0, 3)}, search=(number, 6)))
+    assert verdict.outcome == "no_difference_shown"
+    assert verdict.sentence() == (
+        f"Not answered: {number} of 6 trainings of the search for sites ended predicting nothing at all; {MEND}."
+    )
+
+
+def test_a_search_less_than_half_of_which_collapsed_answers():
+    assert decide(HELPS, modules=2, collapses=Collapses(search=(2, 6))).outcome == "helps"
+
+
+def test_every_failure_is_named():
+    assert describe_failures({"none": (3, 3), "placed": (1, 3)}, (3, 3)) == (
+        "Not answered: 3 of 3 trainings of the arm none and 3 of 3 trainings of the search for sites ended predicting nothing "
+        f"at all; {MEND}."
+    )
+
+
+def test_an_arm_that_collapsed_is_not_compared_with():
+    verdict = decide(HELPS, modules=2, against=against(lost={"all": (3, 3), "wider": (2, 3)}))
+    assert verdict.sentence() == (
+        "Attention helps: +0.300 Dice with 2 attention modules (95 % interval +0.100 to +0.500). "
+        "Not compared with the arm all: 3 of 3 trainings of it ended predicting nothing at all. "
+        "Not compared with the arm wider: 2 of 3 trainings of it ended predicting nothing at all."
+    )
 
 
 def test_one_training_an_arm_is_said_before_anything_else():
-    sentence = decide_verdict(HELPS, modules=1, trainings=1).sentence()
+    sentence = decide(HELPS, modules=1, trainings=1).sentence()
     assert sentence.startswith(
         "One training an arm: nobody knows how much the seed changes; give seeds=3 or more. Attention helps: "
     )
@@ -93,15 +183,15 @@ def test_one_training_an_arm_is_said_before_anything_else():
 
 @pytest.mark.parametrize(("low", "said"), [(-0.0099, True), (-0.01, False)])
 def test_as_good_with_fewer_modules_is_said_where_the_whole_interval_is_above_the_margin(low, said):
-    verdict = decide_verdict(HELPS, modules=2, trainings=3, against=against(all=Estimate(mean=0.0, low=low, high=0.01)))
+    verdict = decide(HELPS, modules=2, against=against(all=Estimate(mean=0.0, low=low, high=0.01)))
     added = "With fewer modules it is as good as with attention at all 7 sites (at most 0.01 Dice worse)."
     assert verdict.sentence().endswith(added) == said
 
 
 def test_fewer_modules_are_not_spoken_of_where_all_were_kept_or_attention_harms():
     everything = against(all=around(0.0, 0.001))
-    assert "fewer" not in decide_verdict(HELPS, modules=7, trainings=3, against=everything).sentence()
-    assert "fewer" not in decide_verdict(around(-0.3, 0.1), modules=2, trainings=3, against=everything).sentence()
+    assert "fewer" not in decide(HELPS, modules=7, against=everything).sentence()
+    assert "fewer" not in decide(around(-0.3, 0.1), modules=2, against=everything).sentence()
 
 
 @pytest.mark.parametrize(
@@ -125,29 +215,29 @@ def test_fewer_modules_are_not_spoken_of_where_all_were_kept_or_attention_harms(
     ],
 )
 def test_a_gain_is_held_against_a_wider_plain_network(wider, added):
-    verdict = decide_verdict(HELPS, modules=2, trainings=3, against=against(wider=wider))
+    verdict = decide(HELPS, modules=2, against=against(wider=wider))
     assert verdict.sentence().endswith(f" {added}")
 
 
 def test_capacity_is_not_spoken_of_where_nothing_was_gained():
-    verdict = decide_verdict(around(0.0, 0.1), modules=2, trainings=3, against=against(wider=around(0.0, 0.005)))
+    verdict = decide(around(0.0, 0.1), modules=2, against=against(wider=around(0.0, 0.005)))
     assert "channels" not in verdict.sentence()
 
 
 def test_folds_that_keep_different_numbers_of_sites_are_told_so():
-    verdict = decide_verdict(HELPS, modules=2, by_fold=(1, 3, 2), trainings=3)
+    verdict = decide(HELPS, modules=2, by_fold=(1, 3, 2))
     assert "+0.300 Dice with 1 to 3 attention modules (" in verdict.sentence()
-    alike = decide_verdict(HELPS, modules=2, by_fold=(2, 2), trainings=3)
+    alike = decide(HELPS, modules=2, by_fold=(2, 2))
     assert "+0.300 Dice with 2 attention modules (" in alike.sentence()
 
 
 def test_folds_that_agree_on_no_site_are_told_so():
-    verdict = decide_verdict(HELPS, modules=0, by_fold=(1, 1, 0), trainings=3)
+    verdict = decide(HELPS, modules=0, by_fold=(1, 1, 0))
     assert verdict.outcome == "helps"
     assert verdict.sentence().endswith(" But the folds kept different sites, none of them in half of the folds.")
 
 
 def test_a_skip_that_is_shut_is_no_module_and_no_plain_network():
-    verdict = decide_verdict(HELPS, modules=0, shut=1, trainings=3)
+    verdict = decide(HELPS, modules=0, shut=1)
     assert verdict.outcome == "helps"
     assert verdict.sentence().startswith("Shutting a skip helps: +0.300 Dice with 0 attention modules and 1 skip shut (")

@@ -70,8 +70,43 @@ def test_the_gamma_threshold_keeps_what_grew(evidence: Evidence) -> None:
 
 def test_removal_is_the_policy_unless_another_is_named(evidence: Evidence) -> None:
     assert decide(evidence) == decide(evidence, policy="removal")
-    assert decide(evidence).policy == "removal"
     assert decide(evidence, policy="gamma_threshold").policy == "gamma_threshold"
+
+
+def test_a_placement_by_removal_says_whether_the_network_had_learned_to_do_without_its_sites(evidence: Evidence) -> None:
+    dropout = replace(evidence, exponents="dropout")
+    assert decide(dropout, policy="removal").policy == "removal"
+    assert decide(evidence, policy="removal").policy == "removal_from_all"
+    assert decide(evidence, policy="removal") == decide(evidence, policy="removal_from_all")
+    assert decide(dropout, policy="removal").sites == decide(evidence, policy="removal").sites
+
+
+@pytest.mark.parametrize(
+    ("policy", "given", "wanted"),
+    [
+        ("removal", "path", "dropout"),
+        ("removal", "hard_concrete", "dropout"),
+        ("removal_from_all", "dropout", "free"),
+        ("gamma_threshold", "dropout", "free"),
+        ("gamma_path", "free", "path"),
+        ("hard_concrete", "path", "hard_concrete"),
+    ],
+)
+def test_evidence_of_a_regime_is_not_taken_for_that_of_another(
+    evidence: Evidence, policy: str, given: str, wanted: str
+) -> None:
+    with pytest.raises(SettingError) as raised:
+        decide(add_other_evidence(evidence, given), policy=policy)
+    assert str(raised.value) == refusal(policy, wanted)
+
+
+def test_evidence_of_two_regimes_is_not_decided_on_together(evidence: Evidence) -> None:
+    with pytest.raises(SettingError) as raised:
+        decide([evidence, replace(evidence, exponents="dropout")])
+    assert str(raised.value) == (
+        "The exponents trained under dropout and free; expected the same training.exponents in every training. "
+        "Decide on those of one regime."
+    )
 
 
 def test_several_trainings_are_averaged_before_the_decision() -> None:
@@ -141,32 +176,41 @@ ON_EVIDENCE = ("removal", "removal_from_all", "gamma_threshold", "random", "all"
 ON_OTHER_EVIDENCE = {"gamma_path": "path", "hard_concrete": "hard_concrete"}
 
 
-def add_other_evidence(found: Evidence) -> Evidence:
-    """As a training on the path, or one with switches, would have it besides."""
+REGIME_OF = {"removal": "dropout", **ON_OTHER_EVIDENCE}
+
+
+def refusal(policy: str, regime: str) -> str:
+    return (
+        f"policy '{policy}' decides on trainings with training.exponents={regime}; the evidence is of others, or not whole. "
+        "Train so with `focalseg train`, or take another policy."
+    )
+
+
+def add_other_evidence(found: Evidence, regime: str) -> Evidence:
+    """As a training under that regime would have it, with what the path and switches show besides."""
     names = tuple(record.site for record in found.sites)
     return replace(
         found,
+        exponents=regime,
         sites=tuple(replace(record, open_probability=0.75) for record in found.sites),
         path=(PathPoint(open=names, dice=0.8), PathPoint(open=names[:1], dice=0.8), PathPoint(open=(), dice=0.5)),
     )
 
 
 @pytest.mark.parametrize(("policy", "regime"), ON_OTHER_EVIDENCE.items())
-def test_policies_that_need_trainings_under_a_regime_refuse_evidence_of_others(
+def test_policies_that_need_trainings_under_a_regime_refuse_evidence_without_what_it_alone_shows(
     evidence: Evidence, policy: str, regime: str
 ) -> None:
-    for trainings in ([evidence], [add_other_evidence(evidence), evidence]):
+    bare = replace(evidence, exponents=regime)
+    for trainings in ([bare], [add_other_evidence(evidence, regime), bare]):
         with pytest.raises(SettingError) as raised:
             decide(trainings, policy=policy)
-        assert str(raised.value) == (
-            f"policy '{policy}' decides on trainings with training.exponents={regime}; the evidence is of others. "
-            "Train so, or take the policy 'removal'."
-        )
+        assert str(raised.value) == refusal(policy, regime)
 
 
 @pytest.mark.parametrize("policy", [*ON_EVIDENCE, *ON_OTHER_EVIDENCE])
 def test_every_policy_on_evidence_decides_on_every_site_in_order_with_a_reason(policy: str, evidence: Evidence) -> None:
-    trainings = [add_other_evidence(evidence)] * 2
+    trainings = [add_other_evidence(evidence, REGIME_OF.get(policy, "free"))] * 2
     placement = decide(trainings, policy=policy)
     assert [(one.site, one.gate) for one in placement.sites] == [(one.site, one.gate) for one in evidence.sites]
     assert all(one.kept in (True, False) and one.why for one in placement.sites)
@@ -216,7 +260,7 @@ def test_a_policy_that_looks_at_no_evidence_needs_some_to_write_beside_its_decis
 
 def test_a_placement_prints_as_a_table_with_reasons(evidence: Evidence) -> None:
     assert str(decide(evidence)) == (
-        "site         gate   gamma  removal  spread  decision (removal)\n"
+        "site         gate   gamma  removal  spread  decision (removal_from_all)\n"
         "encoder.0    se      2.50   +0.200   0.360  kept: taking it away costs 0.200 Dice, at least 0.01\n"
         "bottleneck   se      1.50   +0.000   0.020  dropped: taking it away costs 0.000 Dice, less than 0.01\n"
         "skip.0       ag      0.50   +0.020   0.200  kept: taking it away costs 0.020 Dice, at least 0.01"
@@ -265,7 +309,7 @@ def test_the_file_has_the_schema_and_the_fields_of_the_contract(evidence: Eviden
     decide(evidence).save(tmp_path / "placement.json")
     content = json.loads((tmp_path / "placement.json").read_text(encoding="utf-8"))
     assert content["schema"] == 1
-    assert content["policy"] == "removal"
+    assert content["policy"] == "removal_from_all"
     contract = {"site", "gate", "gamma", "removal_cost", "spread", "kept", "why"}
     added = {"removal_low", "removal_high", "joint_cost", "shut"}
     assert [set(record) for record in content["sites"]] == [contract | added] * 3

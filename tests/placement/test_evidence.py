@@ -1,7 +1,7 @@
 """Evidence on a network whose answer can be worked out by hand, and on others against NumPy; and the network left as it was."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +12,6 @@ from focalseg.errors import SettingError, ShapeError, SiteError
 from focalseg.evaluation.scoring import score_batches
 from focalseg.networks.unet import UNet
 from focalseg.placement.evidence import (
-    Replacement,
     SiteEvidence,
     estimate_norms,
     gather_evidence,
@@ -20,6 +19,7 @@ from focalseg.placement.evidence import (
     score_cases,
     take_away_one_by_one,
 )
+from focalseg.placement.exponents import REGIMES
 from focalseg.placement.instrument import instrument
 from focalseg.placement.sites import attention_sites
 from placement.by_hand import Batch, build_network_by_hand, dice, draw_cases_by_hand, put_constant
@@ -225,17 +225,17 @@ def test_norms_are_estimated_on_the_images_given_for_it_and_else_on_the_validati
         assert all(torch.equal(tensor, images) for training, tensor in seen if not training)
 
 
-@pytest.mark.parametrize("replacement", get_args(Replacement))
+@pytest.mark.parametrize("regime", list(REGIMES))
 @pytest.mark.parametrize("training", [True, False])
 def test_the_network_comes_back_as_it_was_to_the_bit(
-    build_unet: BuildUNet, draw_images: DrawImages, look_at: LookAt, training: bool, replacement: Replacement
+    build_unet: BuildUNet, draw_images: DrawImages, look_at: LookAt, training: bool, regime: str
 ) -> None:
     network = build_unet(dropout=0.2).train(training)
     instrument(network)
     network.encoder[0].layers[1].train(not training)  # as someone leaves a frozen norm
     network.encoder[1].layers[1].momentum = 0.03
     before, random_before = look_at(network), torch.get_rng_state()
-    gather_evidence(network, [(draw_images(), torch.ones(2, 9, 10, dtype=torch.bool))], replacement=replacement)
+    gather_evidence(network, [(draw_images(), torch.ones(2, 9, 10, dtype=torch.bool))], exponents=regime)
     assert look_at(network) == before
     assert torch.equal(torch.get_rng_state(), random_before)
     assert all(weight.grad is None for weight in network.parameters())

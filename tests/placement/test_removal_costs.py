@@ -121,12 +121,26 @@ def test_a_skip_that_lets_nothing_pass_costs_what_can_be_worked_out_by_hand(
 
 
 def test_the_host_may_stand_in_for_a_site_in_place_of_its_mean(network_by_hand: UNet, cases_by_hand: list[Batch]) -> None:
-    evidence = gather_evidence(network_by_hand, cases_by_hand, replacement="host")
+    evidence = gather_evidence(network_by_hand, cases_by_hand, exponents="dropout")
     # Open everywhere, the first gate lets the dim image's 4 pass 1.5, where nothing is: Dice 0 in place of 1.
     assert evidence.sites[0].case_costs == pytest.approx((0.0, 1.0), abs=1e-12)
     # The last gate halves what the head doubles. Open, it lets 2 become 4, minus 1.5, which was above 0 as well.
     assert evidence.sites[3].case_costs == (0.0, 0.0)
     assert evidence.sites[2].shut_case_costs == pytest.approx((0.8, 0.0), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("regime", "costs"), [("free", "mean"), ("dropout", "host"), ("path", "host"), ("hard_concrete", "host")]
+)
+def test_what_stands_in_for_a_site_is_what_its_regime_taught_the_network_to_do_without(
+    network_by_hand: UNet, cases_by_hand: list[Batch], regime: str, costs: str
+) -> None:
+    evidence = gather_evidence(network_by_hand, cases_by_hand, exponents=regime)
+    assert evidence.exponents == regime
+    # Of the first gate: by its mean, and by the host (worked out above).
+    by_mean = gather_evidence(network_by_hand, cases_by_hand).sites[0].case_costs
+    assert by_mean != pytest.approx((0.0, 1.0))
+    assert evidence.sites[0].case_costs == (by_mean if costs == "mean" else pytest.approx((0.0, 1.0), abs=1e-12))
 
 
 @pytest.mark.parametrize("spatial_dims", [1, 2, 3])
@@ -142,7 +156,7 @@ def test_a_site_that_the_host_stands_in_for_costs_what_a_network_without_it_scor
     images = draw_images(spatial_dims, count=5)
     batches = [(images, network(images)[:, 0].detach() + 0.2 * images[:, 0] > 0)]
     whole, state = dice(network, batches), network.state_dict()
-    evidence = gather_evidence(network, batches, replacement="host")
+    evidence = gather_evidence(network, batches, exponents="dropout")
     for record in evidence.sites:
         without = build_unet(spatial_dims, norm="group")
         fill_sites(without, {name: gate for name, gate in layout.items() if name != record.site})

@@ -76,7 +76,7 @@ def make_difference(dice: float, reach: float = 0.02) -> dict[str, float]:
 def compare(one: str, other: str, dice: float, holm_p: float) -> dict[str, Any]:
     return {
         "one": one, "other": other, **make_difference(dice), "p_value": holm_p / 6, "holm_p": holm_p,
-        "permutation_p": 0.5, "smallest_difference": 0.031,
+        "permutation_p": 0.5, "smallest_difference": 0.031, "collapsed": False,
     }  # fmt: skip
 
 
@@ -100,6 +100,7 @@ def describe_contest(sites: Sites) -> dict[str, Any]:
         "arms": arms | rivals,
         "comparisons": [*(compare("placed", *other) for other in others), compare("all", "none", 0.325, 0.001)],
         "non_inferiority": {"of": "placed", "to": "all", "margin": 0.01, "bound": -0.023, "shown": False},
+        "search": {"collapsed": 0, "trainings": 4},
         "seed_noise": {"deviation": 0.011, "range_of_difference": 0.14, "trainings": 2},
         "folds": folds,
     }
@@ -238,7 +239,8 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
         if attention:
             records = [{"site": site, "gate": gate, "gamma": gamma, "spread": 0.1, "case_costs": [cost, cost]}
                        for site, (gate, gamma, cost, _) in found.items()]  # fmt: skip
-            evidence = {"sites": records, "case_scores": [0.9, 0.8], "groups": ["a", "b"], "path": []}
+            evidence = {"sites": records, "case_scores": [0.9, 0.8], "groups": ["a", "b"], "path": [],
+                        "exponents": exponents}  # fmt: skip
             (folder / "evidence.json").write_text(json.dumps(evidence), encoding="utf-8")
             if not old:
                 (folder / "costs.json").write_text(json.dumps(describe_costs(found)), encoding="utf-8")

@@ -113,7 +113,10 @@ def test_the_evidence_is_told_with_the_trainings_it_comes_from(make_placement: M
     folder = make_placement()
     add_probes(folder)
     reader = read(folder)
-    assert "was trained with seeds 0 and 1, sites left out at random in every step; from its behaviour" in reader.text
+    assert (
+        "was trained with seeds 0 and 1, sites left out at random in the later part of the training; from its behaviour"
+        in reader.text
+    )
     assert "what is lost is what no other site makes up for" in reader.text
     assert "one panel a training that the decision rests on" in reader.text
     for fold in (0, 1):
@@ -191,18 +194,88 @@ def test_a_fold_that_kept_something_makes_another_network_than_the_plain_one(
     assert "the same trainings" not in read(make_placement(**contest)).text
 
 
+def test_what_could_have_been_seen_is_the_smallest_difference_of_placed_and_none(
+    make_placement: Make, contest: dict[str, Any]
+) -> None:
+    contest["comparisons"][0]["smallest_difference"] = 0.047
+    text = read(make_placement(**contest)).text
+    assert "show a true difference of 0.047 Dice in 80 % of studies; a smaller one may well have gone unseen" in text
+
+
+@pytest.mark.parametrize("change", [{"smallest_difference": None}, {"collapsed": True}])
+def test_nothing_is_said_of_what_could_have_been_seen_where_nothing_tells(
+    make_placement: Make, contest: dict[str, Any], change: dict[str, Any]
+) -> None:
+    contest["comparisons"][0] |= change
+    assert "gone unseen" not in read(make_placement(**contest)).text
+
+
+def test_a_comparison_with_an_arm_that_collapsed_is_not_made(make_placement: Make, contest: dict[str, Any]) -> None:
+    contest["arms"]["all"]["collapsed"] = 3  # of 2 seeds on 2 folds
+    for comparison in contest["comparisons"]:
+        comparison["collapsed"] = "all" in (comparison["one"], comparison["other"])
+    reader = read(make_placement(**contest))
+    reason = "not compared: most trainings of all ended predicting nothing"
+    assert f"placed {MINUS} all {reason}" in reader.text
+    assert f"all {MINUS} none {reason}" in reader.text
+    assert reader.text.count(reason) == 2
+    assert f"placed {MINUS} none +0.324 [+0.304, +0.344] <0.001 0.031" in reader.text
+    chart = str(next(attributes["aria-label"] for _, attributes in reader.elements if "Difference in test" in str(attributes)))
+    assert f"placed {MINUS} none" in chart
+    assert f"placed {MINUS} all" not in chart
+    assert f"all {MINUS} none" not in chart
+    assert "as good as attention at every site" not in reader.text
+
+
+def test_comparisons_from_before_arms_that_collapsed_were_marked_are_shown(
+    make_placement: Make, contest: dict[str, Any]
+) -> None:
+    for comparison in contest["comparisons"]:
+        del comparison["collapsed"]
+    del contest["search"]
+    assert "not compared" not in read(make_placement(**contest)).text
+
+
+def test_a_search_half_of_which_collapsed_answers_nothing(make_placement: Make, contest: dict[str, Any]) -> None:
+    contest["search"] = {"collapsed": 2, "trainings": 4}
+    text = read(make_placement(**contest)).text
+    assert "Not answered: 2 of 4 trainings of the search for sites ended predicting nothing at all" in text
+    assert "it tells nothing of attention" in text
+    assert "Trainings that ended predicting nothing: search for sites 2 of 4." in text
+
+
+def test_less_than_half_of_a_search_is_a_note(make_placement: Make, contest: dict[str, Any]) -> None:
+    contest["arms"]["none"]["collapsed"] = 1
+    contest["search"] = {"collapsed": 1, "trainings": 4}
+    text = read(make_placement(**contest)).text
+    assert "Not answered" not in text
+    assert "Trainings that ended predicting nothing: none 1 of 4; search for sites 1 of 4." in text
+
+
+def test_the_plain_network_that_collapsed_is_named_once(make_placement: Make, contest: dict[str, Any]) -> None:
+    contest["sites"] = [site | {"kept": False, "shut": False} for site in contest["sites"]]
+    contest["folds"] = [fold | {"kept": {}, "shut": []} for fold in contest["folds"]]
+    for arm in ("none", "placed"):
+        contest["arms"][arm]["collapsed"] = 4
+    text = read(make_placement(**contest, verdict="no_difference_shown")).text
+    assert "Not answered: 4 of 4 trainings of the arm none ended predicting nothing at all;" in text
+
+
 def test_a_placement_that_keeps_nothing_does_not_claim_to_see_any_difference_to_itself(
     make_placement: Make, contest: dict[str, Any]
 ) -> None:
     contest["sites"] = [site | {"kept": False, "shut": False} for site in contest["sites"]]
     contest["folds"] = [fold | {"kept": {}, "shut": []} for fold in contest["folds"]]
-    contest["comparisons"][0] |= {"dice": 0.0, "low": 0.0, "high": 0.0, "holm_p": 1.0, "smallest_difference": 0.0}
-    assert f"placed {MINUS} none 0.000 [0.000, 0.000] 1.000 the same trainings" in read(make_placement(**contest)).text
+    contest["comparisons"][0] |= {"dice": 0.0, "low": 0.0, "high": 0.0, "holm_p": 1.0, "smallest_difference": None}
+    text = read(make_placement(**contest)).text
+    assert "the rows none and placed are the same trainings" in text
+    assert f"placed {MINUS} none 0.000 [0.000, 0.000] 1.000 none" in text
+    assert "gone unseen" not in text
 
 
 def test_a_run_tells_its_own_regime_and_draws_the_skips_that_it_shut(make_run: Make) -> None:
     reader = read(make_run(exponents="dropout", shut=("skip.1",), found={"encoder.0": ("se", 1.0, 0.1, True)}))
-    assert "they had learned to do without any" in reader.text
+    assert "in the later part of these trainings, so the networks had learned to do without any" in reader.text
     assert "shut at skip.1" in reader.text
     assert "skip.1 shut nothing passes" in reader.text
     assert len(reader.of_class("dead-end")) == 1

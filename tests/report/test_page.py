@@ -57,7 +57,7 @@ def test_the_page_says_how_the_verdict_was_reached(make_placement: Make) -> None
     assert "24 training, 8 validation and 8 test cases" in text
     assert "with seeds 0 and 1; from its behaviour on validation data alone" in text
     assert "with fresh seeds 2 and 3" in text
-    assert "a difference smaller than about 0.022 could not have been told from 0" in text
+    assert "a true difference of" not in text  # a folder without comparisons knows of none
     assert "All \N{MINUS SIGN} none is +0.325 Dice, 95 % interval +0.303 to +0.348" in text
 
 
@@ -72,7 +72,7 @@ def test_a_placement_that_keeps_nothing_is_reported_as_the_plain_network(make_pl
     reader = Reader(read_page(folder))
     assert "the rows none and placed are the same trainings" in reader.text
     assert "0 of 7 sites" in reader.text
-    assert "could not have been told" not in reader.text
+    assert "a true difference of" not in reader.text
     assert not reader.of_class("helps")
 
 

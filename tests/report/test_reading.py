@@ -184,6 +184,8 @@ NOISE = {"deviation": 0.01, "range_of_difference": 0.1, "trainings": 2}
             {"comparisons": [COMPARISON | {"smallest_difference": -1}]},
             "comparisons[0]: smallest_difference is -1; expected a number, 0 or more",
         ),
+        ({"comparisons": [COMPARISON | {"collapsed": 1}]}, "comparisons[0]: collapsed is 1; expected true or false"),
+        ({"search": {"collapsed": 1}}, "search: trainings is missing; expected a whole number, 0 or more"),
         ({"non_inferiority": CLAIM | {"of": "none"}}, "non_inferiority: of is 'none'; expected placed"),
         ({"non_inferiority": CLAIM | {"bound": None}}, "non_inferiority: bound is None; expected a finite number"),
         ({"non_inferiority": CLAIM | {"shown": "yes"}}, "non_inferiority: shown is 'yes'; expected true or false"),

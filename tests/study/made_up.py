@@ -41,8 +41,7 @@ class MadeUp:
     def write(self, plan: RunPlan) -> None:
         """The files of one run."""
         dice, modules = self.dice(plan), len(plan.config.attention)
-        sides = {"validation": plan.split.validation, "test": plan.split.test}
-        scores = [make_score(name, dice, part=part) for part, names in sides.items() for name in names]
+        scores = [make_score(name, dice, part=part) for part, name in plan.scored_cases]
         write_text(plan.folder / CASES, format_scores(scores))
         records = [
             SiteEvidence(
@@ -55,7 +54,11 @@ class MadeUp:
             )
             for site, gate in plan.config.attention.items()
         ]
-        evidence = Evidence(sites=tuple(records), case_scores=tuple(dice for _ in plan.split.validation))
+        evidence = Evidence(
+            sites=tuple(records),
+            case_scores=tuple(dice for _ in plan.split.validation),
+            exponents=plan.config.training.exponents,
+        )
         write_text(plan.folder / EVIDENCE, json.dumps(asdict(evidence)))
         result = {"modules": modules, "parameters": 100 + 10 * modules, "flops": 1000, "seconds": 1.0}
         write_text(plan.folder / RESULT, json.dumps(result))

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import replace
-from itertools import product
+from itertools import pairwise, product
 
 import pytest
 
@@ -28,11 +28,11 @@ from focalseg.study.pace import Pace
 from focalseg.study.place import PlaceJob
 from focalseg.study.planning import lay_groundwork
 from focalseg.study.presets import Settings, build_settings
-from focalseg.study.runs import RESULT
+from focalseg.study.runs import EVIDENCE, RESULT
 from focalseg.yaml_files import write_yaml
 
-PLAIN = Pace(reading=1.0, step=0.1, validation=2.0, scoring=3.0, evidence=0.0)
-ATTENDED = Pace(reading=1.0, step=0.2, validation=3.0, scoring=4.0, evidence=10.0)
+PLAIN = Pace(reading=1.0, step=0.1, validation=2.0, scoring=0.75, evidence=0.0)
+ATTENDED = Pace(reading=1.0, step=0.2, validation=3.0, scoring=1.0, evidence=10.0)
 PACES = {False: PLAIN, True: ATTENDED}
 STANDARD = build_settings("standard", {"split": {"test_folds": 5}, "seeds": 5, "rivals": ["wider", "random"]})
 
@@ -47,6 +47,7 @@ def items_of(settings: Settings) -> list[Item]:
             number=number,
             stage=stage,
             attention=arm not in ("none", "wider"),
+            scored=2 if arm == "probe_dropout" else 4,
             testifies=arm in ("all", "probe_dropout"),
         )
         for arm, stage in stages.items()
@@ -78,19 +79,28 @@ def test_runs_side_by_side_end_when_the_last_of_them_does(seconds, workers, end)
 
 def test_a_run_reads_trains_validates_scores_and_testifies():
     training = replace(STANDARD.training, steps=250, validate_every=100)
-    assert PLAIN.run_seconds(training, testifies=False) == pytest.approx(1 + 250 * 0.1 + 3 * 2 + 3)
-    assert ATTENDED.run_seconds(training, testifies=True) == pytest.approx(1 + 250 * 0.2 + 3 * 3 + 4 + 10)
+    assert PLAIN.run_seconds(training, scored=4, testifies=False) == pytest.approx(1 + 250 * 0.1 + 3 * 2 + 4 * 0.75)
+    assert ATTENDED.run_seconds(training, scored=2, testifies=True) == pytest.approx(1 + 250 * 0.2 + 3 * 3 + 2 * 1.0 + 10)
+
+
+def test_a_network_of_twice_the_work_takes_twice_as_long_but_for_reading():
+    training = replace(STANDARD.training, steps=250, validate_every=100)
+    wide = PLAIN.run_seconds(training, scored=4, testifies=False, work=2.0)
+    assert wide == pytest.approx(1 + 2 * (250 * 0.1 + 3 * 2 + 4 * 0.75))
+    item = Item(arm="wider", fold=0, number=0, stage=0, attention=False, scored=4, testifies=False, work=2.0)
+    alone = job_seconds([item], replace(STANDARD, training=training), PACES, workers=1)
+    assert alone == pytest.approx(wide + END_SECONDS)
 
 
 def test_a_job_waits_at_the_end_of_each_stage_and_for_the_start_of_its_workers():
     settings = build_settings("quick", {"seeds": 3, "training": {"steps": 100, "validate_every": 100}})
-    plain, silent, witness = 1 + 10 + 2 + 3, 1 + 20 + 3 + 4, 1 + 20 + 3 + 4 + 10
+    plain, silent, witness, probe = 1 + 10 + 2 + 3, 1 + 20 + 3 + 4, 1 + 20 + 3 + 4 + 10, 1 + 20 + 3 + 2 + 10
     items = items_of(settings)
-    alone = 3 * plain + 3 * witness + 3 * witness + 3 * silent + END_SECONDS
+    alone = 3 * plain + 3 * witness + 3 * probe + 3 * silent + END_SECONDS
     assert job_seconds(items, settings, PACES, workers=1) == pytest.approx(alone)
     # Two at a time: none none | none all | all all, all but the first none beginning as a worker is free.
     first = max(plain + plain + witness, plain + witness + witness)
-    beside = first + 2 * witness + 2 * silent + 3 * START_SECONDS + END_SECONDS
+    beside = first + 2 * probe + 2 * silent + 3 * START_SECONDS + END_SECONDS
     assert job_seconds(items, settings, PACES, workers=2) == pytest.approx(beside)
 
 
@@ -106,7 +116,7 @@ def test_the_estimate_is_one_sentence():
     text = describe_cost(items_of(settings), settings, PACES, workers=2)
     # 3 of 12 trainings have no attention: (3 * 0.1 + 9 * 0.2) / 12 s a step.
     assert text.endswith(": 12 trainings of 6000 steps, 0.17 s a step, two at a time.")
-    # Trainings of 606, 1218 and 1208 s: stages of 3042, 2436 and 2416 s, and 17 s for starting and ending.
+    # Trainings of 606, 1218, 1216 and 1208 s: stages of 3042, 2432 and 2416 s, and 17 s for starting and ending.
     assert text.startswith("about 2 h 10 min: ")
 
 
@@ -170,15 +180,54 @@ def test_too_small_a_budget_is_refused_with_the_least_that_would_do():
 
 def test_finished_runs_are_not_counted(contest):
     outline = list_plans(contest)
-    plans = [*outline.certain, *outline.at_most]
-    assert sorted((item.arm, item.number) for item in list_items(plans)) == sorted(
+    plans, plain = [*outline.certain, *outline.at_most], contest.trainers[0].base
+    assert sorted((item.arm, item.number) for item in list_items(plans, plain)) == sorted(
         (arm, number) for arm in ("none", "all", "probe_dropout", "placed") for number in (0, 1)
     )
     (plans[0].folder).mkdir(parents=True)
     (plans[0].folder / RESULT).touch()
-    left = list_items(plans)
+    left = list_items(plans, plain)
     assert len(left) == len(plans) - 1
     assert [item.number for item in left if item.arm == plans[0].arm] == [1]
+
+
+def test_a_witness_that_left_no_evidence_is_counted_still(contest):
+    plans, plain = contest.plan_known(contest.trainers[0])["all"], contest.trainers[0].base
+    for plan in plans:
+        plan.folder.mkdir(parents=True)
+        (plan.folder / RESULT).touch()
+    (plans[1].folder / EVIDENCE).touch()
+    assert [item.number for item in list_items(plans, plain)] == [0]
+
+
+def test_the_work_of_the_wider_network_is_that_of_its_convolutions_and_cases_are_those_that_are_scored(contest, tiny_settings):
+    trainer = contest.trainers[0]
+    plain = trainer.base
+
+    def count(widths):
+        """Of a U-Net on images in RGB, each convolution by hand: 2 x 9 (or 1) x channels in x channels out x pixels."""
+        sizes = [(plain.preparation.window[0] >> level) ** 2 for level in range(len(widths))]
+        down = sum(
+            18 * size * (before * after + after * after)
+            for size, before, after in zip(sizes, (3, *widths), widths, strict=False)
+        )
+        up = sum(
+            2 * sizes[level + 1] * deep * fine + 18 * sizes[level] * 3 * fine * fine
+            for level, (fine, deep) in enumerate(pairwise(widths))
+        )
+        return down + up + 2 * sizes[0] * widths[0]
+
+    widths = tuple(plain.network.widths)
+    wide = replace(contest, wider=replace(plain.network, arguments={"widths": [3 * width for width in widths]}))
+    items = list_items([plan for plans in wide.plan_known(trainer).values() for plan in plans], plain)
+    work = {item.arm: item.work for item in items}
+    assert work["none"] == work["all"] == 1
+    expected = count([3 * width for width in widths]) / count(widths)
+    assert work["wider"] == pytest.approx(expected, rel=1e-12)
+    split = trainer.split
+    assert {item.scored for item in items} == {len(split.validation) + len(split.test)}
+    probes = contest.search(trainer).trainer.plan("probe_free", contest.candidates, range(1))
+    assert [item.scored for item in list_items(probes, plain)] == [len(split.validation)]
 
 
 def test_a_job_of_few_steps_is_not_measured_unless_hours_are_given(contest, tiny_settings, monkeypatch):

@@ -16,7 +16,7 @@ from focalseg.study.contest import plan_contest
 from focalseg.study.lean import load_lean
 from focalseg.study.place import place, train_arms
 from focalseg.study.planning import NOBODY, lay_groundwork
-from focalseg.study.runs import RESULT
+from focalseg.study.runs import RESULT, read_result
 from focalseg.study.scores import read_scores
 from focalseg.study.summary import stack_folds
 from focalseg.yaml_files import read_yaml
@@ -125,8 +125,10 @@ def test_every_round_of_a_policy_is_trained_for_all_folds_together(contest_of, m
     # A site gains 0.1 in fold 0 and nothing in fold 1, so that there the search ends a round earlier.
     made_up.dice = lambda plan: 0.5 + 0.1 * ("encoder.0" in plan.config.attention and plan.config.fold == 0)
     contest = contest_of(policy="greedy_forward")
-    _, placements = train_arms(contest)
-    assert [placement.layout for placement in placements] == [{"encoder.0": "se"}, {}]
+    _, decided = train_arms(contest)
+    assert [placement.layout for placement in decided.placements] == [{"encoder.0": "se"}, {}]
+    # Both folds asked for the plain network and four of one site, the first one for three of two sites as well; two seeds each.
+    assert decided.search == (0, 2 * (5 + 3 + 5))
     rounds = [[(plan.arm, plan.config.fold) for plan in batch] for batch in made_up.batches[1:-1]]
     singles = ["trial_encoder.0", "trial_bottleneck", "trial_skip.0", "trial_decoder.0"]
     pairs = [f"trial_encoder.0+{site.removeprefix('trial_')}" for site in singles[1:]]
@@ -139,7 +141,8 @@ def test_every_round_of_a_policy_is_trained_for_all_folds_together(contest_of, m
 
 def test_each_fold_decides_by_its_own_trainings_and_one_of_two_is_half(contest_of, made_up):
     contest = contest_of()
-    plans, placements = train_arms(contest)
+    plans, decided = train_arms(contest)
+    placements = decided.placements
     assert [placement.layout for placement in placements] == [{"encoder.0": "se", "skip.0": "ag"}, {"skip.0": "ag"}]
     assert [fold["placed"][0].config.attention for fold in plans] == [placement.layout for placement in placements]
     agreed = agree(placements)
@@ -156,6 +159,28 @@ def test_a_fold_where_nothing_is_placed_takes_the_plain_trainings(contest_of, ma
     plans, _ = train_arms(contest_of())
     assert plans[1]["placed"] == plans[1]["none"]
     assert {plan.folder.parent.name for plan in made_up.batches[-1]} == {"fold_0"}
+
+
+def collapse(result):
+    """The same run, had it predicted nothing on its cases of ten pixels each."""
+    scores = [replace(make_score(score.case, 0.0, part=score.part, predicted=0), group=score.group) for score in result.scores]
+    return replace(result, scores=tuple(scores))
+
+
+def test_collapsed_trainings_of_the_search_are_counted_over_folds_and_reach_the_file(contest_of, made_up, monkeypatch):
+    def read(folder):
+        result = read_result(folder)
+        return collapse(result) if folder.parts[-3:-1] == ("probe_dropout", "fold_1") else result
+
+    monkeypatch.setattr("focalseg.study.trainer.read_result", read)
+    plans, decided = train_arms(contest_of())
+    seeds = len(plans[0]["none"])
+    assert decided.search == (seeds, 2 * seeds)
+
+
+def test_a_policy_that_asks_nothing_has_no_search(contest_of, made_up):
+    _, decided = train_arms(contest_of(policy="none"))
+    assert decided.search == (0, 0)
 
 
 def test_what_was_trained_before_a_stop_is_not_trained_again(contest_of, made_up):
@@ -217,18 +242,47 @@ def test_the_placement_of_one_fold_is_that_of_the_job():
     assert agree([one]) is one
 
 
-def results(*dice):
-    return [make_result([make_score("a", value, part="validation")]) for value in dice]
+def results(*dice, collapsed=()):
+    """Runs with that Dice on their validation case."""
+    return [
+        make_result([make_score("a", value, part="validation", predicted=0 if number in collapsed else 10)])
+        for number, value in enumerate(dice)
+    ]
 
 
-def test_the_lean_network_is_the_best_on_validation_data_among_folds_with_the_agreed_placement():
+def test_the_lean_network_gains_most_on_validation_data_among_folds_with_the_agreed_placement():
     keeps, drops = placement(decision("skip.0", kept=True)), placement(decision("skip.0"))
     placed = [results(0.5, 0.6), results(0.9, 0.9), results(0.4, 0.7)]
-    assert choose_lean(keeps, [keeps, drops, keeps], placed) == (2, 1)
+    none = [results(0.4, 0.4)] * 3
+    assert choose_lean(keeps, [keeps, drops, keeps], placed=placed, none=none) == (2, 1)
+
+
+def test_the_fold_with_the_easiest_cases_does_not_win_by_that():
+    keeps = placement(decision("skip.0", kept=True))
+    placed, none = [results(0.92, 0.93), results(0.6, 0.62)], [results(0.92, 0.92), results(0.5, 0.5)]
+    assert choose_lean(keeps, [keeps, keeps], placed=placed, none=none) == (1, 1)
+
+
+def test_of_one_fold_the_lean_network_is_the_best_on_validation_data_whichever_plain_training_had_its_seed():
+    keeps = placement(decision("skip.0", kept=True))
+    assert choose_lean(keeps, [keeps], placed=[results(0.7, 0.8, 0.6)], none=[results(0.6, 0.79, 0.2)]) == (0, 1)
+
+
+def test_collapsed_trainings_neither_win_nor_make_others_win():
+    keeps = placement(decision("skip.0", kept=True))
+    placed = [results(0.75, 0.0, collapsed=(1,)), results(0.61, 0.6)]
+    none = [results(0.5, 0.0, collapsed=(1,)), results(0.3, 0.3)]
+    assert choose_lean(keeps, [keeps] * 2, placed=placed, none=none) == (1, 0)  # 0.31 over 0.3, and 0.25 over 0.5
+    lost = [results(0.0, 0.0, collapsed=(0, 1))]
+    assert choose_lean(keeps, [keeps], placed=lost, none=lost) == (0, 0)
 
 
 def test_where_no_fold_has_the_agreed_placement_the_nearest_one_gives_the_lean_network():
     def keep(*names):
         return placement(*(decision(name, kept=name in names) for name in ("a", "b", "c")))
 
-    assert choose_lean(keep("a", "b", "c"), [keep("a"), keep("b", "c")], [results(0.9), results(0.1)]) == (1, 0)
+    none = [results(0.0)] * 2
+    assert choose_lean(keep("a", "b", "c"), [keep("a"), keep("b", "c")], placed=[results(0.9), results(0.1)], none=none) == (
+        1,
+        0,
+    )

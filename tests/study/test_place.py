@@ -2,7 +2,7 @@
 
 import json
 import math
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -110,8 +110,20 @@ def test_no_case_is_on_two_sides_and_scores_name_their_side(placed):
     assert sum(map(len, parts)) == len(set().union(*parts)) == 15
     for path in out.rglob("cases.csv"):
         scores = read_scores(path)
+        searched = path.parts[-4].startswith("probe_")
         assert {score.case for score in scores if score.part == "validation"} == parts[1]
-        assert {score.case for score in scores if score.part == "test"} == parts[2]
+        assert {score.case for score in scores if score.part == "test"} == (set() if searched else parts[2])
+
+
+@pytest.mark.parametrize("policy", list(POLICIES))
+def test_what_looks_for_sites_predicts_no_test_case(policy, make_folder, tiny_settings, tmp_path):
+    seen = []
+    audience = Audience(watch=lambda _title, plans: seen.extend(plans) or nullcontext())
+    settings = replace(tiny_settings, seeds=1, policy=policy, training=replace(tiny_settings.training, steps=1))
+    place(str(make_folder()), tmp_path / "out", settings, device="cpu", workers=1, audience=audience)
+    for plan in seen:
+        parts = {score.part for score in read_scores(plan.folder / "cases.csv")}
+        assert parts == ({"validation", "test"} if plan.arm in ("none", "all", "placed") else {"validation"})
 
 
 def test_the_lean_network_loads_and_predicts_what_was_scored(placed):
@@ -146,6 +158,77 @@ def test_another_data_set_or_seed_or_setting_does_not_mix_in(placed, make_folder
     ):
         with pytest.raises(SettingError, match="was made with other settings"):
             place(str(source), out, settings, seed=seed, device="cpu", workers=1)
+
+
+@pytest.mark.parametrize("hours", [None, 0.5])
+def test_a_folder_of_another_job_is_refused_before_any_case_is_read(placed, tiny_settings, monkeypatch, hours):
+    _, out = placed
+    monkeypatch.setattr("focalseg.study.place.lay_groundwork", pytest.fail)
+    before = (out / "config.yaml").read_bytes()
+    with pytest.raises(SettingError) as raised:
+        place(str(out.parent / "data"), out, tiny_settings, seed=4, device="cpu", workers=1, budget_hours=hours)
+    names = "seed" if hours is None else "seed, budget_hours, asked"
+    assert str(raised.value) == (
+        f"{out} was made with other settings (see {out / 'config.yaml'}: {names}); give another --out, or remove it to start "
+        "anew."
+    )
+    assert (out / "config.yaml").read_bytes() == before
+
+
+def test_a_regime_of_the_exponents_is_the_policys_choice_and_no_setting_of_the_job(make_folder, tiny_settings, tmp_path):
+    settings = replace(tiny_settings, training=replace(tiny_settings.training, exponents="dropout"))
+    with pytest.raises(SettingError) as raised:
+        place(str(make_folder()), tmp_path / "out", settings, device="cpu", workers=1)
+    assert str(raised.value) == (
+        "training.exponents was 'dropout'; expected 'free', since `focalseg place` trains exponents as its policy wants them. "
+        "Take another policy, or train one network with `focalseg train`."
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_job_that_is_cut_to_its_hours_reads_the_data_once_and_is_the_job_of_those_settings(
+    make_folder, tiny_settings, tmp_path, monkeypatch
+):
+    data = str(make_folder(count=15))
+    asked = replace(tiny_settings, policy="none", split=replace(tiny_settings.split, test_folds=2))
+    cut = replace(asked, seeds=1, split=tiny_settings.split, training=replace(asked.training, steps=3))
+    monkeypatch.setattr("focalseg.study.place.plan_costs", lambda *_, **__: cut)
+    titles = []
+
+    @contextmanager
+    def count(title):
+        titles.append(title)
+        yield lambda _done, _total: None
+
+    audience = Audience(count=count)
+    once, cutting = (
+        place(data, tmp_path / "cut", asked, device="cpu", workers=1, audience=audience, budget_hours=1.0),
+        titles[:],
+    )
+    titles.clear()
+    place(data, tmp_path / "plain", cut, device="cpu", workers=1, audience=audience)
+    assert cutting == titles == ["reading the cases", "comparing the images"]
+    assert once.verdict.outcome == "no_difference_shown"
+    for name in ("splits.json", "placement.json", "runs/none/fold_0/seed_1/config.yaml"):
+        assert read_timeless(tmp_path / "cut" / name) == read_timeless(tmp_path / "plain" / name)
+
+
+def read_timeless(path):
+    """The text of a file without the lines that tell seconds."""
+    return [line for line in path.read_text().splitlines() if '"seconds"' not in line]
+
+
+def test_what_is_trained_after_the_decision_is_said_as_it_is(make_folder, tiny_settings, tmp_path, monkeypatch):
+    titles = []
+    audience = Audience(watch=lambda title, _plans: titles.append(title) or nullcontext())
+    monkeypatch.setattr(search_module, "read_evidence", fixed_evidence("encoder.0"))
+    settings = replace(tiny_settings, rivals=("random",))
+    place(str(make_folder()), tmp_path / "out", settings, device="cpu", workers=1, audience=audience)
+    assert titles == [
+        "training the networks to compare with",
+        "looking for the sites that are needed",
+        "training what was placed, and its rivals",
+    ]
 
 
 def test_data_that_changed_since_is_refused(make_folder, tiny_settings, tmp_path):

@@ -10,7 +10,7 @@ from PIL import Image
 
 from focalseg.errors import DataError, SettingError
 from focalseg.study.audience import Audience
-from focalseg.study.planning import describe_split, lay_groundwork
+from focalseg.study.planning import describe_split, lay_groundwork, plan_groundwork
 from focalseg.study.presets import DataSettings, SplitSettings
 
 
@@ -38,6 +38,18 @@ def test_notes_are_told_and_the_reading_is_counted(make_folder, tiny_settings):
         f"2 x an empty mask: {folder}/masks/case_2.png, {folder}/masks/case_5.png; see focalseg check.",
     ]
     assert counted[:10] == [("reading the cases", number, 10) for number in range(1, 11)]
+
+
+def test_groundwork_for_other_settings_is_planned_from_the_same_reading(make_folder, tiny_settings, monkeypatch):
+    folder, training = make_folder(count=15), replace(tiny_settings.training, steps=5)
+    wide = lay(folder, tiny_settings, split=SplitSettings(test_folds=3))
+    expected = lay(folder, tiny_settings, training=training)
+    monkeypatch.setattr("focalseg.study.planning.survey_dataset", pytest.fail)
+    settings = replace(tiny_settings, training=training)
+    found = plan_groundwork(wide.material, settings, source=str(folder), seed=0, device="cpu")
+    assert len(wide.folds) == 3
+    for name in ("folds", "frame", "splits", "groups", "remarks"):
+        assert getattr(found, name) == getattr(expected, name)
 
 
 def test_images_that_are_the_same_are_never_on_two_sides(make_folder, tiny_settings):

@@ -15,7 +15,7 @@ from focalseg.study.contest import plan_contest
 from focalseg.study.place import train_arms
 from focalseg.study.planning import NOBODY, lay_groundwork, plan_attention
 from focalseg.study.presets import DEMO, RIVALS, build_settings
-from focalseg.study.rivals import draw_sites, plan_wider
+from focalseg.study.rivals import draw_sites, find_channel_counts, plan_single_kind, plan_wider
 from focalseg.training.run import RunConfig, build_network
 from study.made_up import MadeUp
 
@@ -67,7 +67,7 @@ def test_the_wider_network_keeps_what_a_person_set_besides():
     assert wider.widths[0] in (5, 6)
 
 
-@pytest.mark.parametrize("name", ["monai:DynUNet", "monai:UNet", "monai:BasicUNet", "monai:SegResNet"])
+@pytest.mark.parametrize("name", ["monai:DynUNet", "monai:UNet", "monai:BasicUNet"])
 def test_networks_that_are_planned_from_widths_get_wider(name):
     pytest.importorskip("monai")
     widths = (8, 16, 32)
@@ -76,6 +76,57 @@ def test_networks_that_are_planned_from_widths_get_wider(name):
     wider = plan_wider(config, widths, {}, everywhere)
     plain, target = (numbers(build_network(replace(config, attention=layout))) for layout in ({}, everywhere))
     assert plain < target <= numbers(build_host(wider)) < 2 * target
+
+
+@pytest.mark.parametrize(("base", "groups"), [(8, 8), (4, 4), (6, 2)])
+def test_the_wider_network_differs_in_nothing_but_its_channels(base, groups):
+    pytest.importorskip("monai")
+    widths = (base, 2 * base, 4 * base)
+    config = run_of(NetworkConfig(name="monai:SegResNet", arguments=plan_arguments("monai:SegResNet", widths=widths)))
+    everywhere, _ = plan_attention(config, ("se", "ag"))
+    target = numbers(build_network(replace(config, attention=everywhere)))
+    wider = plan_wider(config, widths, {}, everywhere)
+
+    def with_filters(count):
+        return replace(config.network, arguments={**config.network.arguments, "init_filters": count})
+
+    # Its group norms have so many groups in the plain network: the first number of filters that they divide and that will do.
+    fitting = range(base, 4 * base + 1, groups)
+    assert config.network.arguments["norm"] == ["GROUP", {"num_groups": groups}]
+    assert wider == with_filters(next(count for count in fitting if numbers(build_host(with_filters(count))) >= target))
+
+
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        ("unet", {"widths"}),
+        ("monai:UNet", {"channels"}),
+        ("monai:BasicUNet", {"features"}),
+        ("monai:DynUNet", {"filters"}),
+        ("monai:SegResNet", {"init_filters"}),
+        ("monai:AttentionUnet", {"channels"}),
+        ("smp:Unet", set()),
+        ("package.module:function", set()),
+    ],
+)
+def test_the_arguments_that_count_channels_are_told_from_the_others(name, counts):
+    assert find_channel_counts(name, (8, 16, 32)) == counts
+
+
+def test_a_rival_of_one_kind_of_gate_leaves_out_the_gates_that_the_host_brought_along():
+    pytest.importorskip("monai")
+    name = "monai:AttentionUnet"
+    config = run_of(NetworkConfig(name=name, arguments=plan_arguments(name, widths=(4, 8, 16))))
+    everywhere, _ = plan_attention(config, ("se",))
+    assert set(everywhere.values()) == {"se", "own"}
+    single = plan_single_kind(config, "se")
+    assert single == {site: gate for site, gate in everywhere.items() if gate == "se"}
+    with pytest.raises(SettingError) as raised:
+        plan_single_kind(config, "ag")
+    assert str(raised.value) == (
+        "rivals names 'ag', which could do something at no site of monai:AttentionUnet; expected a kind that fits. "
+        "Leave it out of rivals."
+    )
 
 
 def test_a_network_of_the_persons_own_is_refused_with_the_mend():

@@ -117,6 +117,27 @@ def test_a_collapsed_probe_does_not_water_the_evidence_down(search, monkeypatch)
     assert [training.sites[0].removal_cost for training in search.probe("dropout")] == pytest.approx([0.03, 0.04])
 
 
+def test_a_collapsed_training_scores_no_layout(search, monkeypatch):
+    results = {}
+    monkeypatch.setattr("focalseg.study.trainer.read_result", lambda folder: remember(results, folder))
+    monkeypatch.setattr(RunResult, "collapsed", property(lambda result: results[id(result)][0] == 3))
+    (table,) = search.score([{"skip.0": "ag"}])
+    assert np.isnan(table[0]).all()
+    assert np.allclose(table[1], 0.14)
+
+
+def test_a_search_counts_every_training_that_it_asked_for_once_and_those_that_collapsed(search, monkeypatch):
+    results = {}
+    monkeypatch.setattr("focalseg.study.trainer.read_result", lambda folder: remember(results, folder))
+    monkeypatch.setattr(RunResult, "collapsed", property(lambda result: results[id(result)][0] == 3))
+    assert search.collapsed == (0, 0)
+    search.probe("dropout")
+    assert search.collapsed == (1, 2)
+    search.score([{}, {"skip.0": "ag"}])
+    search.score([{}])
+    assert search.collapsed == (3, 6)
+
+
 def remember(results, folder):
     """Reads a result and keeps which seed it is of."""
     result = read_result(folder)

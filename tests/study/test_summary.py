@@ -15,6 +15,7 @@ from study.made_up import make_result, make_score
 RANDOM = np.random.default_rng(0)
 CASES = [["a", "b", "c", "d"], ["e", "f", "g"]]
 """Of two folds."""
+FOLD_OF_CASE = [0, 0, 0, 0, 1, 1, 1]
 NONE = [RANDOM.uniform(0.4, 0.6, (3, len(cases))) for cases in CASES]
 
 
@@ -47,8 +48,8 @@ def arm(tables, *, modules=(0, 0), predicted=10):
     ]
 
 
-def findings(**arms):
-    return Findings(arms=arms, folds=(0, 3), placements=PLACEMENTS, agreed=PLACEMENTS[0], candidates=7)
+def findings(placements=PLACEMENTS, search=(0, 6), **arms):
+    return Findings(arms=arms, folds=(0, 3), placements=placements, agreed=placements[0], candidates=7, search=search)
 
 
 def shifted(by, noise=0.0):
@@ -72,7 +73,7 @@ def table_of(results):
 def test_an_arm_is_the_mean_over_the_cases_of_all_folds_and_row_s_is_seed_s_of_each(four):
     summary = summarise(four.arms["placed"])
     table = table_of(four.arms["placed"])
-    expected = estimate_mean(table, list("abcdefg"), span=(0, 1))
+    expected = estimate_mean(table, list("abcdefg"), folds=FOLD_OF_CASE, span=(0, 1))
     assert (summary["dice"], summary["low"], summary["high"]) == (expected.mean, expected.low, expected.high)
     assert summary["dice_per_training"] == pytest.approx(table.mean(axis=1).tolist())
     assert {name: summary[name] for name in ("trainings", "folds", "cases", "groups")} == {
@@ -88,8 +89,10 @@ def test_every_comparison_is_listed_with_its_adjusted_p_value(four):
     assert [(record["one"], record["other"]) for record in records] == [
         ("placed", "none"), ("placed", "all"), ("placed", "wider"), ("all", "none"),
     ]  # fmt: skip
-    found = [compare_paired(*(table_of(four.arms[one]) for one in (record["one"], record["other"])), list("abcdefg"))
-             for record in records]  # fmt: skip
+    found = [
+        compare_paired(table_of(four.arms[one["one"]]), table_of(four.arms[one["other"]]), list("abcdefg"), FOLD_OF_CASE)
+        for one in records
+    ]
     for record, comparison in zip(records, found, strict=True):
         assert (record["dice"], record["low"]) == (comparison.estimate.mean, comparison.estimate.low)
         assert record["smallest_difference"] == comparison.smallest_difference
@@ -109,8 +112,10 @@ def test_the_margin_of_as_good_is_what_a_site_has_to_be_worth(four):
 
 def test_the_noise_of_the_seed_is_that_of_the_plain_network(four):
     noise = describe_findings(judge(four), four)["seed_noise"]
-    assert noise["deviation"] == pytest.approx(table_of(four.arms["none"]).mean(axis=1).std(ddof=1))
-    assert noise["range_of_difference"] == measure_seed_noise(table_of(four.arms["none"])).range_of_difference
+    within = [table.mean(axis=1).var(ddof=1) for table in NONE]
+    assert noise["deviation"] == pytest.approx(np.sqrt(np.mean(within)))
+    expected = measure_seed_noise(table_of(four.arms["none"]), FOLD_OF_CASE)
+    assert noise["range_of_difference"] == expected.range_of_difference
 
 
 def test_each_fold_says_what_it_kept_and_what_that_gained_there(four):
@@ -139,10 +144,84 @@ def test_trainings_that_predict_nothing_are_counted_over_folds():
     assert summarise(arms["none"])["collapsed"] == 6
 
 
+def test_a_search_that_collapsed_answers_nothing_and_the_file_says_so(four):
+    found = findings(search=(4, 6), **four.arms)
+    verdict = judge(found)
+    assert verdict.outcome == "no_difference_shown"
+    assert verdict.sentence().startswith(
+        "Not answered: 4 of 6 trainings of the search for sites ended predicting nothing at all"
+    )
+    assert describe_findings(verdict, found)["search"] == {"collapsed": 4, "trainings": 6}
+
+
+def test_an_arm_that_collapsed_takes_part_in_no_comparison():
+    arms = {
+        "none": arm(NONE),
+        "all": arm([0 * table for table in NONE], modules=(7, 7), predicted=0),
+        "placed": arm(shifted(0.2, 0.01), modules=(2, 1)),
+        "wider": arm([0 * table for table in NONE], predicted=0),
+    }
+    found = findings(**arms)
+    verdict = judge(found)
+    content = describe_findings(verdict, found)
+    assert {(one["one"], one["other"]): one["collapsed"] for one in content["comparisons"]} == {
+        ("placed", "none"): False, ("placed", "all"): True, ("placed", "wider"): True, ("all", "none"): True,
+    }  # fmt: skip
+    bound = next(one["low"] for one in content["comparisons"] if one["other"] == "all")
+    assert content["non_inferiority"] == {"of": "placed", "to": "all", "margin": 0.01, "bound": bound, "shown": False}
+    assert not verdict.against.placed_minus.keys() & {"all", "wider"}
+    assert "as good" not in verdict.sentence()
+    assert "Not compared with the arm all: 6 of 6 trainings of it ended predicting nothing at all." in verdict.sentence()
+
+
+DROPPED = Placement(policy="removal", sites=(site("encoder.0", kept=False),))
+
+
+def test_a_training_of_both_arms_that_collapsed_is_one():
+    plain = arm(NONE)
+    plain[0][1] = make_result([*(make_score(case, 0.0, predicted=0) for case in "abcd"),
+                               make_score("v", 0.0, part="validation", predicted=0)])  # fmt: skip
+    nothing = findings(placements=(DROPPED, DROPPED), none=plain, all=arm(shifted(0.0)), placed=plain)
+    assert "But 1 training ended predicting nothing at all: " in judge(nothing).sentence()
+    other = arm(shifted(0.2), modules=(0, 1))[1]
+    half = findings(placements=(DROPPED, PLACEMENTS[1]), none=plain, all=arm(shifted(0.0)), placed=[plain[0], other])
+    assert "But 1 training ended predicting nothing at all: " in judge(half).sentence()
+
+
+def test_an_arm_beside_itself_shows_no_precision():
+    plain = arm(NONE)
+    nothing = findings(placements=(DROPPED, DROPPED), none=plain, all=arm(shifted(0.0)), placed=plain)
+    record = describe_findings(judge(nothing), nothing)["comparisons"][0]
+    assert (record["one"], record["other"], record["dice"]) == ("placed", "none", 0)
+    assert record["smallest_difference"] is None
+    assert (record["p_value"], record["holm_p"], record["permutation_p"]) == (1, 1, 1)
+
+
+def test_the_sentence_and_the_file_name_one_smallest_difference():
+    random = np.random.default_rng(3)
+    noisy = findings(none=arm(NONE), all=arm(NONE), placed=arm([table + random.normal(0, 0.1, table.shape) for table in NONE]))
+    verdict = judge(noisy)
+    assert verdict.outcome == "no_difference_shown"
+    smallest = describe_findings(verdict, noisy)["comparisons"][0]["smallest_difference"]
+    assert f"such data shows a true difference of {smallest:.3f} in 80 % of studies" in verdict.sentence()
+
+
+def test_an_interval_over_folds_knows_that_folds_differ():
+    gains = [0.25, -0.1]
+    arms = {"none": arm(NONE), "all": arm(NONE), "placed": arm([table + by for table, by in zip(NONE, gains, strict=True)])}
+    difference = judge(findings(**arms)).difference
+    assert difference.low < 0 < difference.high
+
+
 def test_the_content_is_json_without_infinity_for_one_training_and_one_group_as_well():
     one = [[make_result([make_score("a", 0.5), make_score("v", 0.5, part="validation")])]]
     alone = Findings(
-        arms={"none": one, "all": one, "placed": one}, folds=(0,), placements=PLACEMENTS[:1], agreed=PLACEMENTS[0], candidates=2
+        arms={"none": one, "all": one, "placed": one},
+        folds=(0,),
+        placements=PLACEMENTS[:1],
+        agreed=PLACEMENTS[0],
+        candidates=2,
+        search=(0, 1),
     )
     content = json.loads(json.dumps(describe_findings(judge(alone), alone), allow_nan=False))
     assert content["seed_noise"] == {"deviation": None, "range_of_difference": None, "trainings": 1}

@@ -13,6 +13,7 @@ from focalseg.errors import SettingError
 from focalseg.networks.building import NetworkConfig
 from focalseg.placement.exponents import REGIMES
 from focalseg.placement.exponents.dropout import draw_subset
+from focalseg.placement.exponents.regime import WARM_UP
 from focalseg.placement.gammas import gamma_parameters, project_gammas, read_gammas, switch_parameters
 from focalseg.placement.sites import attention_sites
 from focalseg.study.runs import read_path
@@ -176,7 +177,8 @@ def test_sites_left_out_of_a_step_stand_still_in_it_and_the_others_move(tmp_path
     run = Run(under("dropout"), make_data(), tmp_path, device="cpu")
     while not run.finished:
         before = {name: value.clone() for name, value in run.network.state_dict().items()}
-        acting = draw_subset(4, seed=5, step=run.step)
+        free = run.step < WARM_UP * run.config.training.steps
+        acting = [True] * 4 if free else draw_subset(4, seed=5, step=run.step)
         run.advance()
         after = run.network.state_dict()
         for site, acts in zip(attention_sites(run.network).values(), acting, strict=True):
@@ -201,6 +203,7 @@ def test_switches_learn_with_the_exponents_at_their_rate_and_without_decay(tmp_p
 
 
 def test_the_price_of_open_sites_is_paid_in_gradients_and_not_in_the_loss_that_is_logged(tmp_path, monkeypatch):
+    monkeypatch.setattr("focalseg.placement.exponents.regime.WARM_UP", 0.0)
     free = train(under("hard_concrete", steps=1, log_every=1), make_data(), tmp_path / "free", device="cpu")
     monkeypatch.setattr("focalseg.placement.exponents.hard_concrete.PRICE", 1e3)
     dear = train(under("hard_concrete", steps=1, log_every=1), make_data(), tmp_path / "dear", device="cpu")
@@ -236,7 +239,16 @@ def test_the_log_has_a_validation_wherever_a_site_left_the_path(path):
     left = np.flatnonzero(((values[:-1] > 0) & (values[1:] == 0)).any(axis=1)) + 2  # steps count from 1 in the log
     assert len(left) > 0
     validated = [int(row["step"]) for row in read_metrics(folder / METRICS) if row["validation_dice"]]
-    assert validated == sorted({25, 50, 60, *left.tolist()})
+    assert validated == sorted({24, 25, 50, 60, *left.tolist()})  # 24: all sites, before the pressure begins
+
+
+def test_the_path_is_scored_with_all_sites_open_before_the_first_of_them_leaves(tmp_path):
+    config = under("path", steps=20, validate_every=1000)
+    run = train(config, make_data(), tmp_path, device="cpu")
+    points = read_path(tmp_path / METRICS)
+    assert run.finished
+    assert points[0].open == tuple(CONFIG.attention)
+    assert int(next(row for row in read_metrics(tmp_path / METRICS) if row["validation_dice"])["step"]) == 8
 
 
 def test_the_points_of_the_path_are_the_validations_with_the_sites_that_were_open(path):

@@ -29,7 +29,8 @@ class Comparison:
     estimate: mean difference with its 95 % interval. p_value: of Student's t from the same standard error, two-sided; like the
     interval it speaks of new trainings and new groups. permutation_p, wilcoxon_p: two-sided, of new groups alone, these
     trainings taken as they are. smallest_difference: the true difference that data like this shows, its interval clear of 0, in
-    80 % of cases; inf for one group.
+    80 % of cases; inf for one group, nan where the arms have the very same scores, such as an arm beside itself: that nothing
+    varies there says nothing of what could have been seen.
     """
 
     estimate: Estimate
@@ -51,13 +52,14 @@ class NonInferiority:
     shown: bool
 
 
-def compare_paired(one: np.ndarray, other: np.ndarray, groups: Sequence[str]) -> Comparison:
+def compare_paired(one: np.ndarray, other: np.ndarray, groups: Sequence[str], folds: Sequence[int] = ()) -> Comparison:
     """Compares scores (S, N) of one arm with those of another: the same S seeds and the same N cases, in the same order.
 
     groups (N,): what each case belongs to and is drawn with (subject, video sequence); a name of its own for a case alone. The
     permutation test flips the sign of whole groups; Wilcoxon's test is run on the groups' mean differences, each averaged over
-    trainings, and so gives a group of two cases the weight of one of twenty. Folds stand side by side along the cases, as in
-    estimate_mean. Raises ValueError for scores of different shape, of another number than groups, or that are not finite.
+    trainings, and so gives a group of two cases the weight of one of twenty. Folds stand side by side along the cases, folds
+    (N,) saying which fold tested each case, as in estimate_mean; the two tests take them as they are. Raises ValueError for
+    scores of different shape, of another number than groups or folds, or that are not finite.
     """
     first, second = (np.atleast_2d(np.asarray(scores, dtype=float)) for scores in (one, other))
     if first.shape != second.shape:
@@ -69,8 +71,8 @@ def compare_paired(one: np.ndarray, other: np.ndarray, groups: Sequence[str]) ->
     if missing:
         raise ValueError(f"{missing} of {first.size} pairs of scores are not finite; leave those cases out of both arms.")
     difference = first - second
-    estimate = estimate_mean(difference, groups, span=DIFFERENCE_SPAN)
-    standard = estimate_standard_error(difference, groups)
+    estimate = estimate_mean(difference, groups, folds=folds, span=DIFFERENCE_SPAN)
+    standard = estimate_standard_error(difference, groups, folds)
     _, membership = np.unique(np.asarray(groups), return_inverse=True)
     sums = np.bincount(membership, weights=difference.mean(axis=0))
     return Comparison(
@@ -78,7 +80,7 @@ def compare_paired(one: np.ndarray, other: np.ndarray, groups: Sequence[str]) ->
         p_value=_student_p(estimate.mean, standard),
         permutation_p=_permutation_p(sums),
         wilcoxon_p=_wilcoxon_p(sums / np.bincount(membership)),
-        smallest_difference=_smallest_difference(standard),
+        smallest_difference=_smallest_difference(standard) if difference.any() else np.nan,
         trainings=first.shape[0],
         cases=first.shape[1],
         groups=len(sums),

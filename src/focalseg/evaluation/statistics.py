@@ -20,11 +20,6 @@ class Estimate:
     low: float
     high: float
 
-    @property
-    def half_width(self) -> float:
-        """Half of the interval: about what an observed difference has to exceed to be told from 0."""
-        return (self.high - self.low) / 2
-
     def __str__(self) -> str:
         return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
@@ -41,8 +36,9 @@ class StandardError:
 class SeedNoise:
     """What the seed alone does to one arm.
 
-    deviation: standard deviation over trainings of the mean score. range_of_difference: 95 % of the differences of two single
-    trainings that differ in their seed alone lie within plus and minus this. Both are nan for one training.
+    deviation: standard deviation over trainings, within a fold, of the mean score. range_of_difference: 95 % of the differences
+    of two single trainings that differ in their seed alone lie within plus and minus this. Both are nan for one training.
+    trainings: of each fold.
     """
 
     deviation: float
@@ -51,7 +47,12 @@ class SeedNoise:
 
 
 def estimate_mean(
-    scores: np.ndarray, groups: Sequence[str], *, span: tuple[float, float] = (-np.inf, np.inf), seed: int = 0
+    scores: np.ndarray,
+    groups: Sequence[str],
+    *,
+    folds: Sequence[int] = (),
+    span: tuple[float, float] = (-np.inf, np.inf),
+    seed: int = 0,
 ) -> Estimate:
     """Mean over cases and seeds of scores (S, N), S trainings and N cases in their groups, with a 95 % interval.
 
@@ -62,8 +63,9 @@ def estimate_mean(
     of the normal. One training: its own noise is unknown and not in the interval, which then speaks of new cases for this
     training. One group: nothing tells how groups differ, and the interval is all of span, the range in which a score can lie.
 
-    Folds: the scores of nested folds stand side by side along the cases, row s holding seed s of every fold. A row's mean is
-    then an average over the trainings of all folds, and its spread over rows is the noise of that average, as it must be.
+    Folds: their scores stand side by side along the cases, row s holding seed s of every fold; folds (N,) says which fold
+    tested each case, empty where all are of one. All that a fold tests shares what was trained on and what was placed, and the
+    interval is then the wider of two, see estimate_standard_error. Of one fold it speaks of that fold's training set alone.
     benchmarks/coverage.py measures how often the interval holds the truth. Sources: Davison and Hinkley 1997, section 3.8, for
     drawing groups whole; Cameron, Gelbach and Miller 2011 for two ways of clustering.
     """
@@ -73,7 +75,7 @@ def estimate_mean(
         return Estimate(mean=0.0, low=0.0, high=0.0)
     if len(sizes) == 1:
         return Estimate(mean=mean, low=span[0], high=span[1])
-    standard = _standard_error(sums, sizes)
+    standard = estimate_standard_error(table, groups, folds)
     replicates = _replicate_means(sums, sizes, np.random.default_rng(seed))
     spread = float(replicates.std())
     if standard.error <= ROUNDING or spread <= ROUNDING:
@@ -88,7 +90,7 @@ def estimate_mean(
     )
 
 
-def estimate_standard_error(scores: np.ndarray, groups: Sequence[str]) -> StandardError:
+def estimate_standard_error(scores: np.ndarray, groups: Sequence[str], folds: Sequence[int] = ()) -> StandardError:
     """Standard error of the mean of scores (S, N) over new trainings and new groups, with its degrees of freedom.
 
     Its square is V_groups + max(V_trainings - V_interaction, 0): V_groups is the jackknife over groups, V_trainings the
@@ -96,6 +98,12 @@ def estimate_standard_error(scores: np.ndarray, groups: Sequence[str]) -> Standa
     of them hold and which counts once. Degrees of freedom by Satterthwaite, S - 1 for trainings and those of Bell and
     McCaffrey for groups (their number less one when they are of one size, fewer when some are large), and never below the
     lesser of the two. One training: V_groups alone. One group: error inf, with one degree of freedom.
+
+    folds (N,): which fold tested each case. With two folds and more there is a second error, of new folds as well, and the one
+    that gives the wider 95 % interval is taken. Its square is V_folds + max(V_groups - V_cells, 0), a cell being a group in a
+    fold: V_folds, the jackknife over folds with Bell and McCaffrey's degrees of freedom, holds all that strikes a fold, its
+    trainings and its groups too, and what is added is nothing unless several folds test the same groups. The wider one, since
+    few folds that happen to agree are no proof that folds do.
     Sources: Cameron, Gelbach and Miller 2011, the two-way variance, its correction term from the residuals of the two-way
     analysis of variance; Bell and McCaffrey 2002; MacKinnon, Nielsen and Webb 2023 for the jackknife; Satterthwaite 1946.
     """
@@ -104,38 +112,58 @@ def estimate_standard_error(scores: np.ndarray, groups: Sequence[str]) -> Standa
         return StandardError(error=0.0, freedom=1.0)
     if len(sizes) == 1:
         return StandardError(error=np.inf, freedom=1.0)
-    return _standard_error(sums, sizes)
+    standard = _standard_error(sums, sizes)
+    if len(set(folds)) < 2:
+        return standard
+    tail = (1 - CONFIDENCE) / 2
+    both = (standard, _standard_error_of_folds(table, groups, folds))
+    return max(both, key=lambda one: _student_over_normal(one.freedom, tail) * one.error)
 
 
-def measure_seed_noise(scores: np.ndarray) -> SeedNoise:
+def measure_seed_noise(scores: np.ndarray, folds: Sequence[int] = ()) -> SeedNoise:
     """How much the mean over cases of one arm's scores (S, N) varies from training to training, everything else the same.
 
     range_of_difference is the prediction interval for the difference of two further trainings, t(0.975, S - 1) * sqrt(2) *
-    deviation: a difference of two single trainings that is no larger may be luck. With folds side by side along the cases a
-    training is one seed of every fold.
+    deviation: a difference of two single trainings that is no larger may be luck. folds (N,): which fold tested each case; a
+    training is of one fold, so that the variance is the mean of those within the F folds, with (S - 1) F degrees of freedom.
     """
     from scipy import stats  # importing focalseg loads torch and NumPy only
 
-    means = np.atleast_2d(np.asarray(scores, dtype=float)).mean(axis=1)
-    trainings = len(means)
+    table = np.atleast_2d(np.asarray(scores, dtype=float))
+    _, sums, sizes = _sum_groups(table, folds or [0] * table.shape[1])
+    trainings = len(table)
     if trainings == 1:
         return SeedNoise(deviation=np.nan, range_of_difference=np.nan, trainings=1)
-    deviation = float(means.std(ddof=1))
-    quantile = float(stats.t.isf((1 - CONFIDENCE) / 2, trainings - 1))
+    deviation = float((sums / sizes).var(axis=0, ddof=1).mean()) ** 0.5
+    quantile = float(stats.t.isf((1 - CONFIDENCE) / 2, (trainings - 1) * len(sizes)))
     return SeedNoise(deviation=deviation, range_of_difference=quantile * 2**0.5 * deviation, trainings=trainings)
 
 
-def _sum_groups(scores: np.ndarray, groups: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The scores as (S, N), their sums over each group (S, G), and the sizes of the groups (G,)."""
+def _sum_groups(scores: np.ndarray, groups: Sequence[str] | Sequence[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The scores as (S, N), their sums over each group (S, G), and the sizes of the groups (G,). Folds are groups as well."""
     table = np.atleast_2d(np.asarray(scores, dtype=float))
     cases = table.shape[1]
     if cases != len(groups) or cases == 0:
         raise ValueError(
-            f"There are {cases} scores a training and {len(groups)} groups; expected one group a score, at least one."
+            f"There are {cases} scores a training and {len(groups)} groups or folds; expected one a score, at least one."
         )
     _, membership = np.unique(np.asarray(groups), return_inverse=True)
     sums = np.stack([np.bincount(membership, weights=row) for row in table])
     return table, sums, np.bincount(membership).astype(float)
+
+
+def _standard_error_of_folds(table: np.ndarray, groups: Sequence[str], folds: Sequence[int]) -> StandardError:
+    """Standard error of the mean of scores (S, N) over new folds, of at least two, and new groups."""
+    means = table.mean(axis=0)
+    of_folds, folds_freedom = _jackknife(means, folds)
+    of_groups, groups_freedom = _jackknife(means, groups)
+    of_cells, _ = _jackknife(means, [f"{fold} {group}" for fold, group in zip(folds, groups, strict=True)])
+    crossed = max(of_groups - of_cells, 0.0)
+    variance = of_folds + crossed
+    if variance == 0:
+        return StandardError(error=0.0, freedom=1.0)
+    freedom = variance**2 / (of_folds**2 / folds_freedom + crossed**2 / groups_freedom)
+    return StandardError(error=variance**0.5, freedom=max(freedom, min(folds_freedom, groups_freedom)))
 
 
 def _standard_error(sums: np.ndarray, sizes: np.ndarray) -> StandardError:
@@ -152,6 +180,12 @@ def _standard_error(sums: np.ndarray, sizes: np.ndarray) -> StandardError:
         return StandardError(error=0.0, freedom=1.0)
     freedom = variance**2 / (of_trainings**2 / (trainings - 1) + of_groups**2 / groups_freedom)
     return StandardError(error=variance**0.5, freedom=max(freedom, min(trainings - 1.0, groups_freedom)))
+
+
+def _jackknife(scores: np.ndarray, groups: Sequence[str] | Sequence[int]) -> tuple[float, float]:
+    """Variance of the mean of scores (N,) when groups are drawn anew, and its degrees of freedom."""
+    _, sums, sizes = _sum_groups(scores, groups)
+    return _jackknife_variance(sums[0], sizes), _groups_freedom(sizes)
 
 
 def _jackknife_variance(sums: np.ndarray, sizes: np.ndarray) -> float:

@@ -14,11 +14,14 @@ from focalseg.errors import SettingError
 from focalseg.evaluation.statistics import DIFFERENCE_SPAN, Estimate, estimate_mean
 from focalseg.files import write_text
 from focalseg.placement.evidence import Evidence
+from focalseg.placement.exponents import REGIMES
 from focalseg.placement.policies import POLICIES
 from focalseg.placement.policies.search import Layout, Search
 from focalseg.placement.sites import SHUT
 
 SCHEMA = 1
+ON_DROPOUT, ON_FREE = "removal", "removal_from_all"
+"""The policies that are the same but for the trainings that they look at."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,8 +85,11 @@ class Placement:
 def decide(evidence: Evidence | Sequence[Evidence], policy: str = "removal") -> Placement:
     """The placement that a policy makes of the evidence of one training or of several with the same sites.
 
+    `removal` decides on trainings that learned to do without their sites (training.exponents=dropout). On trainings with free
+    exponents, which always had all of them, it is what the placement then says it was: `removal_from_all`.
+
     Raises SettingError for an unknown policy, for one that decides on other evidence or on trainings of its own, for no
-    evidence, and for trainings whose sites or numbers of cases differ.
+    evidence, and for trainings whose sites, numbers of cases or regimes differ.
     """
     trainings = (evidence,) if isinstance(evidence, Evidence) else tuple(evidence)
     if not trainings or len({tuple((record.site, record.gate) for record in training.sites) for training in trainings}) != 1:
@@ -96,6 +102,14 @@ def decide(evidence: Evidence | Sequence[Evidence], policy: str = "removal") -> 
             f"The sites were measured on {', '.join(map(str, counts))} validation cases; expected the same cases in every "
             "training, such as those of one fold. Decide on each fold by itself."
         )
+    regimes = sorted({training.exponents for training in trainings})
+    if len(regimes) > 1:
+        raise SettingError(
+            f"The exponents trained under {' and '.join(regimes)}; expected the same training.exponents in every training. "
+            "Decide on those of one regime."
+        )
+    if policy == ON_DROPOUT and regimes == ["free"]:
+        policy = ON_FREE
     return decide_by_search(EvidenceAtHand(trainings, policy), policy, evidence=trainings)
 
 
@@ -143,15 +157,11 @@ class EvidenceAtHand:
         self.seed = 0
 
     def probe(self, exponents: str) -> tuple[Evidence, ...]:
-        """The evidence, whatever the regime was, but for what other regimes cannot show."""
-        lacking = {
-            "path": not all(training.path for training in self.trainings),
-            "hard_concrete": any(site.open_probability is None for training in self.trainings for site in training.sites),
-        }
-        if lacking.get(exponents):
+        """The evidence. Raises SettingError where it is of another regime, or lacks what this one alone can show."""
+        if not all(training.exponents == exponents and is_complete(training) for training in self.trainings):
             raise SettingError(
-                f"policy {self.policy!r} decides on trainings with training.exponents={exponents}; "
-                f"the evidence is of others. Train so, or take the policy 'removal'."
+                f"policy {self.policy!r} decides on trainings with training.exponents={exponents}; the evidence is of others, "
+                f"or not whole. Train so with `focalseg train`, or take another policy."
             )
         return self.trainings
 
@@ -161,6 +171,13 @@ class EvidenceAtHand:
             f"policy {self.policy!r} would train {len(layouts)} networks, which needs data; expected one that decides on "
             f"evidence, such as 'removal'. `focalseg place --set policy={self.policy}` does train them."
         )
+
+
+def is_complete(training: Evidence) -> bool:
+    """Whether the evidence has all that trainings of its regime can show: a network alone does not tell how it got there."""
+    regime = REGIMES[training.exponents]
+    probable = all(site.open_probability is not None for site in training.sites)
+    return (bool(training.path) or not regime.witnesses_path) and (probable or not regime.witnesses_probability)
 
 
 def read_placement(path: str | Path) -> Placement:

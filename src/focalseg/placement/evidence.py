@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,11 +13,9 @@ from focalseg.errors import SettingError, SiteError
 from focalseg.evaluation.scoring import Batch, score_batches
 from focalseg.layers import RUNNING_NORMS
 from focalseg.placement.attachment import unwrap
+from focalseg.placement.exponents import REGIMES
 from focalseg.placement.sites import attention_sites, filled_sites
 from focalseg.windows import predict_in_windows
-
-Replacement = Literal["mean", "host"]
-"""What stands in for a site that is taken away: the mean of its coefficients, a channel each, or nothing, as in the host."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,13 +63,15 @@ class Evidence:
     """Evidence of one training on all its sites, over the same cases in the same order.
 
     case_scores: Dice of each validation case, with every site in place. groups: what counts as one, of each case; empty: every
-    case by itself. path: of a training whose exponents were pressed to 0, from all sites open to none.
+    case by itself. path: of a training whose exponents were pressed to 0, from all sites open to none. exponents: the regime
+    that they trained under, one of `REGIMES`.
     """
 
     sites: tuple[SiteEvidence, ...]
     case_scores: tuple[float, ...] = ()
     groups: tuple[str, ...] = ()
     path: tuple[PathPoint, ...] = ()
+    exponents: str = "free"
 
 
 def gather_evidence(
@@ -81,18 +80,20 @@ def gather_evidence(
     *,
     norm_batches: Iterable[Batch] | None = None,
     window: tuple[int, ...] | None = None,
-    replacement: Replacement = "mean",
+    exponents: str = "free",
 ) -> Evidence:
     """Evidence from validation batches: images (B, C, *spatial) as the network takes them, masks (B, *spatial) bool.
 
     A sequence of batches may make each anew when it is asked for. window: what the network sees at a time of larger images,
-    which are predicted in overlapping windows; norm_batches are then of that size, and needed. replacement: what stands in for
-    a site that is taken away.
+    which are predicted in overlapping windows; norm_batches are then of that size, and needed. exponents: the regime that they
+    trained under, on which hangs what stands in for a site that is taken away (`Regime.replacement`).
 
     Before each scoring the running statistics of batch norms are estimated anew, on norm_batches (training images; the
     validation images where none are given), for the network as it is too, so that the difference is the site's alone.
-    The network comes back as it was, to the bit. Raises SiteError where no attention stands, SettingError for no batches.
+    The network comes back as it was, to the bit. Raises SiteError where no attention stands, SettingError for no batches and
+    for an unknown regime.
     """
+    replacement = REGIMES[exponents].replacement
     network = unwrap(network)
     validation = batches if isinstance(batches, Sequence) else list(batches)
     check_request(network, validation, window=window, norms_given=norm_batches is not None)
@@ -129,7 +130,7 @@ def gather_evidence(
         )
         for name, site in filled.items()
     ]
-    return Evidence(sites=tuple(records), case_scores=as_costs(whole))
+    return Evidence(sites=tuple(records), case_scores=as_costs(whole), exponents=exponents)
 
 
 def check_request(

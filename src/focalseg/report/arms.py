@@ -6,6 +6,7 @@ from collections.abc import Collection
 from focalseg.errors import SettingError
 from focalseg.evaluation.significance import NonInferiority
 from focalseg.evaluation.statistics import Estimate, SeedNoise
+from focalseg.evaluation.verdict import Share
 from focalseg.report.contents import Arm, ArmComparison, FoldFinding
 from focalseg.report.lettering import show_characters
 from focalseg.report.record import MEND, Record
@@ -46,6 +47,7 @@ def read_comparisons(record: Record, arms: Collection[str]) -> tuple[ArmComparis
             difference=read_estimate(comparison),
             holm_p=comparison.share("holm_p"),
             smallest_difference=comparison.amount("smallest_difference") if comparison.holds("smallest_difference") else None,
+            collapsed="collapsed" in comparison.content and comparison.truth("collapsed"),
         )
         for comparison in record.records("comparisons")
     )
@@ -70,6 +72,14 @@ def read_seed_noise(record: Record) -> SeedNoise | None:
     fields = ("deviation", "range_of_difference")
     deviation, reach = (noise.amount(field) if trainings > 1 else math.nan for field in fields)
     return SeedNoise(deviation=deviation, range_of_difference=reach, trainings=trainings)
+
+
+def read_search(record: Record) -> Share:
+    """How many of how many trainings that sites were chosen with collapsed; none of none in a file that does not say."""
+    if "search" not in record.content:
+        return 0, 0
+    search = record.record("search")
+    return search.count("collapsed"), search.count("trainings")
 
 
 def read_folds(record: Record, sites: Collection[str]) -> tuple[FoldFinding, ...]:

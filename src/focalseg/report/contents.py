@@ -7,10 +7,10 @@ import numpy as np
 
 from focalseg.evaluation.significance import NonInferiority
 from focalseg.evaluation.statistics import Estimate, SeedNoise
-from focalseg.evaluation.verdict import describe_failures
+from focalseg.evaluation.verdict import Share, describe_failures, is_lost
 from focalseg.networks.building import NetworkConfig
 from focalseg.placement.costs import CostTable
-from focalseg.study.contest import NONE, PLACED
+from focalseg.study.contest import ALL, NONE, PLACED
 from focalseg.study.runs import RunResult
 from focalseg.study.scores import CaseScore
 from focalseg.training.run import RunConfig
@@ -66,17 +66,24 @@ class Arm:
     folds: int = 1
     collapsed: int = 0
 
+    @property
+    def share_collapsed(self) -> Share:
+        """How many of how many trainings ended predicting nothing."""
+        return self.collapsed, self.trainings * self.folds
+
 
 @dataclass(frozen=True, kw_only=True)
 class ArmComparison:
     """Test Dice of one arm minus that of another. holm_p: adjusted for all comparisons of the folder. smallest_difference: the
-    true one that such data show in 80 % of cases, None where there is none."""
+    true one that such data show in 80 % of studies, None where there is none. collapsed: whether most trainings of one of the
+    two ended predicting nothing, so that the numbers tell nothing of attention."""
 
     one: str
     other: str
     difference: Estimate
     holm_p: float
     smallest_difference: float | None
+    collapsed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +145,8 @@ class PlacementContents:
     """A folder of the main job. network: None where no run's config is there to tell. costs: of the network with all sites,
     None in a folder made before costs were measured. dead_sites: left out before training, with the reason. comparisons,
     non_inferiority (of placed to all), seed_noise (of none), folds: empty or None in a folder made before there were any.
+    search: of the trainings that sites were chosen with, how many of how many ended predicting nothing; none of none where they
+    were not counted.
     probes: the trainings that the evidence comes from, those of all attention where there were no others; regime: that of their
     exponents, empty where no run is there to tell. probed: whether there were others."""
 
@@ -155,6 +164,7 @@ class PlacementContents:
     comparisons: tuple[ArmComparison, ...]
     non_inferiority: NonInferiority | None
     seed_noise: SeedNoise | None
+    search: Share
     folds: tuple[FoldFinding, ...]
     logs: Mapping[str, tuple[TrainingLog, ...]]
     probes: tuple[TrainingLog, ...]
@@ -182,8 +192,26 @@ class PlacementContents:
     @property
     def unanswered(self) -> str:
         """Why the trainings answer nothing, empty where they answer."""
-        arms = [arm for arm in self.arms if arm.name in (NONE, PLACED)]
-        return describe_failures({arm.name: (arm.collapsed, arm.trainings * arm.folds) for arm in arms})
+        rests_on = (NONE,) if self.plain else (NONE, PLACED)  # the trainings of the plain network count once
+        return describe_failures({name: self.arm(name).share_collapsed for name in rests_on}, self.search)
+
+    @property
+    def smallest_difference(self) -> float | None:
+        """The true difference placed - none that such data show in 80 % of studies; None where nothing tells."""
+        comparison = self.find_comparison(PLACED, NONE)
+        return comparison.smallest_difference if comparison and not comparison.collapsed else None
+
+    @property
+    def telling(self) -> tuple[ArmComparison, ...]:
+        """The comparisons of arms that did not collapse; all of them where the page is the record of a failure anyway."""
+        telling = () if self.unanswered else tuple(one for one in self.comparisons if not one.collapsed)
+        return telling or self.comparisons
+
+    @property
+    def claim(self) -> NonInferiority | None:
+        """Whether placed is as good as all, None where nothing can be said of it."""
+        comparison = self.find_comparison(PLACED, ALL)
+        return None if self.unanswered or (comparison and comparison.collapsed) else self.non_inferiority
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -193,6 +221,14 @@ class PlacementContents:
     def arm(self, name: str) -> Arm:
         """The arm of that name, which reading made sure of."""
         return next(arm for arm in self.arms if arm.name == name)
+
+    def find_comparison(self, one: str, other: str) -> ArmComparison | None:
+        """That of one arm minus the other, None where it was not made."""
+        return next((found for found in self.comparisons if (found.one, found.other) == (one, other)), None)
+
+    def name_lost(self, comparison: ArmComparison) -> list[str]:
+        """Those of the two arms most of whose trainings ended predicting nothing."""
+        return [name for name in (comparison.one, comparison.other) if is_lost(self.arm(name).share_collapsed)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -91,7 +91,6 @@ def render_placement(contents: PlacementContents) -> str:
         training_charts=_draw_trainings(trained),
         seeds={arm: _list_seeds(logs) for arm, logs in {**contents.logs, "probes": contents.probes}.items()},
         pictures=draw_examples(contents.examples, len(contents.labels)),
-        visible=contents.difference.half_width,
     )
 
 
@@ -125,11 +124,11 @@ def render_run(contents: RunContents) -> str:
 
 
 def _name_differences(contents: PlacementContents) -> list[tuple[str, Estimate]]:
-    """What the arms differ by, the verdict's own difference first."""
+    """What the arms differ by, the verdict's own difference first. Arms that collapsed are left out of an answer."""
     if not contents.comparisons:
         pairs = [(PLACED, NONE, contents.difference), (ALL, NONE, contents.all_minus_none)]
     else:
-        pairs = [(comparison.one, comparison.other, comparison.difference) for comparison in contents.comparisons]
+        pairs = [(comparison.one, comparison.other, comparison.difference) for comparison in contents.telling]
     return [(f"{name_arm(one)} {MINUS} {name_arm(other)}", difference) for one, other, difference in pairs]
 
 

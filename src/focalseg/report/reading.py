@@ -19,6 +19,7 @@ from focalseg.report.arms import (
     read_estimate,
     read_folds,
     read_non_inferiority,
+    read_search,
     read_seed_noise,
 )
 from focalseg.report.contents import Curve, Example, PlacementContents, RunContents, SplitSizes, TrainingLog
@@ -76,6 +77,7 @@ def read_placement_contents(folder: Path) -> PlacementContents:
         comparisons=read_comparisons(record, [arm.name for arm in arms]),
         non_inferiority=read_non_inferiority(record),
         seed_noise=read_seed_noise(record),
+        search=read_search(record),
         folds=read_folds(record, names),
         logs={arm: _read_logs(paths, names) for arm, paths in runs.items()},
         probes=_read_logs(probes or runs[ALL], names),

@@ -24,21 +24,22 @@ NAMED_BY_A_WORD = ("spatial", "focus", OWN, SHUT)
 ARM_NAMES = {WIDER: "wider plain network, no attention", RANDOM: "as many sites at random"}
 TRAINED_WITH = {
     "free": "every site acting throughout",
-    "dropout": "sites left out at random in every step",
+    "dropout": "sites left out at random in the later part of the training",
     "path": "every exponent pressed towards 0 ever harder",
     "hard_concrete": "sites switched on and off at random, each as often as it learned",
 }
 """How exponents trained, by regime."""
 BY_MEAN = "validation Dice lost when the site's coefficients are replaced by their mean, everything else unchanged"
+BY_HOST = "validation Dice lost when the site is left out, everything else unchanged"
 REMOVAL_COSTS = {
     "": "validation Dice lost when the site is taken away, everything else unchanged.",
     "free": f"{BY_MEAN}. It tells what the trained network leans on; one trained without the site need not miss it.",
     "dropout": (
-        "validation Dice lost when the site is left out, everything else unchanged. Sites were left out at random while these "
-        "networks trained, so they had learned to do without any: what is lost is what no other site makes up for."
+        f"{BY_HOST}. Sites were left out at random in the later part of these trainings, so the networks had learned to do "
+        "without any: what is lost is what no other site makes up for."
     ),
-    "path": f"{BY_MEAN}. At the end of these trainings exponents were pressed to 0, where little is left to lose.",
-    "hard_concrete": f"{BY_MEAN}. Sites were switched on and off at random while these networks trained.",
+    "path": f"{BY_HOST}. At the end of these trainings exponents were pressed to 0, where little is left to lose.",
+    "hard_concrete": f"{BY_HOST}. Sites were switched on and off at random while these networks trained.",
 }
 """What a removal cost is after trainings of a regime; the first where nobody knows of which."""
 

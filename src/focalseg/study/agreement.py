@@ -1,18 +1,28 @@
 """The placements of the folds: how they come about, what they have in common, and which network stands for them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from statistics import fmean
 
+from focalseg.evaluation.verdict import Share
 from focalseg.placement.decision import Placement, SiteDecision, decide_by_search
 from focalseg.study.contest import ALL, Contest
 from focalseg.study.runs import RunPlan, RunResult, dice_matrix, read_evidence
+from focalseg.study.search import TrainedSearch
 from focalseg.study.trainer import Wanted, want_missing
 
 AVERAGED = ("gamma", "removal_cost", "removal_low", "removal_high", "joint_cost", "spread")
 
 
-def decide_folds(contest: Contest, known: Sequence[Mapping[str, Sequence[RunPlan]]]) -> list[Placement]:
+@dataclass(frozen=True, kw_only=True)
+class Decided:
+    """placements: of each fold. search: how many of how many trainings that they were chosen with collapsed, over all folds."""
+
+    placements: tuple[Placement, ...]
+    search: Share
+
+
+def decide_folds(contest: Contest, known: Sequence[Mapping[str, Sequence[RunPlan]]]) -> Decided:
     """What the policy places on each fold, each from trainings of its own.
 
     Every policy is asked from the start until it wants a run that is not there; what all folds want is trained together, and
@@ -21,15 +31,17 @@ def decide_folds(contest: Contest, known: Sequence[Mapping[str, Sequence[RunPlan
     while True:
         placements: list[Placement] = []
         questions: list[Wanted] = []
+        searches: list[TrainedSearch] = []
         for trainer, arms in zip(contest.trainers, known, strict=True):
-            search = contest.search(replace(trainer, execute=want_missing))
+            searches.append(search := contest.search(replace(trainer, execute=want_missing)))
             try:
                 evidence = [read_evidence(plan.folder) for plan in arms[ALL]]
                 placements.append(decide_by_search(search, contest.policy, evidence=evidence))
             except Wanted as question:
                 questions.append(question)
         if not questions:
-            return placements
+            collapsed, asked = zip(*(search.collapsed for search in searches), strict=True)
+            return Decided(placements=tuple(placements), search=(sum(collapsed), sum(asked)))
         contest.run(questions[0].title, [plan for question in questions for plan in question.plans])
 
 
@@ -61,18 +73,27 @@ def agree_on_site(decisions: Sequence[SiteDecision]) -> SiteDecision:
     )
 
 
-def choose_lean(agreed: Placement, placements: Sequence[Placement], placed: Sequence[Sequence[RunResult]]) -> tuple[int, int]:
-    """Which fold and which of its trainings gives the network to take away: the best on validation data.
+def choose_lean(
+    agreed: Placement,
+    placements: Sequence[Placement],
+    *,
+    placed: Sequence[Sequence[RunResult]],
+    none: Sequence[Sequence[RunResult]],
+) -> tuple[int, int]:
+    """Which fold and which of its trainings gives the network to take away: the one that gains most on validation data.
 
-    Among the folds whose placement is the agreed one or, where there is none, those nearest to it. placed: the results of the
-    placed network by fold.
+    Among the folds whose placement is the agreed one or, where there is none, those nearest to it. placed, none: the results of
+    these arms by fold. A gain is that over the plain network's mean on the same fold, without which the fold with the easiest
+    cases would win; collapsed trainings count for neither, as long as there are others.
     """
     apart = [len(agreed.layout.items() ^ placement.layout.items()) for placement in placements]
-    scores = [
-        (float(dice), fold, number)
-        for fold, results in enumerate(placed)
-        if apart[fold] == min(apart)
-        for number, dice in enumerate(dice_matrix(results, "validation").mean(axis=1))
-    ]
-    _, fold, number = max(scores, key=lambda score: score[0])
-    return fold, number
+    near = [fold for fold, distance in enumerate(apart) if distance == min(apart)]
+    telling = [(fold, number) for fold in near for number, result in enumerate(placed[fold]) if not result.collapsed]
+    everything = [(fold, number) for fold in near for number in range(len(placed[fold]))]
+    plain = {fold: measure_dice([one for one in none[fold] if not one.collapsed] or none[fold]) for fold in near}
+    return max(telling or everything, key=lambda one: measure_dice([placed[one[0]][one[1]]]) - plain[one[0]])
+
+
+def measure_dice(results: Sequence[RunResult]) -> float:
+    """Mean validation Dice of some trainings."""
+    return float(dice_matrix(results, "validation").mean())

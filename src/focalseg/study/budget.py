@@ -9,8 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from focalseg.configuration import from_mapping, to_mapping
 from focalseg.errors import SettingError
+from focalseg.networks.building import build_host
+from focalseg.placement.costs import count_flops
 from focalseg.study.audience import Tell, ignore
 from focalseg.study.contest import ALL, NONE, PLACED, Contest
 from focalseg.study.local import choose_workers
@@ -18,7 +22,8 @@ from focalseg.study.outline import list_plans
 from focalseg.study.output import CONFIG
 from focalseg.study.pace import Paces, measure_paces
 from focalseg.study.presets import RANDOM, RIVALS, Settings
-from focalseg.study.runs import RESULT, RunPlan
+from focalseg.study.runs import RunPlan
+from focalseg.training.run import RunConfig
 from focalseg.yaml_files import read_yaml
 
 FEWEST_STEPS = 1000
@@ -45,7 +50,8 @@ Price = Callable[[Settings], float]
 class Item:
     """A run, as far as its price goes. number: which of its arm and fold. fold: which of those that are tested.
 
-    stage: runs of one stage go on side by side; the next begins when all of them have ended.
+    stage: runs of one stage go on side by side; the next begins when all of them have ended. scored: cases that are scored at
+    the end. work: operations of its host, in shares of those of the host that was measured.
     """
 
     arm: str
@@ -53,7 +59,14 @@ class Item:
     number: int
     stage: int
     attention: bool
+    scored: int
     testifies: bool
+    work: float = 1.0
+
+    def seconds(self, settings: Settings, paces: Paces) -> float:
+        """How long it takes."""
+        pace = paces[self.attention]
+        return pace.run_seconds(settings.training, scored=self.scored, testifies=self.testifies, work=self.work)
 
     def remains(self, settings: Settings) -> bool:
         """Whether it is part of a job with these settings, which are those it was listed for or fewer."""
@@ -128,7 +141,7 @@ def plan_costs(contest: Contest, settings: Settings, *, hours: float | None = No
     SettingError where not even the least of the job fits into the hours, and for a policy that cannot be afforded.
     """
     outline = list_plans(contest)
-    items = list_items([*outline.certain, *outline.at_most])
+    items = list_items([*outline.certain, *outline.at_most], contest.trainers[0].base)
     if not items or (hours is None and len(items) * settings.training.steps < FEWEST_STEPS):
         return settings
     largest = max(Counter(item.stage for item in items).values())
@@ -149,15 +162,18 @@ def plan_costs(contest: Contest, settings: Settings, *, hours: float | None = No
     return fitted
 
 
-def list_items(plans: Sequence[RunPlan]) -> list[Item]:
-    """The runs that are not finished."""
+def list_items(plans: Sequence[RunPlan], plain: RunConfig) -> list[Item]:
+    """The runs that are not finished. plain: the run whose network is the measure of the others' work."""
     folds = list(dict.fromkeys(plan.split.fold for plan in plans))
     seen: Counter[tuple[str, int]] = Counter()
+    wider: dict[str, float] = {}
     items = []
     for plan in plans:
+        if plan.config.network != plain.network and plan.arm not in wider:
+            wider[plan.arm] = count_host_flops(plan.config) / count_host_flops(plain)
         fold = folds.index(plan.split.fold)
         number, seen[plan.arm, fold] = seen[plan.arm, fold], seen[plan.arm, fold] + 1
-        if not (plan.folder / RESULT).exists():
+        if not plan.is_finished:
             items.append(
                 Item(
                     arm=plan.arm,
@@ -165,10 +181,19 @@ def list_items(plans: Sequence[RunPlan]) -> list[Item]:
                     number=number,
                     stage=stage_of(plan.arm),
                     attention=bool(plan.config.attention),
+                    scored=len(plan.scored_cases),
                     testifies=plan.testifies,
+                    work=wider.get(plan.arm, 1.0),
                 )
             )
     return items
+
+
+def count_host_flops(config: RunConfig) -> int:
+    """Operations of a run's network without attention, one image forward."""
+    with torch.random.fork_rng(devices=[]):
+        network = build_host(config.network).eval()
+    return count_flops(network, torch.zeros(1, *config.image_shape))
 
 
 def stage_of(arm: str) -> int:
@@ -183,8 +208,7 @@ def job_seconds(items: Sequence[Item], settings: Settings, paces: Paces, *, work
     stages: dict[int, list[float]] = {}
     for item in items:
         if item.remains(settings):
-            pace = paces[item.attention]
-            stages.setdefault(item.stage, []).append(pace.run_seconds(settings.training, testifies=item.testifies))
+            stages.setdefault(item.stage, []).append(item.seconds(settings, paces))
     starts = sum(len(runs) > 1 for runs in stages.values()) if workers > 1 else 0
     return END_SECONDS + START_SECONDS * starts + sum(span(runs, workers) for runs in stages.values())
 
@@ -225,7 +249,7 @@ def fit_settings(settings: Settings, seconds: float, price: Price, tell: Tell = 
 def describe_cost(items: Sequence[Item], settings: Settings, paces: Paces, *, workers: int) -> str:
     """One sentence on what is left to do."""
     left = [item for item in items if item.remains(settings)]
-    step = sum(paces[item.attention].step for item in left) / len(left)
+    step = sum(item.work * paces[item.attention].step for item in left) / len(left)
     beside = min(workers, max(Counter(item.stage for item in left).values()))
     return (
         f"about {describe_seconds(job_seconds(left, settings, paces, workers=workers))}: {len(left)} trainings of "

@@ -9,8 +9,8 @@ from focalseg.placement.decision import Placement
 from focalseg.study.audience import Audience
 from focalseg.study.planning import Groundwork, plan_attention
 from focalseg.study.presets import RANDOM, WIDER, Settings
-from focalseg.study.rivals import draw_sites, plan_wider
-from focalseg.study.runs import RunPlan, RunResult
+from focalseg.study.rivals import draw_sites, plan_single_kind, plan_wider
+from focalseg.study.runs import VALIDATION, RunPlan, RunResult
 from focalseg.study.search import TrainedSearch
 from focalseg.study.trainer import Trainer
 from focalseg.training.run import Device
@@ -47,9 +47,9 @@ class Contest:
         return range(self.first_seed + self.seeds, self.first_seed + 2 * self.seeds)
 
     def search(self, trainer: Trainer) -> TrainedSearch:
-        """The search of a fold, with the seeds that the arms do not have."""
+        """The search of a fold, with the seeds that the arms do not have; it does not touch test cases."""
         seeds = range(self.first_seed, self.first_seed + self.seeds)
-        return TrainedSearch(trainer=trainer, candidates=self.candidates, seeds=seeds)
+        return TrainedSearch(trainer=replace(trainer, scored=(VALIDATION,)), candidates=self.candidates, seeds=seeds)
 
     def plan_known(self, trainer: Trainer) -> dict[str, list[RunPlan]]:
         """The arms of a fold that are known before anything is trained."""
@@ -106,7 +106,7 @@ def plan_contest(
     layouts: dict[str, Layout] = {NONE: {}, ALL: candidates}
     for gate in settings.rivals:
         if gate not in (WIDER, RANDOM):
-            layouts[gate] = plan_attention(ground.config, (gate,))[0]
+            layouts[gate] = plan_single_kind(ground.config, gate)
     wider = None
     if WIDER in settings.rivals:
         wider = plan_wider(ground.config, ground.frame.widths, settings.network.arguments, candidates)

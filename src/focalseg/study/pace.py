@@ -15,7 +15,7 @@ from torch import nn
 from focalseg.layers import RUNNING_NORMS
 from focalseg.placement.sites import attention_sites, filled_sites
 from focalseg.study.local import call_locally, usable_cores
-from focalseg.study.runs import NORM_BATCHES, RunPlan, load_training_data, score_at_full_size
+from focalseg.study.runs import NORM_BATCHES, VALIDATION, RunPlan, load_training_data, score_at_full_size
 from focalseg.training.loop import Run
 from focalseg.training.run import TrainingConfig
 
@@ -29,7 +29,7 @@ ENDLESS = 2**20
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:
-    """Seconds of the parts of a run: reading its cases, a step, a validation, scoring all cases, gathering evidence."""
+    """Seconds of the parts of a run: reading its cases, a step, a validation, scoring a case, gathering evidence."""
 
     reading: float
     step: float
@@ -37,11 +37,14 @@ class Pace:
     scoring: float
     evidence: float
 
-    def run_seconds(self, training: TrainingConfig, *, testifies: bool) -> float:
-        """Seconds of a whole run; its last step is always followed by a validation."""
+    def run_seconds(self, training: TrainingConfig, *, scored: int, testifies: bool, work: float = 1.0) -> float:
+        """Seconds of a whole run; its last step is always followed by a validation.
+
+        scored: how many cases are scored at the end. work: of the run's network, in shares of that of the network measured.
+        """
         validations = math.ceil(training.steps / training.validate_every)
-        seconds = self.reading + self.step * training.steps + self.validation * validations + self.scoring
-        return seconds + self.evidence if testifies else seconds
+        computing = self.step * training.steps + self.validation * validations + self.scoring * scored
+        return self.reading + work * (computing + (self.evidence if testifies else 0.0))
 
 
 Paces = Mapping[bool, Pace]
@@ -99,13 +102,13 @@ def measure_pace(plan: RunPlan) -> Pace:
             run = Run(scratch.config, data, scratch.folder, device=plan.device)
             step = time_steps(run.advance)
             validated = time_once(run.measure_validation_dice) / len(data.validation)
-        scored = replace(scratch, split=replace(few, validation=few.validation[:SCORED_CASES], test=()))
-        score = time_once(lambda: score_at_full_size(scored, run.network)) / len(scored.split.validation)
+        scored = replace(scratch, split=replace(few, validation=few.validation[:SCORED_CASES]), scored=(VALIDATION,))
+        score = time_once(lambda: score_at_full_size(scored, run.network)) / len(scored.scored_cases)
     return Pace(
         reading=read * (len(split.train) + len(split.validation)),
         step=step,
         validation=validated * len(split.validation),
-        scoring=score * (len(split.validation) + len(split.test)),
+        scoring=score,
         evidence=validated * count_evidence_cases(plan, run.network),
     )
 

@@ -2,25 +2,26 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from focalseg.data.reading import refuse_inside
+from focalseg.errors import SettingError
 from focalseg.evaluation.verdict import Verdict
 from focalseg.files import write_text
 from focalseg.placement.decision import Placement
-from focalseg.study.agreement import agree, choose_lean, decide_folds
+from focalseg.study.agreement import Decided, agree, choose_lean, decide_folds
 from focalseg.study.audience import Audience
 from focalseg.study.budget import plan_costs, recall_settings
 from focalseg.study.contest import ALL, NONE, PLACED, Contest, plan_contest, take_known
 from focalseg.study.examples import write_examples
 from focalseg.study.lean import write_lean
-from focalseg.study.output import hold_folder, refuse_foreign
-from focalseg.study.planning import NOBODY, claim_split, lay_groundwork
+from focalseg.study.output import CONFIG, claim_folder, hold_folder, refuse_foreign
+from focalseg.study.planning import NOBODY, claim_split, lay_groundwork, plan_groundwork
 from focalseg.study.presets import Settings
 from focalseg.study.runs import RunPlan, read_costs, read_result
 from focalseg.study.summary import Findings, describe_findings, judge
-from focalseg.training.run import Device
+from focalseg.training.run import Device, TrainingConfig
 from focalseg.yaml_files import write_yaml
 
 PLACEMENT = "placement.json"
@@ -71,36 +72,51 @@ def place(
     """
     refuse_inside(folder, source, "--out")
     refuse_foreign(folder)
+    refuse_exponents(settings)
     begun = recall_settings(folder, settings, budget_hours)
     chosen = begun or settings
+    asked = None if budget_hours is None else settings
+    job = PlaceJob(data=source, seed=seed, settings=chosen, budget_hours=budget_hours, asked=asked)
+    if (folder / CONFIG).exists():
+        claim_folder(folder, write_yaml(job))  # refuses another job's before anything is read and measured
     ground = lay_groundwork(source, chosen, seed, device, audience)
     contest = plan_contest(ground, chosen, folder, device=device, workers=workers, audience=audience)
     fitted = chosen
     if not (folder / PLACEMENT).exists():
         fitted = plan_costs(contest, chosen, hours=None if begun else budget_hours, tell=audience.tell)
     if fitted != chosen:
-        ground = lay_groundwork(source, fitted, seed, device, Audience(count=audience.count))
+        ground = plan_groundwork(ground.material, fitted, source=source, seed=seed, device=device)
         contest = plan_contest(ground, fitted, folder, device=device, workers=workers, audience=Audience(watch=audience.watch))
-    asked = None if budget_hours is None else settings
-    job = PlaceJob(data=source, seed=seed, settings=fitted, budget_hours=budget_hours, asked=asked)
-    with hold_folder(folder, write_yaml(job)):
+    with hold_folder(folder, write_yaml(replace(job, settings=fitted))):
         claim_split(folder, ground, audience.tell)
         return train_and_judge(contest, folder)
 
 
+def refuse_exponents(settings: Settings) -> None:
+    """Raises SettingError where the settings say how exponents train."""
+    given, free = settings.training.exponents, TrainingConfig.exponents
+    if given != free:
+        raise SettingError(
+            f"training.exponents was {given!r}; expected {free!r}, since `focalseg place` trains exponents as its policy wants "
+            "them. Take another policy, or train one network with `focalseg train`."
+        )
+
+
 def train_and_judge(contest: Contest, folder: Path) -> PlaceResult:
     """The job itself, in a folder that is held."""
-    plans, placements = train_arms(contest)
+    plans, decided = train_arms(contest)
+    placements = decided.placements
     findings = Findings(
         arms={arm: [[read_result(plan.folder) for plan in fold[arm]] for fold in plans] for arm in plans[0]},
         folds=tuple(trainer.split.fold for trainer in contest.trainers),
-        placements=tuple(placements),
+        placements=placements,
         agreed=agree(placements),
         candidates=len(contest.candidates),
+        search=decided.search,
     )
     verdict = judge(findings)
     content = describe_findings(verdict, findings)
-    fold, number = choose_lean(findings.agreed, placements, findings.arms[PLACED])
+    fold, number = choose_lean(findings.agreed, placements, placed=findings.arms[PLACED], none=findings.arms[NONE])
     shown = {arm: plans[fold][arm][number].folder for arm in (NONE, PLACED)}
     lean = findings.arms[PLACED][fold][number]
     content |= {
@@ -114,23 +130,23 @@ def train_and_judge(contest: Contest, folder: Path) -> PlaceResult:
     return PlaceResult(folder=folder, verdict=verdict, placement=findings.agreed)
 
 
-def train_arms(contest: Contest) -> tuple[list[dict[str, list[RunPlan]]], list[Placement]]:
-    """Trains every arm of every fold; the finished runs of each fold by arm, and its placement."""
+def train_arms(contest: Contest) -> tuple[list[dict[str, list[RunPlan]]], Decided]:
+    """Trains every arm of every fold; the finished runs of each fold by arm, and what was placed there."""
     known = [contest.plan_known(trainer) for trainer in contest.trainers]
     contest.run("training the networks to compare with", [plan for arms in known for plan in list_runs(arms)])
-    placements = decide_folds(contest, known)
-    decided = [
+    decided = decide_folds(contest, known)
+    chosen = [
         take_known(contest.plan_decided(trainer, placement), arms)
-        for trainer, placement, arms in zip(contest.trainers, placements, known, strict=True)
+        for trainer, placement, arms in zip(contest.trainers, decided.placements, known, strict=True)
     ]
-    if not any(placement.modules for placement in placements):
-        decided = [{PLACED: arms[PLACED]} for arms in decided]  # no site drawn at random is the plain network
+    if not any(placement.modules for placement in decided.placements):
+        chosen = [{PLACED: arms[PLACED]} for arms in chosen]  # no site drawn at random is the plain network
     there = {plan.folder for arms in known for plan in list_runs(arms)}
-    if new := [plan for arms in decided for plan in list_runs(arms) if plan.folder not in there]:
-        contest.run("training the lean network", new)
-    found = [arms | chosen for arms, chosen in zip(known, decided, strict=True)]
+    if new := [plan for arms in chosen for plan in list_runs(arms) if plan.folder not in there]:
+        contest.run("training what was placed, and its rivals", new)
+    found = [arms | added for arms, added in zip(known, chosen, strict=True)]
     order = [arm for arm in (NONE, ALL, PLACED, *contest.rivals) if arm in found[0]]
-    return [{arm: arms[arm] for arm in order} for arms in found], placements
+    return [{arm: arms[arm] for arm in order} for arms in found], decided
 
 
 def list_runs(arms: Mapping[str, Sequence[RunPlan]]) -> list[RunPlan]:

@@ -58,18 +58,38 @@ class Frame:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Groundwork:
-    """What a job stands on: the folds that are tested, all splits, and the data set as it was found.
+class Material:
+    """A data set as it was found, and all its splits. groups: by case, what the folds keep together and a score counts as
+    one."""
 
-    groups: by case, what the folds keep together and a score counts as one. remarks: what a person should know beforehand.
-    """
-
-    folds: tuple[Fold, ...]
-    splits: tuple[Split, ...]
-    frame: Frame
-    groups: Mapping[str, str]
     survey: Survey
+    splits: tuple[Split, ...]
+    groups: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Groundwork:
+    """What a job stands on: the data, and the folds that are tested. remarks: what a person should know beforehand."""
+
+    material: Material
+    folds: tuple[Fold, ...]
+    frame: Frame
     remarks: tuple[str, ...] = ()
+
+    @property
+    def survey(self) -> Survey:
+        """Of all cases."""
+        return self.material.survey
+
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        """All folds, tested or not."""
+        return self.material.splits
+
+    @property
+    def groups(self) -> Mapping[str, str]:
+        """By case."""
+        return self.material.groups
 
     @property
     def config(self) -> RunConfig:
@@ -87,15 +107,30 @@ def lay_groundwork(source: str, settings: Settings, seed: int, device: Device, a
 
     Raises SettingError, DataError, ShapeError or MachineError for whatever would stop it later.
     """
+    material = read_material(source, settings.split, device, audience)
+    return plan_groundwork(material, settings, source=source, seed=seed, device=device)
+
+
+def read_material(source: str, settings: SplitSettings, device: Device, audience: Audience = NOBODY) -> Material:
+    """Reads every case and deals them into folds. Raises SettingError, DataError or MachineError."""
     open_fabric(device)
     open_source.cache_clear()  # the folder may have been mended since this process last listed it
     dataset = open_source(source)
     survey = survey_dataset(dataset, audience.count)
-    errors = [error for error in survey.errors if not (settings.split.file and error.kind == "leak")]
+    errors = [error for error in survey.errors if not (settings.file and error.kind == "leak")]
     if errors:
         raise DataError(cap_faults(errors, source))
-    splits, groups = plan_splits(dataset, survey, settings.split)
-    tested = choose_folds(splits, settings.split)
+    splits, groups = plan_splits(dataset, survey, settings)
+    return Material(survey=survey, splits=splits, groups=groups)
+
+
+def plan_groundwork(material: Material, settings: Settings, *, source: str, seed: int, device: Device) -> Groundwork:
+    """Plans the plain run of every fold that is tested, and reads nothing. Raises SettingError, DataError or ShapeError.
+
+    settings: of their split only the number of tested folds counts any more.
+    """
+    survey = material.survey
+    tested = choose_folds(material.splits, settings.split)
     for split in tested:
         check_foreground(survey, split)
     frame = plan_frame(survey, tested[0], settings)
@@ -103,17 +138,15 @@ def lay_groundwork(source: str, settings: Settings, seed: int, device: Device, a
     exact = replace(settings, training=training)
     plain = [plan_run(frame, survey, split, exact, source=source, seed=seed) for split in tested]
     find_candidates(plain[0], build_host(frame.network))
-    remarks = [describe_sides(tested, groups), *summarise_notes(survey.notes)]
+    remarks = [describe_sides(tested, material.groups), *summarise_notes(survey.notes)]
     if frame.normalisation == "case" and settings.data.normalisation == "auto":
         remarks.append(
             "the images are on scales of their own; each is normalised by itself (data.normalisation=data_set: by one scale)."
         )
     return Groundwork(
+        material=material,
         folds=tuple(Fold(split=split, config=config) for split, config in zip(tested, plain, strict=True)),
-        splits=splits,
         frame=frame,
-        groups=groups,
-        survey=survey,
         remarks=tuple(remarks),
     )
 

@@ -127,7 +127,7 @@ PRESETS = Catalogue[dict[str, Any]](
         },
     },
 )
-DEMO = {"training": {"steps": 400}}
+DEMO = {"training": {"steps": 360}}
 
 
 def build_settings(preset: str, *changes: dict[str, Any]) -> Settings:

@@ -27,7 +27,7 @@ from focalseg.networks.state import read_state, read_state_file, write_state
 from focalseg.placement.costs import count_flops, count_parameters, measure_costs
 from focalseg.placement.evidence import Evidence, PathPoint, SiteEvidence, gather_evidence
 from focalseg.placement.gammas import read_gammas
-from focalseg.placement.sites import attention_sites
+from focalseg.placement.sites import SHUT, attention_sites
 from focalseg.study.output import CONFIG, claim_folder
 from focalseg.study.scores import CaseScore, format_scores, read_scores
 from focalseg.study.stopping import STOP
@@ -38,6 +38,7 @@ from focalseg.yaml_files import read_yaml, write_yaml
 
 CASES, WEIGHTS, RESULT = "cases.csv", "model.safetensors", "result.json"
 EVIDENCE, COSTS = "evidence.json", "costs.json"
+VALIDATION, TEST = "validation", "test"
 NORM_BATCHES = 8
 WHOLE_FRAME = ", whole frame"
 """Added to the name of a part for scores that count outside of the field of view as well."""
@@ -49,7 +50,7 @@ class RunPlan:
 
     arm: its name in a comparison. groups: by case, what a split kept together and a score counts as one; those of the data set
     for cases that are not named. cache_mib: memory for its prepared cases; beyond it they are kept on disk. testifies: whether
-    evidence on its sites is gathered and their cost measured.
+    evidence on its sites is gathered and their cost measured. scored: the parts of the split whose cases are scored.
     """
 
     arm: str
@@ -60,6 +61,23 @@ class RunPlan:
     cache_mib: int = 2048
     groups: Mapping[str, str] = field(default_factory=dict)
     testifies: bool = True
+    scored: tuple[str, ...] = (VALIDATION, TEST)
+
+    @property
+    def leaves_evidence(self) -> bool:
+        """Whether it testifies and has sites to testify on."""
+        return self.testifies and any(gate != SHUT for gate in self.config.attention.values())
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all that it leaves is in its folder."""
+        return (self.folder / RESULT).exists() and (not self.leaves_evidence or (self.folder / EVIDENCE).exists())
+
+    @property
+    def scored_cases(self) -> tuple[tuple[str, str], ...]:
+        """The part and the name of every case that is scored."""
+        names = {VALIDATION: self.split.validation, TEST: self.split.test}
+        return tuple((part, name) for part in self.scored for name in names[part])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,22 +93,24 @@ class RunResult:
     @property
     def collapsed(self) -> bool:
         """Whether the network predicts nothing at all on validation cases that do hold something."""
-        scores = self.scores_of("validation")
+        scores = self.scores_of(VALIDATION)
         return any(score.true_pixels for score in scores) and not any(score.predicted_pixels for score in scores)
 
     def scores_of(self, part: str) -> tuple[CaseScore, ...]:
-        """Scores of the validation or the test cases, in the order of the split."""
+        """Scores of the validation or the test cases, in the order of the split; none where that part was not scored."""
         return tuple(score for score in self.scores if score.part == part)
 
 
 def execute(plan: RunPlan) -> None:
     """Trains, scores and writes the files of a run; whatever of it is already there is not done again.
 
+    A run that ended without the evidence that is asked of it now is completed from its checkpoint, without training anew.
+
     Raises Interrupted, with the state saved, when a stop was asked for, and SettingError for a folder of another run.
     """
     claim_folder(plan.folder, write_yaml(plan.config))
     remove_leftovers(plan.folder)
-    if (plan.folder / RESULT).exists():
+    if plan.is_finished:
         return
     with load_training_data(plan) as data:
         with STOP.deferring():
@@ -104,17 +124,18 @@ def execute(plan: RunPlan) -> None:
 
 
 def write_results(plan: RunPlan, run: Run) -> None:
-    """Weights, scores, evidence and costs of a finished training; result.json last, which says that all of it is there."""
+    """Weights, scores, costs and evidence of a finished training; result.json last, which says that all of it is there."""
     network = run.network
     open_probabilities = run.regime.finish()
     write_whole(plan.folder / WEIGHTS, lambda file: file.write(save(read_state(network))))
     scores = score_at_full_size(plan, network)
     write_text(plan.folder / CASES, format_scores(scores))
-    if plan.testifies and attention_sites(network):
-        evidence = collect_evidence(plan, run, open_probabilities)
-        write_text(plan.folder / EVIDENCE, json.dumps(asdict(evidence), indent=1))
+    if plan.leaves_evidence:
         costs = measure_costs(network, plan.config.image_shape)
         write_text(plan.folder / COSTS, json.dumps(asdict(costs), indent=1) + "\n")
+        groups = tuple(score.group for score in scores if score.part == VALIDATION)
+        evidence = collect_evidence(plan, run, open_probabilities, groups)
+        write_text(plan.folder / EVIDENCE, json.dumps(asdict(evidence), indent=1))
     image = torch.zeros(1, *plan.config.image_shape, device=next(network.parameters()).device)
     result = {
         "modules": len(attention_sites(network)),
@@ -156,27 +177,29 @@ def load_training_data(plan: RunPlan) -> Iterator[TrainingData]:
 
 
 def score_at_full_size(plan: RunPlan, network: nn.Module) -> list[CaseScore]:
-    """Scores of all validation and test cases. Test cases decide nothing afterwards.
+    """Scores of all cases of the parts that are scored. Test cases decide nothing afterwards.
 
     A case with a field of view is scored inside of it, and besides on the whole frame.
     """
     labels, scores = plan.config.labels, []
-    for part, names in (("validation", plan.split.validation), ("test", plan.split.test)):
-        for name in names:
-            case = read_named_case(plan.config.data, name)
-            predicted = predict_mask(network, plan.config.preparation, case.image)
-            views = {part: case.field_of_view}
-            if case.field_of_view is not None:
-                views[f"{part}{WHOLE_FRAME}"] = None
-            for view, inside in views.items():
-                overlaps = measure_labels(predicted, case.mask, len(labels), inside=inside)
-                by_label = dict(zip(labels, overlaps, strict=True))
-                scores.append(CaseScore(case=name, group=plan.groups.get(name, case.group), part=view, overlaps=by_label))
+    for part, name in plan.scored_cases:
+        case = read_named_case(plan.config.data, name)
+        predicted = predict_mask(network, plan.config.preparation, case.image)
+        views = {part: case.field_of_view}
+        if case.field_of_view is not None:
+            views[f"{part}{WHOLE_FRAME}"] = None
+        for view, inside in views.items():
+            overlaps = measure_labels(predicted, case.mask, len(labels), inside=inside)
+            by_label = dict(zip(labels, overlaps, strict=True))
+            scores.append(CaseScore(case=name, group=plan.groups.get(name, case.group), part=view, overlaps=by_label))
     return scores
 
 
-def collect_evidence(plan: RunPlan, run: Run, open_probabilities: Mapping[str, float]) -> Evidence:
-    """Evidence on the validation cases, norms estimated on training cases spread evenly over all groups."""
+def collect_evidence(plan: RunPlan, run: Run, open_probabilities: Mapping[str, float], groups: tuple[str, ...]) -> Evidence:
+    """Evidence on the validation cases, norms estimated on training cases spread evenly over all groups.
+
+    groups: of the validation cases, those that their scores count with.
+    """
     data, config = run.data, run.config
     count = min(NORM_BATCHES * config.training.batch_size, len(data.train))
     spread = torch.linspace(0, len(data.train) - 1, count).round().long()
@@ -187,13 +210,13 @@ def collect_evidence(plan: RunPlan, run: Run, open_probabilities: Mapping[str, f
         run.batches(data.validation),
         norm_batches=[(run.arrange(images), masks) for images, masks in norm_batches],
         window=config.preparation.patch,
-        replacement="host" if config.training.exponents == "dropout" else "mean",
+        exponents=config.training.exponents,
     )
     return replace(
         evidence,
         sites=tuple(replace(site, open_probability=open_probabilities.get(site.site)) for site in evidence.sites),
-        groups=tuple(plan.groups.get(name, name) for name in plan.split.validation),
-        path=read_path(plan.folder / METRICS) if config.training.exponents == "path" else (),
+        groups=groups,
+        path=read_path(plan.folder / METRICS) if run.regime.witnesses_path else (),
     )
 
 
@@ -227,6 +250,7 @@ def read_evidence(folder: Path) -> Evidence:
         case_scores=tuple(content["case_scores"]),
         groups=tuple(content["groups"]),
         path=tuple(from_mapping(PathPoint, record) for record in content["path"]),
+        exponents=content["exponents"],
     )
 
 

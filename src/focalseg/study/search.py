@@ -2,13 +2,15 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
+from focalseg.evaluation.verdict import Share
 from focalseg.placement.evidence import Evidence
 from focalseg.placement.policies.search import Layout
-from focalseg.study.runs import dice_matrix, read_evidence
+from focalseg.study.runs import RunPlan, RunResult, dice_matrix, read_evidence
 from focalseg.study.trainer import Trainer
 
 LONGEST_NAME = 100
@@ -16,30 +18,52 @@ LONGEST_NAME = 100
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedSearch:
-    """candidates: kind of gate by site. seeds: of the trainings; the networks that are judged in the end have others."""
+    """candidates: kind of gate by site. seeds: of the trainings; the networks that are judged in the end have others.
+
+    asked: the folder of every training that an answer came from, and whether it collapsed.
+    """
 
     trainer: Trainer
     candidates: Mapping[str, str]
     seeds: range
+    asked: dict[Path, bool] = field(default_factory=dict)
 
     @property
     def seed(self) -> int:
-        """The first one."""
-        return self.seeds.start
+        """Another for every fold, so that what is drawn is not the same sites again."""
+        return self.seeds.start + len(self.seeds) * self.trainer.split.fold
+
+    @property
+    def collapsed(self) -> Share:
+        """How many of the trainings that were asked for ended predicting nothing, and how many there were."""
+        return sum(self.asked.values()), len(self.asked)
 
     def probe(self, exponents: str) -> list[Evidence]:
-        """Evidence of trainings of all candidates. A collapsed training has nothing to lose at any site and is left out."""
+        """Evidence of trainings of all candidates. A collapsed training has nothing to lose at any site and is left out, unless
+        all of them collapsed: what they say is then worth nothing, which `collapsed` tells."""
         plans = self.trainer.plan(f"probe_{exponents}", self.candidates, self.seeds, exponents=exponents)
         results = self.trainer.run("looking for the sites that are needed", plans)
+        self._note(plans, results)
         telling = [plan for plan, result in zip(plans, results, strict=True) if not result.collapsed] or plans
         return [read_evidence(plan.folder) for plan in telling]
 
     def score(self, layouts: Sequence[Layout]) -> list[np.ndarray]:
-        """Validation Dice (trainings, cases) of each layout."""
+        """Validation Dice (trainings, cases) of each layout; nan all along the row of a training that collapsed."""
         layouts_by_name = {name_trial(layout): layout for layout in layouts}
         arms = {name: self.trainer.plan(name, one, self.seeds, testifies=False) for name, one in layouts_by_name.items()}
         results = self.trainer.run_arms(f"trying {len(arms)} placements", arms)
-        return [dice_matrix(results[name_trial(layout)], "validation") for layout in layouts]
+        for name, plans in arms.items():
+            self._note(plans, results[name])
+        return [score_telling(results[name_trial(layout)]) for layout in layouts]
+
+    def _note(self, plans: Sequence[RunPlan], results: Sequence[RunResult]) -> None:
+        self.asked.update((plan.folder, result.collapsed) for plan, result in zip(plans, results, strict=True))
+
+
+def score_telling(results: Sequence[RunResult]) -> np.ndarray:
+    """Validation Dice (trainings, cases), the rows of collapsed trainings nan."""
+    lost = np.array([[result.collapsed] for result in results])
+    return np.where(lost, np.nan, dice_matrix(results, "validation"))
 
 
 def name_trial(layout: Layout) -> str:

@@ -1,17 +1,23 @@
 """What the trainings of the arms add up to: the verdict, and the content of placement.json."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import fmean
 from typing import Any
 
 import numpy as np
 
-from focalseg.evaluation.significance import Comparison, compare_paired, correct_holm, decide_non_inferiority
+from focalseg.evaluation.significance import (
+    Comparison,
+    NonInferiority,
+    compare_paired,
+    correct_holm,
+    decide_non_inferiority,
+)
 from focalseg.evaluation.statistics import SCORE_SPAN, Estimate, estimate_mean, measure_seed_noise
-from focalseg.evaluation.verdict import Against, Verdict, decide_verdict
+from focalseg.evaluation.verdict import Against, Collapses, Share, Verdict, decide_verdict, is_lost
 from focalseg.placement.decision import Placement
 from focalseg.placement.policies.search import SMALLEST_WORTH
 from focalseg.study.contest import ALL, NONE, PLACED
@@ -27,7 +33,8 @@ Arms = Mapping[str, Results]
 class Findings:
     """All that a finished job has to say. folds: the number of each; placements: theirs; agreed: the placement of all of them.
 
-    candidates: how many sites could hold attention.
+    candidates: how many sites could hold attention. search: how many of how many trainings that sites were chosen with
+    collapsed.
     """
 
     arms: Arms
@@ -35,6 +42,7 @@ class Findings:
     placements: tuple[Placement, ...]
     agreed: Placement
     candidates: int
+    search: Share
 
     @cached_property
     def comparisons(self) -> dict[tuple[str, str], Comparison]:
@@ -42,29 +50,60 @@ class Findings:
         pairs = [*((PLACED, arm) for arm in self.arms if arm != PLACED), (ALL, NONE)]
         return {(one, other): compare(self.arms, one, other) for one, other in pairs}
 
+    @cached_property
+    def lost(self) -> dict[str, Share]:
+        """The arms that no comparison says anything of, since most of their trainings collapsed: how many of how many."""
+        collapsed = {arm: count_collapsed(folds) for arm, folds in self.arms.items()}
+        return {arm: share for arm, share in collapsed.items() if is_lost(share)}
+
+    @property
+    def as_good_as_all(self) -> NonInferiority:
+        """Placed beside all; nothing is shown by trainings that collapsed."""
+        found = decide_non_inferiority(self.comparisons[PLACED, ALL].estimate, margin=SMALLEST_WORTH)
+        return replace(found, shown=found.shown and not {PLACED, ALL} & self.lost.keys())
+
 
 def judge(findings: Findings) -> Verdict:
     """The verdict from the paired test scores of the placed and the plain network, and what the other arms add to it."""
     arms = findings.arms
     several = len(findings.placements) > 1
     return decide_verdict(
-        findings.comparisons[PLACED, NONE].estimate,
+        findings.comparisons[PLACED, NONE],
         modules=findings.agreed.modules,
         by_fold=tuple(placement.modules for placement in findings.placements) if several else (),
         shut=max(sum(site.shut for site in placement.sites) for placement in findings.placements),
-        trainings=len(arms[NONE][0]),
-        collapsed={arm: count_collapsed(arms[arm]) for arm in (NONE, PLACED)},
+        collapses=find_collapses(findings),
         against=Against(
-            placed_minus={arm: findings.comparisons[PLACED, arm].estimate for arm in arms if arm != PLACED},
+            placed_minus={
+                arm: findings.comparisons[PLACED, arm].estimate for arm in arms if arm not in (PLACED, *findings.lost)
+            },
             candidates=findings.candidates,
             margin=SMALLEST_WORTH,
+            lost={arm: share for arm, share in findings.lost.items() if arm not in (NONE, PLACED)},
         ),
+    )
+
+
+def find_collapses(findings: Findings) -> Collapses:
+    """The trainings that the verdict rests on and that predict nothing. Where nothing was placed, a run of both arms is one."""
+    none, placed = ([result for fold in findings.arms[arm] for result in fold] for arm in (NONE, PLACED))
+    shared = [one for one, other in zip(none, placed, strict=True) if one == other]
+    rests_on = (NONE,) if len(shared) == len(none) else (NONE, PLACED)
+    return Collapses(
+        arms={arm: count_collapsed(findings.arms[arm]) for arm in rests_on},
+        search=findings.search,
+        shared=sum(result.collapsed for result in shared) if PLACED in rests_on else 0,
     )
 
 
 def compare(arms: Arms, one: str, other: str) -> Comparison:
     """Test Dice of one arm against that of another, paired by case and by training in their order."""
-    return compare_paired(stack_folds(arms[one], "test"), stack_folds(arms[other], "test"), groups_of_test_cases(arms[other]))
+    return compare_paired(
+        stack_folds(arms[one], "test"),
+        stack_folds(arms[other], "test"),
+        groups_of_test_cases(arms[other]),
+        folds_of_test_cases(arms[other]),
+    )
 
 
 def stack_folds(folds: Results, part: str) -> np.ndarray:
@@ -75,7 +114,7 @@ def stack_folds(folds: Results, part: str) -> np.ndarray:
     return np.concatenate([dice_matrix(results, part) for results in folds], axis=1)
 
 
-def count_collapsed(folds: Results) -> tuple[int, int]:
+def count_collapsed(folds: Results) -> Share:
     """How many of how many trainings of an arm ended predicting nothing."""
     results = [result for fold in folds for result in fold]
     return sum(result.collapsed for result in results), len(results)
@@ -91,7 +130,7 @@ def summarise(folds: Results) -> dict[str, Any]:
     results = [result for fold in folds for result in fold]
     scores = [score for result in results for score in result.scores_of("test")]
     return {
-        **describe_estimate(estimate_mean(dice, groups, span=SCORE_SPAN)),
+        **describe_estimate(estimate_mean(dice, groups, folds=folds_of_test_cases(folds), span=SCORE_SPAN)),
         **{name: float(np.mean([score.average(name) for score in scores])) for name in ("iou", "precision", "recall")},
         **{name: round(fmean(getattr(result, name) for result in results)) for name in ("modules", "parameters", "flops")},
         "seconds": float(np.mean([result.seconds for result in results])),
@@ -111,27 +150,28 @@ def summarise(folds: Results) -> dict[str, Any]:
 def describe_findings(verdict: Verdict, findings: Findings) -> dict[str, Any]:
     """The content of placement.json."""
     arms = findings.arms
-    against_all = decide_non_inferiority(findings.comparisons[PLACED, ALL].estimate, margin=SMALLEST_WORTH)
-    noise = measure_seed_noise(stack_folds(arms[NONE], "test"))
+    noise = measure_seed_noise(stack_folds(arms[NONE], "test"), folds_of_test_cases(arms[NONE]))
     return {
         **findings.agreed.to_mapping(),
         "verdict": verdict.outcome,
         "sentence": verdict.sentence(),
         "difference": describe_estimate(verdict.difference),
         "all_minus_none": describe_estimate(findings.comparisons[ALL, NONE].estimate),
-        "comparisons": describe_comparisons(findings.comparisons),
-        "non_inferiority": {"of": PLACED, "to": ALL, **vars(against_all)},
+        "comparisons": describe_comparisons(findings.comparisons, findings.lost.keys()),
+        "non_inferiority": {"of": PLACED, "to": ALL, **vars(findings.as_good_as_all)},
+        "search": {"collapsed": findings.search[0], "trainings": findings.search[1]},
         "seed_noise": {name: finite(value) for name, value in vars(noise).items()},
         "arms": {name: summarise(results) for name, results in arms.items()},
         "folds": list(describe_folds(findings)),
     }
 
 
-def describe_comparisons(comparisons: Mapping[tuple[str, str], Comparison]) -> list[dict[str, Any]]:
-    """A record each.
+def describe_comparisons(comparisons: Mapping[tuple[str, str], Comparison], lost: Set[str]) -> list[dict[str, Any]]:
+    """A record each. lost: arms most of whose trainings collapsed; a comparison with one of them is marked so.
 
     p_value goes with the interval; holm_p is that value, adjusted for all that are listed; permutation_p speaks of new cases
-    for these trainings. smallest_difference: the true one that would be shown in 80 % of cases. Nothing where it is not finite.
+    for these trainings. smallest_difference: the true one that would be shown in 80 % of studies; nothing where it is not
+    finite, or where the arms are the very same trainings.
     """
     adjusted = correct_holm({" - ".join(pair): comparison.p_value for pair, comparison in comparisons.items()})
     return [
@@ -143,6 +183,7 @@ def describe_comparisons(comparisons: Mapping[tuple[str, str], Comparison]) -> l
             "holm_p": adjusted[" - ".join(pair)],
             "permutation_p": comparison.permutation_p,
             "smallest_difference": finite(comparison.smallest_difference),
+            "collapsed": not lost.isdisjoint(pair),
         }
         for pair, comparison in comparisons.items()
     ]
@@ -173,3 +214,8 @@ def finite(value: float) -> float | None:
 def groups_of_test_cases(folds: Results) -> list[str]:
     """The group of every test case, fold after fold, in the order of the scores."""
     return [score.group for results in folds for score in results[0].scores_of("test")]
+
+
+def folds_of_test_cases(folds: Results) -> list[int]:
+    """Which of the folds tested every test case, in the order of the scores."""
+    return [number for number, results in enumerate(folds) for _ in results[0].scores_of("test")]

@@ -7,7 +7,7 @@ from pathlib import Path
 from focalseg.data.splits import Split
 from focalseg.study.audience import Watch
 from focalseg.study.local import choose_workers, run_locally
-from focalseg.study.runs import RESULT, RunPlan, RunResult, read_result
+from focalseg.study.runs import TEST, VALIDATION, RunPlan, RunResult, read_result
 from focalseg.training.run import Device, RunConfig
 
 
@@ -27,7 +27,7 @@ def train_here(trainer: "Trainer", title: str, plans: Sequence[RunPlan]) -> None
 
 def want_missing(_trainer: "Trainer", title: str, plans: Sequence[RunPlan]) -> None:
     """Trains nothing: raises Wanted where a run is not there yet, so that those of several folds can be trained together."""
-    if not all((plan.folder / RESULT).exists() for plan in plans):
+    if not all(plan.is_finished for plan in plans):
         raise Wanted(title, plans)
 
 
@@ -38,7 +38,8 @@ def want_all(_trainer: "Trainer", title: str, plans: Sequence[RunPlan]) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Trainer:
-    """The runs of one fold. folder: of the whole job. execute: sees to it that runs are there before their results are read."""
+    """The runs of one fold. folder: of the whole job. scored: as in `RunPlan`. execute: sees to it that runs are there before
+    their results are read."""
 
     base: RunConfig
     split: Split
@@ -48,6 +49,7 @@ class Trainer:
     watch: Watch
     cache_mib: int
     groups: Mapping[str, str]
+    scored: tuple[str, ...] = (VALIDATION, TEST)
     execute: Callable[["Trainer", str, Sequence[RunPlan]], None] = train_here
 
     def plan(
@@ -66,6 +68,7 @@ class Trainer:
                 cache_mib=self.cache_mib,
                 groups=self.groups,
                 testifies=testifies,
+                scored=self.scored,
             )
             for seed in seeds
         ]

@@ -177,7 +177,7 @@ class Run:
                 "Lower training.learning_rate and run again in a new folder."
             )
         self.stepper.zero_grad()
-        price = self.regime.penalty()
+        price = self.regime.penalty(self.step)
         self.fabric.backward(loss if price is None else loss + price)
         self.regime.take_gradients(self.step)
         self.stepper.step()

@@ -1,24 +1,31 @@
 """Sites left out at random in every step, so that one network learns to do with any of their subsets."""
 
+from typing import ClassVar
+
 import numpy as np
 
 from focalseg.attention.site import OPEN
-from focalseg.placement.exponents.regime import Regime
+from focalseg.placement.exponents.regime import Regime, Replacement
 
 STREAM = 0x51E5
 """Keeps the draws of sites apart from whatever else is drawn from the seed of a training and a step."""
 
 
 class SiteDropout(Regime):
-    """In every step a share is drawn evenly from [0, 1], and each site acts with that probability; else the host passes.
+    """First every site acts. Then in every step a share is drawn evenly from [0, 1], and each site acts with that probability.
 
-    So subsets of every size are seen alike, no site at all and all of them among them, and taking sites away afterwards asks
-    the network nothing that it has not learned. One-shot search with weights shared by all subsets, after Bender et al. 2018,
-    "Understanding and Simplifying One-Shot Architecture Search"; the evenly drawn share is ours.
+    So gates learn what they are good for, and then the network learns to do with any of their subsets: those of every size are
+    seen alike, no site at all and all of them among them, and taking sites away afterwards asks it nothing that is new.
+    One-shot search with weights shared by all subsets, after Bender et al. 2018, "Understanding and Simplifying One-Shot
+    Architecture Search"; the evenly drawn share and the start are ours.
     """
 
+    replacement: ClassVar[Replacement] = "host"
+
     def begin_step(self, step: int) -> None:
-        """Another subset acts in every step."""
+        """Another subset acts in every step, once sites are left out."""
+        if not self.has_set_in(step):
+            return
         acting = draw_subset(len(self.filled), seed=self.seed, step=step)
         for site, acts in zip(self.filled.values(), acting, strict=True):
             site.removed = None if acts else OPEN

@@ -1,11 +1,12 @@
 """Exponents switched on and off at random, with learned probabilities and a price for being on: L0 regularisation."""
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from focalseg.placement.exponents.regime import Regime
+from focalseg.placement.exponents.regime import Regime, Replacement
 
 TEMPERATURE = 2 / 3
 STRETCH_LOW, STRETCH_HIGH = -0.1, 1.1
@@ -46,15 +47,18 @@ class HardConcrete(Regime):
     A switch at 0 leaves the host, to the bit, so that this is the paper's mixture of identity and module.
     """
 
+    replacement: ClassVar[Replacement] = "host"
+    witnesses_probability: ClassVar[bool] = True
+
     def __init__(self, network: nn.Module, *, steps: int, seed: int) -> None:
         super().__init__(network, steps=steps, seed=seed)
         for site in self.filled.values():
             site.switch = HardConcreteSwitch().to(site.gamma).train(site.training)
 
-    def penalty(self) -> Tensor | None:
-        """0.01 times the expected number of open sites."""
+    def penalty(self, step: int) -> Tensor | None:
+        """0.01 times the expected number of open sites; nothing while gates learn what they are good for."""
         probabilities = [switch.open_probability() for switch in self.switches().values()]
-        return PRICE * torch.stack(probabilities).sum() if probabilities else None
+        return PRICE * torch.stack(probabilities).sum() if probabilities and self.has_set_in(step) else None
 
     @torch.no_grad()
     def end_step(self, step: int, optimiser: torch.optim.Optimizer) -> bool:

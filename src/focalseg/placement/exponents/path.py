@@ -1,13 +1,13 @@
 """Exponents pressed to 0 ever harder, so that sites leave one by one, and the order they leave in is the evidence."""
 
+from typing import ClassVar
+
 import torch
 from torch import nn
 
-from focalseg.placement.exponents.regime import Regime
+from focalseg.placement.exponents.regime import WARM_UP, Regime, Replacement
 from focalseg.placement.gammas import project_gammas
 
-STARTS = 0.4
-"""Share of the training before the pressure begins."""
 ENDS = 0.9
 """Share of the training at which the pressure is at its highest; it stays there."""
 LOWEST, HIGHEST = 1e-4, 1.0
@@ -24,14 +24,18 @@ class SparsityPath(Regime):
     the proximal gradient step of the loss + p * sum of gamma, without an adaptive optimiser: that divides a gradient by its own
     size, and an L1 term then drives every exponent to 0 alike. A site stays open while the loss would grow by more than p per
     unit of its exponent; at the end all are shut off. Source of the step: Beck and Teboulle 2009; schedule and use are ours.
+    The network is scored before the pressure begins, all sites still there, and whenever one leaves.
     """
+
+    replacement: ClassVar[Replacement] = "host"
+    witnesses_path: ClassVar[bool] = True
 
     def __init__(self, network: nn.Module, *, steps: int, seed: int) -> None:
         super().__init__(network, steps=steps, seed=seed)
         self.gradients: dict[str, float] = {}
 
     def take_gradients(self, step: int) -> None:
-        """On the path the gradients of the exponents are taken away from the optimiser."""
+        """On the path the gradients of the exponents are taken away from the optimiser, for the end of the step."""
         self.gradients = {}
         if self.pressure(step):
             for name, site in self.filled.items():
@@ -40,10 +44,10 @@ class SparsityPath(Regime):
 
     @torch.no_grad()
     def end_step(self, step: int, optimiser: torch.optim.Optimizer) -> bool:
-        """The proximal step; tells when an exponent reached 0."""
+        """The proximal step; tells when an exponent reached 0, and when the next step is the first with a pressure."""
         if not self.gradients:
             project_gammas(self.network, optimiser)
-            return False
+            return bool(self.filled) and self.pressure(step + 1) > 0
         pressure, departed = self.pressure(step), False
         for name, gradient in self.gradients.items():
             gamma = self.filled[name].gamma
@@ -54,5 +58,5 @@ class SparsityPath(Regime):
 
     def pressure(self, step: int) -> float:
         """p at a step; 0 while exponents are free."""
-        share = (step / self.steps - STARTS) / (ENDS - STARTS)
-        return 0.0 if share < 0 else float(LOWEST * (HIGHEST / LOWEST) ** min(share, 1.0))
+        share = (step / self.steps - WARM_UP) / (ENDS - WARM_UP)
+        return float(LOWEST * (HIGHEST / LOWEST) ** min(share, 1.0)) if self.has_set_in(step) else 0.0
