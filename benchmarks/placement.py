@@ -112,9 +112,9 @@ TASKS = {
     "spatial": Task(
         phantom="halves",
         truth="A band tells which half counts: pooling says nothing, a spatial gate at the first stage sees farther.",
-        candidates=SPATIAL_FIRST,
+        candidates={"encoder.0": "spatial", "bottleneck": SE, "decoder.0": SE},
         needed=(frozenset({"encoder.0"}),),
-        settings=LARGER,
+        settings=merge(LARGER, {"training": {"steps": 600, "validate_every": 600}}),
     ),
     "two sites": Task(
         phantom="two-cues",
