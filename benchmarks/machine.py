@@ -1,7 +1,15 @@
 """What the figures were measured on."""
 
+import os
 import platform
 from pathlib import Path
+
+import torch
+
+
+def describe_machine() -> str:
+    """Cores, processor and torch, in a sentence."""
+    return f"{os.cpu_count()} cores of {read_processor()}, torch {torch.__version__}."
 
 
 def read_processor() -> str:

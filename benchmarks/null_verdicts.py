@@ -11,19 +11,17 @@ is there.
 
 import argparse
 import json
-import os
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import torch
 from scipy.stats import binomtest
 
 from focalseg.cli.progress import build_audience
 from focalseg.configuration import merge
 from focalseg.study.place import PLACEMENT, place
 from focalseg.study.presets import build_settings
-from machine import read_processor
+from machine import describe_machine
 from placement import SMALL
 
 RESULTS = Path(__file__).parent / "results" / "null_verdicts"
@@ -69,7 +67,7 @@ def format_page(found: list[dict[str, Any]]) -> str:
         "# Verdicts where nothing is to be found",
         "",
         "`python benchmarks/null_verdicts.py --out RUNS`,",
-        f"{os.cpu_count()} cores of {read_processor()}, torch {torch.__version__}.",
+        describe_machine(),
         f"{PHANTOM}, other images in every repetition.",
         "Three trainings an arm; in brackets the 95 % interval of the share (Clopper and Pearson).",
         "",

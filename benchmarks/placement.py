@@ -11,7 +11,6 @@ what is there.
 
 import argparse
 import json
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,8 +18,6 @@ from itertools import combinations
 from pathlib import Path
 from statistics import fmean
 from typing import Any
-
-import torch
 
 from focalseg.cli.progress import build_audience
 from focalseg.configuration import merge
@@ -33,7 +30,7 @@ from focalseg.study.presets import build_settings
 from focalseg.study.runs import dice_matrix, read_evidence
 from focalseg.study.search import name_trial
 from focalseg.study.trainer import Trainer
-from machine import read_processor
+from machine import describe_machine
 from truth_table import (
     WITNESSES,
     Truth,
@@ -227,7 +224,7 @@ def format_page(found: Mapping[str, Any]) -> str:
         "# The truth table of attention placement",
         "",
         "`python benchmarks/placement.py --out RUNS`,",
-        f"{os.cpu_count()} cores of {read_processor()}, torch {torch.__version__}.",
+        describe_machine(),
         "",
         "On every task each subset of the candidate sites was trained with several seeds: that is the truth. A policy then",
         "decides again and again, each time from trainings of its own, on validation data; what it chose is looked up among",

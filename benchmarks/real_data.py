@@ -10,15 +10,12 @@ Writes benchmarks/results/real_data-SIZE.md. Resumes what is there: the same cal
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from machine import read_processor
+from machine import describe_machine
 
 RESULTS = Path(__file__).parent / "results"
 SETS = ("cvc_clinicdb", "chase_db1", "busi")
@@ -89,7 +86,7 @@ def format_page(found: dict[str, dict[str, Any]], size: str) -> str:
         f"# Attention on real images, {size} size",
         "",
         f"`python benchmarks/real_data.py --out RUNS --data FOLDER --size {size}`,",
-        f"{os.cpu_count()} cores of {read_processor()}, torch {torch.__version__}.",
+        describe_machine(),
         "",
         "Five folds tested in turn, no group of cases on two sides, sites chosen on the validation cases of each fold, three",
         "trainings an arm on each fold from seeds that nothing was chosen with. Dice at the images' own resolution; 95 %",

@@ -11,11 +11,12 @@ import pytest
 from focalseg.data.preparation import Preparation
 from focalseg.errors import SettingError
 from focalseg.networks.building import NetworkConfig, build_host, plan_arguments
+from focalseg.placement.policies.at_random import draw_sites
 from focalseg.study.contest import plan_contest
 from focalseg.study.place import train_arms
 from focalseg.study.planning import NOBODY, lay_groundwork, plan_attention
 from focalseg.study.presets import DEMO, RIVALS, build_settings
-from focalseg.study.rivals import draw_sites, find_channel_counts, plan_single_kind, plan_wider
+from focalseg.study.rivals import find_channel_counts, plan_single_kind, plan_wider
 from focalseg.training.run import RunConfig, build_network
 from study.made_up import MadeUp
 
@@ -146,14 +147,14 @@ def test_channels_that_a_person_fixed_cannot_be_widened():
 
 
 def test_sites_are_drawn_anew_for_every_seed_and_fold_and_alike_when_asked_again():
-    drawn = {(seed, fold): tuple(draw_sites(CANDIDATES, 2, seed=seed, fold=fold)) for seed in range(20) for fold in range(20)}
+    drawn = {(seed, fold): tuple(draw_sites(CANDIDATES, 2, seed=(seed, fold))) for seed in range(20) for fold in range(20)}
     assert all(len(sites) == 2 and set(sites) < set(CANDIDATES) for sites in drawn.values())
-    assert drawn[3, 4] == tuple(draw_sites(CANDIDATES, 2, seed=3, fold=4))
+    assert drawn[3, 4] == tuple(draw_sites(CANDIDATES, 2, seed=(3, 4)))
     assert len(set(drawn.values())) == 6
     # Each of four sites is among the two with probability 1/2: within four standard deviations of a binomial share.
     shares = [np.mean([name in sites for sites in drawn.values()]) for name in CANDIDATES]
     assert shares == pytest.approx([0.5] * 4, abs=4 * np.sqrt(0.25 / 400))
-    assert draw_sites(CANDIDATES, 4, seed=0, fold=0) == CANDIDATES
+    assert draw_sites(CANDIDATES, 4, seed=(0, 0)) == CANDIDATES
 
 
 @pytest.fixture

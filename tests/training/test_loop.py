@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from focalseg.training.checkpoint import load_checkpoint
 from focalseg.training.loop import CHECKPOINT, METRICS, StopRequested, TrainingData, train
 from focalseg.training.metrics_log import read_metrics
 from focalseg.training.run import RunConfig, TrainingConfig, build_network
+from training.small import assert_same_bits, make_data, state_of
 
 CONFIG = RunConfig(
     data="none",
@@ -33,23 +35,6 @@ CONFIG = RunConfig(
     attention={"encoder.0": "se", "skip.0": "ag"},
     training=TrainingConfig(steps=20, batch_size=4, validate_every=7, log_every=2),
 )
-
-
-def make_data():
-    generator = torch.Generator().manual_seed(0)
-    masks = torch.rand(14, 16, 16, generator=generator) > 0.7
-    images = masks[:, None] * 2.0 + torch.randn(14, 1, 16, 16, generator=generator) * 0.2
-    return TrainingData(train=Feed.from_tensors(images[:10], masks[:10]), validation=Feed.from_tensors(images[10:], masks[10:]))
-
-
-def state_of(run):
-    return {name: tensor.clone() for name, tensor in run.network.state_dict().items()}
-
-
-def assert_same_bits(one, other):
-    assert one.keys() == other.keys()
-    for name, tensor in one.items():
-        assert torch.equal(tensor, other[name]), name
 
 
 class StopAfter:
@@ -186,7 +171,7 @@ KILLED = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-import test_loop
+from training import test_loop
 test_loop.train(test_loop.CONFIG_OF_MANY_STEPS, test_loop.make_data(), Path(sys.argv[1]), device="cpu")
 """
 CONFIG_OF_MANY_STEPS = replace(CONFIG, training=replace(CONFIG.training, steps=300, validate_every=5))
@@ -196,7 +181,7 @@ def test_a_run_killed_without_warning_goes_on_to_the_same_bits(tmp_path):
     whole = train(CONFIG_OF_MANY_STEPS, make_data(), tmp_path / "whole", device="cpu")
     folder = tmp_path / "killed"
     for _ in range(2):
-        arguments = [sys.executable, "-c", KILLED, str(folder), os.path.dirname(__file__)]  # noqa: PTH120
+        arguments = [sys.executable, "-c", KILLED, str(folder), str(Path(__file__).parents[1])]
         process = subprocess.Popen(arguments)
         before = (load_checkpoint(folder / CHECKPOINT, run=whole.identity) or {"step": 0})["step"]
         while ((load_checkpoint(folder / CHECKPOINT, run=whole.identity) or {"step": 0})["step"]) < before + 40:

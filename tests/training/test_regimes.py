@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from focalseg.configuration import from_mapping, to_mapping
-from focalseg.data.feeding.feed import Feed
 from focalseg.data.preparation import Preparation
 from focalseg.errors import SettingError
 from focalseg.networks.building import NetworkConfig
@@ -17,9 +16,10 @@ from focalseg.placement.exponents.regime import WARM_UP
 from focalseg.placement.gammas import gamma_parameters, project_gammas, read_gammas, switch_parameters
 from focalseg.placement.sites import attention_sites
 from focalseg.study.runs import read_path
-from focalseg.training.loop import METRICS, Run, StopRequested, TrainingData, train
+from focalseg.training.loop import METRICS, Run, StopRequested, train
 from focalseg.training.metrics_log import read_metrics
 from focalseg.training.run import RunConfig, TrainingConfig, build_network
+from training.small import assert_same_bits, make_data, state_of
 
 CONFIG = RunConfig(
     data="none",
@@ -34,23 +34,6 @@ every_regime = pytest.mark.parametrize("regime", list(REGIMES))
 
 def under(regime, config=CONFIG, **training):
     return replace(config, training=replace(config.training, exponents=regime, **training))
-
-
-def make_data():
-    generator = torch.Generator().manual_seed(0)
-    masks = torch.rand(14, 16, 16, generator=generator) > 0.7
-    images = masks[:, None] * 2.0 + torch.randn(14, 1, 16, 16, generator=generator) * 0.2
-    return TrainingData(train=Feed.from_tensors(images[:10], masks[:10]), validation=Feed.from_tensors(images[10:], masks[10:]))
-
-
-def state_of(run):
-    return {name: tensor.clone() for name, tensor in run.network.state_dict().items()}
-
-
-def assert_same_bits(one, other):
-    assert one.keys() == other.keys()
-    for name, tensor in one.items():
-        assert torch.equal(tensor, other[name]), name
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from focalseg.attention.gate import Gate
 from focalseg.errors import SettingError, ShapeError
 from focalseg.focal import at_least_float32, focal
 
-OPEN, SHUT = torch.ones(()), torch.zeros(())
+ALL_PASSES, NOTHING_PASSES = torch.ones(()), torch.zeros(())
 """Constants that may stand in for coefficients: everything passes, as in the host, or nothing does."""
 
 

@@ -8,7 +8,7 @@ from statistics import fmean
 import torch
 from torch import Tensor, nn
 
-from focalseg.attention.site import OPEN, SHUT, FocalSite
+from focalseg.attention.site import ALL_PASSES, NOTHING_PASSES, FocalSite
 from focalseg.errors import SettingError, SiteError
 from focalseg.evaluation.scoring import Batch, score_batches
 from focalseg.layers import RUNNING_NORMS
@@ -109,7 +109,7 @@ def gather_evidence(
             return score_cases(network, validation, statistics_images, window=window)
 
         whole = score({})
-        constants = means if replacement == "mean" else dict.fromkeys(filled, OPEN)
+        constants = means if replacement == "mean" else dict.fromkeys(filled, ALL_PASSES)
 
         def price(gone: tuple[str, ...]) -> tuple[float, ...]:
             return as_costs(whole - score({name: constants[name] for name in gone}))
@@ -117,7 +117,7 @@ def gather_evidence(
         alone = {name: price((name,)) for name in filled}
         jointly = take_away_one_by_one(alone, price)
         skips = [name for name in filled if kinds[name][0].kind == "skip"]
-        shut = {name: as_costs(whole - score({name: SHUT})) for name in skips}
+        shut = {name: as_costs(whole - score({name: NOTHING_PASSES})) for name in skips}
     records = [
         SiteEvidence(
             site=name,

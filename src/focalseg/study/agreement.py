@@ -7,7 +7,7 @@ from statistics import fmean
 from focalseg.evaluation.verdict import Share
 from focalseg.placement.decision import Placement, SiteDecision, decide_by_search
 from focalseg.study.contest import ALL, Contest
-from focalseg.study.runs import RunPlan, RunResult, dice_matrix, read_evidence
+from focalseg.study.runs import VALIDATION, RunPlan, RunResult, dice_matrix, read_evidence
 from focalseg.study.search import TrainedSearch
 from focalseg.study.trainer import Wanted, want_missing
 
@@ -96,4 +96,4 @@ def choose_lean(
 
 def measure_dice(results: Sequence[RunResult]) -> float:
     """Mean validation Dice of some trainings."""
-    return float(dice_matrix(results, "validation").mean())
+    return float(dice_matrix(results, VALIDATION).mean())

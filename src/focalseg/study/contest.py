@@ -6,10 +6,11 @@ from pathlib import Path
 
 from focalseg.networks.building import NetworkConfig
 from focalseg.placement.decision import Placement
+from focalseg.placement.policies.at_random import draw_sites
 from focalseg.study.audience import Audience
 from focalseg.study.planning import Groundwork, plan_attention
 from focalseg.study.presets import RANDOM, WIDER, Settings
-from focalseg.study.rivals import draw_sites, plan_single_kind, plan_wider
+from focalseg.study.rivals import plan_single_kind, plan_wider
 from focalseg.study.runs import VALIDATION, RunPlan, RunResult
 from focalseg.study.search import TrainedSearch
 from focalseg.study.trainer import Trainer
@@ -76,7 +77,7 @@ class Contest:
             for seed in self.fresh_seeds
             for plan in trainer.plan(
                 RANDOM,
-                draw_sites(self.candidates, count, seed=seed, fold=fold),
+                draw_sites(self.candidates, count, seed=(seed, fold)),
                 range(seed, seed + 1),
                 testifies=False,
             )

@@ -49,7 +49,7 @@ def call_locally(
             tell(len(results), len(items))
         return results
     workers = min(workers, len(items))
-    threads = max(usable_cores() // workers, 1)
+    threads = count_threads(workers)
     pool = ProcessPoolExecutor(
         workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(threads,)
     )
@@ -84,6 +84,11 @@ def choose_workers(plans: int, device: str) -> int:
     """As many as there are cores and plans on a CPU; one where the runs would share an accelerator."""
     accelerated = device in ("cuda", "mps") or (device == "auto" and torch.accelerator.is_available())
     return 1 if accelerated else max(min(plans, usable_cores()), 1)
+
+
+def count_threads(workers: int) -> int:
+    """Threads that each of so many workers has."""
+    return max(usable_cores() // workers, 1)
 
 
 def usable_cores() -> int:

@@ -14,7 +14,7 @@ from torch import nn
 
 from focalseg.layers import RUNNING_NORMS
 from focalseg.placement.sites import attention_sites, filled_sites
-from focalseg.study.local import call_locally, usable_cores
+from focalseg.study.local import call_locally, count_threads
 from focalseg.study.runs import NORM_BATCHES, VALIDATION, RunPlan, load_training_data, score_at_full_size
 from focalseg.training.loop import Run
 from focalseg.training.run import TrainingConfig
@@ -72,7 +72,7 @@ def threads_of_worker(workers: int) -> Iterator[None]:
     """As many threads inside as each of so many workers has; with one worker all of them."""
     before = torch.get_num_threads()
     if workers > 1:
-        torch.set_num_threads(max(usable_cores() // workers, 1))
+        torch.set_num_threads(count_threads(workers))
     try:
         yield
     finally:

@@ -9,7 +9,6 @@ from itertools import groupby
 from math import ceil, inf
 from typing import Any
 
-import numpy as np
 import torch
 
 from focalseg.errors import SettingError
@@ -95,10 +94,3 @@ def plan_single_kind(config: RunConfig, gate: str) -> dict[str, str]:
             "Leave it out of rivals."
         )
     return layout
-
-
-def draw_sites(candidates: Mapping[str, str], count: int, *, seed: int, fold: int) -> dict[str, str]:
-    """So many of the candidates, drawn anew for every seed and fold, in the order of the network; kind of gate by site."""
-    names = list(candidates)
-    drawn = set(np.random.default_rng((seed, fold)).choice(len(names), size=count, replace=False).tolist())
-    return {name: candidates[name] for number, name in enumerate(names) if number in drawn}

@@ -10,7 +10,7 @@ import numpy as np
 from focalseg.evaluation.verdict import Share
 from focalseg.placement.evidence import Evidence
 from focalseg.placement.policies.search import Layout
-from focalseg.study.runs import RunPlan, RunResult, dice_matrix, read_evidence
+from focalseg.study.runs import VALIDATION, RunPlan, RunResult, dice_matrix, read_evidence
 from focalseg.study.trainer import Trainer
 
 LONGEST_NAME = 100
@@ -63,7 +63,7 @@ class TrainedSearch:
 def score_telling(results: Sequence[RunResult]) -> np.ndarray:
     """Validation Dice (trainings, cases), the rows of collapsed trainings nan."""
     lost = np.array([[result.collapsed] for result in results])
-    return np.where(lost, np.nan, dice_matrix(results, "validation"))
+    return np.where(lost, np.nan, dice_matrix(results, VALIDATION))
 
 
 def name_trial(layout: Layout) -> str:

@@ -21,7 +21,7 @@ from focalseg.evaluation.verdict import Against, Collapses, Share, Verdict, deci
 from focalseg.placement.decision import Placement
 from focalseg.placement.policies.search import SMALLEST_WORTH
 from focalseg.study.contest import ALL, NONE, PLACED
-from focalseg.study.runs import RunResult, dice_matrix
+from focalseg.study.runs import TEST, RunResult, dice_matrix
 from focalseg.study.scores import count_empty
 
 Results = Sequence[Sequence[RunResult]]
@@ -99,8 +99,8 @@ def find_collapses(findings: Findings) -> Collapses:
 def compare(arms: Arms, one: str, other: str) -> Comparison:
     """Test Dice of one arm against that of another, paired by case and by training in their order."""
     return compare_paired(
-        stack_folds(arms[one], "test"),
-        stack_folds(arms[other], "test"),
+        stack_folds(arms[one], TEST),
+        stack_folds(arms[other], TEST),
         groups_of_test_cases(arms[other]),
         folds_of_test_cases(arms[other]),
     )
@@ -126,9 +126,9 @@ def summarise(folds: Results) -> dict[str, Any]:
     Modules, parameters and operations are means, to the nearest whole number, where folds or trainings differ in them.
     """
     groups = groups_of_test_cases(folds)
-    dice = stack_folds(folds, "test")
+    dice = stack_folds(folds, TEST)
     results = [result for fold in folds for result in fold]
-    scores = [score for result in results for score in result.scores_of("test")]
+    scores = [score for result in results for score in result.scores_of(TEST)]
     return {
         **describe_estimate(estimate_mean(dice, groups, folds=folds_of_test_cases(folds), span=SCORE_SPAN)),
         **{name: float(np.mean([score.average(name) for score in scores])) for name in ("iou", "precision", "recall")},
@@ -150,7 +150,7 @@ def summarise(folds: Results) -> dict[str, Any]:
 def describe_findings(verdict: Verdict, findings: Findings) -> dict[str, Any]:
     """The content of placement.json."""
     arms = findings.arms
-    noise = measure_seed_noise(stack_folds(arms[NONE], "test"), folds_of_test_cases(arms[NONE]))
+    noise = measure_seed_noise(stack_folds(arms[NONE], TEST), folds_of_test_cases(arms[NONE]))
     return {
         **findings.agreed.to_mapping(),
         "verdict": verdict.outcome,
@@ -213,9 +213,9 @@ def finite(value: float) -> float | None:
 
 def groups_of_test_cases(folds: Results) -> list[str]:
     """The group of every test case, fold after fold, in the order of the scores."""
-    return [score.group for results in folds for score in results[0].scores_of("test")]
+    return [score.group for results in folds for score in results[0].scores_of(TEST)]
 
 
 def folds_of_test_cases(folds: Results) -> list[int]:
     """Which of the folds tested every test case, in the order of the scores."""
-    return [number for number, results in enumerate(folds) for _ in results[0].scores_of("test")]
+    return [number for number, results in enumerate(folds) for _ in results[0].scores_of(TEST)]

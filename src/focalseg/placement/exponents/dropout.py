@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from focalseg.attention.site import OPEN
+from focalseg.attention.site import ALL_PASSES
 from focalseg.placement.exponents.regime import Regime, Replacement
 
 STREAM = 0x51E5
@@ -28,7 +28,7 @@ class SiteDropout(Regime):
             return
         acting = draw_subset(len(self.filled), seed=self.seed, step=step)
         for site, acts in zip(self.filled.values(), acting, strict=True):
-            site.removed = None if acts else OPEN
+            site.removed = None if acts else ALL_PASSES
 
     def begin_validation(self) -> None:
         """Every site acts."""

@@ -2,13 +2,17 @@
 
 import numpy as np
 
-from focalseg.placement.policies.search import Choice, Search
+from focalseg.placement.policies.search import Choice, Layout, Search
 
 
 def choose_at_random(search: Search, count: int | None = None) -> Choice:
     """Keeps `count` sites, half of them if not given, drawn from the seed of the search, and asks for no training."""
-    names = list(search.candidates)
-    count = (len(names) + 1) // 2 if count is None else count
-    drawn = set(np.random.default_rng(search.seed).choice(len(names), size=count, replace=False).tolist())
-    kept = tuple(name for number, name in enumerate(names) if number in drawn)
+    names = search.candidates
+    kept = tuple(draw_sites(names, (len(names) + 1) // 2 if count is None else count, seed=search.seed))
     return Choice(kept=kept, reasons={name: "drawn" if name in kept else "not drawn" for name in names})
+
+
+def draw_sites(candidates: Layout, count: int, *, seed: int | tuple[int, ...]) -> dict[str, str]:
+    """So many of the candidates, in their order; kind of gate by site. seed: of the draw, one number or several."""
+    drawn = set(np.random.default_rng(seed).choice(len(candidates), size=count, replace=False).tolist())
+    return {name: gate for number, (name, gate) in enumerate(candidates.items()) if number in drawn}
