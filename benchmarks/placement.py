@@ -49,14 +49,10 @@ SMALL = {
     "network": {"base_width": 8, "most_levels": 2},
     "training": {"steps": 300, "learning_rate": 1e-2, "validate_every": 300, "log_every": 100},
 }
-
-
 LARGER = {
     "network": {"base_width": 16},
     "training": {
-        "steps": 800,
         "learning_rate": 5e-3,
-        "validate_every": 800,
         "augmentation": {"flip": False, "turn": False},
     },
 }
@@ -118,7 +114,7 @@ TASKS = {
         truth="One cue for a channel gate and one for a spatial gate, each at its own site.",
         candidates=SPATIAL_FIRST,
         needed=(frozenset({"encoder.0"}), frozenset({"bottleneck"})),
-        settings=LARGER,
+        settings=merge(LARGER, {"training": {"steps": 1200, "validate_every": 1200}}),
     ),
     "shortcut": Task(
         phantom="shortcut",

@@ -14,9 +14,10 @@ from focalseg.networks.building import NetworkConfig, build_host, plan_arguments
 from focalseg.placement.policies.at_random import draw_sites
 from focalseg.study.contest import plan_contest
 from focalseg.study.place import train_arms
-from focalseg.study.planning import NOBODY, lay_groundwork, plan_attention
+from focalseg.study.planning import NOBODY, lay_groundwork, plan_attention, plan_single_kind
 from focalseg.study.presets import DEMO, RIVALS, build_settings
-from focalseg.study.rivals import find_channel_counts, plan_single_kind, plan_wider
+from focalseg.study.single import read_layout
+from focalseg.study.wider import find_channel_counts, plan_wider
 from focalseg.training.run import RunConfig, build_network
 from study.made_up import MadeUp
 
@@ -114,7 +115,7 @@ def test_the_arguments_that_count_channels_are_told_from_the_others(name, counts
     assert find_channel_counts(name, (8, 16, 32)) == counts
 
 
-def test_a_rival_of_one_kind_of_gate_leaves_out_the_gates_that_the_host_brought_along():
+def test_one_kind_of_gate_leaves_out_the_gates_that_the_host_brought_along():
     pytest.importorskip("monai")
     name = "monai:AttentionUnet"
     config = run_of(NetworkConfig(name=name, arguments=plan_arguments(name, widths=(4, 8, 16))))
@@ -124,10 +125,16 @@ def test_a_rival_of_one_kind_of_gate_leaves_out_the_gates_that_the_host_brought_
     assert single == {site: gate for site, gate in everywhere.items() if gate == "se"}
     with pytest.raises(SettingError) as raised:
         plan_single_kind(config, "ag")
-    assert str(raised.value) == (
-        "rivals names 'ag', which could do something at no site of monai:AttentionUnet; expected a kind that fits. "
-        "Leave it out of rivals."
+    assert str(raised.value).startswith(
+        "'ag' could do something at no site of monai:AttentionUnet; expected a kind of gate that fits. Name another (se, "
     )
+
+
+def test_attention_of_one_kind_trains_what_the_rival_of_that_name_does():
+    pytest.importorskip("monai")
+    name = "monai:AttentionUnet"
+    config = run_of(NetworkConfig(name=name, arguments=plan_arguments(name, widths=(4, 8, 16))))
+    assert read_layout("se", config, build_settings("quick", {}), tell=print) == plan_single_kind(config, "se")
 
 
 def test_a_network_of_the_persons_own_is_refused_with_the_mend():

@@ -8,12 +8,12 @@ from focalseg.networks.building import NetworkConfig
 from focalseg.placement.decision import Placement
 from focalseg.placement.policies.at_random import draw_sites
 from focalseg.study.audience import Audience
-from focalseg.study.planning import Groundwork, plan_attention
+from focalseg.study.planning import Groundwork, plan_attention, plan_single_kind
 from focalseg.study.presets import RANDOM, WIDER, Settings
-from focalseg.study.rivals import plan_single_kind, plan_wider
 from focalseg.study.runs import VALIDATION, RunPlan, RunResult
 from focalseg.study.search import TrainedSearch
 from focalseg.study.trainer import Trainer
+from focalseg.study.wider import plan_wider
 from focalseg.training.run import Device
 
 NONE, ALL, PLACED = "none", "all", "placed"

@@ -342,6 +342,20 @@ def plan_attention(config: RunConfig, gates: Sequence[str], tell: Tell = ignore)
     return alive, dead
 
 
+def plan_single_kind(config: RunConfig, gate: str, tell: Tell = ignore) -> dict[str, str]:
+    """That kind of gate at every site where it could do something, and nothing else: gates of the host's own stay as they are.
+
+    Raises SettingError where it fits nowhere.
+    """
+    layout = {site: kind for site, kind in plan_attention(config, (gate,), tell)[0].items() if kind == gate}
+    if not layout:
+        raise SettingError(
+            f"{gate!r} could do something at no site of {config.network.name}; expected a kind of gate that fits. "
+            f"Name another ({', '.join(GATES)}), or leave it out."
+        )
+    return layout
+
+
 def claim_split(folder: Path, ground: Groundwork, tell: Tell = ignore) -> None:
     """Writes splits.json: names of cases by fold and part, the group of each, and a digest of every pixel; then remarks.
 

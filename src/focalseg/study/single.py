@@ -10,7 +10,7 @@ from focalseg.placement.decision import read_placement
 from focalseg.study.audience import Audience, Tell
 from focalseg.study.examples import write_examples
 from focalseg.study.output import hold_folder
-from focalseg.study.planning import NOBODY, claim_split, lay_groundwork, plan_attention
+from focalseg.study.planning import NOBODY, claim_split, lay_groundwork, plan_attention, plan_single_kind
 from focalseg.study.presets import Settings
 from focalseg.study.runs import RunPlan, RunResult, execute, read_result
 from focalseg.training.run import Device, RunConfig, build_network
@@ -53,8 +53,10 @@ def read_layout(attention: str, base: RunConfig, settings: Settings, tell: Tell)
     """Kind of gate by site from `none`, `all`, a kind of gate, or the path of a placement.json."""
     if attention == "none":
         return {}
-    if attention == "all" or attention in GATES:
-        return plan_attention(base, settings.gates if attention == "all" else (attention,), tell)[0]
+    if attention == "all":
+        return plan_attention(base, settings.gates, tell)[0]
+    if attention in GATES:
+        return plan_single_kind(base, attention, tell)
     if not Path(attention).exists():
         known = ", ".join(["none", "all", *GATES])
         raise SettingError(

@@ -1,4 +1,4 @@
-"""What the placed network has to beat besides all attention and none: capacity, chance, and one kind of gate everywhere."""
+"""A plain network as large as the one with attention: what the placed network has to beat is capacity, too."""
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,6 @@ import torch
 from focalseg.errors import SettingError
 from focalseg.networks.building import NetworkConfig, build_host, plan_arguments
 from focalseg.placement.costs import count_parameters
-from focalseg.study.planning import plan_attention
 from focalseg.training.run import RunConfig, build_network
 
 MOST_WIDENING = 4
@@ -80,17 +79,3 @@ def measure_size(config: NetworkConfig) -> int | None:
             return count_parameters(build_host(config))
     except SettingError:
         return None
-
-
-def plan_single_kind(config: RunConfig, gate: str) -> dict[str, str]:
-    """That kind of gate wherever it fits, and nothing else: gates that the host brought along are left open.
-
-    Raises SettingError where it fits nowhere.
-    """
-    layout = {site: kind for site, kind in plan_attention(config, (gate,))[0].items() if kind == gate}
-    if not layout:
-        raise SettingError(
-            f"rivals names {gate!r}, which could do something at no site of {config.network.name}; expected a kind that fits. "
-            "Leave it out of rivals."
-        )
-    return layout
