@@ -98,7 +98,10 @@ def describe_contest(sites: Sites) -> dict[str, Any]:
     return {
         "sites": records,
         "arms": arms | rivals,
-        "comparisons": [*(compare("placed", *other) for other in others), compare("all", "none", 0.325, 0.001)],
+        "comparisons": [
+            *(compare("placed", *other) for other in others),
+            *(compare(one, "none", 0.325 - worse, 0.001) for one, worse, _ in others[1:]),
+        ],
         "non_inferiority": {"of": "placed", "to": "all", "margin": 0.01, "bound": -0.023, "shown": False},
         "search": {"collapsed": 0, "trainings": 4},
         "seed_noise": {"deviation": 0.011, "range_of_difference": 0.14, "trainings": 2},

@@ -37,8 +37,8 @@ def test_every_comparison_has_its_interval_in_the_chart_and_its_figures_in_the_t
         assert f"placed {MINUS} {name} " in str(chart)
     assert f"placed {MINUS} none +0.324 [+0.304, +0.344] <0.001 0.031" in reader.text
     assert f"placed {MINUS} all {MINUS}0.003 [{MINUS}0.023, +0.017] 0.610 0.031" in reader.text
-    assert f"all {MINUS} none +0.325 [+0.305, +0.345] 0.001 0.031" in reader.text
-    assert "adjusted for 6 comparisons" in reader.text
+    assert f"all {MINUS} none +0.328 [+0.308, +0.348] 0.001 0.031" in reader.text
+    assert "adjusted for 9 comparisons" in reader.text
     assert "the seeds of the two arms differ" not in reader.text
 
 

@@ -87,7 +87,7 @@ def test_an_arm_is_the_mean_over_the_cases_of_all_folds_and_row_s_is_seed_s_of_e
 def test_every_comparison_is_listed_with_its_adjusted_p_value(four):
     records = describe_findings(judge(four), four)["comparisons"]
     assert [(record["one"], record["other"]) for record in records] == [
-        ("placed", "none"), ("placed", "all"), ("placed", "wider"), ("all", "none"),
+        ("placed", "none"), ("placed", "all"), ("placed", "wider"), ("all", "none"), ("wider", "none"),
     ]  # fmt: skip
     found = [
         compare_paired(table_of(four.arms[one["one"]]), table_of(four.arms[one["other"]]), list("abcdefg"), FOLD_OF_CASE)
@@ -97,9 +97,9 @@ def test_every_comparison_is_listed_with_its_adjusted_p_value(four):
         assert (record["dice"], record["low"]) == (comparison.estimate.mean, comparison.estimate.low)
         assert record["smallest_difference"] == comparison.smallest_difference
         assert record["permutation_p"] == comparison.permutation_p
-    # Holm by hand: the k-th smallest of four times 4 - k + 1, never less than the one before.
+    # Holm by hand: the k-th smallest of five times 5 - k + 1, never less than the one before.
     ordered = sorted(records, key=lambda record: record["p_value"])
-    products = [record["p_value"] * (4 - place) for place, record in enumerate(ordered)]
+    products = [record["p_value"] * (5 - place) for place, record in enumerate(ordered)]
     assert [record["holm_p"] for record in ordered] == pytest.approx(np.minimum(np.maximum.accumulate(products), 1).tolist())
 
 
@@ -166,6 +166,7 @@ def test_an_arm_that_collapsed_takes_part_in_no_comparison():
     content = describe_findings(verdict, found)
     assert {(one["one"], one["other"]): one["collapsed"] for one in content["comparisons"]} == {
         ("placed", "none"): False, ("placed", "all"): True, ("placed", "wider"): True, ("all", "none"): True,
+        ("wider", "none"): True,
     }  # fmt: skip
     bound = next(one["low"] for one in content["comparisons"] if one["other"] == "all")
     assert content["non_inferiority"] == {"of": "placed", "to": "all", "margin": 0.01, "bound": bound, "shown": False}

@@ -46,8 +46,9 @@ class Findings:
 
     @cached_property
     def comparisons(self) -> dict[tuple[str, str], Comparison]:
-        """Placed against every other arm, and all against none."""
-        pairs = [*((PLACED, arm) for arm in self.arms if arm != PLACED), (ALL, NONE)]
+        """Placed against every other arm, the plain network first; then each of those against the plain network."""
+        others = [arm for arm in self.arms if arm not in (NONE, PLACED)]
+        pairs = [(PLACED, NONE), *((PLACED, arm) for arm in others), *((arm, NONE) for arm in others)]
         return {(one, other): compare(self.arms, one, other) for one, other in pairs}
 
     @cached_property
