@@ -24,7 +24,7 @@ from focalseg.configuration import merge
 from focalseg.placement.evidence import Evidence
 from focalseg.placement.exponents import REGIMES
 from focalseg.placement.policies import POLICIES
-from focalseg.placement.policies.search import Layout
+from focalseg.placement.policies.search import SMALLEST_WORTH, Layout
 from focalseg.study.planning import claim_split, lay_groundwork
 from focalseg.study.presets import build_settings
 from focalseg.study.runs import dice_matrix, read_evidence
@@ -202,7 +202,7 @@ def measure_task(truth: Truth, probes: Mapping[str, Sequence[Evidence]]) -> dict
         "validation": {"+".join(sorted(sites)) or "none": truth.validation[sites].tolist() for sites in truth.validation},
         "marginal_values": truth.marginal_values(),
         "policies": policies | single,
-        "witnesses": {witness: correlate_witness(witness, truth, probes) for witness in WITNESSES},
+        "witnesses": {witness: correlate_witness(witness, truth, probes) for witness in WITNESSES} if truth.needed else {},
     }
 
 
@@ -231,7 +231,9 @@ def format_page(found: Mapping[str, Any]) -> str:
         "no part in its regret. Mean over tasks, 95 % interval over decisions and trainings of the table. ratio: to the regret",
         "of random sites, as many as the policy kept. needs met: decisions that kept a site of every set that is needed.",
         "nothing where idle: decisions that kept nothing where nothing is needed.",
-        "modules: kept, of all candidates. alike: Jaccard index of two decisions. trainings: what one decision costs.",
+        "modules: kept, of all candidates. alike: Jaccard index of two decisions. trainings: what one decision costs; policies",
+        "that probe rest on three trainings of all sites, those that train layouts on one training of each.",
+        f"First stand the policies with a regret up to {SMALLEST_WORTH}, the leanest at the top, then the others by regret.",
         "",
         *format_policies(found, list(first["policies"])),
         "",
@@ -243,7 +245,7 @@ def format_page(found: Mapping[str, Any]) -> str:
 
 
 def format_policies(found: Mapping[str, Any], policies: Sequence[str]) -> list[str]:
-    """A line a policy, over all tasks, the least regret first."""
+    """A line a policy, over all tasks: those that lack less than what a site has to be worth first, the leanest at the top."""
     header = "| policy | regret | of random, as many | ratio | needs met | nothing where idle | modules | alike | trainings |"
     rows = []
     for policy in policies:
@@ -256,11 +258,12 @@ def format_policies(found: Mapping[str, Any], policies: Sequence[str]) -> list[s
             for needed in (True, False)
         }
         share = fmean(fmean(one["modules"]) / len(found[name]["candidates"]) for name, one in tasks.items())
-        counts = [f"{sum(met)} of {len(met)}" for met in served.values()]
+        counts = [f"{sum(met)} of {len(met)}" if met else "-" for met in served.values()]
         alike, trainings = (fmean(one[key] for one in tasks.values()) for key in ("jaccard", "trainings"))
         cells = [policy, show(regret, 3), f"{random['mean']:.3f}", ratio, *counts, f"{share:.0%}", f"{alike:.2f}"]
-        rows.append((regret["mean"], f"| {' | '.join(cells)} | {trainings:.1f} |"))
-    return ["## Policies", "", header, "|---|---|---|---|---|---|---|---|---|", *(row for _, row in sorted(rows))]
+        lacks = max(regret["mean"], SMALLEST_WORTH)
+        rows.append((lacks, share, f"| {' | '.join(cells)} | {trainings:.1f} |"))
+    return ["## Policies", "", header, "|---|---|---|---|---|---|---|---|---|", *(row for *_, row in sorted(rows))]
 
 
 def format_witnesses(found: Mapping[str, Any]) -> list[str]:
@@ -269,14 +272,18 @@ def format_witnesses(found: Mapping[str, Any]) -> list[str]:
     lines = [
         "## What tells the worth of a site",
         "",
-        "Spearman's correlation, over the sites of a training, of what it says of them with what each adds in test Dice (the",
-        "mean over all subsets of the others); mean over trainings and the tasks that need attention.",
+        "Rank correlations, over the sites of a training, of what it says of them with what each adds in test Dice (the mean",
+        "over all subsets of the others); mean over trainings and the tasks that need attention. Somers' D counts the pairs of",
+        f"sites whose worth differs by {SMALLEST_WORTH} or more; Spearman's all, and with them the luck that orders sites that",
+        "add nothing.",
         "",
-        "| witness, regime of the training | rank correlation |",
-        "|---|---|",
+        "| witness, regime of the training | Somers' D | Spearman |",
+        "|---|---|---|",
     ]
     if needy:
-        lines += [f"| {name} | {show(bootstrap_means([task['witnesses'][name] for task in needy]), 2)} |" for name in WITNESSES]
+        for name in WITNESSES:
+            found = [bootstrap_means([task["witnesses"][name][kind] for task in needy]) for kind in ("somers", "spearman")]
+            lines.append(f"| {name} | {' | '.join(show(one, 2) for one in found)} |")
     return lines
 
 

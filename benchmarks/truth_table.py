@@ -14,7 +14,7 @@ from scipy.stats import spearmanr
 from focalseg.placement.evidence import Evidence, SiteEvidence
 from focalseg.placement.policies import POLICIES
 from focalseg.placement.policies.removal import measure_overlap
-from focalseg.placement.policies.search import Layout
+from focalseg.placement.policies.search import SMALLEST_WORTH, Layout
 
 Sites = frozenset[str]
 WITNESSES: dict[str, tuple[str, Callable[[SiteEvidence], float]]] = {
@@ -226,16 +226,28 @@ def mean_jaccard(chosen: Sequence[Sites]) -> float:
     return fmean(measure_overlap(one, other) for one, other in pairs) if pairs else 1.0
 
 
-def correlate_witness(name: str, truth: Truth, probes: Mapping[str, Sequence[Evidence]]) -> list[float]:
-    """Spearman's correlation of a witness with the marginal values of the sites, one a training; 0 for a constant witness."""
+def correlate_witness(name: str, truth: Truth, probes: Mapping[str, Sequence[Evidence]]) -> dict[str, list[float]]:
+    """Rank correlations of a witness with the marginal values of the sites, one a training: Somers' D and Spearman's."""
     regime, read = WITNESSES[name]
     values = truth.marginal_values()
-    found = []
+    found: dict[str, list[float]] = {"somers": [], "spearman": []}
     for evidence in probes[regime]:
-        witness = [read(record) for record in evidence.sites]
-        worth = [values[record.site] for record in evidence.sites]
-        found.append(float(spearmanr(witness, worth).statistic) if np.ptp(witness) > 0 else 0.0)
+        witness = np.array([read(record) for record in evidence.sites])
+        worth = np.array([values[record.site] for record in evidence.sites])
+        found["somers"].append(order_sites(witness, worth))
+        found["spearman"].append(float(spearmanr(witness, worth).statistic) if np.ptp(witness) > 0 else 0.0)
     return found
+
+
+def order_sites(witness: np.ndarray, worth: np.ndarray) -> float:
+    """Somers' D over the pairs of sites whose worth differs by SMALLEST_WORTH or more, of which there has to be one.
+
+    The share of them that the witness orders rightly, less the share that it orders wrongly: 1 for all rightly, 0 for a witness
+    that says the same of all sites.
+    """
+    gaps = worth[:, np.newaxis] - worth
+    pairs = gaps >= SMALLEST_WORTH
+    return float(np.sign(witness[:, np.newaxis] - witness)[pairs].mean())
 
 
 def estimate_tasks(tasks: Sequence[Mapping[str, Any]], name: str) -> dict[str, float]:

@@ -112,3 +112,18 @@ def test_the_regret_of_random_sites_is_the_mean_over_all_subsets_as_large(table)
     assert figures["regret"] == pytest.approx({"policy": 0.0, "random": 0.1})
     assert figures["jaccard"] == 1.0
     assert table.estimate_tasks([figures], "random") == pytest.approx({"mean": 0.1, "low": 0.1, "high": 0.1})
+
+
+@pytest.mark.parametrize(
+    ("witness", "worth", "expected"),
+    [
+        ([3.0, 2.0, 1.0], [0.3, 0.1, 0.0], 1.0),
+        ([1.0, 2.0, 3.0], [0.3, 0.1, 0.0], -1.0),
+        ([1.0, 1.0, 1.0], [0.3, 0.1, 0.0], 0.0),
+        ([3.0, 1.0, 2.0], [0.3, 0.1, 0.0], 1 / 3),  # two pairs of three
+        ([3.0, 1.0, 2.0], [0.3, 0.004, 0.0], 1.0),  # the pair that it orders wrongly differs by luck
+        ([2.0, 2.0, 1.0], [0.3, 0.1, 0.0], 2 / 3),  # a tie is neither
+    ],
+)
+def test_only_pairs_of_sites_whose_worth_differs_count_for_the_order_of_a_witness(table, witness, worth, expected):
+    assert table.order_sites(np.array(witness), np.array(worth)) == pytest.approx(expected)
