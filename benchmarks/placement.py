@@ -195,13 +195,14 @@ def measure_task(truth: Truth, probes: Mapping[str, Sequence[Evidence]]) -> dict
         f"{policy}, one training": judge_policy(truth, repeat_policy(policy, truth, probes, probes_each=1, most=60))
         for policy in ("removal", "removal_from_all", "gamma_threshold", "gamma_path", "hard_concrete")
     }
+    fewer = {"removal, two trainings": judge_policy(truth, repeat_policy("removal", truth, probes, probes_each=2, most=60))}
     return {
         "candidates": dict(truth.candidates),
         "needed": [sorted(need) for need in truth.needed],
         "dice": {"+".join(sorted(sites)) or "none": truth.test[sites].tolist() for sites in truth.test},
         "validation": {"+".join(sorted(sites)) or "none": truth.validation[sites].tolist() for sites in truth.validation},
         "marginal_values": truth.marginal_values(),
-        "policies": policies | single,
+        "policies": policies | fewer | single,
         "witnesses": {witness: correlate_witness(witness, truth, probes) for witness in WITNESSES} if truth.needed else {},
     }
 
