@@ -166,7 +166,7 @@ def train_task(name: str, out: Path, *, seeds: int, probes: int) -> tuple[Truth,
         for subset in combinations(candidates, count)
     ]
     plans = {
-        name_trial(layout): trainer.plan(name_trial(layout), layout, range(TABLE_SEED, TABLE_SEED + seeds), testifies=False)
+        name_trial(layout): trainer.plan(name_trial(layout), layout, range(TABLE_SEED, TABLE_SEED + seeds))
         for layout in layouts
     }
     results = trainer.run_arms(f"{name}: every placement", plans)
@@ -182,7 +182,8 @@ def train_task(name: str, out: Path, *, seeds: int, probes: int) -> tuple[Truth,
     evidence = {}
     for regime in REGIMES:
         count = probes if regime == "dropout" else probes // 2
-        probing = trainer.plan(f"probe_{regime}", candidates, range(PROBE_SEED, PROBE_SEED + count), exponents=regime)
+        probe_seeds = range(PROBE_SEED, PROBE_SEED + count)
+        probing = trainer.plan(f"probe_{regime}", candidates, probe_seeds, exponents=regime, testifies=True)
         trainer.run(f"{name}: all sites, exponents {regime}", probing)
         evidence[regime] = [read_evidence(plan.folder) for plan in probing]
     return truth, evidence

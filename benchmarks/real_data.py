@@ -28,8 +28,8 @@ SIZES = {
         "data.longest_side": "96",
         "network.base_width": "16",
         "network.most_levels": "4",
-        "training.steps": "1000",
-        "training.validate_every": "250",
+        "training.steps": "800",
+        "training.validate_every": "200",
         "training.log_every": "50",
     },
     "full": {

@@ -249,12 +249,12 @@ def test_trainings_that_were_measured_on_different_cases_are_refused(evidence: E
 
 def test_a_policy_that_looks_at_no_evidence_needs_some_to_write_beside_its_decisions(evidence: Evidence) -> None:
     search = EvidenceAtHand((evidence,), "none")
-    assert decide_by_search(search, "none", evidence=[evidence]).layout == {}
+    assert decide_by_search(search, "none", testify=lambda: [evidence]).layout == {}
     with pytest.raises(SettingError) as raised:
         decide_by_search(search, "none")
     assert str(raised.value) == (
-        "policy 'none' looked at no evidence and none was given; expected that of at least one training of all candidates. "
-        "Give it with evidence=[...]."
+        "policy 'none' looked at no evidence and none was given; expected testify to give that of at least one training "
+        "of all candidates."
     )
 
 

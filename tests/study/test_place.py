@@ -22,7 +22,7 @@ from focalseg.study import search as search_module
 from focalseg.study.audience import Audience
 from focalseg.study.lean import load_lean
 from focalseg.study.place import place
-from focalseg.study.runs import RunResult, read_evidence
+from focalseg.study.runs import EVIDENCE, RunResult, read_costs, read_evidence
 from focalseg.study.scores import CaseScore, read_scores
 from focalseg.training.run import build_network
 
@@ -324,6 +324,16 @@ def test_arms_share_fresh_seeds_and_what_looks_for_sites_has_others(make_folder,
     assert all(seeds[arm] == {7, 8} for arm in trials)
     assert {"none", "all"} <= seeds.keys() - trials <= {"none", "all", "placed"}
     assert all(seeds[arm] == {9, 10} for arm in seeds.keys() - trials)
+
+
+@pytest.mark.parametrize(("policy", "telling"), [("removal", "probe_dropout"), ("none", "all")])
+def test_evidence_is_gathered_on_the_networks_that_it_is_asked_of_alone(policy, telling, make_folder, tiny_settings, tmp_path):
+    settings = replace(tiny_settings, seeds=1, policy=policy, training=replace(tiny_settings.training, steps=2))
+    place(str(make_folder()), tmp_path / "out", settings, device="cpu", workers=1)
+    (found,) = (tmp_path / "out").glob(f"runs/*/*/*/{EVIDENCE}")
+    assert found.parents[2].name == telling
+    content = json.loads((tmp_path / "out" / "placement.json").read_text())
+    assert content["costs"] == read_costs(found.parent)
 
 
 @pytest.mark.parametrize("policy", list(POLICIES))

@@ -21,8 +21,8 @@ def contest(make_folder, tiny_settings, tmp_path):
 
 @pytest.fixture
 def plan(contest):
-    """A run of all sites."""
-    return contest.plan_known(contest.trainers[0])["all"][0]
+    """A run of all sites that is to testify on them."""
+    return replace(contest.plan_known(contest.trainers[0])["all"][0], testifies=True)
 
 
 def test_a_run_that_left_no_evidence_is_completed_from_its_checkpoint_without_training_anew(plan, tmp_path, monkeypatch):

@@ -1,7 +1,7 @@
 """From evidence to a placement: a plan that prints, saves, compares and replays on a fresh network."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
@@ -110,21 +110,23 @@ def decide(evidence: Evidence | Sequence[Evidence], policy: str = "removal") -> 
         )
     if policy == ON_DROPOUT and regimes == ["free"]:
         policy = ON_FREE
-    return decide_by_search(EvidenceAtHand(trainings, policy), policy, evidence=trainings)
+    return decide_by_search(EvidenceAtHand(trainings, policy), policy, testify=lambda: trainings)
 
 
-def decide_by_search(search: Search, policy: str, *, evidence: Sequence[Evidence] = ()) -> Placement:
+def decide_by_search(
+    search: Search, policy: str, *, testify: Callable[[], Sequence[Evidence]] = tuple[Evidence, ...]
+) -> Placement:
     """The placement that a policy makes of the answers to its questions.
 
-    evidence: what is written beside each decision where the policy looked at none. Raises SettingError for an unknown policy
-    and where there is no evidence at all.
+    testify: gives the evidence that is written beside each decision; called where the policy looked at none. Raises
+    SettingError for an unknown policy and where there is no evidence at all.
     """
     choice = POLICIES[policy](search)
-    trainings = choice.evidence or tuple(evidence)
+    trainings = choice.evidence or tuple(testify())
     if not trainings:
         raise SettingError(
-            f"policy {policy!r} looked at no evidence and none was given; expected that of at least one training of all "
-            "candidates. Give it with evidence=[...]."
+            f"policy {policy!r} looked at no evidence and none was given; expected testify to give that of at least one "
+            "training of all candidates."
         )
     decisions = []
     for number, (name, gate) in enumerate(search.candidates.items()):

@@ -2,24 +2,29 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from statistics import fmean
 
 from focalseg.evaluation.verdict import Share
 from focalseg.placement.decision import Placement, SiteDecision, decide_by_search
+from focalseg.placement.evidence import Evidence
 from focalseg.study.contest import ALL, Contest
-from focalseg.study.runs import VALIDATION, RunPlan, RunResult, dice_matrix, read_evidence
+from focalseg.study.runs import EVIDENCE, VALIDATION, RunPlan, RunResult, dice_matrix, read_evidence
 from focalseg.study.search import TrainedSearch
-from focalseg.study.trainer import Wanted, want_missing
+from focalseg.study.trainer import Trainer, Wanted, want_missing
 
 AVERAGED = ("gamma", "removal_cost", "removal_low", "removal_high", "joint_cost", "spread")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decided:
-    """placements: of each fold. search: how many of how many trainings that they were chosen with collapsed, over all folds."""
+    """placements: of each fold. search: how many of how many trainings that they were chosen with collapsed, over all folds.
+    witness: the folder of a training with every site, which has their costs."""
 
     placements: tuple[Placement, ...]
     search: Share
+    witness: Path
 
 
 def decide_folds(contest: Contest, known: Sequence[Mapping[str, Sequence[RunPlan]]]) -> Decided:
@@ -35,14 +40,24 @@ def decide_folds(contest: Contest, known: Sequence[Mapping[str, Sequence[RunPlan
         for trainer, arms in zip(contest.trainers, known, strict=True):
             searches.append(search := contest.search(replace(trainer, execute=want_missing)))
             try:
-                evidence = [read_evidence(plan.folder) for plan in arms[ALL]]
-                placements.append(decide_by_search(search, contest.policy, evidence=evidence))
+                placements.append(
+                    decide_by_search(search, contest.policy, testify=partial(gather_from, search.trainer, arms[ALL]))
+                )
             except Wanted as question:
                 questions.append(question)
         if not questions:
             collapsed, asked = zip(*(search.collapsed for search in searches), strict=True)
-            return Decided(placements=tuple(placements), search=(sum(collapsed), sum(asked)))
+            folders = [*searches[0].asked, *(plan.folder for plan in known[0][ALL])]
+            witness = next(folder for folder in folders if (folder / EVIDENCE).exists())
+            return Decided(placements=tuple(placements), search=(sum(collapsed), sum(asked)), witness=witness)
         contest.run(questions[0].title, [plan for question in questions for plan in question.plans])
+
+
+def gather_from(trainer: Trainer, plans: Sequence[RunPlan]) -> list[Evidence]:
+    """Evidence of trainings that are compared as well, of which none is asked otherwise."""
+    telling = [replace(plan, testifies=True) for plan in plans]
+    trainer.run("gathering evidence on every site", telling)
+    return [read_evidence(plan.folder) for plan in telling]
 
 
 def agree(placements: Sequence[Placement]) -> Placement:

@@ -54,9 +54,7 @@ class Contest:
 
     def plan_known(self, trainer: Trainer) -> dict[str, list[RunPlan]]:
         """The arms of a fold that are known before anything is trained."""
-        arms = {
-            name: trainer.plan(name, layout, self.fresh_seeds, testifies=name == ALL) for name, layout in self.layouts.items()
-        }
+        arms = {name: trainer.plan(name, layout, self.fresh_seeds) for name, layout in self.layouts.items()}
         if self.wider:
             wide = replace(trainer, base=replace(trainer.base, network=self.wider))
             arms[WIDER] = wide.plan(WIDER, {}, self.fresh_seeds)
@@ -75,12 +73,7 @@ class Contest:
         return [
             plan
             for seed in self.fresh_seeds
-            for plan in trainer.plan(
-                RANDOM,
-                draw_sites(self.candidates, count, seed=(seed, fold)),
-                range(seed, seed + 1),
-                testifies=False,
-            )
+            for plan in trainer.plan(RANDOM, draw_sites(self.candidates, count, seed=(seed, fold)), range(seed, seed + 1))
         ]
 
     def run(self, title: str, plans: Sequence[RunPlan]) -> list[RunResult]:

@@ -38,7 +38,7 @@ def list_plans(contest: Contest) -> Outline:
         at_most += [plan for plans in rounds[1:] for plan in plans]
         at_most += trainer.plan(PLACED, contest.candidates, contest.fresh_seeds)
         if RANDOM in contest.rivals:
-            at_most += trainer.plan(RANDOM, contest.candidates, contest.fresh_seeds, testifies=False)
+            at_most += trainer.plan(RANDOM, contest.candidates, contest.fresh_seeds)
     known = {plan.folder for plan in certain}
     return Outline(
         certain=tuple({plan.folder: plan for plan in certain}.values()),

@@ -122,7 +122,7 @@ def train_and_judge(contest: Contest, folder: Path) -> PlaceResult:
     content |= {
         "lean": {"fold": findings.folds[fold], "seed": plans[fold][PLACED][number].config.seed},
         "dead_sites": dict(contest.dead),
-        "costs": read_costs(plans[0][ALL][0].folder),
+        "costs": read_costs(decided.witness),
     }
     write_text(folder / PLACEMENT, json.dumps(content, indent=2, allow_nan=False) + "\n")
     write_lean(folder / "lean", shown[PLACED], verdict, {**content["arms"][PLACED], "parameters": lean.parameters})

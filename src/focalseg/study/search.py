@@ -41,7 +41,7 @@ class TrainedSearch:
     def probe(self, exponents: str) -> list[Evidence]:
         """Evidence of trainings of all candidates. A collapsed training has nothing to lose at any site and is left out, unless
         all of them collapsed: what they say is then worth nothing, which `collapsed` tells."""
-        plans = self.trainer.plan(f"probe_{exponents}", self.candidates, self.seeds, exponents=exponents)
+        plans = self.trainer.plan(f"probe_{exponents}", self.candidates, self.seeds, exponents=exponents, testifies=True)
         results = self.trainer.run("looking for the sites that are needed", plans)
         self._note(plans, results)
         telling = [plan for plan, result in zip(plans, results, strict=True) if not result.collapsed] or plans
@@ -50,7 +50,7 @@ class TrainedSearch:
     def score(self, layouts: Sequence[Layout]) -> list[np.ndarray]:
         """Validation Dice (trainings, cases) of each layout; nan all along the row of a training that collapsed."""
         layouts_by_name = {name_trial(layout): layout for layout in layouts}
-        arms = {name: self.trainer.plan(name, one, self.seeds, testifies=False) for name, one in layouts_by_name.items()}
+        arms = {name: self.trainer.plan(name, one, self.seeds) for name, one in layouts_by_name.items()}
         results = self.trainer.run_arms(f"trying {len(arms)} placements", arms)
         for name, plans in arms.items():
             self._note(plans, results[name])

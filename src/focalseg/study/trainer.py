@@ -53,7 +53,7 @@ class Trainer:
     execute: Callable[["Trainer", str, Sequence[RunPlan]], None] = train_here
 
     def plan(
-        self, arm: str, layout: Mapping[str, str], seeds: range, *, exponents: str = "free", testifies: bool = True
+        self, arm: str, layout: Mapping[str, str], seeds: range, *, exponents: str = "free", testifies: bool = False
     ) -> list[RunPlan]:
         """The runs of an arm, one a seed. layout: kind of gate by site. exponents: the regime they train under. testifies: as
         in `RunPlan`."""

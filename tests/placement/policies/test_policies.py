@@ -55,7 +55,7 @@ def test_a_policy_asks_for_known_regimes_and_names_the_evidence_it_decided_on(po
 def test_the_placement_says_of_every_site_what_the_policy_said(policy):
     search = draw_search(NETWORKS["three levels"], seed=3)
     choice = POLICIES[policy](search)
-    placement = decide_by_search(search, policy, evidence=search.evidence["free"])
+    placement = decide_by_search(search, policy, testify=lambda: search.evidence["free"])
     assert placement.policy == policy
     assert [(one.site, one.gate) for one in placement.sites] == list(search.candidates.items())
     assert [one.site for one in placement.sites if one.kept] == list(choice.kept)
