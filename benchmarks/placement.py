@@ -28,7 +28,7 @@ from focalseg.placement.policies.search import SMALLEST_WORTH, Layout
 from focalseg.study.planning import claim_split, lay_groundwork
 from focalseg.study.presets import build_settings
 from focalseg.study.runs import dice_matrix, read_evidence
-from focalseg.study.search import name_trial
+from focalseg.study.search import PROBES, name_trial
 from focalseg.study.trainer import Trainer
 from machine import describe_machine
 from truth_table import (
@@ -191,19 +191,19 @@ def train_task(name: str, out: Path, *, seeds: int, probes: int) -> tuple[Truth,
 
 def measure_task(truth: Truth, probes: Mapping[str, Sequence[Evidence]]) -> dict[str, Any]:
     """All figures of a task, as plain data."""
-    policies = {policy: judge_policy(truth, repeat_policy(policy, truth, probes, probes_each=3)) for policy in POLICIES}
+    policies = {policy: judge_policy(truth, repeat_policy(policy, truth, probes, probes_each=PROBES)) for policy in POLICIES}
     single = {
-        f"{policy}, one training": judge_policy(truth, repeat_policy(policy, truth, probes, probes_each=1, most=60))
+        f"{policy}, one training": judge_policy(truth, repeat_policy(policy, truth, probes, probes_each=1))
         for policy in ("removal", "removal_from_all", "gamma_threshold", "gamma_path", "hard_concrete")
     }
-    fewer = {"removal, two trainings": judge_policy(truth, repeat_policy("removal", truth, probes, probes_each=2, most=60))}
+    three = {"removal, three trainings": judge_policy(truth, repeat_policy("removal", truth, probes, probes_each=3))}
     return {
         "candidates": dict(truth.candidates),
         "needed": [sorted(need) for need in truth.needed],
         "dice": {"+".join(sorted(sites)) or "none": truth.test[sites].tolist() for sites in truth.test},
         "validation": {"+".join(sorted(sites)) or "none": truth.validation[sites].tolist() for sites in truth.validation},
         "marginal_values": truth.marginal_values(),
-        "policies": policies | fewer | single,
+        "policies": policies | three | single,
         "witnesses": {witness: correlate_witness(witness, truth, probes) for witness in WITNESSES} if truth.needed else {},
     }
 
@@ -234,7 +234,7 @@ def format_page(found: Mapping[str, Any]) -> str:
         "of random sites, as many as the policy kept. needs met: decisions that kept a site of every set that is needed.",
         "nothing where idle: decisions that kept nothing where nothing is needed.",
         "modules: kept, of all candidates. alike: Jaccard index of two decisions. trainings: what one decision costs; policies",
-        "that probe rest on three trainings of all sites, those that train layouts on one training of each.",
+        f"that probe rest on {PROBES} trainings of all sites, those that train layouts on one training of each.",
         f"First stand the policies with a regret up to {SMALLEST_WORTH}, the leanest at the top, then the others by regret.",
         "",
         *format_policies(found, list(first["policies"])),

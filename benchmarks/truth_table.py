@@ -30,6 +30,8 @@ WITNESSES: dict[str, tuple[str, Callable[[SiteEvidence], float]]] = {
 }
 """By name: the regime of the exponents, and what is read of a site."""
 REPLICATES = 1000
+MOST_DECISIONS = 60
+"""Of a policy that needs no trainings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,12 +145,10 @@ class Decision:
     row: int | None
 
 
-def repeat_policy(
-    policy: str, truth: Truth, probes: Mapping[str, Sequence[Evidence]], *, probes_each: int, most: int = 20
-) -> list[Decision]:
-    """As many decisions as the trainings allow, `most` at the most."""
+def repeat_policy(policy: str, truth: Truth, probes: Mapping[str, Sequence[Evidence]], *, probes_each: int) -> list[Decision]:
+    """As many decisions as the trainings allow, MOST_DECISIONS at the most."""
     decisions: list[Decision] = []
-    for number in range(most):
+    for number in range(MOST_DECISIONS):
         search = TableSearch(truth=truth, probes=probes, probes_each=probes_each, number=number)
         try:
             choice = POLICIES[policy](search)

@@ -49,6 +49,12 @@ def search(make_folder, tiny_settings, tmp_path, made_up, watched):
     return TrainedSearch(trainer=trainer, candidates=CANDIDATES, seeds=range(3, 5))
 
 
+@pytest.mark.parametrize(("seeds", "probed"), [(1, (3,)), (2, (3, 4)), (5, (3, 4))])
+def test_evidence_comes_from_two_trainings_at_the_most(search, made_up, seeds, probed):
+    replace(search, seeds=range(3, 3 + seeds)).probe("dropout")
+    assert tuple(plan.config.seed for plan in made_up.batches[-1]) == probed
+
+
 def test_it_is_what_policies_ask(search):
     asked: Search = search
     assert dict(asked.candidates) == CANDIDATES
