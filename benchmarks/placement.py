@@ -237,7 +237,13 @@ def format_page(found: Mapping[str, Any]) -> str:
         f"that probe rest on {PROBES} trainings of all sites, those that train layouts on one training of each.",
         f"First stand the policies with a regret up to {SMALLEST_WORTH}, the leanest at the top, then the others by regret.",
         "",
-        *format_policies(found, list(first["policies"])),
+        "## Policies",
+        "",
+        *format_policies(found, list(POLICIES)),
+        "",
+        "## From other numbers of trainings",
+        "",
+        *format_policies(found, [name for name in first["policies"] if name not in POLICIES]),
         "",
         *format_witnesses(found),
     ]
@@ -265,7 +271,7 @@ def format_policies(found: Mapping[str, Any], policies: Sequence[str]) -> list[s
         cells = [policy, show(regret, 3), f"{random['mean']:.3f}", ratio, *counts, f"{share:.0%}", f"{alike:.2f}"]
         lacks = max(regret["mean"], SMALLEST_WORTH)
         rows.append((lacks, share, f"| {' | '.join(cells)} | {trainings:.1f} |"))
-    return ["## Policies", "", header, "|---|---|---|---|---|---|---|---|---|", *(row for *_, row in sorted(rows))]
+    return [header, "|---|---|---|---|---|---|---|---|---|", *(row for *_, row in sorted(rows))]
 
 
 def format_witnesses(found: Mapping[str, Any]) -> list[str]:

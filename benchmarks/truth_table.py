@@ -183,20 +183,20 @@ def draw_regrets(truth: Truth, decisions: Sequence[Decision]) -> dict[str, np.nd
     """
     random = np.random.default_rng(crc32(truth.name.encode()))
     sizes = np.array([len(sites) for sites in truth.subsets])
+    as_large = (sizes[:, np.newaxis] == sizes) / (sizes[:, np.newaxis] == sizes).sum(axis=0)
+    rows = list({decision.row: None for decision in decisions})
+    row_of = np.array([rows.index(decision.row) for decision in decisions])
+    subset_of = np.array([truth.subsets[decision.sites] for decision in decisions])
     found: dict[str, list[np.ndarray]] = {"policy": [], "random": []}
     for replicate in range(1 + REPLICATES):
         weights, order = np.ones(truth.trainings), np.arange(len(decisions))
         if replicate:
             weights = draw_weights(truth.trainings, random)
             order = random.integers(0, len(decisions), len(decisions))
-        by_row = {row: truth.regrets(leave_out(weights, row)) for row in {decision.row for decision in decisions}}
-        regrets = [by_row[decisions[number].row] for number in order]
-        subsets = [decisions[number].sites for number in order]
-        found["policy"].append(np.array([each[truth.subsets[sites]] for each, sites in zip(regrets, subsets, strict=True)]))
-        found["random"].append(
-            np.array([each[sizes == len(sites)].mean() for each, sites in zip(regrets, subsets, strict=True)])
-        )
-    return {name: np.stack(rows) for name, rows in found.items()}
+        regrets = np.stack([truth.regrets(leave_out(weights, row)) for row in rows])
+        found["policy"].append(regrets[row_of, subset_of][order])
+        found["random"].append((regrets @ as_large)[row_of, subset_of][order])
+    return {name: np.stack(drawn) for name, drawn in found.items()}
 
 
 def draw_weights(trainings: int, random: np.random.Generator) -> np.ndarray:
