@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from focalseg.data.case import Dataset
+from focalseg.study import local
 from focalseg.study.contest import plan_contest
 from focalseg.study.planning import NOBODY, lay_groundwork
 from focalseg.study.runs import CASES, COSTS, EVIDENCE, WEIGHTS, execute, read_evidence, read_result
@@ -39,6 +40,16 @@ def test_a_run_that_left_no_evidence_is_completed_from_its_checkpoint_without_tr
         assert (plan.folder / name).read_bytes() == (whole.folder / name).read_bytes()
     assert (plan.folder / COSTS).exists()
     assert replace(read_result(plan.folder), seconds=0) == replace(read_result(whole.folder), seconds=0)
+
+
+def test_no_process_is_started_for_runs_that_are_finished(plan, tmp_path, monkeypatch):
+    plans = [replace(plan, folder=tmp_path / name) for name in "ab"]
+    monkeypatch.setattr(local, "ProcessPoolExecutor", lambda *_, **__: pytest.fail("a process was started"))
+    with pytest.raises(pytest.fail.Exception, match="started"):
+        local.run_locally(plans, workers=2)
+    for one in plans:
+        execute(one)
+    local.run_locally(plans, workers=2)
 
 
 def test_a_run_that_left_neither_evidence_nor_checkpoint_is_trained_anew(plan):

@@ -26,9 +26,11 @@ def run_locally(plans: Sequence[RunPlan], *, workers: int) -> None:
     """Executes every plan, `workers` at a time, sharing the cores evenly. What is already there is not done again.
 
     Small networks keep one core busy and no more, so runs side by side finish sooner than one run on all cores.
-    Raises what a run raises, and Interrupted once every run has saved its state.
+    Where all of them are finished no process is started to say so. Raises what a run raises, and Interrupted once every run
+    has saved its state.
     """
-    call_locally(execute, plans, workers=workers)
+    finished = all(plan.is_finished for plan in plans)
+    call_locally(execute, plans, workers=1 if finished else workers)
 
 
 def call_locally(
