@@ -5,7 +5,7 @@
 A task is a phantom, a small network and four or five candidate sites. Each subset of the sites is trained with `seeds` seeds,
 and trainings of all sites at once are made under each regime of the exponents (`probes` under site dropout, half as many under
 the others). Then every policy decides again and again, each time from trainings of its own. Writes
-benchmarks/results/placement.json and .md. About an hour and a half on two cores; resumes
+benchmarks/results/placement.json and .md. About two hours on two cores; resumes
 what is there.
 """
 
@@ -228,8 +228,8 @@ def format_page(found: Mapping[str, Any]) -> str:
         "decides again and again, each time from trainings of its own, on validation data; what it chose is looked up among",
         "the test scores.",
         "",
-        "regret: test Dice that the choice lacks of the oracle, the subset with the best validation Dice; the oracle is",
-        "picked on one half of the trainings and measured on the other, both ways, and trainings that a decision rests on have",
+        "regret: test Dice that the choice lacks of the oracle, the subset with the best test Dice; the oracle is picked",
+        "on one half of the trainings and measured on the other, both ways, and trainings that a decision rests on have",
         "no part in its regret. Mean over tasks, 95 % interval over decisions and trainings of the table. ratio: to the regret",
         "of random sites, as many as the policy kept. needs met: decisions that kept a site of every set that is needed.",
         "nothing where idle: decisions that kept nothing where nothing is needed.",

@@ -49,32 +49,31 @@ class Truth:
 
     @cached_property
     def subsets(self) -> dict[Sites, int]:
-        """The row of each subset in `tables`."""
+        """The row of each subset in `dice`."""
         return {sites: row for row, sites in enumerate(self.test)}
 
     @cached_property
-    def tables(self) -> tuple[np.ndarray, np.ndarray]:
-        """Validation and test Dice, each (subsets, trainings)."""
-        return np.stack(list(self.validation.values())), np.stack(list(self.test.values()))
+    def dice(self) -> np.ndarray:
+        """Test Dice, (subsets, trainings)."""
+        return np.stack(list(self.test.values()))
 
     @property
     def trainings(self) -> int:
         """Of each subset."""
-        return self.tables[0].shape[1]
+        return self.dice.shape[1]
 
     def regrets(self, weights: np.ndarray) -> np.ndarray:
         """Test Dice that each subset lacks of the oracle's, (subsets,). weights: of the trainings, (trainings,), 0 or more.
 
-        The oracle is the subset with the best validation Dice in one half of the trainings, measured on the other half, the
+        The oracle is the subset with the best test Dice in one half of the trainings, measured on the other half, the
         mean over both ways: picked and measured on the same trainings, the best of many would owe its place to luck as well.
         """
-        validation, test = self.tables
         even = np.arange(self.trainings) % 2 == 0
-        found = np.zeros(len(test))
+        found = np.zeros(len(self.dice))
         for half in (even, ~even):
             judge, measure = weights * half, weights * ~half
-            oracle = int((validation @ judge).argmax())
-            dice = test @ measure / measure.sum()
+            oracle = int((self.dice @ judge).argmax())
+            dice = self.dice @ measure / measure.sum()
             found += (dice[oracle] - dice) / 2
         return found
 

@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import fields
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 import torch
@@ -43,6 +44,45 @@ def test_the_planted_truths_are_as_they_were_measured(result):
     kept = ", ".join(f"{site} ({gate.upper()})" for site, gate in result["kept"].items())
     verdict = result["verdict"].replace("_", " ")
     assert f"| `{result['task']}` | {result['seed']} | {verdict} | {interval} | {kept} |" in README
+
+
+def test_the_truth_table_is_as_it_was_measured():
+    rows = (ROOT / "benchmarks" / "results" / "placement.md").read_text().splitlines()
+    section = (ROOT / "docs" / "placement.md").read_text().split("## Do they find it?")[1]
+    quoted = [line for line in section.splitlines() if line.startswith("|")]
+    assert {line.split("|")[1].strip() for line in quoted[2:]} == set(POLICIES)
+    assert set(quoted) <= set(rows)
+    cells = {line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")] for line in quoted}
+    _, _, regret, random, _, needs, idle, *_ = cells["removal"]
+    text = " ".join(README.split())
+    assert (
+        f"met every need in {needs} decisions, kept nothing in {idle} where nothing is needed, and lacks {regret} Dice" in text
+    )
+    assert f"as many sites at random lack {random}." in text
+    assert f"met the need in {cells['gamma_threshold'][5]} and kept nothing in {cells['gamma_threshold'][6]}" in text
+
+
+def test_the_truth_table_shows_that_the_default_policy_is_the_one_to_take():
+    """The leanest of those that lack little, nothing that is needed is lost, and nothing is kept where nothing is needed."""
+    table = json.loads((ROOT / "benchmarks" / "results" / "placement.json").read_text())
+
+    def mean(policy, figure):
+        return fmean(task["policies"][policy]["regret"][figure] for task in table.values())
+
+    default = build_settings("quick").policy
+    good = [policy for policy in POLICIES if mean(policy, "policy") <= 0.01]
+    shares = {
+        policy: fmean(fmean(task["policies"][policy]["modules"]) / len(task["candidates"]) for task in table.values())
+        for policy in good
+    }
+    assert default == min(good, key=shares.get)
+    assert mean(default, "policy") <= mean(default, "random") / 2
+    for needy, least in ((True, 0.95), (False, 0.9)):
+        served = [
+            met for task in table.values() if bool(task["needed"]) == needy for met in task["policies"][default]["served"]
+        ]
+        assert fmean(served) >= least
+    assert all(task["policies"][default]["trainings"] < 3 for task in table.values())
 
 
 def test_the_planted_truths_are_what_the_tasks_were_made_for():
