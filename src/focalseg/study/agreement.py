@@ -54,7 +54,7 @@ def decide_folds(contest: Contest, known: Sequence[Mapping[str, Sequence[RunPlan
 
 
 def gather_from(trainer: Trainer, plans: Sequence[RunPlan]) -> list[Evidence]:
-    """Evidence of trainings that are compared as well, of which none is asked otherwise."""
+    """Evidence of trainings that are compared anyway, for a policy that looks at none."""
     telling = [replace(plan, testifies=True) for plan in plans]
     trainer.run("gathering evidence on every site", telling)
     return [read_evidence(plan.folder) for plan in telling]
