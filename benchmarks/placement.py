@@ -11,13 +11,14 @@ what is there.
 
 import argparse
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import combinations, islice
 from pathlib import Path
 from statistics import fmean
 from typing import Any
+
+import numpy as np
 
 from focalseg.cli.progress import build_audience
 from focalseg.configuration import merge
@@ -33,6 +34,7 @@ from focalseg.study.trainer import Trainer
 from machine import describe_machine
 from truth_table import (
     WITNESSES,
+    Sites,
     Truth,
     bootstrap_means,
     correlate_witness,
@@ -138,7 +140,7 @@ def main() -> None:
         truth, probes = train_task(name, arguments.out, seeds=arguments.seeds, probes=arguments.probes)
         found[name] = measure_task(truth, probes)
         RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.with_suffix(".json").write_text(json.dumps(without_replicates(found), indent=1) + "\n")
+        RESULTS.with_suffix(".json").write_text(json.dumps(without_samples(found), indent=1) + "\n")
         RESULTS.with_suffix(".md").write_text(format_page(found))
 
 
@@ -200,18 +202,23 @@ def measure_task(truth: Truth, probes: Mapping[str, Sequence[Evidence]]) -> dict
     return {
         "candidates": dict(truth.candidates),
         "needed": [sorted(need) for need in truth.needed],
-        "dice": {"+".join(sorted(sites)) or "none": truth.test[sites].tolist() for sites in truth.test},
-        "validation": {"+".join(sorted(sites)) or "none": truth.validation[sites].tolist() for sites in truth.validation},
+        "dice": name_scores(truth.test),
+        "validation": name_scores(truth.validation),
         "marginal_values": truth.marginal_values(),
         "policies": policies | three | single,
         "witnesses": {witness: correlate_witness(witness, truth, probes) for witness in WITNESSES} if truth.needed else {},
     }
 
 
-def without_replicates(content: Any) -> Any:
+def name_scores(scores: Mapping[Sites, np.ndarray]) -> dict[str, list[float]]:
+    """Dice of the trainings of each subset, under a name that can be read."""
+    return {"+".join(sorted(sites)) or "none": values.round(6).tolist() for sites, values in scores.items()}
+
+
+def without_samples(content: Any) -> Any:
     """The figures alone: what the intervals were made of can be made again."""
     if isinstance(content, dict):
-        return {name: without_replicates(value) for name, value in content.items() if name != "replicates"}
+        return {name: without_samples(value) for name, value in content.items() if name != "samples"}
     return content
 
 
@@ -261,12 +268,11 @@ def format_policies(found: Mapping[str, Any], policies: Sequence[str]) -> list[s
         every = list(tasks.values())
         regret, random = estimate_tasks(every, "policy"), estimate_tasks(every, "random")
         ratio = show(estimate_tasks(every, "ratio"), 2) if random["mean"] > SMALLEST_RANDOM else "-"
-        served = {
-            needed: [met for name, one in tasks.items() if bool(found[name]["needed"]) == needed for met in one["served"]]
-            for needed in (True, False)
-        }
-        share = fmean(fmean(one["modules"]) / len(found[name]["candidates"]) for name, one in tasks.items())
-        counts = [f"{sum(met)} of {len(met)}" if met else "-" for met in served.values()]
+        share = fmean(one["modules"] / len(found[name]["candidates"]) for name, one in tasks.items())
+        counts = []
+        for needy in (True, False):
+            ours = [one for name, one in tasks.items() if bool(found[name]["needed"]) == needy]
+            counts.append(f"{sum(one['served'] for one in ours)} of {sum(one['decisions'] for one in ours)}" if ours else "-")
         alike, trainings = (fmean(one[key] for one in tasks.values()) for key in ("jaccard", "trainings"))
         cells = [policy, show(regret, 3), f"{random['mean']:.3f}", ratio, *counts, f"{share:.0%}", f"{alike:.2f}"]
         lacks = max(regret["mean"], SMALLEST_WORTH)
@@ -290,7 +296,8 @@ def format_witnesses(found: Mapping[str, Any]) -> list[str]:
     ]
     if needy:
         for name in WITNESSES:
-            found = [bootstrap_means([task["witnesses"][name][kind] for task in needy]) for kind in ("somers", "spearman")]
+            samples = [task["witnesses"][name]["samples"] for task in needy]
+            found = [bootstrap_means([of_task[kind] for of_task in samples]) for kind in ("somers", "spearman")]
             lines.append(f"| {name} | {' | '.join(show(one, 2) for one in found)} |")
     return lines
 
@@ -312,9 +319,8 @@ def format_task(name: str, task: Mapping[str, Any]) -> list[str]:
         lines.append(f"| {sites} | {', '.join(f'{value:.3f}' for value in dice)} | {fmean(dice):.3f} |")
     lines += ["", "| policy | regret | served | kept, and how often |", "|---|---|---|---|"]
     for policy, one in task["policies"].items():
-        chosen = Counter("+".join(sites) or "none" for sites in one["chosen"])
-        kept = ", ".join(f"{sites} {count}" for sites, count in chosen.most_common(4))
-        lines.append(f"| {policy} | {one['regret']['policy']:+.3f} | {sum(one['served'])} of {len(one['served'])} | {kept} |")
+        kept = ", ".join(f"{sites} {count}" for sites, count in islice(one["chosen"].items(), 4))
+        lines.append(f"| {policy} | {one['regret']['policy']:+.3f} | {one['served']} of {one['decisions']} | {kept} |")
     return lines
 
 

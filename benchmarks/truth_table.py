@@ -1,5 +1,6 @@
 """What a policy is worth, where every placement has been trained: regret, needed sites, rank correlation, stability, cost."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -165,12 +166,12 @@ def judge_policy(truth: Truth, decisions: Sequence[Decision]) -> dict[str, Any]:
     return {
         "decisions": len(chosen),
         "regret": {name: values[0].mean() for name, values in drawn.items()},
-        "served": [truth.serves(sites) for sites in chosen],
-        "modules": [len(sites) for sites in chosen],
+        "served": sum(truth.serves(sites) for sites in chosen),
+        "modules": fmean(len(sites) for sites in chosen),
         "jaccard": mean_jaccard(chosen),
         "trainings": fmean(decision.trainings for decision in decisions),
-        "chosen": [sorted(sites) for sites in chosen],
-        "replicates": {name: values[1:].mean(axis=1).round(6).tolist() for name, values in drawn.items()},
+        "chosen": dict(Counter("+".join(sorted(sites)) or "none" for sites in chosen).most_common()),
+        "samples": {name: values[1:].mean(axis=1).round(6).tolist() for name, values in drawn.items()},
     }
 
 
@@ -225,8 +226,8 @@ def mean_jaccard(chosen: Sequence[Sites]) -> float:
     return fmean(measure_overlap(one, other) for one, other in pairs) if pairs else 1.0
 
 
-def correlate_witness(name: str, truth: Truth, probes: Mapping[str, Sequence[Evidence]]) -> dict[str, list[float]]:
-    """Rank correlations of a witness with the marginal values of the sites, one a training: Somers' D and Spearman's."""
+def correlate_witness(name: str, truth: Truth, probes: Mapping[str, Sequence[Evidence]]) -> dict[str, Any]:
+    """Rank correlations of a witness with the marginal values of the sites, means over trainings: Somers' D and Spearman's."""
     regime, read = WITNESSES[name]
     values = truth.marginal_values()
     found: dict[str, list[float]] = {"somers": [], "spearman": []}
@@ -235,7 +236,7 @@ def correlate_witness(name: str, truth: Truth, probes: Mapping[str, Sequence[Evi
         worth = np.array([values[record.site] for record in evidence.sites])
         found["somers"].append(order_sites(witness, worth))
         found["spearman"].append(float(spearmanr(witness, worth).statistic) if np.ptp(witness) > 0 else 0.0)
-    return found
+    return {kind: fmean(values) for kind, values in found.items()} | {"samples": found}
 
 
 def order_sites(witness: np.ndarray, worth: np.ndarray) -> float:
@@ -264,7 +265,7 @@ def estimate_tasks(tasks: Sequence[Mapping[str, Any]], name: str) -> dict[str, f
 
 def stack_replicates(tasks: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
     """The mean over tasks of each replicate, (replicates,)."""
-    return np.mean([one["replicates"][name] for one in tasks], axis=0)
+    return np.mean([one["samples"][name] for one in tasks], axis=0)
 
 
 def bootstrap_means(values: Sequence[Sequence[float]]) -> dict[str, float]:
