@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from dataclasses import fields
 from pathlib import Path
 from statistics import fmean
@@ -81,6 +82,21 @@ def test_the_truth_table_shows_that_the_default_policy_is_the_one_to_take():
         ours = [task["policies"][default] for task in table.values() if bool(task["needed"]) == needy]
         assert sum(one["served"] for one in ours) >= least * sum(one["decisions"] for one in ours)
     assert all(task["policies"][default]["trainings"] < 3 for task in table.values())
+
+
+def test_the_counts_of_null_verdicts_are_as_they_were_measured():
+    """Help is claimed in at most one of twenty jobs where there is none, whether sites are chosen or drawn."""
+    found = json.loads((ROOT / "benchmarks" / "results" / "null_verdicts.json").read_text())
+    verdicts = Counter((one["policy"], one["verdict"]) for one in found)
+    repetitions = len({one["number"] for one in found})
+    for policy in ("removal", "random"):
+        assert verdicts[policy, "helps"] <= repetitions / 20
+        assert verdicts[policy, "no_difference_shown"] >= 0.9 * repetitions
+    assert not any(one["kept"] for one in found if one["policy"] == build_settings("quick").policy)
+    text = " ".join(README.split())
+    assert f"on {repetitions} sets of images" in text
+    helps, harms = verdicts["random", "helps"], verdicts["random", "harms"]
+    assert f"the verdict was *helps* in {helps} of {repetitions} and *harms* in {harms} (" in text
 
 
 def test_the_planted_truths_are_what_the_tasks_were_made_for():
