@@ -9,6 +9,7 @@ import torch
 from focalseg.configuration import from_mapping, to_mapping
 from focalseg.data.preparation import Preparation
 from focalseg.errors import SettingError
+from focalseg.layers import RUNNING_NORMS
 from focalseg.networks.building import NetworkConfig
 from focalseg.placement.exponents import REGIMES
 from focalseg.placement.exponents.dropout import draw_subset
@@ -151,6 +152,29 @@ def test_free_exponents_move_by_the_optimiser_alone_and_never_below_zero(tmp_pat
         run.advance()
     assert len(cut) == 20 * 4
     assert any(cut)
+
+
+# Running statistics of norms, which have seen every network that a regime made of one.
+
+
+@pytest.mark.parametrize(("regime", "anew"), [("free", False), ("path", False), ("dropout", True), ("hard_concrete", True)])
+def test_a_network_is_scored_with_statistics_of_its_own_where_sites_came_and_went(tmp_path, regime, anew):
+    run = Run(under(regime), make_data(), tmp_path, device="cpu")
+    norm = next(module for module in run.network.modules() if isinstance(module, RUNNING_NORMS))
+    for _ in range(10):
+        run.advance()
+    norm.running_mean.fill_(1000.0)
+    dice = run.measure_validation_dice()
+    assert (norm.running_mean.abs().max() < 100) == anew
+    again = norm.running_mean.clone()
+    assert run.measure_validation_dice() == dice
+    assert torch.equal(norm.running_mean, again)
+
+
+@every_regime
+def test_the_batches_that_norms_are_estimated_on_are_of_nearly_one_size(tmp_path, regime):
+    run = Run(under(regime, batch_size=9), make_data(), tmp_path, device="cpu")
+    assert [len(images) for images, _ in run.read_norm_batches()] == [5, 5]
 
 
 # Site dropout.

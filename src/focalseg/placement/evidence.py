@@ -226,7 +226,7 @@ def score_cases(
 
 @torch.no_grad()
 def estimate_norms(network: nn.Module, images: Sequence[Tensor]) -> None:
-    """Running mean and variance of every batch norm as the plain average over these batches, in place."""
+    """Running mean and variance of every batch norm, in place: the average over these batches, each by its number of cases."""
     norms = [module for module in network.modules() if isinstance(module, RUNNING_NORMS)]
     norms = [norm for norm in norms if norm.track_running_stats]
     if not norms or not images:
@@ -234,10 +234,13 @@ def estimate_norms(network: nn.Module, images: Sequence[Tensor]) -> None:
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None
         norm.train()
+    seen = 0
     try:
         for batch in images:
+            seen += len(batch)
+            for norm in norms:
+                norm.momentum = len(batch) / seen
             network(batch)
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):

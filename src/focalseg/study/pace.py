@@ -15,8 +15,8 @@ from torch import nn
 from focalseg.layers import RUNNING_NORMS
 from focalseg.placement.sites import attention_sites, filled_sites
 from focalseg.study.local import call_locally, count_threads
-from focalseg.study.runs import NORM_BATCHES, VALIDATION, RunPlan, load_training_data, score_at_full_size
-from focalseg.training.loop import Run
+from focalseg.study.runs import VALIDATION, RunPlan, load_training_data, score_at_full_size
+from focalseg.training.loop import NORM_BATCHES, Run
 from focalseg.training.run import TrainingConfig
 
 WARM_UP_STEPS = 2

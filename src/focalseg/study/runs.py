@@ -39,7 +39,6 @@ from focalseg.yaml_files import read_yaml, write_yaml
 CASES, WEIGHTS, RESULT = "cases.csv", "model.safetensors", "result.json"
 EVIDENCE, COSTS = "evidence.json", "costs.json"
 VALIDATION, TEST = "validation", "test"
-NORM_BATCHES = 8
 WHOLE_FRAME = ", whole frame"
 """Added to the name of a part for scores that count outside of the field of view as well."""
 
@@ -127,6 +126,7 @@ def write_results(plan: RunPlan, run: Run) -> None:
     """Weights, scores, costs and evidence of a finished training; result.json last, which says that all of it is there."""
     network = run.network
     open_probabilities = run.regime.finish()
+    run.settle_norms()
     write_whole(plan.folder / WEIGHTS, lambda file: file.write(save(read_state(network))))
     scores = score_at_full_size(plan, network)
     write_text(plan.folder / CASES, format_scores(scores))
@@ -196,19 +196,12 @@ def score_at_full_size(plan: RunPlan, network: nn.Module) -> list[CaseScore]:
 
 
 def collect_evidence(plan: RunPlan, run: Run, open_probabilities: Mapping[str, float], groups: tuple[str, ...]) -> Evidence:
-    """Evidence on the validation cases, norms estimated on training cases spread evenly over all groups.
-
-    groups: of the validation cases, those that their scores count with.
-    """
-    data, config = run.data, run.config
-    count = min(NORM_BATCHES * config.training.batch_size, len(data.train))
-    spread = torch.linspace(0, len(data.train) - 1, count).round().long()
-    parts = torch.split(spread, config.training.batch_size)
-    norm_batches = [run.read_batch(part, step=step) for step, part in enumerate(parts)]
+    """Evidence on the validation cases. groups: of these, those that their scores count with."""
+    config = run.config
     evidence = gather_evidence(
         run.network,
-        run.batches(data.validation),
-        norm_batches=[(run.arrange(images), masks) for images, masks in norm_batches],
+        run.batches(run.data.validation),
+        norm_batches=run.read_norm_batches(),
         window=config.preparation.patch,
         exponents=config.training.exponents,
     )

@@ -5,6 +5,7 @@ Lightning's Fabric gives device and precision. The loop is ours: the Trainer of 
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from focalseg.evaluation.scoring import score_batches
 from focalseg.layers import RUNNING_NORMS
 from focalseg.losses.schedule import share_at
 from focalseg.losses.unified_focal import UnifiedFocalLoss
+from focalseg.placement.evidence import estimate_norms
 from focalseg.placement.exponents import REGIMES
 from focalseg.placement.gammas import read_gammas
 from focalseg.training.checkpoint import load_checkpoint, save_checkpoint
@@ -34,6 +36,8 @@ from focalseg.yaml_files import write_yaml
 CHECKPOINT = "last.ckpt"
 METRICS = "metrics.csv"
 GAMMA_COLUMN = "gamma/"
+NORM_BATCHES = 8
+"""Batches of training cases that running statistics of norms are estimated on."""
 CPU_BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16")
 """Capabilities of a processor that multiplies in bfloat16, as torch names them on x86 and on ARM."""
 CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
@@ -126,8 +130,22 @@ class Run:
         """Mean Dice over the validation cases, at the network's own resolution."""
         self.module.eval()
         self.regime.begin_validation()
+        self.settle_norms()
         scores = score_batches(self.module, self.batches(self.data.validation), window=self.config.preparation.patch)
         return sum(scores) / len(scores)
+
+    def settle_norms(self) -> None:
+        """Running statistics of the network as it is now, where the regime let norms see others as well."""
+        if self.regime.mixes_networks and self.regime.filled:
+            estimate_norms(self.network, [images for images, _ in self.read_norm_batches()])
+
+    def read_norm_batches(self) -> list[tuple[Tensor, Tensor]]:
+        """Images and masks of training cases spread evenly over all groups, to estimate norms on, as the network wants them."""
+        count = min(NORM_BATCHES * self.config.training.batch_size, len(self.data.train))
+        spread = torch.linspace(0, len(self.data.train) - 1, count).round().long()
+        parts = torch.tensor_split(spread, math.ceil(count / self.config.training.batch_size))  # none of one case left over
+        read = [self.read_batch(part, step=step) for step, part in enumerate(parts)]
+        return [(self.arrange(images), masks) for images, masks in read]
 
     def batches(self, feed: Feed) -> Batches:
         """All cases, whole, in batches of the run's size, on the device as the network wants them."""

@@ -21,6 +21,7 @@ class SiteDropout(Regime):
     """
 
     replacement: ClassVar[Replacement] = "host"
+    mixes_networks: ClassVar[bool] = True
 
     def begin_step(self, step: int) -> None:
         """Another subset acts in every step, once sites are left out."""

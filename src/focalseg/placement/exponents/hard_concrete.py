@@ -49,6 +49,7 @@ class HardConcrete(Regime):
 
     replacement: ClassVar[Replacement] = "host"
     witnesses_probability: ClassVar[bool] = True
+    mixes_networks: ClassVar[bool] = True
 
     def __init__(self, network: nn.Module, *, steps: int, seed: int) -> None:
         super().__init__(network, steps=steps, seed=seed)

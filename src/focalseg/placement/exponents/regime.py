@@ -26,12 +26,15 @@ class Regime:
 
     replacement: what stands in for a site that is taken away afterwards, which is the nearest to what the network has learned
     to do without. witnesses_path: whether the log of a training, site after site shut off, is evidence.
-    witnesses_probability: whether how often each site would be on is.
+    witnesses_probability: whether how often each site would be on is. mixes_networks: whether sites come and go from step to
+    step, so that the running statistics of norms belong to no network with all sites, and have to be found anew before it is
+    scored; a network that has learned well would else predict nothing.
     """
 
     replacement: ClassVar[Replacement] = "mean"
     witnesses_path: ClassVar[bool] = False
     witnesses_probability: ClassVar[bool] = False
+    mixes_networks: ClassVar[bool] = False
 
     def __init__(self, network: nn.Module, *, steps: int, seed: int) -> None:
         """steps: of the whole training. seed: of the training."""
