@@ -284,6 +284,24 @@ def test_a_checkpointed_part_that_reads_from_another_place_gives_the_same_gradie
         assert all(torch.equal(found[name], wanted[name]) for name in wanted)
 
 
+def test_checkpointed_parts_give_the_same_gradients_where_another_thread_runs_backward() -> None:
+    """As it is on a GPU; encoder and decoder each leave there what the other's next pass must not take for its own."""
+    network, image = filled("monai:SegResNet"), HOSTS["monai:SegResNet"].images(2)
+    expected = [slopes(network, one) for one in (image, image.flip(0), 2 * image)]
+
+    def forward(image: Tensor) -> Tensor:
+        features, skips = checkpoint(network.encode, image, use_reentrant=False)
+        return checkpoint(network.decode, features, skips[::-1], use_reentrant=False)
+
+    network.forward = forward
+    with ThreadPoolExecutor(1) as backward:
+        for one, wanted in zip((image, image.flip(0), 2 * image), expected, strict=True):
+            network.zero_grad()
+            backward.submit(network(one).square().sum().backward).result()
+            found = {name: weight.grad for name, weight in network.named_parameters() if weight.grad is not None}
+            assert all(torch.equal(found[name], wanted[name]) for name in wanted)
+
+
 def test_two_passes_before_a_backward_are_refused_where_a_checkpointed_part_reads_from_another_place() -> None:
     network, image = filled("monai:SegResNet"), HOSTS["monai:SegResNet"].images(2)
     checkpoint_decoder(network)

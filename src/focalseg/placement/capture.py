@@ -15,13 +15,14 @@ class Capture:
     """Keeps what passes at a port until the forward pass of the network ends, a pass of each thread by itself.
 
     After that it holds the tensor weakly, for as long as its graph does: gradient checkpointing runs parts of a pass again
-    during the backward pass. Which of several passes it runs again cannot be told, so then it raises. It is no part of copies
-    and files.
+    during the backward pass, on a GPU in another thread. What passes then is kept until the next pass begins. Which of several
+    passes it runs again cannot be told, so then it raises. It is no part of copies and files.
     """
 
     def __init__(self, port: Port) -> None:
         self.port = port
         self.current: dict[int, Tensor] = {}
+        self.passing: set[int] = set()
         self.ended: list[TensorWeakRef] = []
         self.traced: Tensor | None = None
 
@@ -34,17 +35,22 @@ class Capture:
         self._keep(self.port.read(arguments, keywords, output))
 
     def forget(self) -> None:
-        """At the start of a pass: what an interrupted one left."""
+        """At the start of a pass: what an interrupted one left, and what ran again outside of any."""
         if torch.compiler.is_compiling():
             self.traced = None
-        else:
-            self.current.pop(threading.get_ident(), None)
+            return
+        self.passing.discard(threading.get_ident())
+        for thread in [*self.current]:
+            if thread not in self.passing:
+                self.current.pop(thread, None)
+        self.passing.add(threading.get_ident())
 
     def end(self) -> None:
         """At the end of a pass."""
         if torch.compiler.is_compiling():
             self.traced = None
             return
+        self.passing.discard(threading.get_ident())
         tensor = self.current.pop(threading.get_ident(), None)
         if tensor is not None and tensor.requires_grad:
             self.ended = [ended for ended in self.ended if ended() is not None] + [TensorWeakRef(tensor)]
@@ -74,4 +80,4 @@ class Capture:
             self.current[threading.get_ident()] = tensor
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"port": self.port, "current": {}, "ended": [], "traced": None}
+        return {"port": self.port, "current": {}, "passing": set(), "ended": [], "traced": None}
