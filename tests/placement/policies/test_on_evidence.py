@@ -66,6 +66,30 @@ def test_of_stand_ins_one_stays_though_every_training_has_another_last_one(polic
 
 
 @removal
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_training_that_learned_to_use_none_of_the_stand_ins_takes_nothing_from_one_that_did(policy, order):
+    trainings = [
+        [record_site("encoder.0", cost=0.001, joint=0.3), record_site("bottleneck", cost=0.001)],
+        [record_site("encoder.0"), record_site("bottleneck")],
+    ]
+    assert choose(policy, *(trainings[place] for place in order)).kept == ("encoder.0",)
+
+
+@removal
+def test_a_cost_of_stand_ins_that_trainings_average_away_keeps_nothing(policy):
+    trainings = [[record_site("encoder.0", cost=0.001, joint=joint)] for joint in (0.012, 0.001, 0.001)]
+    assert choose(policy, *trainings).kept == ()
+
+
+@removal
+def test_what_is_missed_on_its_own_needs_no_stand_in(policy):
+    trainings = [
+        [record_site("encoder.0", cost=0.2), record_site("bottleneck", cost=0.001, joint=joint)] for joint in (0.012, 0.0)
+    ]
+    assert choose(policy, *trainings).kept == ("encoder.0",)
+
+
+@removal
 def test_of_two_skips_that_might_be_shut_the_one_that_costs_less_is(policy):
     choice = choose(policy, [record_site("skip.0", cost=0.2, shut=0.005), record_site("skip.1", cost=0.1, shut=0.001)])
     assert (choice.kept, choice.shut) == (("skip.0",), ("skip.1",))

@@ -1,6 +1,6 @@
 """Keep what hurts when taken away."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from statistics import fmean
 
 from focalseg.placement.evidence import Evidence, SiteEvidence
@@ -26,8 +26,8 @@ def keep_what_hurts(search: Search, *, exponents: str) -> Choice:
 
     The latter are sites that stand in for one another: each alone can go at no cost, and all of them together cannot. In a
     training sites leave one by one, the least missed first, and what is left once that costs 0.01 Dice stays. Which stand-in is
-    the last one is luck, and trainings differ in it; taken are those of the training that agrees most with the others, so that
-    they are a set that served one network.
+    the last one is luck, and trainings differ in it; taken are those of one training, so that they are a set that served one
+    network, see `choose_typical`.
 
     Of the skips that would be kept, the one that costs least when nothing passes there is shut instead if that is less than
     0.01, which needs no gate; one at the most, since skips were shut one at a time.
@@ -35,9 +35,10 @@ def keep_what_hurts(search: Search, *, exponents: str) -> Choice:
     """
     evidence = tuple(search.probe(exponents))
     records = dict(zip(search.candidates, zip(*(training.sites for training in evidence), strict=True), strict=True))
-    together = choose_typical([last_ones(training) for training in evidence])
     alone = {name: fmean(record.removal_cost for record in own) for name, own in records.items()}
-    needed = [name for name, cost in alone.items() if cost >= SMALLEST_WORTH or name in together]
+    missed = {name for name, cost in alone.items() if cost >= SMALLEST_WORTH}
+    together = choose_typical(evidence, missed)
+    needed = [name for name in records if name in missed or name in together]
     closing = {name: fmean(fmean(record.shut_case_costs or (1.0,)) for record in records[name]) for name in needed}
     shut = [name for name in needed if closing[name] == min(closing.values()) < SMALLEST_WORTH][:1]
     reasons = {name: explain_removal(alone[name], records[name], stays=name in needed) for name in records}
@@ -50,9 +51,17 @@ def last_ones(training: Evidence) -> frozenset[str]:
     return frozenset(record.site for record in training.sites if record.joint_cost >= SMALLEST_WORTH)
 
 
-def choose_typical(sets: Sequence[frozenset[str]]) -> frozenset[str]:
-    """The set that agrees most with all of them, by the mean Jaccard index; of those that agree alike the smaller."""
-    return max(sets, key=lambda one: (fmean(measure_overlap(one, other) for other in sets), -len(one)))
+def choose_typical(evidence: Sequence[Evidence], missed: Set[str]) -> frozenset[str]:
+    """The last ones of the training that agrees most with all, by the mean Jaccard index; of equals the smaller set.
+
+    missed: what is kept anyway. A training that could do without all others, since it did not learn to use them, is no
+    argument against one that could not: it is left out where that costs 0.01 Dice on average.
+    """
+    sets = [last_ones(training) for training in evidence]
+    others = [[record.joint_cost for record in training.sites if record.site not in missed] for training in evidence]
+    stands_in = fmean(max(costs, default=0.0) for costs in others) >= SMALLEST_WORTH
+    telling = [one for one in sets if one - missed] if stands_in else sets
+    return max(telling, key=lambda one: (fmean(measure_overlap(one, other) for other in telling), -len(one)))
 
 
 def measure_overlap(one: frozenset[str], other: frozenset[str]) -> float:
