@@ -43,6 +43,15 @@ def test_a_training_that_collapsed_changes_no_decision(policy):
     assert POLICIES[policy](search).kept == ("a",)
 
 
+def test_layouts_are_compared_on_the_trainings_that_collapsed_for_none_of_them():
+    class Uneven(SearchWithBadLuck):
+        def score(self, layouts):
+            return [one + np.array([[0.0], [0.3], [0.0]]) for one in super().score(layouts)]
+
+    search = Uneven(candidates=name_sites("a", "b"), dice=plan_dice("ab", otherwise=0.5))
+    assert mean_dice(search, [{"a": "se"}, {"a": "se", "b": "se"}]) == pytest.approx([0.5, 0.5])  # not 0.6 and 0.5
+
+
 def test_a_layout_whose_trainings_all_collapsed_is_worth_nothing():
     class Hopeless(PlannedSearch):
         def score(self, layouts):

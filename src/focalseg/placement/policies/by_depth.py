@@ -4,6 +4,8 @@ from math import inf
 
 from focalseg.placement.policies.search import Choice, Search, choose_leanest
 
+STEMS = ("encoder", "decoder", "skip")
+
 
 def choose_deep_first(search: Search) -> Choice:
     """Trains none, the deepest, the two deepest ... all; keeps the leanest that is within 0.01 Dice of the best."""
@@ -31,8 +33,8 @@ def find_level(name: str) -> float | None:
     """The level that the name of a site tells, if it does; that of the bottleneck is below all."""
     if name == "bottleneck":
         return inf
-    _, point, level = name.rpartition(".")
-    return float(level) if point and level.isdecimal() else None
+    stem, _, level = name.rpartition(".")
+    return float(level) if stem in STEMS and level.isdecimal() else None
 
 
 def choose_in_order(search: Search, order: tuple[str, ...], end: str) -> Choice:

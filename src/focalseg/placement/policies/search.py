@@ -49,10 +49,13 @@ class Choice:
 
 
 def mean_dice(search: Search, layouts: Sequence[Layout]) -> list[float]:
-    """Mean validation Dice of each layout over the trainings that did not collapse; 0 where all of them did."""
-    return [
-        float(scores[kept].mean()) if (kept := ~np.isnan(scores).any(axis=1)).any() else 0.0 for scores in search.score(layouts)
-    ]
+    """Mean validation Dice of each layout over the trainings that collapsed for none of them; where there is no such training,
+    of each over its own that did not, and 0 where all of them did."""
+    scores = search.score(layouts)
+    told = np.array([~np.isnan(rows).any(axis=1) for rows in scores])
+    shared = told.all(axis=0)
+    rows_of = [shared if shared.any() else own for own in told]
+    return [float(one[rows].mean()) if rows.any() else 0.0 for one, rows in zip(scores, rows_of, strict=True)]
 
 
 def choose_leanest(search: Search, layouts: Sequence[Layout]) -> tuple[int, list[float]]:
