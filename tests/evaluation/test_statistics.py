@@ -49,6 +49,15 @@ def test_one_group_tells_nothing_about_how_groups_differ():
     assert (estimate.low, estimate.high) == (-1, 1)
 
 
+@pytest.mark.parametrize("trainings", [1, 3])
+def test_the_interval_of_two_groups_is_students(trainings):
+    scores = np.random.default_rng(3).normal(0, 1, (trainings, 8))
+    groups = ["a"] * 3 + ["b"] * 5
+    estimate, standard = estimate_mean(scores, groups), estimate_standard_error(scores, groups)
+    reach = stats.t.isf(0.025, standard.freedom) * standard.error
+    assert (estimate.low, estimate.high) == pytest.approx((scores.mean() - reach, scores.mean() + reach))
+
+
 def test_an_interval_stays_in_the_span_of_its_score():
     estimate = estimate_mean(np.array([[1.0, 1.0, 1.0, 0.7]]), alone(4), span=(0.0, 1.0))
     assert estimate.high == 1

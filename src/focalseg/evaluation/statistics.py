@@ -61,7 +61,8 @@ def estimate_mean(
     count it twice. The percentiles are too narrow for few trainings or groups (with three, a fluke on all three would pass for
     proof), so they are stretched about the mean to the standard error of estimate_standard_error and to Student's t in place
     of the normal. One training: its own noise is unknown and not in the interval, which then speaks of new cases for this
-    training. One group: nothing tells how groups differ, and the interval is all of span, the range in which a score can lie.
+    training. Two groups: their draws have three values and no shape to go by, so the interval is Student's. One group: nothing
+    tells how groups differ, and the interval is all of span, the range in which a score can lie.
 
     Folds: their scores stand side by side along the cases, row s holding seed s of every fold; folds (N,) says which fold
     tested each case, empty where all are of one. All that a fold tests shares what was trained on and what was placed, and the
@@ -81,13 +82,12 @@ def estimate_mean(
     if standard.error <= ROUNDING or spread <= ROUNDING:
         return Estimate(mean=mean, low=mean, high=mean)
     tails = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(replicates - mean, [tails, 1 - tails])
     stretch = _student_over_normal(standard.freedom, tails) * standard.error / spread
-    return Estimate(
-        mean=mean,
-        low=max(float(mean + min(low, 0) * stretch), span[0]),
-        high=min(float(mean + max(high, 0) * stretch), span[1]),
-    )
+    low, high = (float(end) * stretch for end in np.quantile(replicates - mean, [tails, 1 - tails]))
+    if len(sizes) == 2:
+        high = _student_quantile(standard.freedom, tails) * standard.error
+        low = -high
+    return Estimate(mean=mean, low=max(mean + min(low, 0.0), span[0]), high=min(mean + max(high, 0.0), span[1]))
 
 
 def estimate_standard_error(scores: np.ndarray, groups: Sequence[str], folds: Sequence[int] = ()) -> StandardError:
@@ -227,4 +227,10 @@ def _draw_counts(number: int, random: np.random.Generator) -> np.ndarray:
 def _student_over_normal(freedom: float, tail: float) -> float:
     from scipy import stats  # importing focalseg loads torch and NumPy only
 
-    return float(stats.t.isf(tail, freedom) / stats.norm.isf(tail))
+    return _student_quantile(freedom, tail) / float(stats.norm.isf(tail))
+
+
+def _student_quantile(freedom: float, tail: float) -> float:
+    from scipy import stats  # importing focalseg loads torch and NumPy only
+
+    return float(stats.t.isf(tail, freedom))

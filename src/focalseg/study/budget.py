@@ -109,6 +109,11 @@ def possible_steps(settings: Settings) -> Sequence[int]:
     return range(math.ceil(LEAST_STEPS * steps), steps, max(steps // STEP_PARTS, 1))
 
 
+def possible_folds(settings: Settings) -> Sequence[int]:
+    """Fewer folds, but not two: with these nobody knows how much folds differ, and the interval is wider than that of one."""
+    return [count for count in range(1, settings.split.test_folds) if count != 2]
+
+
 CUTS = (
     Cut(
         levels=lambda settings: range(len(settings.rivals)),
@@ -116,7 +121,7 @@ CUTS = (
         tell=lambda old, new: f"{' and '.join(old.rivals[len(new.rivals) :])} not compared",
     ),
     Cut(
-        levels=lambda settings: range(1, settings.split.test_folds),
+        levels=possible_folds,
         apply=cut_folds,
         tell=lambda old, new: f"{new.split.test_folds} of the {old.split.test_folds} folds tested",
     ),

@@ -166,7 +166,8 @@ def choose_folds(splits: Sequence[Split], settings: SplitSettings) -> tuple[Spli
 
 
 def plan_frame(survey: Survey, split: Split, settings: Settings) -> Frame:
-    """What all folds share, from the sizes of the first fold's training cases: a network of one shape has the same sites."""
+    """What all folds share: a network of one shape has the same sites. From the first fold's training cases, and whether
+    intensities are on one scale from its validation cases as well."""
     training = cases_of(survey, split.train)
     size = plan_size(training, longest_side=settings.data.longest_side)
     window = plan_window(size, settings.data.patch_side)
@@ -177,8 +178,8 @@ def plan_frame(survey: Survey, split: Split, settings: Settings) -> Frame:
     size = tuple(max(side, shown) if settings.data.patch_side else shown for side, shown in zip(size, window, strict=True))
     normalisation = settings.data.normalisation
     if normalisation == "auto":
-        # Asked of all cases, without their masks: a held-out case on another scale would be out of the network's reach.
-        normalisation = "data_set" if on_common_scale(survey.cases) else "case"
+        seen = cases_of(survey, (*split.train, *split.validation))
+        normalisation = "data_set" if on_common_scale(seen) else "case"
     return Frame(size=size, window=window, normalisation=normalisation, network=network, widths=widths)
 
 
