@@ -46,8 +46,9 @@ class Against:
 
     @property
     def all_is_better(self) -> bool:
-        """Whether attention everywhere is shown to be better than what was placed."""
-        return "all" in self.placed_minus and self.placed_minus["all"].high < 0
+        """Whether attention everywhere is shown to be better than what was placed, by more than would not matter."""
+        difference = self.placed_minus.get("all")
+        return difference is not None and difference.high < 0 and difference.mean <= -self.margin
 
     @property
     def as_good_as_all(self) -> bool:

@@ -11,7 +11,7 @@ from focalseg.placement.decision import Placement, SiteDecision, decide_by_searc
 from focalseg.placement.evidence import Evidence
 from focalseg.study.contest import ALL, Contest
 from focalseg.study.runs import EVIDENCE, VALIDATION, RunPlan, RunResult, dice_matrix, read_evidence
-from focalseg.study.search import TrainedSearch
+from focalseg.study.search import TrainedSearch, find_silent
 from focalseg.study.trainer import Trainer, Wanted, want_missing
 
 AVERAGED = ("gamma", "removal_cost", "removal_low", "removal_high", "joint_cost", "spread")
@@ -19,7 +19,8 @@ AVERAGED = ("gamma", "removal_cost", "removal_low", "removal_high", "joint_cost"
 
 @dataclass(frozen=True, kw_only=True)
 class Decided:
-    """placements: of each fold. search: how many of how many trainings that they were chosen with collapsed, over all folds.
+    """placements: of each fold. search: how many of how many trainings that they were chosen with collapsed, over all folds;
+    those of one answer alone where all of its trainings did.
     witness: the folder of a training with every site, which has their costs."""
 
     placements: tuple[Placement, ...]
@@ -46,10 +47,13 @@ def decide_folds(contest: Contest, known: Sequence[Mapping[str, Sequence[RunPlan
             except Wanted as question:
                 questions.append(question)
         if not questions:
-            collapsed, asked = zip(*(search.collapsed for search in searches), strict=True)
+            shares = [search.collapsed for search in searches]
+            collapsed, asked = zip(*shares, strict=True)
             folders = [*searches[0].asked, *(plan.folder for plan in known[0][ALL])]
             witness = next(folder for folder in folders if (folder / EVIDENCE).exists())
-            return Decided(placements=tuple(placements), search=(sum(collapsed), sum(asked)), witness=witness)
+            return Decided(
+                placements=tuple(placements), search=find_silent(shares) or (sum(collapsed), sum(asked)), witness=witness
+            )
         contest.run(questions[0].title, [plan for question in questions for plan in question.plans])
 
 

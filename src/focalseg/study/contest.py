@@ -11,7 +11,7 @@ from focalseg.study.audience import Audience
 from focalseg.study.planning import Groundwork, plan_attention, plan_single_kind
 from focalseg.study.presets import RANDOM, WIDER, Settings
 from focalseg.study.runs import VALIDATION, RunPlan, RunResult
-from focalseg.study.search import TrainedSearch
+from focalseg.study.search import PROBES, TrainedSearch
 from focalseg.study.trainer import Trainer
 from focalseg.study.wider import plan_wider
 from focalseg.training.run import Device
@@ -45,7 +45,8 @@ class Contest:
     @property
     def fresh_seeds(self) -> range:
         """Seeds of the arms, which nothing was chosen with."""
-        return range(self.first_seed + self.seeds, self.first_seed + 2 * self.seeds)
+        first = self.first_seed + max(self.seeds, PROBES)
+        return range(first, first + self.seeds)
 
     def search(self, trainer: Trainer) -> TrainedSearch:
         """The search of a fold, with the seeds that the arms do not have; it does not touch test cases."""

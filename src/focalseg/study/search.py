@@ -1,7 +1,7 @@
 """The questions of a policy, answered by trainings of one fold that its test cases have no part in."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,16 +22,18 @@ benchmarks/results/placement.md."""
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedSearch:
-    """candidates: kind of gate by site. seeds: of the trainings, evidence comes from the first of them; the networks that are
-    judged in the end have others.
+    """candidates: kind of gate by site. seeds: of the trainings that score a layout; evidence comes from as many as PROBES,
+    from the same first one. The networks that are judged in the end have others.
 
-    asked: the folder of every training that an answer came from, and whether it collapsed.
+    asked: the folder of every training that an answer came from, and whether it collapsed. answers: of each answer, how many of
+    how many.
     """
 
     trainer: Trainer
     candidates: Mapping[str, str]
     seeds: range
     asked: dict[Path, bool] = field(default_factory=dict)
+    answers: list[Share] = field(default_factory=list)
 
     @property
     def seed(self) -> int:
@@ -40,13 +42,16 @@ class TrainedSearch:
 
     @property
     def collapsed(self) -> Share:
-        """How many of the trainings that were asked for ended predicting nothing, and how many there were."""
-        return sum(self.asked.values()), len(self.asked)
+        """How many of the trainings that were asked for ended predicting nothing, and how many there were.
+
+        Of a single answer where all of its trainings did: it says nothing, and others do not make up for it.
+        """
+        return find_silent(self.answers) or (sum(self.asked.values()), len(self.asked))
 
     def probe(self, exponents: str) -> list[Evidence]:
         """Evidence of trainings of all candidates. A collapsed training has nothing to lose at any site and is left out, unless
         all of them collapsed: what they say is then worth nothing, which `collapsed` tells."""
-        seeds = self.seeds[:PROBES]
+        seeds = range(self.seeds.start, self.seeds.start + PROBES)
         plans = self.trainer.plan(f"probe_{exponents}", self.candidates, seeds, exponents=exponents, testifies=True)
         results = self.trainer.run("looking for the sites that are needed", plans)
         self._note(plans, results)
@@ -64,6 +69,12 @@ class TrainedSearch:
 
     def _note(self, plans: Sequence[RunPlan], results: Sequence[RunResult]) -> None:
         self.asked.update((plan.folder, result.collapsed) for plan, result in zip(plans, results, strict=True))
+        self.answers.append((sum(result.collapsed for result in results), len(results)))
+
+
+def find_silent(shares: Iterable[Share]) -> Share | None:
+    """The first of the shares that is all there are, such as the trainings of a layout that all collapsed."""
+    return next((share for share in shares if 0 < share[0] == share[1]), None)
 
 
 def score_telling(results: Sequence[RunResult]) -> np.ndarray:
