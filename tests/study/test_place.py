@@ -24,7 +24,9 @@ from focalseg.study.lean import load_lean
 from focalseg.study.place import place
 from focalseg.study.runs import EVIDENCE, RunResult, read_costs, read_evidence
 from focalseg.study.scores import CaseScore, read_scores
+from focalseg.study.single import train_one
 from focalseg.training.run import build_network
+from focalseg.yaml_files import read_yaml
 
 
 def fixed_evidence(*kept, shut=()):
@@ -146,6 +148,22 @@ def test_the_same_call_again_trains_nothing_and_changes_nothing(placed, tiny_set
     monkeypatch.setattr(search_module, "read_evidence", fixed_evidence("encoder.0", "skip.0"))
     place(str(out.parent / "data"), out, tiny_settings, seed=3, device="cpu", workers=1)
     assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize("able", [(True, False), (False, True)])
+def test_a_job_keeps_the_precision_that_it_was_begun_with_on_another_machine(
+    able, make_folder, tiny_settings, tmp_path, monkeypatch
+):
+    data, settings = str(make_folder()), replace(tiny_settings, seeds=1, policy="none")
+    settings = replace(settings, training=replace(settings.training, steps=2, precision="auto"))
+    for machine in able:
+        monkeypatch.setattr("torch.cpu.get_capabilities", lambda machine=machine: {"avx512_bf16": machine})
+        place(data, tmp_path / "placed", settings, device="cpu", workers=1)
+        train_one(data, tmp_path / "one", settings, attention="none", seed=0, device="cpu")
+        monkeypatch.setattr("focalseg.study.runs.train", pytest.fail)
+    begun = {"bf16-mixed" if able[0] else "32-true"}
+    assert {read_yaml(path)["training"]["precision"] for path in tmp_path.glob("placed/runs/*/*/*/config.yaml")} == begun
+    assert {read_yaml(tmp_path / "placed" / "config.yaml")["settings"]["training"]["precision"]} == begun
 
 
 def test_another_data_set_or_seed_or_setting_does_not_mix_in(placed, make_folder, tiny_settings):

@@ -17,7 +17,7 @@ from focalseg.study.contest import ALL, NONE, PLACED, Contest, plan_contest, tak
 from focalseg.study.examples import write_examples
 from focalseg.study.lean import write_lean
 from focalseg.study.output import CONFIG, claim_folder, hold_folder, refuse_foreign
-from focalseg.study.planning import NOBODY, claim_split, lay_groundwork, plan_groundwork
+from focalseg.study.planning import NOBODY, claim_split, lay_groundwork, plan_groundwork, settle_precision
 from focalseg.study.presets import Settings
 from focalseg.study.runs import RunPlan, read_costs, read_result
 from focalseg.study.summary import Findings, describe_findings, judge
@@ -73,6 +73,7 @@ def place(
     refuse_inside(folder, source, "--out")
     refuse_foreign(folder)
     refuse_exponents(settings)
+    settings = settle_precision(settings, folder, device)
     begun = recall_settings(folder, settings, budget_hours)
     chosen = begun or settings
     asked = None if budget_hours is None else settings
@@ -85,7 +86,7 @@ def place(
     if not (folder / PLACEMENT).exists():
         fitted = plan_costs(contest, chosen, hours=None if begun else budget_hours, tell=audience.tell)
     if fitted != chosen:
-        ground = plan_groundwork(ground.material, fitted, source=source, seed=seed, device=device)
+        ground = plan_groundwork(ground.material, fitted, source=source, seed=seed)
         contest = plan_contest(ground, fitted, folder, device=device, workers=workers, audience=Audience(watch=audience.watch))
     with hold_folder(folder, write_yaml(replace(job, settings=fitted))):
         claim_split(folder, ground, audience.tell)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,10 +27,12 @@ from focalseg.placement.dead_sites import find_dead_sites
 from focalseg.placement.instrument import plan_layout
 from focalseg.placement.tracing import check_forward
 from focalseg.study.audience import Audience, Tell, ignore
+from focalseg.study.output import CONFIG
 from focalseg.study.presets import NetworkSettings, Settings, SplitSettings
 from focalseg.study.runs import open_source
 from focalseg.training.loop import choose_precision, open_fabric
 from focalseg.training.run import Device, RunConfig, find_candidates
+from focalseg.yaml_files import read_yaml
 
 SPLITS = "splits.json"
 SCHEMA = 1
@@ -102,13 +105,24 @@ class Groundwork:
         return self.folds[0].split
 
 
+def settle_precision(settings: Settings, folder: Path, device: Device) -> Settings:
+    """With the precision that `auto` comes to: that of the job in the folder where one goes on, perhaps on another machine,
+    since trainings of two precisions are not to be compared; else what suits this machine."""
+    precision = settings.training.precision
+    if precision == "auto" and (folder / CONFIG).exists():
+        begun = read_yaml(folder / CONFIG)
+        with suppress(KeyError, TypeError):  # a config that is none of ours is refused when the folder is claimed
+            precision = begun.get("settings", begun)["training"]["precision"]
+    return replace(settings, training=replace(settings.training, precision=choose_precision(precision, device)))
+
+
 def lay_groundwork(source: str, settings: Settings, seed: int, device: Device, audience: Audience = NOBODY) -> Groundwork:
     """Reads every case, and plans the plain run of every fold that is tested.
 
     Raises SettingError, DataError, ShapeError or MachineError for whatever would stop it later.
     """
     material = read_material(source, settings.split, device, audience)
-    return plan_groundwork(material, settings, source=source, seed=seed, device=device)
+    return plan_groundwork(material, settings, source=source, seed=seed)
 
 
 def read_material(source: str, settings: SplitSettings, device: Device, audience: Audience = NOBODY) -> Material:
@@ -124,7 +138,7 @@ def read_material(source: str, settings: SplitSettings, device: Device, audience
     return Material(survey=survey, splits=splits, groups=groups)
 
 
-def plan_groundwork(material: Material, settings: Settings, *, source: str, seed: int, device: Device) -> Groundwork:
+def plan_groundwork(material: Material, settings: Settings, *, source: str, seed: int) -> Groundwork:
     """Plans the plain run of every fold that is tested, and reads nothing. Raises SettingError, DataError or ShapeError.
 
     settings: of their split only the number of tested folds counts any more.
@@ -134,9 +148,7 @@ def plan_groundwork(material: Material, settings: Settings, *, source: str, seed
     for split in tested:
         check_foreground(survey, split)
     frame = plan_frame(survey, tested[0], settings)
-    training = replace(settings.training, precision=choose_precision(settings.training.precision, device))
-    exact = replace(settings, training=training)
-    plain = [plan_run(frame, survey, split, exact, source=source, seed=seed) for split in tested]
+    plain = [plan_run(frame, survey, split, settings, source=source, seed=seed) for split in tested]
     find_candidates(plain[0], build_host(frame.network))
     remarks = [describe_sides(tested, material.groups), *summarise_notes(survey.notes)]
     if frame.normalisation == "case" and settings.data.normalisation == "auto":

@@ -9,8 +9,15 @@ from focalseg.errors import SettingError
 from focalseg.placement.decision import read_placement
 from focalseg.study.audience import Audience, Tell
 from focalseg.study.examples import write_examples
-from focalseg.study.output import hold_folder
-from focalseg.study.planning import NOBODY, claim_split, lay_groundwork, plan_attention, plan_single_kind
+from focalseg.study.output import hold_folder, refuse_foreign
+from focalseg.study.planning import (
+    NOBODY,
+    claim_split,
+    lay_groundwork,
+    plan_attention,
+    plan_single_kind,
+    settle_precision,
+)
 from focalseg.study.presets import Settings
 from focalseg.study.runs import RunPlan, RunResult, execute, read_result
 from focalseg.training.run import Device, RunConfig, build_network
@@ -29,6 +36,8 @@ def train_one(
 ) -> RunResult:
     """Trains and scores one network in `folder`; attention as `read_layout` takes it. Goes on after an interruption."""
     refuse_inside(folder, source, "--out")
+    refuse_foreign(folder)
+    settings = settle_precision(settings, folder, device)
     ground = lay_groundwork(source, settings, seed, device, audience)
     config = replace(ground.config, attention=read_layout(attention, ground.config, settings, audience.tell))
     build_network(config)
