@@ -6,8 +6,9 @@ Each repetition draws images of its own of phantom:faint, on which a plain netwo
 misses much that is near the noise, so that there is room for luck. It runs the whole job on them with the small network of
 benchmarks/placement.py, on whose task "idle, hard" every placement was trained: none is better than the plain network. Once by
 the default policy, and once with sites that are drawn at random, so that there is attention to judge whatever the evidence
-says. Counted are the verdicts, and the comparison of all sites with none. Writes benchmarks/results/null_verdicts.json and
-.md. About forty minutes on two cores; resumes what is there.
+says. Counted are the verdicts, the comparison of all sites with none, and the sentences that claim anywhere that attention
+helps. Writes benchmarks/results/null_verdicts.json and .md. About forty minutes on two cores; resumes what is there, and judges
+it anew.
 """
 
 import argparse
@@ -29,6 +30,8 @@ RESULTS = Path(__file__).parent / "results" / "null_verdicts"
 TASK = TASKS["idle, hard"]
 POLICIES = ("removal", "random")
 FIRST_DRAW = 1000
+CLAIMS = ("helps", "is better still")
+"""What a sentence of a verdict says where it claims that attention helps, what was placed or all of it."""
 
 
 def main() -> None:
@@ -49,13 +52,14 @@ def repeat(out: Path, policy: str, number: int) -> dict[str, Any]:
     """One main job on images of its own."""
     folder = out / policy / str(number)
     settings = build_settings("quick", merge(SMALL, TASK.settings), {"policy": policy})
-    if not (folder / PLACEMENT).exists():
-        place(f"phantom:{TASK.phantom}@{FIRST_DRAW + number}", folder, settings, seed=100 * number, audience=build_audience())
+    place(f"phantom:{TASK.phantom}@{FIRST_DRAW + number}", folder, settings, seed=100 * number, audience=build_audience())
     content = json.loads((folder / PLACEMENT).read_text())
     return {
         "policy": policy,
         "number": number,
         "verdict": content["verdict"],
+        "sentence": content["sentence"],
+        "claims_help": any(claim in content["sentence"] for claim in CLAIMS),
         "difference": content["difference"],
         "all_minus_none": content["all_minus_none"],
         "kept": [site["site"] for site in content["sites"] if site["kept"]],
@@ -82,17 +86,25 @@ def format_page(found: list[dict[str, Any]]) -> str:
         lines.append(format_row(f"placed by `{policy}` against none", [one["difference"] for one in own], shown))
     own = [one["all_minus_none"] for one in found if one["policy"] == POLICIES[0]]
     lines.append(format_row("all against none", own, "- | all"))
+    lines += ["", "| sentences that claim help | jobs | do |", "|---|---|---|"]
+    for policy in POLICIES:
+        claims = [one["claims_help"] for one in found if one["policy"] == policy]
+        lines.append(f"| placed by `{policy}` | {len(claims)} | {format_share(sum(claims), len(claims))} |")
     return "\n".join(lines) + "\n"
 
 
 def format_row(name: str, differences: list[dict[str, float]], kept: str) -> str:
     """How often an interval excludes 0 on either side. kept: the cells that say what was kept."""
-    counts = []
-    for hits in (sum(one["low"] > 0 for one in differences), sum(one["high"] < 0 for one in differences)):
-        share = binomtest(hits, len(differences)).proportion_ci()
-        counts.append(f"{hits} [{share.low:.1%}, {share.high:.1%}]")
+    sides = (sum(one["low"] > 0 for one in differences), sum(one["high"] < 0 for one in differences))
+    counts = [format_share(hits, len(differences)) for hits in sides]
     mean = fmean(one["dice"] for one in differences)
     return f"| {name} | {len(differences)} | {' | '.join(counts)} | {kept} | {mean:+.4f} |"
+
+
+def format_share(hits: int, of: int) -> str:
+    """A count with the 95 % interval of its share."""
+    share = binomtest(hits, of).proportion_ci()
+    return f"{hits} [{share.low:.1%}, {share.high:.1%}]"
 
 
 if __name__ == "__main__":

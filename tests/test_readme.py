@@ -9,6 +9,7 @@ from statistics import fmean
 
 import pytest
 import torch
+from scipy.stats import binomtest
 
 from focalseg.attention import GATES
 from focalseg.losses import UnifiedFocalConfig
@@ -93,10 +94,18 @@ def test_the_counts_of_null_verdicts_are_as_they_were_measured():
         assert verdicts[policy, "helps"] <= repetitions / 20
         assert verdicts[policy, "no_difference_shown"] >= 0.9 * repetitions
     assert not any(one["kept"] for one in found if one["policy"] == build_settings("quick").policy)
+    claims = sum(one["claims_help"] for one in found)
+    assert claims == 0
+    bound = binomtest(0, repetitions).proportion_ci().high
+    everywhere = [one["all_minus_none"] for one in found if one["policy"] == "removal"]
+    above, below = sum(one["low"] > 0 for one in everywhere), sum(one["high"] < 0 for one in everywhere)
+    assert all(abs(one["dice"]) < 0.01 for one in everywhere if one["low"] > 0 or one["high"] < 0)
+    helps, harms = verdicts["random", "helps"], verdicts["random", "harms"]
     text = " ".join(README.split())
     assert f"on {repetitions} sets of images" in text
-    helps, harms = verdicts["random", "helps"], verdicts["random", "harms"]
-    assert f"the verdict was *helps* in {helps} of {repetitions} and *harms* in {harms} (" in text
+    assert f"claims help: {claims} of {repetitions}, at most {bound:.1%}".replace("%", " %") in text
+    assert f"the verdict was *helps* in {helps} and *harms* in {harms}." in text
+    assert f"minus none lay above 0 in {above} and below in {below}, by less than 0.01 Dice" in text
 
 
 def test_the_planted_truths_are_what_the_tasks_were_made_for():
