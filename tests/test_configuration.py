@@ -103,6 +103,8 @@ def test_every_preset_makes_settings(preset):
 def test_an_unknown_setting_or_preset_is_refused_with_the_nearest():
     with pytest.raises(SettingError, match="Did you mean 'training.steps'"):
         build_settings("quick", {"training": {"step": 3}})
+    with pytest.raises(SettingError, match=r"known are seeds, .* Did you mean 'training\.steps'\?$"):
+        build_settings("quick", {"steps": 3})
     with pytest.raises(
         SettingError, match=r"^No preset named 'quik'; known are quick, standard, thorough. Did you mean 'quick'\?$"
     ):

@@ -43,9 +43,9 @@ class Catalogue(Generic[Member]):
         return name in self._members
 
 
-def unknown_name_message(kind: str, name: str, known: Iterable[str]) -> str:
-    """The sentence for a name that is not among the known ones, with the nearest of them."""
+def unknown_name_message(kind: str, name: str, known: Iterable[str], offer: str = "") -> str:
+    """The sentence for a name that is not among the known ones, with the nearest of them, or what the caller offers instead."""
     known = list(known)
     near = difflib.get_close_matches(str(name), known, n=1)
-    offer = f" Did you mean {near[0]!r}?" if near else ""
+    offer = offer or (f" Did you mean {near[0]!r}?" if near else "")
     return f"No {kind} named {name!r}; known are {', '.join(known)}.{offer}"

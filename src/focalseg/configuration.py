@@ -66,6 +66,20 @@ def from_mapping(kind: type[Config], mapping: Mapping[str, Any]) -> Config:
     return config
 
 
+def list_settings(kind: type[Any], prefix: str = "") -> list[str]:
+    """The whole names of all settings of a kind of config, those of the configs in it among them."""
+    hints = get_type_hints(kind)
+    return [
+        name
+        for field in dataclasses.fields(kind)
+        for name in (
+            list_settings(hints[field.name], f"{prefix}{field.name}.")
+            if dataclasses.is_dataclass(hints[field.name])
+            else [prefix + field.name]
+        )
+    ]
+
+
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """base with changes laid over it, mappings merged key by key; neither argument is edited."""
     merged = dict(base)
@@ -85,7 +99,9 @@ def _build(kind: type[Config], mapping: Any, prefix: str, faults: list[str]) -> 
     values: dict[str, Any] = {}
     for name, value in mapping.items():
         if name not in fields:
-            faults.append(unknown_name_message("setting", prefix + name, [prefix + known for known in fields]))
+            within = [found for found in list_settings(kind, prefix) if found.endswith(f".{name}")]
+            offer = f" Did you mean {' or '.join(map(repr, within))}?" if within else ""
+            faults.append(unknown_name_message("setting", prefix + name, [prefix + known for known in fields], offer))
         elif dataclasses.is_dataclass(hints[name]):
             values[name] = _build(hints[name], value, f"{prefix}{name}.", faults)
         else:

@@ -2,12 +2,18 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
+
+from focalseg.cli.options import read_settings
+from focalseg.study.place import PlaceJob
+from focalseg.study.presets import build_settings
+from focalseg.yaml_files import write_yaml
 
 TINY = [
     *("--set", "seeds=2", "--set", "data.longest_side=32", "--set", "network.base_width=4", "--set", "network.most_levels=3"),
@@ -20,6 +26,9 @@ def test_place_ends_with_a_verdict_a_lean_network_and_a_report(focalseg, make_fo
     outcome = focalseg("place", make_folder(), "--out", out, *TINY, "--workers", 1)
     assert outcome.status == 0, outcome.err
     lines = outcome.out.splitlines()
+    arms = lines.index("arm: test Dice with 95 % interval, modules, parameters")
+    assert [line.split()[0] for line in lines[arms + 1 : -4]] == ["none", "all", "placed"]
+    assert re.fullmatch(r"  all    0\.\d{3} \[\d\.\d{3}, \d\.\d{3}\] +4 +1,\d{3}", lines[arms + 2])
     assert lines[-3].startswith("verdict: ")
     assert lines[-2:] == [f"lean network: {out}/lean", f"report: {out}/report/index.html"]
     assert {path.name for path in (out / "lean").iterdir()} == {"model.safetensors", "config.json", "README.md"}
@@ -38,6 +47,14 @@ def test_json_is_one_object_on_stdout_and_the_same_job_again_gives_the_same(foca
         "lean": str(tmp_path / "out" / "lean"),
     }
     assert content["verdict"] in ("helps", "no_difference_shown", "harms")
+
+
+def test_the_config_of_a_job_gives_its_settings_again(tmp_path):
+    settings = build_settings("standard", {"training": {"steps": 7}})
+    path = tmp_path / "config.yaml"
+    path.write_text(write_yaml(PlaceJob(data="phantom:local", seed=0, settings=settings)))
+    assert read_settings("quick", path, []) == settings
+    assert read_settings("quick", path, ["training.steps=8"]).training.steps == 8
 
 
 def test_another_job_does_not_mix_its_files_in(focalseg, make_folder, tmp_path):

@@ -19,7 +19,10 @@ Data = Annotated[
 ]
 Out = Annotated[Path, typer.Option("--out", help="The folder to fill; the same command on it goes on where it stopped.")]
 Preset = Annotated[str, typer.Option("--preset", help="The budget: quick, standard or thorough.")]
-Config = Annotated[Path | None, typer.Option("--config", help="A YAML file with settings, laid over the preset.")]
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", help="A YAML file with settings, laid over the preset; OUT/config.yaml of a job will do."),
+]
 Assignments = Annotated[
     list[str],
     typer.Option("--set", metavar="NAME=VALUE", help="A setting, such as training.steps=500; may be repeated."),
@@ -41,12 +44,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on s
 def read_settings(
     preset: str, config: Path | None, assignments: list[str], *changes: dict[str, Any], network: str | None = None
 ) -> "Settings":
-    """The preset, then the file, then --set, then --network: later ones on top."""
+    """The preset, then the file, then --set, then --network: later ones on top. The file may be the config.yaml of a job."""
     from focalseg.study.presets import build_settings
     from focalseg.yaml_files import parse_assignments, read_yaml
 
+    given = read_yaml(config) if config else {}
     named = {} if network is None else {"network": {"name": network}}
-    return build_settings(preset, *changes, read_yaml(config) if config else {}, parse_assignments(assignments), named)
+    return build_settings(preset, *changes, given.get("settings", given), parse_assignments(assignments), named)
 
 
 def print_json(content: dict[str, Any]) -> None:

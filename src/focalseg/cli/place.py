@@ -69,16 +69,16 @@ def run_place(
     audience = build_audience()
     result = run(data, out, settings, seed=seed, device=device, workers=workers, audience=audience, budget_hours=budget)
     page = write_report(out)
+    content = json.loads((out / PLACEMENT).read_text(encoding="utf-8"))
     if as_json:
-        print_json(
-            {
-                **json.loads((out / PLACEMENT).read_text(encoding="utf-8")),
-                "report": str(page),
-                "lean": str(out / "lean"),
-            }
-        )
+        print_json({**content, "report": str(page), "lean": str(out / "lean")})
         return
     print(result.placement)
+    print()
+    print("arm: test Dice with 95 % interval, modules, parameters")
+    for arm, row in content["arms"].items():
+        interval = f"[{row['low']:.3f}, {row['high']:.3f}]"
+        print(f"  {arm:<6} {row['dice']:.3f} {interval} {row['modules']:>3} {row['parameters']:>11,}")
     print()
     print(f"verdict: {result.verdict.outcome} - {result.verdict.sentence()}")
     print(f"lean network: {out / 'lean'}")
