@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from focalseg.evaluation.significance import compare_paired
+from focalseg.evaluation.significance import compare_paired, correct_holm
 from focalseg.evaluation.statistics import estimate_mean, measure_seed_noise
 from focalseg.placement.decision import Placement, SiteDecision
 from focalseg.placement.policies.search import SMALLEST_WORTH
@@ -196,6 +196,24 @@ def test_an_arm_beside_itself_shows_no_precision():
     assert (record["one"], record["other"], record["dice"]) == ("placed", "none", 0)
     assert record["smallest_difference"] is None
     assert (record["p_value"], record["holm_p"], record["permutation_p"]) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("twin", ["none", "all"])
+def test_a_comparison_that_is_another_one_counts_once_in_holms_adjustment(twin):
+    noise = [np.random.default_rng(seed).normal(0.05, 0.02, table.shape) for seed, table in enumerate(NONE)]
+    arms = {"none": arm(NONE), "all": arm([table + by for table, by in zip(NONE, noise, strict=True)])}
+    rival = arm([table + by[::-1] for table, by in zip(NONE, noise, strict=True)])
+    found = findings(**arms, placed=arms[twin], wider=rival)
+    records = {(one["one"], one["other"]): one for one in describe_findings(judge(found), found)["comparisons"]}
+    p_values = {"all - none": records["all", "none"]["p_value"], "none - wider": records["wider", "none"]["p_value"]}
+    if twin == "all":
+        p_values["all - wider"] = records["placed", "wider"]["p_value"]
+    expected = correct_holm(p_values)
+    assert records["all", "none"]["holm_p"] == expected["all - none"]
+    assert records["wider", "none"]["holm_p"] == expected["none - wider"]
+    assert records["placed", twin]["holm_p"] == 1
+    other = "all" if twin == "none" else "none"
+    assert records["placed", other]["holm_p"] == expected["all - none"]
 
 
 def test_the_sentence_and_the_file_name_one_smallest_difference():

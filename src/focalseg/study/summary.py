@@ -1,7 +1,7 @@
 """What the trainings of the arms add up to: the verdict, and the content of placement.json."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import fmean
@@ -50,6 +50,16 @@ class Findings:
         others = [arm for arm in self.arms if arm not in (NONE, PLACED)]
         pairs = [(PLACED, NONE), *((PLACED, arm) for arm in others), *((arm, NONE) for arm in others)]
         return {(one, other): compare(self.arms, one, other) for one, other in pairs}
+
+    @cached_property
+    def adjusted(self) -> dict[tuple[str, str], float]:
+        """The p-value of every comparison, adjusted for all of them (Holm). Where what was placed is the plain network, or the
+        one with everything, two comparisons are the same one and count once; an arm beside itself is none."""
+        twin = {arm: next(other for other in self.arms if self.arms[other] == self.arms[arm]) for arm in self.arms}
+        names = {pair: " - ".join(sorted({twin[arm] for arm in pair})) for pair in self.comparisons}
+        apart = {names[pair]: found.p_value for pair, found in self.comparisons.items() if twin[pair[0]] != twin[pair[1]]}
+        adjusted = correct_holm(apart)
+        return {pair: adjusted.get(name, 1.0) for pair, name in names.items()}
 
     @cached_property
     def lost(self) -> dict[str, Share]:
@@ -158,7 +168,7 @@ def describe_findings(verdict: Verdict, findings: Findings) -> dict[str, Any]:
         "sentence": verdict.sentence(),
         "difference": describe_estimate(verdict.difference),
         "all_minus_none": describe_estimate(findings.comparisons[ALL, NONE].estimate),
-        "comparisons": describe_comparisons(findings.comparisons, findings.lost.keys()),
+        "comparisons": list(describe_comparisons(findings)),
         "non_inferiority": {"of": PLACED, "to": ALL, **vars(findings.as_good_as_all)},
         "search": {"collapsed": findings.search[0], "trainings": findings.search[1]},
         "seed_noise": {name: finite(value) for name, value in vars(noise).items()},
@@ -167,27 +177,24 @@ def describe_findings(verdict: Verdict, findings: Findings) -> dict[str, Any]:
     }
 
 
-def describe_comparisons(comparisons: Mapping[tuple[str, str], Comparison], lost: Set[str]) -> list[dict[str, Any]]:
-    """A record each. lost: arms most of whose trainings collapsed; a comparison with one of them is marked so.
+def describe_comparisons(findings: Findings) -> Iterator[dict[str, Any]]:
+    """A record each. collapsed: whether most trainings of one of the two arms did, so that it says nothing.
 
     p_value goes with the interval; holm_p is that value, adjusted for all that are listed; permutation_p speaks of new cases
     for these trainings. smallest_difference: the true one that would be shown in 80 % of studies; nothing where it is not
     finite, or where the arms are the very same trainings.
     """
-    adjusted = correct_holm({" - ".join(pair): comparison.p_value for pair, comparison in comparisons.items()})
-    return [
-        {
+    for pair, comparison in findings.comparisons.items():
+        yield {
             "one": pair[0],
             "other": pair[1],
             **describe_estimate(comparison.estimate),
             "p_value": comparison.p_value,
-            "holm_p": adjusted[" - ".join(pair)],
+            "holm_p": findings.adjusted[pair],
             "permutation_p": comparison.permutation_p,
             "smallest_difference": finite(comparison.smallest_difference),
-            "collapsed": not lost.isdisjoint(pair),
+            "collapsed": not findings.lost.keys().isdisjoint(pair),
         }
-        for pair, comparison in comparisons.items()
-    ]
 
 
 def describe_folds(findings: Findings) -> Iterator[dict[str, Any]]:
