@@ -28,6 +28,7 @@ BATCH = 250
 NAIVE_REPLICATES = 1000
 SEQUENCES = (26, *[25] * 11, 23, 22, 22, 21, 21, *[20] * 5, 19, 19, 18, 17, 12, 11, 6)  # of CVC-ClinicDB
 GROUPS = {
+    "2 subjects of 30 images": (30,) * 2,
     "3 subjects of 20 images": (20,) * 3,
     "6 video sequences": SEQUENCES[3::5],
     "14 subjects of 2 images": (2,) * 14,

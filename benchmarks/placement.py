@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from itertools import combinations, islice
 from pathlib import Path
 from statistics import fmean
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -26,14 +27,15 @@ from focalseg.placement.evidence import Evidence
 from focalseg.placement.exponents import REGIMES
 from focalseg.placement.policies import POLICIES
 from focalseg.placement.policies.search import SMALLEST_WORTH, Layout
-from focalseg.study.planning import claim_split, lay_groundwork
+from focalseg.study.planning import claim_split, lay_groundwork, settle_precision
 from focalseg.study.presets import build_settings
-from focalseg.study.runs import dice_matrix, read_evidence
+from focalseg.study.runs import RunResult, dice_matrix, read_evidence
 from focalseg.study.search import PROBES, name_trial
 from focalseg.study.trainer import Trainer
 from machine import describe_machine
 from truth_table import (
     WITNESSES,
+    Probes,
     Sites,
     Truth,
     bootstrap_means,
@@ -45,6 +47,30 @@ from truth_table import (
 
 RESULTS = Path(__file__).parent / "results" / "placement"
 PROBE_SEED, TABLE_SEED = 10_000, 0
+PROBING = ("removal", "removal_from_all", "gamma_threshold", "gamma_path", "hard_concrete")
+TRYING = ("leave_one_out", "one_at_a_time", "greedy_forward", "greedy_backward", "deep_first", "shallow_first", "exhaustive")
+COLUMNS = (
+    *("policy", "regret", "of random, as many", "ratio", "needs met", "nothing where idle", "modules", "alike", "trainings"),
+    "plug-in",
+)
+HOW = """
+On every task each subset of the candidate sites was trained with several seeds: that is the truth. A policy then
+decides again and again, each time from trainings of its own, on validation data; what it chose is looked up among the
+test scores.
+"""
+FIGURES = f"""
+regret: test Dice that the choice lacks of the oracle, the subset with the best test Dice; the oracle is picked on one
+half of the trainings and measured on the other, both ways, so that it does not owe its place to luck: a choice may do
+better, and its regret be below 0. Trainings that a decision rests on have no part in its regret. Mean over tasks, 95
+% interval over decisions and trainings of the table. ratio: to the regret of random sites, as many as the policy
+kept. needs met: decisions that kept a site of every set that is needed. nothing where idle: decisions that kept
+nothing, and shut no skip, where nothing is needed. modules: kept, of all candidates. alike: Jaccard index of two
+decisions. trainings: what one decision costs; policies that probe rest on {PROBES} trainings of all sites, those that
+train layouts on one of each. `focalseg place` gives a layout as many trainings as an arm, three: the second table has
+that; its decisions share trainings with one another, which makes their intervals narrower than they should be.
+plug-in: the regret to the best mean of all trainings of the table, which owes something to luck. First stand the
+policies with a regret up to {SMALLEST_WORTH}, the leanest at the top, then the others by regret.
+"""
 SMALLEST_RANDOM = 0.001
 """Regret of random sites below which a ratio to it says nothing."""
 SMALL = {
@@ -144,13 +170,13 @@ def main() -> None:
         RESULTS.with_suffix(".md").write_text(format_page(found))
 
 
-def train_task(name: str, out: Path, *, seeds: int, probes: int) -> tuple[Truth, dict[str, list[Evidence]]]:
-    """Every subset of the sites with its scores, and the evidence of trainings of all sites by regime."""
+def train_task(name: str, out: Path, *, seeds: int, probes: int) -> tuple[Truth, Probes]:
+    """Every subset of the sites with its scores, and the evidence of trainings of all sites."""
     task = TASKS[name]
-    settings, candidates = build_settings("quick", merge(SMALL, task.settings)), task.candidates
-    audience = build_audience()
-    ground = lay_groundwork(f"phantom:{task.phantom}@{DRAW}", settings, TABLE_SEED, "cpu", audience)
     folder = out / name.replace(",", "").replace(" ", "_")
+    settings = settle_precision(build_settings("quick", merge(SMALL, task.settings)), folder, "cpu")
+    candidates, audience = task.candidates, build_audience()
+    ground = lay_groundwork(f"phantom:{task.phantom}@{DRAW}", settings, TABLE_SEED, "cpu", audience)
     claim_split(folder, ground, audience.tell)
     trainer = Trainer(
         base=ground.config,
@@ -171,34 +197,46 @@ def train_task(name: str, out: Path, *, seeds: int, probes: int) -> tuple[Truth,
         name_trial(layout): trainer.plan(name_trial(layout), layout, range(TABLE_SEED, TABLE_SEED + seeds))
         for layout in layouts
     }
-    results = trainer.run_arms(f"{name}: every placement", plans)
+    tried = trainer.run_arms(f"{name}: every placement", plans)
+    refuse_collapsed([result for arm in tried.values() for result in arm])
     truth = Truth(
         name=name,
         candidates=candidates,
         needed=task.needed,
         **{
-            part: {frozenset(layout): dice_matrix(results[name_trial(layout)], part).mean(axis=1) for layout in layouts}
+            part: {frozenset(layout): dice_matrix(tried[name_trial(layout)], part).mean(axis=1) for layout in layouts}
             for part in ("validation", "test")
         },
     )
-    evidence = {}
+    evidence: dict[str, list[Evidence | None]] = {}
     for regime in REGIMES:
         count = probes if regime == "dropout" else probes // 2
         probe_seeds = range(PROBE_SEED, PROBE_SEED + count)
         probing = trainer.plan(f"probe_{regime}", candidates, probe_seeds, exponents=regime, testifies=True)
-        trainer.run(f"{name}: all sites, exponents {regime}", probing)
-        evidence[regime] = [read_evidence(plan.folder) for plan in probing]
+        results = trainer.run(f"{name}: all sites, exponents {regime}", probing)
+        evidence[regime] = [
+            None if result.collapsed else read_evidence(plan.folder) for plan, result in zip(probing, results, strict=True)
+        ]
     return truth, evidence
 
 
-def measure_task(truth: Truth, probes: Mapping[str, Sequence[Evidence]]) -> dict[str, Any]:
+def refuse_collapsed(results: Sequence[RunResult]) -> None:
+    """Raises RuntimeError where a training of a placement ended predicting nothing, which a job would leave out."""
+    if count := sum(result.collapsed for result in results):
+        raise RuntimeError(f"{count} of {len(results)} trainings collapsed; the table has no place for them.")
+
+
+def measure_task(truth: Truth, probes: Probes) -> dict[str, Any]:
     """All figures of a task, as plain data."""
     policies = {policy: judge_policy(truth, repeat_policy(policy, truth, probes, probes_each=PROBES)) for policy in POLICIES}
     single = {
         f"{policy}, one training": judge_policy(truth, repeat_policy(policy, truth, probes, probes_each=1))
-        for policy in ("removal", "removal_from_all", "gamma_threshold", "gamma_path", "hard_concrete")
+        for policy in PROBING
     }
-    three = {"removal, three trainings": judge_policy(truth, repeat_policy("removal", truth, probes, probes_each=3))}
+    three = {
+        f"{policy}, three trainings": judge_policy(truth, repeat_policy(policy, truth, probes, probes_each=3, layouts_each=3))
+        for policy in ("removal", *TRYING)
+    }
     return {
         "candidates": dict(truth.candidates),
         "needed": [sorted(need) for need in truth.needed],
@@ -231,18 +269,9 @@ def format_page(found: Mapping[str, Any]) -> str:
         "`python benchmarks/placement.py --out RUNS`,",
         describe_machine(),
         "",
-        "On every task each subset of the candidate sites was trained with several seeds: that is the truth. A policy then",
-        "decides again and again, each time from trainings of its own, on validation data; what it chose is looked up among",
-        "the test scores.",
+        *wrap(HOW.strip(), 118, break_on_hyphens=False),
         "",
-        "regret: test Dice that the choice lacks of the oracle, the subset with the best test Dice; the oracle is picked",
-        "on one half of the trainings and measured on the other, both ways, and trainings that a decision rests on have",
-        "no part in its regret. Mean over tasks, 95 % interval over decisions and trainings of the table. ratio: to the regret",
-        "of random sites, as many as the policy kept. needs met: decisions that kept a site of every set that is needed.",
-        "nothing where idle: decisions that kept nothing where nothing is needed.",
-        "modules: kept, of all candidates. alike: Jaccard index of two decisions. trainings: what one decision costs; policies",
-        f"that probe rest on {PROBES} trainings of all sites, those that train layouts on one training of each.",
-        f"First stand the policies with a regret up to {SMALLEST_WORTH}, the leanest at the top, then the others by regret.",
+        *wrap(FIGURES.strip(), 118, break_on_hyphens=False),
         "",
         "## Policies",
         "",
@@ -261,7 +290,7 @@ def format_page(found: Mapping[str, Any]) -> str:
 
 def format_policies(found: Mapping[str, Any], policies: Sequence[str]) -> list[str]:
     """A line a policy, over all tasks: those that lack less than what a site has to be worth first, the leanest at the top."""
-    header = "| policy | regret | of random, as many | ratio | needs met | nothing where idle | modules | alike | trainings |"
+    header = f"| {' | '.join(COLUMNS)} |"
     rows = []
     for policy in policies:
         tasks = {name: task["policies"][policy] for name, task in found.items()}
@@ -273,11 +302,11 @@ def format_policies(found: Mapping[str, Any], policies: Sequence[str]) -> list[s
         for needy in (True, False):
             ours = [one for name, one in tasks.items() if bool(found[name]["needed"]) == needy]
             counts.append(f"{sum(one['served'] for one in ours)} of {sum(one['decisions'] for one in ours)}" if ours else "-")
-        alike, trainings = (fmean(one[key] for one in tasks.values()) for key in ("jaccard", "trainings"))
+        alike, trainings, plug_in = (fmean(one[key] for one in every) for key in ("jaccard", "trainings", "plug_in_regret"))
         cells = [policy, show(regret, 3), f"{random['mean']:.3f}", ratio, *counts, f"{share:.0%}", f"{alike:.2f}"]
         lacks = max(regret["mean"], SMALLEST_WORTH)
-        rows.append((lacks, share, f"| {' | '.join(cells)} | {trainings:.1f} |"))
-    return [header, "|---|---|---|---|---|---|---|---|---|", *(row for *_, row in sorted(rows))]
+        rows.append((lacks, share, f"| {' | '.join(cells)} | {trainings:.1f} | {plug_in:.3f} |"))
+    return [header, "|---" * len(COLUMNS) + "|", *(row for *_, row in sorted(rows))]
 
 
 def format_witnesses(found: Mapping[str, Any]) -> list[str]:

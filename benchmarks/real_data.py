@@ -16,8 +16,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from focalseg.study.output import CONFIG
 from focalseg.training.loop import METRICS
 from focalseg.training.metrics_log import read_metrics
+from focalseg.yaml_files import read_yaml
 from machine import describe_machine
 
 RESULTS = Path(__file__).parent / "results"
@@ -93,8 +95,16 @@ def place(data: Path, out: Path, options: dict[str, str], *, device: str) -> dic
     return {
         "command": f"focalseg place {data.name} {shown}",
         **{name: content[name] for name in chosen},
+        "seen": read_seen(out / "runs" / "none"),
         "plain_curve": average_curve(out / "runs" / "none"),
     }
+
+
+def read_seen(folder: Path) -> str:
+    """The size in pixels that the networks of an arm saw images at, and the patches of it that they were trained on."""
+    preparation = read_yaml(next(folder.glob(f"fold_*/seed_*/{CONFIG}")))["preparation"]
+    whole, patch = (" x ".join(map(str, preparation[name] or ())) for name in ("size", "patch"))
+    return f"{whole} pixels" + (f", in patches of {patch}" if patch else "")
 
 
 def average_curve(folder: Path) -> dict[int, float]:
@@ -128,7 +138,7 @@ def format_set(name: str, one: dict[str, Any]) -> list[str]:
     arms = one["arms"]
     first = arms["none"]
     against_none = {found["one"]: found for found in one["comparisons"] if found["other"] == "none"}
-    *_, before, last = one["plain_curve"].values()
+    *_, (step, before), (steps, last) = one["plain_curve"].items()
     lines = [
         f"## {name}: {one['verdict']}",
         "",
@@ -136,8 +146,8 @@ def format_set(name: str, one: dict[str, Any]) -> list[str]:
         "",
         f"`{one['command']}`",
         "",
-        f"{first['cases']} cases in {first['groups']} groups, {first['trainings']} trainings an arm and fold. In the last",
-        f"quarter of a training the plain network's validation Dice went from {before:.3f} to {last:.3f}.",
+        f"{first['cases']} cases in {first['groups']} groups at {one['seen']}; {first['trainings']} trainings an arm and fold.",
+        f"From step {step} to {steps}, the last, the plain network's validation Dice went from {before:.3f} to {last:.3f}.",
         "",
         "| arm | Dice | 95 % interval | minus none | p, adjusted (Holm) | modules | parameters |",
         "|---|---|---|---|---|---|---|",
@@ -152,6 +162,8 @@ def format_set(name: str, one: dict[str, Any]) -> list[str]:
             f"| {NAMES[arm]} | {row['dice']:.3f} | {row['low']:.3f} to {row['high']:.3f} | {gain} | {chance} "
             f"| {row['modules']} | {row['parameters']:,} |"
         )
+    if "random" not in arms:
+        lines += ["", "Nothing was placed, so that as many sites at random are none."]
     lines += [
         "",
         "| placed minus | Dice | p, adjusted (Holm) | smallest difference shown in 80 % of studies |",
@@ -162,9 +174,10 @@ def format_set(name: str, one: dict[str, Any]) -> list[str]:
             least = "-" if found["smallest_difference"] is None else f"{found['smallest_difference']:.3f}"
             change = f"{found['dice']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}]"
             lines.append(f"| {NAMES[found['other']]} | {change} | {found['holm_p']:.2g} | {least} |")
-    lines += ["", "| fold | kept | placed - none |", "|---|---|---|"]
+    lines += ["", "| fold | placed | placed - none |", "|---|---|---|"]
     for fold in one["folds"]:
-        kept = ", ".join(f"{site} ({gate})" for site, gate in fold["kept"].items()) or "nothing"
+        placed = [f"{site} ({gate})" for site, gate in fold["kept"].items()] + [f"{site} shut" for site in fold["shut"]]
+        kept = ", ".join(placed) or "nothing"
         change = fold["difference"]
         lines.append(f"| {fold['fold']} | {kept} | {change['dice']:+.3f} [{change['low']:+.3f}, {change['high']:+.3f}] |")
     return lines

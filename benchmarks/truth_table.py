@@ -18,6 +18,8 @@ from focalseg.placement.policies.removal import measure_overlap
 from focalseg.placement.policies.search import SMALLEST_WORTH, Layout
 
 Sites = frozenset[str]
+Probes = Mapping[str, Sequence[Evidence | None]]
+"""Evidence of trainings of all sites, by the regime of their exponents; none of a training that collapsed."""
 WITNESSES: dict[str, tuple[str, Callable[[SiteEvidence], float]]] = {
     "removal cost, site dropout": ("dropout", lambda record: record.removal_cost),
     "joint cost, site dropout": ("dropout", lambda record: record.joint_cost),
@@ -78,6 +80,12 @@ class Truth:
             found += (dice[oracle] - dice) / 2
         return found
 
+    @cached_property
+    def plug_in_regrets(self) -> dict[Sites, float]:
+        """Mean test Dice that each subset lacks of the best one, over all trainings: the best owes something to luck."""
+        mean = {sites: float(values.mean()) for sites, values in self.test.items()}
+        return {sites: max(mean.values()) - value for sites, value in mean.items()}
+
     def marginal_values(self) -> dict[str, float]:
         """What a site adds in test Dice, the mean over all subsets of the others (Banzhaf's index)."""
         mean = {sites: float(values.mean()) for sites, values in self.test.items()}
@@ -94,16 +102,22 @@ class ExhaustedError(Exception):
     """No training is left that another decision has not used."""
 
 
+class UnansweredError(Exception):
+    """All trainings that a decision has collapsed; a job says then that it has no answer."""
+
+
 @dataclass
 class TableSearch:
     """Answers a policy from what has been trained, and counts what it would have cost. number: of the decision, from 0.
 
-    Decisions share no training: each takes the next `probes_each` trainings of a regime, or the next row of validation scores.
+    Each decision takes the next `probes_each` trainings of a regime, which no other has, or `layouts_each` trainings of every
+    layout, which are others in every decision, though not each of them where there is more than one.
     """
 
     truth: Truth
-    probes: Mapping[str, Sequence[Evidence]]
+    probes: Probes
     probes_each: int
+    layouts_each: int
     number: int
     trainings: int = 0
     asked: set[Sites] = field(default_factory=set)
@@ -119,43 +133,57 @@ class TableSearch:
         return self.number
 
     def probe(self, exponents: str) -> Sequence[Evidence]:
-        """The next trainings of that regime."""
-        found = self.probes[exponents][self.number * self.probes_each : (self.number + 1) * self.probes_each]
-        if len(found) < self.probes_each:
+        """The next trainings of that regime, without those that collapsed, as in a job."""
+        asked = self.probes[exponents][self.number * self.probes_each : (self.number + 1) * self.probes_each]
+        found = [evidence for evidence in asked if evidence]
+        if len(asked) < self.probes_each:
             raise ExhaustedError
-        self.trainings += len(found)
+        if not found:
+            raise UnansweredError
+        self.trainings += len(asked)
         return found
 
-    def score(self, layouts: Sequence[Layout]) -> list[np.ndarray]:
-        """One training of each; a layout that was asked for before costs nothing."""
-        subsets = [frozenset(layout) for layout in layouts]
-        if self.number >= len(self.truth.validation[subsets[0]]):
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """The trainings of a layout that this decision has; the oracle is left one in either half of the others."""
+        every = range(self.truth.trainings)
+        draws = [rows for rows in combinations(every, self.layouts_each) if {row % 2 for row in {*every} - {*rows}} == {0, 1}]
+        if self.number >= len(draws):
             raise ExhaustedError
-        self.trainings += len(set(subsets) - self.asked)
+        return draws[self.number]
+
+    def score(self, layouts: Sequence[Layout]) -> list[np.ndarray]:
+        """Some trainings of each; a layout that was asked for before costs nothing."""
+        rows = list(self.rows)
+        subsets = [frozenset(layout) for layout in layouts]
+        self.trainings += len(rows) * len(set(subsets) - self.asked)
         self.asked.update(subsets)
-        return [self.truth.validation[subset][self.number].reshape(1, 1) for subset in subsets]
+        return [self.truth.validation[subset][rows].reshape(-1, 1) for subset in subsets]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What a policy chose once. row: of the trainings of the table that it decided on, if any."""
+    """What a policy chose once. rows: of the trainings of the table that it decided on."""
 
     sites: Sites
     trainings: int
-    row: int | None
+    rows: tuple[int, ...]
 
 
-def repeat_policy(policy: str, truth: Truth, probes: Mapping[str, Sequence[Evidence]], *, probes_each: int) -> list[Decision]:
-    """As many decisions as the trainings allow, MOST_DECISIONS at the most."""
+def repeat_policy(policy: str, truth: Truth, probes: Probes, *, probes_each: int = 2, layouts_each: int = 1) -> list[Decision]:
+    """As many decisions as the trainings allow, MOST_DECISIONS at the most. A skip that is shut counts as a site that is kept:
+    something is done there, and no training of the table shuts one."""
     decisions: list[Decision] = []
     for number in range(MOST_DECISIONS):
-        search = TableSearch(truth=truth, probes=probes, probes_each=probes_each, number=number)
+        search = TableSearch(truth=truth, probes=probes, probes_each=probes_each, layouts_each=layouts_each, number=number)
         try:
             choice = POLICIES[policy](search)
         except ExhaustedError:
             break
-        row = number if search.asked else None
-        decisions.append(Decision(sites=frozenset(choice.kept), trainings=search.trainings, row=row))
+        except UnansweredError:
+            continue
+        rows = search.rows if search.asked else ()
+        decisions.append(Decision(sites=frozenset(choice.kept + choice.shut), trainings=search.trainings, rows=rows))
     return decisions
 
 
@@ -166,6 +194,7 @@ def judge_policy(truth: Truth, decisions: Sequence[Decision]) -> dict[str, Any]:
     return {
         "decisions": len(chosen),
         "regret": {name: values[0].mean() for name, values in drawn.items()},
+        "plug_in_regret": fmean(truth.plug_in_regrets[sites] for sites in chosen),
         "served": sum(truth.serves(sites) for sites in chosen),
         "modules": fmean(len(sites) for sites in chosen),
         "jaccard": mean_jaccard(chosen),
@@ -184,8 +213,8 @@ def draw_regrets(truth: Truth, decisions: Sequence[Decision]) -> dict[str, np.nd
     random = np.random.default_rng(crc32(truth.name.encode()))
     sizes = np.array([len(sites) for sites in truth.subsets])
     as_large = (sizes[:, np.newaxis] == sizes) / (sizes[:, np.newaxis] == sizes).sum(axis=0)
-    rows = list({decision.row: None for decision in decisions})
-    row_of = np.array([rows.index(decision.row) for decision in decisions])
+    spent = list({decision.rows: None for decision in decisions})
+    spent_of = np.array([spent.index(decision.rows) for decision in decisions])
     subset_of = np.array([truth.subsets[decision.sites] for decision in decisions])
     found: dict[str, list[np.ndarray]] = {"policy": [], "random": []}
     for replicate in range(1 + REPLICATES):
@@ -193,9 +222,9 @@ def draw_regrets(truth: Truth, decisions: Sequence[Decision]) -> dict[str, np.nd
         if replicate:
             weights = draw_weights(truth.trainings, random)
             order = random.integers(0, len(decisions), len(decisions))
-        regrets = np.stack([truth.regrets(leave_out(weights, row)) for row in rows])
-        found["policy"].append(regrets[row_of, subset_of][order])
-        found["random"].append((regrets @ as_large)[row_of, subset_of][order])
+        regrets = np.stack([truth.regrets(leave_out(weights, rows)) for rows in spent])
+        found["policy"].append(regrets[spent_of, subset_of][order])
+        found["random"].append((regrets @ as_large)[spent_of, subset_of][order])
     return {name: np.stack(drawn) for name, drawn in found.items()}
 
 
@@ -207,16 +236,13 @@ def draw_weights(trainings: int, random: np.random.Generator) -> np.ndarray:
     return weights
 
 
-def leave_out(weights: np.ndarray, row: int | None) -> np.ndarray:
-    """The weights with a training left out; where its half has no other, the others of the half count once each."""
-    if row is None:
-        return weights
-    left = weights.copy()
-    left[row] = 0
-    half = np.arange(len(left)) % 2 == row % 2
-    if not left[half].any():
-        left[half] = 1
-        left[row] = 0
+def leave_out(weights: np.ndarray, rows: tuple[int, ...]) -> np.ndarray:
+    """The weights with some trainings left out; where a half has no other, the others of the half count once each."""
+    stays = np.isin(np.arange(len(weights)), rows, invert=True)
+    left = weights * stays
+    for first in (0, 1):
+        if not left[first::2].any():
+            left[first::2] = stays[first::2]
     return left
 
 
@@ -226,12 +252,12 @@ def mean_jaccard(chosen: Sequence[Sites]) -> float:
     return fmean(measure_overlap(one, other) for one, other in pairs) if pairs else 1.0
 
 
-def correlate_witness(name: str, truth: Truth, probes: Mapping[str, Sequence[Evidence]]) -> dict[str, Any]:
+def correlate_witness(name: str, truth: Truth, probes: Probes) -> dict[str, Any]:
     """Rank correlations of a witness with the marginal values of the sites, means over trainings: Somers' D and Spearman's."""
     regime, read = WITNESSES[name]
     values = truth.marginal_values()
     found: dict[str, list[float]] = {"somers": [], "spearman": []}
-    for evidence in probes[regime]:
+    for evidence in filter(None, probes[regime]):
         witness = np.array([read(record) for record in evidence.sites])
         worth = np.array([values[record.site] for record in evidence.sites])
         found["somers"].append(order_sites(witness, worth))
