@@ -109,6 +109,33 @@ def test_the_counts_of_null_verdicts_are_as_they_were_measured():
     assert f"minus none lay above 0 in {above} and below in {below}, by less than 0.01 Dice" in text
 
 
+REAL = json.loads((ROOT / "benchmarks" / "results" / "real_data-small.json").read_text())
+
+
+@pytest.mark.parametrize(("name", "shown"), [("cvc_clinicdb", "CVC-ClinicDB"), ("chase_db1", "CHASE_DB1"), ("busi", "BUSI")])
+def test_the_figures_on_real_images_are_as_they_were_measured(name, shown):
+    one = REAL[name]
+    arms, change = one["arms"], one["difference"]
+    order = ("none", "se", "ag", "all", "placed", "random", "wider")
+    cells = [f"{shown}, {one['seen']}", *(f"{arms[arm]['dice']:.3f}" if arm in arms else "-" for arm in order)]
+    cells += [
+        f"{arms['all']['modules']}, {arms['placed']['modules']}",
+        f"{change['dice']:+.3f} [{change['low']:+.3f}, {change['high']:+.3f}]",
+    ]
+    assert f"| {' | '.join(cells)} |" in README
+    assert one["verdict"] == "no_difference_shown"
+    assert arms["none"]["trainings"] == 3
+    assert arms["none"]["folds"] == 5
+
+
+def test_the_words_on_real_images_are_what_was_measured():
+    best = [max(one["arms"], key=lambda arm: one["arms"][arm]["dice"]) for one in REAL.values()]
+    assert best.count("se") == 2
+    assert REAL["chase_db1"]["sentence"].startswith("No attention is justified on this data: ")
+    smallest = {(one["one"], one["other"]): one["smallest_difference"] for one in REAL["cvc_clinicdb"]["comparisons"]}
+    assert f"four studies of five would show a gain of {smallest['placed', 'none']:.2f} Dice" in " ".join(README.split())
+
+
 def test_the_planted_truths_are_what_the_tasks_were_made_for():
     useful = {row["arm"] for row in RESULTS["single_sites"] if row["gain"]["low"] > 0.1 and row["arm"] != "all"}
     best = max(useful, key=lambda arm: sum(next(row["dice"] for row in RESULTS["single_sites"] if row["arm"] == arm)))
