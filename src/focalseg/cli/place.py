@@ -26,7 +26,7 @@ Budget = Annotated[
     typer.Option(
         "--budget",
         metavar="HOURS",
-        help="Fit the job into so many hours: rivals, folds, trainings an arm and steps are given up, in this order.",
+        help="Fit the job into so many hours, giving up: rivals, folds, trainings beyond three an arm, steps, the third.",
     ),
 ]
 

@@ -23,6 +23,7 @@ from focalseg.study.output import CONFIG
 from focalseg.study.pace import Paces, measure_paces
 from focalseg.study.presets import RANDOM, RIVALS, Settings
 from focalseg.study.runs import RunPlan
+from focalseg.study.search import PROBES
 from focalseg.training.run import RunConfig
 from focalseg.yaml_files import read_yaml
 
@@ -38,8 +39,9 @@ LEAST_STEPS = 0.4
 """Share of the steps of a training that remains at the least; with fewer it would be another question."""
 STEP_PARTS = 100
 """Parts of the steps of a training that are given up one by one."""
-FEWEST_SEEDS = 2
-"""Trainings an arm without which nothing is known of the noise between them."""
+ENOUGH_SEEDS, FEWEST_SEEDS = 3, 2
+"""Trainings an arm with which intervals are three times as narrow as with two, and without which there are none of the noise
+between trainings."""
 COUNTS = {1: "one", 2: "two", 3: "three", 4: "four"}
 
 Price = Callable[[Settings], float]
@@ -71,7 +73,7 @@ class Item:
     def remains(self, settings: Settings) -> bool:
         """Whether it is part of a job with these settings, which are those it was listed for or fewer."""
         dropped = self.arm in RIVALS and self.arm not in settings.rivals
-        return not dropped and self.fold < settings.split.test_folds and self.number < settings.seeds
+        return not dropped and self.fold < settings.split.test_folds and self.number < max(settings.seeds, PROBES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +93,12 @@ def cut_rivals(settings: Settings, count: int) -> Settings:
 def cut_folds(settings: Settings, count: int) -> Settings:
     """With so many folds tested."""
     return replace(settings, split=replace(settings.split, test_folds=count))
+
+
+def tell_seeds(old: Settings, new: Settings) -> str:
+    """How many trainings are left."""
+    wide = ", which makes wide intervals" if new.seeds < ENOUGH_SEEDS else ""
+    return f"{new.seeds} trainings an arm and fold instead of {old.seeds}{wide}"
 
 
 def cut_seeds(settings: Settings, count: int) -> Settings:
@@ -125,16 +133,13 @@ CUTS = (
         apply=cut_folds,
         tell=lambda old, new: f"{new.split.test_folds} of the {old.split.test_folds} folds tested",
     ),
-    Cut(
-        levels=lambda settings: range(FEWEST_SEEDS, settings.seeds),
-        apply=cut_seeds,
-        tell=lambda old, new: f"{new.seeds} trainings an arm and fold instead of {old.seeds}",
-    ),
+    Cut(levels=lambda settings: range(ENOUGH_SEEDS, settings.seeds), apply=cut_seeds, tell=tell_seeds),
     Cut(
         levels=possible_steps,
         apply=cut_steps,
         tell=lambda old, new: f"{new.training.steps} steps a training instead of {old.training.steps}",
     ),
+    Cut(levels=lambda settings: range(FEWEST_SEEDS, settings.seeds), apply=cut_seeds, tell=tell_seeds),
 )
 """In the order in which they are given up: what says least of the question first."""
 
@@ -231,14 +236,15 @@ def fit_settings(settings: Settings, seconds: float, price: Price, tell: Tell = 
 
     tell: hears what is given up. Raises SettingError with the least price where nothing is left to give up.
     """
-    fitted, given_up = settings, []
+    fitted = settings
+    given_up: list[Callable[[Settings, Settings], str]] = []
     for cut in CUTS:
         levels = cut.levels(fitted)
         if not levels or price(fitted) <= seconds:
             continue
         cheaper = [cut.apply(fitted, level) for level in levels]
         fitted = cheaper[max(bisect_right(cheaper, seconds, key=price) - 1, 0)]
-        given_up.append(cut.tell(settings, fitted))
+        given_up.append(cut.tell)
     least = price(fitted)
     if least > seconds:
         raise SettingError(
@@ -246,7 +252,7 @@ def fit_settings(settings: Settings, seconds: float, price: Price, tell: Tell = 
             f"{fitted.training.steps} steps a training and {fitted.seeds} training{'' if fitted.seeds == 1 else 's'} an arm. "
             f"Give --budget {math.ceil(least / 36) / 100:g} or more, a smaller data.longest_side, or a smaller --preset."
         )
-    for sentence in given_up:
+    for sentence in dict.fromkeys(say(settings, fitted) for say in given_up):
         tell(f"to fit into {describe_seconds(seconds)}: {sentence}.")
     return fitted
 
