@@ -41,6 +41,7 @@ def test_json_is_one_object_on_stdout_and_the_same_job_again_gives_the_same(foca
     first, second = focalseg(*arguments), focalseg(*arguments)
     content = json.loads(first.out)
     assert first.out == second.out
+    assert "training" not in second.err
     assert content == {
         **json.loads((tmp_path / "out" / "placement.json").read_text()),
         "report": str(tmp_path / "out" / "report" / "index.html"),

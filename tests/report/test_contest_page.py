@@ -269,7 +269,7 @@ def test_a_placement_that_keeps_nothing_does_not_claim_to_see_any_difference_to_
     contest["comparisons"][0] |= {"dice": 0.0, "low": 0.0, "high": 0.0, "holm_p": 1.0, "smallest_difference": None}
     text = read(make_placement(**contest)).text
     assert "the rows none and placed are the same trainings" in text
-    assert f"placed {MINUS} none 0.000 [0.000, 0.000] 1.000 none" in text
+    assert f"placed {MINUS} none 0.000 [0.000, 0.000] 1.000 the same trainings" in text
     assert "gone unseen" not in text
 
 

@@ -65,7 +65,10 @@ def _columns(unit: str) -> tuple[ProgressColumn, ...]:
 
 @contextmanager
 def show_progress(title: str, plans: Sequence[RunPlan]) -> Iterator[None]:
-    """Shows, on stderr, the steps of all the runs until the block ends."""
+    """Shows, on stderr, the steps of all the runs until the block ends; nothing where all are finished."""
+    if all(plan.is_finished for plan in plans):
+        yield
+        return
     ended = threading.Event()
     console = Console(stderr=True)
     show = _show_bars if console.is_terminal else _show_lines
