@@ -408,3 +408,18 @@ def test_a_manifest_of_whole_paths_names_the_files_of_the_copy(tmp_path):
     assert len(repaired.survey.cases) == COUNT
     assert repaired.survey.errors == ()
     assert str(source) not in (tmp_path / "copy" / "manifest.csv").read_text()
+
+
+def test_a_few_pixels_of_a_label_that_other_masks_hold_whole_are_no_blur_to_be_taken_off(tmp_path):
+    source = write_pictures(tmp_path / "data")
+    masks = sorted((source / "masks").iterdir())
+    for number, path in enumerate(masks[:2]):
+        values = np.array(Image.open(path).convert("L"))
+        values[:2, : (4, 20)[number]] = 128
+        values[2:20, :20] = (0, 128)[number]
+        Image.fromarray(values).save(path)
+    repaired = repair(source, tmp_path / "copy")
+    left_out = {Path(file).name: done for file, _, done in read_log(repaired)}
+    assert left_out.keys() == {path.name for path in masks[:2]}
+    assert all(done.startswith("left out, with its case ") for done in left_out.values())
+    assert left_out[masks[0].name].endswith("may hold several labels, and a value between two of them tells neither")

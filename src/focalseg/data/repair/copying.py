@@ -137,8 +137,11 @@ class _Copying:
         self.dataset, self.survey, self.target = dataset, survey, target
         self.root = source if source.is_dir() else source.parent
         self.usual = find_usual(survey)
-        # Where the table of the labels is at fault nothing tells what a value means.
-        guessed = any(finding.kind == "bad_table" and finding.file.endswith(CODING_TABLES) for finding in survey.errors)
+        # Where the table of the labels is at fault, or masks hold labels that none declares, nothing tells what a value means.
+        guessed = any(
+            finding.kind == "not_declared" or (finding.kind == "bad_table" and finding.file.endswith(CODING_TABLES))
+            for finding in survey.errors
+        )
         self.coding = None if guessed else dataset.listing.coding
         self.lines: list[LogLine] = []
         self.dropped: list[CaseFiles] = []
