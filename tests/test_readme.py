@@ -12,12 +12,14 @@ import torch
 from scipy.stats import binomtest
 
 from focalseg.attention import GATES
+from focalseg.configuration import list_settings
 from focalseg.losses import UnifiedFocalConfig
 from focalseg.placement.exponents import REGIMES
 from focalseg.placement.policies import POLICIES
 from focalseg.placement.policies.search import SMALLEST_WORTH
 from focalseg.placement.sites import attention_sites
 from focalseg.study.presets import PRESETS, Settings, build_settings
+from focalseg.yaml_files import parse_assignments
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -46,6 +48,18 @@ def test_the_planted_truths_are_as_they_were_measured(result):
     kept = ", ".join(f"{site} ({gate.upper()})" for site, gate in result["kept"].items())
     verdict = result["verdict"].replace("_", " ")
     assert f"| `{result['task']}` | {result['seed']} | {verdict} | {interval} | {kept} |" in README
+
+
+def test_the_page_of_settings_lists_all_of_them_with_the_values_of_every_preset():
+    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([\w.]+)` \| (.*?) \| (.*?) \| (.*?) \|", page, flags=re.MULTILINE)
+    expected = [name for name in list_settings(Settings) if not name.startswith("loss.")]
+    assert sorted(name for name, *_ in rows) == sorted(expected)
+    for column, preset in enumerate(PRESETS):
+        values = {name: "null" if cells[column] == "nothing" else cells[column] for name, *cells in rows}
+        values = {name: str(eval(value)) if value == "1/3" else value for name, value in values.items()}
+        given = parse_assignments([f"{name}={value}" for name, value in values.items()])
+        assert build_settings("quick", given) == build_settings(preset)
 
 
 def test_the_truth_table_is_as_it_was_measured():
