@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from focalseg.errors import SettingError, ShapeError, SiteError
 from focalseg.evaluation.scoring import score_batches
@@ -173,6 +173,23 @@ def test_batch_norms_are_estimated_as_the_plain_average_over_the_batches(
     assert np.allclose(norm.running_var.numpy(), variances, rtol=1e-4)
     assert norm.momentum == 0.1
     assert not norm.training
+
+
+def test_a_norm_that_is_called_twice_in_a_pass_has_the_average_of_both_calls() -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = nn.BatchNorm2d(1)
+            self.dropout = nn.Dropout(0.5)
+
+        def forward(self, images: Tensor) -> Tensor:
+            return self.norm(self.dropout(images)) + self.norm(images + 10)
+
+    network = Twice().train()
+    batches = [torch.full((2, 1, 4, 4), 1.0), torch.full((6, 1, 4, 4), 2.0)]
+    estimate_norms(network, batches)
+    assert network.norm.running_mean.item() == pytest.approx((2 * 1 + 6 * 2) / 8 + 5)
+    assert not any(module.training for module in network.modules())
 
 
 def row_mean(rows: np.ndarray) -> np.ndarray:

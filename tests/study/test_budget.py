@@ -136,7 +136,16 @@ def test_a_job_that_fits_is_left_as_it_was():
 
 @pytest.mark.parametrize(
     ("arms", "folds", "seeds", "steps"),
-    [(5, 5, 5, 6000), (4, 3, 5, 6000), (4, 1, 5, 6000), (4, 1, 3, 6000), (4, 1, 3, 4800), (4, 1, 3, 2400), (4, 1, 2, 2400)],
+    [
+        (5, 5, 5, 6000),
+        (4, 3, 5, 6000),
+        (4, 1, 5, 6000),
+        (4, 1, 3, 6000),
+        (4, 1, 3, 4800),
+        (4, 1, 3, 2400),
+        (4, 1, 2, 3540),
+        (4, 1, 2, 2400),
+    ],
 )
 def test_as_little_as_possible_is_given_up_in_order(arms, folds, seeds, steps):
     fitted = fit_settings(STANDARD, arms * folds * seeds * steps + 0.5, price_simply)

@@ -133,8 +133,7 @@ def test_every_round_of_a_policy_is_trained_for_all_folds_together(contest_of, m
     singles = ["trial_encoder.0", "trial_bottleneck", "trial_skip.0", "trial_decoder.0"]
     pairs = [f"trial_encoder.0+{site.removeprefix('trial_')}" for site in singles[1:]]
     assert [set(batch) for batch in rounds] == [
-        {("trial_none", fold) for fold in (0, 1)},
-        {(arm, fold) for arm in singles for fold in (0, 1)},
+        {(arm, fold) for arm in ["trial_none", *singles] for fold in (0, 1)},
         {(arm, 0) for arm in pairs},
     ]
 

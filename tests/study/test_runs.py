@@ -26,7 +26,18 @@ def plan(contest):
     return replace(contest.plan_known(contest.trainers[0])["all"][0], testifies=True)
 
 
-def test_a_run_that_left_no_evidence_is_completed_from_its_checkpoint_without_training_anew(plan, tmp_path, monkeypatch):
+def with_dropout(plan):
+    """The same run with neurons and sites left out, whose norms are estimated at the end."""
+    network = replace(plan.config.network, arguments={**plan.config.network.arguments, "dropout": 0.5})
+    training = replace(plan.config.training, exponents="dropout")
+    return replace(plan, config=replace(plan.config, network=network, training=training))
+
+
+@pytest.mark.parametrize("change", [lambda plan: plan, with_dropout])
+def test_a_run_that_left_no_evidence_is_completed_from_its_checkpoint_without_training_anew(
+    change, plan, tmp_path, monkeypatch
+):
+    plan = change(plan)
     whole = replace(plan, folder=tmp_path / "whole")
     execute(whole)
     execute(replace(plan, testifies=False))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from focalseg.attention.site import ALL_PASSES, NOTHING_PASSES, FocalSite
 from focalseg.errors import SettingError, SiteError
 from focalseg.evaluation.scoring import Batch, score_batches
-from focalseg.layers import RUNNING_NORMS
+from focalseg.layers import RUNNING_NORMS, RunningNorm
 from focalseg.placement.attachment import unwrap
 from focalseg.placement.exponents import REGIMES
 from focalseg.placement.sites import attention_sites, filled_sites
@@ -226,24 +226,33 @@ def score_cases(
 
 @torch.no_grad()
 def estimate_norms(network: nn.Module, images: Sequence[Tensor]) -> None:
-    """Running mean and variance of every batch norm, in place: the average over these batches, each by its number of cases."""
+    """Running mean and variance of every batch norm, in place: the average over these batches, each by its number of cases.
+
+    The network is in evaluation mode after that, and all else of it is meanwhile: dropout leaves nothing out.
+    """
     norms = [module for module in network.modules() if isinstance(module, RUNNING_NORMS)]
     norms = [norm for norm in norms if norm.track_running_stats]
     if not norms or not images:
         return
     momenta = [norm.momentum for norm in norms]
+    seen = dict.fromkeys(norms, 0)
+
+    def weigh(norm: RunningNorm, arguments: tuple[Tensor, ...]) -> None:
+        """Momentum of a call, of which there may be several in a pass."""
+        seen[norm] += len(arguments[0])
+        norm.momentum = len(arguments[0]) / seen[norm]
+
+    network.eval()
+    hooks = [norm.register_forward_pre_hook(weigh) for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
         norm.train()
-    seen = 0
     try:
         for batch in images:
-            seen += len(batch)
-            for norm in norms:
-                norm.momentum = len(batch) / seen
             network(batch)
     finally:
-        for norm, momentum in zip(norms, momenta, strict=True):
+        for norm, momentum, hook in zip(norms, momenta, hooks, strict=True):
+            hook.remove()
             norm.momentum = momentum
             norm.eval()
 

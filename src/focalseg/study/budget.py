@@ -78,7 +78,7 @@ class Item:
 
 @dataclass(frozen=True, kw_only=True)
 class Cut:
-    """Something to give up. levels: what it may come to, ascending, all of it less than what was asked."""
+    """Something to give up. levels: what it may come to of what was asked, ascending. tell: nothing where it came to all."""
 
     levels: Callable[[Settings], Sequence[int]]
     apply: Callable[[Settings, int], Settings]
@@ -117,6 +117,22 @@ def possible_steps(settings: Settings) -> Sequence[int]:
     return range(math.ceil(LEAST_STEPS * steps), steps, max(steps // STEP_PARTS, 1))
 
 
+def possible_steps_of_fewest(settings: Settings) -> Sequence[int]:
+    """Steps that fewer trainings may have: with the third given up there is room for more of them again."""
+    return [*possible_steps(settings), settings.training.steps] if settings.seeds > FEWEST_SEEDS else []
+
+
+def cut_to_fewest(settings: Settings, steps: int) -> Settings:
+    """With the fewest trainings an arm, of so many steps each."""
+    return cut_steps(cut_seeds(settings, FEWEST_SEEDS), steps)
+
+
+def tell_steps(old: Settings, new: Settings) -> str:
+    """How many steps are left."""
+    same = new.training.steps == old.training.steps
+    return "" if same else f"{new.training.steps} steps a training instead of {old.training.steps}"
+
+
 def possible_folds(settings: Settings) -> Sequence[int]:
     """Fewer folds, but not two: with these nobody knows how much folds differ, and the interval is wider than that of one."""
     return [count for count in range(1, settings.split.test_folds) if count != 2]
@@ -134,12 +150,8 @@ CUTS = (
         tell=lambda old, new: f"{new.split.test_folds} of the {old.split.test_folds} folds tested",
     ),
     Cut(levels=lambda settings: range(ENOUGH_SEEDS, settings.seeds), apply=cut_seeds, tell=tell_seeds),
-    Cut(
-        levels=possible_steps,
-        apply=cut_steps,
-        tell=lambda old, new: f"{new.training.steps} steps a training instead of {old.training.steps}",
-    ),
-    Cut(levels=lambda settings: range(FEWEST_SEEDS, settings.seeds), apply=cut_seeds, tell=tell_seeds),
+    Cut(levels=possible_steps, apply=cut_steps, tell=tell_steps),
+    Cut(levels=possible_steps_of_fewest, apply=cut_to_fewest, tell=tell_seeds),
 )
 """In the order in which they are given up: what says least of the question first."""
 
@@ -239,7 +251,7 @@ def fit_settings(settings: Settings, seconds: float, price: Price, tell: Tell = 
     fitted = settings
     given_up: list[Callable[[Settings, Settings], str]] = []
     for cut in CUTS:
-        levels = cut.levels(fitted)
+        levels = cut.levels(settings)
         if not levels or price(fitted) <= seconds:
             continue
         cheaper = [cut.apply(fitted, level) for level in levels]
@@ -252,7 +264,7 @@ def fit_settings(settings: Settings, seconds: float, price: Price, tell: Tell = 
             f"{fitted.training.steps} steps a training and {fitted.seeds} training{'' if fitted.seeds == 1 else 's'} an arm. "
             f"Give --budget {math.ceil(least / 36) / 100:g} or more, a smaller data.longest_side, or a smaller --preset."
         )
-    for sentence in dict.fromkeys(say(settings, fitted) for say in given_up):
+    for sentence in filter(None, dict.fromkeys(say(settings, fitted) for say in given_up)):
         tell(f"to fit into {describe_seconds(seconds)}: {sentence}.")
     return fitted
 

@@ -11,7 +11,7 @@ from focalseg.placement.policies.search import SMALLEST_WORTH, Layout
 from focalseg.study.contest import PLACED, Contest
 from focalseg.study.presets import RANDOM
 from focalseg.study.runs import RunPlan
-from focalseg.study.search import TrainedSearch
+from focalseg.study.search import TrainedSearch, name_trial
 from focalseg.study.trainer import Trainer, Wanted, want_all
 
 
@@ -58,10 +58,11 @@ def rehearse(contest: Contest, trainer: Trainer) -> list[tuple[RunPlan, ...]]:
 
 @dataclass(kw_only=True)
 class Rehearsal:
-    """A search that trains nothing: it notes what is asked, and says that every round is better than the one before."""
+    """A search that trains nothing: it notes what is asked, and says that new layouts are better than those asked before."""
 
     search: TrainedSearch
     rounds: list[tuple[RunPlan, ...]] = field(default_factory=list)
+    values: dict[str, float] = field(default_factory=dict)
 
     @property
     def candidates(self) -> Layout:
@@ -78,9 +79,12 @@ class Rehearsal:
         return self.search.probe(exponents)
 
     def score(self, layouts: Sequence[Layout]) -> list[np.ndarray]:
-        """The same for all layouts of a round, so much more than before that a policy goes on."""
+        """The same for all new layouts of a round, so much more than before that a policy goes on, and more than for the first
+        of them, which a policy asks of to compare the others with it."""
         try:
             return self.search.score(layouts)
         except Wanted as question:
             self.rounds.append(question.plans)
-        return [np.full((1, 1), 2 * SMALLEST_WORTH * len(self.rounds)) for _ in layouts]
+        for number, layout in enumerate(layouts):
+            self.values.setdefault(name_trial(layout), 2 * SMALLEST_WORTH * (len(self.rounds) - (number == 0)))
+        return [np.full((1, 1), self.values[name_trial(layout)]) for layout in layouts]

@@ -25,15 +25,15 @@ class TrainedSearch:
     """candidates: kind of gate by site. seeds: of the trainings that score a layout; evidence comes from as many as PROBES,
     from the same first one. The networks that are judged in the end have others.
 
-    asked: the folder of every training that an answer came from, and whether it collapsed. answers: of each answer, how many of
-    how many.
+    asked: the folder of every training that an answer came from, and whether it collapsed. probed: of each question for
+    evidence, how many of how many.
     """
 
     trainer: Trainer
     candidates: Mapping[str, str]
     seeds: range
     asked: dict[Path, bool] = field(default_factory=dict)
-    answers: list[Share] = field(default_factory=list)
+    probed: list[Share] = field(default_factory=list)
 
     @property
     def seed(self) -> int:
@@ -44,9 +44,10 @@ class TrainedSearch:
     def collapsed(self) -> Share:
         """How many of the trainings that were asked for ended predicting nothing, and how many there were.
 
-        Of a single answer where all of its trainings did: it says nothing, and others do not make up for it.
+        Of the trainings that evidence was asked of alone where all of them did: it says nothing, and nothing else makes up for
+        it. A placement whose trainings all collapsed has an answer, 0.
         """
-        return find_silent(self.answers) or (sum(self.asked.values()), len(self.asked))
+        return find_silent(self.probed) or (sum(self.asked.values()), len(self.asked))
 
     def probe(self, exponents: str) -> list[Evidence]:
         """Evidence of trainings of all candidates. A collapsed training has nothing to lose at any site and is left out, unless
@@ -55,6 +56,7 @@ class TrainedSearch:
         plans = self.trainer.plan(f"probe_{exponents}", self.candidates, seeds, exponents=exponents, testifies=True)
         results = self.trainer.run("looking for the sites that are needed", plans)
         self._note(plans, results)
+        self.probed.append((sum(result.collapsed for result in results), len(results)))
         telling = [plan for plan, result in zip(plans, results, strict=True) if not result.collapsed] or plans
         return [read_evidence(plan.folder) for plan in telling]
 
@@ -69,11 +71,10 @@ class TrainedSearch:
 
     def _note(self, plans: Sequence[RunPlan], results: Sequence[RunResult]) -> None:
         self.asked.update((plan.folder, result.collapsed) for plan, result in zip(plans, results, strict=True))
-        self.answers.append((sum(result.collapsed for result in results), len(results)))
 
 
 def find_silent(shares: Iterable[Share]) -> Share | None:
-    """The first of the shares that is all there are, such as the trainings of a layout that all collapsed."""
+    """The first of the shares that is all there are, such as the trainings of a fold that all collapsed."""
     return next((share for share in shares if 0 < share[0] == share[1]), None)
 
 

@@ -52,6 +52,18 @@ def test_layouts_are_compared_on_the_trainings_that_collapsed_for_none_of_them()
     assert mean_dice(search, [{"a": "se"}, {"a": "se", "b": "se"}]) == pytest.approx([0.5, 0.5])  # not 0.6 and 0.5
 
 
+@pytest.mark.parametrize("policy", ["greedy_forward", "greedy_backward", "one_at_a_time", "exhaustive"])
+def test_a_collapse_in_one_turn_is_not_held_against_what_an_earlier_turn_reached(policy):
+    class Uneven(SearchWithBadLuck):
+        unlucky = (frozenset("b"),)
+
+        def score(self, layouts):
+            return [one + np.array([[0.0], [0.3], [0.0]]) for one in super().score(layouts)]
+
+    dice = plan_dice("ab", otherwise=0.5, a=0.55, ab=0.55)
+    assert POLICIES[policy](Uneven(candidates=name_sites("a", "b"), dice=dice)).kept == ("a",)
+
+
 def test_a_layout_whose_trainings_all_collapsed_is_worth_nothing():
     class Hopeless(PlannedSearch):
         def score(self, layouts):

@@ -6,29 +6,29 @@ from focalseg.placement.policies.search import SMALLEST_WORTH, Choice, Layout, S
 def choose_greedily_forward(search: Search) -> Choice:
     """Starts from the plain network and adds the site that gains most, as long as that is at least 0.01 Dice."""
     layout: Layout = {}
-    (dice,) = mean_dice(search, [layout])
     reasons = dict.fromkeys(search.candidates, f"adding it gains less than {SMALLEST_WORTH} Dice")
     while left := [name for name in search.candidates if name not in layout]:
         trials = [{**layout, name: search.candidates[name]} for name in left]
-        gained = [reached - dice for reached in mean_dice(search, trials)]
+        dice, *reached = mean_dice(search, [layout, *trials])  # on the trainings that all of them have
+        gained = [one - dice for one in reached]
         best = max(range(len(left)), key=lambda number: gained[number])
         if gained[best] < SMALLEST_WORTH:
             break
-        layout, dice = trials[best], dice + gained[best]
+        layout = trials[best]
         reasons[left[best]] = f"adding it gained {gained[best]:.3f} Dice"
     return Choice(kept=tuple(name for name in search.candidates if name in layout), reasons=reasons)
 
 
 def choose_greedily_backward(search: Search) -> Choice:
     """Starts from all sites and takes away the one that is missed least, as long as the best so far is within 0.01 Dice."""
-    layout: Layout = dict(search.candidates)
-    (best,) = mean_dice(search, [layout])
+    layout = top = dict(search.candidates)
     reasons = dict.fromkeys(search.candidates, f"taking it away costs at least {SMALLEST_WORTH} Dice")
     while layout:
         trials = [{name: layout[name] for name in layout if name != left} for left in layout]
-        dice = mean_dice(search, trials)
+        best, *dice = mean_dice(search, [top, *trials])
         cheapest = max(range(len(trials)), key=lambda number: dice[number])
-        best = max(best, dice[cheapest])
+        if dice[cheapest] > best:
+            top, best = trials[cheapest], dice[cheapest]
         if dice[cheapest] < best - SMALLEST_WORTH:
             break
         gone = next(name for name in layout if name not in trials[cheapest])
