@@ -68,8 +68,8 @@ nothing, and shut no skip, where nothing is needed. modules: kept, of all candid
 decisions. trainings: what one decision costs; policies that probe rest on {PROBES} trainings of all sites, those that
 train layouts on one of each. `focalseg place` gives a layout as many trainings as an arm, three: the second table has
 that; its decisions share trainings with one another, which makes their intervals narrower than they should be.
-plug-in: the regret to the best mean of all trainings of the table, which owes something to luck. First stand the
-policies with a regret up to {SMALLEST_WORTH}, the leanest at the top, then the others by regret.
+plug-in: the regret to the best mean of the trainings that a decision does not rest on, which owes something to luck.
+First stand the policies with a regret up to {SMALLEST_WORTH}, the leanest at the top, then the others by regret.
 """
 SMALLEST_RANDOM = 0.001
 """Regret of random sites below which a ratio to it says nothing."""

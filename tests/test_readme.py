@@ -45,7 +45,7 @@ def test_the_table_of_presets_is_that_of_the_code(name):
 def test_the_planted_truths_are_as_they_were_measured(result):
     difference = result["difference"]
     interval = f"{difference['dice']:+.3f} [{difference['low']:+.3f}, {difference['high']:+.3f}]"
-    kept = ", ".join(f"{site} ({gate.upper()})" for site, gate in result["kept"].items())
+    kept = ", ".join(f"{site} ({gate.upper()})" for site, gate in result["kept"].items()) or "nothing"
     verdict = result["verdict"].replace("_", " ")
     assert f"| `{result['task']}` | {result['seed']} | {verdict} | {interval} | {kept} |" in README
 

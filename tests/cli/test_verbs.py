@@ -58,6 +58,17 @@ def test_the_config_of_a_job_gives_its_settings_again(tmp_path):
     assert read_settings("quick", path, ["training.steps=8"]).training.steps == 8
 
 
+def test_the_config_of_one_training_is_refused_as_settings(focalseg, tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("data: phantom:local\npreparation: {}\n")
+    outcome = focalseg("train", "phantom:local", "--out", tmp_path / "out", "--config", path)
+    assert outcome.status == 2
+    assert outcome.err == (
+        f"error: {path} is of one training, and holds what was planned for it; expected settings, or the config.yaml of "
+        "`focalseg place`. Give the settings that you gave then.\n"
+    )
+
+
 def test_another_job_does_not_mix_its_files_in(focalseg, make_folder, tmp_path):
     folder, out = make_folder(), tmp_path / "out"
     assert focalseg("train", folder, "--out", out, *TINY).status == 0

@@ -10,7 +10,7 @@ from PIL import Image
 
 from focalseg.errors import DataError, SettingError
 from focalseg.study.audience import Audience
-from focalseg.study.planning import describe_split, lay_groundwork, plan_groundwork
+from focalseg.study.planning import describe_split, lay_groundwork, plan_groundwork, remark_few_groups
 from focalseg.study.presets import DataSettings, SplitSettings
 
 
@@ -35,7 +35,6 @@ def test_notes_are_told_and_the_reading_is_counted(make_folder, tiny_settings):
     ground = lay_groundwork(str(folder), tiny_settings, 0, "cpu", Audience(count=count))
     assert list(ground.remarks) == [
         "10 cases in 10 groups that stay together: 6 to train on, 2 to validate on, 2 to test on.",
-        "the test cases are of 2 groups, which makes wide intervals; --set split.test_folds=5 tests all 10.",
         f"2 x an empty mask: {folder}/masks/case_2.png, {folder}/masks/case_5.png; see focalseg check.",
     ]
     assert counted[:10] == [("reading the cases", number, 10) for number in range(1, 11)]
@@ -44,13 +43,19 @@ def test_notes_are_told_and_the_reading_is_counted(make_folder, tiny_settings):
 def test_the_groups_to_test_on_are_counted_where_cases_share_them(make_folder, tiny_settings):
     grouped = {"group_pattern": r"_(\d)", "folds": 5}
     folder = make_folder(count=18)  # case_0 ... case_9 alone, case_10 ... case_17 with case_1
-    assert list(lay(folder, tiny_settings, split=SplitSettings(**grouped)).remarks) == [
+    ground = lay(folder, tiny_settings, split=SplitSettings(**grouped))
+    assert ground.remarks == (
         "18 cases in 10 groups that stay together: 6 to train on, 3 to validate on, 9 to test on (1 group).",
-        "the test cases are of 1 group, which shows no difference however large; --set split.test_folds=5 tests all 10.",
+    )
+    assert remark_few_groups(ground) == [
+        "the test cases are of 1 group, which shows no difference however large; --set split.test_folds=5 tests all 10."
     ]
-    every = lay(folder, tiny_settings, split=SplitSettings(**grouped, test_folds=5)).remarks
-    assert len(every) == 1
-    assert every[0].endswith("; 5 folds like this one are tested in turn.")
+    assert remark_few_groups(lay(folder, tiny_settings, split=SplitSettings(**grouped, test_folds=2))) == [
+        "the test cases are of 4 groups, which makes wide intervals; --set split.test_folds=5 tests all 10."
+    ]
+    every = lay(folder, tiny_settings, split=SplitSettings(**grouped, test_folds=5))
+    assert remark_few_groups(every) == []
+    assert every.remarks[0].endswith("; 5 folds like this one are tested in turn.")
 
 
 def test_groundwork_for_other_settings_is_planned_from_the_same_reading(make_folder, tiny_settings, monkeypatch):

@@ -21,7 +21,7 @@ Out = Annotated[Path, typer.Option("--out", help="The folder to fill; the same c
 Preset = Annotated[str, typer.Option("--preset", help="The budget: quick, standard or thorough.")]
 Config = Annotated[
     Path | None,
-    typer.Option("--config", help="A YAML file with settings, laid over the preset; OUT/config.yaml of a job will do."),
+    typer.Option("--config", help="A YAML file with settings, laid over the preset, or the config.yaml of a `place` job."),
 ]
 Assignments = Annotated[
     list[str],
@@ -45,10 +45,16 @@ def read_settings(
     preset: str, config: Path | None, assignments: list[str], *changes: dict[str, Any], network: str | None = None
 ) -> "Settings":
     """The preset, then the file, then --set, then --network: later ones on top. The file may be the config.yaml of a job."""
+    from focalseg.errors import SettingError
     from focalseg.study.presets import build_settings
     from focalseg.yaml_files import parse_assignments, read_yaml
 
     given = read_yaml(config) if config else {}
+    if "preparation" in given:
+        raise SettingError(
+            f"{config} is of one training, and holds what was planned for it; expected settings, or the config.yaml of "
+            "`focalseg place`. Give the settings that you gave then."
+        )
     named = {} if network is None else {"network": {"name": network}}
     return build_settings(preset, *changes, given.get("settings", given), parse_assignments(assignments), named)
 

@@ -154,7 +154,6 @@ def plan_groundwork(material: Material, settings: Settings, *, source: str, seed
     find_candidates(plain[0], build_host(frame.network))
     remarks = [
         describe_sides(tested, material.groups),
-        *remark_few_groups(tested, material.splits, material.groups),
         *summarise_notes(survey.notes),
     ]
     if frame.normalisation == "case" and settings.data.normalisation == "auto":
@@ -245,13 +244,14 @@ def describe_sides(splits: Sequence[Split], groups: Mapping[str, str]) -> str:
     return f"{total} cases in {_groups(among)} that stay together: {counts}{of_groups}{every}."
 
 
-def remark_few_groups(tested: Sequence[Split], splits: Sequence[Split], groups: Mapping[str, str]) -> list[str]:
+def remark_few_groups(ground: Groundwork) -> list[str]:
     """What to expect where an interval rests on few groups, and the mend where other folds would test others."""
-    few, every = (len({groups[name] for split in some for name in split.test}) for some in (tested, splits))
+    tested = [fold.split for fold in ground.folds]
+    few, every = (len({ground.groups[name] for split in some for name in split.test}) for some in (tested, ground.splits))
     if few >= FEW_GROUPS:
         return []
     shows = "which shows no difference however large" if few == 1 else "which makes wide intervals"
-    more = f"; --set split.test_folds={len(splits)} tests all {every}" if every > few else ""
+    more = f"; --set split.test_folds={len(ground.splits)} tests all {every}" if every > few else ""
     return [f"the test cases are of {_groups(few)}, {shows}{more}."]
 
 

@@ -34,10 +34,12 @@ def train_one(
     device: Device,
     audience: Audience = NOBODY,
 ) -> RunResult:
-    """Trains and scores one network in `folder`; attention as `read_layout` takes it. Goes on after an interruption."""
+    """Trains and scores one network in `folder`, on the first fold. attention: as `read_layout` takes it. Goes on after an
+    interruption."""
     refuse_inside(folder, source, "--out")
     refuse_foreign(folder)
     settings = settle_precision(settings, folder, device)
+    settings = replace(settings, split=replace(settings.split, test_folds=1))
     ground = lay_groundwork(source, settings, seed, device, audience)
     config = replace(ground.config, attention=read_layout(attention, ground.config, settings, audience.tell))
     build_network(config)
