@@ -150,6 +150,21 @@ def test_the_words_on_real_images_are_what_was_measured():
     assert f"four studies of five would show a gain of {smallest['placed', 'none']:.2f} Dice" in " ".join(README.split())
 
 
+def test_the_costs_of_the_main_job_are_as_they_were_measured():
+    page = (ROOT / "benchmarks" / "results" / "main_job.md").read_text(encoding="utf-8")
+    rows = {cells[1].strip(" `"): cells for cells in (line.split("|") for line in page.splitlines() if line.startswith("| `"))}
+    demo, place = rows["focalseg demo"], rows["focalseg place cvc_clinicdb --preset quick"]
+    text = " ".join(README.split())
+    assert f"about {round(float(demo[2]), -1):.0f} s on two cores" in text
+    assert f"`quick` took {float(place[2]) / 60:.0f} minutes and {float(place[3]):.1f} GiB and kept nothing" in text
+    change, low, high = re.search(r"(\S+) \(95 % interval (\S+) to (\S+)\)", place[5]).groups()
+    assert f"gains*: {change} Dice [{low}, {high}]" in text
+    networks = (ROOT / "benchmarks" / "results" / "networks.md").read_text(encoding="utf-8")
+    assert "-0.001 (95 % interval -0.048 to +0.042)" in networks
+    assert "all minus none is -0.001 [-0.048, +0.042] at Dice 0.853" in text
+    assert networks.count("Kept: none.") == 2
+
+
 def test_the_planted_truths_are_what_the_tasks_were_made_for():
     useful = {row["arm"] for row in RESULTS["single_sites"] if row["gain"]["low"] > 0.1 and row["arm"] != "all"}
     best = max(useful, key=lambda arm: sum(next(row["dice"] for row in RESULTS["single_sites"] if row["arm"] == arm)))
