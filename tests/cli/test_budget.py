@@ -25,17 +25,19 @@ def test_a_job_is_fitted_into_its_hours_and_the_same_command_goes_on_with_it(foc
     command = ("place", make_folder(), "--out", out, *TINY, "--set", "seeds=5", "--set", "rivals=[se]", "--budget", 8.1)
     first = focalseg(*command)
     assert first.status == 0, first.err
-    # none, all, a probe and the lean network, an hour each: two of each fit, and five with a rival would take a day.
+    # An hour each: none, all, the lean network, three of each, and two probes would take 11; of 8 steps they take 7 h 20 min.
     notes = [line for line in first.err.splitlines() if line.startswith("note: ")]
-    assert notes[:3] == [
+    assert notes[:4] == [
         "note: to fit into 8 h 5 min: se not compared.",
-        "note: to fit into 8 h 5 min: 2 trainings an arm and fold instead of 5.",
-        "note: about 8 h: 8 trainings of 12 steps, 3e+02 s a step, one at a time.",
+        "note: to fit into 8 h 5 min: 3 trainings an arm and fold instead of 5.",
+        "note: to fit into 8 h 5 min: 8 steps a training instead of 12.",
+        "note: about 7 h 20 min: 11 trainings of 8 steps, 3e+02 s a step, one at a time.",
     ]
     job = read_yaml(out / "config.yaml")
-    assert (job["budget_hours"], job["settings"]["seeds"], job["settings"]["rivals"]) == (8.1, 2, [])
+    assert (job["budget_hours"], job["settings"]["seeds"], job["settings"]["rivals"]) == (8.1, 3, [])
+    assert job["settings"]["training"]["steps"] == 8
     assert (job["asked"]["seeds"], job["asked"]["rivals"]) == (5, ["se"])
-    assert {path.name for path in (out / "runs").glob("all/fold_0/*")} == {"seed_2", "seed_3"}
+    assert {path.name for path in (out / "runs").glob("all/fold_0/*")} == {"seed_3", "seed_4", "seed_5"}
     before = {path: path.read_bytes() for path in out.rglob("config.yaml")}
     again = focalseg(*command)
     assert (again.status, again.out) == (0, first.out)

@@ -156,8 +156,8 @@ def test_policies_that_train_are_no_way_to_decide_on_evidence_alone(evidence: Ev
     first = {  # how many layouts each asks for in its first question, of three sites
         "leave_one_out": 4,
         "one_at_a_time": 4,
-        "greedy_forward": 1,
-        "greedy_backward": 1,
+        "greedy_forward": 4,
+        "greedy_backward": 4,
         "deep_first": 4,
         "shallow_first": 4,
         "exhaustive": 8,

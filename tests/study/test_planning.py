@@ -10,12 +10,17 @@ from PIL import Image
 
 from focalseg.errors import DataError, SettingError
 from focalseg.study.audience import Audience
-from focalseg.study.planning import describe_split, lay_groundwork, plan_groundwork, remark_few_groups
+from focalseg.study.folds import remark_few_groups
+from focalseg.study.planning import describe_split, lay_groundwork, plan_groundwork
 from focalseg.study.presets import DataSettings, SplitSettings
 
 
 def lay(folder, settings, **changes):
     return lay_groundwork(str(folder), replace(settings, **changes), 0, "cpu")
+
+
+def few(ground):
+    return remark_few_groups([fold.split for fold in ground.folds], ground.splits, ground.groups)
 
 
 def sides(split):
@@ -47,14 +52,14 @@ def test_the_groups_to_test_on_are_counted_where_cases_share_them(make_folder, t
     assert ground.remarks == (
         "18 cases in 10 groups that stay together: 6 to train on, 3 to validate on, 9 to test on (1 group).",
     )
-    assert remark_few_groups(ground) == [
+    assert few(ground) == [
         "the test cases are of 1 group, which shows no difference however large; --set split.test_folds=5 tests all 10."
     ]
-    assert remark_few_groups(lay(folder, tiny_settings, split=SplitSettings(**grouped, test_folds=2))) == [
+    assert few(lay(folder, tiny_settings, split=SplitSettings(**grouped, test_folds=2))) == [
         "the test cases are of 4 groups, which makes wide intervals; --set split.test_folds=5 tests all 10."
     ]
     every = lay(folder, tiny_settings, split=SplitSettings(**grouped, test_folds=5))
-    assert remark_few_groups(every) == []
+    assert few(every) == []
     assert every.remarks[0].endswith("; 5 folds like this one are tested in turn.")
 
 

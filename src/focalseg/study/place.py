@@ -15,16 +15,10 @@ from focalseg.study.audience import Audience
 from focalseg.study.budget import plan_costs, recall_settings
 from focalseg.study.contest import ALL, NONE, PLACED, Contest, plan_contest, take_known
 from focalseg.study.examples import write_examples
+from focalseg.study.folds import remark_few_groups
 from focalseg.study.lean import write_lean
 from focalseg.study.output import CONFIG, claim_folder, hold_folder, refuse_foreign
-from focalseg.study.planning import (
-    NOBODY,
-    claim_split,
-    lay_groundwork,
-    plan_groundwork,
-    remark_few_groups,
-    settle_precision,
-)
+from focalseg.study.planning import NOBODY, claim_split, lay_groundwork, plan_groundwork, settle_precision
 from focalseg.study.presets import Settings
 from focalseg.study.runs import RunPlan, read_costs, read_result
 from focalseg.study.summary import Findings, describe_findings, judge
@@ -97,7 +91,7 @@ def place(
         contest = plan_contest(ground, fitted, folder, device=device, workers=workers, audience=Audience(watch=audience.watch))
     with hold_folder(folder, write_yaml(replace(job, settings=fitted))):
         claim_split(folder, ground, audience.tell)
-        for remark in remark_few_groups(ground):
+        for remark in remark_few_groups([fold.split for fold in ground.folds], ground.splits, ground.groups):
             audience.tell(remark)
         return train_and_judge(contest, folder)
 

@@ -11,12 +11,10 @@ from typing import Any
 import torch
 
 from focalseg.attention import GATES
-from focalseg.data.case import Dataset
-from focalseg.data.checking.duplicates import join_groups
 from focalseg.data.checking.summary import CaseSummary
 from focalseg.data.checking.survey import Survey, cap_faults, summarise_notes, survey_dataset
 from focalseg.data.preparation import Normalisation, on_common_scale, plan_preparation, plan_size
-from focalseg.data.splits import Split, check_leaks, read_splits, regroup, split_by_group, split_officially
+from focalseg.data.splits import Split
 from focalseg.distance import check_spacing
 from focalseg.errors import DataError, SettingError, ShapeError
 from focalseg.files import write_text
@@ -27,6 +25,7 @@ from focalseg.placement.dead_sites import find_dead_sites
 from focalseg.placement.instrument import plan_layout
 from focalseg.placement.tracing import check_forward
 from focalseg.study.audience import Audience, Tell, ignore
+from focalseg.study.folds import choose_folds, describe_sides, plan_splits
 from focalseg.study.output import CONFIG
 from focalseg.study.presets import NetworkSettings, Settings, SplitSettings
 from focalseg.study.runs import open_source
@@ -37,8 +36,6 @@ from focalseg.yaml_files import read_yaml
 SPLITS = "splits.json"
 SCHEMA = 1
 NOBODY = Audience()
-FEW_GROUPS = 6
-"""Fewer groups than these make an interval more than 1.4 times as wide as many would, by Student's t alone."""
 MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
 
 
@@ -168,20 +165,6 @@ def plan_groundwork(material: Material, settings: Settings, *, source: str, seed
     )
 
 
-def choose_folds(splits: Sequence[Split], settings: SplitSettings) -> tuple[Split, ...]:
-    """The folds that are tested. Raises SettingError where there are fewer.
-
-    Where an official test part is the same in every fold, its cases are scored once a fold; they stay what they are, since a
-    case counts with its group, to which all of its scores belong: the estimate is then the mean over the folds.
-    """
-    if settings.test_folds > len(splits):
-        raise SettingError(
-            f"split.test_folds was {settings.test_folds}; the split has {len(splits)} fold{'s' if len(splits) > 1 else ''}. "
-            "Test fewer, or raise split.folds, which counts for data without an official validation part."
-        )
-    return tuple(splits[: settings.test_folds])
-
-
 def plan_frame(survey: Survey, split: Split, settings: Settings) -> Frame:
     """What all folds share: a network of one shape has the same sites. From the first fold's training cases, and whether
     intensities are on one scale from its validation cases as well."""
@@ -232,33 +215,6 @@ def cases_of(survey: Survey, names: Sequence[str]) -> list[CaseSummary]:
     return [by_name[name] for name in names]
 
 
-def describe_sides(splits: Sequence[Split], groups: Mapping[str, str]) -> str:
-    """How many cases are on each side, in one sentence; of several folds the sides of the first, and how many are tested."""
-    split = splits[0]
-    sides = {"to train on": split.train, "to validate on": split.validation, "to test on": split.test}
-    counts = ", ".join(f"{len(names)} {purpose}" for purpose, names in sides.items())
-    among, tested = (len({groups[name] for name in names}) for names in (sum(sides.values(), ()), split.test))
-    of_groups = f" ({_groups(tested)})" if tested < len(split.test) else ""
-    every = f"; {len(splits)} folds like this one are tested in turn" if len(splits) > 1 else ""
-    total = sum(map(len, sides.values()))
-    return f"{total} cases in {_groups(among)} that stay together: {counts}{of_groups}{every}."
-
-
-def remark_few_groups(ground: Groundwork) -> list[str]:
-    """What to expect where an interval rests on few groups, and the mend where other folds would test others."""
-    tested = [fold.split for fold in ground.folds]
-    few, every = (len({ground.groups[name] for split in some for name in split.test}) for some in (tested, ground.splits))
-    if few >= FEW_GROUPS:
-        return []
-    shows = "which shows no difference however large" if few == 1 else "which makes wide intervals"
-    more = f"; --set split.test_folds={len(ground.splits)} tests all {every}" if every > few else ""
-    return [f"the test cases are of {_groups(few)}, {shows}{more}."]
-
-
-def _groups(number: int) -> str:
-    return f"{number} group{'' if number == 1 else 's'}"
-
-
 def check_foreground(survey: Survey, split: Split) -> None:
     """Raises DataError for a label that no training case has, and for a side to validate or test on without foreground."""
     sides = {side: cases_of(survey, getattr(split, side)) for side in ("train", "validation", "test")}
@@ -283,31 +239,6 @@ def check_foreground(survey: Survey, split: Split) -> None:
         ]
     if faults:
         raise DataError(faults)
-
-
-def plan_splits(dataset: Dataset, survey: Survey, settings: SplitSettings) -> tuple[tuple[Split, ...], Mapping[str, str]]:
-    """The folds: those of a given file, the official ones of the set, or new ones by group; and the group of each case.
-
-    Raises DataError where they leak.
-    """
-    names = [case.name for case in survey.cases]
-    groups = survey.groups
-    if settings.group_column or settings.group_pattern:
-        columns = [files.columns if (files := dataset.files(case.number)) else {} for case in survey.cases]
-        chosen = regroup(names, columns, column=settings.group_column, pattern=settings.group_pattern)
-        groups = join_groups(names, [chosen[name] for name in names], survey.pairs)
-    parts, foreground = [case.part for case in survey.cases], [case.foreground for case in survey.cases]
-    ordered = [groups[name] for name in names]
-    if settings.file:
-        splits = read_splits(Path(settings.file), names)
-    elif any(parts):
-        splits = split_officially(names, ordered, parts, folds=settings.folds, seed=settings.seed, foreground=foreground)
-    else:
-        splits = split_by_group(names, ordered, folds=settings.folds, seed=settings.seed, foreground=foreground)
-    identical = {names for names, pair in zip(survey.duplicates, survey.pairs, strict=True) if pair.identical}
-    for split in splits:
-        check_leaks(split, groups, survey.duplicates, identical)
-    return splits, groups
 
 
 def plan_window(size: tuple[int, ...], patch_side: int | None) -> tuple[int, ...]:
