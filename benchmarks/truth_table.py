@@ -82,8 +82,8 @@ class Truth:
 
     def plug_in_regret(self, sites: Sites, rows: tuple[int, ...] = ()) -> float:
         """Mean test Dice that a subset lacks of the best one, over all trainings but these: the best owes something to luck."""
-        stays = np.isin(np.arange(self.trainings), rows, invert=True)
-        dice = self.dice[:, stays].mean(axis=1)
+        weights = leave_out(np.ones(self.trainings), rows)
+        dice = self.dice @ weights / weights.sum()
         return float(dice.max() - dice[self.subsets[sites]])
 
     def marginal_values(self) -> dict[str, float]:
@@ -170,7 +170,7 @@ class Decision:
     rows: tuple[int, ...]
 
 
-def repeat_policy(policy: str, truth: Truth, probes: Probes, *, probes_each: int = 2, layouts_each: int = 1) -> list[Decision]:
+def repeat_policy(policy: str, truth: Truth, probes: Probes, *, probes_each: int, layouts_each: int = 1) -> list[Decision]:
     """As many decisions as the trainings allow, MOST_DECISIONS at the most. A skip that is shut counts as a site that is kept:
     something is done there, and no training of the table shuts one."""
     decisions: list[Decision] = []

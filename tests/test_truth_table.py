@@ -110,7 +110,7 @@ def test_decisions_share_no_training(table):
 
 def test_a_decision_on_several_trainings_a_layout_leaves_the_oracle_one_in_either_half(table):
     dice = {"": [0.5, 0.6, 0.7, 0.8], "a": [0.6, 0.6, 0.9, 0.8]}
-    found = table.repeat_policy("one_at_a_time", make_truth(table, dice), {}, layouts_each=2)
+    found = table.repeat_policy("one_at_a_time", make_truth(table, dice), {}, probes_each=1, layouts_each=2)
     assert [(sorted(one.sites), one.rows, one.trainings) for one in found] == [
         (["a"], (0, 1), 4),
         (["a"], (0, 3), 4),

@@ -9,7 +9,7 @@ import torch
 from focalseg.configuration import from_mapping, to_mapping
 from focalseg.data.preparation import Preparation
 from focalseg.errors import SettingError
-from focalseg.layers import RUNNING_NORMS
+from focalseg.layers import RunningNorm
 from focalseg.networks.building import NetworkConfig
 from focalseg.placement.exponents import REGIMES
 from focalseg.placement.exponents.dropout import draw_subset
@@ -160,7 +160,7 @@ def test_free_exponents_move_by_the_optimiser_alone_and_never_below_zero(tmp_pat
 @pytest.mark.parametrize(("regime", "anew"), [("free", False), ("path", False), ("dropout", True), ("hard_concrete", True)])
 def test_a_network_is_scored_with_statistics_of_its_own_where_sites_came_and_went(tmp_path, regime, anew):
     run = Run(under(regime), make_data(), tmp_path, device="cpu")
-    norm = next(module for module in run.network.modules() if isinstance(module, RUNNING_NORMS))
+    norm = next(module for module in run.network.modules() if isinstance(module, RunningNorm))
     for _ in range(10):
         run.advance()
     norm.running_mean.fill_(1000.0)

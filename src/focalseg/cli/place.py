@@ -62,6 +62,7 @@ def run_place(
 ) -> None:
     """The job, then its report, then the answer on stdout. budget: hours."""
     from focalseg.cli.progress import build_audience
+    from focalseg.evaluation.statistics import Estimate
     from focalseg.report.page import write_report
     from focalseg.study.place import PLACEMENT
     from focalseg.study.place import place as run
@@ -77,8 +78,8 @@ def run_place(
     print()
     print("arm: test Dice with 95 % interval, modules, parameters")
     for arm, row in content["arms"].items():
-        interval = f"[{row['low']:.3f}, {row['high']:.3f}]"
-        print(f"  {arm:<6} {row['dice']:.3f} {interval} {row['modules']:>3} {row['parameters']:>11,}")
+        dice = Estimate(mean=row["dice"], low=row["low"], high=row["high"])
+        print(f"  {arm:<{max(map(len, content['arms']))}} {dice} {row['modules']:>3} {row['parameters']:>11,}")
     print()
     print(f"verdict: {result.verdict.outcome} - {result.verdict.sentence()}")
     print(f"lean network: {out / 'lean'}")

@@ -82,11 +82,12 @@ def estimate_mean(
     if standard.error <= ROUNDING or spread <= ROUNDING:
         return Estimate(mean=mean, low=mean, high=mean)
     tails = (1 - CONFIDENCE) / 2
-    stretch = _student_over_normal(standard.freedom, tails) * standard.error / spread
-    low, high = (float(end) * stretch for end in np.quantile(replicates - mean, [tails, 1 - tails]))
     if len(sizes) == 2:
         high = _student_quantile(standard.freedom, tails) * standard.error
         low = -high
+    else:
+        stretch = _student_over_normal(standard.freedom, tails) * standard.error / spread
+        low, high = (float(end) * stretch for end in np.quantile(replicates - mean, [tails, 1 - tails]))
     return Estimate(mean=mean, low=max(mean + min(low, 0.0), span[0]), high=min(mean + max(high, 0.0), span[1]))
 
 

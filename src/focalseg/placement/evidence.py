@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from focalseg.attention.site import ALL_PASSES, NOTHING_PASSES, FocalSite
 from focalseg.errors import SettingError, SiteError
 from focalseg.evaluation.scoring import Batch, score_batches
-from focalseg.layers import RUNNING_NORMS, RunningNorm
+from focalseg.layers import RunningNorm
 from focalseg.placement.attachment import unwrap
 from focalseg.placement.exponents import REGIMES
 from focalseg.placement.sites import attention_sites, filled_sites
@@ -230,7 +230,7 @@ def estimate_norms(network: nn.Module, images: Sequence[Tensor]) -> None:
 
     The network is in evaluation mode after that, and all else of it is meanwhile: dropout leaves nothing out.
     """
-    norms = [module for module in network.modules() if isinstance(module, RUNNING_NORMS)]
+    norms = [module for module in network.modules() if isinstance(module, RunningNorm)]
     norms = [norm for norm in norms if norm.track_running_stats]
     if not norms or not images:
         return

@@ -11,7 +11,7 @@ from focalseg.placement.decision import Placement, SiteDecision, decide_by_searc
 from focalseg.placement.evidence import Evidence
 from focalseg.study.contest import ALL, Contest
 from focalseg.study.runs import EVIDENCE, VALIDATION, RunPlan, RunResult, dice_matrix, read_evidence
-from focalseg.study.search import TrainedSearch, find_silent
+from focalseg.study.search import TrainedSearch
 from focalseg.study.trainer import Trainer, Wanted, want_missing
 
 AVERAGED = ("gamma", "removal_cost", "removal_low", "removal_high", "joint_cost", "spread")
@@ -20,7 +20,7 @@ AVERAGED = ("gamma", "removal_cost", "removal_low", "removal_high", "joint_cost"
 @dataclass(frozen=True, kw_only=True)
 class Decided:
     """placements: of each fold. search: how many of how many trainings that they were chosen with collapsed, over all folds;
-    those of one answer alone where all of its trainings did.
+    of one fold alone where all of its own did.
     witness: the folder of a training with every site, which has their costs."""
 
     placements: tuple[Placement, ...]
@@ -47,14 +47,17 @@ def decide_folds(contest: Contest, known: Sequence[Mapping[str, Sequence[RunPlan
             except Wanted as question:
                 questions.append(question)
         if not questions:
-            shares = [search.collapsed for search in searches]
-            collapsed, asked = zip(*shares, strict=True)
+            collapsed = add_up([search.collapsed for search in searches])
             folders = [*searches[0].asked, *(plan.folder for plan in known[0][ALL])]
             witness = next(folder for folder in folders if (folder / EVIDENCE).exists())
-            return Decided(
-                placements=tuple(placements), search=find_silent(shares) or (sum(collapsed), sum(asked)), witness=witness
-            )
+            return Decided(placements=tuple(placements), search=collapsed, witness=witness)
         contest.run(questions[0].title, [plan for question in questions for plan in question.plans])
+
+
+def add_up(shares: Sequence[Share]) -> Share:
+    """What is collapsed over all folds; of one fold alone where all of its own did, which others do not make up for."""
+    silent = [share for share in shares if 0 < share[0] == share[1]]
+    return silent[0] if silent else (sum(number for number, _ in shares), sum(of for _, of in shares))
 
 
 def gather_from(trainer: Trainer, plans: Sequence[RunPlan]) -> list[Evidence]:

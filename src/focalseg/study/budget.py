@@ -39,9 +39,10 @@ LEAST_STEPS = 0.4
 """Share of the steps of a training that remains at the least; with fewer it would be another question."""
 STEP_PARTS = 100
 """Parts of the steps of a training that are given up one by one."""
-ENOUGH_SEEDS, FEWEST_SEEDS = 3, 2
-"""Trainings an arm with which intervals are three times as narrow as with two, and without which there are none of the noise
-between trainings."""
+ENOUGH_SEEDS = 3
+"""Trainings an arm below which intervals are several times as wide, by Student's t alone."""
+FEWEST_SEEDS = 2
+"""Trainings an arm without which nothing is known of the noise between them."""
 COUNTS = {1: "one", 2: "two", 3: "three", 4: "four"}
 
 Price = Callable[[Settings], float]

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import nn
 
-from focalseg.layers import RUNNING_NORMS
+from focalseg.layers import RunningNorm
 from focalseg.placement.sites import attention_sites, filled_sites
 from focalseg.study.local import call_locally, count_threads
 from focalseg.study.runs import VALIDATION, RunPlan, load_training_data, score_at_full_size
@@ -123,7 +123,7 @@ def count_evidence_cases(plan: RunPlan, network: nn.Module) -> int:
         return 0
     skips = sum(site.kind == "skip" for site, _ in filled_sites(network).values())
     passes = 2 + 5 * len(attention_sites(network)) // 2 + skips
-    normed = any(isinstance(module, RUNNING_NORMS) for module in network.modules())
+    normed = any(isinstance(module, RunningNorm) for module in network.modules())
     norm_cases = min(NORM_BATCHES * plan.config.training.batch_size, len(plan.split.train)) if normed else 0
     return passes * (len(plan.split.validation) + norm_cases)
 

@@ -149,10 +149,7 @@ def plan_groundwork(material: Material, settings: Settings, *, source: str, seed
     frame = plan_frame(survey, tested[0], settings)
     plain = [plan_run(frame, survey, split, settings, source=source, seed=seed) for split in tested]
     find_candidates(plain[0], build_host(frame.network))
-    remarks = [
-        describe_sides(tested, material.groups),
-        *summarise_notes(survey.notes),
-    ]
+    remarks = [describe_sides(tested, material.groups), *summarise_notes(survey.notes)]
     if frame.normalisation == "case" and settings.data.normalisation == "auto":
         remarks.append(
             "the images are on scales of their own; each is normalised by itself (data.normalisation=data_set: by one scale)."

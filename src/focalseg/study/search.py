@@ -1,7 +1,7 @@
 """The questions of a policy, answered by trainings of one fold that its test cases have no part in."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,15 +25,13 @@ class TrainedSearch:
     """candidates: kind of gate by site. seeds: of the trainings that score a layout; evidence comes from as many as PROBES,
     from the same first one. The networks that are judged in the end have others.
 
-    asked: the folder of every training that an answer came from, and whether it collapsed. probed: of each question for
-    evidence, how many of how many.
+    asked: the folder of every training that an answer came from, and whether it collapsed.
     """
 
     trainer: Trainer
     candidates: Mapping[str, str]
     seeds: range
     asked: dict[Path, bool] = field(default_factory=dict)
-    probed: list[Share] = field(default_factory=list)
 
     @property
     def seed(self) -> int:
@@ -42,12 +40,8 @@ class TrainedSearch:
 
     @property
     def collapsed(self) -> Share:
-        """How many of the trainings that were asked for ended predicting nothing, and how many there were.
-
-        Of the trainings that evidence was asked of alone where all of them did: it says nothing, and nothing else makes up for
-        it. A placement whose trainings all collapsed has an answer, 0.
-        """
-        return find_silent(self.probed) or (sum(self.asked.values()), len(self.asked))
+        """How many of the trainings that were asked for ended predicting nothing, and how many there were."""
+        return sum(self.asked.values()), len(self.asked)
 
     def probe(self, exponents: str) -> list[Evidence]:
         """Evidence of trainings of all candidates. A collapsed training has nothing to lose at any site and is left out, unless
@@ -56,7 +50,6 @@ class TrainedSearch:
         plans = self.trainer.plan(f"probe_{exponents}", self.candidates, seeds, exponents=exponents, testifies=True)
         results = self.trainer.run("looking for the sites that are needed", plans)
         self._note(plans, results)
-        self.probed.append((sum(result.collapsed for result in results), len(results)))
         telling = [plan for plan, result in zip(plans, results, strict=True) if not result.collapsed] or plans
         return [read_evidence(plan.folder) for plan in telling]
 
@@ -71,11 +64,6 @@ class TrainedSearch:
 
     def _note(self, plans: Sequence[RunPlan], results: Sequence[RunResult]) -> None:
         self.asked.update((plan.folder, result.collapsed) for plan, result in zip(plans, results, strict=True))
-
-
-def find_silent(shares: Iterable[Share]) -> Share | None:
-    """The first of the shares that is all there are, such as the trainings of a fold that all collapsed."""
-    return next((share for share in shares if 0 < share[0] == share[1]), None)
 
 
 def score_telling(results: Sequence[RunResult]) -> np.ndarray:

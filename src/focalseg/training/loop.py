@@ -21,7 +21,7 @@ from focalseg.data.feeding.batches import DROPOUT_STREAM, select_batch, stream_s
 from focalseg.data.feeding.feed import Batches, Feed
 from focalseg.errors import MachineError, SettingError
 from focalseg.evaluation.scoring import score_batches
-from focalseg.layers import RUNNING_NORMS
+from focalseg.layers import RunningNorm
 from focalseg.losses.schedule import share_at
 from focalseg.losses.unified_focal import UnifiedFocalLoss
 from focalseg.placement.evidence import estimate_norms
@@ -249,7 +249,7 @@ def choose_memory_format(network: nn.Module, spatial_dims: int, *, mixed: bool) 
     In float32 instance norms lose more in it than convolutions gain: MONAI's BasicUNet takes a quarter longer
     (benchmarks/attention.py).
     """
-    faster = mixed or any(isinstance(module, RUNNING_NORMS) for module in network.modules())
+    faster = mixed or any(isinstance(module, RunningNorm) for module in network.modules())
     return CHANNELS_LAST.get(spatial_dims, torch.contiguous_format) if faster else torch.contiguous_format
 
 
