@@ -34,7 +34,7 @@ import focalseg
 from focalseg.attention import GATES
 from focalseg.attention.gate import SiteShape
 from focalseg.attention.site import AttentionSite
-from focalseg.placement.sites import attention_sites
+from focalseg.hosts.attachment import attention_sites
 from machine import read_processor
 
 RESULTS = Path(__file__).parent / "results"

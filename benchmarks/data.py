@@ -38,12 +38,12 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 import focalseg
-from focalseg.data.feeding.augmentation import AUGMENTATIONS, AugmentationConfig, augment
-from focalseg.data.feeding.batches import select_batch
-from focalseg.data.feeding.patches import cut_patch
-from focalseg.data.feeding.store import CaseStore
+from focalseg.feeding.augmentation import AUGMENTATIONS, AugmentationConfig, augment
+from focalseg.feeding.batches import select_batch
+from focalseg.feeding.patches import cut_patch
+from focalseg.feeding.store import CaseStore
 from focalseg.losses.unified_focal import UnifiedFocalLoss
-from focalseg.networks.planning import plan_widths
+from focalseg.networks.widths import plan_widths
 from focalseg.study.presets import build_settings
 from focalseg.training.loop import choose_precision
 from machine import read_processor

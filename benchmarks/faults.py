@@ -18,14 +18,14 @@ from pathlib import Path
 sys.path.pop(0)  # this folder, which has a data.py of its own
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from data.corpus.bombs import BOMBS
-from data.corpus.catalogue import FAULTS, good_sets
-from data.corpus.damage import damaged_files
-from data.corpus.fault import Fault, as_tuple, fingerprint
-from data.corpus.fuzzing import fuzz, make_targets
-from data.corpus.looking import Cost, concerns, look_at, measure
-from data.corpus.mixed import write_mixed
-from data.corpus.pictures import write_pictures
+from imagesets.corpus.bombs import BOMBS
+from imagesets.corpus.catalogue import FAULTS, good_sets
+from imagesets.corpus.damage import damaged_files
+from imagesets.corpus.fault import Fault, as_tuple, fingerprint
+from imagesets.corpus.fuzzing import fuzz, make_targets
+from imagesets.corpus.looking import Cost, concerns, look_at, measure
+from imagesets.corpus.mixed import write_mixed
+from imagesets.corpus.pictures import write_pictures
 
 
 def main() -> None:

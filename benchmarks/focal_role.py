@@ -16,13 +16,13 @@ from typing import Any
 
 import torch
 
-from focalseg.report.focal_page import write_focal_page
-from focalseg.report.focal_wording import KNOBS, describe_all
+from focalseg.focal_role.effect import measure_effect
+from focalseg.focal_role.investigation import FocalBudget, investigate_focal_role, list_numbers, to_plain
+from focalseg.focal_role.page import write_focal_page
+from focalseg.focal_role.trainings import TrainingBudget, plan_trials, run_trials
+from focalseg.focal_role.wording import KNOBS, describe_all
 from focalseg.report.wording import decimal, signed
-from focalseg.study.focal_role.effect import measure_effect
-from focalseg.study.focal_role.investigation import FocalBudget, investigate_focal_role, list_numbers, to_plain
-from focalseg.study.focal_role.trainings import TrainingBudget, plan_trials, run_trials
-from focalseg.study.local import choose_workers
+from focalseg.study.running.local import choose_workers
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "focal_role"

@@ -27,11 +27,13 @@ from focalseg.placement.evidence import Evidence
 from focalseg.placement.exponents import REGIMES
 from focalseg.placement.policies import POLICIES
 from focalseg.placement.policies.search import SMALLEST_WORTH, Layout
-from focalseg.study.planning import claim_split, lay_groundwork, settle_precision
+from focalseg.study.arms.search import PROBES, name_trial
+from focalseg.study.planning.groundwork import lay_groundwork
+from focalseg.study.planning.precision import settle_precision
+from focalseg.study.planning.splits_file import claim_split
 from focalseg.study.presets import build_settings
-from focalseg.study.runs import RunResult, dice_matrix, read_evidence
-from focalseg.study.search import PROBES, name_trial
-from focalseg.study.trainer import Trainer
+from focalseg.study.running.runs import RunResult, dice_matrix, read_evidence
+from focalseg.study.running.trainer import Trainer
 from machine import describe_machine
 from truth_table import (
     WITNESSES,

@@ -17,11 +17,12 @@ import torch
 
 from focalseg.cli.progress import build_audience, show_progress
 from focalseg.evaluation.statistics import estimate_mean
-from focalseg.study.local import choose_workers, run_locally
 from focalseg.study.place import PLACEMENT, place
-from focalseg.study.planning import lay_groundwork, plan_attention
+from focalseg.study.planning.attention import plan_attention
+from focalseg.study.planning.groundwork import lay_groundwork
 from focalseg.study.presets import build_settings
-from focalseg.study.runs import RunPlan, dice_matrix, read_result
+from focalseg.study.running.local import choose_workers, run_locally
+from focalseg.study.running.runs import RunPlan, dice_matrix, read_result
 
 TASKS = ("phantom:global-cue", "phantom:local")
 RESULTS = Path(__file__).parent / "results" / "planted_truths"

@@ -21,10 +21,11 @@ from scipy.stats import rankdata, spearmanr
 
 from focalseg.cli.progress import show_progress
 from focalseg.placement.evidence import Evidence
-from focalseg.study.local import choose_workers, run_locally
-from focalseg.study.planning import lay_groundwork, plan_attention
+from focalseg.study.planning.attention import plan_attention
+from focalseg.study.planning.groundwork import lay_groundwork
 from focalseg.study.presets import build_settings
-from focalseg.study.runs import RunPlan, dice_matrix, read_evidence, read_result
+from focalseg.study.running.local import choose_workers, run_locally
+from focalseg.study.running.runs import RunPlan, dice_matrix, read_evidence, read_result
 
 NEEDED, NOT_NEEDED = "phantom:global-cue", "phantom:local"
 RESULTS = Path(__file__).parent / "results"

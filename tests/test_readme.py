@@ -13,11 +13,11 @@ from scipy.stats import binomtest
 
 from focalseg.attention import GATES
 from focalseg.configuration import list_settings
+from focalseg.hosts.attachment import attention_sites
 from focalseg.losses import UnifiedFocalConfig
 from focalseg.placement.exponents import REGIMES
 from focalseg.placement.policies import POLICIES
 from focalseg.placement.policies.search import SMALLEST_WORTH
-from focalseg.placement.sites import attention_sites
 from focalseg.study.presets import PRESETS, Settings, build_settings
 from focalseg.yaml_files import parse_assignments
 

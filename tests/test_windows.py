@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from focalseg.data.preparation import Preparation
+from focalseg.feeding.preparation import Preparation
 from focalseg.inference.prediction import predict_mask
 from focalseg.windows import OVERLAP, place_windows, predict_in_windows
 

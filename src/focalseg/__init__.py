@@ -11,23 +11,23 @@ __version__ = "0.1.0"
 _HOMES = {
     "UNet": "focalseg.networks.unet",
     "UnifiedFocalLoss": "focalseg.losses.unified_focal",
-    "sites": "focalseg.placement.sites",
-    "instrument": "focalseg.placement.instrument",
-    "find_dead_sites": "focalseg.placement.dead_sites",
-    "measure_costs": "focalseg.placement.costs",
-    "freeze_host": "focalseg.placement.freezing",
-    "unfreeze_host": "focalseg.placement.freezing",
-    "save_attention": "focalseg.placement.weights",
-    "load_attention": "focalseg.placement.weights",
-    "disable_attention": "focalseg.placement.pruning",
-    "enable_attention": "focalseg.placement.pruning",
-    "without_attention": "focalseg.placement.pruning",
-    "remove_attention": "focalseg.placement.pruning",
-    "read_gammas": "focalseg.placement.gammas",
+    "sites": "focalseg.hosts.finding",
+    "instrument": "focalseg.hosts.instrument",
+    "find_dead_sites": "focalseg.hosts.dead_sites",
+    "measure_costs": "focalseg.hosts.costs",
+    "freeze_host": "focalseg.hosts.freezing",
+    "unfreeze_host": "focalseg.hosts.freezing",
+    "save_attention": "focalseg.hosts.weights",
+    "load_attention": "focalseg.hosts.weights",
+    "disable_attention": "focalseg.hosts.pruning",
+    "enable_attention": "focalseg.hosts.pruning",
+    "without_attention": "focalseg.hosts.pruning",
+    "remove_attention": "focalseg.hosts.pruning",
+    "read_gammas": "focalseg.hosts.gammas",
     "gather_evidence": "focalseg.placement.evidence",
     "decide": "focalseg.placement.decision",
     "read_placement": "focalseg.placement.decision",
-    "apply_placement": "focalseg.placement.pruning",
+    "apply_placement": "focalseg.placement.applying",
 }
 __all__ = [
     "UNet",
@@ -53,24 +53,19 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from focalseg.hosts.costs import measure_costs
+    from focalseg.hosts.dead_sites import find_dead_sites
+    from focalseg.hosts.finding import sites
+    from focalseg.hosts.freezing import freeze_host, unfreeze_host
+    from focalseg.hosts.gammas import read_gammas
+    from focalseg.hosts.instrument import instrument
+    from focalseg.hosts.pruning import disable_attention, enable_attention, remove_attention, without_attention
+    from focalseg.hosts.weights import load_attention, save_attention
     from focalseg.losses.unified_focal import UnifiedFocalLoss
     from focalseg.networks.unet import UNet
-    from focalseg.placement.costs import measure_costs
-    from focalseg.placement.dead_sites import find_dead_sites
+    from focalseg.placement.applying import apply_placement
     from focalseg.placement.decision import decide, read_placement
     from focalseg.placement.evidence import gather_evidence
-    from focalseg.placement.freezing import freeze_host, unfreeze_host
-    from focalseg.placement.gammas import read_gammas
-    from focalseg.placement.instrument import instrument
-    from focalseg.placement.pruning import (
-        apply_placement,
-        disable_attention,
-        enable_attention,
-        remove_attention,
-        without_attention,
-    )
-    from focalseg.placement.sites import sites
-    from focalseg.placement.weights import load_attention, save_attention
 
 
 def __getattr__(name: str) -> Any:

@@ -7,12 +7,8 @@ channel each and one for the background, by softmax.
 import torch
 from torch import Tensor
 
-FOREGROUND = "foreground"
-"""The name of the label where there is but one and nothing names it."""
 THRESHOLD = 0.5
 """By sigmoid a pixel is foreground where its probability is above this."""
-MOST_LABELS = 255
-"""A mask holds a byte a pixel."""
 
 
 def count_channels(labels: int) -> int:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from focalseg.study.pace import Pace
+from focalseg.study.budget.pace import Pace
 from focalseg.yaml_files import read_yaml
 
 TINY = [
@@ -17,7 +17,7 @@ TINY = [
 def hour_a_training(monkeypatch):
     """A machine that takes 300 s a step and no time for anything else, so that 12 steps take an hour."""
     pace = Pace(reading=0, step=300, validation=0, scoring=0, evidence=0)
-    monkeypatch.setattr("focalseg.study.budget.measure_paces", lambda *_, **__: {False: pace, True: pace})
+    monkeypatch.setattr("focalseg.study.budget.fitting.measure_paces", lambda *_, **__: {False: pace, True: pace})
 
 
 def test_a_job_is_fitted_into_its_hours_and_the_same_command_goes_on_with_it(focalseg, make_folder, tmp_path, hour_a_training):

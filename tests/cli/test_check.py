@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.corpus.fault import fingerprint
-from data.corpus.pictures import COUNT, PLANTED, black_and_white, draw_image, encode, replace, write_pictures
-from focalseg.data.checking.survey import survey_dataset
-from focalseg.data.kinds import KINDS
-from focalseg.data.reading import open_dataset
+from focalseg.imagesets.kinds import KINDS
+from focalseg.imagesets.opening import open_dataset
+from focalseg.imagesets.survey.survey import survey_dataset
+from imagesets.corpus.fault import fingerprint
+from imagesets.corpus.pictures import COUNT, PLANTED, black_and_white, draw_image, encode, replace, write_pictures
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 NAME = f"case_{PLANTED}.png"

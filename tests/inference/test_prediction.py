@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from focalseg.data.preparation import Preparation
+from focalseg.feeding.preparation import Preparation
 from focalseg.inference.prediction import predict_mask, predict_probabilities
 
 

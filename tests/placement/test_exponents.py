@@ -8,14 +8,14 @@ import pytest
 import torch
 from scipy import stats
 
+from focalseg.hosts.attachment import attention_sites
+from focalseg.hosts.gammas import gamma_parameters, read_gammas, switch_parameters
+from focalseg.hosts.instrument import instrument
 from focalseg.placement.exponents import REGIMES
 from focalseg.placement.exponents.dropout import SiteDropout, draw_subset
 from focalseg.placement.exponents.hard_concrete import HardConcrete, HardConcreteSwitch
 from focalseg.placement.exponents.path import SparsityPath
 from focalseg.placement.exponents.regime import Regime
-from focalseg.placement.gammas import gamma_parameters, read_gammas, switch_parameters
-from focalseg.placement.instrument import instrument
-from focalseg.placement.sites import attention_sites
 
 every_regime = pytest.mark.parametrize("name", list(REGIMES))
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from focalseg.hosts.attachment import attention_sites
+from focalseg.hosts.instrument import fill_sites, instrument
 from focalseg.networks.unet import UNet
 from focalseg.placement.evidence import gather_evidence, take_away_one_by_one
-from focalseg.placement.instrument import fill_sites, instrument
-from focalseg.placement.sites import attention_sites
-from placement.by_hand import Batch, build_network_by_hand, dice, draw_cases_by_hand, put_constant
+from hosts.by_hand import Batch, build_network_by_hand, dice, draw_cases_by_hand, put_constant
 
 BuildUNet = Callable[..., UNet]
 DrawImages = Callable[..., torch.Tensor]

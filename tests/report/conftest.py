@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from focalseg.data.preparation import Preparation
-from focalseg.networks.building import NetworkConfig
+from focalseg.feeding.preparation import Preparation
+from focalseg.hosts.building import NetworkConfig
 from focalseg.training.run import RunConfig, TrainingConfig
 from focalseg.yaml_files import write_yaml
 

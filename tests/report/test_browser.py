@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from focalseg.report.page import write_report
+from focalseg.report.placement.page import write_report
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed; pip install focalseg[dev]")
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from focalseg.report.contents import Example
-from focalseg.report.overlays import draw_examples, encode_image, trace_outline
+from focalseg.report.overlays import encode_image, trace_outline
+from focalseg.report.placement.contents import Example
+from focalseg.report.placement.examples import draw_examples
 
 
 def fill_outline(path: str, shape: tuple[int, int]) -> np.ndarray:

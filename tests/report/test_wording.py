@@ -3,10 +3,11 @@
 import pytest
 
 from focalseg.attention import GATES
+from focalseg.hosts.instrument import OWN
+from focalseg.hosts.site import SHUT
 from focalseg.placement.exponents import REGIMES
-from focalseg.placement.instrument import OWN
-from focalseg.placement.sites import SHUT
 from focalseg.report import wording
+from focalseg.report.placement import naming
 from focalseg.study.presets import RIVALS
 
 
@@ -54,23 +55,23 @@ def test_a_time_of_a_site_has_its_share_where_the_whole_has_a_time() -> None:
 
 @pytest.mark.parametrize("gate", [*GATES, OWN, SHUT])
 def test_every_kind_of_gate_has_a_long_name(gate: str) -> None:
-    assert wording.describe_gate(gate) == f"{wording.name_gate(gate)} ({wording.GATE_NAMES[gate]})"
+    assert naming.describe_gate(gate) == f"{naming.name_gate(gate)} ({naming.GATE_NAMES[gate]})"
 
 
 def test_gates_are_explained_once_each() -> None:
-    assert wording.explain_gates(["se", "ag", "se"]) == "SE: Squeeze-and-Excitation; AG: Attention Gate"
+    assert naming.explain_gates(["se", "ag", "se"]) == "SE: Squeeze-and-Excitation; AG: Attention Gate"
 
 
 def test_every_regime_is_told_with_what_a_removal_cost_is_after_it() -> None:
-    assert set(wording.TRAINED_WITH) == set(REGIMES)
-    assert set(wording.REMOVAL_COSTS) == {*REGIMES, ""}
+    assert set(naming.TRAINED_WITH) == set(REGIMES)
+    assert set(naming.REMOVAL_COSTS) == {*REGIMES, ""}
 
 
 @pytest.mark.parametrize("regime", REGIMES)
 def test_a_removal_cost_names_what_stands_in_for_the_site(regime: str) -> None:
-    by_mean = "replaced by their mean" in wording.explain_removal(regime)
+    by_mean = "replaced by their mean" in naming.explain_removal(regime)
     assert by_mean == (REGIMES[regime].replacement == "mean")
-    assert by_mean != ("when the site is left out" in wording.explain_removal(regime))
+    assert by_mean != ("when the site is left out" in naming.explain_removal(regime))
 
 
 @pytest.mark.parametrize(
@@ -85,11 +86,11 @@ def test_a_removal_cost_names_what_stands_in_for_the_site(regime: str) -> None:
     ],
 )
 def test_a_rival_is_named_by_what_it_is_and_another_arm_by_its_name(arm: str, text: str) -> None:
-    assert wording.name_arm(arm) == text
+    assert naming.name_arm(arm) == text
 
 
 def test_every_rival_has_plain_words() -> None:
-    assert all(wording.name_arm(rival) != rival for rival in RIVALS)
+    assert all(naming.name_arm(rival) != rival for rival in RIVALS)
 
 
 def test_a_verdict_falls_into_its_sentences_and_numbers_stay_whole() -> None:

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field
 from focalseg.evaluation.metrics import Overlap
 from focalseg.files import write_text
 from focalseg.placement.evidence import Evidence, SiteEvidence
-from focalseg.study.runs import CASES, EVIDENCE, RESULT, RunPlan, RunResult
-from focalseg.study.scores import CaseScore, format_scores
+from focalseg.study.running.runs import CASES, EVIDENCE, RESULT, RunPlan, RunResult
+from focalseg.study.running.scores import CaseScore, format_scores
 
 
 def make_score(case: str, dice: float, *, group: str = "", part: str = "test", predicted: int = 10) -> CaseScore:

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from focalseg.data.reading import open_dataset
 from focalseg.evaluation.metrics import measure_labels
+from focalseg.imagesets.opening import open_dataset
 from focalseg.inference.prediction import predict_mask
 from focalseg.study.presets import DataSettings
-from focalseg.study.runs import load_network
-from focalseg.study.scores import read_scores
-from focalseg.study.single import train_one
+from focalseg.study.running.runs import load_network
+from focalseg.study.running.scores import read_scores
+from focalseg.study.train import train_one
 
 
 def train(folder, out, settings, **changes):

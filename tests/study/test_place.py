@@ -10,21 +10,21 @@ import pytest
 import torch
 from PIL import Image
 
-from focalseg.data.reading import open_dataset
 from focalseg.errors import SettingError
 from focalseg.evaluation.metrics import measure_labels, measure_overlap
+from focalseg.hosts.attachment import attention_sites
+from focalseg.imagesets.opening import open_dataset
 from focalseg.inference.prediction import predict_mask
 from focalseg.placement.decision import read_placement
 from focalseg.placement.evidence import Evidence, SiteEvidence
 from focalseg.placement.policies import POLICIES
-from focalseg.placement.sites import attention_sites
-from focalseg.study import search as search_module
-from focalseg.study.audience import Audience
-from focalseg.study.lean import load_lean
+from focalseg.study.arms import search as search_module
+from focalseg.study.outcome.lean import load_lean
 from focalseg.study.place import place
-from focalseg.study.runs import EVIDENCE, RunResult, read_costs, read_evidence
-from focalseg.study.scores import CaseScore, read_scores
-from focalseg.study.single import train_one
+from focalseg.study.running.listeners import Audience
+from focalseg.study.running.runs import EVIDENCE, RunResult, read_costs, read_evidence
+from focalseg.study.running.scores import CaseScore, read_scores
+from focalseg.study.train import train_one
 from focalseg.training.run import build_network
 from focalseg.yaml_files import read_yaml
 
@@ -144,7 +144,7 @@ def test_the_lean_network_loads_and_predicts_what_was_scored(placed):
 def test_the_same_call_again_trains_nothing_and_changes_nothing(placed, tiny_settings, monkeypatch):
     _, out = placed
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file() and path.suffix != ".npz"}
-    monkeypatch.setattr("focalseg.study.runs.train", pytest.fail)
+    monkeypatch.setattr("focalseg.study.running.runs.train", pytest.fail)
     monkeypatch.setattr(search_module, "read_evidence", fixed_evidence("encoder.0", "skip.0"))
     place(str(out.parent / "data"), out, tiny_settings, seed=3, device="cpu", workers=1)
     assert {path: path.read_bytes() for path in before} == before
@@ -160,7 +160,7 @@ def test_a_job_keeps_the_precision_that_it_was_begun_with_on_another_machine(
         monkeypatch.setattr("torch.cpu.get_capabilities", lambda machine=machine: {"avx512_bf16": machine})
         place(data, tmp_path / "placed", settings, device="cpu", workers=1)
         train_one(data, tmp_path / "one", settings, attention="none", seed=0, device="cpu")
-        monkeypatch.setattr("focalseg.study.runs.train", pytest.fail)
+        monkeypatch.setattr("focalseg.study.running.runs.train", pytest.fail)
     begun = {"bf16-mixed" if able[0] else "32-true"}
     assert {read_yaml(path)["training"]["precision"] for path in tmp_path.glob("placed/runs/*/*/*/config.yaml")} == begun
     assert {read_yaml(tmp_path / "placed" / "config.yaml")["settings"]["training"]["precision"]} == begun

@@ -8,17 +8,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from focalseg.data.reading import open_dataset
 from focalseg.evaluation.metrics import average_labels, measure_labels
+from focalseg.imagesets.opening import open_dataset
 from focalseg.inference.prediction import predict_mask
-from focalseg.report.page import write_report
-from focalseg.study import search as search_module
-from focalseg.study.examples import choose_slice
-from focalseg.study.lean import load_lean
+from focalseg.report.placement.page import write_report
+from focalseg.study.arms import search as search_module
+from focalseg.study.outcome.examples import choose_slice
+from focalseg.study.outcome.lean import load_lean
 from focalseg.study.place import place
-from focalseg.study.runs import read_evidence
-from focalseg.study.scores import read_scores
-from focalseg.study.single import train_one
+from focalseg.study.running.runs import read_evidence
+from focalseg.study.running.scores import read_scores
+from focalseg.study.train import train_one
 
 LABELS = ["label_1", "label_2"]
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from focalseg.data.feeding.feed import Feed
+from focalseg.feeding.feed import Feed
 from focalseg.training.loop import TrainingData
 
 

@@ -13,14 +13,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from focalseg.data.case import Case
-from focalseg.data.feeding.augmentation import AUGMENTATIONS, AugmentationConfig, augment
-from focalseg.data.feeding.feed import Feed, open_feed
-from focalseg.data.preparation import Preparation
 from focalseg.errors import SettingError
+from focalseg.feeding.augmentation import AUGMENTATIONS, AugmentationConfig, augment
+from focalseg.feeding.feed import Feed, open_feed
+from focalseg.feeding.preparation import Preparation
+from focalseg.hosts.building import NetworkConfig
+from focalseg.hosts.gammas import read_gammas
+from focalseg.imagesets.case import Case
 from focalseg.losses.unified_focal import UnifiedFocalConfig, UnifiedFocalLoss
-from focalseg.networks.building import NetworkConfig
-from focalseg.placement.gammas import read_gammas
 from focalseg.training.checkpoint import load_checkpoint
 from focalseg.training.loop import CHECKPOINT, METRICS, StopRequested, TrainingData, train
 from focalseg.training.metrics_log import read_metrics

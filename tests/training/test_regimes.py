@@ -7,16 +7,16 @@ import pytest
 import torch
 
 from focalseg.configuration import from_mapping, to_mapping
-from focalseg.data.preparation import Preparation
 from focalseg.errors import SettingError
+from focalseg.feeding.preparation import Preparation
+from focalseg.hosts.attachment import attention_sites
+from focalseg.hosts.building import NetworkConfig
+from focalseg.hosts.gammas import gamma_parameters, project_gammas, read_gammas, switch_parameters
 from focalseg.layers import RunningNorm
-from focalseg.networks.building import NetworkConfig
 from focalseg.placement.exponents import REGIMES
 from focalseg.placement.exponents.dropout import draw_subset
 from focalseg.placement.exponents.regime import WARM_UP
-from focalseg.placement.gammas import gamma_parameters, project_gammas, read_gammas, switch_parameters
-from focalseg.placement.sites import attention_sites
-from focalseg.study.runs import read_path
+from focalseg.study.running.runs import read_path
 from focalseg.training.loop import METRICS, Run, StopRequested, train
 from focalseg.training.metrics_log import read_metrics
 from focalseg.training.run import RunConfig, TrainingConfig, build_network

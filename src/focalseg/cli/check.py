@@ -10,11 +10,11 @@ import typer
 from focalseg.cli.options import AsJson, Data
 
 if TYPE_CHECKING:
-    from focalseg.data.case import Dataset
-    from focalseg.data.checking.survey import Survey
-    from focalseg.data.repair.copying import Repair
     from focalseg.findings import Finding
-    from focalseg.report.check_wording import FindingGroup
+    from focalseg.imagesets.case import Dataset
+    from focalseg.imagesets.repair.copying import Repair
+    from focalseg.imagesets.survey.survey import Survey
+    from focalseg.report.check.wording import FindingGroup
 
 PageFolder = Annotated[Path | None, typer.Option("--out", help="A folder for the page on the set, index.html, and check.json.")]
 RepairFolder = Annotated[
@@ -27,12 +27,12 @@ MOST_NOTES = 20
 
 def check(data: Data, out: PageFolder = None, repair: RepairFolder = None, as_json: AsJson = False) -> None:
     """Read every case and list every fault by file, with its mend; ends with status 3 where there is an error."""
-    from focalseg.cli.progress import show_counting
-    from focalseg.data.checking.survey import survey_dataset
-    from focalseg.data.repair.copying import refuse_copy
+    from focalseg.cli.counting import show_counting
     from focalseg.errors import DataError
-    from focalseg.report.check_page import show_record, write_check
-    from focalseg.report.check_wording import count_findings
+    from focalseg.imagesets.repair.copying import refuse_copy
+    from focalseg.imagesets.survey.survey import survey_dataset
+    from focalseg.report.check.page import show_record, write_check
+    from focalseg.report.check.wording import count_findings
 
     if repair:
         refuse_copy(repair, data)
@@ -58,10 +58,10 @@ def check(data: Data, out: PageFolder = None, repair: RepairFolder = None, as_js
 
 def open_or_show(data: str, *, as_json: bool) -> "Dataset":
     """The data set; where none can be opened the JSON object says so before the error is raised."""
-    from focalseg.data.checking.survey import survey_nothing
-    from focalseg.data.reading import open_dataset
     from focalseg.errors import DataError
-    from focalseg.report.check_page import show_record
+    from focalseg.imagesets.opening import open_dataset
+    from focalseg.imagesets.survey.survey import survey_nothing
+    from focalseg.report.check.page import show_record
 
     try:
         return open_dataset(data)
@@ -73,9 +73,9 @@ def open_or_show(data: str, *, as_json: bool) -> "Dataset":
 
 def write_copy(dataset: "Dataset", survey: "Survey", folder: Path, *, as_json: bool) -> "Repair | None":
     """The corrected copy, and what became of it in words; None where no case can be copied."""
-    from focalseg.cli.progress import show_counting
-    from focalseg.data.repair.copying import repair_dataset
+    from focalseg.cli.counting import show_counting
     from focalseg.errors import DataError
+    from focalseg.imagesets.repair.copying import repair_dataset
 
     try:
         repaired = repair_dataset(dataset, survey, folder, show_counting)
@@ -89,9 +89,9 @@ def write_copy(dataset: "Dataset", survey: "Survey", folder: Path, *, as_json: b
 
 def refuse_page_folder(out: Path, data: str, repair: Path | None) -> None:
     """Raises SettingError for an --out that is a file, lies in the set or in the copy, or holds what no check wrote."""
-    from focalseg.data.reading import refuse_inside
     from focalseg.errors import SettingError
-    from focalseg.report.check_page import RECORD
+    from focalseg.imagesets.opening import refuse_inside
+    from focalseg.report.check.page import RECORD
 
     if out.exists() and not out.is_dir():
         raise SettingError(f"{out} is a file; expected a folder, or a path where one can be made. Give another --out.")
@@ -110,8 +110,8 @@ def tell(line: str, *, as_json: bool) -> None:
 def print_survey(survey: "Survey") -> None:
     """What the set is and its findings: tables on a terminal, elsewhere a line a finding."""
     from focalseg.findings import show_path
-    from focalseg.report.check_record import measure_fingerprint
-    from focalseg.report.check_wording import describe_set, group_findings
+    from focalseg.report.check.record import measure_fingerprint
+    from focalseg.report.check.wording import describe_set, group_findings
 
     print(show_path(survey.source))
     for name, value in describe_set(survey, measure_fingerprint(survey)):
@@ -140,7 +140,7 @@ def print_group(group: "FindingGroup") -> None:
 def advise(survey: "Survey", repaired: "Repair | None") -> str:
     """What to do next, with the set or with its corrected copy."""
     from focalseg.findings import show_path
-    from focalseg.report.check_wording import count_mendable
+    from focalseg.report.check.wording import count_mendable
 
     usable = repaired.survey if repaired else survey
     if not usable.errors:
@@ -152,8 +152,8 @@ def advise(survey: "Survey", repaired: "Repair | None") -> str:
 
 def describe_repair(repaired: "Repair") -> list[str]:
     """What became of the copy."""
-    from focalseg.data.kinds import list_names
-    from focalseg.report.check_wording import count_findings
+    from focalseg.imagesets.kinds import list_names
+    from focalseg.report.check.wording import count_findings
     from focalseg.report.wording import counted
 
     left_out = f", {counted(len(repaired.left_out), 'case')} left out" if repaired.left_out else ""
@@ -199,7 +199,7 @@ def _print_table(group: "FindingGroup", most: int) -> None:
 def _tell_found(finding: "Finding") -> str:
     """What was found, with the further files where it does not name them."""
     from focalseg.findings import show_path
-    from focalseg.report.check_wording import name_others
+    from focalseg.report.check.wording import name_others
 
     others = ", ".join(map(show_path, name_others(finding)))
     return f"{finding.found} (with {others})" if others else finding.found

@@ -13,7 +13,7 @@ from focalseg.cli.place import place
 from focalseg.cli.report import report
 from focalseg.cli.train import train
 from focalseg.errors import DataError, FocalsegError, Interrupted, MachineError
-from focalseg.study.stopping import STOP
+from focalseg.study.running.stopping import STOP
 
 app = typer.Typer(
     name="focalseg",

@@ -63,7 +63,7 @@ def run_place(
     """The job, then its report, then the answer on stdout. budget: hours."""
     from focalseg.cli.progress import build_audience
     from focalseg.evaluation.statistics import Estimate
-    from focalseg.report.page import write_report
+    from focalseg.report.placement.page import write_report
     from focalseg.study.place import PLACEMENT
     from focalseg.study.place import place as run
 

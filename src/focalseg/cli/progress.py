@@ -7,17 +7,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 
-from focalseg.data.counting import Advance
-from focalseg.study.audience import Audience
-from focalseg.study.runs import RESULT, RunPlan
+from focalseg.cli.counting import PLAIN_LINE_SECONDS, columns, show_counting
+from focalseg.study.running.listeners import Audience
+from focalseg.study.running.runs import RESULT, RunPlan
 from focalseg.training.loop import METRICS
 from focalseg.training.metrics_log import read_metrics
 
 POLL_SECONDS = 0.5
-PLAIN_LINE_SECONDS = 10.0
-FIRST_LINE_SECONDS = 2.0
 
 
 def show_note(note: str) -> None:
@@ -28,39 +26,6 @@ def show_note(note: str) -> None:
 def build_audience() -> Audience:
     """A person at the command line: notes, counts and trainings, all on stderr."""
     return Audience(tell=show_note, count=show_counting, watch=show_progress)
-
-
-@contextmanager
-def show_counting(title: str) -> Iterator[Advance]:
-    """Gives a function to call with (done, total); shows a bar on a terminal, and elsewhere a line once it takes long."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _CountLines(title).advance
-        return
-    with Progress(*_columns(""), console=console, transient=True) as progress:
-        bar = progress.add_task(title, total=None)
-        yield lambda done, total: progress.update(bar, completed=done, total=total)
-
-
-class _CountLines:
-    """A line every few seconds with the time that is left, and none for what is done in a moment."""
-
-    def __init__(self, title: str) -> None:
-        self.title, self.started = title, time.monotonic()
-        self.told = self.started - PLAIN_LINE_SECONDS + FIRST_LINE_SECONDS
-
-    def advance(self, done: int, total: int) -> None:
-        """Tells how many of how many are done, if it is time for a line."""
-        now = time.monotonic()
-        if now - self.told < PLAIN_LINE_SECONDS or done == total:
-            return
-        self.told = now
-        left = (now - self.started) * (total - done) / done
-        print(f"{self.title}: {done} of {total}, about {left:.0f} s left", file=sys.stderr, flush=True)
-
-
-def _columns(unit: str) -> tuple[ProgressColumn, ...]:
-    return (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit), TimeRemainingColumn())
 
 
 @contextmanager
@@ -92,7 +57,7 @@ def count_steps(plan: RunPlan) -> int:
 
 
 def _show_bars(title: str, plans: Sequence[RunPlan], ended: threading.Event, console: Console) -> None:
-    with Progress(*_columns("steps"), console=console) as progress:
+    with Progress(*columns("steps"), console=console) as progress:
         console.print(title)
         bars = {
             progress.add_task(f"{plan.arm}, seed {plan.config.seed}", total=plan.config.training.steps, start=False): plan

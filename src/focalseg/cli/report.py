@@ -19,15 +19,15 @@ def report(folder: Folder, focal: Focal = False) -> None:
     if focal:
         print(f"report: {report_focal_role(folder)}")
         return
-    from focalseg.report.page import write_report
+    from focalseg.report.placement.page import write_report
 
     print(f"report: {write_report(folder)}")
 
 
 def report_focal_role(folder: Path) -> Path:
     """Measures and writes focal/index.html and focal/figures.json, with its progress on stderr."""
-    from focalseg.report.focal_page import write_focal_page
-    from focalseg.study.focal_role.investigation import investigate_focal_role
+    from focalseg.focal_role.investigation import investigate_focal_role
+    from focalseg.focal_role.page import write_focal_page
 
     started = time.monotonic()
 

@@ -38,8 +38,8 @@ def train(
     """Train one network and score it on test data that it never saw."""
     settings = read_settings(preset, config, set_, network=network)
     from focalseg.cli.progress import build_audience
-    from focalseg.report.page import write_report
-    from focalseg.study.single import train_one
+    from focalseg.report.placement.page import write_report
+    from focalseg.study.train import train_one
 
     result = train_one(data, out, settings, attention=attention, seed=seed, device=device, audience=build_audience())
     page = write_report(out)

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from focalseg.data.preparation import Preparation
+from focalseg.feeding.preparation import Preparation
 from focalseg.labels import choose_labels, compute_probabilities
 from focalseg.windows import predict_in_windows
 

@@ -13,11 +13,11 @@ from focalseg.configuration import CheckedConfig, from_mapping
 from focalseg.errors import SettingError
 from focalseg.evaluation.statistics import DIFFERENCE_SPAN, Estimate, estimate_mean
 from focalseg.files import write_text
+from focalseg.hosts.site import SHUT
 from focalseg.placement.evidence import Evidence
 from focalseg.placement.exponents import REGIMES
 from focalseg.placement.policies import POLICIES
 from focalseg.placement.policies.search import Layout, Search
-from focalseg.placement.sites import SHUT
 
 SCHEMA = 1
 ON_DROPOUT, ON_FREE = "removal", "removal_from_all"

@@ -2,70 +2,14 @@
 
 import base64
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
-from focalseg.report.contents import Array, Example
+Array = np.ndarray
 
 LONGEST_SIDE = 384
 """Pixels of a picture in the page; larger images are shrunk, or the page would weigh more than the report is worth."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Panel:
-    """One arm's prediction on an image. outlines: an SVG path a label, in pixels of the picture. dice: of the whole case."""
-
-    arm: str
-    dice: float
-    outlines: tuple[str, ...]
-    empty: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Picture:
-    """An example as it is shown. width and height in pixels of the embedded image; truth: the outlines of all true labels."""
-
-    name: str
-    slices: tuple[int, int] | None
-    width: int
-    height: int
-    data: str
-    truth: str
-    truth_empty: bool
-    panels: tuple[Panel, ...]
-
-
-def draw_examples(examples: Sequence[Example], labels: int = 1) -> tuple[Picture, ...]:
-    """Pictures of all examples, with the outlines of that many labels."""
-    return tuple(_draw_example(example, labels) for example in examples)
-
-
-def _draw_example(example: Example, labels: int) -> Picture:
-    height, width = example.mask.shape
-    shrink = min(1.0, LONGEST_SIDE / max(height, width))
-    size = (max(round(width * shrink), 1), max(round(height * shrink), 1))
-    panels = tuple(
-        Panel(
-            arm=arm,
-            dice=example.dice[arm],
-            outlines=trace_labels(prediction, labels, size),
-            empty=not prediction.any(),
-        )
-        for arm, prediction in example.predictions.items()
-    )
-    return Picture(
-        name=example.name,
-        slices=example.slices,
-        width=size[0],
-        height=size[1],
-        data=encode_image(example.image, size),
-        truth="".join(trace_labels(example.mask, labels, size)),
-        truth_empty=not example.mask.any(),
-        panels=panels,
-    )
 
 
 def encode_image(image: Array, size: tuple[int, int]) -> str:

@@ -5,23 +5,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from focalseg.data.reading import refuse_inside
 from focalseg.errors import SettingError
 from focalseg.evaluation.verdict import Verdict
 from focalseg.files import write_text
+from focalseg.imagesets.opening import refuse_inside
 from focalseg.placement.decision import Placement
-from focalseg.study.agreement import Decided, agree, choose_lean, decide_folds
-from focalseg.study.audience import Audience
-from focalseg.study.budget import plan_costs, recall_settings
-from focalseg.study.contest import ALL, NONE, PLACED, Contest, plan_contest, take_known
-from focalseg.study.examples import write_examples
-from focalseg.study.folds import remark_few_groups
-from focalseg.study.lean import write_lean
-from focalseg.study.output import CONFIG, claim_folder, hold_folder, refuse_foreign
-from focalseg.study.planning import NOBODY, claim_split, lay_groundwork, plan_groundwork, settle_precision
+from focalseg.study.arms.agreement import Decided, agree, choose_lean, decide_folds
+from focalseg.study.arms.design import ALL, NONE, PLACED, Contest, plan_contest, take_known
+from focalseg.study.budget.fitting import plan_costs, recall_settings
+from focalseg.study.outcome.examples import write_examples
+from focalseg.study.outcome.lean import write_lean
+from focalseg.study.outcome.summary import Findings, describe_findings, judge
+from focalseg.study.planning.folds import remark_few_groups
+from focalseg.study.planning.groundwork import lay_groundwork, plan_groundwork
+from focalseg.study.planning.precision import settle_precision
+from focalseg.study.planning.splits_file import claim_split
 from focalseg.study.presets import Settings
-from focalseg.study.runs import RunPlan, read_costs, read_result
-from focalseg.study.summary import Findings, describe_findings, judge
+from focalseg.study.running.folder import CONFIG, claim_folder, hold_folder, refuse_foreign
+from focalseg.study.running.listeners import NOBODY, Audience
+from focalseg.study.running.runs import RunPlan, read_costs, read_result
 from focalseg.training.run import Device, TrainingConfig
 from focalseg.yaml_files import write_yaml
 

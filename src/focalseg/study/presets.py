@@ -6,10 +6,10 @@ from typing import Any, Literal
 from focalseg.attention import GATES
 from focalseg.catalogue import Catalogue, unknown_name_message
 from focalseg.configuration import LARGEST_SEED, CheckedConfig, from_mapping, merge, setting, to_mapping
-from focalseg.data.feeding.augmentation import AUGMENTATIONS
 from focalseg.errors import SettingError
+from focalseg.feeding.augmentation import AUGMENTATIONS
+from focalseg.hosts.building import NetworkChoice
 from focalseg.losses.unified_focal import UnifiedFocalConfig
-from focalseg.networks.building import NetworkChoice
 from focalseg.placement.policies import POLICIES
 from focalseg.training.run import TrainingConfig
 

@@ -16,17 +16,17 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from focalseg.data.feeding.augmentation import augment
-from focalseg.data.feeding.batches import DROPOUT_STREAM, select_batch, stream_seed
-from focalseg.data.feeding.feed import Batches, Feed
 from focalseg.errors import MachineError, SettingError
 from focalseg.evaluation.scoring import score_batches
+from focalseg.feeding.augmentation import augment
+from focalseg.feeding.batches import DROPOUT_STREAM, select_batch, stream_seed
+from focalseg.feeding.feed import Batches, Feed
+from focalseg.hosts.gammas import read_gammas
+from focalseg.hosts.norms import estimate_norms
 from focalseg.layers import RunningNorm
 from focalseg.losses.schedule import share_at
 from focalseg.losses.unified_focal import UnifiedFocalLoss
-from focalseg.placement.evidence import estimate_norms
 from focalseg.placement.exponents import REGIMES
-from focalseg.placement.gammas import read_gammas
 from focalseg.training.checkpoint import load_checkpoint, save_checkpoint
 from focalseg.training.metrics_log import MetricsLog
 from focalseg.training.optimisation import build_optimiser, current_rate

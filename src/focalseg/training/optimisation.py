@@ -5,7 +5,7 @@ from torch import nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import OneCycleLR
 
-from focalseg.placement.gammas import gamma_parameters, switch_parameters
+from focalseg.hosts.gammas import gamma_parameters, switch_parameters
 from focalseg.training.run import TrainingConfig
 
 

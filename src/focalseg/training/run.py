@@ -8,17 +8,18 @@ import torch
 from torch import nn
 
 from focalseg.configuration import LARGEST_SEED, CheckedConfig, setting
-from focalseg.data.feeding.augmentation import AugmentationConfig
-from focalseg.data.preparation import Preparation
 from focalseg.errors import SettingError
-from focalseg.labels import FOREGROUND
+from focalseg.feeding.augmentation import AugmentationConfig
+from focalseg.feeding.preparation import Preparation
+from focalseg.hosts.building import NetworkConfig, build_host
+from focalseg.hosts.finding import sites
+from focalseg.hosts.instrument import fill_sites
+from focalseg.hosts.pruning import open_own_gates
+from focalseg.hosts.site import Site
+from focalseg.imagesets.masks import FOREGROUND
 from focalseg.losses.schedule import Schedule
 from focalseg.losses.unified_focal import UnifiedFocalConfig
-from focalseg.networks.building import NetworkConfig, build_host
 from focalseg.placement.exponents import REGIMES
-from focalseg.placement.instrument import fill_sites
-from focalseg.placement.pruning import open_own_gates
-from focalseg.placement.sites import Site, sites
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "32-true", "bf16-mixed"]

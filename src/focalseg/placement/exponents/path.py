@@ -5,8 +5,8 @@ from typing import ClassVar
 import torch
 from torch import nn
 
+from focalseg.hosts.gammas import project_gammas
 from focalseg.placement.exponents.regime import WARM_UP, Regime, Replacement
-from focalseg.placement.gammas import project_gammas
 
 ENDS = 0.9
 """Share of the training at which the pressure is at its highest; it stays there."""

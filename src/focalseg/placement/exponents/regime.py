@@ -5,8 +5,8 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from focalseg.placement.gammas import project_gammas
-from focalseg.placement.sites import attention_sites
+from focalseg.hosts.attachment import attention_sites
+from focalseg.hosts.gammas import project_gammas
 
 Replacement = Literal["mean", "host"]
 """What stands in for a site that is taken away: the mean of its coefficients, a channel each, or nothing, as in the host."""

@@ -1,1 +1,0 @@
-"""From files or phantoms to tensors."""

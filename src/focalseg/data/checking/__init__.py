@@ -1,1 +1,0 @@
-"""Every case looked at once, by itself and beside the others."""

@@ -1,1 +1,0 @@
-"""From prepared cases to batches: kept, cut, augmented."""

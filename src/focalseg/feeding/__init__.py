@@ -1,0 +1,1 @@
+"""What a network is fed: cases prepared, augmented and dealt into batches."""

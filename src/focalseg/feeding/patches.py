@@ -1,0 +1,102 @@
+"""Patches of large images and volumes, a share of them on foreground: pure functions of (seed, step).
+
+What a patch shows beyond the border of its image repeats the border, in image and mask alike, so that they agree.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from focalseg.errors import SettingError, ShapeError
+from focalseg.feeding.batches import PATCH_STREAM, step_generator
+
+MOST_PLACES = 10_000
+"""Of each label and case, that are kept to centre patches on."""
+FOREGROUND_SHARE = 1 / 3
+"""Of the patches, centred on foreground: what nnU-Net does (Isensee et al. 2021, Methods, patch sampling)."""
+Places = Mapping[int, np.ndarray]
+"""Of one case: by label, where some of its elements are, (n, D) int32."""
+
+
+def find_places(mask: np.ndarray, *, seed: int, most: int = MOST_PLACES) -> dict[int, np.ndarray]:
+    """mask (*spatial) of labels -> by label other than 0, the indices (n, D) int32 of its elements, n at most `most`.
+
+    Where there are more, they are drawn evenly and without repetition by a generator of that seed, then sorted.
+    """
+    random = np.random.default_rng(seed)
+    flat = mask.reshape(-1)
+    places = {}
+    for label in np.unique(flat[flat != 0]).tolist():
+        found = np.flatnonzero(flat == label)
+        if len(found) > most:
+            found = np.sort(random.choice(found, most, replace=False, shuffle=False))
+        places[label] = np.stack(np.unravel_index(found, mask.shape), axis=1).astype(np.int32)
+    return places
+
+
+def draw_corners(
+    cases: Sequence[Places],
+    sizes: Sequence[tuple[int, ...]],
+    patch: tuple[int, ...],
+    *,
+    seed: int,
+    step: int,
+    foreground_share: float = FOREGROUND_SHARE,
+) -> list[tuple[int, ...]]:
+    """The first element of the patch of each case of a batch, in elements of the case, in the order of the batch.
+
+    cases: `find_places` of each. sizes: of each, (D,). Over the steps of a training exactly the foreground_share of all patches
+    are centred, as far as the border lets them, on an element of a label: one of the case's labels, each as likely, then one of
+    the elements kept for it. The others lie anywhere, and so do those of a case without foreground. Where a case is shorter
+    than the patch, it lies in the middle and the corner is negative. What happens to an entry depends on (seed, step), its
+    place in the batch and its own case.
+    Raises SettingError for a share outside of 0 to 1, ShapeError for sizes that do not fit the patch.
+    """
+    if not 0 <= foreground_share <= 1:
+        raise SettingError(f"foreground_share was {foreground_share}; expected a number from 0 to 1.")
+    if len(cases) != len(sizes) or any(len(size) != len(patch) for size in sizes):
+        raise ShapeError(
+            f"{len(cases)} cases of sizes {list(sizes)} and a patch of {patch}; expected one size each, of its axes."
+        )
+    count = len(cases)
+    draws = torch.rand((count, 2 + len(patch)), generator=step_generator(seed, step, PATCH_STREAM), dtype=torch.float64)
+    corners = []
+    for entry, (places, size, (which, where, *along)) in enumerate(zip(cases, sizes, draws.tolist(), strict=True)):
+        number = step * count + entry
+        on_foreground = math.floor((number + 1) * foreground_share) > math.floor(number * foreground_share)
+        if on_foreground and places:
+            label = sorted(places)[int(which * len(places))]
+            centre = places[label][int(where * len(places[label]))].tolist()
+            wanted = [middle - length // 2 for middle, length in zip(centre, patch, strict=True)]
+        else:
+            wanted = [int(share * (whole - length + 1)) for share, whole, length in zip(along, size, patch, strict=True)]
+        corners.append(tuple(map(_keep_inside, wanted, size, patch)))
+    return corners
+
+
+def cut_patch(array: np.ndarray, corner: Sequence[int], patch: Sequence[int]) -> np.ndarray:
+    """The patch of an image (C, *spatial) or a mask (*spatial): (..., *patch) of its dtype, a copy.
+
+    Beyond the border it repeats the border's values. Raises ShapeError for a patch that has nothing of the array.
+    """
+    leading = array.ndim - len(patch)
+    size = array.shape[leading:]
+    spans = [(max(start, 0), min(start + length, whole)) for start, length, whole in zip(corner, patch, size, strict=True)]
+    if any(first >= last for first, last in spans):
+        raise ShapeError(f"The patch of {tuple(patch)} at {tuple(corner)} lies outside of the array of {tuple(size)}.")
+    kept: tuple[Any, ...] = (..., *(slice(first, last) for first, last in spans))
+    part = array[kept]
+    missing = [
+        (first - start, start + length - last) for start, length, (first, last) in zip(corner, patch, spans, strict=True)
+    ]
+    if any(map(any, missing)):
+        return np.pad(part, [(0, 0)] * leading + missing, mode="edge")
+    return np.array(part, order="C")
+
+
+def _keep_inside(start: int, whole: int, length: int) -> int:
+    """Of one axis: the nearest start whose patch lies in the case; for a case shorter than the patch, its middle."""
+    return min(max(start, 0), whole - length) if whole >= length else -((length - whole) // 2)

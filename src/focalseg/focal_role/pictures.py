@@ -1,0 +1,103 @@
+"""Maps of one image as pictures: pixels through a colour map, the true outline drawn over them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.colors import to_hex
+
+from focalseg.focal_role.maps import FactorMap, FocalMaps, GradientMap, WeightMap
+from focalseg.report.overlays import Array, encode_image, trace_outline
+
+RAMP = "magma"
+BRIGHTEST_SHARE = 0.998
+"""The brightest two pixels in a thousand are shown alike, or a single one would darken all the rest."""
+ROOT = 0.5
+"""Power law of the colours of gradients, which span decades: four times the gradient is twice the brightness."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapPicture:
+    """One map as it is shown. data: a PNG as data URI. caption: what was measured on it, a line each."""
+
+    title: str
+    data: str
+    caption: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubjectPicture:
+    """The image itself with both outlines as SVG paths. width and height, in pixels, are those of every map."""
+
+    width: int
+    height: int
+    data: str
+    truth: str
+    predicted: str
+
+
+def draw_subject(maps: FocalMaps) -> SubjectPicture:
+    """The image under the maps."""
+    subject = maps.subject
+    height, width = subject.mask.shape
+    return SubjectPicture(
+        width=width,
+        height=height,
+        data=encode_image(subject.image, (width, height)),
+        truth=trace_outline(subject.mask),
+        predicted=trace_outline(subject.predicted),
+    )
+
+
+def draw_gradients(maps: Sequence[GradientMap]) -> tuple[MapPicture, ...]:
+    """Maps of one arm on one scale, so that a loss that asks for less is darker."""
+    top = max(float(np.quantile(one.pixels, BRIGHTEST_SHARE)) for one in maps)
+    return tuple(
+        MapPicture(
+            title=_name(one.gamma),
+            data=colour_pixels((one.pixels / top) ** ROOT),
+            caption=(f"{one.on_foreground:.0%} foreground", f"{one.on_wrong:.0%} errors", f"size {one.total:.2f}"),
+        )
+        for one in maps
+    )
+
+
+def draw_factors(maps: Sequence[FactorMap]) -> tuple[MapPicture, ...]:
+    """coefficient^gamma from 0 to 1."""
+    return tuple(
+        MapPicture(
+            title=_name(one.gamma),
+            data=colour_pixels(one.pixels),
+            caption=(f"{one.foreground:.2f} inside", f"{one.background:.2f} outside"),
+        )
+        for one in maps
+    )
+
+
+def draw_weights(maps: Sequence[WeightMap], beta: float) -> tuple[MapPicture, ...]:
+    """W from 1 to 1 + beta."""
+    return tuple(
+        MapPicture(
+            title=_name(one.gamma),
+            data=colour_pixels((one.pixels - 1) / beta),
+            caption=(f"{one.near_border:.0%} at the border", f"mean {one.mean:.2f}"),
+        )
+        for one in maps
+    )
+
+
+def colour_pixels(pixels: Array) -> str:
+    """(H, W) in [0, 1], clipped, through the colour map -> PNG as a data URI."""
+    colours = mpl.colormaps[RAMP](np.clip(pixels, 0, 1), bytes=True)
+    height, width = pixels.shape
+    return encode_image(np.moveaxis(np.asarray(colours)[..., :3], -1, 0), (width, height))
+
+
+def list_ramp(count: int = 9) -> list[str]:
+    """Colours along the map, dark end first, for a key."""
+    return [to_hex(mpl.colormaps[RAMP](number / (count - 1))) for number in range(count)]
+
+
+def _name(gamma: float) -> str:
+    return f"{gamma:g}"

@@ -1,0 +1,295 @@
+"""How a site stands in a network whose code knows nothing of it: hooks that hand what passes through the site.
+
+The sites are modules of the network, under one name, so that optimisers, devices, copies and state files see them; nothing
+of the host is replaced or renamed. A hook belongs to the module where it stands and refers to the site by the object, so
+that a deep copy of the network hooks the copies.
+"""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self, TypeVar, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.hooks import RemovableHandle
+
+from focalseg.attention.site import AnySite, FocalSite, ShutSite
+from focalseg.errors import SiteError
+from focalseg.hosts.capture import Capture
+from focalseg.hosts.ports import Arguments, Keywords, Port
+from focalseg.hosts.site import SHUT, Site
+
+CONTAINER = "focal_attention"
+Passing = Callable[..., Tensor]
+"""(features, gating signal or None) -> features."""
+Module = TypeVar("Module", bound=nn.Module)
+
+
+class AttentionSites(nn.Module):
+    """Everything that was added to a network, by the name of the site. gates: the kind of what stands there.
+
+    Called as a module it hands its argument through, so that it may stand at the end of an nn.Sequential.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sites: dict[str, Site] = {}
+        self.gates: dict[str, str] = {}
+        self.handles: dict[str, list[RemovableHandle]] = {}
+        self.captures: dict[str, list[Capture]] = {}
+        self.pass_handles: list[RemovableHandle] = []
+        self.frozen_host: Any = None
+
+    def forward(self, features: Any) -> Any:
+        """What it is called with."""
+        return features
+
+    def standing(self) -> dict[str, AnySite]:
+        """All that was added, in the order the sites were found in."""
+        return {name: cast(AnySite, self.get_submodule(escape(name))) for name in self.gates}
+
+    def begin_pass(self, _network: nn.Module, _arguments: Any) -> None:
+        """A forward pre-hook of the network."""
+        for captures in self.captures.values():
+            for capture in captures:
+                capture.forget()
+
+    def end_pass(self, _network: nn.Module, _arguments: Any, _output: Any) -> None:
+        """A forward hook of the network."""
+        for captures in self.captures.values():
+            for capture in captures:
+                capture.end()
+
+    def train(self, mode: bool = True) -> Self:
+        """As every module, and then the norms of a frozen host back to evaluation."""
+        super().train(mode)
+        if self.frozen_host is not None:
+            self.frozen_host.keep_norms()
+        return self
+
+
+RESERVED = frozenset(dir(AttentionSites()))
+
+
+def escape(name: str) -> str:
+    """A site's name as the name of a submodule, which may hold no dot and be no attribute of the container."""
+    escaped = name.replace(".", "/")
+    return f"{escaped}/" if escaped in RESERVED else escaped
+
+
+def find_container(network: nn.Module) -> AttentionSites | None:
+    """What was added to a network, None where nothing was. Looks through torch.compile and DistributedDataParallel."""
+    container = getattr(unwrap(network), CONTAINER, None)
+    return container if isinstance(container, AttentionSites) else None
+
+
+def attention_sites(network: nn.Module) -> dict[str, FocalSite]:
+    """The filled sites by name, in the order they were found in. A skip that is shut is none of them."""
+    container = find_container(network)
+    standing = {} if container is None else container.standing()
+    return {name: site for name, site in standing.items() if isinstance(site, FocalSite)}
+
+
+def filled_sites(network: nn.Module) -> dict[str, tuple[Site, str]]:
+    """Site and kind of gate by name, of those that `attention_sites` gives."""
+    return {name: (site, kind) for name, (site, kind) in occupied_sites(network).items() if kind != SHUT}
+
+
+def occupied_sites(network: nn.Module) -> dict[str, tuple[Site, str]]:
+    """Site and kind by name of all that was added: the kind of a gate, or SHUT."""
+    container = find_container(network)
+    return {} if container is None else {name: (container.sites[name], gate) for name, gate in container.gates.items()}
+
+
+def unwrap(network: nn.Module) -> nn.Module:
+    """The network itself, out of torch.compile's and DistributedDataParallel's wrappers."""
+    while True:
+        inner = network.module if isinstance(network, DistributedDataParallel) else getattr(network, "_orig_mod", None)
+        if not isinstance(inner, nn.Module):
+            return network
+        network = inner
+
+
+def unwrap_to_fill(network: nn.Module) -> nn.Module:
+    """As `unwrap`, for what adds weights. Raises SiteError where they would be missed, could not train or have no room."""
+    if any(isinstance(module, DistributedDataParallel) for module in network.modules()):
+        raise SiteError(
+            "The network is wrapped in DistributedDataParallel, which would not keep new weights in step; "
+            "put attention in before wrapping it."
+        )
+    if isinstance(network, nn.DataParallel):
+        raise SiteError("The network is wrapped in DataParallel, whose copies share hooks; use DistributedDataParallel.")
+    if torch.is_inference_mode_enabled():
+        raise SiteError("Weights made under torch.inference_mode can never train; put attention in outside of it.")
+    network = unwrap(network)
+    if hasattr(network, CONTAINER) and find_container(network) is None:
+        raise SiteError(f"The network has something of its own named {CONTAINER}, where attention is kept; rename that.")
+    return network
+
+
+def attach(network: nn.Module, added: Mapping[str, tuple[Site, str, AnySite]], order: Sequence[str]) -> None:
+    """Puts each module (by the name of its site: site, its kind, module) at its site, in place, all of them or none.
+
+    Everything was checked before: sites, gates, and that nothing stands there. order: of the names, as they were found.
+    """
+    if not added:
+        return
+    container = find_container(network)
+    if container is None:
+        container = AttentionSites().train(network.training)
+        network.add_module(CONTAINER, container)
+    try:
+        for name, (site, gate, module) in added.items():
+            container.add_module(escape(name), module.train(network.training))
+            container.sites[name], container.gates[name] = site, gate
+        ranks = {name: rank for rank, name in enumerate(order)}
+        container.gates = {
+            name: container.gates[name] for name in sorted(container.gates, key=lambda name: ranks.get(name, -1))
+        }
+        hook_all(network, container)
+    except BaseException:
+        for name in added:
+            if name in container.gates:
+                detach(network, name)
+        raise
+    if "torch._dynamo" in sys.modules:
+        torch.compiler.reset()  # compiled code does not look for new hooks
+
+
+def hook_all(network: nn.Module, container: AttentionSites) -> None:
+    """Hooks everything that was added anew.
+
+    Stages go first: where a skip is read off the stage that feeds it, the host adds or hands on what the stage's site gave.
+    """
+    for name in container.gates:
+        unhook(container, name)
+    standing = container.standing()
+    for name in sorted(standing, key=lambda name: container.sites[name].kind != "stage"):
+        site, module = container.sites[name], standing[name]
+        view = site.when_shut if isinstance(module, ShutSite) else site
+        container.handles[name], container.captures[name] = hook(network, view, module)
+    for handle in container.pass_handles:
+        handle.remove()
+    if any(container.captures.values()):
+        container.pass_handles = [
+            network.register_forward_pre_hook(container.begin_pass),
+            network.register_forward_hook(container.end_pass),
+        ]
+
+
+def unhook(container: AttentionSites, name: str) -> None:
+    """Takes the hooks of a site away."""
+    container.captures.pop(name, None)
+    for handle in container.handles.pop(name, ()):
+        handle.remove()
+
+
+def detach(network: nn.Module, name: str) -> None:
+    """Takes what stands at a site out again, in place, and with the last of them the container; a frozen host is thawed."""
+    container = find_container(network)
+    if container is None or name not in container.gates:
+        raise SiteError(f"No attention stands at {name}; there is nothing to take out.")
+    unhook(container, name)
+    delattr(container, escape(name))
+    del container.sites[name], container.gates[name]
+    if not container.gates:
+        for handle in container.pass_handles:
+            handle.remove()
+        if container.frozen_host is not None:
+            container.frozen_host.thaw(training=network.training)
+        delattr(network, CONTAINER)
+
+
+def hook(network: nn.Module, site: Site, passing: Passing) -> tuple[list[RemovableHandle], list[Capture]]:
+    """Hooks that hand what passes at a site through `passing` (features, gating signal or None) -> features.
+
+    Returns them, and what they keep from other places of the pass.
+    """
+    features = Port.parse(site.features).resolve(network)
+    signal = Port.parse(site.signal).resolve(network) if site.signal else None
+    place = Port.parse(site.added_at).resolve(network) if site.added_at else features
+    handles: list[RemovableHandle] = []
+    captures: list[Capture] = []
+
+    def source(port: Port) -> Port | Capture:
+        if port.path == place.path and (place.of_output or not port.of_output):
+            return port
+        capture = Capture(port)
+        captures.append(capture)
+        handles.append(register(port.find_module(network), port, capture))
+        return capture
+
+    hook = SiteHook(
+        passing,
+        place=place,
+        features=source(features),
+        signal=None if signal is None else source(signal),
+        added=bool(site.added_at),
+    )
+    handles.append(register(place.find_module(network), place, hook))
+    return handles, captures
+
+
+def register(module: nn.Module, port: Port, hook: "Capture | SiteHook") -> RemovableHandle:
+    """The hook on the side of the module where the port is."""
+    if port.of_output:
+        return module.register_forward_hook(hook.after, with_kwargs=True)
+    return module.register_forward_pre_hook(hook.before, with_kwargs=True)  # type: ignore[arg-type]  # Mapping for dict
+
+
+class SiteHook:
+    """Hands the features at a place through a site. added: what the site changes is added at the place, where the host has
+    added the features themselves. In real numbers that is the same sum, and in the computer's exactly the host's where the
+    site changes nothing; where its coefficients are near 0 on a skip that is far larger than what it is added to, a rounding
+    error of the skip stays. So a skip that is shut is taken out where the sum passes (`Site.when_shut`).
+    """
+
+    def __init__(
+        self,
+        passing: Passing,
+        *,
+        place: Port,
+        features: Port | Capture,
+        signal: Port | Capture | None,
+        added: bool,
+    ) -> None:
+        self.passing, self.place, self.features, self.signal, self.added = passing, place, features, signal, added
+
+    def before(self, _module: nn.Module, arguments: Arguments, keywords: Keywords) -> tuple[Arguments, Keywords] | None:
+        """A forward pre-hook: the arguments with the features attended."""
+        if not getattr(self.passing, "enabled", True):
+            return None
+        arguments, keywords, _ = self._attend(arguments, keywords, None)
+        return arguments, keywords
+
+    def after(self, _module: nn.Module, arguments: Arguments, keywords: Keywords, output: Any) -> Any:
+        """A forward hook: the output with the features attended."""
+        if not getattr(self.passing, "enabled", True):
+            return None
+        return self._attend(arguments, keywords, output)[2]
+
+    def _attend(self, arguments: Arguments, keywords: Keywords, output: Any) -> tuple[Arguments, Keywords, Any]:
+        def read(source: Port | Capture) -> Tensor:
+            if isinstance(source, Port):
+                return source.read(arguments, keywords, output)
+            return source.recall(self.place)
+
+        features = read(self.features)
+        attended = self.passing(features, None if self.signal is None else read(self.signal))
+        if self.added:
+            attended = self.place.read(arguments, keywords, output) + (attended - features)
+        return self.place.write(arguments, keywords, output, attended)
+
+
+def like_host(network: nn.Module, site: Site, module: Module) -> Module:
+    """The module on the device and in the number type of the weights where the site is, or else of the network's first."""
+    near = Port.parse(site.added_at or site.features).find_module(network)
+    weight = first_weight(near, network)
+    return module.to(device=weight.device, dtype=weight.dtype)
+
+
+def first_weight(*modules: nn.Module) -> Tensor:
+    """The first real weight of the first module that has one, which tells device and number type; an empty tensor without."""
+    weights = (weight for module in modules for weight in module.parameters() if weight.is_floating_point())
+    return next(weights, torch.empty(0))

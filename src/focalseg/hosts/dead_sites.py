@@ -1,0 +1,134 @@
+"""Sites where attention could do nothing, found before anything is trained."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from focalseg.attention import GATES
+from focalseg.errors import ShapeError
+from focalseg.hosts.attachment import filled_sites, first_weight, hook, unwrap
+from focalseg.hosts.finding import sites
+from focalseg.hosts.instrument import plan_layout
+from focalseg.hosts.site import Site
+from focalseg.hosts.tracing import plain_copy, try_images
+
+SMALLEST_EFFECT = 1e-3
+"""Of scaling the features, as a share of what scaling every element apart could do. A norm leaves what its epsilon lets by."""
+IMAGES = 2
+
+
+def find_dead_sites(
+    network: nn.Module,
+    gates: Sequence[str] = ("se", "ag"),
+    *,
+    candidates: Sequence[Site] | None = None,
+    image_shape: Sequence[int] | None = None,
+) -> dict[str, str]:
+    """The sites where a gate that `instrument(network, gates)` would put in could do nothing, with the reason.
+
+    A site is dead where its features never reach the output, and where the coefficients of its gate are cancelled: a norm
+    over each channel's pixels right behind it undoes whatever factor a channel gate gives. Found by the slope of a random
+    function of the output in the coefficients, on a copy in training mode, with noise for images (image_shape: (C, *spatial))
+    and for weights that start at 0. candidates: what `sites` gave; without it what is filled, or the sites of a known family.
+    Raises ShapeError where the network cannot be run so.
+    """
+    if candidates is None:
+        filled = [site for site, _ in filled_sites(network).values()]
+        candidates = filled or sites(network, image_shape)
+    layout = plan_layout(candidates, gates)
+    chosen = [site for site in candidates if site.name in layout and site.kind != "own"]
+    if not chosen:
+        return {}
+    network = unwrap(network)
+    probes = try_images(network, image_shape, lambda shape: measure_slopes(network, chosen, shape))
+    reasons = {site.name: probes[site.name].judge(GATES[layout[site.name]].varies_over) for site in chosen}
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
+def measure_slopes(network: nn.Module, chosen: Sequence[Site], image_shape: Sequence[int]) -> "dict[str, Probe]":
+    """A probe at every site, after one backward pass: in float64, or as it is where the network takes that alone."""
+    for dtype in (torch.float64, None):
+        probe = plain_copy(network).train()
+        probes = {site.name: Probe() for site in chosen}
+        generator = torch.Generator().manual_seed(0)
+        try:
+            probe = probe if dtype is None else probe.to(dtype)
+            prepare_weights(probe, generator)
+            for site in chosen:
+                hook(probe, site, probes[site.name])
+            images = torch.randn(IMAGES, *image_shape, generator=generator).to(first_weight(probe))
+            with torch.enable_grad(), torch.random.fork_rng(devices=[]):
+                outputs = list(find_tensors(probe(images)))
+                total = sum(measure(output, generator) for output in outputs)
+            torch.autograd.backward(cast(Tensor, total))
+        except Exception as error:
+            if dtype is None:
+                raise ShapeError(
+                    f"{type(network).__name__} could not be run on noise ({type(error).__name__}: {str(error)[:100]}); "
+                    "dead sites were not looked for."
+                ) from error
+        else:
+            break
+    return probes
+
+
+def measure(output: Tensor, generator: torch.Generator) -> Tensor:
+    """A function of an output that any change of it changes: its square, whose slopes do not average out over many pixels, and
+    a random sum, for outputs that are normalised themselves."""
+    return output.square().sum() + (output * torch.randn(output.shape, generator=generator).to(output)).sum()
+
+
+@torch.no_grad()
+def prepare_weights(probe: nn.Module, generator: torch.Generator) -> None:
+    """Every weight takes a gradient, and those that start at 0, and so let nothing through yet, become noise. In place."""
+    for weight in probe.parameters():
+        if weight.is_floating_point():
+            weight.requires_grad_(True)
+            if weight.ndim > 1 and not weight.any():
+                weight.copy_(0.1 * torch.randn(weight.shape, generator=generator))
+
+
+class Probe(nn.Module):
+    """Stands where a site would, and sees the features and the slope in them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features: Tensor | None = None
+
+    def forward(self, features: Tensor, _gating_signal: Tensor | None = None) -> Tensor:
+        """The features, as a tensor whose gradient is kept."""
+        self.features = features.clone()
+        if self.features.requires_grad:
+            self.features.retain_grad()
+        return self.features
+
+    def judge(self, varies_over: str) -> str:
+        """Why a gate that varies so would do nothing here, empty where it would do something."""
+        if self.features is None or self.features.grad is None or not self.features.grad.any():
+            return "its features never reach the output"
+        slope = (self.features * self.features.grad).detach()
+        channel, pixel = slope.flatten(2).sum(dim=2), slope.sum(dim=1)
+        per_channel = channel.abs().max() / slope.flatten(2).abs().sum(dim=2).max()
+        per_pixel = pixel.abs().max() / slope.abs().sum(dim=1).max()
+        if varies_over == "channels" and per_channel < SMALLEST_EFFECT:
+            return "a norm right behind it cancels any factor that a channel is given"
+        if varies_over == "space" and per_pixel < SMALLEST_EFFECT:
+            return "a norm right behind it cancels any factor that a pixel is given"
+        if max(per_channel, per_pixel) < SMALLEST_EFFECT:
+            return "a norm right behind it cancels its factors"
+        return ""
+
+
+def find_tensors(output: Any) -> Iterable[Tensor]:
+    """Every tensor with a gradient in what a network returns: a tensor, or sequences and mappings of them."""
+    if isinstance(output, Tensor):
+        if output.requires_grad:
+            yield output
+    elif isinstance(output, Mapping):
+        for part in output.values():
+            yield from find_tensors(part)
+    elif isinstance(output, list | tuple):
+        for part in output:
+            yield from find_tensors(part)

@@ -1,0 +1,71 @@
+"""Training only what was added: the host's weights and the running statistics of its norms stand still."""
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from focalseg.errors import SiteError
+from focalseg.hosts.attachment import CONTAINER, find_container, unwrap
+
+
+class FrozenHost:
+    """What was frozen, so that it can be undone: weights that took gradients, and norms that follow their batches.
+
+    Norms that were in evaluation while the network trained stay so when it is undone.
+    """
+
+    def __init__(self, weights: list[nn.Parameter], norms: Sequence[nn.Module], *, training: bool) -> None:
+        self.weights, self.norms = weights, norms
+        self.following = [norm for norm in norms if norm.training or not training]
+
+    def freeze(self) -> None:
+        """No gradients, not even those of a step before, which an optimiser would still use; no running statistics."""
+        for weight in self.weights:
+            weight.requires_grad_(False)
+            weight.grad = None
+        self.keep_norms()
+
+    def keep_norms(self) -> None:
+        """Norms to evaluation, so that `train()` does not make them follow their batches."""
+        for norm in self.norms:
+            norm.eval()
+
+    def thaw(self, *, training: bool) -> None:
+        """As it was before, in a network that trains or does not."""
+        for weight in self.weights:
+            weight.requires_grad_(True)
+        for norm in self.following:
+            norm.train(training)
+
+
+def freeze_host(network: nn.Module) -> None:
+    """Leaves only what was added to train, in place: host weights take no gradients and its batch norms stay as in evaluation.
+
+    Weights that were frozen before stay so when the host is thawed. Raises SiteError where nothing was added or the host is
+    frozen already.
+    """
+    network = unwrap(network)
+    container = find_container(network)
+    if container is None:
+        raise SiteError("The network has no attention to train alone; call instrument(network) first.")
+    if container.frozen_host is not None:
+        raise SiteError("The host is frozen already; call unfreeze_host(network) before freezing it anew.")
+    weights = [
+        weight for name, weight in network.named_parameters() if not name.startswith(f"{CONTAINER}.") and weight.requires_grad
+    ]
+    added = set(container.modules())
+    norms = [
+        module for module in network.modules() if module not in added and getattr(module, "running_mean", None) is not None
+    ]
+    container.frozen_host = FrozenHost(weights, norms, training=network.training)
+    container.frozen_host.freeze()
+
+
+def unfreeze_host(network: nn.Module) -> None:
+    """Undoes `freeze_host`, in place. Raises SiteError for a host that is not frozen."""
+    network = unwrap(network)
+    container = find_container(network)
+    if container is None or container.frozen_host is None:
+        raise SiteError("The host is not frozen; there is nothing to undo.")
+    container.frozen_host.thaw(training=network.training)
+    container.frozen_host = None

@@ -1,0 +1,39 @@
+"""Reading the exponents of a network and keeping them where they belong."""
+
+import torch
+from torch import nn
+
+from focalseg.hosts.attachment import attention_sites
+
+RUNNING_MEANS = {"exp_avg", "momentum_buffer"}
+
+
+def read_gammas(network: nn.Module) -> dict[str, float]:
+    """gamma by site name."""
+    return {name: float(site.gamma.detach()) for name, site in attention_sites(network).items()}
+
+
+def gamma_parameters(network: nn.Module) -> list[nn.Parameter]:
+    """Every exponent, in the order of the sites."""
+    return [site.gamma for site in attention_sites(network).values()]
+
+
+def switch_parameters(network: nn.Module) -> list[nn.Parameter]:
+    """What the switches of exponents learn, where there are any."""
+    switches = [site.switch for site in attention_sites(network).values() if site.switch is not None]
+    return [parameter for switch in switches for parameter in switch.parameters()]
+
+
+@torch.no_grad()
+def project_gammas(network: nn.Module, optimiser: torch.optim.Optimizer | None = None) -> None:
+    """Sets negative exponents to exactly 0, in place, after an optimiser's step.
+
+    Where one is cut, the optimiser's running mean of its gradient is cleared, or it would keep pushing below 0 for many
+    steps after the gradient has turned: so a gamma can come back.
+    """
+    for gamma in gamma_parameters(network):
+        if gamma < 0:
+            gamma.zero_()
+            state = optimiser.state.get(gamma, {}) if optimiser else {}
+            for name in RUNNING_MEANS & state.keys():
+                state[name].zero_()

@@ -1,0 +1,121 @@
+"""Putting focal gates into a network, in place."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import nn
+
+from focalseg.attention import GATES
+from focalseg.attention.site import AnySite, AttentionSite, OwnGateSite, ShutSite
+from focalseg.errors import SettingError, SiteError
+from focalseg.hosts.attachment import attach, filled_sites, like_host, occupied_sites, unwrap_to_fill
+from focalseg.hosts.finding import sites
+from focalseg.hosts.site import SHUT, Site, select_sites
+
+OWN = "own"
+"""The kind of a gate that the host brought along and that became focal."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Touched:
+    """One gate that was put in: where, and of which kind; or a skip that was shut."""
+
+    site: str
+    gate: str
+
+
+def instrument(
+    network: nn.Module, gates: Sequence[str] = ("se", "ag"), *, candidates: Sequence[Site] | None = None
+) -> tuple[Touched, ...]:
+    """Puts a focal gate, in place, at every site that one of those kinds fits: with a gating signal on skips, else on stages.
+
+    candidates: what `sites` gave; for a network of a known family it may be left out. Gates that the host brought along
+    become focal whatever kinds are named. Returns what was touched. Every exponent is a parameter named "...gamma". The
+    host's weights and its output up to the first gate are as before. Raises SettingError for an unknown kind or two kinds
+    for one place, and SiteError where attention already stands; a call that raises leaves the network as it was.
+    """
+    candidates = sites(network) if candidates is None else candidates
+    standing = {name for name, (_, gate) in filled_sites(network).items() if gate == OWN}
+    layout = {name: gate for name, gate in plan_layout(candidates, gates).items() if name not in standing}
+    if not layout:
+        names = ", ".join(site.name for site in candidates)
+        raise SiteError(f"No site takes {' or '.join(gates)}; there are {names}. Name other gates or other places.")
+    return fill_sites(network, layout, candidates=candidates)
+
+
+def plan_layout(candidates: Sequence[Site], gates: Sequence[str]) -> dict[str, str]:
+    """Kind of gate by site, for every candidate that one of the kinds fits."""
+    if isinstance(gates, str) or not gates:
+        raise SettingError(f"gates was {gates!r}; expected one or more of {', '.join(GATES)}, such as ('se', 'ag').")
+    fitting: dict[bool, str] = {}
+    for name in gates:
+        needs_signal = GATES[name].needs_gating_signal
+        if needs_signal in fitting:
+            place = "skips" if needs_signal else "stages"
+            raise SettingError(f"gates names {fitting[needs_signal]!r} and {name!r}, both for {place}; expected one of them.")
+        fitting[needs_signal] = name
+    by_kind = {"stage": fitting.get(False), "skip": fitting.get(True), "own": OWN}
+    return {site.name: gate for site in candidates if (gate := by_kind[site.kind]) is not None}
+
+
+def fill_sites(
+    network: nn.Module,
+    layout: Mapping[str, str],
+    *,
+    candidates: Sequence[Site] | None = None,
+    standardise: bool = False,
+) -> tuple[Touched, ...]:
+    """Puts the named kind of gate at each named site, in place, and returns what was touched. Raises as `instrument` does.
+
+    The kind SHUT shuts a skip for good: the host sees zeros there, or adds nothing where it adds skips.
+
+    standardise: whether the gates bring their logits to mean 0 and variance 1 before the sigmoid (see `Gate`).
+    """
+    network = unwrap_to_fill(network)
+    candidates = sites(network) if candidates is None else candidates
+    chosen = select_sites(candidates, layout)
+    occupied = [name for name in occupied_sites(network) if name in layout]
+    if occupied:
+        raise SiteError(f"Attention already stands at {', '.join(occupied)}; take it out first or start from a plain network.")
+    for site in chosen:
+        for port in site.ports:
+            port.resolve(network)
+    added = {}
+    for site in chosen:
+        module = like_host(network, site, build_site(layout[site.name], site, standardise=standardise))
+        added[site.name] = (site, layout[site.name], module)
+    attach(network, added, [site.name for site in candidates])
+    return tuple(Touched(site=site.name, gate=layout[site.name]) for site in chosen)
+
+
+def build_site(gate: str, site: Site, *, standardise: bool = False) -> AnySite:
+    """A site with the gate of that name, for what passes there, or what shuts it."""
+    if gate == SHUT:
+        return build_shut_site(site)
+    if (gate == OWN) != (site.kind == "own"):
+        holds = "holds a gate of the host's own" if site.kind == "own" else "has no gate of the host's own"
+        raise SiteError(f"{site.name} {holds}; the placement has {gate!r} there. Make the placement anew for this network.")
+    if gate == OWN:
+        return OwnGateSite()
+    kind = GATES[gate]
+    if kind.needs_gating_signal and not site.signal:
+        raise SiteError(f"The gate {gate!r} needs a gating signal, which {site.name} does not have; put it on a skip.")
+    built = kind.for_site(site.shape)
+    built.standardise = standardise
+    return AttentionSite(built)
+
+
+def build_shut_site(site: Site) -> ShutSite:
+    """What shuts a skip. Raises SiteError for any other site, and for an added skip whose sum passes at no known place."""
+    if site.kind != "skip":
+        found = "a stage" if site.kind == "stage" else "a gate of the host's own"
+        raise SiteError(
+            f"{site.name} was to be shut and is {found}; expected a skip, beside which other features reach the output. "
+            "Take it out of the placement, or give a kind of gate there."
+        )
+    if site.added_at and not site.sum_at:
+        raise SiteError(
+            f"{site.name} was to be shut and does not say where its sum with {site.added_at} passes; expected sum_at. "
+            "Find the sites anew with sites(network)."
+        )
+    return ShutSite()

@@ -1,0 +1,119 @@
+"""Sites as a family or a person names them, completed by what a dry run shows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from torch import Tensor, nn
+
+from focalseg.attention.gate import SiteShape
+from focalseg.errors import SiteError
+from focalseg.hosts.ports import Port
+from focalseg.hosts.site import Site, SiteKind
+from focalseg.hosts.tracing import Passed, guess_image_shape, plain_copy, run_copy, trace, try_images
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A site before the dry run; the fields are those of Site."""
+
+    name: str
+    kind: SiteKind
+    features: str
+    signal: str = ""
+    added_at: str = ""
+    sum_at: str = ""
+    opens_to: str = ""
+
+
+def complete(network: nn.Module, drafts: Sequence[Draft], image_shape: Sequence[int] | None) -> tuple[Site, ...]:
+    """The sites with the shapes that pass there. Raises SiteError for a place where attention cannot stand."""
+    places = [place for one in drafts for place in (one.features, one.signal, one.added_at, one.sum_at) if place]
+    ports = {text: Port.parse(text) for text in places}
+    passed = trace(network, ports.values(), image_shape or guess_image_shape(network))
+    seen = {text: passed[port] for text, port in ports.items()}
+    return tuple(_complete(draft, seen) for draft in drafts)
+
+
+def check_coefficients(network: nn.Module, found: Sequence[Site], image_shape: Sequence[int] | None) -> None:
+    """Raises SiteError for a module, named as a gate of the host's own, that gives other values than coefficients of 0 to 1."""
+    passed: dict[str, Tensor] = {}
+
+    def run(shape: Sequence[int]) -> None:
+        probe = plain_copy(network)
+        for site in found:
+            if site.kind == "own":
+                probe.get_submodule(site.features).register_forward_hook(partial(_keep, passed, site.features))
+        run_copy(probe, shape, noise=True)
+
+    try_images(network, image_shape, run)
+    for place, values in passed.items():
+        if values.amin() < 0 or values.amax() > 1:
+            raise SiteError(
+                f"{place} was named as a gate and gives values from {float(values.amin()):.3g} to {float(values.amax()):.3g}; "
+                "expected coefficients from 0 to 1. Name the module that ends in the sigmoid."
+            )
+
+
+def _keep(passed: dict[str, Tensor], place: str, _module: nn.Module, _arguments: Any, output: Tensor) -> None:
+    passed[place] = output
+
+
+def _complete(draft: Draft, seen: dict[str, Passed]) -> Site:
+    features = _only(draft, draft.features, seen)
+    channels, *size = features
+    if not channels:
+        raise SiteError(f"Nothing passes at {draft.features}: it has no channels there. Name channels that there are.")
+    if not 1 <= len(size) <= 3:
+        raise SiteError(
+            f"What passes at {draft.features} has shape (B, {', '.join(map(str, features))}); "
+            "expected features (B, C, *spatial) with one to three spatial axes. Name another place."
+        )
+    gating_channels, stride = 0, tuple[int, ...]()
+    if draft.signal:
+        gating_channels, *coarse = _only(draft, draft.signal, seen)
+        _check_order(draft, seen)
+        if len(coarse) != len(size) or any(small > large for small, large in zip(coarse, size, strict=True)):
+            raise SiteError(
+                f"The gating signal at {draft.signal} has spatial shape {tuple(coarse)} and the features of {draft.name} "
+                f"{tuple(size)}; expected a grid as coarse or coarser. Name another place for the signal."
+            )
+        stride = tuple(max(round(large / small), 1) for small, large in zip(coarse, size, strict=True))
+    for place in (draft.added_at, draft.sum_at):
+        if place and _only(draft, place, seen) != features:
+            raise SiteError(f"What passes at {place} is not what {draft.features} is added to; expected one shape.")
+    return Site(
+        name=draft.name,
+        kind=draft.kind,
+        features=draft.features,
+        signal=draft.signal,
+        added_at=draft.added_at,
+        sum_at=draft.sum_at,
+        opens_to=draft.opens_to,
+        shape=SiteShape(channels=channels, size=tuple(size), gating_channels=gating_channels, gating_stride=stride),
+    )
+
+
+def _only(draft: Draft, text: str, seen: dict[str, Passed]) -> tuple[int, ...]:
+    shapes = seen[text].shapes
+    if len(shapes) != 1:
+        raise SiteError(
+            f"{text}, named for {draft.name}, is passed {len(shapes)} times in a forward pass; expected once. "
+            "Name a place that is passed once."
+        )
+    return shapes[0][1:]
+
+
+def _check_order(draft: Draft, seen: dict[str, Passed]) -> None:
+    place = draft.added_at or draft.features
+    if seen[draft.signal].times[0] > seen[place].times[0] and not _pass_together(Port.parse(draft.signal), Port.parse(place)):
+        raise SiteError(
+            f"The gating signal {draft.signal} passes after the features {place} of {draft.name}, which it should steer; "
+            "name the place where the skip enters the decoder, such as `up1:1`."
+        )
+
+
+def _pass_together(one: Port, other: Port) -> bool:
+    """Whether both are met in one call of a module, on the same side of it."""
+    return one.path == other.path and one.of_output == other.of_output

@@ -1,0 +1,209 @@
+"""Networks of MONAI: how each is planned from channels per level, and its sites under the names that our U-Net has.
+
+Level 0 is the finest. MONAI is imported here alone, when one is built. A network that somebody built is told by its class, by
+name, so that nothing is imported where MONAI is not used.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+from torch import nn
+
+from focalseg.catalogue import Catalogue
+from focalseg.errors import SettingError
+from focalseg.hosts.libraries.drafts import Draft
+
+MODULE = "monai.networks.nets"
+BASIC_UNET_LEVELS = 5
+Arguments = dict[str, Any]
+
+
+def plan_unet(widths: Sequence[int]) -> Arguments:
+    """UNet with residual units, as MONAI's own examples have it."""
+    return {"channels": list(widths), "strides": [2] * (len(widths) - 1), "num_res_units": 2}
+
+
+def plan_basic_unet(widths: Sequence[int]) -> Arguments:
+    """BasicUNet, which has five levels however small the image is; its last features are those of the finest level."""
+    base = widths[0]
+    return {"features": [*(base << level for level in range(BASIC_UNET_LEVELS)), base]}
+
+
+def plan_dynunet(widths: Sequence[int]) -> Arguments:
+    """DynUNet, the architecture of nnU-Net, with kernels of 3 and strides of 2; it has three levels at least."""
+    filters = [*widths, *(widths[-1] << extra for extra in range(1, 4 - len(widths)))]
+    down = [2] * (len(filters) - 1)
+    return {"filters": filters, "kernel_size": [3] * len(filters), "strides": [1, *down], "upsample_kernel_size": down}
+
+
+def plan_segresnet(widths: Sequence[int]) -> Arguments:
+    """SegResNet, whose channels double from level to level; its group norms want a number of them that their groups divide."""
+    groups = next(count for count in (8, 4, 2, 1) if widths[0] % count == 0)
+    blocks = [1, *[2] * (len(widths) - 2), 4]
+    return {
+        "init_filters": widths[0],
+        "blocks_down": blocks,
+        "blocks_up": [1] * (len(widths) - 1),
+        "norm": ["GROUP", {"num_groups": groups}],
+    }
+
+
+def plan_attention_unet(widths: Sequence[int]) -> Arguments:
+    """AttentionUnet."""
+    return {"channels": list(widths), "strides": [2] * (len(widths) - 1)}
+
+
+MONAI_NETWORKS = Catalogue(
+    "network of MONAI",
+    {
+        "UNet": plan_unet,
+        "BasicUNet": plan_basic_unet,
+        "DynUNet": plan_dynunet,
+        "SegResNet": plan_segresnet,
+        "AttentionUnet": plan_attention_unet,
+    },
+)
+
+
+def build_monai(name: str, *, spatial_dims: int, in_channels: int, classes: int, arguments: Mapping[str, Any]) -> nn.Module:
+    """monai.networks.nets.NAME with those arguments. Raises SettingError where MONAI is absent or refuses them."""
+    MONAI_NETWORKS[name]
+    try:
+        kind = getattr(import_module(MODULE), name)
+    except ImportError as error:
+        raise SettingError(f"The network monai:{name} needs MONAI; install it with `pip install focalseg[monai]`.") from error
+    try:
+        network: nn.Module = kind(spatial_dims=spatial_dims, in_channels=in_channels, out_channels=classes, **arguments)
+    except Exception as error:
+        raise SettingError(
+            f"monai:{name} refuses {dict(arguments)}: {str(error).strip()[:160].rstrip('.')}. Mend network.arguments."
+        ) from error
+    return network
+
+
+def find_family(network: nn.Module) -> Callable[[Any], tuple[Draft, ...]] | None:
+    """The function that drafts the sites of the network's family, None for another's."""
+    for kind in type(network).__mro__:
+        if kind.__module__.startswith(f"{MODULE}.") and kind.__name__ in FAMILIES:
+            return FAMILIES[kind.__name__]
+    return None
+
+
+def draft_basic_unet_sites(network: Any) -> tuple[Draft, ...]:  # noqa: ARG001 - five levels, always
+    """BasicUNet: UpCat(x, x_e) takes what comes from below, then the skip."""
+    return _order(
+        encoder=["conv_0", "down_1", "down_2", "down_3"],
+        bottleneck="down_4",
+        skips=[(f"upcat_{level + 1}:x_e", f"upcat_{level + 1}:x") for level in range(4)],
+        decoder=[f"upcat_{level + 1}" for level in range(4)],
+    )
+
+
+def draft_dynunet_sites(network: Any) -> tuple[Draft, ...]:
+    """DynUNet: UnetUpBlock(inp, skip); its upsamples count up from the coarsest."""
+    levels = len(network.upsamples)
+    upsamples = [f"upsamples.{levels - 1 - level}" for level in range(levels)]
+    return _order(
+        encoder=["input_block", *(f"downsamples.{level}" for level in range(levels - 1))],
+        bottleneck="bottleneck",
+        skips=[(f"{path}:skip", f"{path}:inp") for path in upsamples],
+        decoder=upsamples,
+    )
+
+
+def draft_unet_sites(network: Any) -> tuple[Draft, ...]:
+    """UNet: nested Sequential(down, SkipConnection(inner), up). A SkipConnection gives its input and what its inner module
+    makes of it in one tensor, so the skip is the first of its channels and the signal the rest.
+
+    The finest up layer gives the logits, which are no place for attention; its residual unit, where it has one, ends in a
+    bare convolution as well.
+    """
+    encoder: list[str] = []
+    skips: list[tuple[str, str]] = []
+    decoder: list[str] = []
+    path, block, channels = "model", network.model, list(network.channels)
+    while isinstance(block, nn.Sequential) and len(block) == 3 and hasattr(block[1], "submodule"):
+        encoder.append(f"{path}.0")
+        count = channels[len(skips)]
+        skips.append((f"{path}.1[:{count}]", f"{path}.1[{count}:]"))
+        decoder.append(f"{path}.2")
+        path, block = f"{path}.1.submodule", block[1].submodule
+    return _order(encoder=encoder, bottleneck=path, skips=skips, decoder=[None, *decoder[1:]])
+
+
+def draft_segresnet_sites(network: Any) -> tuple[Draft, ...]:
+    """SegResNet: its decoder adds the skips, `up_samples[i](x) + skip`, so what the site changes is added there as well."""
+    levels = len(network.up_samples)
+    drafts = list(
+        _order(
+            encoder=[f"down_layers.{level}" for level in range(levels)],
+            bottleneck=f"down_layers.{levels}",
+            skips=[],
+            decoder=[f"up_layers.{levels - 1 - level}" for level in range(levels)],
+        )
+    )
+    skips = [
+        Draft(
+            name=f"skip.{level}",
+            kind="skip",
+            features=f"down_layers.{level}",
+            signal=f"up_samples.{levels - 1 - level}:0",
+            added_at=f"up_samples.{levels - 1 - level}",
+            sum_at=f"up_layers.{levels - 1 - level}:0",
+        )
+        for level in range(levels)
+    ]
+    return (*drafts[: levels + 1], *skips, *drafts[levels + 1 :])
+
+
+def draft_attention_unet_sites(network: Any) -> tuple[Draft, ...]:
+    """AttentionUnet: its AttentionBlocks, called with g and x, are the gates of its skips; psi gives their coefficients."""
+    encoder = ["model.0"]
+    own: list[str | None] = []
+    decoder: list[str] = []
+    path, layer = "model.1", network.model[1]
+    while hasattr(layer, "attention"):
+        own.append(path if hasattr(layer.attention, "psi") else None)  # None: opened before
+        decoder.append(path)
+        inner = layer.submodule
+        if not isinstance(inner, nn.Sequential):
+            path = f"{path}.submodule"
+            break
+        encoder.append(f"{path}.submodule.0")
+        path, layer = f"{path}.submodule.1", inner[1]
+    drafts = _order(encoder=encoder, bottleneck=path, skips=[], decoder=decoder)
+    gates = [
+        Draft(name=f"skip.{level}", kind="own", features=f"{path}.attention.psi", opens_to=f"{path}.attention:x")
+        for level, path in enumerate(own)
+        if path is not None
+    ]
+    count = len(encoder) + 1
+    return (*drafts[:count], *gates, *drafts[count:])
+
+
+def _order(
+    *, encoder: Sequence[str], bottleneck: str, skips: Sequence[tuple[str, str]], decoder: Sequence[str | None]
+) -> tuple[Draft, ...]:
+    """encoder.0 ..., bottleneck, skip.0 ..., decoder.0 ...; None where a level has no place for one."""
+
+    def walk() -> Iterator[Draft]:
+        for level, path in enumerate(encoder):
+            yield Draft(name=f"encoder.{level}", kind="stage", features=path)
+        yield Draft(name="bottleneck", kind="stage", features=bottleneck)
+        for level, (skip, signal) in enumerate(skips):
+            yield Draft(name=f"skip.{level}", kind="skip", features=skip, signal=signal)
+        for level, place in enumerate(decoder):
+            if place is not None:
+                yield Draft(name=f"decoder.{level}", kind="stage", features=place)
+
+    return tuple(walk())
+
+
+FAMILIES: dict[str, Callable[[Any], tuple[Draft, ...]]] = {
+    "BasicUNet": draft_basic_unet_sites,
+    "DynUNet": draft_dynunet_sites,
+    "UNet": draft_unet_sites,
+    "SegResNet": draft_segresnet_sites,
+    "AttentionUnet": draft_attention_unet_sites,
+}

@@ -1,0 +1,75 @@
+"""Networks of segmentation_models_pytorch, and the sites of its Unet.
+
+The library is imported here alone, when a network is built. One that somebody built is told by its class, by name.
+"""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+from torch import nn
+
+from focalseg.catalogue import Catalogue
+from focalseg.errors import SettingError
+from focalseg.hosts.libraries.drafts import Draft
+
+MODULE = "segmentation_models_pytorch"
+
+
+def plan_unet(widths: Sequence[int]) -> dict[str, Any]:  # noqa: ARG001 - its encoder has widths of its own
+    """Unet on a ResNet-18 without weights from elsewhere: those are asked for by name, network.arguments.encoder_weights."""
+    return {"encoder_name": "resnet18", "encoder_weights": None}
+
+
+DECODER = ("decoder_channels", "decoder_use_norm", "decoder_attention_type", "decoder_interpolation")
+SMP_NETWORKS = Catalogue("network of segmentation_models_pytorch", {"Unet": plan_unet})
+
+
+def is_harmless(arguments: Mapping[str, Any]) -> bool:
+    """Whether an Unet of these arguments loads no file and fetches nothing: they may name weights and code elsewhere."""
+    encoder = arguments.get("encoder_name", "")
+    known = arguments.keys() <= {"encoder_name", "encoder_weights", "encoder_depth", *DECODER}
+    return known and arguments.get("encoder_weights") is None and isinstance(encoder, str) and ":" not in encoder
+
+
+def build_smp(name: str, *, spatial_dims: int, in_channels: int, classes: int, arguments: Mapping[str, Any]) -> nn.Module:
+    """segmentation_models_pytorch.NAME with those arguments. Raises SettingError where it is absent or refuses them."""
+    if spatial_dims != 2:
+        raise SettingError(f"smp:{name} is made for images; the data has {spatial_dims} spatial axes. Take another network.")
+    try:
+        kind = getattr(import_module(MODULE), name)
+    except ImportError as error:
+        raise SettingError(f"The network smp:{name} needs it installed: `pip install focalseg[smp]` ({error}).") from error
+    try:
+        network: nn.Module = kind(in_channels=in_channels, classes=classes, **arguments)
+    except Exception as error:
+        reason = str(error).strip()[:160].rstrip(".")
+        raise SettingError(f"smp:{name} refuses {dict(arguments)}: {reason}. Mend network.arguments.") from error
+    return network
+
+
+def is_smp_unet(network: nn.Module) -> bool:
+    """Whether the network is a Unet of segmentation_models_pytorch, or derived from one."""
+    return any(kind.__module__.startswith(f"{MODULE}.") and kind.__name__ == "Unet" for kind in type(network).__mro__)
+
+
+def draft_smp_unet_sites(network: Any) -> tuple[Draft, ...]:
+    """decoder.0 is the finest block, which has no skip; a skip steered by what its block is called with from below.
+
+    The argument's name is read off the signature: `skip_connection`, and `skip` in older releases.
+    """
+    blocks = list(network.decoder.blocks)
+    names = list(inspect.signature(blocks[0].forward).parameters)
+    skip = next(name for name in names if name.startswith("skip"))
+    channels = network.encoder.out_channels
+    paths = [f"decoder.blocks.{len(blocks) - 1 - level}" for level in range(len(blocks))]
+    return (
+        Draft(name="bottleneck", kind="stage", features=f"{paths[-1]}:{names[0]}"),
+        *(
+            Draft(name=f"skip.{level}", kind="skip", features=f"{path}:{skip}", signal=f"{path}:{names[0]}")
+            for level, path in enumerate(paths)
+            if level > 0 and channels[level]  # some encoders give nothing at a level
+        ),
+        *(Draft(name=f"decoder.{level}", kind="stage", features=path) for level, path in enumerate(paths)),
+    )

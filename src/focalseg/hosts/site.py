@@ -1,0 +1,65 @@
+"""A candidate site: a place of a network where attention may stand."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal, Self
+
+from focalseg.attention.gate import SiteShape
+from focalseg.catalogue import unknown_name_message
+from focalseg.configuration import CheckedConfig
+from focalseg.errors import SiteError
+from focalseg.hosts.ports import Port
+
+SiteKind = Literal["stage", "skip", "own"]
+
+SHUT = "shut"
+"""Stands for the kind of a gate where nothing is to pass a skip. It is no attention: it has no weights and no gamma."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site(CheckedConfig):
+    """A place for attention, its ports in the language of `focalseg.hosts.ports`.
+
+    kind: a stage has features alone, a skip a gating signal besides; own is a gate that the host brought along, whose
+    coefficients pass at `features`. signal: where the gating signal passes. added_at: where the host adds the skip to other
+    features instead of handing it to a module, the place of those; empty where it does not. sum_at: where that sum passes
+    next. opens_to: for an own gate, the argument that its module hands through once the gate is taken away, such as
+    `attention:x`; empty where its coefficients become 1 instead. shape: what passes, as an example showed.
+    """
+
+    name: str
+    kind: SiteKind
+    features: str
+    shape: SiteShape
+    signal: str = ""
+    added_at: str = ""
+    sum_at: str = ""
+    opens_to: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.name or "/" in self.name:
+            raise SiteError(f"A site was named {self.name!r}; expected a name, without a slash. Name it anew.")
+
+    @property
+    def ports(self) -> tuple[Port, ...]:
+        """Every place that the site reads or writes, that of the features first."""
+        return tuple(Port.parse(text) for text in (self.features, self.signal, self.added_at, self.sum_at) if text)
+
+    @property
+    def when_shut(self) -> Self:
+        """The same place as a `ShutSite` stands there: at what the consumer of the skip is called with, beside the others that
+        it was added to."""
+        if self.added_at:
+            return replace(self, features=self.sum_at, signal=self.added_at, added_at="", sum_at="")
+        return replace(self, signal="")
+
+
+def select_sites(candidates: Iterable[Site], names: Iterable[str]) -> tuple[Site, ...]:
+    """The candidates of those names. Raises SiteError for the first that is not among them."""
+    known = {site.name: site for site in candidates}
+    chosen = list(names)
+    for name in chosen:
+        if name not in known:
+            raise SiteError(unknown_name_message("site", name, known))
+    return tuple(known[name] for name in chosen)

@@ -1,0 +1,160 @@
+"""The dry run: what passes at each port of a network, found on a copy without computing anything where that is possible."""
+
+import copy
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from focalseg.errors import FocalsegError, ShapeError, SiteError
+from focalseg.hosts.attachment import detach, find_container, first_weight
+from focalseg.hosts.ports import Arguments, Keywords, Port
+
+GUESSED_SIDES = (32, 64, 128)
+"""Divisible by two five to seven times. The dry run, which as a rule has shapes alone, takes the largest."""
+Result = TypeVar("Result")
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+
+@dataclass(kw_only=True)
+class Passed:
+    """What passed at a port: its shapes (B, C, *spatial) in order of time, and when (numbers count up over all ports)."""
+
+    shapes: list[tuple[int, ...]] = field(default_factory=list)
+    times: list[int] = field(default_factory=list)
+
+
+def trace(network: nn.Module, ports: Iterable[Port], image_shape: Sequence[int]) -> dict[Port, Passed]:
+    """What passes at each port in one forward pass on an image (C, *spatial). The network itself is not run.
+
+    Raises SiteError for a path that no module has, ShapeError where the network does not take such an image.
+    """
+    passed = {port: Passed() for port in ports}
+    for port in passed:
+        port.find_module(network)
+    for on_shapes in (True, False):
+        probe = plain_copy(network)
+        clock = iter(range(1_000_000))
+        for port, record in passed.items():
+            record.shapes.clear()
+            record.times.clear()
+            _watch(probe, port.resolve(probe), record, clock)
+        try:
+            run_copy(probe.to("meta") if on_shapes else probe, image_shape)
+        except ShapeError:
+            if not on_shapes:
+                raise
+        else:
+            break
+    return passed
+
+
+def check_forward(network: nn.Module, image_shape: Sequence[int], *, classes: int) -> None:
+    """Raises ShapeError unless the network makes logits (classes, *spatial) of an image (C, *spatial)."""
+    name, expected = type(network).__name__, (1, classes, *image_shape[1:])
+    try:
+        (passed,) = trace(network, [Port(path="")], image_shape).values()
+    except SiteError as error:
+        raise ShapeError(
+            f"{name} returns no tensor; expected one, logits (B, {classes}, *spatial) of the image's size."
+        ) from error
+    if passed.shapes != [expected]:
+        raise ShapeError(
+            f"{name} makes {passed.shapes[0]} of an image of shape {tuple(image_shape)}; "
+            f"expected logits (B, {classes}, *spatial) of the image's size, {expected}."
+        )
+    probe = plain_copy(network).to("meta").train()
+    try:
+        trained = probe(torch.zeros(2, *image_shape, device="meta"))
+    except Exception:  # what a network cannot do on shapes alone was done on values above
+        return
+    if not isinstance(trained, Tensor) or trained.shape[1:] != torch.Size(expected[1:]):
+        raise ShapeError(
+            f"{name} returns something else in training than in evaluation; expected logits (B, {classes}, *spatial) in both. "
+            "Turn deep supervision off."
+        )
+
+
+def copy_network(network: nn.Module) -> nn.Module:
+    """A deep copy. Raises ShapeError, with the mend, for a network that keeps tensors of its last pass."""
+    try:
+        return copy.deepcopy(network)
+    except RuntimeError as error:
+        raise ShapeError(
+            f"{type(network).__name__} cannot be copied ({_first_line(error)}); run one pass under torch.no_grad() first."
+        ) from error
+
+
+def try_images(network: nn.Module, image_shape: Sequence[int] | None, run: Callable[[Sequence[int]], Result]) -> Result:
+    """What run(image_shape) gives; where no shape is given, for the smallest guess that it takes. Raises its ShapeError."""
+    if image_shape is not None:
+        return run(image_shape)
+    *smaller, largest = (guess_image_shape(network, side) for side in GUESSED_SIDES)
+    for shape in smaller:
+        with suppress(ShapeError):
+            return run(shape)
+    return run(largest)
+
+
+def plain_copy(network: nn.Module) -> nn.Module:
+    """A copy without the attention that was added."""
+    probe = copy_network(network)
+    container = find_container(probe)
+    if container is not None:
+        for name in list(container.gates):
+            detach(probe, name)
+    return probe
+
+
+@torch.no_grad()
+def run_copy(probe: nn.Module, image_shape: Sequence[int], *, noise: bool = False) -> Any:
+    """The output of a copy, in evaluation mode, for one image, black or noise. Raises ShapeError where it takes none such."""
+    weight = first_weight(probe)
+    image = torch.zeros(1, *image_shape, device=weight.device, dtype=weight.dtype)
+    if noise:
+        image = torch.randn(image.shape, generator=torch.Generator().manual_seed(0)).to(image)
+    try:
+        return probe.eval()(image)
+    except FocalsegError:
+        raise
+    except Exception as error:
+        raise ShapeError(
+            f"{type(probe).__name__} does not take an image of shape {tuple(image_shape)} "
+            f"({_first_line(error)}); give image_shape, (C, *spatial) of one that it takes."
+        ) from error
+
+
+def guess_image_shape(network: nn.Module, side: int = GUESSED_SIDES[-1]) -> tuple[int, ...]:
+    """(C, *spatial) of an image for the first convolution. Raises SiteError where a network has none."""
+    for module in network.modules():
+        if isinstance(module, CONVOLUTIONS):
+            return module.in_channels, *(side,) * len(module.kernel_size)
+    raise SiteError(f"{type(network).__name__} has no convolution to tell what it takes; give image_shape, (C, *spatial).")
+
+
+def _watch(probe: nn.Module, port: Port, record: Passed, clock: Iterable[int]) -> None:
+    ticks = iter(clock)
+
+    def note(tensor: Tensor) -> None:
+        record.shapes.append(tuple(tensor.shape))
+        record.times.append(next(ticks))
+
+    def before(_module: nn.Module, arguments: Arguments, keywords: Keywords) -> None:
+        note(port.read(arguments, keywords, None))
+
+    def after(_module: nn.Module, arguments: Arguments, keywords: Keywords, output: Any) -> None:
+        note(port.read(arguments, keywords, output))
+
+    module = port.find_module(probe)
+    if port.of_output:
+        module.register_forward_hook(after, with_kwargs=True)
+    else:
+        module.register_forward_pre_hook(before, with_kwargs=True)
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    return (text[0] if text else type(error).__name__)[:120].rstrip(".")

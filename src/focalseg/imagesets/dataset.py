@@ -1,0 +1,184 @@
+"""A folder's cases, decoded when asked for: pictures and volumes alike, every fault of a case at once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+from focalseg.errors import DataError
+from focalseg.findings import Finding
+from focalseg.imagesets.case import Case, CaseFiles, Dataset
+from focalseg.imagesets.folders.listing import Layout, Listing
+from focalseg.imagesets.kinds import KINDS
+from focalseg.imagesets.masks import MaskCoding
+from focalseg.imagesets.pictures import masks as picture_masks
+from focalseg.imagesets.pictures import reading as pictures
+from focalseg.imagesets.volumes import reading as volumes
+
+LEAST_SIDE = 8
+"""Pixels along the shorter side of a picture below which there is nothing to segment."""
+MOST_OUTSIDE = 0.5
+"""Share of a mask's foreground outside of the field of view beyond which one of the two is doubtful."""
+VIEW_CODING = MaskCoding(threshold=True)
+"""Of fields of view, which come with stray values."""
+Content = TypeVar("Content")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decoded:
+    """image (C, *spatial) of one file, and what a volume says of its place in space."""
+
+    image: np.ndarray
+    spacing_mm: tuple[float, ...] | None = None
+    header: volumes.VolumeHeader | None = None
+
+
+class Coded(NamedTuple):
+    """labels (*spatial) uint8 of one file, and what stands for foreground in it, as `pictures.masks.CodedMask` has it."""
+
+    labels: np.ndarray
+    mark: str = ""
+
+
+class FileDataset(Dataset):
+    """The cases that a layout lists in a folder."""
+
+    def __init__(self, source: str, layout: Layout, listing: Listing) -> None:
+        self.source, self.layout, self.listing = source, layout.title, listing
+        self.names = tuple(case.name for case in listing.cases)
+        given = {case.group for case in listing.cases}
+        # A case that stands alone is a group of its own, whatever the other groups are called.
+        self.groups = tuple(case.group or case.name + "*" * (case.name in given) for case in listing.cases)
+        self.parts = tuple(case.part for case in listing.cases) if any(case.part for case in listing.cases) else ()
+        self.labels = listing.coding.labels
+        self.findings = listing.findings
+        self.label_table = listing.coding.table
+
+    def files(self, number: int) -> CaseFiles:
+        return self.listing.cases[number]
+
+    def read_case(self, number: int) -> Case:
+        files, reading = self.listing.cases[number], _Reading()
+        coding, view = self.listing.coding, files.field_of_view
+        images = [decoded for path in files.images if (decoded := reading.take(partial(read_image, path)))]
+        coded = [mask for path in files.masks if (mask := reading.take(partial(read_mask, path, coding))) is not None]
+        seen = None if view is None else reading.take(partial(read_mask, view, VIEW_CODING))
+        labels = [mask.labels for mask in coded]
+        if len(images) == len(files.images) and len(labels) == len(files.masks):
+            reading.faults += _compare(files, images, labels, None if seen is None else seen.labels)
+        if view and seen and not reading.faults:
+            reading.note_view(view, seen.labels > 0, files.masks[0], np.maximum.reduce(labels) > 0)
+        if reading.faults:
+            raise DataError(reading.faults)
+        if len(files.masks) > 1:
+            found = f"is one of {len(files.masks)} masks of {files.images[0].name}"
+            reading.notes.append(KINDS["several_masks"].at(files.masks[0], found, others=files.masks[1:]))
+        return Case(
+            name=files.name,
+            group=self.groups[number],
+            image=np.concatenate([decoded.image for decoded in images]) if len(images) > 1 else images[0].image,
+            mask=np.maximum.reduce(labels),
+            spacing_mm=images[0].spacing_mm,
+            field_of_view=None if seen is None else seen.labels > 0,
+            marks=tuple(mask.mark for mask in coded if mask.mark),
+            notes=tuple(reading.notes),
+        )
+
+    def read_second_mask(self, number: int) -> np.ndarray | None:
+        """(*spatial) uint8 labels by the second observer, where the set has them. Raises DataError as read_case does."""
+        path = self.listing.cases[number].second_observer
+        return None if path is None else read_mask(path, self.listing.coding)[0].labels
+
+
+class _Reading:
+    """Collects the faults and notes of all the files of a case, so that one broken file does not hide another."""
+
+    def __init__(self) -> None:
+        self.faults: list[str | Finding] = []
+        self.notes: list[Finding] = []
+
+    def take(self, read: Callable[[], tuple[Content, tuple[Finding, ...]]]) -> Content | None:
+        """What read() gives, its notes kept; None where it raises, its faults kept."""
+        try:
+            content, notes = read()
+        except DataError as error:
+            self.faults += error.findings or error.faults
+            return None
+        self.notes += notes
+        return content
+
+    def note_view(self, path: Path, view: np.ndarray, mask_path: Path, mask: np.ndarray) -> None:
+        """Of a field of view: whether it holds anything, and most of what is to be found."""
+        if not view.any():
+            self.faults.append(KINDS["empty_view"].at(path, "has no pixel"))
+        elif np.count_nonzero(mask & ~view) > MOST_OUTSIDE * np.count_nonzero(mask):
+            share = np.count_nonzero(mask & ~view) / np.count_nonzero(mask)
+            found = f"lies outside of the field of view with {share:.0%} of its foreground"
+            self.notes.append(KINDS["outside_view"].at(mask_path, found, others=[path]))
+
+
+def is_volume(path: Path) -> bool:
+    """Whether a file's name says NIfTI."""
+    return path.name.lower().endswith(volumes.SUFFIXES)
+
+
+def read_image(path: Path) -> tuple[Decoded, tuple[Finding, ...]]:
+    """The image of a file of any format, and its notes. Raises DataError."""
+    if is_volume(path):
+        volume = volumes.read_volume(path)
+        return Decoded(image=volume.image, spacing_mm=volume.spacing_mm, header=volume.header), volume.notes
+    image, notes = pictures.read_image(path)
+    return Decoded(image=image), notes
+
+
+def read_mask(path: Path, coding: MaskCoding) -> tuple[Coded, tuple[Finding, ...]]:
+    """The labels of a file of any format, and its notes. Raises DataError."""
+    if is_volume(path):
+        labels, notes = volumes.read_labels(path, coding)
+        return Coded(labels), notes
+    mask = picture_masks.read_mask(path, coding)
+    return Coded(mask.labels, mask.mark), mask.notes
+
+
+def _compare(files: CaseFiles, images: list[Decoded], masks: list[np.ndarray], seen: np.ndarray | None) -> list[Finding]:
+    """What keeps the decoded files of a case from being laid over one another."""
+    first, size = images[0], images[0].image.shape[1:]
+    if sorted(size)[-2:][0] < LEAST_SIDE:
+        return [KINDS["too_small"].at(files.images[0], f"is {_show(size)} pixels")]
+    faults = []
+    for path, decoded in zip(files.images[1:], images[1:], strict=True):
+        if first.header is not None and decoded.header is not None:
+            faults += volumes.compare_headers(first.header, decoded.header, files.images[0], path)
+        elif decoded.image.shape[1:] != size or decoded.image.dtype != first.image.dtype:
+            found = f"is {_describe(decoded.image)} but {files.images[0].name} is {_describe(first.image)}"
+            expected, mend = "channels of one size and type", "Export the channels of a case alike."
+            faults.append(KINDS["sizes_differ"].at(path, found, expected=expected, mend=mend))
+    beside = [*zip(files.masks, masks, strict=True)]
+    if files.field_of_view is not None and seen is not None:
+        beside.append((files.field_of_view, seen))
+    for path, mask in beside:
+        if first.header is not None and is_volume(path):
+            faults += volumes.compare_headers(first.header, volumes.read_header(path), files.images[0], path)
+        elif mask.shape != size:
+            faults.append(sizes_differ(path, mask.shape, size))
+    return faults
+
+
+def sizes_differ(mask: Path, mask_size: tuple[int, ...], image_size: tuple[int, ...]) -> Finding:
+    """The finding at a mask that has not the size of its image; sizes as arrays have them, the width last."""
+    found = f"is {_show(mask_size)} pixels but its image is {_show(image_size)}"
+    turned = sorted(mask_size) == sorted(image_size) and len(mask_size) == len(image_size)
+    mend = "Turn the mask: its sides are those of the image in another order." if turned else ""
+    return KINDS["sizes_differ"].at(mask, found, mend=mend)
+
+
+def _show(size: tuple[int, ...]) -> str:
+    """Width first, as people say it."""
+    return " x ".join(map(str, reversed(size)))
+
+
+def _describe(image: np.ndarray) -> str:
+    return f"{_show(image.shape[1:])} of {image.dtype}"

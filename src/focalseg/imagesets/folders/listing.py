@@ -1,0 +1,36 @@
+"""What is known of a set on disk before a file of it is decoded."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from focalseg.findings import Finding
+from focalseg.imagesets.case import CaseFiles
+from focalseg.imagesets.masks import MaskCoding
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """The cases of a folder, in natural order. Files with a finding of level error are not among them.
+
+    findings: everything that the names, tables and folders already tell. channels: how many each image has, where a table says
+    so; the names of the cases are unique.
+    """
+
+    cases: tuple[CaseFiles, ...]
+    coding: MaskCoding = field(default_factory=MaskCoding)
+    findings: tuple[Finding, ...] = ()
+    channels: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """A way to lay out a set, one file each. expected: what such a folder looks like, for whoever has another.
+
+    recognise looks at names alone and never raises; read lists the cases and collects every fault instead of raising.
+    """
+
+    title: str
+    expected: str
+    recognise: Callable[[Path], bool]
+    read: Callable[[Path], Listing]

@@ -1,0 +1,252 @@
+"""Tables beside the images, read strictly: CSV and JSON. Whatever is wrong with one is a DataError that names file and line."""
+
+import codecs
+import csv
+import io
+import json
+import math
+import re
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from focalseg.errors import DataError
+from focalseg.findings import Finding, show_path
+from focalseg.imagesets.kinds import KINDS
+
+DELIMITERS = ",;\t"
+MOST_CSV_BYTES = 64 * 2**20
+MOST_JSON_BYTES = 16 * 2**20
+MOST_LINES = 200_000
+MOST_CELLS = 2_000_000
+MOST_LINE_LENGTH = 2**20
+MOST_COLUMNS = 1000
+MOST_DEPTH = 64
+MOST_DIGITS = 100
+MOST_FAULTS = 20
+"""Lines at fault that are named one by one."""
+Given = ParamSpec("Given")
+Content = TypeVar("Content")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A line of a table. line: its number in the file, from 1. cells: by column, without blanks around them."""
+
+    line: int
+    cells: Mapping[str, str]
+
+
+def read_csv(path: Path, required: Sequence[str] = ()) -> list[Row]:
+    """The lines below the header, blank ones left out. UTF-8; comma, semicolon or tab, as the header line has it.
+
+    Columns without a name are left out; required ones are found whatever their case, and have the case asked for.
+    Raises DataError for a table that breaks a rule or a limit, every line at fault named.
+    """
+    content = _read_bytes(path, MOST_CSV_BYTES)
+    start = content.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n")
+    lines = content.count(b"\n") + content.count(b"\r") - content.count(b"\r\n")
+    if lines > MOST_LINES:
+        raise _fault(path, f"has {lines:,} lines", f"at most {MOST_LINES:,}", "Cut it into parts.")
+    if b"\0" in content:
+        line = content.count(b"\n", 0, content.index(b"\0")) + 1
+        raise _fault(path, f"has a NUL byte in line {line}", "text in UTF-8", "Save it as CSV in UTF-8.")
+    rows: list[Row] = []
+    faults: list[Finding] = []
+    reader = _LineReader(content, _find_delimiter(start))
+    try:
+        header = _read_header(path, next(reader, (0, []))[1], required)
+        if lines * len(header) > MOST_CELLS:
+            raise _fault(path, f"has {lines:,} lines of {len(header)} columns", f"at most {MOST_CELLS:,} cells", "Cut it down.")
+        for line, fields in reader:
+            if len(fields) != len(header):
+                faults.append(_wrong_length(path, line, len(fields), len(header)))
+            elif any(map(str.strip, fields)):
+                cells = {name: field.strip() for name, field in zip(header, fields, strict=True) if name}
+                rows.append(Row(line=line, cells=cells))
+    except UnicodeDecodeError as error:
+        raise _undecodable(path, content) from error
+    except csv.Error as error:
+        mend = "Mend the line, or remove the quotes that are not closed."
+        raise _fault(path, f"cannot be read from line {reader.line} on ({error})", "one case a line", mend) from error
+    if faults:
+        raise DataError(_shorten(path, faults))
+    if not rows:
+        raise _fault(path, "has no lines below its header", "one line a case", "Add them or remove the file.")
+    return rows
+
+
+def find_column(rows: Sequence[Row], names: Iterable[str]) -> str | None:
+    """The first of the names that is a column, whatever its case; spelt as the table has it."""
+    columns = {column.lower(): column for column in rows[0].cells}
+    return next((columns[name] for name in names if name in columns), None)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file. UTF-8; no key twice, no NaN or infinity, at most MOST_DEPTH levels. Raises DataError."""
+    expected, mend = "a JSON object, {...}, in UTF-8", "Mend or remove the file."
+    content = _read_bytes(path, MOST_JSON_BYTES)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _undecodable(path, content) from error
+    if (depth := _measure_depth(text)) > MOST_DEPTH:
+        raise _fault(path, f"is nested {depth:,} levels deep", f"at most {MOST_DEPTH}", mend)
+    try:
+        loaded = json.loads(
+            text,
+            object_pairs_hook=_keep_unique,
+            parse_constant=_refuse_constant,
+            parse_float=_read_finite,
+            parse_int=_read_whole,
+        )
+    except json.JSONDecodeError as error:
+        raise _fault(path, f"is no JSON from line {error.lineno} on ({error.msg})", expected, mend) from error
+    except (ValueError, RecursionError) as error:
+        raise _fault(path, f"cannot be read as JSON ({str(error)[:120]})", expected, mend) from error
+    if not isinstance(loaded, dict):
+        raise _fault(path, f"holds a {type(loaded).__name__}", expected, mend)
+    return loaded
+
+
+def attempt(
+    findings: list[Finding], read: Callable[Given, Content], *given: Given.args, **named: Given.kwargs
+) -> Content | None:
+    """What read gives; None where it raises DataError, whose findings are then added to the list."""
+    try:
+        return read(*given, **named)
+    except DataError as error:
+        findings += error.findings
+        return None
+
+
+def _fault(path: Path, found: str, expected: str, mend: str) -> DataError:
+    return DataError(KINDS["bad_table"].at(path, found, expected=expected, mend=mend))
+
+
+def _read_bytes(path: Path, most: int) -> bytes:
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise DataError(KINDS["not_a_file"].at(path, "is no file", expected="a table"))
+        with path.open("rb") as file:
+            content = file.read(most + 1)
+    except PermissionError as error:
+        raise DataError(KINDS["no_permission"].at(path, "may not be read")) from error
+    except OSError as error:
+        raise _fault(path, f"cannot be read ({error.strerror})", "a table", "Mend or remove it.") from error
+    if len(content) > most:
+        raise _fault(path, f"has more than {most // 2**20} MiB", f"at most {most // 2**20} MiB", "Cut it into parts.")
+    return content
+
+
+def _undecodable(path: Path, content: bytes) -> DataError:
+    """The fault of bytes that are no UTF-8, with the line of the first of them."""
+    try:
+        content.decode("utf-8-sig")
+        position = 0
+    except UnicodeDecodeError as error:
+        position = error.start
+    line = content.count(b"\n", 0, position) + 1
+    found = f"has bytes that are no UTF-8 text in line {line}"
+    return _fault(path, found, "text in UTF-8", "Save it again with the encoding UTF-8.")
+
+
+class _LineReader(Iterator[tuple[int, list[str]]]):
+    """Fields of each line that is not blank, with the number of the line it starts in."""
+
+    def __init__(self, content: bytes, delimiter: str) -> None:
+        text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="")
+        self._reader = csv.reader(_limit_lines(text), delimiter=delimiter, strict=True)
+        self.line = 1
+
+    def __next__(self) -> tuple[int, list[str]]:
+        while True:
+            self.line = self._reader.line_num + 1
+            if fields := next(self._reader):
+                return self.line, fields
+
+
+def _limit_lines(lines: Iterable[str]) -> Iterator[str]:
+    for line in lines:
+        if len(line) > MOST_LINE_LENGTH:
+            raise csv.Error(f"a line of {len(line):,} characters")
+        yield line
+
+
+def _find_delimiter(content: bytes) -> str:
+    """What separates the most fields in the first line."""
+    line = re.split(rb"[\r\n]", content[:MOST_LINE_LENGTH], maxsplit=1)[0].decode(errors="replace")
+    outside_quotes = re.sub(r'"[^"]*"', "", line)
+    return max(DELIMITERS, key=outside_quotes.count)
+
+
+def _read_header(path: Path, fields: Sequence[str], required: Sequence[str]) -> list[str]:
+    """Column names; empty for those that are left out."""
+    spelling = {name.lower(): name for name in required}
+    header = [spelling.get(field.strip().lower(), field.strip()) for field in fields]
+    wanted = (
+        f"the column{'s' * (len(required) > 1)} {', '.join(required)}"
+        if required
+        else "a header line with the names of the columns"
+    )
+    if not any(header):
+        raise _fault(path, "is empty", wanted, "Write the header line and a line for each case.")
+    if len(header) > MOST_COLUMNS:
+        raise _fault(path, f"has {len(header):,} columns", f"at most {MOST_COLUMNS:,}", "Cut it down.")
+    counts = Counter(name.lower() for name in header if name)
+    if twice := [name for name, count in counts.items() if count > 1]:
+        raise _fault(
+            path, f"has the column {show_path(twice[0][:40])} twice in its header", "columns of different names", "Rename one."
+        )
+    if missing := [name for name in required if name not in header]:
+        shown = show_path(", ".join(filter(None, header))[:120])
+        raise _fault(path, f"has no column {' and no column '.join(missing)} (it has {shown})", wanted, "Add it or rename one.")
+    return header
+
+
+def _wrong_length(path: Path, line: int, found: int, expected: int) -> Finding:
+    fields = f"{found} field{'s' * (found != 1)}"
+    mend = "Mend the line; a cell with a separator in it stands in double quotes."
+    return KINDS["bad_table"].at(path, f"has {fields} in line {line}", expected=f"{expected}, as in its header", mend=mend)
+
+
+def _shorten(path: Path, faults: list[Finding]) -> list[Finding]:
+    if len(faults) <= MOST_FAULTS:
+        return faults
+    rest = KINDS["bad_table"].at(path, f"has {len(faults) - MOST_FAULTS + 1:,} further lines of that kind")
+    return [*faults[: MOST_FAULTS - 1], rest]
+
+
+def _measure_depth(text: str) -> int:
+    """Levels of brackets outside of strings."""
+    outside_strings = "".join(re.sub(r"\\.", "", text, flags=re.DOTALL).split('"')[::2])
+    steps = (1 if bracket in "[{" else -1 for bracket in re.findall(r"[\[\]{}]", outside_strings))
+    return max(accumulate(steps), default=0)
+
+
+def _keep_unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = Counter(name for name, _ in pairs)
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise ValueError(f"the key {twice[0][:40]!r} is given twice")
+    return dict(pairs)
+
+
+def _refuse_constant(text: str) -> float:
+    raise ValueError(f"{text} is no number")
+
+
+def _read_whole(text: str) -> int:
+    if len(text) > MOST_DIGITS:
+        raise ValueError(f"a number of {len(text):,} digits")
+    return int(text)
+
+
+def _read_finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:40]} is no finite number")
+    return number

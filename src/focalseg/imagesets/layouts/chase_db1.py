@@ -1,0 +1,75 @@
+"""CHASE_DB1 (Fraz et al. 2012, IEEE Transactions on Biomedical Engineering 59(9):2538-2548).
+
+Official: 28 fundus photographs, of both eyes of 14 children, and the vessels by two observers, all in one folder:
+`Image_01L.jpg`, `Image_01L_1stHO.png`, `Image_01L_2ndHO.png`. There is no official split; both eyes of a child belong together.
+"""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from focalseg.findings import Finding
+from focalseg.imagesets.case import CaseFiles
+from focalseg.imagesets.folders.files import PICTURES, FolderFiles, cut_suffix, list_files, list_names_in
+from focalseg.imagesets.folders.listing import Layout, Listing
+from focalseg.imagesets.folders.pairing import PLAIN, Affix, match_pairs
+from focalseg.imagesets.kinds import KINDS
+
+FIRST, SECOND = "_1stHO", "_2ndHO"
+IMAGE_NAME = re.compile(r"Image_(?P<child>\d{1,4})(?P<eye>[LR])", re.IGNORECASE)
+MARK = re.compile(IMAGE_NAME.pattern + FIRST, re.IGNORECASE)
+
+
+def recognise(folder: Path) -> bool:
+    """Marked by a file such as `Image_01L_1stHO.png`."""
+    return any(MARK.fullmatch(cut_suffix(name, PICTURES)[0]) for name in list_names_in(folder))
+
+
+def read(folder: Path) -> Listing:
+    """Photographs grouped by child; the first observer is the reference."""
+    files = list_files(folder, PICTURES)
+    images, first, second = (_choose(files, suffix) for suffix in ("", FIRST, SECOND))
+    paired = match_pairs(images, first, ((PLAIN, Affix(suffix=FIRST)),))
+    findings: list[Finding] = [*files.findings, *paired.findings]
+    seconds: dict[str, tuple[Path, Path]] = {}
+    if second.files:
+        used = {name: image for name, (image, _) in paired.pairs.items()}
+        left_out = images.left_out | (images.files.keys() - used.keys())
+        known = replace(images, files=used, left_out=frozenset(left_out))
+        rules = ((PLAIN, Affix(suffix=SECOND)),)
+        extra = match_pairs(known, second, rules, what="second observer's mask", required=False) if used else None
+        if extra:
+            seconds = dict(extra.pairs)
+            findings += extra.findings
+    cases = []
+    for name, (image, mask) in paired.pairs.items():
+        if match := IMAGE_NAME.fullmatch(name):
+            second_mask = seconds[name][1] if name in seconds else None
+            group = f"subject_{match['child']}"
+            cases.append(CaseFiles(name=name, images=(image,), masks=(mask,), group=group, second_observer=second_mask))
+        else:
+            found, mend = "is not named by child and eye", "Rename it as in the release."
+            findings.append(KINDS["not_released"].at(image, found, expected="a name such as Image_01L.jpg", mend=mend))
+    return Listing(cases=tuple(cases), findings=tuple(findings))
+
+
+def _choose(files: FolderFiles, suffix: str) -> FolderFiles:
+    """The files of one role: an observer's, or the photographs."""
+    return FolderFiles(
+        folder=files.folder,
+        files={stem: file for stem, file in files.files.items() if _role(stem) == suffix},
+        left_out=frozenset(stem for stem in files.left_out if _role(stem) == suffix),
+        listed=files.listed,
+    )
+
+
+def _role(stem: str) -> str:
+    return next((suffix for suffix in (FIRST, SECOND) if stem.lower().endswith(suffix.lower())), "")
+
+
+LAYOUT = Layout(
+    title="CHASE_DB1",
+    expected="Image_01L.jpg, Image_01L_1stHO.png and Image_01L_2ndHO.png in one folder",
+    recognise=recognise,
+    read=read,
+)

@@ -1,0 +1,107 @@
+"""DRIVE (Staal et al. 2004, IEEE Transactions on Medical Imaging 23(4):501-509).
+
+Official: 40 fundus photographs of as many people, 20 for training (21 to 40) and 20 for testing (1 to 20); vessels by
+a first observer, for the test images by a second one too, and the field of view of each. The public release of the test images
+may lack the observers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from focalseg.findings import Finding
+from focalseg.imagesets.case import CaseFiles, Part
+from focalseg.imagesets.folders.files import PICTURES, find_folders
+from focalseg.imagesets.folders.listing import Layout, Listing
+from focalseg.imagesets.folders.pairing import Affix, Rule, attach_files, pair_folders
+from focalseg.imagesets.kinds import KINDS
+
+IMAGES, FIRST_OBSERVER, SECOND_OBSERVER, FIELD_OF_VIEW = "images", "1st_manual", "2nd_manual", "mask"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Half:
+    """A half of the release. folder: its name, and the end of its files' names."""
+
+    folder: str
+    part: Part
+
+    def rules(self, *suffixes: str) -> Sequence[Rule]:
+        """Names such as 21_training and 21_manual1."""
+        return tuple((Affix(suffix=f"_{self.folder}"), Affix(suffix=suffix)) for suffix in suffixes)
+
+
+HALVES = (Half(folder="training", part="train"), Half(folder="test", part="test"))
+
+
+def recognise(folder: Path) -> bool:
+    """Marked by `training/` or `test/` with `images/` and `1st_manual/` in it."""
+    return any(
+        find_folders(half, IMAGES) and find_folders(half, FIRST_OBSERVER)
+        for name in HALVES
+        for half in find_folders(folder, name.folder)
+    )
+
+
+def read(folder: Path) -> Listing:
+    """Images by the name of their file, in the release's split, with both observers and the field of view."""
+    cases: list[CaseFiles] = []
+    findings: list[Finding] = []
+    for half in HALVES:
+        for place in find_folders(folder, half.folder)[:1]:
+            listed, faults = _read_half(folder, place, half)
+            cases += listed
+            findings += faults
+    if len({case.part for case in cases}) == 1:  # half of a split is none, and the cases are dealt anew
+        cases = [replace(case, part="") for case in cases]
+    return Listing(cases=tuple(cases), findings=tuple(findings))
+
+
+def _read_half(root: Path, place: Path, half: Half) -> tuple[list[CaseFiles], list[Finding]]:
+    images, masks = find_folders(place, IMAGES), find_folders(place, FIRST_OBSERVER)
+    if not images or not masks:
+        return [], [_incomplete(place, half, images)]
+    paired = pair_folders(root, images[0], masks[0], suffixes=PICTURES, rules=half.rules("_manual1"))
+    names = {image: image.stem for image, _ in paired.pairs.values()}
+    findings = list(paired.findings)
+    seconds: dict[str, Path] = {}
+    if found := find_folders(place, SECOND_OBSERVER):
+        what, rules = "second observer's mask", half.rules("_manual2")
+        seconds, faults = attach_files(names, found[0], root, what=what, suffixes=PICTURES, rules=rules)
+        findings += faults
+    fields: dict[str, Path] | None = None
+    if found := find_folders(place, FIELD_OF_VIEW):
+        what, rules = "field of view", half.rules(f"_{half.folder}_mask", "_mask")
+        fields, faults = attach_files(names, found[0], root, what=what, suffixes=PICTURES, rules=rules, required=True)
+        findings += faults
+    cases = [
+        CaseFiles(
+            name=names[image],
+            images=(image,),
+            masks=(mask,),
+            part=half.part,
+            second_observer=seconds.get(names[image]),
+            field_of_view=fields[names[image]] if fields else None,
+        )
+        for image, mask in paired.pairs.values()
+        if fields is None or names[image] in fields
+    ]
+    return cases, findings
+
+
+def _incomplete(place: Path, half: Half, images: Sequence[Path]) -> Finding:
+    """The finding for a half without images or without the first observer: legal for the test half of the public release."""
+    if not images:
+        return KINDS["empty_folder"].at(place, f"has no folder {IMAGES}/", expected=f"{IMAGES}/ and {FIRST_OBSERVER}/")
+    found = f"has no masks, since {place.name}/ has no folder {FIRST_OBSERVER}/"
+    if half.part == "test":
+        return KINDS["unlabelled"].at(images[0], found, expected=f"{FIRST_OBSERVER}/, as in the full release")
+    return KINDS["no_mask"].at(images[0], found, expected=f"{FIRST_OBSERVER}/, as in the release", mend="Add the folder.")
+
+
+LAYOUT = Layout(
+    title="DRIVE",
+    expected="training/ and test/ with images/ (21_training.tif), 1st_manual/ (21_manual1.gif) and mask/ each",
+    recognise=recognise,
+    read=read,
+)

@@ -1,0 +1,34 @@
+"""Kvasir-SEG (Jha et al. 2020, MultiMedia Modeling, LNCS 11962:451-462).
+
+Official: 1,000 polyp images with masks of the same names in `images/` and `masks/`, all JPEG, and their boxes in
+`kavsir_bboxes.json` (sic). There is no official split. The masks being JPEG, what is above 127 counts.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from focalseg.imagesets.folders.files import find_file
+from focalseg.imagesets.folders.listing import Layout, Listing
+from focalseg.imagesets.layouts import plain
+from focalseg.imagesets.masks import MaskCoding
+
+MARKS = ("kavsir_bboxes.json", "kvasir_bboxes.json")
+
+
+def recognise(folder: Path) -> bool:
+    """Marked by the file of boxes beside `images/` and `masks/`."""
+    return plain.recognise(folder) and any(find_file(folder, name) for name in MARKS)
+
+
+def read(folder: Path) -> Listing:
+    """As a plain folder, with whatever tables somebody put beside it; the masks are thresholded unless labels.csv says more."""
+    listing = plain.read(folder)
+    return listing if listing.coding.table else replace(listing, coding=MaskCoding(threshold=True))
+
+
+LAYOUT = Layout(
+    title="Kvasir-SEG",
+    expected="images/ and masks/ with files of the same names, and kavsir_bboxes.json",
+    recognise=recognise,
+    read=read,
+)

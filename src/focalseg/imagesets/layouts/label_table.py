@@ -1,0 +1,87 @@
+"""`labels.csv`: which value, or which colour, of a mask stands for which label."""
+
+import re
+from pathlib import Path
+
+from focalseg.errors import DataError
+from focalseg.findings import Finding
+from focalseg.imagesets.folders.tables import Row, find_column, read_csv
+from focalseg.imagesets.kinds import KINDS
+from focalseg.imagesets.masks import MOST_LABELS, Colour, MaskCoding
+
+LABEL_TABLE = "labels.csv"
+BACKGROUND = "background"
+MOST_VALUE = 65_535
+"""Masks have at most 16 bits."""
+COLOUR_COLUMNS = ("colour", "color")
+EXPECTED = "lines such as lesion,255 below label,value, or lesion,#FF0000 below label,colour"
+
+
+def read_label_table(path: Path) -> MaskCoding:
+    """Labels numbered from 1 in the order of the lines; the label `background` is 0, as are value 0 and black unless named.
+
+    Raises DataError with every line at fault.
+    """
+    rows = read_csv(path, required=("label",))
+    value_column, colour_column = find_column(rows, ("value",)), find_column(rows, COLOUR_COLUMNS)
+    if value_column is None and colour_column is None:
+        raise DataError(_fault(path, "has no column value and no column colour"))
+    names: dict[str, int] = {}
+    values: dict[int, int] = {}
+    colours: dict[Colour, int] = {}
+    faults: list[Finding] = []
+    for row in rows:
+        value_text = row.cells[value_column] if value_column else ""
+        colour_text = row.cells[colour_column] if colour_column else ""
+        name, value, colour = row.cells["label"], _read_value(value_text), _read_colour(colour_text)
+        if fault := _find_fault(name, names, (value_text, value), (colour_text, colour)):
+            faults.append(_fault(path, f"{fault} in line {row.line}"))
+            continue
+        number = 0 if name.lower() == BACKGROUND else len(names) + 1
+        if number:
+            names[name] = number
+        if value is not None and values.setdefault(value, number) != number:
+            faults.append(_twice(path, row, value_text))
+        if colour is not None and colours.setdefault(colour, number) != number:
+            faults.append(_twice(path, row, colour_text))
+    if not faults and not 1 <= len(names) <= MOST_LABELS:
+        faults.append(_fault(path, f"names {len(names)} labels besides the background"))
+    if faults:
+        raise DataError(faults)
+    if values:
+        values.setdefault(0, 0)
+    if colours:
+        colours.setdefault((0, 0, 0), 0)
+    return MaskCoding(labels=tuple(names), values=values, colours=colours, table=str(path))
+
+
+def _find_fault(name: str, names: dict[str, int], value: tuple[str, int | None], colour: tuple[str, Colour | None]) -> str:
+    """What is wrong with a line, of which value and colour are given as text and as read; empty for nothing."""
+    if not name or not name.isprintable():
+        return "has no printable label"
+    if name in names:
+        return f"names the label {name} again"
+    if value[0] and value[1] is None:
+        return f"has the value {value[0][:40]!r}, which is no whole number from 0 to {MOST_VALUE},"
+    if colour[0] and colour[1] is None:
+        return f"has the colour {colour[0][:40]!r}, which is not #RRGGBB,"
+    return "" if value[0] or colour[0] else f"has no value and no colour for {name}"
+
+
+def _read_value(text: str) -> int | None:
+    return int(text) if re.fullmatch(r"[0-9]{1,5}", text) and int(text) <= MOST_VALUE else None
+
+
+def _read_colour(text: str) -> Colour | None:
+    if not re.fullmatch(r"#[0-9A-Fa-f]{6}", text):
+        return None
+    red, green, blue = bytes.fromhex(text[1:])
+    return red, green, blue
+
+
+def _twice(path: Path, row: Row, text: str) -> Finding:
+    return _fault(path, f"gives {text} a second label in line {row.line}")
+
+
+def _fault(path: Path, found: str) -> Finding:
+    return KINDS["bad_table"].at(path, found, expected=EXPECTED, mend="Mend the line or remove the file.")

@@ -1,0 +1,284 @@
+"""A set that lies as it likes, told by a table: `manifest.csv` in its folder, or a CSV file given as the data.
+
+Ours, not a release's. Columns: image and mask, and at will group (or patient and the like, as in `cases.csv`), split (train,
+validation, test or empty), fov, name; others are kept. Paths start at the table's folder, or at the root, and stay in the
+folder. `labels.csv` beside it says what the values mean.
+"""
+
+import os
+import stat
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import get_args
+
+from focalseg.findings import Finding, show_path
+from focalseg.imagesets.case import CaseFiles, Part
+from focalseg.imagesets.folders.files import cut_suffix, find_file, find_file_fault, find_name_fault
+from focalseg.imagesets.folders.listing import Layout, Listing
+from focalseg.imagesets.folders.tables import Row, attempt, find_column, read_csv
+from focalseg.imagesets.kinds import KINDS, list_names
+from focalseg.imagesets.layouts.case_table import NO_GROUP, find_group_column, name_group, no_group
+from focalseg.imagesets.layouts.plain import choose_coding
+from focalseg.imagesets.masks import MaskCoding
+
+TABLE = "manifest.csv"
+OPTIONAL = ("split", "fov", "name")
+SPLITS = [part for part in get_args(Part) if part]
+SPLIT_WORDS: Mapping[str, Part] = {
+    "": "",
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("validation", "val", "valid", "validating", "dev", "development"), "validation"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+"""What people write in the column split, in lower case."""
+MOST_SHOWN = 80
+"""Characters of a cell in a message."""
+MOST_NAME_BYTES = 200
+"""Files named after a case get a suffix, and a name may have 255 bytes."""
+
+
+def recognise(data: Path) -> bool:
+    """Marked by `manifest.csv`, or by being a CSV file itself."""
+    return _find_table(data) is not None
+
+
+def read(data: Path) -> Listing:
+    """The cases of the table's lines, in its order."""
+    path = _find_table(data) or data
+    findings: list[Finding] = []
+    rows = attempt(findings, read_csv, path, ("image", "mask"))
+    cases = _Reader(path=path, findings=findings).read(rows) if rows else []
+    coding = choose_coding(path.parent, cases, findings)
+    return Listing(cases=tuple(cases) if coding else (), coding=coding or MaskCoding(), findings=tuple(findings))
+
+
+def _find_table(data: Path) -> Path | None:
+    try:
+        if data.is_dir():
+            return find_file(data, TABLE)
+        return data if data.suffix.lower() == ".csv" and data.is_file() else None
+    except OSError:
+        return None
+
+
+@dataclass(kw_only=True)
+class _Reader:
+    """One table. Every fault found is added to the findings."""
+
+    path: Path
+    findings: list[Finding]
+    _home: Path = field(init=False)
+    _folders: dict[Path, Path] = field(default_factory=dict)
+    _resolved: dict[str, Path] = field(default_factory=dict)
+    _columns: Mapping[str, str | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._home = self.path.parent.resolve()
+
+    def read(self, rows: Sequence[Row]) -> list[CaseFiles]:
+        """The cases of the lines that have no fault."""
+        self._columns = {name: find_column(rows, (name,)) for name in OPTIONAL} | {"group": find_group_column(rows)}
+        names = self._name_cases(rows)
+        at_fault = self._find_twice(rows) | self._find_leaks(rows)
+        cases = []
+        for row in rows:
+            image = self._find_file(row, "image", "no_image")
+            mask = self._find_file(row, "mask", "no_mask")
+            field_of_view = self._find_file(row, self._columns["fov"], "no_mask")
+            part = self._read_split(row)
+            grouped = self._check_group(row)
+            named = self._check_name(row, names.get(row.line), known=image is not None)
+            viewed = field_of_view is not None or not self._cell(row, "fov")
+            if image and mask and part is not None and grouped and named and viewed and row.line not in at_fault:
+                cases.append(
+                    CaseFiles(
+                        name=names[row.line],
+                        images=(image,),
+                        masks=(mask,),
+                        group=self._group(row),
+                        part=part,
+                        field_of_view=field_of_view,
+                        columns=row.cells,
+                    )
+                )
+        return cases
+
+    def _cell(self, row: Row, name: str) -> str:
+        column = self._columns[name]
+        return row.cells[column] if column else ""
+
+    def _group(self, row: Row) -> str:
+        """Never the name of a case by chance: the column stands before it."""
+        column = self._columns["group"]
+        return name_group(column, row.cells[column]) if column else ""
+
+    def _check_group(self, row: Row) -> bool:
+        column = self._columns["group"]
+        if column is None or row.cells[column].lower() not in NO_GROUP:
+            return True
+        self.findings.append(no_group(self.path, row, column))
+        return False
+
+    def _report(self, kind: str, found: str, expected: str = "", mend: str = "", others: Sequence[Path] = ()) -> None:
+        self.findings.append(KINDS[kind].at(self.path, found, expected=expected, mend=mend, others=others))
+
+    def _name_cases(self, rows: Sequence[Row]) -> dict[int, str]:
+        """Names by line: of the column name, else the image's stem, or its whole path where stems recur."""
+        images = {row.line: PurePosixPath(self._start_here(row.cells["image"])) for row in rows}
+        different = set(images.values())
+        whole = len({cut_suffix(image.name)[0].lower() for image in different}) < len(different)
+        stems = [cut_suffix("_".join(image.parts) if whole else image.name)[0] for image in images.values()]
+        names: dict[int, str] = {}
+        lines: dict[str, list[int]] = defaultdict(list)
+        for row, stem in zip(rows, stems, strict=True):
+            name = self._cell(row, "name") or stem
+            names[row.line] = name
+            lines[name.lower()].append(row.line)
+        for same in lines.values():
+            if len(same) > 1 and (self._columns["name"] or len({images[line] for line in same}) > 1):
+                found = f"has the name {_shorten(names[same[0]])} in the lines {_list_lines(same)}"
+                self._report("names_clash", found, mend="Give them different names in a column name.")
+                for line in same:
+                    del names[line]
+        return names
+
+    def _check_name(self, row: Row, name: str | None, *, known: bool) -> bool:
+        """Whether files may be named after the case. known: whether its image is there, whose own fault comes first."""
+        fault = _find_case_name_fault(name) if name else ""
+        if fault and (known or self._cell(row, "name")):
+            found = f"has the name {_shorten(name or '')} in line {row.line}, {fault}"
+            self._report("bad_table", found, "a name that may be a file's", "Mend the line, or name the case in a column name.")
+        return bool(name) and not fault
+
+    def _find_twice(self, rows: Sequence[Row]) -> set[int]:
+        """Lines that share a file, as image or mask."""
+        lines: dict[Path, list[int]] = defaultdict(list)
+        for row in rows:
+            for column in ("image", "mask"):
+                if row.cells[column]:
+                    lines[self._resolve(row.cells[column])].append(row.line)
+        at_fault: set[int] = set()
+        for file, same in lines.items():
+            if len(same) == 1 or at_fault.issuperset(same):
+                continue
+            at_fault |= set(same)
+            where = f"as image and mask in line {same[0]}" if len(set(same)) == 1 else f"in the lines {_list_lines(same)}"
+            found = f"names one file, {_shorten(file.name)}, {where}"
+            self._report("two_files", found, "a file in one place", "Take a line out, or name the right file.", (file,))
+        return at_fault
+
+    def _find_leaks(self, rows: Sequence[Row]) -> set[int]:
+        """Lines of groups that are on several sides of the split."""
+        sides: dict[str, dict[str, int]] = defaultdict(dict)
+        values: dict[str, str] = {}
+        for row in rows:
+            group, split = self._group(row), SPLIT_WORDS.get(self._cell(row, "split").lower())
+            if group and split:
+                sides[group].setdefault(split, row.line)
+                values.setdefault(group, self._cell(row, "group"))
+        leaking = {group: lines for group, lines in sides.items() if len(lines) > 1}
+        column = show_path(self._columns["group"] or "")
+        for group, lines in leaking.items():
+            shown = " and in ".join(f"{split} in line {line}" for split, line in lines.items())
+            self._report("leak", f"has the {column} {_shorten(values[group])} in {shown}", f"a {column} on one side")
+        return {row.line for row in rows if self._group(row) in leaking}
+
+    def _read_split(self, row: Row) -> Part | None:
+        split = SPLIT_WORDS.get(self._cell(row, "split").lower())
+        if split is not None:
+            return split
+        found = f"has the split {_shorten(self._cell(row, 'split'))} in line {row.line}"
+        self._report("bad_table", found, f"{', '.join(SPLITS[:-1])}, {SPLITS[-1]} or an empty cell", "Mend the line.")
+        return None
+
+    def _find_file(self, row: Row, column: str | None, kind: str) -> Path | None:
+        """The file of a cell, where it is one that may be read; None for an empty cell too, which only fov may be."""
+        text = row.cells[column] if column else ""
+        if not text:
+            if column in ("image", "mask"):
+                self._report(kind, f"names no {column} in line {row.line}", f"a path to the {column}", "Complete the line.")
+            return None
+        place = f"names {_shorten(text)} as {column} in line {row.line}"
+        text = self._start_here(text)
+        relative = PurePosixPath(text)
+        if relative.is_absolute() or ".." in relative.parts or ":" in text[1:2] or text.startswith("\\"):
+            self._report("outside", f"{place}, which leads out of the folder")
+            return None
+        file = self.path.parent / text
+        try:
+            mode = file.stat().st_mode
+        except (OSError, ValueError):
+            self._report_absent(kind, place, file, text)
+            return None
+        if not self._resolve(text).is_relative_to(self._home):
+            self._report("outside", f"{place}, a link out of the folder", others=(file,))
+            return None
+        if fault := (find_file_fault(file, mode) or self._find_permission_fault(file)):
+            self.findings.append(fault)
+            return None
+        return file
+
+    def _report_absent(self, kind: str, place: str, file: Path, text: str) -> None:
+        try:
+            is_link = stat.S_ISLNK(file.lstat().st_mode)
+        except (OSError, ValueError):
+            is_link = False
+        if is_link:
+            self.findings.append(KINDS["dead_link"].at(file, "is a link to nothing, or in a circle"))
+            return
+        mend = "Write / between folders." if "\\" in text else "Add the file, or mend the line or take it out."
+        self._report(kind, f"{place}, which is not there", "a file of that name", mend, (file,))
+
+    def _find_permission_fault(self, file: Path) -> Finding | None:
+        return None if os.access(file, os.R_OK) else KINDS["no_permission"].at(file, "may not be read")
+
+    def _start_here(self, text: str) -> str:
+        """A path that starts at the root and leads into the folder, from the folder on; any other as it is."""
+        if not text.startswith("/"):
+            return text
+        path = PurePosixPath(text)
+        homes = (self.path.parent.absolute(), self._home)
+        return next((str(path.relative_to(home)) for home in homes if path.is_relative_to(home)), text)
+
+    def _resolve(self, text: str) -> Path:
+        """Where a path really leads. Each is looked up once, and so is its folder."""
+        if text not in self._resolved:
+            self._resolved[text] = self._look_up(self.path.parent / self._start_here(text))
+        return self._resolved[text]
+
+    def _look_up(self, file: Path) -> Path:
+        try:
+            if file.is_symlink() or file.name in ("", ".."):
+                return file.resolve()
+            if file.parent not in self._folders:
+                self._folders[file.parent] = file.parent.resolve()
+            return self._folders[file.parent] / file.name
+        except (OSError, ValueError, RuntimeError):
+            return file
+
+
+def _shorten(text: str) -> str:
+    shown = show_path(text)
+    return shown if len(shown) <= MOST_SHOWN else f"{shown[:MOST_SHOWN]}..."
+
+
+def _list_lines(lines: Sequence[int]) -> str:
+    return list_names(map(str, dict.fromkeys(lines)), most=6)
+
+
+def _find_case_name_fault(name: str) -> str:
+    if fault := find_name_fault(name):
+        return f"with {fault}"
+    if set(name) & set("/\\") or name in (".", ".."):
+        return "which is a path"
+    return "which is too long" if len(name.encode()) > MOST_NAME_BYTES else ""
+
+
+LAYOUT = Layout(
+    title="manifest",
+    expected="a table manifest.csv with the columns image and mask, and at will group (or patient), split, fov and name",
+    recognise=recognise,
+    read=read,
+)

@@ -1,0 +1,176 @@
+"""Masks beside their images, told by their names: all in one folder, or a folder a patient.
+
+Ours, not a release's, and the least marked: `case_0.png` + `case_0_mask.png`, with whatever stands around a name that
+`pairing` knows. One level down, `patient_3/x_1.tif` + `patient_3/x_1_mask.tif`, as the LGG set has it (Buda et al. 2019,
+Computers in Biology and Medicine 109:218-225), or `patient_3/images/` + `patient_3/masks/`: what is in one folder belongs
+together, unless `cases.csv` says otherwise. A set that is itself a folder too deep is not taken for a patient: there have to be
+two such folders, without tables of cases of their own.
+"""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from focalseg.findings import Finding
+from focalseg.imagesets.case import CaseFiles
+from focalseg.imagesets.folders.files import (
+    FolderFiles,
+    cut_suffix,
+    find_name_fault,
+    is_passed_over,
+    list_files,
+    list_folders,
+    list_names_in,
+    note_inner,
+)
+from focalseg.imagesets.folders.listing import Layout, Listing
+from focalseg.imagesets.folders.pairing import (
+    KNOWN_RULES,
+    MASK_AFFIXES,
+    PLAIN,
+    Rule,
+    choose_rule,
+    find_common_parts,
+    match_pairs,
+)
+from focalseg.imagesets.kinds import KINDS, list_names
+from focalseg.imagesets.layouts import plain
+from focalseg.imagesets.layouts.case_table import find_case_tables
+from focalseg.imagesets.masks import MaskCoding
+
+RULES: tuple[Rule, ...] = tuple(rule for rule in KNOWN_RULES if rule[1] != PLAIN)
+"""Those that tell a mask from an image."""
+LEAST = 2
+"""Pairs of names without which nothing is recognised, and folders of patients."""
+
+
+def recognise(folder: Path) -> bool:
+    """Marked by two images with a mask beside each, here or in two folders at least."""
+    return _count_pairs(_list_stems(folder)) >= LEAST or _holds_patients(folder)
+
+
+def read(folder: Path) -> Listing:
+    """Cases by the common part of their files' names, with the folder before it where that recurs; grouped by folder."""
+    findings: list[Finding] = []
+    cases = plain.group_by_table(read_cases(folder, folder, findings), folder, findings, whole=True)
+    coding = plain.choose_coding(folder, cases, findings)
+    return Listing(cases=tuple(cases) if coding else (), coding=coding or MaskCoding(), findings=tuple(findings))
+
+
+def read_cases(folder: Path, root: Path, findings: list[Finding]) -> list[CaseFiles]:
+    """The cases of a folder that `recognise` knows, its tables left aside. root: the data folder; links should not leave it."""
+    stems = _list_stems(folder)
+    if _count_pairs(stems) >= LEAST:
+        return _read_flat(list_files(folder, root=root), choose_rule(stems, stems, RULES), findings)
+    places = list_folders(folder)
+    usual = _find_usual_rule(places)
+    by_folder = {place: _read_patient(place, root, usual, findings) for place in places if _is_named(place, findings)}
+    if loose := [name for name in list_names_in(folder) if not is_passed_over(name) and cut_suffix(name)[1]]:
+        expected, mend = "every image in a folder of its patient", "Move what should be read into such a folder."
+        found = f"holds {list_names(loose)} beside the folders, which is not read"
+        findings.append(KINDS["passed_over"].at(folder, found, expected=expected, mend=mend))
+    counts = Counter(case.name.lower() for cases in by_folder.values() for case in cases)
+    recurs = any(count > 1 for count in counts.values())
+    return [
+        replace(case, name=f"{group}/{case.name}" if recurs else case.name, group=f"folder_{group}")
+        for place, cases in by_folder.items()
+        for group in (unicodedata.normalize("NFC", place.name),)
+        for case in cases
+    ]
+
+
+def _holds_patients(folder: Path) -> bool:
+    """Whether masks lie beside images in several folders, none of which is a set with tables of its own."""
+    pairs = folders = 0
+    for place in list_folders(folder):
+        if find_case_tables(place):
+            return False
+        found = LEAST if plain.recognise(place) else _count_pairs(_list_stems(place))
+        pairs, folders = pairs + found, folders + bool(found)
+    return pairs >= LEAST and folders >= LEAST
+
+
+def _find_usual_rule(places: Iterable[Path]) -> Rule:
+    """The rule that most folders follow, for those that tell none by themselves."""
+    told = Counter(choose_rule(stems, stems, RULES) for place in places if _count_pairs(stems := _list_stems(place)))
+    return told.most_common(1)[0][0] if told else RULES[0]
+
+
+def _is_named(place: Path, findings: list[Finding]) -> bool:
+    """Whether the name of a folder may stand in those of its cases; else a finding is added."""
+    fault = find_name_fault(place.name)
+    if fault:
+        findings.append(KINDS["name_unreadable"].at(place, f"has {fault} in its name", mend="Rename the folder."))
+    return not fault
+
+
+def _read_patient(place: Path, root: Path, usual: Rule, findings: list[Finding]) -> list[CaseFiles]:
+    """The cases of one folder. One without images is passed over, with a note where they lie deeper."""
+    if plain.recognise(place):
+        return plain.read_cases(place, root, findings)
+    files = list_files(place, root=root)
+    if files.blank:
+        findings += [note for name in files.folders if (note := note_inner(place / name))]
+        return []
+    rule = choose_rule(files.files, files.files, RULES) if _count_pairs(files.files) else usual
+    return _read_flat(files, rule, findings)
+
+
+def _read_flat(files: FolderFiles, rule: Rule, findings: list[Finding]) -> list[CaseFiles]:
+    """The cases of files that lie side by side."""
+    findings += files.findings
+    images, masks = _tell_apart(files, rule)
+    if files.listed and (images.blank or masks.blank):
+        findings.append(_one_sided(files, rule, masks.blank))
+        return []
+    paired = match_pairs(images, masks, RULES)
+    findings += paired.findings
+    return [CaseFiles(name=name, images=(image,), masks=(mask,)) for name, (image, mask) in paired.pairs.items()]
+
+
+def _tell_apart(files: FolderFiles, rule: Rule) -> tuple[FolderFiles, FolderFiles]:
+    """Images, and masks: what is named as most masks are, and further masks of a pair by another name."""
+    image_affix, mask_affix = rule
+    own = set(find_common_parts(files.files, mask_affix).values())
+    pairs = find_common_parts(own, mask_affix).keys() & find_common_parts(set(files.files) - own, image_affix).keys()
+    others = (find_common_parts(set(files.files) - own, affix) for affix in MASK_AFFIXES if affix != PLAIN)
+    further = {stem for known in others for key, stem in known.items() if key in pairs}
+    at_fault = set(find_common_parts(files.left_out, mask_affix).values())
+
+    def choose(stems: Collection[str], left_out: Iterable[str]) -> FolderFiles:
+        kept = {stem: file for stem, file in files.files.items() if stem in stems}
+        return FolderFiles(folder=files.folder, files=kept, left_out=frozenset(left_out), listed=files.listed)
+
+    masks = own | further
+    return choose(set(files.files) - masks, files.left_out - at_fault), choose(masks, at_fault)
+
+
+def _one_sided(files: FolderFiles, rule: Rule, no_masks: bool) -> Finding:
+    """One finding for a folder of images alone, or of masks alone."""
+    held, lacking, kind = ("images", "masks", "no_mask") if no_masks else ("masks", "images", "no_image")
+    named = [file.name for file in files.files.values()]
+    expected = f"{lacking} beside them, such as {rule[0].add('1')}.png and {rule[1].add('1')}.png"
+    mend = f"Add the {lacking} or take the folder out."
+    return KINDS[kind].at(files.folder, f"holds {held} without {lacking}: {list_names(named)}", expected=expected, mend=mend)
+
+
+def _count_pairs(stems: Collection[str]) -> int:
+    """Images with a mask beside them, by the rule that finds the most."""
+    image_affix, mask_affix = choose_rule(stems, stems, RULES)
+    return len(find_common_parts(stems, image_affix).keys() & find_common_parts(stems, mask_affix).keys())
+
+
+def _list_stems(folder: Path) -> list[str]:
+    """Of the names of images in a folder."""
+    cut = (cut_suffix(name) for name in list_names_in(folder) if not is_passed_over(name))
+    return [stem for stem, suffix in cut if suffix]
+
+
+LAYOUT = Layout(
+    title="masks beside their images",
+    expected="case_1.png and case_1_mask.png side by side, in one folder or in a folder a patient",
+    recognise=recognise,
+    read=read,
+)

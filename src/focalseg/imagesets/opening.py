@@ -1,0 +1,83 @@
+"""From what a person types to a data set: `phantom:NAME`, a folder whose layout is recognised, or a manifest."""
+
+from pathlib import Path
+
+from focalseg.catalogue import Catalogue
+from focalseg.errors import DataError, SettingError
+from focalseg.imagesets.case import Dataset
+from focalseg.imagesets.dataset import FileDataset
+from focalseg.imagesets.folders.listing import Layout
+from focalseg.imagesets.kinds import KINDS, list_names
+from focalseg.imagesets.layouts import (
+    busi,
+    chase_db1,
+    cvc_clinicdb,
+    decathlon,
+    drive,
+    kvasir_seg,
+    manifest,
+    nnunet,
+    one_folder,
+    plain,
+    split_folders,
+    udiat,
+)
+from focalseg.imagesets.phantoms.dataset import PHANTOMS, PREFIX, open_phantom
+
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
+LAYOUTS = Catalogue[Layout](
+    "layout",
+    {
+        "manifest": manifest.LAYOUT,
+        "nnunet": nnunet.LAYOUT,
+        "decathlon": decathlon.LAYOUT,
+        "drive": drive.LAYOUT,
+        "cvc_clinicdb": cvc_clinicdb.LAYOUT,
+        "kvasir_seg": kvasir_seg.LAYOUT,
+        "udiat": udiat.LAYOUT,
+        "busi": busi.LAYOUT,
+        "chase_db1": chase_db1.LAYOUT,
+        "plain": plain.LAYOUT,
+        "split_folders": split_folders.LAYOUT,
+        "one_folder": one_folder.LAYOUT,
+    },
+)
+"""In the order in which they are tried: what is marked most clearly first."""
+
+
+def open_dataset(source: str) -> Dataset:
+    """The data set with its cases listed; nothing is decoded, and what is wrong with it stands in its findings.
+
+    Raises SettingError for a source that is not there, DataError for a folder of no known layout.
+    """
+    if source.startswith(PREFIX):
+        return open_phantom(source)
+    folder = Path(source)
+    if not folder.exists():
+        known = ", ".join(PREFIX + name for name in PHANTOMS)
+        raise SettingError(f"No folder {folder}; expected a folder with images/ and masks/, or built-in images: {known}.")
+    for layout in LAYOUTS.values():
+        if layout.recognise(folder):
+            return FileDataset(source, layout, layout.read(folder))
+    if not folder.is_dir():
+        raise SettingError(
+            f"{folder} is a file; expected a folder with images/ and masks/, or a manifest in CSV (columns image, mask). "
+            f"{'Unpack it and give' if folder.suffix in ARCHIVES else 'Give'} the folder that holds the images."
+        )
+    entries = sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir())
+    others = ", ".join(layout.title for name, layout in LAYOUTS.items() if name != "plain")
+    found, expected = (
+        f"holds {list_names(entries, 6) or 'nothing'}",
+        f"{plain.LAYOUT.expected}, or another known layout ({others})",
+    )
+    raise DataError(KINDS["layout"].at(folder, found, expected=expected))
+
+
+def refuse_inside(folder: Path, source: str, option: str) -> None:
+    """Raises SettingError for a folder to fill that lies within the set, or is it: data is never written to."""
+    data = Path(source)
+    if data.exists():
+        data = data.resolve() if data.is_dir() else data.resolve().parent
+        place = folder.resolve()
+        if place == data or data in place.parents:
+            raise SettingError(f"{folder} lies in {data}, which is never written to; give a folder outside of it as {option}.")

@@ -1,0 +1,253 @@
+"""Masks from pictures: which pixel values, or which colours, are which label."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from focalseg.errors import DataError
+from focalseg.findings import Finding
+from focalseg.imagesets.kinds import KINDS
+from focalseg.imagesets.masks import MaskCoding, code_labels
+from focalseg.imagesets.pictures.headers import COLOUR_MODES
+from focalseg.imagesets.pictures.reading import Page, check_opaque, read_numbers, read_pages
+
+SHOWN = 6
+LARGEST_SMALL_NUMBER = 31
+"""Values up to this are numbers of labels; larger ones are greys."""
+MOST_GREY_LABELS = 8
+MOST_VALUES = 100
+"""A mask that was resized or saved as JPEG rarely has more; a photograph has."""
+TABLE_MEND = "Write a table labels.csv with label,value beside the masks, or keep one label."
+SWAP_MEND = "Were image and mask swapped? Else export the mask again."
+LARGEST_WHOLE_NUMBER = 1 << 24
+GREY_STEP = 0x010101
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskPixels:
+    """A mask before its labels are known: numbers, colours (0xRRGGBB), or both where a palette has them. (*spatial) each.
+
+    full: the largest number that fits; bits of a sample beyond 16 have none.
+    """
+
+    path: Path
+    numbers: np.ndarray | None
+    colours: np.ndarray | None
+    full: int
+
+
+class CodedMask(NamedTuple):
+    """labels (H, W), or (D, H, W) for several pages, uint8, 0 the background; notes about the file.
+
+    mark: where nothing declares what stands for foreground, what does in this file, such as 255 or #FF0000; else empty.
+    """
+
+    labels: np.ndarray
+    notes: tuple[Finding, ...]
+    mark: str = ""
+
+
+def read_mask(path: Path, coding: MaskCoding) -> CodedMask:
+    """The labels of a file.
+
+    By the coding's colours, else by its values, else above half where it says so, else one label: 0 and one other value.
+    Raises DataError for values or colours that mean nothing, and for whatever keeps a file from being read as an image.
+    """
+    pages, notes = read_pages(path, _take_pixels)
+    pixels = [pixels for pixels, _ in pages]
+    joined = pixels[0] if len(pixels) == 1 else _join(pixels)
+    coded = code_pixels(joined, coding)
+    found = dict.fromkeys([*notes, *(note for _, page_notes in pages for note in page_notes), *coded.notes])
+    return coded._replace(notes=tuple(found))
+
+
+def code_pixels(pixels: MaskPixels, coding: MaskCoding) -> CodedMask:
+    """The labels of decoded pixels. Raises DataError for values or colours that mean nothing."""
+    if coding.colours:
+        return CodedMask(_code_colours(pixels, coding), ())
+    if coding.values:
+        numbers, notes = _find_numbers(pixels)
+        return CodedMask(code_labels(pixels.path, _check_whole(pixels.path, numbers), coding), notes)
+    if pixels.colours is not None and (pixels.numbers is not None or not _is_grey(pixels.colours)):
+        return _code_one_colour(pixels)
+    numbers, notes = _find_numbers(pixels)
+    whole = _check_whole(pixels.path, numbers)
+    if coding.threshold and pixels.full:
+        labels, more = _threshold(pixels.path, whole, pixels.full)
+        return CodedMask(labels, notes + more)
+    return CodedMask(_code_one_label(pixels.path, whole), notes, _mark(int(whole.max())))
+
+
+def _take_pixels(page: Page) -> tuple[MaskPixels, tuple[Finding, ...]]:
+    notes = check_opaque(page)
+    image, numbers, colours = page.image, None, None
+    if image.mode not in COLOUR_MODES:
+        numbers = read_numbers(page)
+        if image.mode == "L" and page.bits < 8:
+            # Pillow stretches 2 and 4 bits to 255; the labels are what was stored.
+            numbers = numbers // np.uint8(255 // (2**page.bits - 1))
+    else:
+        rgb = np.asarray(image if image.mode == "RGB" else image.convert("RGB")).astype(np.uint32)
+        colours = rgb[..., 0] << 16 | rgb[..., 1] << 8 | rgb[..., 2]
+        if image.mode in ("P", "PA"):
+            numbers = np.asarray(image if image.mode == "P" else image.getchannel(0))
+    bits = 8 if image.mode in COLOUR_MODES else page.bits
+    return MaskPixels(path=page.path, numbers=numbers, colours=colours, full=2**bits - 1 if bits <= 16 else 0), notes
+
+
+def _join(pages: Sequence[MaskPixels]) -> MaskPixels:
+    numbers = [page.numbers for page in pages if page.numbers is not None]
+    colours = [page.colours for page in pages if page.colours is not None]
+    return MaskPixels(
+        path=pages[0].path,
+        numbers=np.stack(numbers) if numbers else None,
+        colours=np.stack(colours) if colours else None,
+        full=pages[0].full,
+    )
+
+
+def _code_colours(pixels: MaskPixels, coding: MaskCoding) -> np.ndarray:
+    colours = pixels.colours
+    if colours is None:
+        if pixels.numbers is None or not 0 < pixels.full < 256:
+            found, expected = (
+                "holds numbers of more than 8 bits",
+                "colours" + (f", as {coding.table} says" if coding.table else ""),
+            )
+            raise DataError(KINDS["not_declared"].at(pixels.path, found, expected=expected, mend="Export it in colour."))
+        colours = pixels.numbers.astype(np.uint32) * (255 // pixels.full) * GREY_STEP
+    known = {red << 16 | green << 8 | blue: label for (red, green, blue), label in coding.colours.items()}
+    found_colours, places, counts = np.unique(colours, return_inverse=True, return_counts=True)
+    if strange := [
+        (colour, count) for colour, count in zip(found_colours.tolist(), counts.tolist(), strict=True) if colour not in known
+    ]:
+        shown = ", ".join(f"{_name(colour)} ({count:,} pixels)" for colour, count in strange[:SHOWN])
+        more = f" and {len(strange) - SHOWN} more colours" if len(strange) > SHOWN else ""
+        expected = ", ".join(map(_name, known)) + (f", as {coding.table} says" if coding.table else "")
+        raise DataError(KINDS["not_declared"].at(pixels.path, f"holds {shown}{more}", expected=expected))
+    labels: np.ndarray = np.array([known[colour] for colour in found_colours.tolist()], np.uint8)[places.reshape(colours.shape)]
+    return labels
+
+
+def _find_numbers(pixels: MaskPixels) -> tuple[np.ndarray, tuple[Finding, ...]]:
+    """The numbers of a grey or a palette mask, and of a colour mask whose channels are the same."""
+    if pixels.numbers is not None:
+        return pixels.numbers, ()
+    colours = pixels.colours if pixels.colours is not None else np.zeros(0, np.uint32)
+    if not _is_grey(colours):
+        raise DataError(_list_colours(pixels.path, colours))
+    return (colours & 255).astype(np.uint8), (KINDS["colour_mask"].at(pixels.path, "is grey, saved in colour"),)
+
+
+def _check_whole(path: Path, numbers: np.ndarray) -> np.ndarray:
+    """Numbers as whole ones of any type. Raises DataError for others, and for negative ones."""
+    if numbers.dtype.kind == "u":
+        return numbers
+    strange = (numbers < 0) | (numbers > LARGEST_WHOLE_NUMBER) | (numbers != np.rint(numbers))
+    if strange.any():
+        values = np.unique(numbers[strange])
+        shown = ", ".join(f"{value:g}" for value in values[:SHOWN]) + (" and more" if len(values) > SHOWN else "")
+        raise DataError(KINDS["not_whole"].at(path, f"holds {shown}"))
+    whole: np.ndarray = numbers.astype(np.int64)
+    return whole
+
+
+def _threshold(path: Path, values: np.ndarray, full: int) -> tuple[np.ndarray, tuple[Finding, ...]]:
+    """Above half of the full scale is foreground. 0 and 1 alone are no stray values, but a mask written so."""
+    if int(values.max()) <= 1:
+        return _foreground(values), ()
+    stray = np.count_nonzero((values != 0) & (values != full))
+    found = f"has {stray:,} pixels that are neither 0 nor {full}"
+    expected, mend = f"0 and {full}", f"Nothing need be done: what is above {full // 2} counts."
+    notes = (KINDS["thresholded"].at(path, found, expected=expected, mend=mend),) if stray else ()
+    return _foreground(values > full // 2), notes
+
+
+def _code_one_label(path: Path, values: np.ndarray) -> np.ndarray:
+    low, high = values.min(), values.max()
+    between = (values != low) & (values != high)
+    if low in (0, high) and not between.any():
+        return _foreground(values)
+    found = np.unique(values)
+    shown = ", ".join(str(int(value)) for value in found[:SHOWN]) + (" and more" if len(found) > SHOWN else "")
+    count = int(np.count_nonzero(between))
+    one_label = "0 and one other value"
+    if len(found) > MOST_VALUES:
+        said = f"holds {len(found)} different values and looks like a photograph"
+        raise DataError(KINDS["in_between"].at(path, said, expected=one_label, mend=SWAP_MEND))
+    if low != 0 or high <= LARGEST_SMALL_NUMBER or _has_grey_labels(values, between, len(found)):
+        raise DataError(
+            KINDS["not_declared"].at(path, f"holds {shown}", expected=f"{one_label}, or a table labels.csv", mend=TABLE_MEND)
+        )
+    said = (
+        f"has {count:,} of {values.size:,} pixels ({count / values.size:.2%}) between {low} and {high}, as of JPEG or resizing"
+    )
+    raise DataError(KINDS["in_between"].at(path, said, expected=one_label))
+
+
+def _has_grey_labels(values: np.ndarray, between: np.ndarray, number: int) -> bool:
+    """Whether the values in between form areas, as labels do; those of resizing and JPEG form edges."""
+    if number > MOST_GREY_LABELS:
+        return False
+    inner = (
+        between[..., :-1, :-1]
+        & (values[..., :-1, :-1] == values[..., 1:, :-1])
+        & (values[..., :-1, :-1] == values[..., :-1, 1:])
+    )
+    return 2 * int(np.count_nonzero(inner)) > int(np.count_nonzero(between))
+
+
+def _code_one_colour(pixels: MaskPixels) -> CodedMask:
+    """A palette, or a mask with a colour in it: black and one other colour."""
+    colours = pixels.colours if pixels.colours is not None else np.zeros(0, np.uint32)
+    found = np.unique(colours)
+    if pixels.numbers is not None and len(np.unique(pixels.numbers)) > len(found):
+        used, names = np.unique(pixels.numbers), ", ".join(map(_name, found[:SHOWN].tolist()))
+        said = f"uses {len(used)} palette entries of {len(found)} colour{'s' * (len(found) > 1)} ({names})"
+        raise DataError(
+            KINDS["colours_unknown"].at(pixels.path, said, mend="Export label numbers, or a colour for each label.")
+        )
+    if len(found) > 1 and _is_grey(found):
+        grey = (colours & 255).astype(np.uint8)
+        return CodedMask(_code_one_label(pixels.path, grey), (), _mark(int(grey.max())))
+    if len(found) > 2 or (len(found) == 2 and found[0] != 0):
+        raise DataError(_list_colours(pixels.path, colours))
+    notes: tuple[Finding, ...] = ()
+    if not _is_grey(found):
+        said = f"is black and {_name(int(found[-1]))}" if len(found) > 1 else f"is all {_name(int(found[0]))}"
+        notes = (KINDS["colour_mask"].at(pixels.path, said, mend="Nothing need be done: what is not black is foreground."),)
+    mark = _mark(int(found[-1] & 255)) if _is_grey(found) else _name(int(found[-1]))
+    return CodedMask(_foreground(colours), notes, mark)
+
+
+def _list_colours(path: Path, colours: np.ndarray) -> Finding:
+    """The finding for colours that mean nothing, the most frequent ones named; for a photograph, that it is one."""
+    found, counts = np.unique(colours, return_counts=True)
+    if len(found) > MOST_VALUES:
+        said = f"holds {len(found):,} different colours and looks like a photograph"
+        return KINDS["in_between"].at(path, said, expected="black and one other colour", mend=SWAP_MEND)
+    order = np.argsort(-counts, kind="stable")[:SHOWN]
+    shown = ", ".join(f"{_name(int(found[at]))} ({counts[at]:,} pixels)" for at in order)
+    more = f" and {len(found) - SHOWN} more colours" if len(found) > SHOWN else ""
+    return KINDS["colours_unknown"].at(path, f"holds {shown}{more}")
+
+
+def _is_grey(colours: np.ndarray) -> bool:
+    return bool((colours == (colours & 255) * GREY_STEP).all())
+
+
+def _mark(value: int) -> str:
+    return str(value) if value else ""
+
+
+def _name(colour: int) -> str:
+    return f"#{colour:06X}"
+
+
+def _foreground(values: np.ndarray) -> np.ndarray:
+    """1 where not 0."""
+    foreground: np.ndarray = (values != 0).view(np.uint8)
+    return foreground

@@ -1,0 +1,164 @@
+"""The directories of a TIFF (revision 6.0, and BigTIFF), to know that every page is there with all of its strips or tiles."""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from focalseg.imagesets.pictures.damage import DamageError, check_deflate
+from focalseg.imagesets.pictures.jpeg import find_jpeg_end
+
+SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+"""Bytes a value takes, by type."""
+NUMBERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q"}
+WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, SAMPLES = 256, 257, 258, 259, 262, 277
+STRIP_OFFSETS, STRIP_ROWS, STRIP_COUNTS, PLANAR = 273, 278, 279, 284
+TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS = 322, 323, 324, 325
+PLAIN, JPEG, DEFLATE = 1, 7, (8, 32946)
+YCBCR = 6
+SLACK = 3
+"""Bytes by which writers round a strip up."""
+MOST_PAGES = 4096
+MOST_TILE = 1 << 26
+"""Pixels of a tile, which libtiff unpacks in one go."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How the file writes numbers. pointer and count: of an address, and of the number of entries; entry: bytes of an entry."""
+
+    order: str
+    big: bool
+
+    @property
+    def pointer(self) -> str:
+        """struct's code of an address."""
+        return self.order + ("Q" if self.big else "I")
+
+    @property
+    def count(self) -> str:
+        """struct's code of the number of entries."""
+        return self.order + ("Q" if self.big else "H")
+
+    @property
+    def entry(self) -> int:
+        """Bytes an entry takes."""
+        return 20 if self.big else 12
+
+
+def read_kind(start: bytes) -> tuple[Kind, int]:
+    """The way of the file and where its first directory lies."""
+    kind = Kind("<" if start[:2] == b"II" else ">", 43 in (start[2], start[3]))
+    return kind, struct.unpack_from(kind.pointer, start, 8 if kind.big else 4)[0]
+
+
+def count_pages(file: BinaryIO) -> int:
+    """Pages of a TIFF, up to one more than MOST_PAGES, by its chain of directories. Raises DamageError where that breaks."""
+    file.seek(0)
+    seen: set[int] = set()
+    try:
+        kind, position = read_kind(file.read(16))
+        while position and len(seen) <= MOST_PAGES:
+            if position in seen:
+                raise DamageError("is altered: its pages form a circle")
+            seen.add(position)
+            file.seek(position)
+            entries = struct.unpack(kind.count, file.read(struct.calcsize(kind.count)))[0]
+            file.seek(entries * kind.entry, 1)
+            position = struct.unpack(kind.pointer, file.read(struct.calcsize(kind.pointer)))[0]
+    except (struct.error, IndexError, OverflowError, OSError, ValueError) as error:
+        if isinstance(error, DamageError):
+            raise
+        raise DamageError(
+            f"is cut short: the list of its pages breaks off after {len(seen)}" if seen else "is cut short"
+        ) from error
+    return len(seen)
+
+
+def check_tiff(content: bytes) -> None:
+    """Raises DamageError unless the entries, strips and tiles of every page are in the file, with the bytes its size needs."""
+    kind, position = read_kind(content)
+    seen: set[int] = set()
+    while position and len(seen) <= MOST_PAGES:
+        if position in seen:
+            raise DamageError("is altered: its pages form a circle")
+        seen.add(position)
+        try:
+            entries, position = _read_directory(content, kind, position)
+        except struct.error as error:
+            raise DamageError(
+                f"is cut short: the directory of page {len(seen)} is not within its {len(content):,} bytes"
+            ) from error
+        _check_page(content, entries, len(seen))
+    if not seen:
+        raise DamageError("is cut short: it has no pages")
+
+
+def _read_directory(content: bytes, kind: Kind, position: int) -> tuple[dict[int, tuple[int, ...]], int]:
+    """Whole-number entries of a directory by tag, and where the next one lies. Every entry's data is checked to be there."""
+    number = struct.unpack_from(kind.count, content, position)[0]
+    position += struct.calcsize(kind.count)
+    if position + number * kind.entry > len(content):
+        raise DamageError(f"is cut short: a directory of {number:,} entries begins at byte {position:,} of {len(content):,}")
+    room = struct.calcsize(kind.pointer)
+    entries: dict[int, tuple[int, ...]] = {}
+    for start in range(position, position + number * kind.entry, kind.entry):
+        tag, code, count = struct.unpack_from(kind.order + ("HHQ" if kind.big else "HHI"), content, start)
+        length = count * SIZES.get(code, 0)
+        place = start + kind.entry - room
+        if length > room:
+            place = struct.unpack_from(kind.pointer, content, place)[0]
+        if place + length > len(content):
+            raise DamageError(f"is cut short: its entry {tag} lies at byte {place + length:,} of {len(content):,}")
+        if code in NUMBERS:
+            entries[tag] = struct.unpack_from(f"{kind.order}{count}{NUMBERS[code]}", content, place)
+    return entries, struct.unpack_from(kind.pointer, content, position + number * kind.entry)[0]
+
+
+def _check_page(content: bytes, entries: dict[int, tuple[int, ...]], page: int) -> None:
+    compression = _first(entries, COMPRESSION, PLAIN)
+    offsets = entries.get(STRIP_OFFSETS) or entries.get(TILE_OFFSETS) or ()
+    counts = entries.get(STRIP_COUNTS) or entries.get(TILE_COUNTS) or ()
+    needs = list(_list_needs(entries))
+    if not counts and compression == PLAIN:
+        counts = tuple(least for least, _ in needs)
+    if not len(offsets) == len(counts) == len(needs):
+        raise DamageError(f"is altered: page {page} has {len(offsets)} strips or tiles of {len(needs)}")
+    subsampled = _first(entries, PHOTOMETRIC, 1) == YCBCR
+    for offset, count, (least, most) in zip(offsets, counts, needs, strict=True):
+        if offset + count > len(content):
+            raise DamageError(f"is cut short: page {page} reaches to byte {offset + count:,} of {len(content):,}")
+        if compression == PLAIN and not subsampled and not least <= count <= most + SLACK:
+            raise DamageError(f"is altered: page {page} has {count:,} bytes in a strip or tile where its size needs {least:,}")
+        if compression in DEFLATE:
+            check_deflate(content[offset : offset + count], least, most, f"the pixels of page {page}")
+        elif compression == JPEG:
+            find_jpeg_end(content[offset : offset + count])
+
+
+def _list_needs(entries: dict[int, tuple[int, ...]]) -> Iterator[tuple[int, int]]:
+    """Bytes that each strip or tile takes unpacked: with the rows that are left to it, and with all rows."""
+    width, height = _first(entries, WIDTH, 0), _first(entries, HEIGHT, 0)
+    samples = _first(entries, SAMPLES, 1)
+    bits = entries.get(BITS, (1,))
+    planes = samples if _first(entries, PLANAR, 1) == 2 else 1
+    pixel = bits[0] if planes > 1 else sum(bits) if len(bits) == samples else bits[0] * samples
+    rows = min(_first(entries, STRIP_ROWS, height), height)
+    across = 1
+    if TILE_OFFSETS in entries and STRIP_OFFSETS not in entries:
+        rows, span = _first(entries, TILE_HEIGHT, 0), _first(entries, TILE_WIDTH, 0)
+        across = -(-width // span) if span else 0
+        width = span
+        if rows * span > MOST_TILE:
+            raise DamageError(f"is altered: its tiles are of {span:,} x {rows:,} pixels")
+    if rows < 1 or width < 1 or across * planes * -(-height // rows) > sum(map(len, entries.values())):
+        raise DamageError(f"is altered: it gives {width:,} x {height:,} pixels in strips or tiles that do not hold them")
+    row = (width * pixel + 7) // 8
+    for _ in range(planes):
+        for top in range(0, height, rows):
+            tiled = across > 1 or TILE_OFFSETS in entries
+            yield from [(row * (rows if tiled else min(rows, height - top)), row * rows)] * across
+
+
+def _first(entries: dict[int, tuple[int, ...]], tag: int, default: int) -> int:
+    return (entries.get(tag) or (default,))[0]

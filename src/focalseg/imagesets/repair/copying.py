@@ -1,0 +1,328 @@
+"""A corrected copy of a set: good files byte for byte, faulty ones mended, cases that cannot be mended left out, and a log.
+
+The copy keeps the layout, the names and the tables of the set, so that it reads back as what it was.
+"""
+
+import csv
+import shutil
+import tempfile
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from focalseg.counting import Advance, Count, count_for_nobody
+from focalseg.errors import DataError, MachineError, SettingError
+from focalseg.findings import Finding, show_path
+from focalseg.imagesets.case import CaseFiles, Dataset
+from focalseg.imagesets.dataset import FileDataset, is_volume
+from focalseg.imagesets.folders.listing import Layout, Listing
+from focalseg.imagesets.kinds import KINDS
+from focalseg.imagesets.layouts.dataset_json import TABLE
+from focalseg.imagesets.layouts.label_table import LABEL_TABLE
+from focalseg.imagesets.opening import open_dataset, refuse_inside
+from focalseg.imagesets.phantoms.dataset import PREFIX
+from focalseg.imagesets.repair.mending import CannotMendError, Mended, Usual, mend_picture, mend_volume
+from focalseg.imagesets.repair.tables import Changes, copy_tables
+from focalseg.imagesets.survey.survey import Survey, survey_dataset
+
+LOG = "repair.csv"
+CODING_TABLES = (LABEL_TABLE, TABLE)
+ROUNDS = 5
+"""A mended case is read again, and what then shows is mended too, this many times."""
+DAMAGE = (OSError, EOFError, ValueError, TypeError, KeyError, SyntaxError, MemoryError, zlib.error)
+"""What Pillow, nibabel and gzip may raise for a file that is broken in a way of its own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repair:
+    """What became of the copy. mended, copied: files. left_out: names of cases. survey: of the copy, read again."""
+
+    folder: Path
+    log: Path
+    mended: int
+    copied: int
+    left_out: tuple[str, ...]
+    survey: Survey
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogLine:
+    """One line of repair.csv. file: as the check names it."""
+
+    file: str
+    kind: str
+    done: str
+
+
+def repair_dataset(dataset: Dataset, survey: Survey, folder: Path, count: Count = count_for_nobody) -> Repair:
+    """Writes a corrected copy of the surveyed set and repair.csv into the folder, then checks the copy.
+
+    The folder appears whole or not at all. Raises SettingError for a folder that is not empty or overlaps with the set, and
+    for a set without files; MachineError where it cannot be written. count: told while files are copied and checked.
+    """
+    refuse_copy(folder, dataset.source)
+    if not isinstance(dataset, FileDataset):
+        raise SettingError(f"{dataset.source} is not read from files; there is nothing to repair.")
+    source = Path(dataset.source)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
+        try:
+            copying = _Copying(dataset, survey, partial)
+            with count("copying the cases") as advance:
+                copying.run(advance)
+            partial.chmod(0o755)  # mkdtemp makes a folder for its owner alone
+            if folder.exists():
+                folder.rmdir()
+            partial.rename(folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    except OSError as error:
+        what = f"{folder} cannot be written ({error.strerror or error})"
+        raise MachineError(f"{what}; free space or check who may write there, then run the same command again.") from error
+    return Repair(
+        folder=folder,
+        log=folder / LOG,
+        mended=copying.mended,
+        copied=copying.copied,
+        left_out=tuple(files.name for files in copying.dropped),
+        survey=survey_dataset(open_dataset(str(folder if source.is_dir() else folder / source.name)), count),
+    )
+
+
+def refuse_copy(folder: Path, source: str) -> None:
+    """Raises SettingError for a source without files, and a folder that is a file, holds something or lies in the source."""
+    if source.startswith(PREFIX):
+        raise SettingError(f"{source} is drawn, not read from files; there is nothing to repair. Leave --repair out.")
+    if folder.exists() and not folder.is_dir():
+        raise SettingError(f"{folder} is a file; expected a new or an empty folder as --repair. Give another path.")
+    refuse_inside(folder, source, "--repair")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise SettingError(f"{folder} is not empty; expected a new or an empty folder as --repair. Give another path.")
+
+
+def find_usual(survey: Survey) -> Usual | None:
+    """What most pictures of the set are; None for a set without pictures."""
+    kinds = Counter((case.channels, case.dtype) for case in survey.cases if not case.is_volume)
+    if not kinds:
+        return None
+    channels, dtype = kinds.most_common(1)[0][0]
+    return Usual(channels=channels, dtype=dtype)
+
+
+class _LeftOutError(Exception):
+    """Ends the copying of a case. findings: why."""
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        super().__init__()
+        self.findings = tuple(findings)
+
+
+@dataclass
+class _Case:
+    """A case on its way. place: where each of its original files is by now, itself or a mended copy. done: kinds by file."""
+
+    files: CaseFiles
+    place: dict[Path, Path]
+    done: dict[Path, dict[str, str]] = field(default_factory=dict)
+
+
+class _Copying:
+    """A copy as it grows in a folder beside its place."""
+
+    def __init__(self, dataset: FileDataset, survey: Survey, target: Path) -> None:
+        source = Path(dataset.source)
+        self.dataset, self.survey, self.target = dataset, survey, target
+        self.root = source if source.is_dir() else source.parent
+        self.usual = find_usual(survey)
+        # Where the table of the labels is at fault, or masks hold labels that none declares, nothing tells what a value means.
+        guessed = any(
+            finding.kind == "not_declared" or (finding.kind == "bad_table" and finding.file.endswith(CODING_TABLES))
+            for finding in survey.errors
+        )
+        self.coding = None if guessed else dataset.listing.coding
+        self.lines: list[LogLine] = []
+        self.dropped: list[CaseFiles] = []
+        self.moved: dict[str, str] = {}
+        self.mended = self.copied = 0
+        self.by_file: dict[str, list[Finding]] = {}
+        for finding in survey.findings:
+            self.by_file.setdefault(finding.file, []).append(finding)
+
+    def run(self, advance: Advance) -> None:
+        """Copies or mends every case, then the tables, then writes the log."""
+        known = {str(path) for number in range(len(self.dataset)) for path in list_files(self.dataset.files(number))}
+        for number in range(len(self.dataset)):
+            self._copy_case(self.dataset.files(number))
+            advance(number + 1, len(self.dataset))
+        if len(self.dropped) == len(self.dataset):
+            raise DataError(
+                f"{show_path(self.dataset.source)}: has no case that can be copied or mended; expected one at least. "
+                "Mend its tables and files by hand first."
+            )
+        copy_tables(self.target, self._list_changes(), known)
+        for finding in self.survey.errors:
+            if finding.file not in known:
+                self._log(finding, f"{self._describe_rest(Path(finding.file))}: {finding.found}")
+        with (self.target / LOG).open("w", newline="", encoding="utf-8") as file:
+            table = csv.writer(file)
+            table.writerow(("file", "kind", "done"))
+            table.writerows((show_path(line.file), line.kind, line.done) for line in self.lines)
+
+    def _describe_rest(self, path: Path) -> str:
+        """What became of a file at fault that belongs to no case: a table, or a file without a partner."""
+        twin = self.target / path.name
+        if path.parent != self.root or not path.is_file() or not twin.is_file():
+            return "left out"
+        return "not repaired" if twin.read_bytes() == path.read_bytes() else "written anew for the cases of the copy"
+
+    def _list_changes(self) -> Changes:
+        """What the tables of the set say of files that the copy has not, or not in that place."""
+        out = {case.name for case in self.dropped}
+        kept = [case for case in self.dataset.listing.cases if case.name not in out]
+        lost = {path for case in self.dropped for path in (*case.images, *case.masks)}
+        for finding in self.survey.errors:
+            if finding.kind in ("no_mask", "no_image"):
+                lost |= {Path(finding.file), *map(Path, finding.others)}
+        return Changes(
+            root=self.root,
+            cases=frozenset(case.name for case in kept),
+            images=self._places(path for case in kept for path in case.images),
+            left_out=frozenset(out),
+            lost=self._places(lost),
+            moved=self.moved,
+        )
+
+    def _places(self, paths: Iterable[Path]) -> frozenset[str]:
+        return frozenset(path.relative_to(self.root).as_posix() for path in paths if path.is_relative_to(self.root))
+
+    def _copy_case(self, files: CaseFiles) -> None:
+        case = _Case(files=files, place={path: path for path in list_files(files)})
+        findings = {path: self.by_file.get(str(path), []) for path in case.place}
+        try:
+            for _ in range(ROUNDS):
+                if not self._mend_round(case, findings):
+                    break
+                findings = self._read_again(case)
+            else:
+                raise _LeftOutError(finding for among in findings.values() for finding in among)
+            for path in case.place:
+                relative(path, self.root)
+        except _LeftOutError as reason:
+            self.dropped.append(files)
+            for path, place in case.place.items():
+                if place != path:
+                    place.unlink(missing_ok=True)
+            for finding in reason.findings:
+                self._log(finding, f"left out, with its case {show_path(files.name)}: {finding.found}")
+            return
+        for path, place in case.place.items():
+            self._keep(path, place, case.done.get(path, {}))
+
+    def _mend_round(self, case: _Case, findings: Mapping[Path, Sequence[Finding]]) -> bool:
+        """Mends what can be in every file of a case; whether anything was. Raises _LeftOutError for what cannot."""
+        blocking = [finding for among in findings.values() for finding in among if finding.level == "error"]
+        blocking = [finding for finding in blocking if not KINDS[finding.kind].repair]
+        if blocking:
+            raise _LeftOutError(blocking)
+        changed = False
+        for path, among in findings.items():
+            repairable = {finding.kind: finding for finding in among if KINDS[finding.kind].repair}
+            if repairable.pop("link_leaves", None):
+                case.done.setdefault(path, {})["link_leaves"] = "copied what the link leads to"
+            if not repairable:
+                continue
+            try:
+                mended = self._mend_file(case, path, set(repairable))
+            except CannotMendError as error:
+                if errors := [finding for finding in repairable.values() if finding.level == "error"]:
+                    raise _LeftOutError(replace(finding, found=f"{error}") for finding in errors) from error
+                continue
+            except DAMAGE as error:
+                found = f"cannot be mended ({error})"
+                raise _LeftOutError(replace(finding, found=found) for finding in repairable.values()) from error
+            place = self.target / self._choose_name(path, mended.suffix)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(mended.content)
+            if case.place[path] not in (path, place):
+                case.place[path].unlink(missing_ok=True)
+            case.place[path] = place
+            case.done.setdefault(path, {}).update(mended.done)
+            changed = True
+        return changed
+
+    def _mend_file(self, case: _Case, path: Path, kinds: set[str]) -> Mended:
+        if is_volume(case.place[path]):
+            return mend_volume(case.place[path], kinds)
+        coding = self.coding if path in case.files.masks else None
+        return mend_picture(case.place[path], kinds, coding, self.usual if len(case.files.images) == 1 else None)
+
+    def _read_again(self, case: _Case) -> dict[Path, list[Finding]]:
+        """What there is to find in a case whose files were mended, each at the original file."""
+        files = case.files
+        moved = replace(
+            files,
+            images=tuple(case.place[path] for path in files.images),
+            masks=tuple(case.place[path] for path in files.masks),
+            field_of_view=case.place[files.field_of_view] if files.field_of_view else None,
+        )
+        listing = Listing(cases=(moved,), coding=self.dataset.listing.coding)
+        try:
+            read = FileDataset(self.dataset.source, _NO_LAYOUT, listing).read_case(0)
+            found = list(read.notes)
+            alike = Usual(channels=len(read.image), dtype=str(read.image.dtype)) == self.usual
+            if self.usual and read.spacing_mm is None and not alike:
+                found.append(KINDS["unlike"].at(moved.images[0], f"has {len(read.image)} channels of {read.image.dtype}"))
+        except DataError as error:
+            found = list(error.findings)
+        by_place = {str(place): path for path, place in case.place.items()}
+        findings: dict[Path, list[Finding]] = {path: [] for path in case.place}
+        for finding in found:
+            path = by_place.get(finding.file, files.images[0])
+            findings[path].append(replace(finding, file=str(path)))
+        return findings
+
+    def _choose_name(self, path: Path, suffix: str) -> str:
+        """The place of a mended file in the copy: that of the file, with the suffix of its content."""
+        name = relative(path, self.root)
+        ending = next((ending for ending in (".nii.gz", ".nii") if name.lower().endswith(ending)), path.suffix)
+        return name if ending.lower() == suffix.lower() else name.removesuffix(name[len(name) - len(ending) :]) + suffix
+
+    def _keep(self, path: Path, place: Path, done: Mapping[str, str]) -> None:
+        """A file of a case that stays, in its place in the copy, with its lines in the log."""
+        name = relative(path, self.root)
+        if place == path:
+            (self.target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, self.target / name)
+            self.copied += 1
+        else:
+            self.mended += 1
+            new = place.relative_to(self.target).as_posix()
+            if new != name:
+                self.moved[name] = new
+        for kind, what in done.items():
+            saved = f"; now {self.moved[name]}" if name in self.moved else ""
+            self.lines.append(LogLine(file=str(path), kind=kind, done=what + saved))
+
+    def _log(self, finding: Finding, done: str) -> None:
+        self.lines.append(LogLine(file=finding.file, kind=finding.kind, done=done))
+
+
+def list_files(files: CaseFiles) -> tuple[Path, ...]:
+    """Every file of a case once."""
+    beside = (path for path in (files.field_of_view, files.second_observer) if path)
+    return tuple(dict.fromkeys((*files.images, *files.masks, *beside)))
+
+
+def relative(path: Path, root: Path) -> str:
+    """A file's place in its set. Raises _LeftOutError for one outside of it."""
+    try:
+        return path.relative_to(root).as_posix()
+    except ValueError as error:
+        raise _LeftOutError([KINDS["outside"].at(path, f"is not in {show_path(root)}")]) from error
+
+
+_NO_LAYOUT = Layout(title="", expected="", recognise=lambda _folder: False, read=lambda _folder: Listing(cases=()))
+"""For a case that is read by itself."""

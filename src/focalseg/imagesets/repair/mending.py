@@ -1,0 +1,238 @@
+"""One faulty file to a corrected copy of it: pictures through Pillow, volumes by their header's bytes."""
+
+import gzip
+import io
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+from PIL import Image, ImageOps
+
+from focalseg.errors import DataError
+from focalseg.imagesets.masks import MaskCoding
+from focalseg.imagesets.pictures import reading as pictures
+
+FULL, WIDE = 255, 65535
+HALF = 127
+"""A mask that goes up to 255 is foreground above this."""
+NEAR_END, MOST_BETWEEN = 0.15, 0.35
+"""What JPEG or resizing does to a mask leaves most values within this share of black or of white; an image has more between."""
+MOST_TINT = 24
+"""Between the channels of a grey picture that went through a JPEG in colour."""
+WHOLE_TOLERANCE = 0.01
+GZIP_MAGIC = b"\x1f\x8b"
+SUFFIXES = {"PNG": (".png",), "JPEG": (".jpg", ".jpeg"), "TIFF": (".tif", ".tiff"), "BMP": (".bmp",), "GIF": (".gif",)}
+GREY_MODES = ("1", "L", "I;16")
+
+
+class CannotMendError(Exception):
+    """What keeps a file from being mended, as a verb phrase that continues its name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usual:
+    """What most pictures of a set are: channels and number type."""
+
+    channels: int
+    dtype: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mended:
+    """A corrected file: its content, the suffix that its name must have, and what was done, by kind."""
+
+    content: bytes
+    suffix: str
+    done: dict[str, str]
+
+
+def mend_picture(path: Path, kinds: Collection[str], coding: MaskCoding | None, usual: Usual | None) -> Mended:
+    """The picture with these kinds of finding mended. coding: that of a mask, None for an image.
+
+    Raises CannotMendError where it would take a guess.
+    """
+    content = path.read_bytes()
+    with Image.open(io.BytesIO(content), formats=tuple(SUFFIXES)) as file:
+        encoded = str(file.format)
+        steps = [step for step in PICTURE_STEPS if step.kind in kinds]
+        done: dict[str, str] = {}
+        if not steps and "unlike" not in kinds:
+            suffix = path.suffix if path.suffix.lower() in SUFFIXES[encoded] else SUFFIXES[encoded][0]
+            return Mended(content=content, suffix=suffix, done={"wrong_suffix": f"named by its content, {encoded}"})
+        picture: Image.Image = file
+        for step in steps:
+            picture = step.apply(picture, coding)
+            done[step.kind] = step.done
+    if "unlike" in kinds:
+        picture, done["unlike"] = convert_to_usual(path, usual)
+    lossless = encoded in ("PNG", "TIFF") or (encoded == "BMP" and picture.mode in ("L", "RGB"))
+    suffix = path.suffix if lossless and path.suffix.lower() in SUFFIXES[encoded] else ".png"
+    return Mended(content=encode(picture, suffix), suffix=suffix, done=done)
+
+
+def encode(picture: Image.Image, suffix: str) -> bytes:
+    """The pixels alone, without loss: no notes on how to turn them, no colour profile."""
+    picture.load()
+    picture = picture.copy()
+    picture.info = {}
+    picture.getexif().clear()
+    buffer = io.BytesIO()
+    picture.save(buffer, format=next(name for name, suffixes in SUFFIXES.items() if suffix.lower() in suffixes))
+    return buffer.getvalue()
+
+
+def turn_upright(picture: Image.Image, _coding: MaskCoding | None) -> Image.Image:
+    """As the EXIF note says."""
+    return ImageOps.exif_transpose(picture)
+
+
+def convert_print_colours(picture: Image.Image, _coding: MaskCoding | None) -> Image.Image:
+    """CMYK -> RGB."""
+    return picture.convert("RGB")
+
+
+def drop_alpha(picture: Image.Image, _coding: MaskCoding | None) -> Image.Image:
+    """Grey with alpha -> grey, all else with alpha -> RGB. Raises CannotMendError where a pixel is not opaque."""
+    colours = picture.convert("RGBA")
+    if (np.asarray(colours)[..., 3] != FULL).any():
+        raise CannotMendError("has pixels that are transparent")
+    return picture.convert("L" if picture.mode == "LA" else "RGB")
+
+
+def convert_to_grey(picture: Image.Image, _coding: MaskCoding | None) -> Image.Image:
+    """A picture whose channels are equal -> one of them."""
+    channels = np.asarray(picture.convert("RGB"))
+    if (channels != channels[..., :1]).any():
+        raise CannotMendError("has colours")
+    return Image.fromarray(np.ascontiguousarray(channels[..., 0]))
+
+
+def threshold_at_half(picture: Image.Image, coding: MaskCoding | None) -> Image.Image:
+    """A mask of one label -> 255 above half of what it goes up to, else 0. Raises CannotMendError for what is hardly a mask."""
+    if coding is None or coding.labels is None or len(coding.labels) != 1 or coding.values or coding.colours:
+        raise CannotMendError("may hold several labels, and a value between two of them tells neither")
+    if picture.mode not in GREY_MODES and np.ptp(np.asarray(picture.convert("RGB")).astype(int), axis=-1).max() > MOST_TINT:
+        raise CannotMendError("has colours, which tell more than one label")
+    values = np.asarray(picture if picture.mode in GREY_MODES else picture.convert("L"))
+    highest = int(values.max(initial=0))
+    between = float(((values > NEAR_END * highest) & (values < (1 - NEAR_END) * highest)).mean())
+    if between > MOST_BETWEEN:
+        raise CannotMendError(f"has values between those of the labels in {between:.0%} of its pixels, as an image has")
+    half = HALF if HALF < highest <= FULL else highest / 2
+    return Image.fromarray(np.where(values > half, FULL, 0).astype(np.uint8))
+
+
+def round_values(picture: Image.Image, _coding: MaskCoding | None) -> Image.Image:
+    """A mask of fractions -> the whole numbers that they nearly are."""
+    return Image.fromarray(round_labels(np.asarray(picture)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """How one kind is mended in a picture. done: what the log says."""
+
+    kind: str
+    apply: Callable[[Image.Image, MaskCoding | None], Image.Image]
+    done: str
+
+
+PICTURE_STEPS = (
+    Step(kind="turned", apply=turn_upright, done="turned upright"),
+    Step(kind="print_colours", apply=convert_print_colours, done="converted to RGB"),
+    Step(kind="alpha_dropped", apply=drop_alpha, done="alpha channel left out"),
+    Step(kind="colour_mask", apply=convert_to_grey, done="saved as grey"),
+    Step(kind="in_between", apply=threshold_at_half, done="set to 255 above half, to 0 below"),
+    Step(kind="not_whole", apply=round_values, done="rounded to whole numbers"),
+)
+"""In the order in which they are taken."""
+
+
+def convert_to_usual(path: Path, usual: Usual | None) -> tuple[Image.Image, str]:
+    """An image with the channels and number type of most, and what was done. Raises CannotMendError for other differences."""
+    try:
+        image, _ = pictures.read_image(path)
+    except DataError as error:
+        raise CannotMendError("cannot be read as it is") from error
+    if usual is None:
+        raise CannotMendError("cannot be compared with other images")
+    done = []
+    if len(image) != usual.channels:
+        if len(image) == 1 and usual.channels == 3:
+            image = np.repeat(image, 3, axis=0)
+            done.append("grey converted to colour")
+        elif len(image) == 3 and usual.channels == 1 and (image == image[:1]).all():
+            image = image[:1]
+            done.append("colour without colours converted to grey")
+        else:
+            raise CannotMendError(f"has {len(image)} channels, which do not convert to {usual.channels} without loss")
+    if str(image.dtype) != usual.dtype:
+        if image.dtype == np.uint16 and usual.dtype == "uint8":
+            image = np.round(image / (WIDE / FULL)).astype(np.uint8)
+            done.append(f"16 bits converted to 8 ({WIDE} becomes {FULL})")
+        elif image.dtype == np.uint8 and usual.dtype == "uint16":
+            image = image.astype(np.uint16) * (WIDE // FULL)
+            done.append(f"8 bits converted to 16 ({FULL} becomes {WIDE})")
+        else:
+            raise CannotMendError(f"has {image.dtype} pixels, which do not convert to {usual.dtype}")
+    if image.dtype == np.uint16 and len(image) == 3:
+        raise CannotMendError("would have to be saved in colour with 16 bits a channel")
+    pixels = image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0))
+    return Image.fromarray(pixels), ", ".join(done)
+
+
+def mend_volume(path: Path, kinds: Collection[str]) -> Mended:
+    """The NIfTI file with these kinds of finding mended; voxels and extensions keep their bytes, but for rounded labels.
+
+    Raises CannotMendError where it would take a guess.
+    """
+    content = path.read_bytes()
+    packed = content.startswith(GZIP_MAGIC)
+    raw = gzip.decompress(content) if packed else content
+    suffix = ".nii.gz" if packed else ".nii"
+    header, size = _read_header(raw)
+    done: dict[str, str] = {}
+    start = int(header["vox_offset"])
+    voxels = raw[start:]
+    if "two_places" in kinds:
+        header.set_qform(header.get_sform(), code=int(header["sform_code"]))
+        if not np.allclose(header.get_qform(), header.get_sform(), atol=1e-3):
+            raise CannotMendError("has a sform with a shear, which no qform can say")
+        done["two_places"] = "qform set to the sform"
+    if "fourth_axis" in kinds:
+        header["dim"][0], header["dim"][4:] = 3, 1
+        done["fourth_axis"] = "fourth axis of length 1 dropped"
+    if "not_whole" in kinds:
+        labels = round_labels(np.asanyarray(nibabel.load(path).dataobj))  # type: ignore[attr-defined]
+        header.set_data_dtype(np.uint8)
+        header["scl_slope"], header["scl_inter"] = 1, 0
+        voxels = labels.tobytes(order="F")
+        done["not_whole"] = "rounded to whole numbers"
+    if not done and "wrong_suffix" in kinds:
+        return Mended(content=content, suffix=suffix, done={"wrong_suffix": "named by its content, NIfTI"})
+    if not done:
+        raise CannotMendError("is unlike the others in a way that no conversion mends")
+    mended = header.binaryblock + raw[size:start] + voxels
+    return Mended(content=gzip.compress(mended, mtime=0) if packed else mended, suffix=suffix, done=done)
+
+
+def round_labels(values: np.ndarray) -> np.ndarray:
+    """(*spatial) of any number type -> the whole numbers within 0.01 of them, uint8. Raises CannotMendError for others."""
+    nearest = np.round(values.astype(np.float64))
+    off = np.abs(values - nearest)
+    if not (off <= WHOLE_TOLERANCE).all():
+        raise CannotMendError(f"holds values up to {np.nanmax(off):.2g} away from a whole number, or none at all")
+    if nearest.min(initial=0) < 0 or nearest.max(initial=0) > FULL:
+        raise CannotMendError(f"holds values outside of 0 to {FULL}")
+    return nearest.astype(np.uint8)
+
+
+def _read_header(raw: bytes) -> tuple[Any, int]:
+    """The header of NIfTI 1 or 2, nothing reset in it, and its length in bytes."""
+    for kind in (nibabel.Nifti1Header, nibabel.Nifti2Header):
+        size = kind.template_dtype.itemsize
+        if int.from_bytes(raw[:4], "little") == size or int.from_bytes(raw[:4], "big") == size:
+            return kind.from_fileobj(io.BytesIO(raw), check=False), size  # type: ignore[no-untyped-call]
+    raise CannotMendError("has no NIfTI header")

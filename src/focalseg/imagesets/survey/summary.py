@@ -1,0 +1,91 @@
+"""A case without its pixels: what the planning of a run and the comparison with other cases need to know of it."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from focalseg.imagesets.case import Case, CaseFiles, Part
+from focalseg.imagesets.survey.duplicates import make_signature
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseSummary:
+    """One case without its pixels. number: its place in the data set.
+
+    file, mask_file: as shown to a person. size: elements along each spatial axis. minimum to standard_deviation: by channel.
+    label_pixels: by label number, the background first. border_foreground: share of the pixels at the borders with any label.
+    digest, mask_digest: SHA-256 of pixels with type and shape. signature: `duplicates.make_signature` of the image. marks: as
+    `Case` has them.
+    """
+
+    number: int
+    name: str
+    group: str
+    part: Part
+    file: str
+    mask_file: str
+    size: tuple[int, ...]
+    channels: int
+    dtype: str
+    spacing_mm: tuple[float, ...] | None
+    minimum: tuple[float, ...]
+    maximum: tuple[float, ...]
+    mean: tuple[float, ...]
+    standard_deviation: tuple[float, ...]
+    label_pixels: tuple[int, ...]
+    border_foreground: float
+    digest: str
+    mask_digest: str
+    signature: np.ndarray
+    marks: tuple[str, ...] = ()
+
+    @property
+    def foreground(self) -> float:
+        """Share of the pixels with any label."""
+        return sum(self.label_pixels[1:]) / sum(self.label_pixels)
+
+    @property
+    def is_volume(self) -> bool:
+        """Whether the file says what it measures: its intensities mean the same in any number type."""
+        return self.spacing_mm is not None
+
+
+def summarise(case: Case, *, number: int = 0, part: Part = "", files: CaseFiles | None = None) -> CaseSummary:
+    """What is kept of a case that was read. files: where it is from; without them it is called by its name."""
+    channels = case.image.reshape(len(case.image), -1)
+    return CaseSummary(
+        number=number,
+        name=case.name,
+        group=case.group,
+        part=part,
+        file=str(files.images[0]) if files else case.name,
+        mask_file=str(files.masks[0]) if files else case.name,
+        size=case.mask.shape,
+        channels=len(case.image),
+        dtype=str(case.image.dtype),
+        spacing_mm=case.spacing_mm,
+        minimum=tuple(channels.min(axis=1).astype(float).tolist()),
+        maximum=tuple(channels.max(axis=1).astype(float).tolist()),
+        mean=tuple(channels.mean(axis=1, dtype=np.float64).tolist()),
+        standard_deviation=tuple(channels.std(axis=1, dtype=np.float64).tolist()),
+        label_pixels=tuple(np.bincount(case.mask.ravel(), minlength=2).tolist()),
+        border_foreground=measure_border(case.mask),
+        digest=hash_array(case.image),
+        mask_digest=hash_array(case.mask),
+        signature=make_signature(case.image),
+        marks=case.marks,
+    )
+
+
+def hash_array(array: np.ndarray) -> str:
+    """SHA-256 of an array's type, shape and elements."""
+    digest = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
+    digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def measure_border(mask: np.ndarray) -> float:
+    """Share of a mask's outermost pixels, first and last along every axis, that are foreground."""
+    ends = [mask.take(end, axis=axis).ravel() for axis in range(mask.ndim) for end in (0, -1)]
+    return float(np.count_nonzero(np.concatenate(ends)) / sum(map(len, ends)))

@@ -1,0 +1,131 @@
+"""Every case of a set looked at once: what it is, what is wrong with it, and what the planning of a run needs to know of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from focalseg.counting import Count, count_for_nobody
+from focalseg.errors import DataError
+from focalseg.findings import Finding
+from focalseg.imagesets.case import Case, Dataset
+from focalseg.imagesets.kinds import KINDS, list_names
+from focalseg.imagesets.survey.comparison import describe_duplicates, find_labels, find_marks, find_oddities, find_unlike
+from focalseg.imagesets.survey.duplicates import Pair, find_duplicates, join_groups
+from focalseg.imagesets.survey.summary import CaseSummary, summarise
+
+MOST_FAULTS = 100
+"""Lines of errors that a verb other than check prints."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """A whole set. labels: names of the foreground labels. groups: by case name, near duplicates joined in.
+
+    pairs: cases whose images are the same or nearly so, by their place in cases. findings: all of them, errors first.
+    observer_dice: mean Dice of the second observer's masks against the first's, where the set has both.
+    """
+
+    source: str
+    layout: str
+    labels: tuple[str, ...]
+    cases: tuple[CaseSummary, ...]
+    groups: dict[str, str]
+    pairs: tuple[Pair, ...]
+    findings: tuple[Finding, ...]
+    observer_dice: float | None = None
+
+    @property
+    def duplicates(self) -> tuple[tuple[str, str], ...]:
+        """The pairs by the names of the cases."""
+        return tuple((self.cases[pair.first].name, self.cases[pair.second].name) for pair in self.pairs)
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """What keeps the set from being used."""
+        return tuple(finding for finding in self.findings if finding.level == "error")
+
+    @property
+    def notes(self) -> tuple[Finding, ...]:
+        """What is legal and noteworthy."""
+        return tuple(finding for finding in self.findings if finding.level == "note")
+
+
+def survey_dataset(dataset: Dataset, count: Count = count_for_nobody) -> Survey:
+    """Reads every case once, one at a time, and keeps what is to be known of them. Raises nothing for faulty data."""
+    findings, cases, agreements = list(dataset.findings), [], []
+    with count("reading the cases") as advance:
+        for number in range(len(dataset)):
+            try:
+                case = dataset.read_case(number)
+                agreement = compare_observers(dataset, number, case)
+            except DataError as error:
+                findings += error.findings
+            else:
+                part = dataset.parts[number] if dataset.parts else ""
+                cases.append(summarise(case, number=number, part=part, files=dataset.files(number)))
+                findings += case.notes
+                agreements += agreement
+            advance(number + 1, len(dataset))
+    if not len(dataset) and not findings:
+        findings.append(KINDS["empty_folder"].at(dataset.source, "holds no images"))
+    groups = {case.name: case.group for case in cases}
+    with count("comparing the images") as advance:
+        pairs = find_duplicates([case.signature for case in cases], [case.digest for case in cases], advance)
+    labels, strange = find_labels(cases, dataset.labels, dataset.label_table)
+    marks = find_marks(cases)
+    refused = {finding.file for finding in marks}  # of which nothing is to be done is not said beside an error
+    findings = [finding for finding in findings if not (finding.kind == "colour_mask" and finding.file in refused)]
+    findings += [*find_unlike(cases), *marks, *strange, *find_oddities(cases)]
+    findings += describe_duplicates(cases, pairs, groups)
+    return Survey(
+        source=dataset.source,
+        layout=dataset.layout,
+        labels=labels,
+        cases=tuple(cases),
+        groups=join_groups([case.name for case in cases], [case.group for case in cases], pairs),
+        pairs=tuple(pairs),
+        findings=tuple(sorted(findings, key=lambda finding: finding.level != "error")),
+        observer_dice=float(np.mean(agreements)) if agreements else None,
+    )
+
+
+def survey_nothing(source: str, findings: Sequence[Finding]) -> Survey:
+    """What is known of a source that could not be opened."""
+    return Survey(source=source, layout="", labels=(), cases=(), groups={}, pairs=(), findings=tuple(findings))
+
+
+def compare_observers(dataset: Dataset, number: int, case: Case) -> list[float]:
+    """Dice of the second observer's foreground against the first's, both being empty counting 1; empty without a second."""
+    second = dataset.read_second_mask(number)
+    if second is None:
+        return []
+    if second.shape != case.mask.shape:
+        files = dataset.files(number)
+        path = files.second_observer if files and files.second_observer else case.name
+        sizes = [" x ".join(map(str, reversed(shape))) for shape in (second.shape, case.mask.shape)]
+        raise DataError(KINDS["sizes_differ"].at(path, f"is {sizes[0]} pixels but its image is {sizes[1]}"))
+    one, other = case.mask > 0, second > 0
+    total = int(one.sum()) + int(other.sum())
+    return [2 * int((one & other).sum()) / total if total else 1.0]
+
+
+def summarise_notes(notes: Sequence[Finding], most: int = 3) -> list[str]:
+    """A line a kind of note, naming the first few files, so that five hundred empty masks do not hide a constant image."""
+    by_kind: dict[str, list[Finding]] = {}
+    for note in notes:
+        by_kind.setdefault(note.kind, []).append(note)
+    lines = []
+    for kind, alike in by_kind.items():
+        if len(alike) == 1:
+            lines.append(str(alike[0]))
+        else:
+            names = list_names([note.file for note in alike], most)
+            lines.append(f"{len(alike)} x {KINDS[kind].title}: {names}; see focalseg check.")
+    return lines
+
+
+def cap_faults(errors: Sequence[Finding], source: str, most: int = MOST_FAULTS) -> list[str | Finding]:
+    """The errors, and beyond so many where the others are listed."""
+    more = [f"{len(errors) - most} more errors in {source}; run focalseg check {source} for all of them."]
+    return [*errors[:most], *(more if len(errors) > most else [])]

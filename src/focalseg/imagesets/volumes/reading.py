@@ -1,0 +1,285 @@
+"""Volumes read on canonical axes, the axis along the body first, and masks written back on the axes of their file.
+
+A volume has three axes in space, or two where the file has two or a third of length 1; a further axis is channels. Images come
+as (C, D, H, W), masks as (D, H, W), without D where there are two axes; `orientation` says which way they run, and `nifti` what
+damage cannot be found in a plain .nii.
+"""
+
+import gzip
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from focalseg.errors import DataError, SettingError, ShapeError
+from focalseg.files import write_whole
+from focalseg.findings import Finding
+from focalseg.imagesets.kinds import KINDS
+from focalseg.imagesets.masks import MaskCoding, code_labels
+from focalseg.imagesets.volumes.nifti import (
+    EXTENDER_BYTES,
+    LINE_ENDS,
+    MAGIC,
+    MOST_VOXELS,
+    VolumeHeader,
+    open_content,
+    parse_header,
+    parse_voxels,
+)
+from focalseg.imagesets.volumes.orientation import (
+    canonical_affine,
+    describe_differences,
+    from_canonical_axes,
+    to_canonical_axes,
+)
+
+SUFFIXES = (".nii.gz", ".nii")
+BLOCK = 2**16
+"""Numbers converted at a time, so that they stay in the processor's cache."""
+KEPT_DTYPES = (np.uint8, np.int16, np.uint16)
+KEPT_FIELDS = ("dim_info", "xyzt_units", "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d",
+               "qoffset_x", "qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z")  # fmt: skip
+"""Of the header of an image, in that of its mask."""
+WHOLE = 1e-6
+"""Of a label, or of 1 where it is smaller: how far the float32 of a slope takes it from a whole number."""
+FINE_STEP = 1e-3
+"""Labels stored in steps finer than this may be off by half a step: the file cannot tell them from whole numbers."""
+MOST_LABEL = 2**31 - 1
+
+__all__ = [
+    "MOST_VOXELS",
+    "SUFFIXES",
+    "Volume",
+    "VolumeHeader",
+    "compare_headers",
+    "read_header",
+    "read_labels",
+    "read_volume",
+    "to_file_axes",
+    "write_labels",
+]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Volume:
+    """image (C, D, H, W) or (C, H, W): uint8, int16 or uint16 as stored, else float32, finite. spacing_mm: in this order."""
+
+    image: np.ndarray
+    spacing_mm: tuple[float, ...]
+    header: VolumeHeader
+    notes: tuple[Finding, ...]
+
+
+def read_header(path: Path) -> VolumeHeader:
+    """What a file says before it is decoded. Raises DataError for what cannot be used, whether or not its voxels are sound."""
+    with open_content(path) as content:
+        return parse_header(path, content)
+
+
+def read_volume(path: Path) -> Volume:
+    """The image of a file, a slope applied. Raises DataError naming the file for anything that cannot be used."""
+    header, stored = _read(path)
+    image = _arrange(_scale(path, stored, header), header)
+    spacing_mm = tuple(header.spacing_mm[axis] for axis in header.orientation.order)
+    return Volume(image=image, spacing_mm=spacing_mm, header=header, notes=header.notes)
+
+
+def read_labels(path: Path, coding: MaskCoding) -> tuple[np.ndarray, tuple[Finding, ...]]:
+    """(D, H, W) or (H, W) uint8 labels, and what is noteworthy of the file.
+
+    Raises DataError as read_volume does, and for numbers that are not whole or not declared. Whole is meant to the bit; in a
+    file with a slope, within 1e-6, or within half of a step where whole numbers are stored in steps finer than 0.001.
+    """
+    header, stored = _read(path, one_channel=True)
+    labels = code_labels(path, _as_whole(path, stored, header), coding)
+    return _arrange(labels, header)[0], header.notes
+
+
+def compare_headers(image: VolumeHeader, mask: VolumeHeader, image_path: Path, mask_path: Path) -> list[Finding]:
+    """What keeps a mask from being laid over its image: another size, or another place in space.
+
+    The same grid stored along other axes is the same place, as both are read on canonical axes. Where a header states its place
+    twice, the two are apart by rounding at most, and either may be the one that the other file was made from.
+    """
+    if mask.channels > 1:
+        return [_several(mask_path, mask)]
+    if image.shape != mask.shape and image.canonical_shape != mask.canonical_shape:
+        found = f"is {_show(mask.shape)} voxels but its image is {_show(image.shape)}"
+        turned = sorted(image.shape) == sorted(mask.shape)
+        mend = "Turn the mask: its sides are those of the image in another order." if turned else ""
+        return [KINDS["sizes_differ"].at(mask_path, found, mend=mend, others=[image_path])]
+    if image.place.stated != mask.place.stated:
+        found = "says where it lies in space but its image does not"
+        if image.place.stated:
+            found = "does not say where it lies in space but its image does"
+        expected = "a qform or an sform in both, or in neither"
+        return [KINDS["elsewhere"].at(mask_path, found, expected=expected, others=[image_path])]
+    pairs = [(one, other) for one in mask.place.affines for other in image.place.affines]
+    if any(not _compare_grids(mask, image, *pair) for pair in pairs):
+        return []
+    apart = _compare_axes(mask, image) or _compare_grids(mask, image, mask.affine, image.affine)
+    found = f"lies elsewhere in space than its image: {', '.join(apart)}"
+    return [KINDS["elsewhere"].at(mask_path, found, others=[image_path])]
+
+
+def to_file_axes(array: np.ndarray, header: VolumeHeader) -> np.ndarray:
+    """(*any, *header.canonical_shape) -> (*any, *header.shape), a view: the axes as the file has them.
+
+    Raises ShapeError for an array of another size.
+    """
+    spatial = array.shape[-len(header.shape) :]
+    if spatial != header.canonical_shape:
+        given, wanted = _show(spatial), _show(header.canonical_shape)
+        raise ShapeError(f"An array of {given} does not fit a volume that is read as {wanted}; give it in that size.")
+    return from_canonical_axes(array, header.orientation)
+
+
+def write_labels(path: Path, labels: np.ndarray, like: VolumeHeader) -> None:
+    """Writes a mask voxel for voxel on the grid of the file whose header is given. labels: as read_labels gives them.
+
+    The file has the axes, qform, sform and unit of that one to the bit, and the same bytes each time. Raises ShapeError for
+    another size, SettingError for other numbers or another suffix, MachineError where it cannot be written.
+    """
+    if labels.dtype != np.uint8:
+        raise SettingError(f"A mask of {labels.dtype} cannot be written as labels; convert it to uint8.")
+    if not path.name.lower().endswith(SUFFIXES):
+        raise SettingError(f"{path} names no NIfTI volume; end it in .nii.gz or .nii.")
+    if labels.shape != like.canonical_shape:
+        raise ShapeError(
+            f"Labels of {_show(labels.shape)} do not fit a volume that is read as {_show(like.canonical_shape)}; "
+            "give them in that size."
+        )
+    content = _encode_header(like) + to_file_axes(labels, like).tobytes(order="F")
+    gzipped = path.name.lower().endswith(".gz")
+    write_whole(path, partial(_write, content=content, gzipped=gzipped))
+
+
+def _read(path: Path, *, one_channel: bool = False) -> tuple[VolumeHeader, np.ndarray]:
+    with open_content(path) as content:
+        header = parse_header(path, content)
+        if one_channel and header.channels > 1:
+            raise DataError(_several(path, header))
+        return header, parse_voxels(path, content, header)
+
+
+def _arrange(flat: np.ndarray, header: VolumeHeader) -> np.ndarray:
+    """(N,) in the file's order -> (C, *canonical axes)."""
+    channels_last = flat.reshape(*header.shape, header.channels, order="F")
+    return to_canonical_axes(np.moveaxis(channels_last, -1, 0), header.orientation)
+
+
+def _scale(path: Path, stored: np.ndarray, header: VolumeHeader) -> np.ndarray:
+    """(N,) voxels of the stored numbers. Raises DataError for those that are not finite, or not in float32."""
+    if not header.scaled and stored.dtype in KEPT_DTYPES:
+        return stored
+    image = stored if stored.dtype == np.float32 and not header.scaled else np.empty(stored.size, np.float32)
+    strange = beyond = 0
+    with np.errstate(over="ignore", invalid="ignore"):
+        for start in range(0, stored.size, BLOCK):
+            part = slice(start, start + BLOCK)
+            if image is not stored:
+                image[part] = _apply_slope(stored[part], header) if header.scaled else stored[part]
+            wrong = _tally(~np.isfinite(image[part]))
+            if wrong:
+                given = _tally(~np.isfinite(stored[part]))
+                strange, beyond = strange + given, beyond + wrong - given
+    if strange or beyond:
+        found = [f"NaN or infinity in {_count(strange)}"] * bool(strange)
+        found += [f"values beyond those of float32 (3.4e38) in {_count(beyond)}"] * bool(beyond)
+        raise DataError(KINDS["not_finite"].at(path, f"has {' and '.join(found)}"))
+    return image
+
+
+def _apply_slope(stored: np.ndarray, header: VolumeHeader) -> np.ndarray:
+    """In float64, so that the one rounding is that of the result."""
+    real: np.ndarray = stored.astype(np.float64) * header.slope + header.intercept
+    return real
+
+
+def _as_whole(path: Path, stored: np.ndarray, header: VolumeHeader) -> np.ndarray:
+    """(N,) whole numbers of any type. Raises DataError for those that are not."""
+    if not header.scaled and stored.dtype.kind in "iu":
+        return stored
+    step = abs(header.slope) if header.scaled and stored.dtype.kind in "iu" else 0.0
+    half = step / 2 if step <= FINE_STEP else 0.0
+    whole = np.empty(stored.size, np.int32)
+    strange, between, example = 0, 0, ""
+    with np.errstate(over="ignore", invalid="ignore"):
+        for start in range(0, stored.size, BLOCK):
+            part = slice(start, start + BLOCK)
+            real = _apply_slope(stored[part], header) if header.scaled else stored[part]
+            nearest = np.rint(real)
+            off = np.maximum(half, WHOLE * np.maximum(np.abs(nearest), 1)) if header.scaled else 0.0
+            finite = np.isfinite(real)
+            wrong = finite & ~((np.abs(real - nearest) <= off) & (np.abs(nearest) <= MOST_LABEL))
+            if not between and wrong.any():
+                example = f"{real[wrong][0]:.7g}" if header.scaled else str(real[wrong][0])
+            strange, between = strange + _tally(~finite), between + _tally(wrong)
+            whole[part] = nearest
+    if strange:
+        raise DataError(KINDS["not_finite"].at(path, f"has NaN or infinity in {_count(strange)}", expected="labels"))
+    if between:
+        found = f"has numbers that are no labels in {_count(between)}, such as {example}"
+        raise DataError(KINDS["not_whole"].at(path, found))
+    return whole
+
+
+def _compare_grids(mask: VolumeHeader, image: VolumeHeader, mask_affine: np.ndarray, image_affine: np.ndarray) -> list[str]:
+    """What sets the places of the two apart as they are read."""
+    one = canonical_affine(mask_affine, mask.shape, mask.orientation)
+    other = canonical_affine(image_affine, image.shape, image.orientation)
+    return describe_differences(one, other, image.canonical_shape)
+
+
+def _compare_axes(mask: VolumeHeader, image: VolumeHeader) -> list[str]:
+    """What sets them apart as they are stored; empty where their sizes do."""
+    if mask.shape != image.shape:
+        return []
+    axes = [*range(len(image.shape)), 3]
+    return describe_differences(mask.affine[:, axes], image.affine[:, axes], image.shape)
+
+
+def _encode_header(like: VolumeHeader) -> bytes:
+    """The header of a uint8 file on the same grid, of the same version of NIfTI, little-endian, and its empty extension."""
+    size = like.record.dtype.itemsize
+    header = np.zeros((), like.record.dtype.newbyteorder("<"))
+    for name in KEPT_FIELDS:
+        header[name] = like.record[name]
+    one_slice = len(like.shape) == 2 and like.record["dim"][0] > 2
+    sides = (*like.shape, 1) if one_slice else like.shape
+    header["dim"] = [len(sides), *sides, *[1] * (7 - len(sides))]
+    header["pixdim"] = 1
+    header["pixdim"][0] = -1 if like.record["pixdim"][0] < 0 else 1
+    header["pixdim"][1:4] = like.record["pixdim"][1:4]
+    header["sizeof_hdr"], header["magic"] = size, MAGIC[size]
+    header["datatype"], header["bitpix"], header["scl_slope"] = 2, 8, 1
+    header["vox_offset"] = size + EXTENDER_BYTES
+    if "eol_check" in (header.dtype.names or ()):
+        header["eol_check"] = LINE_ENDS
+    return header.tobytes() + bytes(EXTENDER_BYTES)
+
+
+def _write(file: BinaryIO, *, content: bytes, gzipped: bool) -> None:
+    if not gzipped:
+        file.write(content)
+        return
+    with gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=6, mtime=0) as packed:
+        packed.write(content)
+
+
+def _several(path: Path, header: VolumeHeader) -> Finding:
+    return KINDS["wrong_axes"].at(path, f"has {header.channels} volumes in one file", expected="one volume of labels")
+
+
+def _tally(which: np.ndarray) -> int:
+    return int(np.count_nonzero(which))
+
+
+def _count(voxels: int) -> str:
+    return f"{voxels:,} voxel{'s' if voxels > 1 else ''}"
+
+
+def _show(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))

@@ -1,0 +1,81 @@
+"""Charts of a set: how its cases are spread over foreground, brightness and size."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Literal
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from focalseg.imagesets.survey.survey import Survey
+from focalseg.report.charts import COLOURS, STYLE, finish, start
+
+BINS = 24
+FEWEST = 3
+"""Cases below which a chart says less than the table."""
+
+
+def draw_charts(survey: Survey) -> list[tuple[str, str]]:
+    """A title and a chart for every quantity in which the cases differ."""
+    cases = survey.cases
+    if len(cases) < FEWEST:
+        return []
+    charts = []
+    foreground = [100 * case.foreground for case in cases]
+    if len(set(foreground)) > 1:
+        charts.append(("Foreground", draw_spread(foreground, "% of the pixels of a case")))
+    means = [float(np.mean(case.mean)) for case in cases]
+    if np.isfinite(means).all() and len(set(means)) > 1:
+        charts.append(("Brightness", draw_spread(means, "mean intensity of a case")))
+    if len({case.size[-2:] for case in cases}) > 1:
+        unit = "voxels" if len(cases[0].size) == 3 else "pixels"
+        charts.append(("Sizes", draw_sizes([(case.size[-2], case.size[-1]) for case in cases], unit)))
+    groups = Counter(Counter(survey.groups[case.name] for case in cases).values())
+    if len(groups) > 1:
+        charts.append(("Groups", draw_groups(groups)))
+    return charts
+
+
+def draw_spread(values: Sequence[float], across: str) -> str:
+    """How many cases have which value."""
+    with mpl.rc_context(STYLE):
+        figure, axes = start(across, "cases", right=0.96)
+        axes.hist(values, bins=BINS, color=COLOURS["lean"], rwidth=0.86)
+        _count_in_whole_numbers(axes, "y")
+        return finish(figure, f"how many cases have which {across}")
+
+
+def draw_sizes(sizes: Sequence[tuple[int, int]], unit: str) -> str:
+    """Height against width, both in that unit, a dot a size, its area the number of cases."""
+    counts = Counter(sizes)
+    most = max(counts.values())
+    with mpl.rc_context(STYLE):
+        figure, axes = start(f"width in {unit}", f"height in {unit}", right=0.96)
+        axes.scatter(
+            [width for _, width in counts],
+            [height for height, _ in counts],
+            s=[12 + 160 * count / most if most > 1 else 14 for count in counts.values()],
+            color=COLOURS["lean"],
+            alpha=0.45,
+            linewidths=0,
+        )
+        axes.set_xlim(0, 1.06 * max(width for _, width in counts))
+        axes.set_ylim(0, 1.06 * max(height for height, _ in counts))
+        return finish(figure, "height against width of the images, a dot a size, larger where more cases have it")
+
+
+def draw_groups(groups: Counter[int]) -> str:
+    """How many groups have how many cases."""
+    with mpl.rc_context(STYLE):
+        figure, axes = start("cases in a group", "groups", right=0.96)
+        axes.bar(list(groups), list(groups.values()), color=COLOURS["lean"], width=0.8)
+        _count_in_whole_numbers(axes, "x")
+        _count_in_whole_numbers(axes, "y")
+        return finish(figure, "how many groups have how many cases")
+
+
+def _count_in_whole_numbers(axes: Axes, axis: Literal["x", "y"]) -> None:
+    chosen = axes.xaxis if axis == "x" else axes.yaxis
+    chosen.set_major_locator(MaxNLocator(nbins=5, integer=True))

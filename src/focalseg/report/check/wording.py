@@ -1,0 +1,166 @@
+"""A set and what was found in it, in the words that the terminal and the page share."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from focalseg.findings import Finding, Level
+from focalseg.imagesets.kinds import KINDS
+from focalseg.imagesets.survey.survey import Survey
+from focalseg.report.check.record import Duplicate, Fingerprint, LabelShare, Spread
+from focalseg.report.wording import counted, listed
+
+TIMES, DASH = "\N{MULTIPLICATION SIGN}", "\N{EN DASH}"
+MOST_LABELS_NAMED = 8
+INCOMPLETE = ("no_mask", "no_image")
+"""Kinds at files that are no case: a copy is without them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FindingGroup:
+    """The findings of one kind. title: the kind in words."""
+
+    kind: str
+    level: Level
+    title: str
+    findings: tuple[Finding, ...]
+
+
+def group_findings(findings: Iterable[Finding]) -> tuple[FindingGroup, ...]:
+    """Findings by kind: errors first, kinds in the order of their catalogue, a kind's findings in the order they came in."""
+    by_kind: dict[str, list[Finding]] = {}
+    for finding in findings:
+        by_kind.setdefault(finding.kind, []).append(finding)
+    place = {kind: number for number, kind in enumerate(KINDS)}
+    order = sorted(by_kind, key=lambda kind: (by_kind[kind][0].level != "error", place[kind]))
+    return tuple(
+        FindingGroup(kind=kind, level=by_kind[kind][0].level, title=KINDS[kind].title, findings=tuple(by_kind[kind]))
+        for kind in order
+    )
+
+
+def describe_set(survey: Survey, fingerprint: Fingerprint) -> list[tuple[str, str]]:
+    """A name and a value for everything that a set is."""
+    facts = [("layout", survey.layout), ("cases", describe_cases(fingerprint, len(survey.cases)))]
+    if not survey.cases:
+        return facts
+    facts += [("images", describe_images(fingerprint))]
+    if fingerprint.spacing_mm:
+        facts += [("spacing", f"{_join_axes(fingerprint.spacing_mm, 3)} mm")]
+    facts += [
+        ("intensities", describe_intensities(fingerprint)),
+        ("labels", describe_labels(fingerprint.labels)),
+    ]
+    if fingerprint.foreground:
+        facts += [("foreground", f"{show_shares(fingerprint.foreground)} of a case's pixels")]
+    facts += [
+        ("empty masks", _count_of(len(fingerprint.empty_masks), len(survey.cases))),
+        ("duplicates", describe_duplicates(fingerprint)),
+    ]
+    if fingerprint.observer_dice is not None:
+        facts += [("second observer", f"agrees with the first with a mean Dice of {fingerprint.observer_dice:.3f}")]
+    return facts
+
+
+def describe_cases(fingerprint: Fingerprint, cases: int) -> str:
+    """612 in 29 groups, the largest of 25; official split: 480 train, 132 test."""
+    text = f"{cases:,}"
+    if fingerprint.groups < cases:
+        text += f" in {counted(fingerprint.groups, 'group')} that stay together, the largest of {fingerprint.largest_group}"
+    if fingerprint.parts:
+        text += f"; official split: {', '.join(f'{count:,} {part}' for part, count in fingerprint.parts.items())}"
+    return text
+
+
+def describe_images(fingerprint: Fingerprint) -> str:
+    """384 x 288 pixels, 3 channels of uint8."""
+    unit = "voxels" if len(fingerprint.sizes) == 3 else "pixels"
+    sizes = _join_axes(fingerprint.sizes)
+    channels = listed([f"{name} channel{'' if name == '1' else 's'}" for name in fingerprint.channels])
+    several = f" ({fingerprint.distinct_sizes} sizes)" if fingerprint.distinct_sizes > 1 else ""
+    return f"{sizes} {unit}{several}, {channels} of {listed(list(fingerprint.number_types))}"
+
+
+def describe_intensities(fingerprint: Fingerprint) -> str:
+    """0 to 255, mean 80 ± 60; the channels of a colour image one after another."""
+    values = fingerprint.intensities
+    means = zip(values["mean"], values["standard_deviation"], strict=True)
+    shown = ", ".join(f"{_round(mean)} ± {_round(deviation)}" for mean, deviation in means)
+    channels = " by channel" if len(values["mean"]) > 1 else ""
+    return f"{_round(min(values['minimum']))} to {_round(max(values['maximum']))}, mean {shown}{channels}"
+
+
+def describe_labels(labels: Sequence[LabelShare]) -> str:
+    """The labels by name, with how many cases hold each."""
+    shown = [f"{label.label} in {counted(label.cases, 'case')}" for label in labels[:MOST_LABELS_NAMED]]
+    rest = len(labels) - len(shown)
+    return ", ".join(shown) + (f" and {rest} more" if rest else "")
+
+
+def describe_duplicates(fingerprint: Fingerprint) -> str:
+    """How many pairs of images are the same, or nearly so."""
+    pairs = fingerprint.duplicates
+    if not pairs:
+        return "none found"
+    identical = sum(pair.identical for pair in pairs)
+    across = sum(not pair.same_group for pair in pairs)
+    within = f"; {across:,} of the pairs across groups" if across < len(pairs) else ""
+    return f"{identical:,} identical and {len(pairs) - identical:,} nearly identical pairs of images{within}"
+
+
+def describe_pair(pair: Duplicate) -> str:
+    """The same image, or how nearly."""
+    if pair.identical:
+        return "The same image"
+    return f"Correlation {pair.correlation:.3f}{f', {pair.moved}' if pair.moved else ''}"
+
+
+def count_findings(survey: Survey) -> str:
+    """612 cases, no errors, 2 notes."""
+    errors, notes = len(survey.errors), len(survey.notes)
+    cases = counted(len(survey.cases), "case") + (" readable" if errors else "")
+    return f"{cases}, {counted(errors, 'error') if errors else 'no errors'}, {counted(notes, 'note') if notes else 'no notes'}"
+
+
+def count_mendable(findings: Iterable[Finding]) -> int:
+    """How many of them `--repair` does something about other than leaving the case out."""
+    return sum(bool(KINDS[finding.kind].repair) and finding.kind not in INCOMPLETE for finding in findings)
+
+
+def name_others(finding: Finding) -> tuple[str, ...]:
+    """The further files that a finding involves and does not already name in what was found."""
+    return tuple(other for other in finding.others if other not in finding.found)
+
+
+def show_shares(spread: Spread) -> str:
+    """From 0.5 % to 40 %, median 9 %."""
+    if spread.lowest == spread.highest:
+        return show_share(spread.median)
+    return f"{show_share(spread.lowest)} to {show_share(spread.highest)}, median {show_share(spread.median)}"
+
+
+def show_share(share: float) -> str:
+    """A share in percent with two digits; what rounds to nothing and is more says so."""
+    percent = 100 * share
+    if 0 < percent < 0.01:
+        return "<0.01 %"
+    return f"{percent:.{0 if percent >= 10 or percent == 0 else 1 if percent >= 1 else 2}f} %"
+
+
+def _join_axes(axes: Sequence[Spread], digits: int = 0) -> str:
+    """Width first, as people say it; a range where the cases differ."""
+    return f" {TIMES} ".join(_show_range(axis, digits) for axis in reversed(axes))
+
+
+def _show_range(axis: Spread, digits: int) -> str:
+    low, high = (f"{value:.{digits}f}" for value in (axis.lowest, axis.highest))
+    if digits:
+        low, high = (text.rstrip("0").rstrip(".") for text in (low, high))
+    return low if low == high else f"{low}{DASH}{high}"
+
+
+def _round(value: float) -> str:
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def _count_of(number: int, whole: int) -> str:
+    return f"{number:,} of {whole:,}" if number else "none"

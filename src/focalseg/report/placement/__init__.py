@@ -1,0 +1,1 @@
+"""The page of a placement or a run."""

@@ -1,0 +1,197 @@
+"""One self-contained HTML page for a placement or a single run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from focalseg.errors import SettingError
+from focalseg.evaluation.statistics import SCORE_SPAN, Estimate, estimate_mean
+from focalseg.files import write_text
+from focalseg.hosts.costs import CostTable, SiteCost
+from focalseg.hosts.site import SHUT
+from focalseg.report.placement import curves, intervals, naming
+from focalseg.report.placement.contents import PlacementContents, RunContents, SiteFinding, TrainingLog
+from focalseg.report.placement.drawing import draw_network
+from focalseg.report.placement.examples import draw_examples
+from focalseg.report.placement.naming import name_arm
+from focalseg.report.placement.reading import read_placement_contents, read_run_contents
+from focalseg.report.rendering import render
+from focalseg.report.wording import MINUS
+from focalseg.study.arms.design import ALL, NONE, PLACED
+from focalseg.study.place import PLACEMENT
+from focalseg.study.running.folder import CONFIG
+from focalseg.study.running.runs import RESULT
+from focalseg.study.running.scores import CaseScore, count_empty
+
+PAGE = Path("report") / "index.html"
+BAR_WIDTH = 160.0
+WORST_CASES = 5
+EXPECTED = "expected a folder that `focalseg place`, `focalseg demo` or `focalseg train` filled"
+SCORES = ("dice", "iou", "precision", "recall")
+MOST_PATHS = 6
+"""Charts of gamma that are shown at once; more are there to be opened."""
+FILTERS = {
+    name: getattr(naming, name)
+    for name in ("describe_gate", "name_gate", "explain_gates", "describe_network", "name_arm", "explain_removal")
+}
+SAID: dict[str, Any] = {"most_named": curves.MOST_NAMED, "most_paths": MOST_PATHS, "trained_with": naming.TRAINED_WITH}
+"""What the templates of both pages say besides what a folder holds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Removals:
+    """What removal costs as small drawings in a table: the axis, and a bar a site."""
+
+    axis: intervals.Axis
+    bars: Mapping[str, intervals.Bar]
+
+
+def write_report(folder: Path) -> Path:
+    """Writes report/index.html into the folder of a placement or a run, from its files alone, and returns its path.
+
+    The same files give the same bytes. Raises SettingError for a folder that is neither, and for a damaged file in it.
+    """
+    if (folder / PLACEMENT).is_file():
+        page = render_placement(read_placement_contents(folder))
+    elif (folder / RESULT).is_file():
+        page = render_run(read_run_contents(folder))
+    else:
+        raise SettingError(_explain_no_report(folder))
+    write_text(folder / PAGE, page)
+    return folder / PAGE
+
+
+def render_placement(contents: PlacementContents) -> str:
+    """The page of a placement as HTML."""
+    differences = _name_differences(contents)
+    axis = intervals.difference_axis([difference for _, difference in differences])
+    dots = [dot for arm in contents.arms for dot in arm.dice_per_training]
+    scores = intervals.score_axis([arm.dice for arm in contents.arms], dots, width=BAR_WIDTH)
+    drawing = draw_network(contents.network, contents.sites, contents.dead_sites)
+    listed = drawing is not None and drawing.listed
+    highest = curves.highest_gamma(contents.probes)
+    trained = {arm: logs for arm, logs in contents.logs.items() if logs}
+    return render(
+        "placement.html.j2",
+        FILTERS,
+        **SAID,
+        contents=contents,
+        drawing=drawing,
+        costs=_spread_costs(contents.costs),
+        axis=axis,
+        rows=intervals.lay_rows(axis, differences),
+        score_axis=scores,
+        score_bars={arm.name: scores.bar(arm.dice, arm.dice_per_training) for arm in contents.arms},
+        removals=_draw_removals(contents.sites),
+        gamma_charts=[
+            (curves.name_training(log), curves.draw_gammas(log, contents.sites, highest, listed=listed))
+            for log in contents.probes
+            if log.gammas
+        ],
+        training_charts=_draw_trainings(trained),
+        seeds={arm: _list_seeds(logs) for arm, logs in {**contents.logs, "probes": contents.probes}.items()},
+        pictures=draw_examples(contents.examples, len(contents.labels)),
+    )
+
+
+def render_run(contents: RunContents) -> str:
+    """The page of a single run as HTML."""
+    test = contents.scores_of("test")
+    dice = np.array([score.dice for score in test])
+    logs = {"run": (contents.log,)}
+    shut = [site for site, gate in contents.config.attention.items() if gate == SHUT]
+    drawing = draw_network(contents.config.network, contents.sites, shut=shut)
+    listed = drawing is not None and drawing.listed
+    highest = curves.highest_gamma([contents.log])
+    charts = [
+        (f"training with seed {contents.config.seed}", curves.draw_gammas(contents.log, contents.sites, highest, listed=listed))
+    ]
+    return render(
+        "run.html.j2",
+        FILTERS,
+        **SAID,
+        contents=contents,
+        drawing=drawing,
+        costs=_spread_costs(contents.costs),
+        parts_scores=_summarise_parts(contents),
+        removals=_draw_removals(contents.sites),
+        cases=len(test),
+        groups=len({score.group for score in test}),
+        gamma_charts=charts if contents.log.gammas else [],
+        training_charts=[*_draw_trainings(logs), ("Dice of the test cases", curves.draw_histogram(dice))],
+        pictures=draw_examples(contents.examples, len(contents.labels)),
+        worst=sorted(test, key=lambda score: score.dice)[:WORST_CASES],
+        **count_empty(test),
+    )
+
+
+def _name_differences(contents: PlacementContents) -> list[tuple[str, Estimate]]:
+    """What the arms differ by, the verdict's own difference first. Arms that collapsed are left out of an answer."""
+    if not contents.comparisons:
+        pairs = [(PLACED, NONE, contents.difference), (ALL, NONE, contents.all_minus_none)]
+    else:
+        pairs = [(comparison.one, comparison.other, comparison.difference) for comparison in contents.telling]
+    return [(f"{name_arm(one)} {MINUS} {name_arm(other)}", difference) for one, other, difference in pairs]
+
+
+def _draw_removals(findings: Sequence[SiteFinding]) -> Removals:
+    """What removal costs, site by site, on one axis."""
+    costs = {
+        finding.site: finding.removal
+        or Estimate(mean=finding.removal_cost, low=finding.removal_cost, high=finding.removal_cost)
+        for finding in findings
+    }
+    axis = intervals.cost_axis(list(costs.values()), width=BAR_WIDTH)
+    return Removals(axis=axis, bars={site: axis.bar(cost) for site, cost in costs.items()})
+
+
+def _list_seeds(logs: Sequence[TrainingLog]) -> list[str]:
+    return [str(seed) for seed in sorted({log.seed for log in logs})]
+
+
+def _spread_costs(costs: CostTable | None) -> dict[str, SiteCost]:
+    """The costs by site, empty where none were measured."""
+    return {} if costs is None else {cost.site: cost for cost in costs.sites}
+
+
+def _summarise_parts(contents: RunContents) -> dict[str, dict[str, Estimate]]:
+    """Every score of each part and, where there are several, of each label in it."""
+    labels, rows = contents.labels, {}
+    for part in ("test", "validation"):
+        if scores := contents.scores_of(part):
+            rows[part] = _summarise(scores)
+            if len(labels) > 1:
+                rows |= {f"{part}, {label}": _summarise([score.of_label(label) for score in scores]) for label in labels}
+    return rows
+
+
+def _summarise(scores: Sequence[CaseScore]) -> dict[str, Estimate]:
+    """Every score with its interval over groups."""
+    groups = [score.group for score in scores]
+    return {
+        name: estimate_mean(np.array([score.average(name) for score in scores]), groups, span=SCORE_SPAN) for name in SCORES
+    }
+
+
+def _draw_trainings(logs: dict[str, Any]) -> list[tuple[str, str]]:
+    charts = []
+    for quantity, title in (("loss", "training loss"), ("validation_dice", "validation Dice")):
+        if any(getattr(log, quantity).steps.size for trainings in logs.values() for log in trainings):
+            charts.append((title, curves.draw_training(logs, quantity, title)))
+    return charts
+
+
+def _explain_no_report(folder: Path) -> str:
+    if not folder.exists():
+        return f"There is no folder {folder}; {EXPECTED}. Check the path."
+    if not folder.is_dir():
+        return f"{folder} is a file; {EXPECTED}. Give the folder."
+    if (folder / CONFIG).is_file():
+        return (
+            f"{folder} has a {CONFIG} but neither {PLACEMENT} nor {RESULT}: its job has not ended; {EXPECTED} to the end. "
+            "Run the same command again, it goes on where it stopped."
+        )
+    return f"{folder} has neither {PLACEMENT} nor {RESULT}; {EXPECTED}. Give such a folder."

@@ -1,0 +1,32 @@
+"""Templates filled to one self-contained page."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from focalseg.evaluation.statistics import REPLICATES
+from focalseg.report import wording
+from focalseg.report.lettering import show_characters
+
+FILTERS = (
+    "decimal", "signed", "grouped", "magnitude", "megaflops", "milliseconds", "duration", "percent_more", "counted", "listed",
+    "split_sentences", "probability",
+)  # fmt: skip
+
+
+def render(template: str, filters: Mapping[str, Callable[..., str]] = MappingProxyType({}), /, **values: Any) -> str:
+    """A template of this package as a page, with the values it names. filters: those that this page alone uses."""
+    environment = Environment(
+        loader=PackageLoader("focalseg.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for name in FILTERS:
+        environment.filters[name] = getattr(wording, name)
+    environment.filters |= {"show_characters": show_characters, **filters}
+    page = environment.get_template(template).render(replicates=REPLICATES, **values)
+    return page.encode("utf-8", errors="replace").decode("utf-8")  # half a surrogate pair, which JSON may hold, is no text

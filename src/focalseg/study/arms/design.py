@@ -1,0 +1,142 @@
+"""Which arms a job compares over its folds, and the runs that each of them consists of."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from focalseg.hosts.building import NetworkConfig
+from focalseg.placement.decision import Placement
+from focalseg.placement.policies.at_random import draw_sites
+from focalseg.study.arms.search import PROBES, TrainedSearch
+from focalseg.study.planning.attention import plan_attention, plan_single_kind
+from focalseg.study.planning.groundwork import Groundwork
+from focalseg.study.planning.wider import plan_wider
+from focalseg.study.presets import RANDOM, WIDER, Settings
+from focalseg.study.running.listeners import Audience
+from focalseg.study.running.runs import VALIDATION, RunPlan, RunResult
+from focalseg.study.running.trainer import Trainer
+from focalseg.training.run import Device
+
+NONE, ALL, PLACED = "none", "all", "placed"
+Layout = Mapping[str, str]
+Plans = Mapping[str, Sequence[RunPlan]]
+"""The runs of one fold by arm, one a seed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contest:
+    """What is compared, as far as it is settled before anything is trained.
+
+    trainers: one a fold. candidates: kind of gate by site, for all sites that are not dead; dead: the reason, for those that
+    are. seeds: trainings an arm; first_seed: the first of those that sites are chosen with, after which come those of the arms.
+    rivals: the arms besides none, all and placed. layouts: kind of gate by site, of every arm of the plain network's channels
+    that is known beforehand. wider: the network of the arm of that name.
+    """
+
+    trainers: tuple[Trainer, ...]
+    policy: str
+    seeds: int
+    first_seed: int
+    candidates: Layout
+    dead: Mapping[str, str]
+    rivals: tuple[str, ...]
+    layouts: Mapping[str, Layout]
+    wider: NetworkConfig | None
+
+    @property
+    def fresh_seeds(self) -> range:
+        """Seeds of the arms, which nothing was chosen with."""
+        first = self.first_seed + max(self.seeds, PROBES)
+        return range(first, first + self.seeds)
+
+    def search(self, trainer: Trainer) -> TrainedSearch:
+        """The search of a fold, with the seeds that the arms do not have; it does not touch test cases."""
+        seeds = range(self.first_seed, self.first_seed + self.seeds)
+        return TrainedSearch(trainer=replace(trainer, scored=(VALIDATION,)), candidates=self.candidates, seeds=seeds)
+
+    def plan_known(self, trainer: Trainer) -> dict[str, list[RunPlan]]:
+        """The arms of a fold that are known before anything is trained."""
+        arms = {name: trainer.plan(name, layout, self.fresh_seeds) for name, layout in self.layouts.items()}
+        if self.wider:
+            wide = replace(trainer, base=replace(trainer.base, network=self.wider))
+            arms[WIDER] = wide.plan(WIDER, {}, self.fresh_seeds)
+        return take_known(arms, {ALL: arms[ALL]})  # the one kind of gate that all sites have is no other arm
+
+    def plan_decided(self, trainer: Trainer, placement: Placement) -> dict[str, list[RunPlan]]:
+        """The arms of a fold that follow from its placement."""
+        arms = {PLACED: trainer.plan(PLACED, placement.layout, self.fresh_seeds)}
+        if RANDOM in self.rivals:
+            arms[RANDOM] = self.plan_random(trainer, placement.modules)
+        return arms
+
+    def plan_random(self, trainer: Trainer, count: int) -> list[RunPlan]:
+        """Runs with so many sites, others for every seed."""
+        fold = trainer.split.fold
+        return [
+            plan
+            for seed in self.fresh_seeds
+            for plan in trainer.plan(RANDOM, draw_sites(self.candidates, count, seed=(seed, fold)), range(seed, seed + 1))
+        ]
+
+    def run(self, title: str, plans: Sequence[RunPlan]) -> list[RunResult]:
+        """Executes runs of any folds side by side; their results in the order of the plans."""
+        each = list({plan.folder: plan for plan in plans}.values())
+        results = dict(zip((plan.folder for plan in each), self.trainers[0].run(title, each), strict=True))
+        return [results[plan.folder] for plan in plans]
+
+
+def plan_contest(
+    ground: Groundwork,
+    settings: Settings,
+    folder: Path,
+    *,
+    device: Device,
+    workers: int | None,
+    audience: Audience,
+) -> Contest:
+    """The contest of a job. Raises SettingError where no site is left, or a rival cannot be had.
+
+    Dead sites are looked for once: they follow from the network and the size of what it sees, which all folds share.
+    """
+    candidates, dead = plan_attention(ground.config, settings.gates, audience.tell)
+    layouts: dict[str, Layout] = {NONE: {}, ALL: candidates}
+    for gate in settings.rivals:
+        if gate not in (WIDER, RANDOM):
+            layouts[gate] = plan_single_kind(ground.config, gate)
+    wider = None
+    if WIDER in settings.rivals:
+        wider = plan_wider(ground.config, ground.frame.widths, settings.network.arguments, candidates)
+    trainers = [
+        Trainer(
+            base=fold.config,
+            split=fold.split,
+            folder=folder,
+            device=device,
+            workers=workers,
+            watch=audience.watch,
+            cache_mib=settings.data.cache_mib,
+            groups=ground.groups,
+        )
+        for fold in ground.folds
+    ]
+    return Contest(
+        trainers=tuple(trainers),
+        policy=settings.policy,
+        seeds=settings.seeds,
+        first_seed=ground.config.seed,
+        candidates=candidates,
+        dead=dead,
+        rivals=settings.rivals,
+        layouts=layouts,
+        wider=wider,
+    )
+
+
+def take_known(plans: Plans, known: Plans) -> dict[str, list[RunPlan]]:
+    """The same arms; a run of the very same config as one that is known, such as the plain network's where nothing was placed,
+    is that one."""
+    there = [plan for arm in known.values() for plan in arm]
+    return {
+        arm: [next((other for other in there if other.config == plan.config), plan) for plan in runs]
+        for arm, runs in plans.items()
+    }

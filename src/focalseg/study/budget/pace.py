@@ -1,0 +1,145 @@
+"""How fast this machine is at the runs of a job, from a few timed steps of each of its networks."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean, median
+from tempfile import TemporaryDirectory
+
+import torch
+from torch import nn
+
+from focalseg.hosts.attachment import attention_sites, filled_sites
+from focalseg.layers import RunningNorm
+from focalseg.study.running.local import call_locally, count_threads
+from focalseg.study.running.runs import VALIDATION, RunPlan, load_training_data, score_at_full_size
+from focalseg.training.loop import NORM_BATCHES, Run
+from focalseg.training.run import TrainingConfig
+
+WARM_UP_STEPS = 2
+FEWEST_TIMED_STEPS, MOST_TIMED_STEPS = 3, 40
+TIMED_SECONDS = 0.4
+SCORED_CASES = 2
+ENDLESS = 2**20
+"""Steps, for a training that ends before it validates, logs or saves anything."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """Seconds of the parts of a run: reading its cases, a step, a validation, scoring a case, gathering evidence."""
+
+    reading: float
+    step: float
+    validation: float
+    scoring: float
+    evidence: float
+
+    def run_seconds(self, training: TrainingConfig, *, scored: int, testifies: bool, work: float = 1.0) -> float:
+        """Seconds of a whole run; its last step is always followed by a validation.
+
+        scored: how many cases are scored at the end. work: of the run's network, in shares of that of the network measured.
+        """
+        validations = math.ceil(training.steps / training.validate_every)
+        computing = self.step * training.steps + self.validation * validations + self.scoring * scored
+        return self.reading + work * (computing + (self.evidence if testifies else 0.0))
+
+
+Paces = Mapping[bool, Pace]
+"""By whether a network has attention."""
+
+
+def measure_paces(plain: RunPlan, attended: RunPlan, *, workers: int, affords: Callable[[Paces, float], bool]) -> Paces:
+    """The paces of a network without and with attention, where `workers` runs go on side by side.
+
+    At first in this process, by itself, on the threads that a worker has. affords(paces, seconds): asked whether
+    measuring may go on for so many seconds once more, and those that processes need to start. Then it is done in as many
+    processes at a time as there will be: they slow one another down.
+    """
+    plans, started = [plain, attended], time.perf_counter()
+    with threads_of_worker(workers):
+        paces = dict(zip((False, True), measure_each(plans), strict=True))
+    if workers == 1 or not affords(paces, time.perf_counter() - started):
+        return paces
+    witnesses = call_locally(measure_each, [plans] * workers, workers=workers)
+    return dict(zip((False, True), map(average, zip(*witnesses, strict=True)), strict=True))
+
+
+@contextmanager
+def threads_of_worker(workers: int) -> Iterator[None]:
+    """As many threads inside as each of so many workers has; with one worker all of them."""
+    before = torch.get_num_threads()
+    if workers > 1:
+        torch.set_num_threads(count_threads(workers))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def measure_each(plans: Sequence[RunPlan]) -> list[Pace]:
+    """The pace of each run."""
+    return [measure_pace(plan) for plan in plans]
+
+
+def average(paces: Sequence[Pace]) -> Pace:
+    """The mean of each part."""
+    return Pace(**{name: fmean(getattr(pace, name) for pace in paces) for name in Pace.__dataclass_fields__})
+
+
+def measure_pace(plan: RunPlan) -> Pace:
+    """Times a few steps of the run itself on a few of its cases, in a folder that is gone afterwards."""
+    split, training = plan.split, plan.config.training
+    few = replace(split, train=split.train[: training.batch_size], validation=split.validation[: training.batch_size])
+    endless = replace(training, steps=ENDLESS, validate_every=ENDLESS, log_every=ENDLESS)
+    with TemporaryDirectory() as name:
+        scratch = replace(plan, split=few, folder=Path(name), config=replace(plan.config, training=endless))
+        started = time.perf_counter()
+        with load_training_data(scratch) as data:
+            read = (time.perf_counter() - started) / (len(data.train) + len(data.validation))
+            run = Run(scratch.config, data, scratch.folder, device=plan.device)
+            step = time_steps(run.advance)
+            validated = time_once(run.measure_validation_dice) / len(data.validation)
+        scored = replace(scratch, split=replace(few, validation=few.validation[:SCORED_CASES]), scored=(VALIDATION,))
+        score = time_once(lambda: score_at_full_size(scored, run.network)) / len(scored.scored_cases)
+    return Pace(
+        reading=read * (len(split.train) + len(split.validation)),
+        step=step,
+        validation=validated * len(split.validation),
+        scoring=score,
+        evidence=validated * count_evidence_cases(plan, run.network),
+    )
+
+
+def count_evidence_cases(plan: RunPlan, network: nn.Module) -> int:
+    """How many cases go through a network with attention while evidence on its sites is gathered: about so many.
+
+    Each pass goes over the validation cases, and over those that norms are estimated on. There is one pass for the coefficients
+    and one for the whole, two or three a site (`take_away_one_by_one`), and one a skip.
+    """
+    if not attention_sites(network):
+        return 0
+    skips = sum(site.kind == "skip" for site, _ in filled_sites(network).values())
+    passes = 2 + 5 * len(attention_sites(network)) // 2 + skips
+    normed = any(isinstance(module, RunningNorm) for module in network.modules())
+    norm_cases = min(NORM_BATCHES * plan.config.training.batch_size, len(plan.split.train)) if normed else 0
+    return passes * (len(plan.split.validation) + norm_cases)
+
+
+def time_steps(step: Callable[[], object]) -> float:
+    """Seconds a call, the median of a few after those that only warm up."""
+    for _ in range(WARM_UP_STEPS):
+        step()
+    seconds: list[float] = []
+    while len(seconds) < FEWEST_TIMED_STEPS or (sum(seconds) < TIMED_SECONDS and len(seconds) < MOST_TIMED_STEPS):
+        seconds.append(time_once(step))
+    return median(seconds)
+
+
+def time_once(call: Callable[[], object]) -> float:
+    """Seconds of one call."""
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started

@@ -1,0 +1,1 @@
+"""What a finished job found, and the files that tell."""

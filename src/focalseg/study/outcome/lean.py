@@ -1,0 +1,134 @@
+"""The lean network as a folder to take away: weights, what builds the network, and a model card."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from focalseg.configuration import from_mapping, to_mapping
+from focalseg.errors import SettingError
+from focalseg.evaluation.verdict import Verdict
+from focalseg.files import write_text, write_whole
+from focalseg.labels import THRESHOLD
+from focalseg.study.running.folder import CONFIG
+from focalseg.study.running.runs import WEIGHTS, rebuild_network
+from focalseg.training.run import RunConfig
+from focalseg.yaml_files import read_yaml
+
+LEAN_CONFIG = "config.json"
+CARD = """# Lean network for {data}
+
+{sentence}
+
+| | |
+|---|---|
+| network | {network} |
+| attention | {attention} |
+| input | {channels} channel(s), resized to {size} |
+| normalisation | {normalisation} |
+| output | {output} |
+| test Dice | {dice:.3f} (95 % interval {low:.3f} to {high:.3f}), {cases} cases in {groups} groups, {trainings} |
+{labels}| parameters | {parameters:,} |
+
+The weights are of one training, the one with the best validation score; the test Dice is the mean over all.
+Trained on the data named above and on nothing else. For research; not a medical device.
+
+```python
+from pathlib import Path
+from focalseg.imagesets.dataset import read_image
+from focalseg.inference.prediction import predict_mask
+from focalseg.study.outcome.lean import load_lean
+
+config, network = load_lean({folder})
+image, notes = read_image(Path("{image}"))
+mask = predict_mask(network, config.preparation, image.image)  # 0 is background
+```
+"""
+EXAMPLE_FILES = {1: "image.tif", 2: "image.png", 3: "image.nii.gz"}
+"""By spatial axes: what a file to predict may be called."""
+
+
+def write_lean(folder: Path, run: Path, verdict: Verdict, summary: dict[str, Any]) -> None:
+    """Copies a run's network into a folder with `model.safetensors`, `config.json` and `README.md`."""
+    config = from_mapping(RunConfig, read_yaml(run / CONFIG))
+    with (run / WEIGHTS).open("rb") as weights:
+        write_whole(folder / WEIGHTS, lambda file: shutil.copyfileobj(weights, file))
+    write_text(folder / LEAN_CONFIG, json.dumps(to_mapping(config), indent=2) + "\n")
+    rows = summary["dice_per_label"].items() if len(config.labels) > 1 else ()
+    card = CARD.format(
+        data=config.data,
+        sentence=verdict.sentence(),
+        network=describe_network(config),
+        attention=", ".join(f"{gate} at {site}" for site, gate in config.attention.items()) or "none",
+        channels=config.network.in_channels,
+        size=describe_size(config),
+        normalisation=describe_normalisation(config),
+        output=describe_output(config),
+        labels="".join(f"| test Dice of {label} | {dice:.3f} |\n" for label, dice in rows),
+        image=EXAMPLE_FILES[len(config.preparation.size)],
+        folder=repr(folder.as_posix()) + ("" if config.network.built_in else f", own_network={config.network.name!r}"),
+        trainings=describe_trainings(summary["trainings"], summary["folds"]),
+        **{name: summary[name] for name in ("dice", "low", "high", "cases", "groups", "parameters")},
+    )
+    write_text(folder / "README.md", card)
+
+
+def describe_trainings(trainings: int, folds: int) -> str:
+    """How many trainings a mean is over; with folds each of them is one on every fold."""
+    each = f" on each of {folds} folds" if folds > 1 else ""
+    return f"{trainings} training{'' if trainings == 1 else 's'}{each}"
+
+
+def describe_network(config: RunConfig) -> str:
+    """Its name and what it was built from."""
+    network = config.network
+    name = f"U-Net, widths {'-'.join(map(str, network.widths))}" if network.widths else network.name
+    arguments = [f"{name} {value}" for name, value in network.arguments.items() if name != "widths"]
+    return ", ".join([name, *arguments])
+
+
+def describe_size(config: RunConfig) -> str:
+    """What an image is resized to, and how much of it the network sees at a time."""
+    preparation = config.preparation
+    windows = f", seen in overlapping windows of {' x '.join(map(str, preparation.window))}" if preparation.patch else ""
+    return f"{' x '.join(map(str, preparation.size))} {name_element(config)}s{windows}"
+
+
+def name_element(config: RunConfig) -> str:
+    """What the smallest part of an image is called."""
+    return "voxel" if len(config.preparation.size) == 3 else "pixel"
+
+
+def describe_normalisation(config: RunConfig) -> str:
+    """What is done to intensities."""
+    preparation = config.preparation
+    if preparation.normalisation == "case":
+        return "minus the mean of the image, divided by its standard deviation, a channel each"
+    mean, deviation = (
+        ", ".join(f"{value:.1f}" for value in values) for values in (preparation.mean, preparation.standard_deviation)
+    )
+    return f"minus {mean}, divided by {deviation}, a channel each"
+
+
+def describe_output(config: RunConfig) -> str:
+    """What the network's channels mean."""
+    element, channels = name_element(config), config.network.classes
+    if channels == 1:
+        return f"one logit a {element}; {config.labels[0]} where its sigmoid is above {THRESHOLD}"
+    names = ", ".join(f"{number} {name}" for number, name in enumerate(("background", *config.labels)))
+    return f"{channels} logits a {element}, by softmax; the label is that of the largest: {names}"
+
+
+def load_lean(folder: str | Path, *, own_network: str = "") -> tuple[RunConfig, nn.Module]:
+    """The lean network, on the CPU and in evaluation mode, with the config of its run; raises as `rebuild_network`."""
+    folder = Path(folder)
+    path = folder / LEAN_CONFIG
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise SettingError(
+            f"{path} cannot be read ({type(error).__name__}); expected the folder `lean` that `focalseg place` wrote."
+        ) from error
+    return rebuild_network(settings, folder / WEIGHTS, own_network=own_network)

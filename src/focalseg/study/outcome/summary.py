@@ -1,0 +1,229 @@
+"""What the trainings of the arms add up to: the verdict, and the content of placement.json."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from focalseg.evaluation.significance import (
+    Comparison,
+    NonInferiority,
+    compare_paired,
+    correct_holm,
+    decide_non_inferiority,
+)
+from focalseg.evaluation.statistics import SCORE_SPAN, Estimate, estimate_mean, measure_seed_noise
+from focalseg.evaluation.verdict import Against, Collapses, Share, Verdict, decide_verdict, is_lost
+from focalseg.placement.decision import Placement
+from focalseg.placement.policies.search import SMALLEST_WORTH
+from focalseg.study.arms.design import ALL, NONE, PLACED
+from focalseg.study.running.runs import TEST, RunResult, dice_matrix
+from focalseg.study.running.scores import count_empty
+
+Results = Sequence[Sequence[RunResult]]
+"""Of one arm, by fold and then by seed."""
+Arms = Mapping[str, Results]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """All that a finished job has to say. folds: the number of each; placements: theirs; agreed: the placement of all of them.
+
+    candidates: how many sites could hold attention. search: how many of how many trainings that sites were chosen with
+    collapsed.
+    """
+
+    arms: Arms
+    folds: tuple[int, ...]
+    placements: tuple[Placement, ...]
+    agreed: Placement
+    candidates: int
+    search: Share
+
+    @cached_property
+    def comparisons(self) -> dict[tuple[str, str], Comparison]:
+        """Placed against every other arm, the plain network first; then each of those against the plain network."""
+        others = [arm for arm in self.arms if arm not in (NONE, PLACED)]
+        pairs = [(PLACED, NONE), *((PLACED, arm) for arm in others), *((arm, NONE) for arm in others)]
+        return {(one, other): compare(self.arms, one, other) for one, other in pairs}
+
+    @cached_property
+    def adjusted(self) -> dict[tuple[str, str], float]:
+        """The p-value of every comparison, adjusted for all of them (Holm). Where what was placed is the plain network, or the
+        one with everything, two comparisons are the same one and count once; an arm beside itself is none."""
+        twin = {arm: next(other for other in self.arms if self.arms[other] == self.arms[arm]) for arm in self.arms}
+        names = {pair: " - ".join(sorted({twin[arm] for arm in pair})) for pair in self.comparisons}
+        apart = {names[pair]: found.p_value for pair, found in self.comparisons.items() if twin[pair[0]] != twin[pair[1]]}
+        adjusted = correct_holm(apart)
+        return {pair: adjusted.get(name, 1.0) for pair, name in names.items()}
+
+    @cached_property
+    def lost(self) -> dict[str, Share]:
+        """The arms that no comparison says anything of, since most of their trainings collapsed: how many of how many."""
+        collapsed = {arm: count_collapsed(folds) for arm, folds in self.arms.items()}
+        return {arm: share for arm, share in collapsed.items() if is_lost(share)}
+
+    @property
+    def as_good_as_all(self) -> NonInferiority:
+        """Placed beside all; nothing is shown by trainings that collapsed."""
+        found = decide_non_inferiority(self.comparisons[PLACED, ALL].estimate, margin=SMALLEST_WORTH)
+        return replace(found, shown=found.shown and not {PLACED, ALL} & self.lost.keys())
+
+
+def judge(findings: Findings) -> Verdict:
+    """The verdict from the paired test scores of the placed and the plain network, and what the other arms add to it."""
+    arms = findings.arms
+    several = len(findings.placements) > 1
+    return decide_verdict(
+        findings.comparisons[PLACED, NONE],
+        modules=findings.agreed.modules,
+        by_fold=tuple(placement.modules for placement in findings.placements) if several else (),
+        shut=max(sum(site.shut for site in placement.sites) for placement in findings.placements),
+        collapses=find_collapses(findings),
+        against=Against(
+            placed_minus={
+                arm: findings.comparisons[PLACED, arm].estimate for arm in arms if arm not in (PLACED, *findings.lost)
+            },
+            candidates=findings.candidates,
+            margin=SMALLEST_WORTH,
+            lost={arm: share for arm, share in findings.lost.items() if arm not in (NONE, PLACED)},
+        ),
+    )
+
+
+def find_collapses(findings: Findings) -> Collapses:
+    """The trainings that the verdict rests on and that predict nothing. Where nothing was placed, a run of both arms is one."""
+    none, placed = ([result for fold in findings.arms[arm] for result in fold] for arm in (NONE, PLACED))
+    shared = [one for one, other in zip(none, placed, strict=True) if one == other]
+    rests_on = (NONE,) if len(shared) == len(none) else (NONE, PLACED)
+    return Collapses(
+        arms={arm: count_collapsed(findings.arms[arm]) for arm in rests_on},
+        search=findings.search,
+        shared=sum(result.collapsed for result in shared) if PLACED in rests_on else 0,
+    )
+
+
+def compare(arms: Arms, one: str, other: str) -> Comparison:
+    """Test Dice of one arm against that of another, paired by case and by training in their order."""
+    return compare_paired(
+        stack_folds(arms[one], TEST),
+        stack_folds(arms[other], TEST),
+        groups_of_test_cases(arms[other]),
+        folds_of_test_cases(arms[other]),
+    )
+
+
+def stack_folds(folds: Results, part: str) -> np.ndarray:
+    """Dice (trainings, cases): the folds side by side along the cases, row s holds seed s of each.
+
+    A case that several folds test stands there as often, always with its group: what is estimated is then the mean over them.
+    """
+    return np.concatenate([dice_matrix(results, part) for results in folds], axis=1)
+
+
+def count_collapsed(folds: Results) -> Share:
+    """How many of how many trainings of an arm ended predicting nothing."""
+    results = [result for fold in folds for result in fold]
+    return sum(result.collapsed for result in results), len(results)
+
+
+def summarise(folds: Results) -> dict[str, Any]:
+    """An arm in numbers: test Dice with its interval, what it costs, and what was measured.
+
+    Modules, parameters and operations are means, to the nearest whole number, where folds or trainings differ in them.
+    """
+    groups = groups_of_test_cases(folds)
+    dice = stack_folds(folds, TEST)
+    results = [result for fold in folds for result in fold]
+    scores = [score for result in results for score in result.scores_of(TEST)]
+    return {
+        **describe_estimate(estimate_mean(dice, groups, folds=folds_of_test_cases(folds), span=SCORE_SPAN)),
+        **{name: float(np.mean([score.average(name) for score in scores])) for name in ("iou", "precision", "recall")},
+        **{name: round(fmean(getattr(result, name) for result in results)) for name in ("modules", "parameters", "flops")},
+        "seconds": float(np.mean([result.seconds for result in results])),
+        "trainings": len(dice),
+        "folds": len(folds),
+        "collapsed": count_collapsed(folds)[0],
+        "cases": len({score.case for score in scores}),
+        "groups": len(set(groups)),
+        **count_empty(scores),
+        "dice_per_training": dice.mean(axis=1).tolist(),
+        "dice_per_label": {
+            label: float(np.mean([score.overlaps[label].dice for score in scores])) for label in scores[0].overlaps
+        },
+    }
+
+
+def describe_findings(verdict: Verdict, findings: Findings) -> dict[str, Any]:
+    """The content of placement.json."""
+    arms = findings.arms
+    noise = measure_seed_noise(stack_folds(arms[NONE], TEST), folds_of_test_cases(arms[NONE]))
+    return {
+        **findings.agreed.to_mapping(),
+        "verdict": verdict.outcome,
+        "sentence": verdict.sentence(),
+        "difference": describe_estimate(verdict.difference),
+        "all_minus_none": describe_estimate(findings.comparisons[ALL, NONE].estimate),
+        "comparisons": list(describe_comparisons(findings)),
+        "non_inferiority": {"of": PLACED, "to": ALL, **vars(findings.as_good_as_all)},
+        "search": {"collapsed": findings.search[0], "trainings": findings.search[1]},
+        "seed_noise": {name: finite(value) for name, value in vars(noise).items()},
+        "arms": {name: summarise(results) for name, results in arms.items()},
+        "folds": list(describe_folds(findings)),
+    }
+
+
+def describe_comparisons(findings: Findings) -> Iterator[dict[str, Any]]:
+    """A record each. collapsed: whether most trainings of one of the two arms did, so that it says nothing.
+
+    p_value goes with the interval; holm_p is that value, adjusted for all that are listed; permutation_p speaks of new cases
+    for these trainings. smallest_difference: the true one that would be shown in 80 % of studies; nothing where it is not
+    finite, or where the arms are the very same trainings.
+    """
+    for pair, comparison in findings.comparisons.items():
+        yield {
+            "one": pair[0],
+            "other": pair[1],
+            **describe_estimate(comparison.estimate),
+            "p_value": comparison.p_value,
+            "holm_p": findings.adjusted[pair],
+            "permutation_p": comparison.permutation_p,
+            "smallest_difference": finite(comparison.smallest_difference),
+            "collapsed": not findings.lost.keys().isdisjoint(pair),
+        }
+
+
+def describe_folds(findings: Findings) -> Iterator[dict[str, Any]]:
+    """What each fold kept and shut, and placed minus none on its test cases."""
+    for number, (fold, placement) in enumerate(zip(findings.folds, findings.placements, strict=True)):
+        alone = {arm: [results[number]] for arm, results in findings.arms.items()}
+        yield {
+            "fold": fold,
+            "kept": {site.site: site.gate for site in placement.sites if site.kept},
+            "shut": [site.site for site in placement.sites if site.shut],
+            "difference": describe_estimate(compare(alone, PLACED, NONE).estimate),
+        }
+
+
+def describe_estimate(estimate: Estimate) -> dict[str, float]:
+    """A mean Dice, or a difference of two, with its interval."""
+    return {"dice": estimate.mean, "low": estimate.low, "high": estimate.high}
+
+
+def finite(value: float) -> float | None:
+    """The number, or nothing where it is none: JSON has no infinity."""
+    return value if math.isfinite(value) else None
+
+
+def groups_of_test_cases(folds: Results) -> list[str]:
+    """The group of every test case, fold after fold, in the order of the scores."""
+    return [score.group for results in folds for score in results[0].scores_of(TEST)]
+
+
+def folds_of_test_cases(folds: Results) -> list[int]:
+    """Which of the folds tested every test case, in the order of the scores."""
+    return [number for number, results in enumerate(folds) for _ in results[0].scores_of(TEST)]

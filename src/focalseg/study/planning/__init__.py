@@ -1,0 +1,1 @@
+"""From a data set and settings to runs that can start."""

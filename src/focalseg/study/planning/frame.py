@@ -1,0 +1,93 @@
+"""What all folds of a job share: the size of images, what the network sees of them at a time, and the network."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from focalseg.errors import ShapeError
+from focalseg.feeding.preparation import Normalisation, on_common_scale, plan_size
+from focalseg.hosts.building import NetworkConfig, build_host, plan_arguments
+from focalseg.hosts.tracing import check_forward
+from focalseg.imagesets.splits import Split
+from focalseg.imagesets.survey.summary import CaseSummary
+from focalseg.imagesets.survey.survey import Survey
+from focalseg.labels import count_channels
+from focalseg.networks.widths import plan_widths
+from focalseg.study.presets import NetworkSettings, Settings
+
+MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """What all folds share: the size of images, what of it the network sees at a time, how intensities are brought to a scale,
+    and the network with the channels a level that it was planned from."""
+
+    size: tuple[int, ...]
+    window: tuple[int, ...]
+    normalisation: Normalisation
+    network: NetworkConfig
+    widths: tuple[int, ...]
+
+
+def plan_frame(survey: Survey, split: Split, settings: Settings) -> Frame:
+    """What all folds share: a network of one shape has the same sites. From the first fold's training cases, and whether
+    intensities are on one scale from its validation cases as well."""
+    training = cases_of(survey, split.train)
+    size = plan_size(training, longest_side=settings.data.longest_side)
+    window = plan_window(size, settings.data.patch_side)
+    widths = plan_widths(window, base_width=settings.network.base_width, most_levels=settings.network.most_levels)
+    network = plan_network(settings.network, widths, axes=len(window), channels=training[0].channels, labels=len(survey.labels))
+    window = fit_size(network, window)
+    # A side that is cut into patches need not fit the network; one that is not is the patch.
+    size = tuple(max(side, shown) if settings.data.patch_side else shown for side, shown in zip(size, window, strict=True))
+    normalisation = settings.data.normalisation
+    if normalisation == "auto":
+        seen = cases_of(survey, (*split.train, *split.validation))
+        normalisation = "data_set" if on_common_scale(seen) else "case"
+    return Frame(size=size, window=window, normalisation=normalisation, network=network, widths=widths)
+
+
+def plan_window(size: tuple[int, ...], patch_side: int | None) -> tuple[int, ...]:
+    """What the network sees at a time: the whole, or as much of it as patch_side allows along each axis."""
+    return size if patch_side is None else tuple(min(side, patch_side) for side in size)
+
+
+def plan_network(settings: NetworkSettings, widths: Sequence[int], *, axes: int, channels: int, labels: int) -> NetworkConfig:
+    """The network of these channels a level, for images with so many spatial axes."""
+    planned = plan_arguments(settings.name, widths=widths)
+    return NetworkConfig(
+        name=settings.name,
+        spatial_dims=axes,  # type: ignore[arg-type]  # 1 to 3, as Preparation sees to
+        in_channels=channels,
+        classes=count_channels(labels),
+        arguments={**planned, **settings.arguments},
+        stages=settings.stages,
+        skips=settings.skips,
+        own_gates=settings.own_gates,
+    )
+
+
+def fit_size(config: NetworkConfig, size: tuple[int, ...]) -> tuple[int, ...]:
+    """The size, or the nearest that the network takes: many halve their input and want every side to be a multiple of 2^n.
+
+    Raises ShapeError where no such size is within a quarter of every side.
+    """
+    network = build_host(config)
+    refusals: list[ShapeError] = []
+    for multiple in MULTIPLES:
+        fitted = tuple(max(round(side / multiple), 1) * multiple for side in size)
+        if any(abs(new - old) * 4 > old for new, old in zip(fitted, size, strict=True)):
+            continue
+        try:
+            check_forward(network, (config.in_channels, *fitted), classes=config.classes)
+        except ShapeError as error:
+            refusals.append(error)
+        else:
+            return fitted
+    raise refusals[0]
+
+
+def cases_of(survey: Survey, names: Sequence[str]) -> list[CaseSummary]:
+    """The cases of those names."""
+    by_name = {case.name: case for case in survey.cases}
+    return [by_name[name] for name in names]

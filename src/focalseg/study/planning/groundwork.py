@@ -1,0 +1,170 @@
+"""From a data set and settings to a run that can start: everything is read and checked here, and nothing written."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from focalseg.distance import check_spacing
+from focalseg.errors import DataError
+from focalseg.feeding.preparation import plan_preparation
+from focalseg.hosts.building import build_host
+from focalseg.imagesets.splits import Split
+from focalseg.imagesets.survey.survey import Survey, cap_faults, summarise_notes, survey_dataset
+from focalseg.study.planning.folds import choose_folds, describe_sides, plan_splits
+from focalseg.study.planning.frame import Frame, cases_of, plan_frame
+from focalseg.study.presets import Settings, SplitSettings
+from focalseg.study.running.listeners import NOBODY, Audience
+from focalseg.study.running.runs import open_source
+from focalseg.training.loop import open_fabric
+from focalseg.training.run import Device, RunConfig, find_candidates
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fold:
+    """A split that is tested, and the plain run on it."""
+
+    split: Split
+    config: RunConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """A data set as it was found, and all its splits. groups: by case, what the folds keep together and a score counts as
+    one."""
+
+    survey: Survey
+    splits: tuple[Split, ...]
+    groups: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Groundwork:
+    """What a job stands on: the data, and the folds that are tested. remarks: what a person should know beforehand."""
+
+    material: Material
+    folds: tuple[Fold, ...]
+    frame: Frame
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def survey(self) -> Survey:
+        """Of all cases."""
+        return self.material.survey
+
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        """All folds, tested or not."""
+        return self.material.splits
+
+    @property
+    def groups(self) -> Mapping[str, str]:
+        """By case."""
+        return self.material.groups
+
+    @property
+    def config(self) -> RunConfig:
+        """The plain run on the first fold."""
+        return self.folds[0].config
+
+    @property
+    def split(self) -> Split:
+        """The first fold."""
+        return self.folds[0].split
+
+
+def lay_groundwork(source: str, settings: Settings, seed: int, device: Device, audience: Audience = NOBODY) -> Groundwork:
+    """Reads every case, and plans the plain run of every fold that is tested.
+
+    Raises SettingError, DataError, ShapeError or MachineError for whatever would stop it later.
+    """
+    material = read_material(source, settings.split, device, audience)
+    return plan_groundwork(material, settings, source=source, seed=seed)
+
+
+def read_material(source: str, settings: SplitSettings, device: Device, audience: Audience = NOBODY) -> Material:
+    """Reads every case and deals them into folds. Raises SettingError, DataError or MachineError."""
+    open_fabric(device)
+    open_source.cache_clear()  # the folder may have been mended since this process last listed it
+    dataset = open_source(source)
+    survey = survey_dataset(dataset, audience.count)
+    errors = [error for error in survey.errors if not (settings.file and error.kind == "leak")]
+    if errors:
+        raise DataError(cap_faults(errors, source))
+    splits, groups = plan_splits(dataset, survey, settings)
+    return Material(survey=survey, splits=splits, groups=groups)
+
+
+def plan_groundwork(material: Material, settings: Settings, *, source: str, seed: int) -> Groundwork:
+    """Plans the plain run of every fold that is tested, and reads nothing. Raises SettingError, DataError or ShapeError.
+
+    settings: of their split only the number of tested folds counts any more.
+    """
+    survey = material.survey
+    tested = choose_folds(material.splits, settings.split)
+    for split in tested:
+        check_foreground(survey, split)
+    frame = plan_frame(survey, tested[0], settings)
+    plain = [plan_run(frame, survey, split, settings, source=source, seed=seed) for split in tested]
+    find_candidates(plain[0], build_host(frame.network))
+    remarks = [describe_sides(tested, material.groups), *summarise_notes(survey.notes)]
+    if frame.normalisation == "case" and settings.data.normalisation == "auto":
+        remarks.append(
+            "the images are on scales of their own; each is normalised by itself (data.normalisation=data_set: by one scale)."
+        )
+    return Groundwork(
+        material=material,
+        folds=tuple(Fold(split=split, config=config) for split, config in zip(tested, plain, strict=True)),
+        frame=frame,
+        remarks=tuple(remarks),
+    )
+
+
+def plan_run(frame: Frame, survey: Survey, split: Split, settings: Settings, *, source: str, seed: int) -> RunConfig:
+    """The plain run on a fold: intensities, and the spacing of elements, are those of its own training cases."""
+    preparation = plan_preparation(
+        cases_of(survey, split.train),
+        size=frame.size,
+        patch=None if frame.window == frame.size else frame.window,
+        normalisation=frame.normalisation,
+    )
+    loss = settings.loss
+    if loss.boundary_weight and loss.spacing_mm is None:
+        loss = replace(loss, spacing_mm=preparation.spacing_mm)
+    loss.arms(max(frame.network.classes, 2))
+    check_spacing(loss.spacing_mm, len(frame.size))
+    return RunConfig(
+        data=source,
+        fold=split.fold,
+        seed=seed,
+        labels=survey.labels,
+        preparation=preparation,
+        network=frame.network,
+        standardise_logits=settings.standardise_logits,
+        loss=loss,
+        training=settings.training,
+    )
+
+
+def check_foreground(survey: Survey, split: Split) -> None:
+    """Raises DataError for a label that no training case has, and for a side to validate or test on without foreground."""
+    sides = {side: cases_of(survey, getattr(split, side)) for side in ("train", "validation", "test")}
+    faults = []
+    if not any(case.foreground for case in sides["train"]):
+        faults.append(
+            f"{survey.source}: every mask of the {len(sides['train'])} training cases is empty; expected foreground in some. "
+            "Check how the masks were exported (0 and 255)."
+        )
+    else:
+        for number, label in enumerate(survey.labels, start=1):
+            if not any(len(case.label_pixels) > number and case.label_pixels[number] for case in sides["train"]):
+                faults.append(
+                    f"{survey.source}: none of the {len(sides['train'])} training cases has the label {label}; expected some. "
+                    "Take the label out of its table, add cases, or deal anew with another split.seed."
+                )
+        faults += [
+            f"{survey.source}: every mask of the {len(sides[side])} {side} cases is empty; expected foreground in some. "
+            "Deal anew with another split.seed, or mend the official split."
+            for side in ("validation", "test")
+            if not any(case.foreground for case in sides[side])
+        ]
+    if faults:
+        raise DataError(faults)

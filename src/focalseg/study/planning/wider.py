@@ -1,0 +1,81 @@
+"""A plain network as large as the one with attention: what the placed network has to beat is capacity, too."""
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from functools import cache
+from itertools import groupby
+from math import ceil, inf
+from typing import Any
+
+import torch
+
+from focalseg.errors import SettingError
+from focalseg.hosts.building import NetworkConfig, build_host, plan_arguments
+from focalseg.hosts.costs import count_parameters
+from focalseg.training.run import RunConfig, build_network
+
+MOST_WIDENING = 4
+"""No attention makes a network sixteen times as large, which is about what four times the channels do."""
+
+
+def plan_wider(config: RunConfig, widths: Sequence[int], chosen: Mapping[str, Any], layout: Mapping[str, str]) -> NetworkConfig:
+    """The plain network of a run, just wide enough to have at least the parameters of the one with attention.
+
+    All channels a level grow by the smallest common factor that does it, each rounded up, and nothing else of the network
+    changes: a factor that does not fit the rest, such as the groups of its norms, is passed over. widths: what the network was
+    planned from. chosen: the arguments that a person laid over. layout: kind of gate by site. Raises SettingError for a network
+    whose channels do not follow from widths.
+    """
+    target = count_parameters(build_network(replace(config, attention=layout)))
+    channels = config.network.widths or tuple(widths)
+    growing = find_channel_counts(config.network.name, channels) - (chosen.keys() - {"widths"})
+
+    def widen(factor: Fraction) -> NetworkConfig:
+        planned = plan_arguments(config.network.name, widths=[ceil(width * factor) for width in channels])
+        return replace(config.network, arguments={**config.network.arguments, **{name: planned[name] for name in growing}})
+
+    # The steps at which a width goes up by a channel: from one to the next of them nothing changes.
+    steps = sorted({Fraction(count, width) for width in channels for count in range(width, MOST_WIDENING * width + 1)})
+    tried = [network for network, _ in groupby(map(widen, steps))]
+
+    @cache
+    def measure(number: int) -> int | None:
+        return measure_size(tried[number])
+
+    def find_fitting(number: int) -> tuple[NetworkConfig | None, float]:
+        """The first network from that number on that can be built, and its parameters; endless ones where there is none."""
+        sizes = ((tried[later], measure(later)) for later in range(number, len(tried)))
+        return next(((network, size) for network, size in sizes if size is not None), (None, inf))
+
+    least = bisect_left(range(len(tried)), float(target), key=lambda number: find_fitting(number)[1])
+    found, _ = find_fitting(least)
+    if found is None or len(tried) == 1:
+        raise SettingError(
+            f"rivals names 'wider', and the channels of {config.network.name} do not follow from widths that focalseg plans; "
+            "expected a network that they do follow from, such as unet. Leave it out: --set 'rivals=[random]'."
+        )
+    return found
+
+
+def find_channel_counts(name: str, widths: Sequence[int]) -> set[str]:
+    """The arguments of a network of that name that count channels: whole numbers that double with the widths."""
+    planned, doubled = (plan_arguments(name, widths=[factor * width for width in widths]) for factor in (1, 2))
+    counts = {argument: read_numbers(value) for argument, value in planned.items()}
+    return {name for name, some in counts.items() if some and read_numbers(doubled[name]) == [2 * one for one in some]}
+
+
+def read_numbers(value: Any) -> list[int]:
+    """The whole number of an argument, or several; none for anything else."""
+    several = value if isinstance(value, list) else [value]
+    return several if all(type(one) is int for one in several) else []
+
+
+def measure_size(config: NetworkConfig) -> int | None:
+    """Parameters of a network; None where it cannot be built."""
+    try:
+        with torch.random.fork_rng(devices=[]):
+            return count_parameters(build_host(config))
+    except SettingError:
+        return None

@@ -1,0 +1,1 @@
+"""Runs, their folders and files, and how they are executed on this machine."""

@@ -1,0 +1,284 @@
+"""One run from its plan to its files: training, scores of every case, evidence."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save
+from torch import nn
+
+from focalseg.configuration import from_mapping
+from focalseg.errors import Interrupted, SettingError
+from focalseg.evaluation.metrics import measure_labels
+from focalseg.feeding.feed import Feed, open_feed
+from focalseg.feeding.store import remove_leftovers
+from focalseg.files import write_text, write_whole
+from focalseg.hosts.attachment import attention_sites
+from focalseg.hosts.costs import count_flops, count_parameters, measure_costs
+from focalseg.hosts.gammas import read_gammas
+from focalseg.hosts.site import SHUT
+from focalseg.imagesets.case import Case, Dataset
+from focalseg.imagesets.opening import open_dataset
+from focalseg.imagesets.splits import Split
+from focalseg.inference.prediction import predict_mask
+from focalseg.networks.state import read_state, read_state_file, write_state
+from focalseg.placement.evidence import Evidence, PathPoint, SiteEvidence, gather_evidence
+from focalseg.study.running.folder import CONFIG, claim_folder
+from focalseg.study.running.scores import CaseScore, format_scores, read_scores
+from focalseg.study.running.stopping import STOP
+from focalseg.training.loop import GAMMA_COLUMN, METRICS, Run, StopRequested, TrainingData, train
+from focalseg.training.metrics_log import read_metrics
+from focalseg.training.run import Device, RunConfig, build_network
+from focalseg.yaml_files import read_yaml, write_yaml
+
+CASES, WEIGHTS, RESULT = "cases.csv", "model.safetensors", "result.json"
+EVIDENCE, COSTS = "evidence.json", "costs.json"
+VALIDATION, TEST = "validation", "test"
+WHOLE_FRAME = ", whole frame"
+"""Added to the name of a part for scores that count outside of the field of view as well."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunPlan:
+    """A run, the split it trains on and the folder it fills.
+
+    arm: its name in a comparison. groups: by case, what a split kept together and a score counts as one; those of the data set
+    for cases that are not named. cache_mib: memory for its prepared cases; beyond it they are kept on disk. testifies: whether
+    evidence on its sites is gathered and their cost measured. scored: the parts of the split whose cases are scored.
+    """
+
+    arm: str
+    config: RunConfig
+    split: Split
+    folder: Path
+    device: Device = "auto"
+    cache_mib: int = 2048
+    groups: Mapping[str, str] = field(default_factory=dict)
+    testifies: bool = True
+    scored: tuple[str, ...] = (VALIDATION, TEST)
+
+    @property
+    def leaves_evidence(self) -> bool:
+        """Whether it testifies and has sites to testify on."""
+        return self.testifies and any(gate != SHUT for gate in self.config.attention.values())
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all that it leaves is in its folder."""
+        return (self.folder / RESULT).exists() and (not self.leaves_evidence or (self.folder / EVIDENCE).exists())
+
+    @property
+    def scored_cases(self) -> tuple[tuple[str, str], ...]:
+        """The part and the name of every case that is scored."""
+        names = {VALIDATION: self.split.validation, TEST: self.split.test}
+        return tuple((part, name) for part in self.scored for name in names[part])
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """What a finished run cost and scored. flops: multiply-adds counted as two, one image forward. seconds: training alone."""
+
+    modules: int
+    parameters: int
+    flops: int
+    seconds: float
+    scores: tuple[CaseScore, ...]
+
+    @property
+    def collapsed(self) -> bool:
+        """Whether the network predicts nothing at all on validation cases that do hold something."""
+        scores = self.scores_of(VALIDATION)
+        return any(score.true_pixels for score in scores) and not any(score.predicted_pixels for score in scores)
+
+    def scores_of(self, part: str) -> tuple[CaseScore, ...]:
+        """Scores of the validation or the test cases, in the order of the split; none where that part was not scored."""
+        return tuple(score for score in self.scores if score.part == part)
+
+
+def execute(plan: RunPlan) -> None:
+    """Trains, scores and writes the files of a run; whatever of it is already there is not done again.
+
+    A run that ended without the evidence that is asked of it now is completed from its checkpoint, without training anew.
+
+    Raises Interrupted, with the state saved, when a stop was asked for, and SettingError for a folder of another run.
+    """
+    claim_folder(plan.folder, write_yaml(plan.config))
+    remove_leftovers(plan.folder)
+    if plan.is_finished:
+        return
+    with load_training_data(plan) as data:
+        with STOP.deferring():
+            try:
+                run = train(plan.config, data, plan.folder, device=plan.device, should_stop=STOP.is_requested)
+            except StopRequested:
+                raise Interrupted(STOP.requested) from None
+        if STOP.is_requested():
+            raise Interrupted(STOP.requested)
+        write_results(plan, run)
+
+
+def write_results(plan: RunPlan, run: Run) -> None:
+    """Weights, scores, costs and evidence of a finished training; result.json last, which says that all of it is there."""
+    network = run.network
+    open_probabilities = run.regime.finish()
+    run.settle_norms()
+    write_whole(plan.folder / WEIGHTS, lambda file: file.write(save(read_state(network))))
+    scores = score_at_full_size(plan, network)
+    write_text(plan.folder / CASES, format_scores(scores))
+    if plan.leaves_evidence:
+        costs = measure_costs(network, plan.config.image_shape)
+        write_text(plan.folder / COSTS, json.dumps(asdict(costs), indent=1) + "\n")
+        groups = tuple(score.group for score in scores if score.part == VALIDATION)
+        evidence = collect_evidence(plan, run, open_probabilities, groups)
+        write_text(plan.folder / EVIDENCE, json.dumps(asdict(evidence), indent=1))
+    image = torch.zeros(1, *plan.config.image_shape, device=next(network.parameters()).device)
+    result = {
+        "modules": len(attention_sites(network)),
+        "parameters": count_parameters(network),
+        "flops": count_flops(network.eval(), image),
+        "seconds": round(run.seconds, 2),
+    }
+    write_text(plan.folder / RESULT, json.dumps(result, indent=2) + "\n")
+
+
+@lru_cache(maxsize=1)
+def open_source(source: str) -> Dataset:
+    """The data set with its cases listed. Raises DataError and SettingError as open_dataset does."""
+    return open_dataset(source)
+
+
+def read_named_case(source: str, name: str) -> Case:
+    """One case, decoded anew."""
+    dataset = open_source(source)
+    return dataset.read_case(dataset.numbers[name])
+
+
+@contextmanager
+def load_training_data(plan: RunPlan) -> Iterator[TrainingData]:
+    """Prepared training and validation cases, in memory or in a file in the run's folder while the context is open."""
+    dataset = open_source(plan.config.data)
+    preparation = plan.config.preparation
+
+    def open_side(names: Sequence[str], most_bytes: int) -> AbstractContextManager[Feed]:
+        cases = map(dataset.read_case, [dataset.numbers[name] for name in names])
+        return open_feed(cases, len(names), preparation, most_bytes=most_bytes, folder=plan.folder)
+
+    budget = plan.cache_mib * 2**20
+    with (
+        open_side(plan.split.train, budget) as train_side,
+        open_side(plan.split.validation, budget - train_side.bytes_in_memory) as validation_side,
+    ):
+        yield TrainingData(train=train_side, validation=validation_side)
+
+
+def score_at_full_size(plan: RunPlan, network: nn.Module) -> list[CaseScore]:
+    """Scores of all cases of the parts that are scored. Test cases decide nothing afterwards.
+
+    A case with a field of view is scored inside of it, and besides on the whole frame.
+    """
+    labels, scores = plan.config.labels, []
+    for part, name in plan.scored_cases:
+        case = read_named_case(plan.config.data, name)
+        predicted = predict_mask(network, plan.config.preparation, case.image)
+        views = {part: case.field_of_view}
+        if case.field_of_view is not None:
+            views[f"{part}{WHOLE_FRAME}"] = None
+        for view, inside in views.items():
+            overlaps = measure_labels(predicted, case.mask, len(labels), inside=inside)
+            by_label = dict(zip(labels, overlaps, strict=True))
+            scores.append(CaseScore(case=name, group=plan.groups.get(name, case.group), part=view, overlaps=by_label))
+    return scores
+
+
+def collect_evidence(plan: RunPlan, run: Run, open_probabilities: Mapping[str, float], groups: tuple[str, ...]) -> Evidence:
+    """Evidence on the validation cases. groups: of these, those that their scores count with."""
+    config = run.config
+    evidence = gather_evidence(
+        run.network,
+        run.batches(run.data.validation),
+        norm_batches=run.read_norm_batches(),
+        window=config.preparation.patch,
+        exponents=config.training.exponents,
+    )
+    return replace(
+        evidence,
+        sites=tuple(replace(site, open_probability=open_probabilities.get(site.site)) for site in evidence.sites),
+        groups=groups,
+        path=read_path(plan.folder / METRICS) if run.regime.witnesses_path else (),
+    )
+
+
+def read_path(metrics: Path) -> tuple[PathPoint, ...]:
+    """Which exponents were above 0 at each validation of a training, and its Dice."""
+    return tuple(
+        PathPoint(
+            open=tuple(
+                name.removeprefix(GAMMA_COLUMN)
+                for name, value in row.items()
+                if name.startswith(GAMMA_COLUMN) and float(value) > 0
+            ),
+            dice=float(row["validation_dice"]),
+        )
+        for row in read_metrics(metrics)
+        if row["validation_dice"]
+    )
+
+
+def read_result(folder: Path) -> RunResult:
+    """What `execute` wrote."""
+    content = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+    return RunResult(**content, scores=read_scores(folder / CASES))
+
+
+def read_evidence(folder: Path) -> Evidence:
+    """Evidence of a run with attention."""
+    content: dict[str, Any] = json.loads((folder / EVIDENCE).read_text(encoding="utf-8"))
+    return Evidence(
+        sites=tuple(from_mapping(SiteEvidence, record) for record in content["sites"]),
+        case_scores=tuple(content["case_scores"]),
+        groups=tuple(content["groups"]),
+        path=tuple(from_mapping(PathPoint, record) for record in content["path"]),
+        exponents=content["exponents"],
+    )
+
+
+def read_costs(folder: Path) -> dict[str, Any]:
+    """What the sites of a run with attention cost, as `measure_costs` found it."""
+    content: dict[str, Any] = json.loads((folder / COSTS).read_text(encoding="utf-8"))
+    return content
+
+
+def load_network(folder: Path, *, own_network: str = "") -> tuple[RunConfig, nn.Module]:
+    """The trained network of a run folder, on the CPU and in evaluation mode, with its config; raises as rebuild_network."""
+    return rebuild_network(read_yaml(folder / CONFIG), folder / WEIGHTS, own_network=own_network)
+
+
+def rebuild_network(settings: dict[str, Any], weights: Path, *, own_network: str = "") -> tuple[RunConfig, nn.Module]:
+    """The network that a run's settings describe, with its weights.
+
+    own_network: `package.module:function`, where the run has a network of the person's own. A file alone does not make us
+    import anything: raises SettingError unless both name the same.
+    """
+    config = from_mapping(RunConfig, settings)
+    if not config.network.built_in and config.network.name != own_network:
+        raise SettingError(
+            f"{weights.parent} has the network {config.network.name!r}, no part of focalseg; loading it would run that "
+            f"function. Say that you trust it with own_network={config.network.name!r}."
+        )
+    network = build_network(config)
+    write_state(network, read_state_file(weights), weights)
+    for name, gamma in read_gammas(network).items():
+        if not 0 <= gamma < float("inf"):
+            raise SettingError(f"{weights} has gamma {gamma} at {name}; expected a finite number at least 0. Restore the file.")
+    return config, network.eval()
+
+
+def dice_matrix(results: Sequence[RunResult], part: str) -> np.ndarray:
+    """Dice (trainings, cases) of one part."""
+    return np.array([[score.dice for score in result.scores_of(part)] for result in results])

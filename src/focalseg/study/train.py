@@ -1,0 +1,73 @@
+"""One network, trained and scored."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from focalseg.attention import GATES
+from focalseg.errors import SettingError
+from focalseg.imagesets.opening import refuse_inside
+from focalseg.placement.decision import read_placement
+from focalseg.study.outcome.examples import write_examples
+from focalseg.study.planning.attention import plan_attention, plan_single_kind
+from focalseg.study.planning.groundwork import lay_groundwork
+from focalseg.study.planning.precision import settle_precision
+from focalseg.study.planning.splits_file import claim_split
+from focalseg.study.presets import Settings
+from focalseg.study.running.folder import hold_folder, refuse_foreign
+from focalseg.study.running.listeners import NOBODY, Audience, Tell
+from focalseg.study.running.runs import RunPlan, RunResult, execute, read_result
+from focalseg.training.run import Device, RunConfig, build_network
+from focalseg.yaml_files import write_yaml
+
+
+def train_one(
+    source: str,
+    folder: Path,
+    settings: Settings,
+    *,
+    attention: str,
+    seed: int,
+    device: Device,
+    audience: Audience = NOBODY,
+) -> RunResult:
+    """Trains and scores one network in `folder`, on the first fold. attention: as `read_layout` takes it. Goes on after an
+    interruption."""
+    refuse_inside(folder, source, "--out")
+    refuse_foreign(folder)
+    settings = settle_precision(settings, folder, device)
+    settings = replace(settings, split=replace(settings.split, test_folds=1))
+    ground = lay_groundwork(source, settings, seed, device, audience)
+    config = replace(ground.config, attention=read_layout(attention, ground.config, settings, audience.tell))
+    build_network(config)
+    plan = RunPlan(
+        arm=attention,
+        config=config,
+        split=ground.split,
+        folder=folder,
+        device=device,
+        cache_mib=settings.data.cache_mib,
+        groups=ground.groups,
+    )
+    with hold_folder(folder, write_yaml(config)), audience.watch("training one network", [plan]):
+        claim_split(folder, ground, audience.tell)
+        execute(plan)
+        result = read_result(folder)
+        write_examples(folder, {"run": folder}, result, own_network=config.network.name)
+    return result
+
+
+def read_layout(attention: str, base: RunConfig, settings: Settings, tell: Tell) -> dict[str, str]:
+    """Kind of gate by site from `none`, `all`, a kind of gate, or the path of a placement.json."""
+    if attention == "none":
+        return {}
+    if attention == "all":
+        return plan_attention(base, settings.gates, tell)[0]
+    if attention in GATES:
+        return plan_single_kind(base, attention, tell)
+    if not Path(attention).exists():
+        known = ", ".join(["none", "all", *GATES])
+        raise SettingError(
+            f"--attention was {attention!r}; expected {known}, or the path of a placement.json that is there. Two kinds: "
+            "--attention all --set 'gates=[cbam, focus]'."
+        )
+    return read_placement(Path(attention)).layout

@@ -1,0 +1,83 @@
+"""How fast the runs of a job are, from a few of their steps."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from focalseg.evaluation import scoring
+from focalseg.placement import evidence
+from focalseg.study.arms.design import plan_contest
+from focalseg.study.budget.pace import Pace, average, count_evidence_cases, measure_pace, measure_paces, time_steps
+from focalseg.study.planning.groundwork import lay_groundwork
+from focalseg.study.running.listeners import Audience
+from focalseg.study.running.runs import execute
+from focalseg.training.run import build_network
+
+
+@pytest.fixture
+def plans(make_folder, tiny_settings, tmp_path):
+    """A run without attention and one with all of it."""
+    ground = lay_groundwork(str(make_folder()), tiny_settings, 0, "cpu")
+    contest = plan_contest(ground, tiny_settings, tmp_path / "out", device="cpu", workers=1, audience=Audience())
+    known = contest.plan_known(contest.trainers[0])
+    return known["none"][0], known["all"][0]
+
+
+def test_measuring_leaves_nothing_behind(plans):
+    before = torch.get_rng_state()
+    paces = [measure_pace(plan) for plan in plans]
+    assert all(min(pace.reading, pace.step, pace.validation, pace.scoring) > 0 for pace in paces)
+    assert paces[0].evidence == 0 < paces[1].evidence
+    assert not plans[0].folder.parents[3].exists()
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_workers_are_asked_only_where_they_can_be_afforded(plans, monkeypatch):
+    single = Pace(reading=1, step=2, validation=3, scoring=4, evidence=5)
+    monkeypatch.setattr("focalseg.study.budget.pace.measure_pace", lambda _plan: single)
+    monkeypatch.setattr("focalseg.study.budget.pace.call_locally", pytest.fail)
+    assert measure_paces(*plans, workers=2, affords=lambda _paces, _seconds: False) == {False: single, True: single}
+    assert measure_paces(*plans, workers=1, affords=pytest.fail) == {False: single, True: single}
+    double = Pace(reading=3, step=4, validation=5, scoring=6, evidence=7)
+    monkeypatch.setattr("focalseg.study.budget.pace.call_locally", lambda *_, **__: [[single, double], [double, double]])
+    mean = Pace(reading=2, step=3, validation=4, scoring=5, evidence=6)
+    assert measure_paces(*plans, workers=2, affords=lambda _paces, _seconds: True) == {False: mean, True: double}
+
+
+def test_the_mean_is_taken_part_by_part():
+    paces = [Pace(reading=n, step=2 * n, validation=3 * n, scoring=4 * n, evidence=5 * n) for n in (1.0, 3.0)]
+    assert average(paces) == Pace(reading=2, step=4, validation=6, scoring=8, evidence=10)
+
+
+def test_the_first_steps_only_warm_up(monkeypatch):
+    clock = iter(range(10**6))
+    seconds = {"now": 0.0}
+
+    def step():
+        seconds["now"] += 100.0 if next(clock) < 2 else 0.01
+
+    monkeypatch.setattr("focalseg.study.budget.pace.time.perf_counter", lambda: seconds["now"])
+    assert time_steps(step) == pytest.approx(0.01)
+
+
+def test_evidence_takes_about_the_passes_it_is_said_to(plans, monkeypatch):
+    _, plan = plans
+    seen = []
+    predict, estimate = evidence.predict_in_windows, evidence.estimate_norms
+
+    def count_predicted(network, images, window):
+        seen.append(len(images))
+        return predict(network, images, window)
+
+    def count_normed(network, images):
+        seen.extend(map(len, images))
+        estimate(network, images)
+
+    monkeypatch.setattr(evidence, "predict_in_windows", count_predicted)
+    monkeypatch.setattr(scoring, "predict_in_windows", count_predicted)
+    monkeypatch.setattr(evidence, "estimate_norms", count_normed)
+    execute(replace(plan, testifies=True))
+    while_training = 2 * len(plan.split.validation)
+    said = count_evidence_cases(plan, build_network(plan.config))
+    assert 0.7 * said <= sum(seen) - while_training <= said

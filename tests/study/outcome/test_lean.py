@@ -1,0 +1,94 @@
+"""Loading a lean network: what the folder must hold, and what a file alone may not make us do."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from focalseg.errors import SettingError
+from focalseg.study.outcome.lean import load_lean
+from focalseg.study.train import train_one
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, write_folder, tiny_settings):
+    """A run's folder with attention, and its config as plain data, laid out as a lean folder."""
+    from dataclasses import asdict, replace
+
+    from focalseg.study.running.runs import load_network
+
+    folder = tmp_path_factory.mktemp("lean")
+    settings = replace(tiny_settings, training=replace(tiny_settings.training, steps=2))
+    data = str(write_folder(folder / "data"))
+
+    train_one(data, folder / "run", settings, attention="all", seed=0, device="cpu")
+    config, _ = load_network(folder / "run")
+    return folder / "run", json.loads(json.dumps(asdict(config)))
+
+
+@pytest.fixture
+def lean(trained, tmp_path):
+    """A lean folder of the test's own."""
+    run, config = trained
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "model.safetensors").write_bytes((run / "model.safetensors").read_bytes())
+    return tmp_path, config
+
+
+def test_it_loads(lean):
+    folder, _ = lean
+    config, network = load_lean(folder)
+    assert not network.training
+    assert network(torch.zeros(1, *config.image_shape)).shape == (1, 1, *config.preparation.size)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[" * 100_000])
+def test_a_config_that_cannot_be_read_is_named(lean, content):
+    folder, _ = lean
+    (folder / "config.json").write_text(content)
+    with pytest.raises(SettingError) as raised:
+        load_lean(folder)
+    assert str(raised.value).startswith(f"{folder}/config.json cannot be read (")
+    assert str(raised.value).endswith("); expected the folder `lean` that `focalseg place` wrote.")
+
+
+def test_weights_that_are_missing_cut_or_of_another_network_are_named(lean):
+    folder, _ = lean
+    path = folder / "model.safetensors"
+    whole = load_file(path)
+    save_file({name: tensor for name, tensor in whole.items() if "head" not in name}, path)
+    with pytest.raises(SettingError, match=r"does not hold the weights of this network \(2 missing, 0 foreign"):
+        load_lean(folder)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(SettingError, match=r"model\.safetensors cannot be read \(SafetensorError\); expected weights as"):
+        load_lean(folder)
+    path.unlink()
+    with pytest.raises(SettingError, match=r"^No file .*model\.safetensors; expected weights as focalseg saved them\."):
+        load_lean(folder)
+
+
+@pytest.mark.parametrize("gamma", [float("nan"), -3.0, float("inf")])
+def test_an_exponent_that_no_training_leaves_is_refused(lean, gamma):
+    folder, _ = lean
+    path = folder / "model.safetensors"
+    whole = load_file(path)
+    name = next(name for name in whole if name.endswith("gamma"))
+    save_file({**whole, name: torch.tensor(gamma)}, path)
+    with pytest.raises(SettingError, match=r"has gamma .* at .*; expected a finite number at least 0\. Restore the file\.$"):
+        load_lean(folder)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        {"name": "os:system"},
+        {"name": "smp:Unet", "arguments": {"encoder_name": "tu-resnet18", "checkpoint_path": "weights.pth"}},
+        {"name": "smp:Unet", "arguments": {"encoder_name": "tu-hf-hub:someone/something"}},
+    ],
+)
+def test_a_file_alone_runs_loads_and_fetches_nothing(lean, network):
+    folder, config = lean
+    (folder / "config.json").write_text(json.dumps({**config, "network": {**config["network"], "arguments": {}, **network}}))
+    with pytest.raises(SettingError, match=r"no part of focalseg; loading it would run that function\. Say that you trust it"):
+        load_lean(folder)

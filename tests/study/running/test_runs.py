@@ -1,0 +1,142 @@
+"""One run: when it is finished, what is scored, and what its evidence stands on."""
+
+from dataclasses import replace
+
+import pytest
+
+from focalseg.imagesets.case import Dataset
+from focalseg.study.arms.design import plan_contest
+from focalseg.study.planning.groundwork import lay_groundwork
+from focalseg.study.running import local
+from focalseg.study.running.listeners import NOBODY
+from focalseg.study.running.runs import CASES, COSTS, EVIDENCE, WEIGHTS, execute, read_evidence, read_result
+from focalseg.study.running.scores import read_scores
+from focalseg.study.running.trainer import Wanted, want_missing
+from focalseg.training.loop import CHECKPOINT, METRICS, Run
+
+
+@pytest.fixture
+def contest(make_folder, tiny_settings, tmp_path):
+    ground = lay_groundwork(str(make_folder()), tiny_settings, 0, "cpu")
+    return plan_contest(ground, tiny_settings, tmp_path / "out", device="cpu", workers=1, audience=NOBODY)
+
+
+@pytest.fixture
+def plan(contest):
+    """A run of all sites that is to testify on them."""
+    return replace(contest.plan_known(contest.trainers[0])["all"][0], testifies=True)
+
+
+def with_dropout(plan):
+    """The same run with neurons and sites left out, whose norms are estimated at the end."""
+    network = replace(plan.config.network, arguments={**plan.config.network.arguments, "dropout": 0.5})
+    training = replace(plan.config.training, exponents="dropout")
+    return replace(plan, config=replace(plan.config, network=network, training=training))
+
+
+@pytest.mark.parametrize("change", [lambda plan: plan, with_dropout])
+def test_a_run_that_left_no_evidence_is_completed_from_its_checkpoint_without_training_anew(
+    change, plan, tmp_path, monkeypatch
+):
+    plan = change(plan)
+    whole = replace(plan, folder=tmp_path / "whole")
+    execute(whole)
+    execute(replace(plan, testifies=False))
+    assert not (plan.folder / EVIDENCE).exists()
+    assert replace(plan, testifies=False).is_finished
+    assert not plan.is_finished
+    monkeypatch.setattr(Run, "advance", pytest.fail)
+    execute(plan)
+    assert plan.is_finished
+    for name in (EVIDENCE, CASES, WEIGHTS, METRICS):
+        assert (plan.folder / name).read_bytes() == (whole.folder / name).read_bytes()
+    assert (plan.folder / COSTS).exists()
+    assert replace(read_result(plan.folder), seconds=0) == replace(read_result(whole.folder), seconds=0)
+
+
+def test_no_process_is_started_for_runs_that_are_finished(plan, tmp_path, monkeypatch):
+    plans = [replace(plan, folder=tmp_path / name) for name in "ab"]
+    monkeypatch.setattr(local, "ProcessPoolExecutor", lambda *_, **__: pytest.fail("a process was started"))
+    with pytest.raises(pytest.fail.Exception, match="started"):
+        local.run_locally(plans, workers=2)
+    for one in plans:
+        execute(one)
+    local.run_locally(plans, workers=2)
+
+
+def test_a_run_that_left_neither_evidence_nor_checkpoint_is_trained_anew(plan):
+    execute(replace(plan, testifies=False))
+    weights = (plan.folder / WEIGHTS).read_bytes()
+    (plan.folder / CHECKPOINT).unlink()
+    execute(plan)
+    assert plan.is_finished
+    assert (plan.folder / WEIGHTS).read_bytes() == weights
+
+
+@pytest.mark.parametrize("attention", [{}, {"skip.0": "shut"}])
+def test_a_run_without_a_site_to_testify_on_is_finished_without_evidence(plan, attention):
+    plan = replace(plan, config=replace(plan.config, attention=attention))
+    assert plan.testifies
+    execute(plan)
+    assert plan.is_finished
+    assert not (plan.folder / EVIDENCE).exists()
+
+
+def test_evidence_that_is_not_there_is_wanted(contest, plan):
+    execute(replace(plan, testifies=False))
+    trainer = contest.trainers[0]
+    want_missing(trainer, "title", [replace(plan, testifies=False)])
+    with pytest.raises(Wanted):
+        want_missing(trainer, "title", [plan])
+
+
+def test_the_scores_of_parts_that_are_not_scored_are_absent_and_those_cases_are_not_read(plan, monkeypatch):
+    read = []
+    for kind in find_kinds(Dataset.__subclasses__()):
+        if "read_case" in vars(kind):
+            monkeypatch.setattr(kind, "read_case", remember(read, kind.read_case))
+    plan = replace(plan, scored=("validation",))
+    execute(plan)
+    result = read_result(plan.folder)
+    assert result.scores_of("test") == ()
+    assert [score.case for score in result.scores_of("validation")] == list(plan.split.validation)
+    assert set(read) == {*plan.split.train, *plan.split.validation}
+    assert isinstance(result.collapsed, bool)
+
+
+def find_kinds(kinds):
+    """These classes and all that are made from them."""
+    return [one for kind in kinds for one in (kind, *find_kinds(kind.__subclasses__()))]
+
+
+def remember(names, read):
+    """Reads a case and keeps its name."""
+
+    def read_and_tell(dataset, number):
+        names.append(dataset.names[number])
+        return read(dataset, number)
+
+    return read_and_tell
+
+
+def test_the_groups_of_the_evidence_are_those_of_the_scores(plan):
+    """Also of cases that the split says nothing of, whose group is then that of their data set."""
+    named = dict.fromkeys(plan.split.validation[:1], "together")
+    plan = replace(plan, groups=named)
+    execute(plan)
+    scores = [score for score in read_scores(plan.folder / CASES) if score.part == "validation"]
+    assert read_evidence(plan.folder).groups == tuple(score.group for score in scores)
+    assert scores[0].group == "together"
+
+
+def test_the_evidence_says_under_which_regime_the_exponents_trained(plan):
+    training = replace(plan.config.training, exponents="path")
+    plan = replace(plan, config=replace(plan.config, training=training))
+    execute(plan)
+    evidence = read_evidence(plan.folder)
+    assert evidence.exponents == "path"
+    assert set(evidence.path[0].open) == set(plan.config.attention)
+    # The host stands in for a site that is shut off, and is what it is already.
+    gone = [site.site for site in evidence.sites if site.gamma == 0]
+    assert gone
+    assert all(not any(site.case_costs) for site in evidence.sites if site.site in gone)
