@@ -64,6 +64,7 @@ def run_place(
     from focalseg.cli.progress import build_audience
     from focalseg.evaluation.statistics import Estimate
     from focalseg.report.placement.page import write_report
+    from focalseg.study.outcome.wording import describe_verdict
     from focalseg.study.place import PLACEMENT
     from focalseg.study.place import place as run
 
@@ -81,6 +82,6 @@ def run_place(
         dice = Estimate(mean=row["dice"], low=row["low"], high=row["high"])
         print(f"  {arm:<{max(map(len, content['arms']))}} {dice} {row['modules']:>3} {row['parameters']:>11,}")
     print()
-    print(f"verdict: {result.verdict.outcome} - {result.verdict.sentence()}")
+    print(f"verdict: {result.verdict.outcome} - {describe_verdict(result.verdict)}")
     print(f"lean network: {out / 'lean'}")
     print(f"report: {page}")

@@ -7,9 +7,11 @@ import pytest
 
 from focalseg.evaluation.significance import compare_paired, correct_holm
 from focalseg.evaluation.statistics import estimate_mean, measure_seed_noise
+from focalseg.evaluation.verdict import Collapsed
 from focalseg.placement.decision import Placement, SiteDecision
 from focalseg.placement.policies.search import SMALLEST_WORTH
 from focalseg.study.outcome.summary import Findings, describe_findings, judge, summarise
+from focalseg.study.outcome.wording import describe_verdict
 from study.made_up import make_result, make_score
 
 RANDOM = np.random.default_rng(0)
@@ -48,7 +50,10 @@ def arm(tables, *, modules=(0, 0), predicted=10):
     ]
 
 
-def findings(placements=PLACEMENTS, search=(0, 6), **arms):
+SEARCHED = Collapsed(0, 6)
+
+
+def findings(placements=PLACEMENTS, search=SEARCHED, **arms):
     return Findings(arms=arms, folds=(0, 3), placements=placements, agreed=placements[0], candidates=7, search=search)
 
 
@@ -131,7 +136,7 @@ def test_the_verdict_speaks_of_folds_of_all_attention_and_of_the_wider_network(f
     verdict = judge(four)
     assert verdict.outcome == "helps"
     assert verdict.by_fold == (2, 1)
-    sentence = verdict.sentence()
+    sentence = describe_verdict(verdict)
     assert " Dice with 1 to 2 attention modules (" in sentence
     assert "A plain network with more channels does not do as well: placed minus wider is +0.1" in sentence
 
@@ -140,15 +145,17 @@ def test_trainings_that_predict_nothing_are_counted_over_folds():
     arms = {"none": arm(NONE, predicted=0), "all": arm(shifted(0.1)), "placed": arm(shifted(0.1))}
     verdict = judge(findings(**arms))
     assert verdict.outcome == "no_difference_shown"
-    assert verdict.sentence().startswith("Not answered: 6 of 6 trainings of the arm none ended predicting nothing at all; ")
+    assert describe_verdict(verdict).startswith(
+        "Not answered: 6 of 6 trainings of the arm none ended predicting nothing at all; "
+    )
     assert summarise(arms["none"])["collapsed"] == 6
 
 
 def test_a_search_that_collapsed_answers_nothing_and_the_file_says_so(four):
-    found = findings(search=(4, 6), **four.arms)
+    found = findings(search=Collapsed(4, 6), **four.arms)
     verdict = judge(found)
     assert verdict.outcome == "no_difference_shown"
-    assert verdict.sentence().startswith(
+    assert describe_verdict(verdict).startswith(
         "Not answered: 4 of 6 trainings of the search for sites ended predicting nothing at all"
     )
     assert describe_findings(verdict, found)["search"] == {"collapsed": 4, "trainings": 6}
@@ -171,8 +178,8 @@ def test_an_arm_that_collapsed_takes_part_in_no_comparison():
     bound = next(one["low"] for one in content["comparisons"] if one["other"] == "all")
     assert content["non_inferiority"] == {"of": "placed", "to": "all", "margin": 0.01, "bound": bound, "shown": False}
     assert not verdict.against.placed_minus.keys() & {"all", "wider"}
-    assert "as good" not in verdict.sentence()
-    assert "Not compared with the arm all: 6 of 6 trainings of it ended predicting nothing at all." in verdict.sentence()
+    assert "as good" not in describe_verdict(verdict)
+    assert "Not compared with the arm all: 6 of 6 trainings of it ended predicting nothing at all." in describe_verdict(verdict)
 
 
 DROPPED = Placement(policy="removal", sites=(site("encoder.0", kept=False),))
@@ -183,10 +190,10 @@ def test_a_training_of_both_arms_that_collapsed_is_one():
     plain[0][1] = make_result([*(make_score(case, 0.0, predicted=0) for case in "abcd"),
                                make_score("v", 0.0, part="validation", predicted=0)])  # fmt: skip
     nothing = findings(placements=(DROPPED, DROPPED), none=plain, all=arm(shifted(0.0)), placed=plain)
-    assert "But 1 training ended predicting nothing at all: " in judge(nothing).sentence()
+    assert "But 1 training ended predicting nothing at all: " in describe_verdict(judge(nothing))
     other = arm(shifted(0.2), modules=(0, 1))[1]
     half = findings(placements=(DROPPED, PLACEMENTS[1]), none=plain, all=arm(shifted(0.0)), placed=[plain[0], other])
-    assert "But 1 training ended predicting nothing at all: " in judge(half).sentence()
+    assert "But 1 training ended predicting nothing at all: " in describe_verdict(judge(half))
 
 
 def test_an_arm_beside_itself_shows_no_precision():
@@ -222,7 +229,7 @@ def test_the_sentence_and_the_file_name_one_smallest_difference():
     verdict = judge(noisy)
     assert verdict.outcome == "no_difference_shown"
     smallest = describe_findings(verdict, noisy)["comparisons"][0]["smallest_difference"]
-    assert f"such data shows a true difference of {smallest:.3f} in 80 % of studies" in verdict.sentence()
+    assert f"such data shows a true difference of {smallest:.3f} in 80 % of studies" in describe_verdict(verdict)
 
 
 def test_an_interval_over_folds_knows_that_folds_differ():
@@ -240,7 +247,7 @@ def test_the_content_is_json_without_infinity_for_one_training_and_one_group_as_
         placements=PLACEMENTS[:1],
         agreed=PLACEMENTS[0],
         candidates=2,
-        search=(0, 1),
+        search=Collapsed(0, 1),
     )
     content = json.loads(json.dumps(describe_findings(judge(alone), alone), allow_nan=False))
     assert content["seed_noise"] == {"deviation": None, "range_of_difference": None, "trainings": 1}

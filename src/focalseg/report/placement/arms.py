@@ -6,7 +6,7 @@ from collections.abc import Collection
 from focalseg.errors import SettingError
 from focalseg.evaluation.significance import NonInferiority
 from focalseg.evaluation.statistics import Estimate, SeedNoise
-from focalseg.evaluation.verdict import Share
+from focalseg.evaluation.verdict import Collapsed
 from focalseg.report.lettering import show_characters
 from focalseg.report.placement.contents import Arm, ArmComparison, FoldFinding
 from focalseg.report.placement.record import MEND, Record
@@ -74,12 +74,12 @@ def read_seed_noise(record: Record) -> SeedNoise | None:
     return SeedNoise(deviation=deviation, range_of_difference=reach, trainings=trainings)
 
 
-def read_search(record: Record) -> Share:
+def read_search(record: Record) -> Collapsed:
     """How many of how many trainings that sites were chosen with collapsed; none of none in a file that does not say."""
     if "search" not in record.content:
-        return 0, 0
+        return Collapsed(0, 0)
     search = record.record("search")
-    return search.count("collapsed"), search.count("trainings")
+    return Collapsed(search.count("collapsed"), search.count("trainings"))
 
 
 def read_folds(record: Record, sites: Collection[str]) -> tuple[FoldFinding, ...]:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from focalseg.evaluation.significance import NonInferiority
 from focalseg.evaluation.statistics import Estimate, SeedNoise
-from focalseg.evaluation.verdict import Share, describe_failures, is_lost
+from focalseg.evaluation.verdict import Collapsed, Collapses
 from focalseg.hosts.building import NetworkConfig
 from focalseg.hosts.costs import CostTable
 from focalseg.report.overlays import Array
 from focalseg.study.arms.design import ALL, NONE, PLACED
+from focalseg.study.outcome.wording import describe_failures
 from focalseg.study.running.runs import RunResult
 from focalseg.study.running.scores import CaseScore
 from focalseg.training.run import RunConfig
@@ -64,9 +65,9 @@ class Arm:
     collapsed: int = 0
 
     @property
-    def share_collapsed(self) -> Share:
+    def share_collapsed(self) -> Collapsed:
         """How many of how many trainings ended predicting nothing."""
-        return self.collapsed, self.trainings * self.folds
+        return Collapsed(self.collapsed, self.trainings * self.folds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +162,7 @@ class PlacementContents:
     comparisons: tuple[ArmComparison, ...]
     non_inferiority: NonInferiority | None
     seed_noise: SeedNoise | None
-    search: Share
+    search: Collapsed
     folds: tuple[FoldFinding, ...]
     logs: Mapping[str, tuple[TrainingLog, ...]]
     probes: tuple[TrainingLog, ...]
@@ -190,7 +191,9 @@ class PlacementContents:
     def unanswered(self) -> str:
         """Why the trainings answer nothing, empty where they answer."""
         rests_on = (NONE,) if self.plain else (NONE, PLACED)  # the trainings of the plain network count once
-        return describe_failures({name: self.arm(name).share_collapsed for name in rests_on}, self.search)
+        return describe_failures(
+            Collapses(arms={name: self.arm(name).share_collapsed for name in rests_on}, search=self.search)
+        )
 
     @property
     def smallest_difference(self) -> float | None:
@@ -225,7 +228,7 @@ class PlacementContents:
 
     def name_lost(self, comparison: ArmComparison) -> list[str]:
         """Those of the two arms most of whose trainings ended predicting nothing."""
-        return [name for name in (comparison.one, comparison.other) if is_lost(self.arm(name).share_collapsed)]
+        return [name for name in (comparison.one, comparison.other) if self.arm(name).share_collapsed.most]
 
 
 @dataclass(frozen=True, kw_only=True)

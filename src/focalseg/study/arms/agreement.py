@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from statistics import fmean
 
-from focalseg.evaluation.verdict import Share
+from focalseg.evaluation.verdict import Collapsed
 from focalseg.placement.decision import Placement, SiteDecision, decide_by_search
 from focalseg.placement.evidence import Evidence
 from focalseg.study.arms.design import ALL, Contest
@@ -24,7 +24,7 @@ class Decided:
     witness: the folder of a training with every site, which has their costs."""
 
     placements: tuple[Placement, ...]
-    search: Share
+    search: Collapsed
     witness: Path
 
 
@@ -54,10 +54,10 @@ def decide_folds(contest: Contest, known: Sequence[Mapping[str, Sequence[RunPlan
         contest.run(questions[0].title, [plan for question in questions for plan in question.plans])
 
 
-def add_up(shares: Sequence[Share]) -> Share:
+def add_up(shares: Sequence[Collapsed]) -> Collapsed:
     """What is collapsed over all folds; of one fold alone where all of its own did, which others do not make up for."""
-    silent = [share for share in shares if 0 < share[0] == share[1]]
-    return silent[0] if silent else (sum(number for number, _ in shares), sum(of for _, of in shares))
+    silent = [share for share in shares if 0 < share.failed == share.trainings]
+    return silent[0] if silent else Collapsed(*map(sum, zip(*shares, strict=True)))
 
 
 def gather_from(trainer: Trainer, plans: Sequence[RunPlan]) -> list[Evidence]:

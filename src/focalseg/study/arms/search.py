@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from focalseg.evaluation.verdict import Share
+from focalseg.evaluation.verdict import Collapsed
 from focalseg.placement.evidence import Evidence
 from focalseg.placement.policies.search import Layout
 from focalseg.study.running.runs import VALIDATION, RunPlan, RunResult, dice_matrix, read_evidence
@@ -39,9 +39,9 @@ class TrainedSearch:
         return self.seeds.start + len(self.seeds) * self.trainer.split.fold
 
     @property
-    def collapsed(self) -> Share:
+    def collapsed(self) -> Collapsed:
         """How many of the trainings that were asked for ended predicting nothing, and how many there were."""
-        return sum(self.asked.values()), len(self.asked)
+        return Collapsed(sum(self.asked.values()), len(self.asked))
 
     def probe(self, exponents: str) -> list[Evidence]:
         """Evidence of trainings of all candidates. A collapsed training has nothing to lose at any site and is left out, unless

@@ -12,6 +12,7 @@ from focalseg.errors import SettingError
 from focalseg.evaluation.verdict import Verdict
 from focalseg.files import write_text, write_whole
 from focalseg.labels import THRESHOLD
+from focalseg.study.outcome.wording import describe_verdict
 from focalseg.study.running.folder import CONFIG
 from focalseg.study.running.runs import WEIGHTS, rebuild_network
 from focalseg.training.run import RunConfig
@@ -59,7 +60,7 @@ def write_lean(folder: Path, run: Path, verdict: Verdict, summary: dict[str, Any
     rows = summary["dice_per_label"].items() if len(config.labels) > 1 else ()
     card = CARD.format(
         data=config.data,
-        sentence=verdict.sentence(),
+        sentence=describe_verdict(verdict),
         network=describe_network(config),
         attention=", ".join(f"{gate} at {site}" for site, gate in config.attention.items()) or "none",
         channels=config.network.in_channels,

@@ -17,10 +17,11 @@ from focalseg.evaluation.significance import (
     decide_non_inferiority,
 )
 from focalseg.evaluation.statistics import SCORE_SPAN, Estimate, estimate_mean, measure_seed_noise
-from focalseg.evaluation.verdict import Against, Collapses, Share, Verdict, decide_verdict, is_lost
+from focalseg.evaluation.verdict import Against, Collapsed, Collapses, Verdict, decide_verdict
 from focalseg.placement.decision import Placement
 from focalseg.placement.policies.search import SMALLEST_WORTH
 from focalseg.study.arms.design import ALL, NONE, PLACED
+from focalseg.study.outcome.wording import describe_verdict
 from focalseg.study.running.runs import TEST, RunResult, dice_matrix
 from focalseg.study.running.scores import count_empty
 
@@ -42,7 +43,7 @@ class Findings:
     placements: tuple[Placement, ...]
     agreed: Placement
     candidates: int
-    search: Share
+    search: Collapsed
 
     @cached_property
     def comparisons(self) -> dict[tuple[str, str], Comparison]:
@@ -62,10 +63,10 @@ class Findings:
         return {pair: adjusted.get(name, 1.0) for pair, name in names.items()}
 
     @cached_property
-    def lost(self) -> dict[str, Share]:
+    def lost(self) -> dict[str, Collapsed]:
         """The arms that no comparison says anything of, since most of their trainings collapsed: how many of how many."""
         collapsed = {arm: count_collapsed(folds) for arm, folds in self.arms.items()}
-        return {arm: share for arm, share in collapsed.items() if is_lost(share)}
+        return {arm: share for arm, share in collapsed.items() if share.most}
 
     @property
     def as_good_as_all(self) -> NonInferiority:
@@ -125,10 +126,10 @@ def stack_folds(folds: Results, part: str) -> np.ndarray:
     return np.concatenate([dice_matrix(results, part) for results in folds], axis=1)
 
 
-def count_collapsed(folds: Results) -> Share:
+def count_collapsed(folds: Results) -> Collapsed:
     """How many of how many trainings of an arm ended predicting nothing."""
     results = [result for fold in folds for result in fold]
-    return sum(result.collapsed for result in results), len(results)
+    return Collapsed(sum(result.collapsed for result in results), len(results))
 
 
 def summarise(folds: Results) -> dict[str, Any]:
@@ -147,7 +148,7 @@ def summarise(folds: Results) -> dict[str, Any]:
         "seconds": float(np.mean([result.seconds for result in results])),
         "trainings": len(dice),
         "folds": len(folds),
-        "collapsed": count_collapsed(folds)[0],
+        "collapsed": count_collapsed(folds).failed,
         "cases": len({score.case for score in scores}),
         "groups": len(set(groups)),
         **count_empty(scores),
@@ -165,12 +166,12 @@ def describe_findings(verdict: Verdict, findings: Findings) -> dict[str, Any]:
     return {
         **findings.agreed.to_mapping(),
         "verdict": verdict.outcome,
-        "sentence": verdict.sentence(),
+        "sentence": describe_verdict(verdict),
         "difference": describe_estimate(verdict.difference),
         "all_minus_none": describe_estimate(findings.comparisons[ALL, NONE].estimate),
         "comparisons": list(describe_comparisons(findings)),
         "non_inferiority": {"of": PLACED, "to": ALL, **vars(findings.as_good_as_all)},
-        "search": {"collapsed": findings.search[0], "trainings": findings.search[1]},
+        "search": {"collapsed": findings.search.failed, "trainings": findings.search.trainings},
         "seed_noise": {name: finite(value) for name, value in vars(noise).items()},
         "arms": {name: summarise(results) for name, results in arms.items()},
         "folds": list(describe_folds(findings)),

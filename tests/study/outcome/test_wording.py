@@ -6,14 +6,15 @@ import pytest
 
 from focalseg.evaluation.significance import Comparison
 from focalseg.evaluation.statistics import Estimate
-from focalseg.evaluation.verdict import Against, Collapses, decide_verdict, describe_failures
+from focalseg.evaluation.verdict import Against, Collapsed, Collapses, decide_verdict
+from focalseg.study.outcome.wording import describe_failures, describe_verdict
 
 MEND = "more training.steps or a lower training.learning_rate may mend that"
 HELPS = Estimate(mean=0.3, low=0.1, high=0.5)
 NOTHING = Estimate(mean=0.0, low=0.0, high=0.0)
 
 
-SEARCHED = Collapses(search=(0, 6))
+SEARCHED = Collapses(search=Collapsed(0, 6))
 
 
 def decide(difference, *, trainings=3, smallest=0.03, **what):
@@ -49,24 +50,24 @@ def against(lost=None, **placed_minus):
 def test_the_outcome_follows_from_where_the_interval_lies(low, high, outcome, sentence):
     verdict = decide(Estimate(mean=(low + high) / 2, low=low, high=high), modules=2)
     assert verdict.outcome == outcome
-    assert verdict.sentence().startswith(sentence)
+    assert describe_verdict(verdict).startswith(sentence)
 
 
 def test_a_difference_not_shown_says_how_small_it_could_have_been():
     verdict = decide(around(0.0, 0.02), modules=1, smallest=0.0291)
-    assert verdict.sentence() == (
+    assert describe_verdict(verdict) == (
         "No difference shown: +0.000 Dice with 1 attention module (95 % interval -0.020 to +0.020); "
         "such data shows a true difference of 0.029 in 80 % of studies."
     )
 
 
 def test_one_group_shows_no_difference_and_the_sentence_says_so():
-    sentence = decide(around(0.0, 1.0), modules=1, smallest=math.inf).sentence()
+    sentence = describe_verdict(decide(around(0.0, 1.0), modules=1, smallest=math.inf))
     assert sentence.endswith("; the test cases are all of one group, which shows no difference however large.")
 
 
 def test_the_same_scores_in_both_arms_promise_no_precision():
-    assert decide(NOTHING, modules=1, smallest=math.nan).sentence() == (
+    assert describe_verdict(decide(NOTHING, modules=1, smallest=math.nan)) == (
         "No difference shown: +0.000 Dice with 1 attention module (95 % interval +0.000 to +0.000)."
     )
 
@@ -74,7 +75,7 @@ def test_the_same_scores_in_both_arms_promise_no_precision():
 def test_nothing_kept_means_that_no_attention_is_justified_where_all_of_it_is_no_better():
     verdict = decide(NOTHING, modules=0, collapses=SEARCHED, against=against(all=around(0.0, 0.005)))
     assert verdict.outcome == "no_difference_shown"
-    assert verdict.sentence() == (
+    assert describe_verdict(verdict) == (
         "No attention is justified on this data: no site was found worth keeping, so the lean network is the plain one. "
         "The plain network is as good as with attention at all 7 sites (at most 0.01 Dice worse)."
     )
@@ -82,7 +83,7 @@ def test_nothing_kept_means_that_no_attention_is_justified_where_all_of_it_is_no
 
 def test_that_no_attention_is_justified_is_not_said_where_all_of_it_may_help():
     verdict = decide(NOTHING, modules=0, collapses=SEARCHED, against=against(all=Estimate(mean=-0.03, low=-0.07, high=0.01)))
-    assert verdict.sentence() == (
+    assert describe_verdict(verdict) == (
         "No site was found worth keeping, so the lean network is the plain one. "
         "It stays open whether attention at all 7 sites gains more than 0.01 Dice: "
         "+0.030 (95 % interval -0.010 to +0.070)."
@@ -92,7 +93,7 @@ def test_that_no_attention_is_justified_is_not_said_where_all_of_it_may_help():
 def test_that_all_attention_helps_is_said_first_where_the_search_found_no_site():
     verdict = decide(NOTHING, modules=0, collapses=SEARCHED, against=against(all=Estimate(mean=-0.1, low=-0.16, high=-0.05)))
     assert verdict.outcome == "no_difference_shown"
-    assert verdict.sentence() == (
+    assert describe_verdict(verdict) == (
         "Attention at all 7 sites helps (+0.100 Dice, 95 % interval +0.050 to +0.160), but the search found no part of it that "
         "does: no site was found worth keeping, so the lean network is the plain one."
     )
@@ -112,15 +113,15 @@ def test_that_all_attention_helps_is_said_first_where_the_search_found_no_site()
 )
 def test_a_policy_that_looks_at_nothing_found_nothing_out(everywhere, added):
     verdict = decide(NOTHING, modules=0, against=against(all=everywhere))
-    assert verdict.sentence() == (
+    assert describe_verdict(verdict) == (
         f"No site was looked at, since the policy places none: the lean network is the plain one. {added}"
     )
 
 
 def test_a_few_trainings_that_collapsed_are_named_with_the_mend():
-    verdict = decide(HELPS, modules=1, collapses=Collapses(arms={"none": (1, 3), "placed": (1, 3)}))
+    verdict = decide(HELPS, modules=1, collapses=Collapses(arms={"none": Collapsed(1, 3), "placed": Collapsed(1, 3)}))
     assert verdict.outcome == "helps"
-    assert verdict.sentence() == (
+    assert describe_verdict(verdict) == (
         "Attention helps: +0.300 Dice with 1 attention module (95 % interval +0.100 to +0.500). "
         f"But 2 trainings ended predicting nothing at all: {MEND}."
     )
@@ -128,46 +129,51 @@ def test_a_few_trainings_that_collapsed_are_named_with_the_mend():
 
 def test_a_training_that_both_arms_share_collapsed_once_and_those_of_the_search_count_too():
     verdict = decide(
-        HELPS, modules=1, by_fold=(1, 0), collapses=Collapses(arms={"none": (1, 6), "placed": (2, 6)}, shared=1, search=(1, 6))
+        HELPS,
+        modules=1,
+        by_fold=(1, 0),
+        collapses=Collapses(arms={"none": Collapsed(1, 6), "placed": Collapsed(2, 6)}, shared=1, search=Collapsed(1, 6)),
     )
-    assert verdict.sentence().endswith(f" But 3 trainings ended predicting nothing at all: {MEND}.")
+    assert describe_verdict(verdict).endswith(f" But 3 trainings ended predicting nothing at all: {MEND}.")
 
 
 @pytest.mark.parametrize("difference", [HELPS, around(-0.3, 0.1), around(0.0, 0.1)])
 def test_trainings_that_mostly_predict_nothing_answer_nothing(difference):
-    verdict = decide(difference, modules=1, collapses=Collapses(arms={"none": (2, 3), "placed": (0, 3)}))
+    verdict = decide(difference, modules=1, collapses=Collapses(arms={"none": Collapsed(2, 3), "placed": Collapsed(0, 3)}))
     assert verdict.outcome == "no_difference_shown"
-    assert verdict.sentence() == f"Not answered: 2 of 3 trainings of the arm none ended predicting nothing at all; {MEND}."
+    assert (
+        describe_verdict(verdict) == f"Not answered: 2 of 3 trainings of the arm none ended predicting nothing at all; {MEND}."
+    )
 
 
 def test_half_of_the_trainings_of_an_arm_are_not_most_of_them():
-    assert decide(HELPS, modules=1, collapses=Collapses(arms={"none": (1, 2)})).outcome == "helps"
+    assert decide(HELPS, modules=1, collapses=Collapses(arms={"none": Collapsed(1, 2)})).outcome == "helps"
 
 
 @pytest.mark.parametrize("modules", [0, 2])
 @pytest.mark.parametrize("number", [3, 6])
 def test_a_search_half_of_which_collapsed_answers_nothing(modules, number):
-    verdict = decide(HELPS, modules=modules, collapses=Collapses(arms={"none": (0, 3)}, search=(number, 6)))
+    verdict = decide(HELPS, modules=modules, collapses=Collapses(arms={"none": Collapsed(0, 3)}, search=Collapsed(number, 6)))
     assert verdict.outcome == "no_difference_shown"
-    assert verdict.sentence() == (
+    assert describe_verdict(verdict) == (
         f"Not answered: {number} of 6 trainings of the search for sites ended predicting nothing at all; {MEND}."
     )
 
 
 def test_a_search_less_than_half_of_which_collapsed_answers():
-    assert decide(HELPS, modules=2, collapses=Collapses(search=(2, 6))).outcome == "helps"
+    assert decide(HELPS, modules=2, collapses=Collapses(search=Collapsed(2, 6))).outcome == "helps"
 
 
 def test_every_failure_is_named():
-    assert describe_failures({"none": (3, 3), "placed": (1, 3)}, (3, 3)) == (
+    assert describe_failures(Collapses(arms={"none": Collapsed(3, 3), "placed": Collapsed(1, 3)}, search=Collapsed(3, 3))) == (
         "Not answered: 3 of 3 trainings of the arm none and 3 of 3 trainings of the search for sites ended predicting nothing "
         f"at all; {MEND}."
     )
 
 
 def test_an_arm_that_collapsed_is_not_compared_with():
-    verdict = decide(HELPS, modules=2, against=against(lost={"all": (3, 3), "wider": (2, 3)}))
-    assert verdict.sentence() == (
+    verdict = decide(HELPS, modules=2, against=against(lost={"all": Collapsed(3, 3), "wider": Collapsed(2, 3)}))
+    assert describe_verdict(verdict) == (
         "Attention helps: +0.300 Dice with 2 attention modules (95 % interval +0.100 to +0.500). "
         "Not compared with the arm all: 3 of 3 trainings of it ended predicting nothing at all. "
         "Not compared with the arm wider: 2 of 3 trainings of it ended predicting nothing at all."
@@ -175,7 +181,7 @@ def test_an_arm_that_collapsed_is_not_compared_with():
 
 
 def test_one_training_an_arm_is_said_before_anything_else():
-    sentence = decide(HELPS, modules=1, trainings=1).sentence()
+    sentence = describe_verdict(decide(HELPS, modules=1, trainings=1))
     assert sentence.startswith(
         "One training an arm: nobody knows how much the seed changes; give seeds=3 or more. Attention helps: "
     )
@@ -185,13 +191,13 @@ def test_one_training_an_arm_is_said_before_anything_else():
 def test_as_good_with_fewer_modules_is_said_where_the_whole_interval_is_above_the_margin(low, said):
     verdict = decide(HELPS, modules=2, against=against(all=Estimate(mean=0.0, low=low, high=0.01)))
     added = "With fewer modules it is as good as with attention at all 7 sites (at most 0.01 Dice worse)."
-    assert verdict.sentence().endswith(added) == said
+    assert describe_verdict(verdict).endswith(added) == said
 
 
 def test_fewer_modules_are_not_spoken_of_where_all_were_kept_or_attention_harms():
     everything = against(all=around(0.0, 0.001))
-    assert "fewer" not in decide(HELPS, modules=7, against=everything).sentence()
-    assert "fewer" not in decide(around(-0.3, 0.1), modules=2, against=everything).sentence()
+    assert "fewer" not in describe_verdict(decide(HELPS, modules=7, against=everything))
+    assert "fewer" not in describe_verdict(decide(around(-0.3, 0.1), modules=2, against=everything))
 
 
 @pytest.mark.parametrize(
@@ -216,28 +222,28 @@ def test_fewer_modules_are_not_spoken_of_where_all_were_kept_or_attention_harms(
 )
 def test_a_gain_is_held_against_a_wider_plain_network(wider, added):
     verdict = decide(HELPS, modules=2, against=against(wider=wider))
-    assert verdict.sentence().endswith(f" {added}")
+    assert describe_verdict(verdict).endswith(f" {added}")
 
 
 def test_capacity_is_not_spoken_of_where_nothing_was_gained():
     verdict = decide(around(0.0, 0.1), modules=2, against=against(wider=around(0.0, 0.005)))
-    assert "channels" not in verdict.sentence()
+    assert "channels" not in describe_verdict(verdict)
 
 
 def test_folds_that_keep_different_numbers_of_sites_are_told_so():
     verdict = decide(HELPS, modules=2, by_fold=(1, 3, 2))
-    assert "+0.300 Dice with 1 to 3 attention modules (" in verdict.sentence()
+    assert "+0.300 Dice with 1 to 3 attention modules (" in describe_verdict(verdict)
     alike = decide(HELPS, modules=2, by_fold=(2, 2))
-    assert "+0.300 Dice with 2 attention modules (" in alike.sentence()
+    assert "+0.300 Dice with 2 attention modules (" in describe_verdict(alike)
 
 
 def test_folds_that_agree_on_no_site_are_told_so():
     verdict = decide(HELPS, modules=0, by_fold=(1, 1, 0))
     assert verdict.outcome == "helps"
-    assert verdict.sentence().endswith(" But the folds kept different sites, none of them in half of the folds.")
+    assert describe_verdict(verdict).endswith(" But the folds kept different sites, none of them in half of the folds.")
 
 
 def test_a_skip_that_is_shut_is_no_module_and_no_plain_network():
     verdict = decide(HELPS, modules=0, shut=1)
     assert verdict.outcome == "helps"
-    assert verdict.sentence().startswith("Shutting a skip helps: +0.300 Dice with 0 attention modules and 1 skip shut (")
+    assert describe_verdict(verdict).startswith("Shutting a skip helps: +0.300 Dice with 0 attention modules and 1 skip shut (")

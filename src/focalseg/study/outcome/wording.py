@@ -1,0 +1,134 @@
+"""The verdict in sentences."""
+
+import math
+
+from focalseg.evaluation.statistics import Estimate
+from focalseg.evaluation.verdict import Against, Collapsed, Collapses, Verdict
+
+MEND = "more training.steps or a lower training.learning_rate may mend that"
+COLLAPSED = "ended predicting nothing at all"
+
+
+def describe_verdict(verdict: Verdict) -> str:
+    """The verdict in a sentence, before it what keeps it from being one, after it what else the comparisons say."""
+    if verdict.collapses.too_many:
+        return describe_failures(verdict.collapses)
+    few = "One training an arm: nobody knows how much the seed changes; give seeds=3 or more." if verdict.trainings == 1 else ""
+    answer = _answer_plain(verdict) if verdict.plain else _answer_placed(verdict)
+    lost = verdict.against.lost if verdict.against else {}
+    unknown = (f"Not compared with the arm {arm}: {_of(collapsed)} of it {COLLAPSED}." for arm, collapsed in lost.items())
+    failed = verdict.collapses.count
+    warning = f"But {_count(failed, 'training')} {COLLAPSED}: {MEND}." if failed else ""
+    return " ".join(filter(None, (few, *answer, *unknown, warning)))
+
+
+def describe_failures(collapses: Collapses) -> str:
+    """What to say instead of an answer where too many trainings ended predicting nothing; else nothing."""
+    failed = [f"{_of(collapsed)} of the arm {arm}" for arm, collapsed in collapses.arms.items() if collapsed.most]
+    if collapses.search.half:
+        failed.append(f"{_of(collapses.search)} of the search for sites")
+    return f"Not answered: {' and '.join(failed)} {COLLAPSED}; {MEND}." if failed else ""
+
+
+def _answer_plain(verdict: Verdict) -> tuple[str, str]:
+    """What it means that nothing was placed, which depends on whether it was looked for; and what attention everywhere does."""
+    found = "no site was found worth keeping, so the lean network is the plain one"
+    looked, against = verdict.collapses.search.trainings > 0, verdict.against
+    gain = _swap(against.placed_minus["all"]) if against and "all" in against.placed_minus else None
+    if against is None or gain is None:
+        return (f"{found.capitalize()}." if looked else _unlooked()), ""
+    everywhere, change = _name_everywhere(against), f"{gain.mean:+.3f}"
+    if against.all_is_better:
+        if looked:
+            helps = f"{everywhere.capitalize()} helps ({change} Dice, {_interval(gain)})"
+            return f"{helps}, but the search found no part of it that does: {found}.", ""
+        return _unlooked(), f"{everywhere.capitalize()} helps: {change} Dice ({_interval(gain)})."
+    if against.as_good_as_all:
+        answer = f"No attention is justified on this data: {found}."
+        beside = f"The plain network is as good as with {everywhere} (at most {against.margin} Dice worse)."
+    else:
+        answer = f"{found.capitalize()}."
+        beside = f"It stays open whether {everywhere} gains more than {against.margin} Dice: {change} ({_interval(gain)})."
+    return (answer if looked else _unlooked()), beside
+
+
+def _unlooked() -> str:
+    return "No site was looked at, since the policy places none: the lean network is the plain one."
+
+
+def _answer_placed(verdict: Verdict) -> tuple[str, str, str]:
+    """What the placed attention does, whether the rest of it is missed, and whether more channels would have done as well."""
+    change = verdict.difference
+    result = f"{change.mean:+.3f} Dice with {_describe_placed(verdict)} ({_interval(change)})"
+    subject = "Attention" if verdict.most_modules else "Shutting a skip"
+    if verdict.outcome == "no_difference_shown":
+        answer = f"No difference shown: {result}{_describe_sensitivity(verdict.smallest_difference)}."
+    else:
+        answer = f"{subject} {verdict.outcome}: {result}."
+    if verdict.most_modules and not verdict.modules:
+        answer += " But the folds kept different sites, none of them in half of the folds."
+    return answer, _compare_with_all(verdict), _compare_with_wider(verdict)
+
+
+def _describe_sensitivity(smallest: float) -> str:
+    """How small a difference could have been seen; nothing where the scores do not tell."""
+    if math.isinf(smallest):
+        return "; the test cases are all of one group, which shows no difference however large"
+    return "" if math.isnan(smallest) else f"; such data shows a true difference of {smallest:.3f} in 80 % of studies"
+
+
+def _describe_placed(verdict: Verdict) -> str:
+    fewest, most = min(verdict.by_fold, default=verdict.modules), verdict.most_modules
+    count = str(most) if fewest == most else f"{fewest} to {most}"
+    shut = f" and {_count(verdict.shut, 'skip')} shut" if verdict.shut else ""
+    return f"{count} attention module{'' if most == 1 else 's'}{shut}"
+
+
+def _compare_with_all(verdict: Verdict) -> str:
+    """Whether the rest of the attention is missed."""
+    against = verdict.against
+    if not against or "all" not in against.placed_minus:
+        return ""
+    change, everywhere = against.placed_minus["all"], _name_everywhere(against)
+    if against.all_is_better:
+        return f"But {everywhere} is better still: placed minus all is {change.mean:+.3f} ({_interval(change)})."
+    fewer = verdict.most_modules < against.candidates and verdict.outcome != "harms"
+    if fewer and against.as_good_as_all:
+        return f"With fewer modules it is as good as with {everywhere} (at most {against.margin} Dice worse)."
+    return ""
+
+
+def _compare_with_wider(verdict: Verdict) -> str:
+    """Whether the gain could be had with more channels."""
+    against = verdict.against
+    if not against or "wider" not in against.placed_minus or verdict.outcome != "helps":
+        return ""
+    change = against.placed_minus["wider"]
+    result = f"placed minus wider is {change.mean:+.3f} ({_interval(change)})"
+    if change.low > 0:
+        return f"A plain network with more channels does not do as well: {result}."
+    if change.high < against.margin:
+        return f"But it is capacity, not attention: a plain network with more channels does as well, {result}."
+    return f"But it may be capacity, not attention: a plain network with more channels may do as well, {result}."
+
+
+def _name_everywhere(against: Against) -> str:
+    """The arm `all` in words."""
+    return f"attention at all {_count(against.candidates, 'site')}"
+
+
+def _of(collapsed: Collapsed) -> str:
+    return f"{collapsed.failed} of {_count(collapsed.trainings, 'training')}"
+
+
+def _swap(difference: Estimate) -> Estimate:
+    """The same difference, the other arm first."""
+    return Estimate(mean=0 - difference.mean, low=0 - difference.high, high=0 - difference.low)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _interval(estimate: Estimate) -> str:
+    return f"95 % interval {estimate.low:+.3f} to {estimate.high:+.3f}"
