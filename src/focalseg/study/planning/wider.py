@@ -1,11 +1,9 @@
 """A plain network as large as the one with attention: what the placed network has to beat is capacity, too."""
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from fractions import Fraction
-from functools import cache
-from itertools import groupby
 from math import ceil, inf
 from typing import Any
 
@@ -23,39 +21,40 @@ MOST_WIDENING = 4
 def plan_wider(config: RunConfig, widths: Sequence[int], chosen: Mapping[str, Any], layout: Mapping[str, str]) -> NetworkConfig:
     """The plain network of a run, just wide enough to have at least the parameters of the one with attention.
 
-    All channels a level grow by the smallest common factor that does it, each rounded up, and nothing else of the network
+    All channels per level grow by the smallest common factor that does it, each rounded up, and nothing else of the network
     changes: a factor that does not fit the rest, such as the groups of its norms, is passed over. widths: what the network was
     planned from. chosen: the arguments that a person laid over. layout: kind of gate by site. Raises SettingError for a network
     whose channels do not follow from widths.
     """
     target = count_parameters(build_network(replace(config, attention=layout)))
-    channels = config.network.widths or tuple(widths)
-    growing = find_channel_counts(config.network.name, channels) - (chosen.keys() - {"widths"})
+    networks = _widen_step_by_step(config.network, config.network.widths or tuple(widths), fixed=chosen.keys() - {"widths"})
 
-    def widen(factor: Fraction) -> NetworkConfig:
-        planned = plan_arguments(config.network.name, widths=[ceil(width * factor) for width in channels])
-        return replace(config.network, arguments={**config.network.arguments, **{name: planned[name] for name in growing}})
+    def measure(number: int) -> float:
+        """Parameters of the first network from that number on that can be built; endless where there is none."""
+        sizes = (measure_size(network) for network in networks[number:])
+        return next((float(size) for size in sizes if size is not None), inf)
 
-    # The steps at which a width goes up by a channel: from one to the next of them nothing changes.
-    steps = sorted({Fraction(count, width) for width in channels for count in range(width, MOST_WIDENING * width + 1)})
-    tried = [network for network, _ in groupby(map(widen, steps))]
-
-    @cache
-    def measure(number: int) -> int | None:
-        return measure_size(tried[number])
-
-    def find_fitting(number: int) -> tuple[NetworkConfig | None, float]:
-        """The first network from that number on that can be built, and its parameters; endless ones where there is none."""
-        sizes = ((tried[later], measure(later)) for later in range(number, len(tried)))
-        return next(((network, size) for network, size in sizes if size is not None), (None, inf))
-
-    least = bisect_left(range(len(tried)), float(target), key=lambda number: find_fitting(number)[1])
-    found, _ = find_fitting(least)
-    if found is None or len(tried) == 1:
+    # Sizes only grow along the steps, so a search by halves builds a dozen networks instead of all of them.
+    least = bisect_left(range(len(networks)), float(target), key=measure)
+    found = next((network for network in networks[least:] if measure_size(network) is not None), None)
+    if found is None or len(networks) == 1:
         raise SettingError(
             f"rivals names 'wider', and the channels of {config.network.name} do not follow from widths that focalseg plans; "
             "expected a network that they do follow from, such as unet. Leave it out: --set 'rivals=[random]'."
         )
+    return found
+
+
+def _widen_step_by_step(network: NetworkConfig, widths: Sequence[int], *, fixed: Set[str]) -> list[NetworkConfig]:
+    """The network, and then a wider one for each factor at which a width goes up by a channel. fixed: arguments that stay."""
+    growing = find_channel_counts(network.name, widths) - fixed
+    factors = sorted({Fraction(count, width) for width in widths for count in range(width, MOST_WIDENING * width + 1)})
+    found: list[NetworkConfig] = []
+    for factor in factors:
+        planned = plan_arguments(network.name, widths=[ceil(width * factor) for width in widths])
+        wider = replace(network, arguments={**network.arguments, **{name: planned[name] for name in growing}})
+        if wider not in found[-1:]:  # an argument may round two steps to the same network
+            found.append(wider)
     return found
 
 
