@@ -1,4 +1,4 @@
-"""Gates, which give log-coefficients, and the site, which multiplies."""
+"""What attention is: gates, which give log-coefficients, and the site module, which alone multiplies."""
 
 from focalseg.attention.attention_gate import AttentionGate
 from focalseg.attention.cbam import ConvolutionalBlockAttention

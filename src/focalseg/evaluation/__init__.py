@@ -1,1 +1,1 @@
-"""Scores, intervals, verdicts."""
+"""Scores of cases, intervals and tests of differences, and the verdict."""

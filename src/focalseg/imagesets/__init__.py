@@ -1,1 +1,1 @@
-"""Image sets on disk: how they are recognised, read, checked, split and mended. Nothing here knows of torch or attention."""
+"""The other house: image sets on disk, recognised, read, checked, split and mended. It knows no torch and no attention."""

@@ -1,1 +1,1 @@
-"""Networks with named places for attention."""
+"""Our U-Net, how deep it should be, and weights as files."""

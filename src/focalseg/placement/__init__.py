@@ -1,1 +1,1 @@
-"""Sites, evidence, decisions and what they do to a network."""
+"""Which sites are kept: the evidence, the policies that read it, the decision, and the lean network that follows."""

@@ -1,1 +1,1 @@
-"""Pages: figures, tables and one self-contained file."""
+"""Pages: figures and tables in one self-contained HTML file."""

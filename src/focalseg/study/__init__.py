@@ -1,1 +1,1 @@
-"""Many runs and what follows from them: the grid, its execution, the main job."""
+"""Jobs of many runs: the main job, one training, and what both share."""

@@ -1,1 +1,1 @@
-"""What is in a folder by names and tables alone."""
+"""What a folder holds, by names and tables alone."""

@@ -1,1 +1,1 @@
-"""PNG, JPEG, TIFF, BMP and GIF: whole or not at all."""
+"""PNG, JPEG, TIFF, BMP and GIF files: read whole or not at all."""

@@ -1,1 +1,1 @@
-"""NIfTI volumes, in canonical axes."""
+"""NIfTI volumes, read in canonical axes."""

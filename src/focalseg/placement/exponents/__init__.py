@@ -1,4 +1,4 @@
-"""What may be done to the exponents of a network while it trains, so that it bears witness on its sites: one file each."""
+"""What may be done to exponents while a network trains, so that it bears witness on its sites: one file per regime."""
 
 from focalseg.catalogue import Catalogue
 from focalseg.placement.exponents.dropout import SiteDropout

@@ -1,4 +1,4 @@
-"""How it is decided which sites stay: one file a policy, all of them questions to a `Search`."""
+"""How it is decided which sites stay: one file per policy."""
 
 from collections.abc import Callable
 

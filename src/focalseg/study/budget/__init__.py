@@ -1,1 +1,1 @@
-"""What a job costs before it starts, and how it is made to fit."""
+"""What a job costs before it starts, and how it is made to fit into hours."""

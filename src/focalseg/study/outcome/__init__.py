@@ -1,1 +1,1 @@
-"""What a finished job found, and the files that tell."""
+"""What a finished job found, in numbers, sentences and files."""
