@@ -76,8 +76,8 @@ def write_regimes(current: str) -> str:
 
 
 def write_worth(_current: str) -> str:
-    """From what on a site is worth keeping."""
-    return f"A site is worth keeping from a gain of {SMALLEST_WORTH} Dice on."
+    """The least that a site must be worth."""
+    return f"Wherever a policy asks what a site is worth, the least that counts is {SMALLEST_WORTH} Dice."
 
 
 def write_loss_arguments(current: str) -> str:
