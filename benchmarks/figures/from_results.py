@@ -117,7 +117,7 @@ def describe_resolution(one: dict[str, Any]) -> str:
 
 
 def write_main_job(_current: str) -> str:
-    """Time, memory and last sentence of the demo and of a job on real images; what another network gained."""
+    """Time, memory and last sentence of the demo and of a job on real images; what another network gained on two sets."""
     rows = {row["command"].strip("`"): row for row in read_table("main_job")}
     demo, place = rows["focalseg demo"], rows["focalseg place cvc_clinicdb --preset quick"]
     seconds, minutes = round(float(demo["seconds"]), -1), float(place["seconds"]) / 60
@@ -125,22 +125,24 @@ def write_main_job(_current: str) -> str:
         f"The demo, `phantom:global-cue` with fewer steps: about {seconds:.0f} s": demo,
         f"CVC-ClinicDB, 612 colonoscopy frames split by their 29 video sequences, `quick`: {minutes:.0f} minutes": place,
     }
-    return list_items(f"{job} and {float(row['GiB']):.1f} GiB. *{row['ends with']}*" for job, row in jobs.items())
+    items = [f"{job} and {float(row['GiB']):.1f} GiB. *{row['ends with']}*" for job, row in jobs.items()]
+    return list_items(items + describe_networks())
 
 
-def write_networks(_current: str) -> str:
-    """What attention everywhere gained in MONAI's DynUNet on two sets, and that nothing was kept."""
+def describe_networks() -> list[str]:
+    """What attention everywhere gained in MONAI's DynUNet on two sets, and what was kept."""
+    names = {"cvc_clinicdb": "DynUNet, the same frames", "hippocampus": "DynUNet, hippocampus volumes with two labels"}
     items = []
     for part in read_page("networks").split("`focalseg place ")[1:]:
-        name = {"cvc_clinicdb": "CVC-ClinicDB", "hippocampus": "Hippocampus volumes with two labels"}[part.split()[0]]
         dice = {row["arm"]: row["test Dice"].split(" [")[0] for row in read_rows(find_tables(part)[0])}
         gain = re.search(r"(\S+) \(95 % interval (\S+) to (\S+)\)", part)
         kept = re.search(r"^Kept: (.*?)\. Dead", part, re.MULTILINE)
         assert gain is not None
         assert kept is not None
         sites = kept[1].replace("none", "nothing")
-        items.append(f"{name}: kept {sites}; all minus none is {gain[1]} [{gain[2]}, {gain[3]}] at Dice {dice['none']}.")
-    return list_items(items)
+        difference = f"{gain[1]} [{gain[2]}, {gain[3]}]"
+        items.append(f"{names[part.split()[0]]}: kept {sites}; all minus none is {difference} at Dice {dice['none']}.")
+    return items
 
 
 def write_coverage(_current: str) -> str:
@@ -203,7 +205,6 @@ FROM_RESULTS: dict[str, Writer] = {
     "planted truths": write_planted_truths,
     "real images": write_real_images,
     "main job": write_main_job,
-    "networks of MONAI": write_networks,
     "coverage": write_coverage,
     "false claims": write_false_claims,
     "standardised logits": write_standardised_logits,
