@@ -106,13 +106,17 @@ def write_feeding_costs(_current: str) -> str:
     for row in read_table("data", "Feeding a training step"):
         share = 100 * _read_first(row["feeding / step"])
         shares.setdefault(row["augmentation"], []).append(f"{share:.1f} % of a step of `{row['preset'].split(':')[0]}`")
-    items = [f"Feeding with the {name} augmentation takes {' and '.join(found)}." for name, found in shares.items()]
+    presets = {"light": "quick", "standard": "standard"}
+    items = [
+        f"With the augmentation of `{presets[name]}`, feeding takes {' and '.join(found)}." for name, found in shares.items()
+    ]
     for shape, what in (("3 x 256 x 256", "images"), ("1 x 64 x 64 x 64", "patches")):
         ours = next(row for row in read_table("data", f"Augmentation, affine: {shape}") if row["row"] == "focalseg, one thread")
         cpu, clock = re.findall(r"([\d.]+) \[", ours["/ MONAI, DataLoader of 2 workers: CPU, clock"])
         items.append(
-            f"Flips, rotation, scale, contrast and brightness of {shape} {what}: {cpu} times as many per CPU second as "
-            f"MONAI's dictionary transforms in a DataLoader of two workers, {clock} times as many by the clock."
+            f"Flips, rotation, scale, contrast and brightness of {shape} {what}, whole batches on one thread: {cpu} times as "
+            "many per CPU second as MONAI's dictionary transforms in a DataLoader of two workers, "
+            f"{clock} times as many by the clock."
         )
     return list_items(items)
 
