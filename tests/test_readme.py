@@ -1,60 +1,147 @@
-"""What the README states agrees with where it is decided or measured."""
+"""The README and the documentation: figures are those of the results, examples run, links lead somewhere."""
 
+import importlib
 import json
 import re
+import shutil
+import sys
 from collections import Counter
-from dataclasses import fields
 from pathlib import Path
 from statistics import fmean
 
 import pytest
 import torch
-from scipy.stats import binomtest
 
-from focalseg.attention import GATES
 from focalseg.configuration import list_settings
 from focalseg.hosts.attachment import attention_sites
-from focalseg.losses import UnifiedFocalConfig
-from focalseg.placement.exponents import REGIMES
 from focalseg.placement.policies import POLICIES
-from focalseg.placement.policies.search import SMALLEST_WORTH
 from focalseg.study.presets import PRESETS, Settings, build_settings
 from focalseg.yaml_files import parse_assignments
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-RESULTS = json.loads((ROOT / "benchmarks" / "results" / "planted_truths.json").read_text())
+PAGES = ["README.md", *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md")))]
+MEND = "to mend it: python benchmarks/write_figures.py"
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_the_table_of_presets_is_that_of_the_code(name):
-    settings = build_settings(name)
-    row = next(line for line in README.splitlines() if line.startswith(f"| `{name}`"))
-    numbers = [int(number) for number in re.findall(r"\d+", row)]
-    expected = [
-        settings.data.longest_side,
-        settings.network.base_width,
-        settings.network.most_levels,
-        settings.training.steps,
-        settings.seeds,
-    ]
-    assert numbers == expected
+def read(page):
+    return (ROOT / page).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("result", RESULTS["places"], ids=lambda result: f"{result['task']} {result['seed']}")
-def test_the_planted_truths_are_as_they_were_measured(result):
-    difference = result["difference"]
-    interval = f"{difference['dice']:+.3f} [{difference['low']:+.3f}, {difference['high']:+.3f}]"
-    kept = ", ".join(f"{site} ({gate.upper()})" for site, gate in result["kept"].items()) or "nothing"
-    verdict = result["verdict"].replace("_", " ")
-    assert f"| `{result['task']}` | {result['seed']} | {verdict} | {interval} | {kept} |" in README
+def read_results(name):
+    return json.loads(read(f"benchmarks/results/{name}.json"))
 
 
-def test_the_page_of_settings_lists_all_of_them_with_the_values_of_every_preset():
-    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `([\w.]+)` \| (.*?) \| (.*?) \| (.*?) \|", page, flags=re.MULTILINE)
-    expected = [name for name in list_settings(Settings) if not name.startswith("loss.")]
-    assert sorted(name for name, *_ in rows) == sorted(expected)
+@pytest.fixture(scope="module")
+def figures():
+    """The script that writes the blocks of figures, which is no part of the package."""
+    before = set(sys.modules)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "benchmarks")
+        yield importlib.import_module("write_figures")
+    for name in set(sys.modules) - before:
+        if name.split(".")[0] in ("write_figures", "figures"):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """The pages, to be altered."""
+    (tmp_path / "docs").mkdir()
+    for page in PAGES:
+        shutil.copy(ROOT / page, tmp_path / page)
+    return tmp_path
+
+
+def alter(path, old, new):
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_every_block_of_figures_is_what_the_results_and_the_code_say(figures):
+    assert figures.check_pages(ROOT) == []
+
+
+@pytest.mark.parametrize(
+    ("page", "block", "old", "new"),
+    [
+        ("README.md", "presets", "up to 4 levels | 800 |", "up to 4 levels | 900 |"),
+        ("README.md", "default policy", "`removal` | 0.003 [", "`removal` | 0.002 ["),
+        ("README.md", "null verdicts", "8.8 %", "8.7 %"),
+        ("README.md", "real images", "0.507", "0.508"),
+        ("README.md", "main job", "+0.103", "+0.104"),
+        ("README.md", "costs of the losses, in words", "9 to 20 %", "8 to 20 %"),
+        ("docs/data.md", "kinds of findings", "| `leak` | error |", "| `leak` | note |"),
+        ("docs/focal.md", "gradients", "| 0.434 |", "| 0.435 |"),
+        ("docs/losses.md", "arguments of the loss", "| `delta` | 0.6 |", "| `delta` | 0.7 |"),
+        ("docs/networks.md", "gates", "| `ag` | space | yes |", "| `ag` | space | no |"),
+        ("docs/placement.md", "policies", "`removal` (default)", "`removal`"),
+        ("docs/settings.md", "settings of the training", "| 0.005 | 0.002 | 0.001 |", "| 0.005 | 0.002 | 0.002 |"),
+        ("docs/statistics.md", "coverage", "| 64.0 to 95.0 |", "| 84.0 to 95.0 |"),
+    ],
+)
+def test_a_figure_that_was_altered_is_named_and_mended(figures, copy, page, block, old, new):
+    alter(copy / page, old, new)
+    assert figures.check_pages(copy) == [f"{page}: the block {block!r} is not what the results and the code say; {MEND}"]
+    assert figures.rewrite_pages(copy) == [copy / page]
+    assert (copy / page).read_text(encoding="utf-8") == read(page)
+
+
+def test_the_words_around_the_blocks_and_beside_the_names_of_the_code_are_free(figures, copy):
+    alter(copy / "README.md", "None of the three shows a difference.", "No difference shows on any.")
+    alter(copy / "docs" / "settings.md", "shuffles the groups", "decides how the groups are dealt out")
+    assert figures.check_pages(copy) == []
+    assert figures.rewrite_pages(copy) == []
+
+
+def test_a_new_name_of_the_code_asks_for_its_words(figures, copy):
+    alter(copy / "docs" / "settings.md", "`split.seed`", "`split.seeds`")
+    figures.rewrite_pages(copy)
+    assert "| `split.seed` | 0 | 0 | 0 | (to be written) |" in (copy / "docs" / "settings.md").read_text(encoding="utf-8")
+    expected = f"docs/settings.md: the block 'settings of the split' has words (to be written); {MEND}"
+    assert figures.check_pages(copy) == [expected]
+
+
+def test_blocks_that_are_not_closed_or_that_nothing_writes_are_named(figures, copy):
+    text = read("README.md")
+    (copy / "README.md").write_text(text.replace("<!-- end -->", "", 1), encoding="utf-8")
+    assert (
+        "README.md: Markers that do not pair up, or a name twice after <!-- figures: presets -->"
+        in figures.check_pages(copy)[0]
+    )
+    (copy / "README.md").write_text(text.replace("figures: presets", "figures: prests"), encoding="utf-8")
+    assert figures.check_pages(copy)[0].startswith("README.md: No writer for the block 'prests'; there are ")
+    assert "no page has the block 'presets'" in figures.check_pages(copy)
+
+
+def test_the_command_says_what_differs_with_status_1_and_writes_it_without_check(figures, copy, monkeypatch, capsys):
+    monkeypatch.setattr(figures, "ROOT", copy)
+    alter(copy / "README.md", "8.8 %", "8.7 %")
+    monkeypatch.setattr(sys, "argv", ["write_figures.py", "--check"])
+    with pytest.raises(SystemExit) as ended:
+        figures.main()
+    assert ended.value.code == 1
+    assert capsys.readouterr().out == f"README.md: the block 'null verdicts' is not what the results and the code say; {MEND}\n"
+    monkeypatch.setattr(sys, "argv", ["write_figures.py"])
+    figures.main()
+    assert capsys.readouterr().out == "written: README.md\n"
+    assert (copy / "README.md").read_text(encoding="utf-8") == read("README.md")
+
+
+def test_no_line_of_the_readme_is_wider_than_125_but_rows_of_tables():
+    assert [line for line in read("README.md").splitlines() if len(line) > 125 and not line.startswith("|")] == []
+
+
+@pytest.mark.parametrize("page", [*PAGES, "CONTRIBUTING.md"])
+def test_every_link_within_the_repository_leads_somewhere(page):
+    prose = re.sub(r"```.*?```", "", read(page), flags=re.DOTALL)
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", prose)
+    assert [link for link in links if not (ROOT / page).parent.joinpath(link).exists()] == []
+
+
+def test_the_page_of_settings_has_all_of_them_as_they_can_be_typed():
+    rows = re.findall(r"^\| `([\w.]+)` \| (.*?) \| (.*?) \| (.*?) \| (.+?) \|$", read("docs/settings.md"), flags=re.MULTILINE)
+    assert sorted(name for name, *_ in rows) == sorted(name for name in list_settings(Settings) if not name.startswith("loss."))
     for column, preset in enumerate(PRESETS):
         values = {name: "null" if cells[column] == "nothing" else cells[column] for name, *cells in rows}
         values = {name: str(eval(value)) if value == "1/3" else value for name, value in values.items()}
@@ -62,26 +149,9 @@ def test_the_page_of_settings_lists_all_of_them_with_the_values_of_every_preset(
         assert build_settings("quick", given) == build_settings(preset)
 
 
-def test_the_truth_table_is_as_it_was_measured():
-    rows = (ROOT / "benchmarks" / "results" / "placement.md").read_text().splitlines()
-    section = (ROOT / "docs" / "placement.md").read_text().split("## Do they find it?")[1]
-    quoted = [line.strip() for line in section.splitlines() if line.strip().startswith("|")]
-    assert set(quoted) <= set(rows)
-    cells = {line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")] for line in quoted}
-    assert {name for name in cells if not name.endswith("three trainings")} == {"policy", "---", *POLICIES}
-    assert sum(name.endswith("three trainings") for name in cells) == 7
-    _, _, regret, random, _, needs, idle, *_ = cells["removal"]
-    text = " ".join(README.split())
-    assert (
-        f"met every need in {needs} decisions, kept nothing in {idle} where nothing is needed, and lacks {regret} Dice" in text
-    )
-    assert f"as many sites at random lack {random}." in text
-    assert f"met the need in {cells['gamma_threshold'][5]} and kept nothing in {cells['gamma_threshold'][6]}" in text
-
-
 def test_the_truth_table_shows_that_the_default_policy_is_the_one_to_take():
     """The leanest of those that lack little, nothing that is needed is lost, and nothing is kept where nothing is needed."""
-    table = json.loads((ROOT / "benchmarks" / "results" / "placement.json").read_text())
+    table = read_results("placement")
 
     def mean(policy, figure):
         return fmean(task["policies"][policy]["regret"][figure] for task in table.values())
@@ -100,113 +170,67 @@ def test_the_truth_table_shows_that_the_default_policy_is_the_one_to_take():
     assert all(task["policies"][default]["trainings"] < 3 for task in table.values())
 
 
-def test_the_counts_of_null_verdicts_are_as_they_were_measured():
-    """Help is claimed in at most one of twenty jobs where there is none, whether sites are chosen or drawn."""
-    found = json.loads((ROOT / "benchmarks" / "results" / "null_verdicts.json").read_text())
+def test_the_truth_table_has_every_policy(figures):
+    written = figures.WRITERS["truth table"]("").splitlines()[2:]
+    assert {row.split("|")[1].strip() for row in written} == set(POLICIES)
+    assert len(figures.WRITERS["truth table, three trainings"]("").splitlines()[2:]) == 7
+
+
+def test_help_is_claimed_in_at_most_one_of_twenty_jobs_where_there_is_none():
+    found = read_results("null_verdicts")
     verdicts = Counter((one["policy"], one["verdict"]) for one in found)
     repetitions = len({one["number"] for one in found})
     for policy in ("removal", "random"):
         assert verdicts[policy, "helps"] <= repetitions / 20
         assert verdicts[policy, "no_difference_shown"] >= 0.9 * repetitions
     assert not any(one["kept"] for one in found if one["policy"] == build_settings("quick").policy)
-    claims = sum(one["claims_help"] for one in found)
-    assert claims == 0
-    bound = binomtest(0, repetitions).proportion_ci().high
+    assert not any(one["claims_help"] for one in found)
     everywhere = [one["all_minus_none"] for one in found if one["policy"] == "removal"]
-    above, below = sum(one["low"] > 0 for one in everywhere), sum(one["high"] < 0 for one in everywhere)
     assert all(abs(one["dice"]) < 0.01 for one in everywhere if one["low"] > 0 or one["high"] < 0)
-    helps, harms = verdicts["random", "helps"], verdicts["random", "harms"]
-    text = " ".join(README.split())
-    assert f"on {repetitions} sets of images" in text
-    assert f"claims help: {claims} of {repetitions}, at most {bound:.1%}".replace("%", " %") in text
-    assert f"the verdict was *helps* in {helps} and *harms* in {harms}." in text
-    assert f"minus none lay above 0 in {above} and below in {below}, by less than 0.01 Dice" in text
 
 
-REAL = json.loads((ROOT / "benchmarks" / "results" / "real_data-small.json").read_text())
-
-
-@pytest.mark.parametrize(("name", "shown"), [("cvc_clinicdb", "CVC-ClinicDB"), ("chase_db1", "CHASE_DB1"), ("busi", "BUSI")])
-def test_the_figures_on_real_images_are_as_they_were_measured(name, shown):
-    one = REAL[name]
-    arms, change = one["arms"], one["difference"]
-    order = ("none", "se", "ag", "all", "placed", "random", "wider")
-    cells = [f"{shown}, {one['seen']}", *(f"{arms[arm]['dice']:.3f}" if arm in arms else "-" for arm in order)]
-    cells += [
-        f"{arms['all']['modules']}, {arms['placed']['modules']}",
-        f"{change['dice']:+.3f} [{change['low']:+.3f}, {change['high']:+.3f}]",
-    ]
-    assert f"| {' | '.join(cells)} |" in README
-    assert one["verdict"] == "no_difference_shown"
-    assert arms["none"]["trainings"] == 3
-    assert arms["none"]["folds"] == 5
-
-
-def test_the_words_on_real_images_are_what_was_measured():
-    best = [max(one["arms"], key=lambda arm: one["arms"][arm]["dice"]) for one in REAL.values()]
+def test_what_is_said_of_real_images_is_what_was_measured():
+    real = read_results("real_data-small")
+    for one in real.values():
+        assert one["verdict"] == "no_difference_shown"
+        assert one["arms"]["none"]["trainings"] == 3
+        assert one["arms"]["none"]["folds"] == 5
+    best = [max(one["arms"], key=lambda arm: one["arms"][arm]["dice"]) for one in real.values()]
     assert best.count("se") == 2
-    assert REAL["chase_db1"]["sentence"].startswith("No attention is justified on this data: ")
-    smallest = {(one["one"], one["other"]): one["smallest_difference"] for one in REAL["cvc_clinicdb"]["comparisons"]}
-    assert f"four studies of five would show a gain of {smallest['placed', 'none']:.2f} Dice" in " ".join(README.split())
-
-
-def test_the_costs_of_the_main_job_are_as_they_were_measured():
-    page = (ROOT / "benchmarks" / "results" / "main_job.md").read_text(encoding="utf-8")
-    rows = {cells[1].strip(" `"): cells for cells in (line.split("|") for line in page.splitlines() if line.startswith("| `"))}
-    demo, place = rows["focalseg demo"], rows["focalseg place cvc_clinicdb --preset quick"]
-    text = " ".join(README.split())
-    assert f"about {round(float(demo[2]), -1):.0f} s on two cores" in text
-    assert f"`quick` took {float(place[2]) / 60:.0f} minutes and {float(place[3]):.1f} GiB and kept nothing" in text
-    change, low, high = re.search(r"(\S+) \(95 % interval (\S+) to (\S+)\)", place[5]).groups()
-    assert f"gains*: {change} Dice [{low}, {high}]" in text
-    networks = (ROOT / "benchmarks" / "results" / "networks.md").read_text(encoding="utf-8")
-    assert "-0.001 (95 % interval -0.048 to +0.042)" in networks
-    assert "all minus none is -0.001 [-0.048, +0.042] at Dice 0.853" in text
-    assert networks.count("Kept: none.") == 2
+    assert real["chase_db1"]["sentence"].startswith("No attention is justified on this data: ")
+    assert read("benchmarks/results/networks.md").count("Kept: none.") == 2
 
 
 def test_the_planted_truths_are_what_the_tasks_were_made_for():
-    useful = {row["arm"] for row in RESULTS["single_sites"] if row["gain"]["low"] > 0.1 and row["arm"] != "all"}
-    best = max(useful, key=lambda arm: sum(next(row["dice"] for row in RESULTS["single_sites"] if row["arm"] == arm)))
-    for result in RESULTS["places"]:
+    results = read_results("planted_truths")
+    useful = {row["arm"]: row["dice"] for row in results["single_sites"] if row["gain"]["low"] > 0.1 and row["arm"] != "all"}
+    assert len(useful) == 4
+    for result in results["places"]:
         if result["task"] == "phantom:global-cue":
             assert result["verdict"] == "helps"
-            assert result["kept"][best] == "se"
+            assert result["kept"][max(useful, key=lambda arm: sum(useful[arm]))] == "se"
         else:
             assert result["verdict"] != "helps"
 
 
-def python_blocks(text):
+def python_blocks(page):
     """Every Python example of a page."""
-    return re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    return re.findall(r"```python\n(.*?)```", read(page), flags=re.DOTALL)
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/losses.md"])
 def test_the_examples_of_the_losses_run_as_they_stand_and_leave_a_gradient(page, capsys):
-    blocks = python_blocks((ROOT / page).read_text(encoding="utf-8"))
+    blocks = python_blocks(page)
     names: dict[str, object] = {}
     exec("\n".join(blocks if page != "README.md" else blocks[1:]), names)
     assert torch.isfinite(names["logits"].grad).all()
     capsys.readouterr()
 
 
-def test_the_settings_that_the_page_of_the_losses_lists_are_those_of_the_code():
-    page = (ROOT / "docs" / "losses.md").read_text(encoding="utf-8")
-    table = page[page.index("| argument | default | is |") : page.index("phi is 1 on every pixel")]
-    listed = {}
-    for line in table.splitlines()[2:]:
-        if line.startswith("|"):
-            cells = [cell.strip() for cell in line.strip("|").split("|")]
-            defaults = cells[1].split(", ") if "," in cells[0] else [cells[1]]
-            listed |= dict(zip(re.findall(r"`(\w+)`", cells[0]), defaults, strict=True))
-    defaults = {field.name: field.default for field in fields(UnifiedFocalConfig)}
-    assert {name: eval(value.strip("`")) for name, value in listed.items()} == defaults
-
-
 def test_the_examples_of_the_networks_run_as_they_stand(capsys):
     pytest.importorskip("monai")
     names: dict[str, object] = {}
-    exec("\n".join(python_blocks((ROOT / "docs" / "networks.md").read_text(encoding="utf-8"))), names)
+    exec("\n".join(python_blocks("docs/networks.md")), names)
     assert set(attention_sites(names["own"])) == {"fine", "coarse", "top"}
     gammas = [weight.grad for name, weight in names["network"].named_parameters() if name.endswith("gamma")]
     assert len(gammas) == 7
@@ -214,58 +238,12 @@ def test_the_examples_of_the_networks_run_as_they_stand(capsys):
     assert "skip.0" in capsys.readouterr().out
 
 
-def test_the_costs_of_attention_are_as_they_were_measured():
-    page = (ROOT / "docs" / "networks.md").read_text(encoding="utf-8")
-    results = (ROOT / "benchmarks" / "results" / "attention.md").read_text(encoding="utf-8")
-    table = page[page.index("| | float32 | bfloat16") : page.index("One thread: ")]
-    cells = re.findall(r"\d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\]", table)
-    assert len(cells) == 10
-    assert [cell for cell in cells if f"| {cell} |" not in results] == []
-
-
-def test_the_table_of_gates_is_the_catalogue():
-    page = (ROOT / "docs" / "networks.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `(\w+)` \| (channels|space|both) \| (yes|no) \|", page, flags=re.MULTILINE)
-    assert rows == [(name, gate.varies_over, "yes" if gate.needs_gating_signal else "no") for name, gate in GATES.items()]
-
-
-def read_speed():
-    """By shape: how many times as fast as each peer, eager and compiled, and the eager peak."""
-    text = (ROOT / "benchmarks" / "results" / "losses-cpu-float32.md").read_text()
-    for section in text.split("### ")[1:]:
-        lines = section.splitlines()
-        rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
-        by_name = {row[0]: dict(zip(rows[0], row, strict=True)) for row in rows[2:]}
-        yield lines[0], by_name["focalseg"], by_name["focalseg compiled"]
-
-
-def test_the_costs_of_the_losses_are_as_they_were_measured():
-    page = (ROOT / "docs" / "losses.md").read_text(encoding="utf-8")
-    for shape, eager, compiled in read_speed():
-        cells = [shape]
-        for peer in ("MONAI AsymmetricUnifiedFocalLoss", "MONAI DiceFocalLoss", "torch cross_entropy"):
-            known = f"{peer} / it" in eager
-            cells.append(f"{eager[f'{peer} / it']} / {compiled[f'{peer} / it']}" if known else "")
-        cells.append(f"{eager['peak / logits']} / {compiled['peak / logits']}")
-        assert "| " + " | ".join(cells) + " |" in page
-
-
 def test_the_python_example_runs_as_it_stands():
     torch.manual_seed(0)
     batches = [(torch.randn(2, 3, 32, 32), torch.rand(2, 32, 32) > 0.5)]
-    example, _ = python_blocks(README)
+    example, _ = python_blocks("README.md")
     names = {"batches": batches}
     exec(example, names)
     loss = names["loss"](names["lean"](batches[0][0]), batches[0][1])
     assert torch.isfinite(loss)
     assert set(names["placement"].layout) == set(attention_sites(names["lean"]))
-
-
-def test_the_page_on_placement_lists_every_policy_and_every_regime():
-    page = (ROOT / "docs" / "placement.md").read_text(encoding="utf-8")
-    names = {
-        name for line in page.splitlines() if line.startswith("| `") for name in re.findall(r"`(\w+)`", line.split("|")[1])
-    }
-    assert set(POLICIES) | set(REGIMES) <= names
-    assert f"| `{Settings().policy}` (default) |" in page
-    assert f"at least {SMALLEST_WORTH} Dice" in page

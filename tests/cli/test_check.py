@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from focalseg.imagesets.kinds import KINDS
 from focalseg.imagesets.opening import open_dataset
 from focalseg.imagesets.survey.survey import survey_dataset
 from imagesets.corpus.fault import fingerprint
@@ -267,13 +266,3 @@ def test_volumes_are_described_with_their_spacing(focalseg, write_volumes, tmp_p
     assert f"  images          13 {TIMES} 12 {TIMES} 10 voxels, 1 channel of float32" in outcome.out
     assert f"  spacing         0.5 {TIMES} 1 {TIMES} 2 mm" in outcome.out
     assert "  labels          label_1 in 4 cases, label_2 in 4 cases" in outcome.out
-
-
-def test_the_documentation_has_every_kind_of_finding_as_the_catalogue_has_it():
-    text = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
-    table = text[text.index("| kind | level |") :].splitlines()[2:]
-    rows = [
-        f"| `{name}` | {kind.level} | {kind.title} | {kind.mend} | {kind.repair} |"
-        for name, kind in KINDS.items()
-    ]  # fmt: skip
-    assert table == rows

@@ -1,0 +1,1 @@
+"""The blocks of figures in the README and the documentation, and what each is made from."""

@@ -1,0 +1,221 @@
+"""Blocks on what was found: whether the truth is found where it is known, real images, intervals, the focal parameter."""
+
+import re
+from collections import Counter
+from functools import partial
+from typing import Any
+
+from scipy.stats import binomtest
+
+from figures.blocks import Writer
+from figures.markdown import (
+    Row,
+    cut_section,
+    find_tables,
+    format_table,
+    list_items,
+    read_json,
+    read_page,
+    read_rows,
+    read_table,
+    show_interval,
+    show_range,
+    wrap,
+)
+
+SHOWN = {"cvc_clinicdb": "CVC-ClinicDB", "chase_db1": "CHASE_DB1", "busi": "BUSI"}
+ARMS = ("none", "se", "ag", "all", "placed", "random", "wider")
+
+
+def write_default_policy(_current: str) -> str:
+    """The default policy in the truth table, beside random sites and gamma alone."""
+    rows = {row["policy"]: row for row in read_table("placement", "Policies")}
+    removal, gamma = rows["removal"], rows["gamma_threshold"]
+    return format_table(
+        ("what decides", "Dice that it lacks of the best placement", "met every need", "kept nothing where nothing is needed"),
+        [
+            ("the default, `removal`", removal["regret"], removal["needs met"], removal["nothing where idle"]),
+            ("as many sites, at random", removal["of random, as many"], "", ""),
+            ("gamma alone, the spirit of the paper", gamma["regret"], gamma["needs met"], gamma["nothing where idle"]),
+        ],
+    )
+
+
+def write_truth_table(_current: str, *, several: bool) -> str:
+    """The truth table: every policy, or those that train layouts with three trainings of each."""
+    if not several:
+        return find_tables(cut_section(read_page("placement"), "Policies"))[0]
+    header, rule, *rows = find_tables(cut_section(read_page("placement"), "From other numbers"))[0].splitlines()
+    return "\n".join([header, rule, *(row for row in rows if "three trainings" in row and "| removal" not in row)])
+
+
+def write_null_verdicts(_current: str) -> str:
+    """How often the whole job claims something where there is nothing."""
+    found = read_json("null_verdicts")
+    jobs = len({one["number"] for one in found})
+    names = {"removal": "sites chosen by `removal`, the default", "random": "sites drawn at random"}
+    verdicts = Counter((one["policy"], one["verdict"]) for one in found)
+    kept = Counter(one["policy"] for one in found if one["kept"])
+    claims = Counter(one["policy"] for one in found if one["claims_help"])
+    rows = [
+        [shown, *map(str, (kept[name], verdicts[name, "helps"], verdicts[name, "harms"], claims[name]))]
+        for name, shown in names.items()
+    ]
+    everywhere = [one["all_minus_none"] for one in found if one["policy"] == "removal"]
+    above, below = [one for one in everywhere if one["low"] > 0], [one for one in everywhere if one["high"] < 0]
+    rows.append(["all sites, against none", "", str(len(above)), str(len(below)), ""])
+    largest = max(abs(one["dice"]) for one in above + below)
+    bound = binomtest(claims["removal"], jobs).proportion_ci().high
+    claimed, missed = claims["removal"], len(above + below)
+    words = (
+        f"{claimed} of {jobs} claims of help means at most {100 * bound:.1f} % with 95 % confidence. A 95 % interval should "
+        f"miss 0 in {jobs / 20:.0f} of {jobs}; the {missed} of all sites against none that did were off by at most "
+        f"{largest:.3f} Dice."
+    )
+    columns = (f"{jobs} jobs each", "kept something", "*helps*", "*harms*", "last sentence claims help")
+    return f"{format_table(columns, rows)}\n\n{wrap(words)}"
+
+
+def write_planted_truths(_current: str) -> str:
+    """The verdicts of the whole job on two tasks whose truth is known, and what each site gains when it is trained alone."""
+    results = read_json("planted_truths")
+    rows = []
+    for found in results["places"]:
+        kept = ", ".join(f"{site} ({gate.upper()})" for site, gate in found["kept"].items()) or "nothing"
+        verdict = found["verdict"].replace("_", " ")
+        rows.append((f"`{found['task']}`", str(found["seed"]), verdict, show_interval(found["difference"]), kept))
+    table = format_table(("task", "first seed", "verdict", "placed - none, Dice with 95 % interval", "kept"), rows)
+    gains = {row["arm"]: row["gain"]["mean"] for row in results["single_sites"]}
+    sites = [f"`{arm}` {gain:+.3f}" for arm, gain in gains.items() if arm not in ("none", "all")]
+    alone = f"Gain in Dice of each site trained alone, on `phantom:global-cue`: {', '.join(sites)}."
+    words = f"{alone} All together: {gains['all']:+.3f}."
+    return f"{table}\n\n{wrap(words)}"
+
+
+def write_real_images(_current: str) -> str:
+    """Every arm on every set of real images, and how small a gain could have been seen on one of them."""
+    results, rows = read_json("real_data-small"), []
+    for name, one in results.items():
+        arms = one["arms"]
+        dice = [f"{arms[arm]['dice']:.3f}" if arm in arms else "-" for arm in ARMS]
+        modules = f"{arms['all']['modules']}, {arms['placed']['modules']}"
+        rows.append((f"{SHOWN[name]}, {one['seen']}", *dice, modules, show_interval(one["difference"])))
+    columns = ("none", "SE", "AG", "both", "placed", "random", "wider")
+    table = format_table(("images, seen at", *columns, "modules: both, placed", "placed - none"), rows)
+    return f"{table}\n\n{wrap(describe_resolution(results['cvc_clinicdb']))}"
+
+
+def describe_resolution(one: dict[str, Any]) -> str:
+    """How small a gain could have been seen on the colonoscopy frames."""
+    found = next(pair for pair in one["comparisons"] if (pair["one"], pair["other"]) == ("placed", "none"))
+    half = (found["high"] - found["low"]) / 2  # an interval clears 0 in half of the studies of a difference of half its width
+    folds = [fold["difference"]["dice"] for fold in one["folds"]]
+    return (
+        f"On CVC-ClinicDB, four studies of five would show a gain of {found['smallest_difference']:.2f} Dice, and about half "
+        f"of them one of {half:.2f}: the five folds differ that much, from {min(folds):+.2f} to {max(folds):+.2f}."
+    )
+
+
+def write_main_job(_current: str) -> str:
+    """Time, memory and last sentence of the demo and of a job on real images; what another network gained on two sets."""
+    rows = {row["command"].strip("`"): row for row in read_table("main_job")}
+    demo, place = rows["focalseg demo"], rows["focalseg place cvc_clinicdb --preset quick"]
+    seconds, minutes = round(float(demo["seconds"]), -1), float(place["seconds"]) / 60
+    jobs = {
+        f"The demo, `phantom:global-cue` with fewer steps: about {seconds:.0f} s": demo,
+        f"CVC-ClinicDB, 612 colonoscopy frames split by their 29 video sequences, `quick`: {minutes:.0f} minutes": place,
+    }
+    items = [f"{job} and {float(row['GiB']):.1f} GiB. *{row['ends with']}*" for job, row in jobs.items()]
+    return list_items(items + describe_networks())
+
+
+def describe_networks() -> list[str]:
+    """What attention everywhere gained in MONAI's DynUNet on two sets, and what was kept."""
+    names = {"cvc_clinicdb": "DynUNet, the same frames", "hippocampus": "DynUNet, hippocampus volumes with two labels"}
+    items = []
+    for part in read_page("networks").split("`focalseg place ")[1:]:
+        dice = {row["arm"]: row["test Dice"].split(" [")[0] for row in read_rows(find_tables(part)[0])}
+        gain = re.search(r"(\S+) \(95 % interval (\S+) to (\S+)\)", part)
+        kept = re.search(r"^Kept: (.*?)\. Dead", part, re.MULTILINE)
+        assert gain is not None
+        assert kept is not None
+        sites = kept[1].replace("none", "nothing")
+        difference = f"{gain[1]} [{gain[2]}, {gain[3]}]"
+        items.append(f"{names[part.split()[0]]}: kept {sites}; all minus none is {difference} at Dice {dice['none']}.")
+    return items
+
+
+def write_coverage(_current: str) -> str:
+    """Least and greatest coverage of three kinds of intervals."""
+    table = find_tables(cut_section(read_page("coverage"), "Least and greatest"))[0]
+    return table.replace("bootstrap over cases", "percentile bootstrap over cases").replace("t over", "t interval over")
+
+
+def write_false_claims(_current: str) -> str:
+    """How often three tests and the interval claim a difference where there is none."""
+    columns = ("interval above 0", "interval without 0", "p_value", "permutation_p", "wilcoxon_p")
+    groups: dict[str, list[Row]] = {}
+    for row in read_table("coverage", "False claims"):
+        if int(row["trainings"]) > 1:
+            groups.setdefault(row["groups"], []).append(row)
+    rows = [(name, *(show_range(float(row[column]) for row in found) for column in columns)) for name, found in groups.items()]
+    shown = ("groups", "interval above 0 (`helps`)", "interval without 0", "`p_value`", "`permutation_p`", "`wilcoxon_p`")
+    return format_table(shown, rows)
+
+
+def write_focal_table(_current: str, *, heading: str, number: int) -> str:
+    """One of the tables on the focal parameter."""
+    return find_tables(cut_section(read_page("focal_role"), heading))[number]
+
+
+def write_focal_sentences(_current: str, *, first: int, last: int) -> str:
+    """Some of the sentences that the page on the focal parameter makes of its own figures."""
+    sentences = read_json("focal_role")["sentences"][first:last]
+    return list_items(f"{sentence.rstrip('.')}." for sentence in sentences)
+
+
+def write_standardised_logits(_current: str) -> str:
+    """Whether gamma is the better witness where the gate cannot stand in for it."""
+    rows = []
+    tables = find_tables(read_page("standardised_logits"))
+    dice = {(row["task"], row["logits"]): row["test Dice"].split()[0] for row in read_rows(tables[1])}
+    for row in read_rows(tables[0]):
+        if row["witness"] == "gamma":
+            logits = row["logits"]
+            correlation, chance = row["rank correlation within a network"], row["between tasks, needed sites"]
+            rows.append((logits, correlation, chance, dice["phantom:global-cue", logits]))
+    columns = (
+        *("logits", "rank correlation of gamma with a site's worth, 95 % interval"),
+        *("a needed site against the same site of `phantom:local`", "test Dice"),
+    )
+    return format_table(columns, rows)
+
+
+EFFECTS = {
+    "effect, 150 steps": "phantom:global-cue, 150 steps",
+    "effect, 400 steps": "phantom:global-cue, 400 steps",
+    "effect, another task": "phantom:context, 150 steps",
+}
+
+FROM_RESULTS: dict[str, Writer] = {
+    "default policy": write_default_policy,
+    "truth table": partial(write_truth_table, several=False),
+    "truth table, three trainings": partial(write_truth_table, several=True),
+    "null verdicts": write_null_verdicts,
+    "planted truths": write_planted_truths,
+    "real images": write_real_images,
+    "main job": write_main_job,
+    "coverage": write_coverage,
+    "false claims": write_false_claims,
+    "standardised logits": write_standardised_logits,
+    **{
+        name: partial(write_focal_table, heading="Maps", number=number)
+        for number, name in enumerate(("gradients", "gradients of all images", "what a skip passes", "weights at the border"))
+    },
+    **{name: partial(write_focal_table, heading=heading, number=0) for name, heading in EFFECTS.items()},
+    "gradients, in words": partial(write_focal_sentences, first=1, last=4),
+    "what a skip passes, in words": partial(write_focal_sentences, first=4, last=5),
+    "weights at the border, in words": partial(write_focal_sentences, first=5, last=6),
+    "effect, in words": partial(write_focal_sentences, first=0, last=1),
+    "effect per gamma, in words": partial(write_focal_sentences, first=6, last=9),
+}
