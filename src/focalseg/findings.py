@@ -31,3 +31,13 @@ def show_path(path: object) -> str:
     """A path as a person can read it: as it is where it can be printed in one line, quoted with escapes where not."""
     text = str(path)
     return text if text.isprintable() else ascii(text)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: 1 case, 2 cases."""
+    return f"{number} {plural(number, noun)}"
+
+
+def plural(number: int, noun: str) -> str:
+    """The noun as it goes with the number."""
+    return noun if number == 1 else f"{noun}s"

@@ -124,7 +124,7 @@ def print_survey(survey: "Survey") -> None:
 
 def print_group(group: "FindingGroup") -> None:
     """The findings of one kind under its title; of notes the first ones and how many more there are."""
-    from focalseg.report.wording import counted
+    from focalseg.findings import counted
 
     shown = group.findings if group.level == "error" else group.findings[:MOST_NOTES]
     print(f"{counted(len(group.findings), group.level)}: {group.title}")
@@ -152,9 +152,9 @@ def advise(survey: "Survey", repaired: "Repair | None") -> str:
 
 def describe_repair(repaired: "Repair") -> list[str]:
     """What became of the copy."""
+    from focalseg.findings import counted
     from focalseg.imagesets.kinds import list_names
     from focalseg.report.check.wording import count_findings
-    from focalseg.report.wording import counted
 
     left_out = f", {counted(len(repaired.left_out), 'case')} left out" if repaired.left_out else ""
     files = f"{counted(repaired.mended, 'file')} mended, {repaired.copied} copied as they are{left_out}"

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from focalseg.cli.counting import PLAIN_LINE_SECONDS, columns, show_counting
+from focalseg.findings import counted
 from focalseg.study.running.listeners import Audience
 from focalseg.study.running.runs import RESULT, RunPlan
 from focalseg.training.loop import METRICS
@@ -77,7 +78,7 @@ def _show_bars(title: str, plans: Sequence[RunPlan], ended: threading.Event, con
 def _show_lines(title: str, plans: Sequence[RunPlan], ended: threading.Event, _console: Console) -> None:
     total = sum(plan.config.training.steps for plan in plans)
     started, done_before = time.monotonic(), sum(count_steps(plan) for plan in plans)
-    print(f"{title}: {len(plans)} training(s), {total} steps", file=sys.stderr, flush=True)
+    print(f"{title}: {counted(len(plans), 'training')}, {total} steps", file=sys.stderr, flush=True)
     while not ended.wait(PLAIN_LINE_SECONDS):
         done = sum(count_steps(plan) for plan in plans)
         seconds = time.monotonic() - started

@@ -17,6 +17,7 @@ from focalseg.cli.options import (
     print_json,
     read_settings,
 )
+from focalseg.findings import counted
 
 Attention = Annotated[
     str, typer.Option("--attention", help="none, all, a kind of gate (se, ag, eca, ...), or the path of a placement.json.")
@@ -50,6 +51,5 @@ def train(
         print_json({"dice": dice, "cases": len(scores), **counts, "report": str(page)})
         return
     print(f"test Dice {dice:.3f} over {len(scores)} cases")
-    modules = f"{result.modules} attention module{'' if result.modules == 1 else 's'}"
-    print(f"{modules}, {result.parameters:,} parameters; weights in {out}")
+    print(f"{counted(result.modules, 'attention module')}, {result.parameters:,} parameters; weights in {out}")
     print(f"report: {page}")

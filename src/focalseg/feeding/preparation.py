@@ -12,6 +12,7 @@ from torch import Tensor
 
 from focalseg.configuration import CheckedConfig, setting
 from focalseg.errors import DataError, SettingError
+from focalseg.findings import counted
 from focalseg.imagesets.survey.summary import CaseSummary
 
 Normalisation = Literal["data_set", "case"]
@@ -53,7 +54,8 @@ class Preparation(CheckedConfig):
     def resample_image(self, image: np.ndarray) -> np.ndarray:
         """(C, *spatial) of any size -> (C, *size) of the same number type. Raises DataError for other channels or axes."""
         if len(image) != len(self.mean):
-            raise DataError(f"The image has {len(image)} channel(s); the network was trained on {len(self.mean)}. Convert it.")
+            found = counted(len(image), "channel")
+            raise DataError(f"The image has {found}; the network was trained on {len(self.mean)}. Convert it.")
         self._check_axes(image.ndim - 1)
         if image.shape[1:] == self.size:
             return image

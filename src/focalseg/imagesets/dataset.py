@@ -51,7 +51,7 @@ class FileDataset(Dataset):
         self.names = tuple(case.name for case in listing.cases)
         given = {case.group for case in listing.cases}
         # A case that stands alone is a group of its own, whatever the other groups are called.
-        self.groups = tuple(case.group or case.name + "*" * (case.name in given) for case in listing.cases)
+        self.groups = tuple(case.group or (f"{case.name}*" if case.name in given else case.name) for case in listing.cases)
         self.parts = tuple(case.part for case in listing.cases) if any(case.part for case in listing.cases) else ()
         self.labels = listing.coding.labels
         self.findings = listing.findings

@@ -1,6 +1,5 @@
 """Splits that keep together what belongs together: made, as published, as a person gives them, and looked over for leaks."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -14,6 +13,7 @@ from focalseg.catalogue import unknown_name_message
 from focalseg.errors import DataError, SettingError
 from focalseg.findings import Finding, show_path
 from focalseg.imagesets.kinds import KINDS, list_names
+from focalseg.json_files import DepthError, parse_json
 
 SIDES = ("train", "validation", "test")
 MOST_BYTES = 64 << 20
@@ -294,30 +294,20 @@ def _fault(path: Path, found: str, *, expected: str = "", mend: str = "") -> Fin
 
 
 def _read_json(path: Path) -> Any:
-    """The content of a JSON file. Refuses what the standard leaves open: repeated keys, NaN, and files without end."""
-
-    def refuse(constant: str) -> None:
-        raise ValueError(f"{constant} is no JSON")
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        repeated = [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
-        if repeated:
-            raise ValueError(f"the key {repeated[0]!r:.60} is given twice")
-        return dict(pairs)
-
+    """The content of a JSON file. Raises DataError for what cannot be read, is too large, or is no strict JSON."""
     try:
         if not path.is_file():
             raise DataError(_fault(path, "is no file", mend="Check the path."))
         if path.stat().st_size > MOST_BYTES:
             raise DataError(_fault(path, f"has {path.stat().st_size} bytes", expected=f"at most {MOST_BYTES}"))
-        return json.loads(path.read_bytes().decode("utf-8-sig"), parse_constant=refuse, object_pairs_hook=unique)
+        content = path.read_bytes()
     except OSError as error:
         found = f"cannot be read ({error.strerror or error})"
         raise DataError(_fault(path, found, mend="Check the path and who may read it.")) from error
-    except RecursionError as error:
+    try:
+        return parse_json(content, constants_are="no JSON")
+    except DepthError as error:
         raise DataError(_fault(path, "is nested too deeply")) from error
-    except DataError:
-        raise
     except ValueError as error:
         reason = " ".join(str(error).split())[:160]
         raise DataError(_fault(path, f"cannot be read as JSON ({reason})")) from error

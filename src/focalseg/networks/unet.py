@@ -80,7 +80,6 @@ class UNet(nn.Module):
         dropout: float = UNetConfig.dropout,
     ) -> None:
         super().__init__()
-        widths = tuple(widths) if isinstance(widths, list) else widths
         self.config = UNetConfig(
             spatial_dims=spatial_dims,
             in_channels=in_channels,

@@ -4,13 +4,14 @@ import io
 import re
 from collections.abc import Mapping
 from html import escape
-from statistics import fmean
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from scipy.optimize import isotonic_regression
 
 POINTS_PER_INCH = 72
 WIDTH, HEIGHT = 400, 250
@@ -99,16 +100,12 @@ def write_beside(axes: Axes, text: str, height: float, colour: str, weight: str)
 def spread_labels(wanted: Mapping[str, float], gap: float, low: float, high: float) -> dict[str, float]:
     """Heights as near as wanted that stand a gap apart and, where there is room, between low and high.
 
-    Least squares: a crowd stands about the mean of what it wants (pooling of adjacent violators, once each label's share of
-    the gaps is taken off).
+    Least squares: a crowd stands about the mean of what it wants.
     """
+    if not wanted:
+        return {}
     names = sorted(wanted, key=wanted.__getitem__)
-    crowds: list[list[float]] = []
-    for place, name in enumerate(names):
-        crowds.append([wanted[name] - place * gap])
-        while len(crowds) > 1 and fmean(crowds[-2]) > fmean(crowds[-1]):
-            above = crowds.pop()
-            crowds[-1] += above
-    highest = high - (len(names) - 1) * gap
-    levels = [min(max(fmean(crowd), low), highest) for crowd in crowds for _ in crowd]
-    return {name: level + place * gap for place, (name, level) in enumerate(zip(names, levels, strict=True))}
+    shares = gap * np.arange(len(names))
+    # Labels that stand a gap apart are, once each one's share of the gaps is taken off, levels that nowhere fall.
+    levels = isotonic_regression(np.array([wanted[name] for name in names]) - shares).x.clip(low, high - shares[-1])
+    return dict(zip(names, (levels + shares).tolist(), strict=True))

@@ -7,11 +7,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from focalseg.evaluation.statistics import REPLICATES
+from focalseg.findings import counted
 from focalseg.report import wording
 from focalseg.report.lettering import show_characters
 
 FILTERS = (
-    "decimal", "signed", "grouped", "magnitude", "megaflops", "milliseconds", "duration", "percent_more", "counted", "listed",
+    "decimal", "signed", "grouped", "magnitude", "megaflops", "milliseconds", "duration", "percent_more", "listed",
     "split_sentences", "probability",
 )  # fmt: skip
 
@@ -27,6 +28,6 @@ def render(template: str, filters: Mapping[str, Callable[..., str]] = MappingPro
     )
     for name in FILTERS:
         environment.filters[name] = getattr(wording, name)
-    environment.filters |= {"show_characters": show_characters, **filters}
+    environment.filters |= {"show_characters": show_characters, "counted": counted, **filters}
     page = environment.get_template(template).render(replicates=REPLICATES, **values)
     return page.encode("utf-8", errors="replace").decode("utf-8")  # half a surrogate pair, which JSON may hold, is no text

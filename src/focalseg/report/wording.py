@@ -70,11 +70,6 @@ def milliseconds(seconds: float, step: float) -> str:
     return f"{1e3 * seconds:.2f}{share}"
 
 
-def counted(number: int, noun: str) -> str:
-    """1 case, 2 cases."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def listed(items: list[str]) -> str:
     """0, 1 and 2."""
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""

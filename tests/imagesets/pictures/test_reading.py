@@ -225,10 +225,10 @@ def test_what_is_no_file_is_refused(tmp_path, read):
     expected = {
         "folder.png": ("not_a_file", "is a folder; expected a file. Replace or remove it."),
         "pipe.png": ("not_a_file", "is a device or a pipe; expected a file. Replace or remove it."),
-        "gone.png": ("not_a_file", "is not there; expected a file. Put it there or mend its name."),
+        "gone.png": ("not_a_file", "is not there; expected a file. Check the path."),
         "dead.png": (
             "dead_link",
-            "is a link to 'nothing.png', which is not there; expected a link to a file. Mend or remove the link.",
+            "is a link to nothing.png, which is not there; expected a link to a file. Mend or remove the link.",
         ),
         "circle.png": ("dead_link", "is a link in a circle; expected a link to a file. Mend or remove the link."),
     }

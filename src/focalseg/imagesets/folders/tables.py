@@ -4,19 +4,18 @@ import codecs
 import csv
 import io
 import json
-import math
 import re
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from focalseg.errors import DataError
-from focalseg.findings import Finding, show_path
+from focalseg.findings import Finding, counted, plural, show_path
 from focalseg.imagesets.kinds import KINDS
+from focalseg.json_files import MOST_DEPTH, DepthError, parse_json
 
 DELIMITERS = ",;\t"
 MOST_CSV_BYTES = 64 * 2**20
@@ -25,8 +24,6 @@ MOST_LINES = 200_000
 MOST_CELLS = 2_000_000
 MOST_LINE_LENGTH = 2**20
 MOST_COLUMNS = 1000
-MOST_DEPTH = 64
-MOST_DIGITS = 100
 MOST_FAULTS = 20
 """Lines at fault that are named one by one."""
 Given = ParamSpec("Given")
@@ -91,22 +88,14 @@ def read_json(path: Path) -> dict[str, Any]:
     expected, mend = "a JSON object, {...}, in UTF-8", "Mend or remove the file."
     content = _read_bytes(path, MOST_JSON_BYTES)
     try:
-        text = content.decode("utf-8-sig")
+        loaded = parse_json(content)
     except UnicodeDecodeError as error:
         raise _undecodable(path, content) from error
-    if (depth := _measure_depth(text)) > MOST_DEPTH:
-        raise _fault(path, f"is nested {depth:,} levels deep", f"at most {MOST_DEPTH}", mend)
-    try:
-        loaded = json.loads(
-            text,
-            object_pairs_hook=_keep_unique,
-            parse_constant=_refuse_constant,
-            parse_float=_read_finite,
-            parse_int=_read_whole,
-        )
+    except DepthError as error:
+        raise _fault(path, str(error), f"at most {MOST_DEPTH}", mend) from error
     except json.JSONDecodeError as error:
         raise _fault(path, f"is no JSON from line {error.lineno} on ({error.msg})", expected, mend) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise _fault(path, f"cannot be read as JSON ({str(error)[:120]})", expected, mend) from error
     if not isinstance(loaded, dict):
         raise _fault(path, f"holds a {type(loaded).__name__}", expected, mend)
@@ -189,7 +178,7 @@ def _read_header(path: Path, fields: Sequence[str], required: Sequence[str]) -> 
     spelling = {name.lower(): name for name in required}
     header = [spelling.get(field.strip().lower(), field.strip()) for field in fields]
     wanted = (
-        f"the column{'s' * (len(required) > 1)} {', '.join(required)}"
+        f"the {plural(len(required), 'column')} {', '.join(required)}"
         if required
         else "a header line with the names of the columns"
     )
@@ -209,9 +198,9 @@ def _read_header(path: Path, fields: Sequence[str], required: Sequence[str]) -> 
 
 
 def _wrong_length(path: Path, line: int, found: int, expected: int) -> Finding:
-    fields = f"{found} field{'s' * (found != 1)}"
     mend = "Mend the line; a cell with a separator in it stands in double quotes."
-    return KINDS["bad_table"].at(path, f"has {fields} in line {line}", expected=f"{expected}, as in its header", mend=mend)
+    said = f"has {counted(found, 'field')} in line {line}"
+    return KINDS["bad_table"].at(path, said, expected=f"{expected}, as in its header", mend=mend)
 
 
 def _shorten(path: Path, faults: list[Finding]) -> list[Finding]:
@@ -219,34 +208,3 @@ def _shorten(path: Path, faults: list[Finding]) -> list[Finding]:
         return faults
     rest = KINDS["bad_table"].at(path, f"has {len(faults) - MOST_FAULTS + 1:,} further lines of that kind")
     return [*faults[: MOST_FAULTS - 1], rest]
-
-
-def _measure_depth(text: str) -> int:
-    """Levels of brackets outside of strings."""
-    outside_strings = "".join(re.sub(r"\\.", "", text, flags=re.DOTALL).split('"')[::2])
-    steps = (1 if bracket in "[{" else -1 for bracket in re.findall(r"[\[\]{}]", outside_strings))
-    return max(accumulate(steps), default=0)
-
-
-def _keep_unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = Counter(name for name, _ in pairs)
-    if twice := [name for name, count in names.items() if count > 1]:
-        raise ValueError(f"the key {twice[0][:40]!r} is given twice")
-    return dict(pairs)
-
-
-def _refuse_constant(text: str) -> float:
-    raise ValueError(f"{text} is no number")
-
-
-def _read_whole(text: str) -> int:
-    if len(text) > MOST_DIGITS:
-        raise ValueError(f"a number of {len(text):,} digits")
-    return int(text)
-
-
-def _read_finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{text[:40]} is no finite number")
-    return number

@@ -106,7 +106,7 @@ def _read_stem(entry: Any, path: Path) -> str:
 
 
 def _count_cases(stems: Sequence[str]) -> str:
-    return f"{len(stems):,} case{'s that are' if len(stems) > 1 else ' that is'}"
+    return f"{len(stems):,} cases that are" if len(stems) > 1 else "1 case that is"
 
 
 def _fault(path: Path, found: str, expected: str, mend: str = "Mend the file.") -> DataError:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from focalseg.errors import DataError
-from focalseg.findings import Finding
+from focalseg.findings import Finding, show_path
 from focalseg.imagesets.kinds import KINDS
 
 MOST_BYTES = 500_000_000
@@ -79,17 +79,13 @@ def open_file(path: Path) -> Iterator[tuple[BinaryIO, int]]:
     """The file, opened for reading, and its length in bytes. Raises DataError for what is no file or cannot be read."""
     try:
         # A pipe would wait for its writer, hence the look before the opening.
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise DataError(
-                KINDS["not_a_file"].at(path, "is a folder" if stat.S_ISDIR(status.st_mode) else "is a device or a pipe")
-            )
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            raise DataError(KINDS["not_a_file"].at(path, "is a folder" if stat.S_ISDIR(mode) else "is a device or a pipe"))
         with path.open("rb") as file:
             yield file, os.fstat(file.fileno()).st_size
-    except (OSError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(describe_failure(path, error)) from error
+    except OSError as error:
+        raise DataError(_explain(path, error)) from error
 
 
 def read_content(path: Path) -> bytes:
@@ -101,16 +97,14 @@ def read_content(path: Path) -> bytes:
         return file.read(size)
 
 
-def describe_failure(path: Path, error: Exception) -> Finding:
-    """The finding for what the system says when a file cannot be read."""
-    code = error.errno if isinstance(error, OSError) else None
-    if code == errno.ELOOP:
+def _explain(path: Path, error: OSError) -> Finding:
+    """The finding for what the system says of a file."""
+    if error.errno == errno.ELOOP:
         return KINDS["dead_link"].at(path, "is a link in a circle")
-    if code in (errno.EACCES, errno.EPERM):
+    if error.errno == errno.ENOENT and path.is_symlink():
+        return KINDS["dead_link"].at(path, f"is a link to {show_path(path.readlink())}, which is not there")
+    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+        return KINDS["not_a_file"].at(path, "is not there", mend="Check the path.")
+    if error.errno in (errno.EACCES, errno.EPERM):
         return KINDS["no_permission"].at(path, "may not be read")
-    if code == errno.ENOENT and path.is_symlink():
-        return KINDS["dead_link"].at(path, f"is a link to {str(path.readlink())!r}, which is not there")
-    if code in (errno.ENOENT, errno.ENOTDIR):
-        return KINDS["not_a_file"].at(path, "is not there", mend="Put it there or mend its name.")
-    reason = os.strerror(code) if code else type(error).__name__
-    return KINDS["damaged"].at(path, f"cannot be read ({reason})", mend="Look at the disk, or replace the file.")
+    return KINDS["damaged"].at(path, f"cannot be read ({error.strerror or error})", mend="Check the disk, or replace the file.")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from focalseg.errors import DataError
-from focalseg.findings import Finding
+from focalseg.findings import Finding, counted
 from focalseg.imagesets.kinds import KINDS
 from focalseg.imagesets.masks import MaskCoding, code_labels
 from focalseg.imagesets.pictures.headers import COLOUR_MODES
@@ -206,7 +206,7 @@ def _code_one_colour(pixels: MaskPixels) -> CodedMask:
     found = np.unique(colours)
     if pixels.numbers is not None and len(np.unique(pixels.numbers)) > len(found):
         used, names = np.unique(pixels.numbers), ", ".join(map(_name, found[:SHOWN].tolist()))
-        said = f"uses {len(used)} palette entries of {len(found)} colour{'s' * (len(found) > 1)} ({names})"
+        said = f"uses {len(used)} palette entries of {counted(len(found), 'colour')} ({names})"
         raise DataError(
             KINDS["colours_unknown"].at(pixels.path, said, mend="Export label numbers, or a colour for each label.")
         )

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.sparse import coo_array
-from scipy.sparse.csgraph import minimum_spanning_tree
+from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
 from focalseg.counting import Advance, ignore
 from focalseg.errors import ShapeError
@@ -119,22 +119,26 @@ def join_groups(names: Sequence[str], groups: Sequence[str], pairs: Sequence[Pai
     A joined group is called as the first of its groups in the order of text; an empty group is a case that stands alone, and
     is called as the case.
     """
-    groups = [group or name for name, group in zip(names, groups, strict=True)]
-    parent = {group: group for group in groups}
-
-    def root(group: str) -> str:
-        while parent[group] != group:
-            parent[group] = parent[parent[group]]
-            group = parent[group]
-        return group
-
-    for pair in pairs:
-        one, other = sorted((root(groups[pair.first]), root(groups[pair.second])))
-        parent[other] = one
-    return {name: root(group) for name, group in zip(names, groups, strict=True)}
+    if not names:
+        return {}
+    own = np.array([group or name for name, group in zip(names, groups, strict=True)], object)
+    every, numbers = np.unique(own, return_inverse=True)
+    ones, others = numbers[np.array([(pair.first, pair.second) for pair in pairs], int).reshape(-1, 2)].T
+    links = coo_array((np.ones(len(pairs)), (ones, others)), shape=(len(every), len(every)))
+    _, parts = connected_components(links, directed=False)
+    _, first = np.unique(parts, return_index=True)  # groups stand in the order of text, and so do those of a part
+    return dict(zip(names, every[first[parts[numbers]]].tolist(), strict=True))
 
 
 Found = dict[tuple[int, int], tuple[float, str]]
+
+
+class _Best:
+    """Of some pictures (rows) with all others (columns): the highest correlation so far, and in which orientation it is."""
+
+    def __init__(self, rows: int, columns: int, *, least: float) -> None:
+        self.correlation = np.full((rows, columns), least, np.float32)
+        self.orientation = np.zeros((rows, columns), np.uint8)
 
 
 class _Search:
@@ -156,29 +160,27 @@ class _Search:
         """Correlation and orientation in words, by pair of numbers."""
         found: Found = {}
         candidates: dict[tuple[int, int], tuple[int, int, int]] = {}
-        listed = []
+        seen = []
         for start in range(0, len(self.pictures), BLOCK):
             rows = np.arange(start, min(start + BLOCK, len(self.pictures)))
-            best = np.full((len(rows), len(self.pictures)), -1, np.float32)
-            turn = np.zeros(best.shape, np.uint8)
-            near = np.zeros(best.shape, np.float32)
-            near_turn = np.zeros(best.shape, np.uint8)
+            rough = _Best(len(rows), len(self.pictures), least=-1)
+            near = _Best(len(rows), len(self.pictures), least=0)
             for number, orientation in enumerate(_orientations(self.axes)):
                 coarse = _flat(_turn(self.coarse[rows], orientation)) @ _flat(self.coarse).T
-                better = coarse > best
-                np.copyto(best, coarse, where=better)
-                turn[better] = number
-                self._compare(rows, coarse, number, near, near_turn)
-            found |= self._list_pairs(rows, near, near_turn)
-            listed.append(np.packbits(near > 0, axis=1))
-            candidates |= self._nearest(rows, best, turn)
+                better = coarse > rough.correlation
+                np.copyto(rough.correlation, coarse, where=better)
+                rough.orientation[better] = number
+                self._compare(rows, coarse, number, near)
+            found |= self._list_pairs(rows, near)
+            seen.append(np.packbits(near.correlation > 0, axis=1))  # a bit per pair: of many pictures a byte would be too much
+            candidates |= self._nearest(rows, rough)
             advance(start + len(rows), 2 * len(self.pictures))  # the other half is the fitting
         # Also those that were found as they lie and not listed, being too many.
-        done = np.concatenate(listed)
-        waiting = [each for (one, other), each in candidates.items() if not done[one, other >> 3] & 128 >> (other & 7)]
+        near_pairs = np.concatenate(seen)
+        waiting = [each for (one, other), each in candidates.items() if not np.unpackbits(near_pairs[one])[other]]
         return found | self._fit(waiting, advance)
 
-    def _compare(self, rows: np.ndarray, coarse: Floats, number: int, near: Floats, near_turn: np.ndarray) -> None:
+    def _compare(self, rows: np.ndarray, coarse: Floats, number: int, near: _Best) -> None:
         """Enters the correlation of near duplicates as they lie in this orientation, where it is the best so far.
 
         Of each pair the row is the smaller number.
@@ -194,33 +196,35 @@ class _Search:
             here = np.ix_(ones, columns)
             plain = _product(pictures, self.pictures[columns])
             # A picture that is its own mirror image is called by what comes first.
-            chosen = likely[here] & (plain > np.maximum(LEAST_CORRELATION, near[here] + 1e-6))
+            chosen = likely[here] & (plain > np.maximum(LEAST_CORRELATION, near.correlation[here] + 1e-6))
             if chosen.any():
                 chosen &= _product(details, self.detail[columns]) > LEAST_DETAIL
-                near[here] = np.where(chosen, plain, near[here])
-                near_turn[here] = np.where(chosen, number, near_turn[here])
+                near.correlation[here] = np.where(chosen, plain, near.correlation[here])
+                near.orientation[here] = np.where(chosen, number, near.orientation[here])
 
-    def _list_pairs(self, rows: np.ndarray, near: Floats, near_turn: np.ndarray) -> Found:
-        """The pairs of some rows with all; where they are too many, as many as connect what they connect."""
-        ones, others = np.nonzero(near)
+    def _list_pairs(self, rows: np.ndarray, near: _Best) -> Found:
+        """The near duplicates among some pictures and all; where they are too many, only as many as connect the same ones."""
+        ones, others = np.nonzero(near.correlation)
         if len(ones) > MOST_PER_IMAGE * len(rows):
-            graph = coo_array((2 - near[ones, others], (rows[ones], others)), shape=(near.shape[1], near.shape[1]))
+            weights = 2 - near.correlation[ones, others]
+            graph = coo_array((weights, (rows[ones], others)), shape=(len(self.pictures), len(self.pictures)))
             tree = minimum_spanning_tree(graph.tocsr()).tocoo()
             ones, others = np.asarray(tree.row - rows[0]), np.asarray(tree.col)
         orientations = _orientations(self.axes)
         return {
-            (int(rows[one]), other): (float(near[one, other]), _say(orientations[near_turn[one, other]]))
+            (int(rows[one]), other): (float(near.correlation[one, other]), _say(orientations[near.orientation[one, other]]))
             for one, other in zip(ones.tolist(), others.tolist(), strict=True)
         }
 
-    def _nearest(self, rows: np.ndarray, best: Floats, turn: np.ndarray) -> dict[tuple[int, int], tuple[int, int, int]]:
+    def _nearest(self, rows: np.ndarray, rough: _Best) -> dict[tuple[int, int], tuple[int, int, int]]:
         """The nearest pictures of each, telling ones alone: which is turned how, and which it is laid on."""
+        best = rough.correlation
         best[:, ~self.telling] = -1
         best[np.arange(len(rows)), rows] = -1
         most = min(max(LEAST_NEAREST, min(MOST_NEAREST, MOST_FITS // best.shape[1])), best.shape[1])
         columns = np.argpartition(best, -most, axis=1)[:, -most:]
         return {
-            (min(row, column), max(row, column)): (row, column, int(turn[line, column]))
+            (min(row, column), max(row, column)): (row, column, int(rough.orientation[line, column]))
             for line, row in enumerate(rows.tolist())
             if self.telling[row]
             for column in columns[line].tolist()

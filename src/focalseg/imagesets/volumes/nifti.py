@@ -5,9 +5,7 @@ decoded. A gzipped file has a checksum, which is verified; a plain one has none:
 cannot be. Source: nifti1.h and nifti2.h of https://nifti.nimh.nih.gov.
 """
 
-import errno
 import math
-import stat
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +21,7 @@ import numpy as np
 from focalseg.errors import DataError
 from focalseg.findings import Finding
 from focalseg.imagesets.kinds import KINDS
+from focalseg.imagesets.pictures.files import open_file
 from focalseg.imagesets.volumes.orientation import Orientation, Place, decide_orientation, read_place
 
 MOST_VOXELS = 100_000_000
@@ -132,19 +131,13 @@ class Content:
 def open_content(path: Path) -> Iterator[Content]:
     """The content of a file. Whatever goes wrong with the file while it is open becomes a DataError that names it."""
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            found = "is a folder" if stat.S_ISDIR(status.st_mode) else "is a device or a pipe"
-            raise DataError(KINDS["not_a_file"].at(path, found))
-        if status.st_size == 0:
-            raise DataError(KINDS["empty_file"].at(path, "has no bytes"))
-        with path.open("rb") as file:
-            yield Content(path, file, status.st_size)
+        with open_file(path) as (file, size):
+            if size == 0:
+                raise DataError(KINDS["empty_file"].at(path, "has no bytes"))
+            yield Content(path, file, size)
     except zlib.error as error:
         reason = str(error).rpartition(": ")[2]
         raise _damaged(path, f"cannot be decompressed ({reason})") from error
-    except OSError as error:
-        raise DataError(_explain(path, error)) from error
 
 
 def parse_header(path: Path, content: Content) -> VolumeHeader:
@@ -209,19 +202,6 @@ def _decompress(path: Path, file: BinaryIO) -> Iterator[bytes]:
             if len(packed) > MOST_PADDING_BYTES or any(packed):
                 raise _damaged(path, "goes on after the end of its gzip stream")
             return
-
-
-def _explain(path: Path, error: OSError) -> Finding:
-    """The finding for what the system says of a file."""
-    if error.errno == errno.ELOOP:
-        return KINDS["dead_link"].at(path, "is a link in a circle")
-    if error.errno == errno.ENOENT and path.is_symlink():
-        return KINDS["dead_link"].at(path, f"is a link to {path.readlink()}, which is not there")
-    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
-        return KINDS["not_a_file"].at(path, "is not there", mend="Check the path.")
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return KINDS["no_permission"].at(path, "may not be read")
-    return KINDS["damaged"].at(path, f"cannot be read ({error.strerror or error})", mend="Check the disk, or replace the file.")
 
 
 def _read_record(path: Path, content: Content) -> Any:

@@ -15,7 +15,7 @@ import numpy as np
 
 from focalseg.errors import DataError, SettingError, ShapeError
 from focalseg.files import write_whole
-from focalseg.findings import Finding
+from focalseg.findings import Finding, plural
 from focalseg.imagesets.kinds import KINDS
 from focalseg.imagesets.masks import MaskCoding, code_labels
 from focalseg.imagesets.volumes.nifti import (
@@ -278,7 +278,7 @@ def _tally(which: np.ndarray) -> int:
 
 
 def _count(voxels: int) -> str:
-    return f"{voxels:,} voxel{'s' if voxels > 1 else ''}"
+    return f"{voxels:,} {plural(voxels, 'voxel')}"
 
 
 def _show(shape: tuple[int, ...]) -> str:

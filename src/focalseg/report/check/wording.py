@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from focalseg.findings import Finding, Level
+from focalseg.findings import Finding, Level, counted
 from focalseg.imagesets.kinds import KINDS
 from focalseg.imagesets.survey.survey import Survey
 from focalseg.report.check.record import Duplicate, Fingerprint, LabelShare, Spread
-from focalseg.report.wording import counted, listed
+from focalseg.report.wording import listed
 
 TIMES, DASH = "\N{MULTIPLICATION SIGN}", "\N{EN DASH}"
 MOST_LABELS_NAMED = 8
@@ -75,7 +75,7 @@ def describe_images(fingerprint: Fingerprint) -> str:
     """384 x 288 pixels, 3 channels of uint8."""
     unit = "voxels" if len(fingerprint.sizes) == 3 else "pixels"
     sizes = _join_axes(fingerprint.sizes)
-    channels = listed([f"{name} channel{'' if name == '1' else 's'}" for name in fingerprint.channels])
+    channels = listed([counted(int(number), "channel") for number in fingerprint.channels])
     several = f" ({fingerprint.distinct_sizes} sizes)" if fingerprint.distinct_sizes > 1 else ""
     return f"{sizes} {unit}{several}, {channels} of {listed(list(fingerprint.number_types))}"
 

@@ -1,0 +1,65 @@
+"""JSON as the standard means it: read strictly, and refused where it is made to be slow."""
+
+import json
+import math
+import re
+from collections import Counter
+from itertools import accumulate
+from typing import Any
+
+MOST_DEPTH = 64
+MOST_DIGITS = 100
+
+
+class DepthError(ValueError):
+    """More than MOST_DEPTH levels of brackets within one another. The message continues the name of a file."""
+
+
+def parse_json(content: bytes, *, constants_are: str = "no number") -> Any:
+    """What JSON text in UTF-8 holds; no key twice, no NaN or infinity, at most MOST_DEPTH levels and MOST_DIGITS digits.
+
+    constants_are: the word for NaN and infinity in the message. Raises ValueError: UnicodeDecodeError, DepthError,
+    json.JSONDecodeError with the line, or a plain one for a key or a number.
+    """
+
+    def refuse_constant(text: str) -> None:
+        raise ValueError(f"{text} is {constants_are}")
+
+    text = content.decode("utf-8-sig")
+    # The depth comes first: the parser itself would recurse without end.
+    if (depth := _measure_depth(text)) > MOST_DEPTH:
+        raise DepthError(f"is nested {depth:,} levels deep")
+    return json.loads(
+        text,
+        object_pairs_hook=_keep_unique,
+        parse_constant=refuse_constant,
+        parse_float=_read_finite,
+        parse_int=_read_whole,
+    )
+
+
+def _measure_depth(text: str) -> int:
+    """Levels of brackets outside of strings."""
+    outside_strings = "".join(re.sub(r"\\.", "", text, flags=re.DOTALL).split('"')[::2])
+    steps = (1 if bracket in "[{" else -1 for bracket in re.findall(r"[\[\]{}]", outside_strings))
+    return max(accumulate(steps), default=0)
+
+
+def _keep_unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = Counter(name for name, _ in pairs)
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise ValueError(f"the key {twice[0][:40]!r} is given twice")
+    return dict(pairs)
+
+
+def _read_whole(text: str) -> int:
+    if len(text) > MOST_DIGITS:
+        raise ValueError(f"a number of {len(text):,} digits")
+    return int(text)
+
+
+def _read_finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:40]} is no finite number")
+    return number

@@ -1,0 +1,45 @@
+"""What strict JSON reads and refuses, and by which error; the tables' and the splits' tests hold the messages a person sees."""
+
+import json
+
+import pytest
+
+from focalseg.json_files import MOST_DEPTH, MOST_DIGITS, DepthError, parse_json
+
+
+@pytest.mark.parametrize("content", [{"a": [1, -2.5e-3, None, True, "ü[{"]}, [], 7, "text"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_what_the_standard_allows_is_read_as_it_was_written(content, mark):
+    assert parse_json(mark + json.dumps(content).encode()) == content
+
+
+@pytest.mark.parametrize("levels", [MOST_DEPTH, MOST_DEPTH + 1])
+def test_levels_are_read_up_to_the_limit(levels):
+    content = b"[" * levels + b"]" * levels
+    if levels <= MOST_DEPTH:
+        assert json.dumps(parse_json(content)).encode() == content
+    else:
+        with pytest.raises(DepthError, match="^is nested 65 levels deep$"):
+            parse_json(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "message"),
+    [
+        (b'{"a": 1, "b": {"a": 1, "a": 2}}', ValueError, "the key 'a' is given twice"),
+        (b"[NaN]", ValueError, "NaN is no number"),
+        (b"[-Infinity]", ValueError, "-Infinity is no number"),
+        (b"[-1e999]", ValueError, "-1e999 is no finite number"),
+        (b"9" * (MOST_DIGITS + 1), ValueError, "a number of 101 digits"),
+        (b'{"a": 1,\n\n}', json.JSONDecodeError, "line 3"),
+        (b"\xff", UnicodeDecodeError, "invalid start byte"),
+    ],
+)
+def test_what_it_leaves_open_is_refused(content, error, message):
+    with pytest.raises(error, match=message):
+        parse_json(content)
+
+
+def test_constants_are_called_as_the_caller_calls_them():
+    with pytest.raises(ValueError, match="^NaN is no JSON$"):
+        parse_json(b"NaN", constants_are="no JSON")
