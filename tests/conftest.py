@@ -23,6 +23,13 @@ TINY = {
 }
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """For workers that run at once: files with slow tests come first, so that none is left with a long one at the end."""
+    if hasattr(config, "workerinput"):
+        slow = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def tiny_settings() -> Settings:
     """A job of seconds, that learns nothing much."""

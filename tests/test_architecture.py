@@ -13,6 +13,7 @@ SOURCE = ROOT / "src" / "focalseg"
 FILES = sorted(SOURCE.rglob("*.py"))
 MOST_LINES, MOST_FUNCTION_LINES, MOST_MODULES = 400, 60, 16
 INHERITED = {"forward", "for_site", "read_case", "files", "construct_mapping"}  # documented where they are declared
+TESTS = sorted(Path(__file__).parent.rglob("*.py"))
 HOMELESS = {"utils", "util", "helpers", "helper", "misc", "common", "tools"}
 
 
@@ -25,18 +26,67 @@ def definitions(body: list[ast.stmt]) -> Iterator[ast.FunctionDef | ast.ClassDef
             yield from definitions(node.body)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
-def test_files_and_functions_stay_short_and_have_a_name_and_a_docstring(path):
+def test_files_and_functions_stay_short_and_have_a_name_and_a_docstring():
+    assert FILES
+    assert [fault for path in FILES for fault in find_faults(path)] == []
+
+
+def find_faults(path: Path) -> Iterator[str]:
+    """What a file breaks, each with its place."""
     text = path.read_text(encoding="utf-8")
     tree = ast.parse(text)
-    assert len(text.splitlines()) <= MOST_LINES
-    assert path.stem not in HOMELESS
-    assert ast.get_docstring(tree)
+    place = str(path.relative_to(SOURCE))
+    if len(text.splitlines()) > MOST_LINES:
+        yield f"{place} is too long"
+    if path.stem in HOMELESS:
+        yield f"{place} is named for no idea"
+    if not ast.get_docstring(tree):
+        yield f"{place} has no docstring"
     for node in definitions(tree.body):
         public = not node.name.startswith("_") and node.name not in INHERITED
-        assert ast.get_docstring(node) or not public, f"{node.name} has no docstring"
-        if isinstance(node, ast.FunctionDef):
-            assert (node.end_lineno or 0) - node.lineno < MOST_FUNCTION_LINES, f"{node.name} is too long"
+        if public and not ast.get_docstring(node):
+            yield f"{place}: {node.name} has no docstring"
+        if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno >= MOST_FUNCTION_LINES:
+            yield f"{place}: {node.name} is too long"
+
+
+def test_every_test_asserts_something_whatever_its_parameters():
+    """By itself or through a function of the tests, and not in one branch of an `if` alone."""
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in TESTS]
+    functions = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    asserting, before = {"raises", "warns", "fail", "gradcheck"}, set()
+    while asserting != before:
+        before, asserting = asserting, asserting | {one.name for one in functions if asserts(one.body, asserting)}
+    tests = [one for one in functions if one.name.startswith("test_")]
+    assert tests
+    assert [one.name for one in tests if not asserts(one.body, asserting)] == []
+
+
+def asserts(body: list[ast.stmt], asserting: set[str]) -> bool:
+    """Whether statements always come to an assert, or to a call of a function that does; loops are taken to run."""
+    return any(always_asserts(statement, asserting) for statement in body)
+
+
+def always_asserts(statement: ast.stmt, asserting: set[str]) -> bool:
+    """The same of one statement."""
+    if isinstance(statement, ast.If):
+        return asserts(statement.body, asserting) and asserts(statement.orelse, asserting)
+    if isinstance(statement, ast.For | ast.While):
+        return asserts(statement.body, asserting)
+    if isinstance(statement, ast.Try):
+        return asserts([*statement.body, *statement.finalbody], asserting)
+    if isinstance(statement, ast.With):
+        return any(calls(item, asserting) for item in statement.items) or asserts(statement.body, asserting)
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+        return False
+    return isinstance(statement, ast.Assert) or calls(statement, asserting)
+
+
+def calls(node: ast.AST, asserting: set[str]) -> bool:
+    """Whether a function is called that asserts: one of those, or one named so, as NumPy's are."""
+    called = [call.func for call in ast.walk(node) if isinstance(call, ast.Call)]
+    names = [one.attr if isinstance(one, ast.Attribute) else getattr(one, "id", "") for one in called]
+    return any(name in asserting or name.startswith("assert") for name in names)
 
 
 def test_no_folder_holds_more_modules_than_a_reader_keeps_in_mind():

@@ -34,6 +34,7 @@ def test_importing_the_package_loads_nothing_and_prints_nothing() -> None:
     assert modules_loaded(touch=False) == ["focalseg"]
 
 
+@pytest.mark.slow
 def test_using_networks_losses_and_placement_loads_torch_and_numpy_only() -> None:
     assert modules_loaded(touch=True) == ["focalseg"]
 

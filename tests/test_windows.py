@@ -14,6 +14,7 @@ from focalseg.windows import OVERLAP, place_windows, predict_in_windows
 AXES = st.lists(st.tuples(st.integers(1, 23), st.integers(1, 9)), min_size=1, max_size=3)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=150)
 @given(AXES)
 def test_a_network_that_copies_its_input_copies_the_whole_image(axes):

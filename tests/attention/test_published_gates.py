@@ -108,6 +108,7 @@ def test_the_concurrent_gate_never_rounds_to_more_than_open(
         assert torch.allclose(combined, logs, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(9,), (6, 5), (4, 3, 5)], ids=str)
 def test_squeeze_and_excitation_is_monais_at_equal_weights(size: tuple[int, ...]) -> None:
     blocks = pytest.importorskip("monai.networks.blocks")

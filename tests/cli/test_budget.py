@@ -7,6 +7,8 @@ import pytest
 from focalseg.study.budget.pace import Pace
 from focalseg.yaml_files import read_yaml
 
+pytestmark = pytest.mark.slow
+
 TINY = [
     *("--set", "data.longest_side=32", "--set", "network.base_width=4", "--set", "network.most_levels=3", "--workers", 1),
     *("--set", "training.steps=12", "--set", "training.batch_size=4", "--set", "training.validate_every=6"),

@@ -112,6 +112,7 @@ def test_many_notes_of_one_kind_are_cut_short_and_errors_never(focalseg, tmp_pat
     assert sum(note["kind"] == "empty_mask" for note in json.loads(focalseg("check", source, "--json").out)["notes"]) == 25
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="terminals of POSIX systems")
 def test_a_terminal_shows_every_error_once_whole_and_its_name_is_no_markup(source):
     plant(source)
@@ -243,6 +244,7 @@ def test_a_missing_folder_and_one_of_no_known_layout_are_told_apart(focalseg, tm
     assert other.err.startswith(f"error: {tmp_path}/other: holds notes.txt; expected images/ and masks/")
 
 
+@pytest.mark.slow
 def test_built_in_images_are_checked_too_and_not_repaired(focalseg, tmp_path):
     outcome = focalseg("check", "phantom:vessel")
     assert outcome.status == 0

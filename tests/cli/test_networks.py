@@ -7,6 +7,8 @@ import pytest
 
 from focalseg.hosts.libraries.monai import MONAI_NETWORKS
 
+pytestmark = pytest.mark.slow
+
 TINY = [
     *("--set", "seeds=2", "--set", "data.longest_side=32", "--set", "network.base_width=4", "--set", "network.most_levels=3"),
     *("--set", "training.steps=6", "--set", "training.batch_size=4", "--set", "training.validate_every=6"),

@@ -15,6 +15,8 @@ from focalseg.study.place import PlaceJob
 from focalseg.study.presets import build_settings
 from focalseg.yaml_files import write_yaml
 
+pytestmark = pytest.mark.slow
+
 TINY = [
     *("--set", "seeds=2", "--set", "data.longest_side=32", "--set", "network.base_width=4", "--set", "network.most_levels=3"),
     *("--set", "training.steps=12", "--set", "training.batch_size=4", "--set", "training.validate_every=6"),

@@ -149,6 +149,7 @@ def test_a_true_difference_of_the_smallest_size_is_shown_in_80_per_cent_of_cases
     assert power == pytest.approx(0.8, abs=0.006)
 
 
+@pytest.mark.slow
 def test_the_smallest_difference_of_many_cases_is_2_8_standard_errors():
     differences = np.random.default_rng(10).normal(0, 0.1, 5000)
     expected = (1.959964 + 0.841621) * stats.sem(differences)  # normal quantiles at 0.975 and 0.8

@@ -236,6 +236,7 @@ def test_folds_that_all_test_the_same_cases_add_what_the_cases_differ_by():
     assert standard.freedom == pytest.approx(expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("folds", "deviation"), [(5, 0.0), (5, 0.04), (3, 0.04)])
 def test_an_interval_over_folds_holds_the_truth_however_much_folds_differ(folds, deviation):
     random = np.random.default_rng(21)

@@ -166,6 +166,7 @@ def test_a_store_that_is_forgotten_removes_its_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_program_that_ends_without_closing_leaves_no_file(tmp_path):
     program = (
         "import sys, pathlib, numpy\nfrom focalseg.feeding.store import CaseStore\n"

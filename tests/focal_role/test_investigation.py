@@ -156,6 +156,7 @@ def test_a_training_is_the_same_again():
     assert train_trial(trial) == train_trial(trial)
 
 
+@pytest.mark.slow
 def test_the_effect_has_every_gamma_of_every_knob_and_its_seeds():
     effect = measure_effect(run_trials(BUDGET, workers=1, tell=lambda _done, _of: None))
     assert [one.gamma for one in effect.loss] == list(BUDGET.loss_gammas)
@@ -170,6 +171,7 @@ def test_the_effect_has_every_gamma_of_every_knob_and_its_seeds():
     assert effect.loss[1].dice == effect.network[1].dice  # where the knobs meet
 
 
+@pytest.mark.slow
 def test_several_workers_give_what_one_gives():
     budget = TrainingBudget(
         longest_side=16, train_cases=4, held_out_cases=2, widths=(2, 4), steps=2, batch_size=2, seeds=1,

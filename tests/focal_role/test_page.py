@@ -61,6 +61,7 @@ def read_text(page: str) -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", page).replace("&nbsp;", " ").split())
 
 
+@pytest.mark.slow
 def test_the_page_is_one_file_that_asks_for_nothing(page: str, folder: Path) -> None:
     assert sorted(path.name for path in (folder / "focal").iterdir()) == ["figures.json", "index.html"]
     assert set(re.findall(r"\bhttps?://[^\s\"']*", page)) <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
@@ -131,6 +132,7 @@ def test_the_same_role_gives_the_same_bytes(role: FocalRole, page: str) -> None:
     assert focal_page.render_focal_role(role) == page
 
 
+@pytest.mark.slow
 def test_the_same_budget_gives_the_same_numbers(numbers: dict[str, Any]) -> None:
     again = investigate_focal_role(BUDGET, tell=lambda _line: None, workers=1)
     assert json.loads(json.dumps(investigation.list_numbers(again))) == numbers
@@ -154,6 +156,7 @@ def test_the_verb_needs_no_run_in_the_folder(
     assert "effect: 1 of 1 trainings" in streams.err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium on the path")
 @pytest.mark.parametrize("width", [1280, 400])
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -144,6 +144,7 @@ def place(layout: dict[str, str], *, dropped: Iterable[tuple[str, str]] = ()) ->
     return Placement(policy="by hand", sites=(*kept, *gone))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:TF32 acceleration on top of oneDNN")
 @pytest.mark.parametrize("case", [*EVERY, *take_turns(*NUMBER_TYPES), *take_turns(*NUMBER_TYPES[::-1])], ids=str)
 def test_with_every_gamma_zero_outputs_and_gradients_are_those_of_the_host_to_the_bit(case: Case) -> None:
@@ -207,6 +208,7 @@ def watch(network: nn.Module, text: str, seen: list[Tensor]) -> Any:
     return module.register_forward_pre_hook(before, with_kwargs=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", EVERY, ids=str)
 def test_what_a_site_hands_on_at_gamma_one_is_the_features_times_the_coefficients_of_the_plain_module(case: Case) -> None:
     network, chosen = case.plain().eval(), [site for site in case.candidates if site.name in case.layout]
@@ -286,7 +288,7 @@ def added(network: nn.Module) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in network.state_dict().items() if name.startswith(f"{CONTAINER}.")}
 
 
-@pytest.mark.parametrize("case", EVERY, ids=str)
+@pytest.mark.parametrize("case", TURNS, ids=str)
 def test_attention_is_switched_off_and_on_and_taken_out_and_the_host_is_back_to_the_bit(case: Case) -> None:
     plain, network, images = case.plain().eval(), case.filled().eval(), case.images
     with torch.no_grad():
@@ -309,6 +311,7 @@ def test_attention_is_switched_off_and_on_and_taken_out_and_the_host_is_back_to_
     assert (count_hooks(network), hasattr(network, CONTAINER)) == (0, False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", [*TURNS, *take_turns(*NUMBER_TYPES)], ids=str)
 def test_attention_saved_and_loaded_into_a_fresh_host_of_the_same_weights_gives_the_same_logits(
     case: Case, tmp_path: Path
@@ -350,7 +353,7 @@ def test_pruning_where_the_dropped_gammas_are_zero_changes_no_output_and_what_is
     assert torch.equal(fresh(images), lean(images))
 
 
-@pytest.mark.parametrize("case", EVERY, ids=str)
+@pytest.mark.parametrize("case", TURNS, ids=str)
 def test_the_hooks_of_a_deep_copy_use_the_sites_of_the_copy(case: Case) -> None:
     network, images = case.filled().eval(), case.images
     with torch.no_grad():

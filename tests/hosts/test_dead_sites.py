@@ -105,6 +105,7 @@ def test_sites_that_spatial_gates_and_skip_gates_get_are_all_alive_and_the_host_
     assert all(weight.grad is None for weight in network.parameters())
 
 
+@pytest.mark.slow
 def test_our_u_net_has_no_dead_site_for_any_gate() -> None:
     for axes in HOSTS["unet"].sizes:
         for gate in GATES:

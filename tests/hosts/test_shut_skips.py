@@ -91,6 +91,7 @@ def mixed(build_unet: BuildUNet) -> UNet:
     return network
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("training", [False, True])
 @EACH_SKIPPING_HOST
 def test_logits_and_gradients_are_those_of_the_host_without_the_skip_to_the_bit(host: str, axes: int, training: bool) -> None:
@@ -357,6 +358,7 @@ def test_an_added_skip_is_not_shut_where_it_is_not_known_what_takes_the_sum(look
     refuse(network, lambda: fill_sites(network, {added.name: SHUT}, candidates=candidates), message, look_at)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", ["unet", "monai:SegResNet"])
 def test_a_network_with_shut_skips_is_compiled_whole_and_what_is_done_to_them_then_takes_effect(host: str) -> None:
     names, images = find_skips(host, 2), HOSTS[host].images(2)

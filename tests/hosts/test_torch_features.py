@@ -26,6 +26,8 @@ from focalseg.hosts.weights import load_attention, save_attention
 from focalseg.networks.unet import UNet
 from hosts.host_table import HOSTS, copy_host, host_sites
 
+pytestmark = pytest.mark.slow
+
 EACH_HOST = pytest.mark.parametrize("host", list(HOSTS))
 COMPILED = ["monai:SegResNet", "monai:AttentionUnet", "hand-written"]
 """Sites on what a host adds, on own gates, on arguments and on channels; our U-Net is compiled below. BasicUNet is for no

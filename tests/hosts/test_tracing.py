@@ -83,7 +83,9 @@ def test_a_plain_copy_has_no_attention_and_the_network_keeps_its_own(host: str, 
 @pytest.mark.parametrize("host", list(HOSTS))
 def test_every_host_makes_logits_of_the_size_of_its_images(host: str) -> None:
     for axes in HOSTS[host].sizes:
-        check_forward(copy_host(host, axes), HOSTS[host].image_shape(axes), classes=1)
+        network, images = copy_host(host, axes), HOSTS[host].images(axes)
+        check_forward(network, HOSTS[host].image_shape(axes), classes=1)
+        assert network(images).shape == (len(images), 1, *images.shape[2:])
 
 
 def test_a_network_that_makes_something_else_than_logits_is_an_error_with_both_shapes() -> None:

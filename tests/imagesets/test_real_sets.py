@@ -11,6 +11,8 @@ from focalseg.imagesets.opening import open_dataset
 from focalseg.imagesets.splits import check_leaks, split_by_group
 from focalseg.imagesets.survey.survey import survey_dataset
 
+pytestmark = pytest.mark.slow
+
 EMPTY_MASKS = 51
 """Of BUSI, here: those of the class `normal`."""
 

@@ -59,6 +59,7 @@ def spread(splits, foreground, names):
     return np.ptp([np.mean([by_name[name] for name in split.test]) for split in splits])
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(group_tables(), st.integers(0, 5))
 def test_stratified_parts_have_the_sizes_of_others_and_means_at_most_as_far_apart(table, seed):
@@ -165,6 +166,7 @@ def test_an_official_split_without_training_or_test_cases_or_with_too_few_groups
 # Leaks
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.data())
 def test_every_planted_leak_is_found_and_nothing_else(data):
@@ -332,6 +334,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(json_values)
 def test_whatever_a_file_holds_it_is_read_whole_or_refused(tmp_path_factory, content):

@@ -8,6 +8,7 @@ import torch
 from focalseg.losses import UnifiedFocalLoss
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++"))), reason="torch.compile needs a C++ compiler"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning"),
 ]

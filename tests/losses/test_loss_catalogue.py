@@ -35,6 +35,7 @@ def towards(labels, classes):
     return 2.0 * F.one_hot(labels, classes).movedim(-1, 1) - 1
 
 
+@pytest.mark.slow
 def test_a_loss_falls_as_the_prediction_turns_right_and_its_gradient_is_finite(loss, labels_and_classes):
     labels, classes = labels_and_classes
     direction, costs = towards(labels, classes), []
@@ -100,6 +101,7 @@ def test_a_setting_that_monai_does_not_know_is_refused():
         LOSSES["dice_focal"](bogus=1)
 
 
+@pytest.mark.slow
 def test_naming_the_losses_imports_neither_monai_nor_scipy():
     code = "import sys, focalseg.losses; sys.exit(any(name in sys.modules for name in ('monai', 'scipy', 'edt')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -159,6 +159,7 @@ def relative_error(ours: torch.Tensor, expected: np.ndarray) -> float:
 
 
 # Up to 60: from 80 on a perfect prediction costs less than the smallest float32, where the loss may bound its slope.
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(reach=st.sampled_from([2.0, 14.0, 40.0, 60.0]), **CASES)
 def test_value_and_gradient_are_those_of_the_equations(reach: float, **case: Any) -> None:
@@ -169,6 +170,7 @@ def test_value_and_gradient_are_those_of_the_equations(reach: float, **case: Any
 
 # In float32 the logarithms of p and 1 - p are rounded by up to 2^-24 of themselves, which the slope of (1 - p)^gamma multiplies
 # by up to 1.9: at 14, 1.6e-6. So here logits are at most 6 apart; the test after the next one goes on from there.
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(reach=st.sampled_from([2.0, 4.0, 6.0]), **CASES)
 def test_value_and_gradient_are_those_of_the_equations_in_float32(reach: float, **case: Any) -> None:
@@ -228,6 +230,7 @@ def test_float32_follows_the_equations_where_the_probabilities_have_long_been_ro
             assert max(value, gradient) < 1e-6 + reach * 2**-24
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["asymmetric", "symmetric"])
 @pytest.mark.parametrize("gamma", [0.0, 0.5])
 @pytest.mark.parametrize("channels", [1, 2, 4])

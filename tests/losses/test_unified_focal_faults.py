@@ -251,6 +251,7 @@ def every_extreme(target: Tensor, channels: int) -> Tensor:
     return torch.cat([scale * towards, scale * one_class, at_random])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("channels", [1, 2, 4])
 @pytest.mark.parametrize("gamma", [0.0, 0.1, 0.5, 0.75, 0.99])

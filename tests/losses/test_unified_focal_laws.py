@@ -324,6 +324,7 @@ def test_all_forms_of_a_target_agree(channels: int, size: tuple[int, ...]) -> No
 # Better predictions cost less.
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(
     seed=st.integers(0, 10**6),

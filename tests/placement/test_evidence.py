@@ -322,6 +322,7 @@ def test_evidence_is_gathered_on_any_host_and_leaves_it_as_it_was(host: str, loo
     assert look_at(network) == before
 
 
+@pytest.mark.slow
 def test_images_larger_than_what_the_network_sees_are_scored_whole_a_cost_a_case():
     """Seen in windows: a case has one cost, and what is wrongly found far from any foreground counts."""
     torch.manual_seed(0)

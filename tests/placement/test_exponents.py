@@ -159,6 +159,7 @@ def test_a_step_of_the_path_is_the_proximal_step_in_numpy(network):
     assert (values[-1] == 0).all()
 
 
+@pytest.mark.slow
 def test_an_exponent_leaves_once_the_pressure_exceeds_its_gradient_at_zero_so_that_a_larger_one_leaves_later(network):
     steps = 4000
     regime = SparsityPath(network, steps=steps, seed=0)

@@ -12,7 +12,10 @@ from focalseg.report.placement.page import write_report
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed; pip install focalseg[dev]")
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium or google-chrome on the path")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(BROWSER is None, reason="no chromium or google-chrome on the path"),
+]
 
 MEASURE_TEXTS = """() => [...document.querySelectorAll('svg text')].map(text => {
   const box = text.getBoundingClientRect(), frame = text.ownerSVGElement.getBoundingClientRect();

@@ -15,6 +15,8 @@ from focalseg.study.running.runs import load_network
 from focalseg.study.running.scores import read_scores
 from focalseg.study.train import train_one
 
+pytestmark = pytest.mark.slow
+
 
 def train(folder, out, settings, **changes):
     train_one(str(folder), out, replace(settings, **changes), attention="se", seed=0, device="cpu")

@@ -28,6 +28,8 @@ from focalseg.study.train import train_one
 from focalseg.training.run import build_network
 from focalseg.yaml_files import read_yaml
 
+pytestmark = pytest.mark.slow
+
 
 def fixed_evidence(*kept, shut=()):
     """Evidence that makes the removal policy keep just those sites, and shut those skips."""

@@ -20,6 +20,8 @@ from focalseg.study.running.runs import read_evidence
 from focalseg.study.running.scores import read_scores
 from focalseg.study.train import train_one
 
+pytestmark = pytest.mark.slow
+
 LABELS = ["label_1", "label_2"]
 
 

@@ -22,6 +22,8 @@ from focalseg.training.metrics_log import read_metrics
 from focalseg.training.run import RunConfig, TrainingConfig, build_network
 from training.small import assert_same_bits, make_data, state_of
 
+pytestmark = pytest.mark.slow
+
 CONFIG = RunConfig(
     data="none",
     seed=5,

@@ -16,6 +16,7 @@ SIDES = {name: 32 if name == "BasicUNet" else 16 for name in MONAI_NETWORKS}
 CASES = [(name, axes) for name in MONAI_NETWORKS for axes in AXES[name]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "axes"), CASES)
 @pytest.mark.parametrize("widths", [(4, 8), (4, 8, 16), (6, 12, 24)])
 def test_a_plan_builds_and_makes_logits_of_the_size_of_the_image(name: str, axes: int, widths: tuple[int, ...]) -> None:

@@ -7,6 +7,8 @@ from imagesets.corpus.damage import damaged_files
 from imagesets.corpus.fault import as_tuple
 from imagesets.corpus.looking import look_at, measure
 
+pytestmark = pytest.mark.slow
+
 DAMAGED = list(damaged_files())
 BLAMED = {"damaged", "not_an_image", "empty_file", "too_large", "too_small", "wrong_axes", "not_real", "not_supported"}
 """What a damaged file may look like."""

@@ -8,6 +8,8 @@ import pytest
 from imagesets.corpus.fuzzing import fuzz, make_targets, survey_all
 from imagesets.corpus.looking import measure
 
+pytestmark = pytest.mark.slow
+
 EACH = 60
 """Altered files a format."""
 

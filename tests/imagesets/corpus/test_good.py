@@ -24,6 +24,7 @@ def test_there_are_three_hundred_good_cases():
     assert sum(len(good.masks) for good in SETS) >= 300
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("good", SETS, ids=lambda good: good.name)
 def test_good_cases_are_read_without_a_false_alarm(good, tmp_path):
     folder = tmp_path / "data"

@@ -270,12 +270,12 @@ def test_an_image_and_a_mask_from_systems_that_write_accents_differently_are_a_p
     assert list(pair(tmp_path, ["caf\u00e9"], ["cafe\u0301"]).pairs) == ["caf\u00e9"]
 
 
-@pytest.mark.parametrize("image_affix", IMAGE_AFFIXES)
 @pytest.mark.parametrize("mask_affix", MASK_AFFIXES)
-def test_every_known_affix_is_seen_on_either_side(tmp_path, image_affix, mask_affix):
+def test_every_known_affix_is_seen_on_either_side(tmp_path, mask_affix):
     stems = ["case_1", "case_2"]
-    result = pair(tmp_path, map(image_affix.add, stems), map(mask_affix.add, stems))
-    assert (list(result.pairs), result.findings) == (stems, ())
+    for number, image_affix in enumerate(IMAGE_AFFIXES):
+        result = pair(tmp_path / str(number), map(image_affix.add, stems), map(mask_affix.add, stems))
+        assert (list(result.pairs), result.findings) == (stems, ())
 
 
 def test_affixes_are_seen_in_any_case(tmp_path):

@@ -137,6 +137,7 @@ def test_very_many_lines_at_fault_are_summed_up(write):
     assert "has 981 further lines of that kind" in message[-1]
 
 
+@pytest.mark.slow
 def test_tables_beyond_the_limits_are_refused(write):
     lines = "id\n" + "a\n" * tables.MOST_LINES
     assert "has 200,001 lines; expected at most 200,000" in refused(read_csv, write(lines))
@@ -214,6 +215,7 @@ def test_brackets_in_texts_are_not_depth(write):
     assert read_json(write(json.dumps(content), "dataset.json")) == content
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", ['"\\"' * 2_000_000, '{"' + "\\" * 4_000_000, "{" * 8_000_000, '{"a":"' + "x" * 17 * 2**20])
 def test_json_made_to_be_slow_is_refused_fast(write, content):
     path = write(content, "dataset.json")
@@ -225,6 +227,7 @@ def test_json_made_to_be_slow_is_refused_fast(write, content):
 # Whatever the bytes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("read", "content"),
     [

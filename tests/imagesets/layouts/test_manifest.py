@@ -251,6 +251,7 @@ def test_a_missing_field_of_view_is_told_and_an_empty_cell_is_none(write):
     assert "names truth/x.png as fov in line 2, which is not there" in str(listing.findings[0])
 
 
+@pytest.mark.slow
 def test_thousands_of_lines_take_seconds(tmp_path):
     plant(tmp_path, [f"{part}/{number}.png" for part in ("scans", "truth") for number in range(2000)])
     lines = "".join(f"scans/{number}.png,truth/{number}.png\n" for number in range(2000))

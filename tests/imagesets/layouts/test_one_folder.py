@@ -7,16 +7,17 @@ from focalseg.imagesets.layouts.one_folder import LAYOUT
 from imagesets.layouts.trees import kinds, names, plant, said
 
 
-@pytest.mark.parametrize("image", IMAGE_AFFIXES)
 @pytest.mark.parametrize("mask", MASK_AFFIXES[1:])
-def test_every_known_way_to_name_masks_is_read_from_one_folder(tmp_path, image, mask):
-    plant(tmp_path, [f"{affix.add(f'case_{number}')}.png" for affix in (image, mask) for number in (1, 2, 10)])
-    assert LAYOUT.recognise(tmp_path)
-    listing = LAYOUT.read(tmp_path)
-    assert (names(listing), listing.findings) == (["case_1", "case_2", "case_10"], ())
-    assert listing.cases[2].images == (tmp_path / f"{image.add('case_10')}.png",)
-    assert listing.cases[2].masks == (tmp_path / f"{mask.add('case_10')}.png",)
-    assert {case.group for case in listing.cases} == {""}
+def test_every_known_way_to_name_masks_is_read_from_one_folder(tmp_path, mask):
+    for place, image in enumerate(IMAGE_AFFIXES):
+        folder = tmp_path / str(place)
+        plant(folder, [f"{affix.add(f'case_{number}')}.png" for affix in (image, mask) for number in (1, 2, 10)])
+        assert LAYOUT.recognise(folder)
+        listing = LAYOUT.read(folder)
+        assert (names(listing), listing.findings) == (["case_1", "case_2", "case_10"], ())
+        assert listing.cases[2].images == (folder / f"{image.add('case_10')}.png",)
+        assert listing.cases[2].masks == (folder / f"{mask.add('case_10')}.png",)
+        assert {case.group for case in listing.cases} == {""}
 
 
 FLAT = "a.png\na_mask.png\nb.png\nb_mask.png\nc.png\nc_mask.png"

@@ -18,12 +18,14 @@ def groups(listing):
     return {case.name: case.group for case in listing.cases}
 
 
-@pytest.mark.parametrize("images", ["images", "imgs", "image", "img", "Images", "IMGS"])
 @pytest.mark.parametrize(
-    "masks",
+    ("images", "masks"),
     [
-        "masks", "labels", "mask", "label", "gt", "GT", "Labels", "ground_truth", "GroundTruth", "segmentations",
-        "segmentation", "segs", "annotations", "Annotation",
+        *((images, "masks") for images in ("images", "imgs", "image", "img", "Images", "IMGS")),
+        *(("images", masks) for masks in (
+            "labels", "mask", "label", "gt", "GT", "Labels", "ground_truth", "GroundTruth", "segmentations",
+            "segmentation", "segs", "annotations", "Annotation",
+        )),
     ],
 )  # fmt: skip
 def test_the_usual_names_of_folders_are_known_in_any_case(tmp_path, images, masks):

@@ -77,6 +77,7 @@ def test_the_appearance_uses_the_range_of_8_bits_without_saturating_most_of_the_
     assert (image == 255).mean() < 0.15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("modality", "mean", "median"),
     [
@@ -93,6 +94,7 @@ def test_foreground_is_as_rare_as_in_the_modality(
     assert median[0] <= np.median(share) <= median[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [32, 128, 256])
 def test_vessels_cover_a_like_share_of_small_and_large_frames(size: int) -> None:
     share = np.mean([draw("vessel", index, size)[1].mean() for index in range(10)])

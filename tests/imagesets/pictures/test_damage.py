@@ -110,6 +110,7 @@ def test_libtiff_says_nothing_on_the_standard_error(write, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_mutants_are_refused_by_name_or_read_with_a_right_shape(write):
     random = np.random.default_rng(2026)
     names = list(PICTURES)

@@ -61,6 +61,7 @@ def names_in(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", TRIED, ids=lambda fault: fault.name)
 def test_the_copy_of_any_faulty_set_is_free_of_errors_but_in_tables_and_the_set_stays_as_it_was(fault, tmp_path):
     source, copy = tmp_path / "data", tmp_path / "copy"

@@ -81,6 +81,7 @@ def crop_turn_and_encode(picture, seed):
     return encode_again(np.ascontiguousarray(turn(crop(picture, seed), seed)), seed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "least"),
     [
@@ -114,12 +115,14 @@ def test_byte_copies_are_identical_and_each_is_paired_with_the_first():
     assert all(pair.identical and pair.correlation == 1 and not pair.moved for pair in pairs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("smooth", [3.0, 30.0])
 def test_a_thousand_different_images_make_no_pair(smooth):
     signatures = [sign(make_picture(seed, (64, 64), smooth=smooth, channels=1)) for seed in range(1000)]
     assert find_duplicates(signatures, name_each(1000)) == []
 
 
+@pytest.mark.slow
 def test_different_images_with_the_same_frame_make_no_pair_though_they_correlate_above_the_limit():
     """As photographs of the fundus: a bright disc on black, the same in all; vessels differ."""
     row, column = np.mgrid[-1:1:120j, -1:1:120j]
@@ -253,6 +256,7 @@ def read_images(folder):
         yield file.stem, make_signature(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1))
 
 
+@pytest.mark.slow
 def test_the_groups_of_busi_are_found_whole_and_little_else(real_data):
     """Its table joins what correlates above 0.97 as it lies; 7 pairs more are shifted views of one lesion, by eye."""
     folder = real_data("busi")
@@ -269,6 +273,7 @@ def test_the_groups_of_busi_are_found_whole_and_little_else(real_data):
     assert all(pair.moved == "cropped or shifted" for pair in beyond)
 
 
+@pytest.mark.slow
 def test_eyes_of_chase_db1_are_no_pairs_though_twelve_of_them_correlate_above_the_limit(real_data):
     names, signatures = zip(*read_images(real_data("chase_db1")), strict=True)
     assert sum(correlate(one, other) > 0.97 for k, one in enumerate(signatures) for other in signatures[:k]) >= 12
@@ -281,6 +286,7 @@ def test_hippocampus_volumes_are_no_pairs(real_data):
     assert find_duplicates(signatures, [file.name for file in files]) == []
 
 
+@pytest.mark.slow
 def test_no_frames_of_two_sequences_of_cvc_clinicdb_are_a_pair(real_data):
     folder = real_data("cvc_clinicdb")
     names, signatures = zip(*read_images(folder), strict=True)

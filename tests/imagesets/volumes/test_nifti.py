@@ -285,6 +285,7 @@ def test_an_extension_that_does_not_fit_is_refused(length, save):
     )
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_of_gzip_is_refused_or_changes_nothing(save):
     random = np.random.default_rng(0)
     read = 0
@@ -323,6 +324,7 @@ def mutate(content, random):
     return bytes(altered)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["a.nii", "a.nii.gz", "altered, then packed"])
 def test_an_altered_file_is_read_or_refused_as_declared(form, save):
     random = np.random.default_rng(5)
@@ -367,6 +369,7 @@ def stream(head, zeros, chunk=2**22):
     return b"".join([*parts, packer.flush()])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -385,6 +388,7 @@ def test_a_bomb_is_refused_at_once_and_without_memory(content, said, save):
     assert memory < 2**22
 
 
+@pytest.mark.slow
 def test_as_many_voxels_as_the_limit_are_no_bomb(save):
     side = 464  # 464 ** 3 is the last cube below the limit
     assert side**3 <= MOST_VOXELS < (side + 1) ** 3

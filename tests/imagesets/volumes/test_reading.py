@@ -60,6 +60,7 @@ def oblique():
 # Axes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spacing_mm", SPACINGS)
 @pytest.mark.parametrize("way", ORIENTATIONS, ids=lambda way: "".join(f"{'-' if flip < 0 else ''}{axis}" for axis, flip in way))
 def test_every_orientation_is_read_alike_and_written_back(way, spacing_mm, save, tmp_path):
@@ -331,6 +332,7 @@ def test_a_place_that_only_one_of_the_two_states_cannot_be_compared(save):
     assert compare(save, not_stated, not_stated) == []
 
 
+@pytest.mark.slow
 def test_real_volumes_are_read_as_nibabel_reads_them(real_data):
     paths = sorted(real_data("hippocampus").glob("imagesTr/*.nii.gz"))
     assert paths

@@ -220,6 +220,7 @@ def test_the_page_of_good_data_says_so_and_shows_its_extremes(phantom):
     assert f"Images 96 {TIMES} 96 pixels, 3 channels of uint8" in reader.text
 
 
+@pytest.mark.slow
 def test_the_page_of_faulty_data_has_every_finding_in_its_table(faulty):
     reader = Reader(render_check(*faulty))
     assert "42 errors keep this data from being used. 8 cases can be read." in reader.text
@@ -315,6 +316,7 @@ def browser() -> Iterator[Any]:
         opened.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 400])
 def test_the_page_fits_and_reads_at_any_width_with_long_names(browser, faulty, tmp_path, width, scheme):

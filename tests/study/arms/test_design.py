@@ -23,6 +23,8 @@ from focalseg.study.train import read_layout
 from focalseg.training.run import RunConfig, build_network
 from study.made_up import MadeUp
 
+pytestmark = pytest.mark.slow
+
 CANDIDATES = {"encoder.0": "se", "bottleneck": "se", "skip.0": "ag", "decoder.0": "se"}
 REFUSAL = (
     "rivals names 'wider', and the channels of {name} do not follow from widths that focalseg plans; expected a network that "

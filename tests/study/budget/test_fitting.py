@@ -193,6 +193,7 @@ def test_too_small_a_budget_is_refused_with_the_least_that_would_do():
     assert price_simply(fit_settings(STANDARD, 5.34 * 3600, price_simply)) == 4 * 2 * 2400
 
 
+@pytest.mark.slow
 def test_finished_runs_are_not_counted(contest):
     outline = list_plans(contest)
     plans, plain = [*outline.certain, *outline.at_most], contest.trainers[0].base
@@ -246,6 +247,7 @@ def test_the_work_of_the_wider_network_is_that_of_its_convolutions_and_cases_are
     assert [item.scored for item in list_items(probes, plain)] == [len(split.validation)]
 
 
+@pytest.mark.slow
 def test_a_job_of_few_steps_is_not_measured_unless_hours_are_given(contest, tiny_settings, monkeypatch):
     notes: list[str] = []
     with monkeypatch.context() as patch:

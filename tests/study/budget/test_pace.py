@@ -24,6 +24,7 @@ def plans(make_folder, tiny_settings, tmp_path):
     return known["none"][0], known["all"][0]
 
 
+@pytest.mark.slow
 def test_measuring_leaves_nothing_behind(plans):
     before = torch.get_rng_state()
     paces = [measure_pace(plan) for plan in plans]

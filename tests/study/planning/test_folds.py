@@ -22,6 +22,8 @@ from focalseg.study.running.scores import read_scores
 from focalseg.yaml_files import read_yaml
 from study.made_up import MadeUp, make_result, make_score
 
+pytestmark = pytest.mark.slow
+
 
 def with_folds(settings, count, **changes):
     return replace(settings, split=replace(settings.split, test_folds=count), **changes)

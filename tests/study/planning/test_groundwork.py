@@ -76,6 +76,7 @@ def test_groundwork_for_other_settings_is_planned_from_the_same_reading(make_fol
         assert getattr(found, name) == getattr(expected, name)
 
 
+@pytest.mark.slow
 def test_images_that_are_the_same_are_never_on_two_sides(make_folder, tiny_settings):
     folder = make_folder(count=12)
     for copy, original in ((10, 0), (11, 0), (9, 4)):
@@ -134,6 +135,7 @@ def test_a_split_that_was_written_is_read_back_and_one_that_leaks_is_refused_wit
     assert test in str(caught.value)
 
 
+@pytest.mark.slow
 def test_parts_have_alike_shares_of_foreground(write_folder, tiny_settings, tmp_path):
     folder = write_folder(tmp_path / "data", count=20)
     for number in range(20):

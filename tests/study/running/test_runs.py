@@ -14,6 +14,8 @@ from focalseg.study.running.scores import read_scores
 from focalseg.study.running.trainer import Wanted, want_missing
 from focalseg.training.loop import CHECKPOINT, METRICS, Run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def contest(make_folder, tiny_settings, tmp_path):
