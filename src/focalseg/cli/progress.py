@@ -15,17 +15,17 @@ from focalseg.study.running.runs import RESULT, RunPlan
 from focalseg.training.loop import METRICS
 from focalseg.training.metrics_log import read_metrics
 
-POLL_SECONDS = 0.5
+_POLL_SECONDS = 0.5
 
 
-def show_note(note: str) -> None:
+def _show_note(note: str) -> None:
     """A line on stderr that a person should see before a long run starts."""
     print(f"note: {note}", file=sys.stderr, flush=True)
 
 
 def build_audience() -> Audience:
     """A person at the command line: notes, counts and trainings, all on stderr."""
-    return Audience(tell=show_note, count=show_counting, watch=show_progress)
+    return Audience(tell=_show_note, count=show_counting, watch=show_progress)
 
 
 @contextmanager
@@ -46,7 +46,7 @@ def show_progress(title: str, plans: Sequence[RunPlan]) -> Iterator[None]:
         watcher.join()
 
 
-def count_steps(plan: RunPlan) -> int:
+def _count_steps(plan: RunPlan) -> int:
     """Steps of a run so far, as its metrics tell."""
     steps = plan.config.training.steps
     if (plan.folder / RESULT).exists():
@@ -64,9 +64,9 @@ def _show_bars(title: str, plans: Sequence[RunPlan], ended: threading.Event, con
             for plan in plans
         }
         while True:
-            last = ended.wait(POLL_SECONDS)
+            last = ended.wait(_POLL_SECONDS)
             for bar, plan in bars.items():
-                steps = count_steps(plan)
+                steps = _count_steps(plan)
                 if steps and not progress.tasks[bar].started:
                     progress.start_task(bar)
                 progress.update(bar, completed=steps)
@@ -76,10 +76,10 @@ def _show_bars(title: str, plans: Sequence[RunPlan], ended: threading.Event, con
 
 def _show_lines(title: str, plans: Sequence[RunPlan], ended: threading.Event, _console: Console) -> None:
     total = sum(plan.config.training.steps for plan in plans)
-    started, done_before = time.monotonic(), sum(count_steps(plan) for plan in plans)
+    started, done_before = time.monotonic(), sum(_count_steps(plan) for plan in plans)
     print(f"{title}: {len(plans)} training(s), {total} steps", file=sys.stderr, flush=True)
     while not ended.wait(PLAIN_LINE_SECONDS):
-        done = sum(count_steps(plan) for plan in plans)
+        done = sum(_count_steps(plan) for plan in plans)
         seconds = time.monotonic() - started
         left = f", about {seconds * (total - done) / (done - done_before):.0f} s left" if done > done_before else ""
         print(f"{title}: {done} of {total} steps{left}", file=sys.stderr, flush=True)

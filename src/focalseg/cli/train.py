@@ -18,7 +18,7 @@ from focalseg.cli.options import (
     read_settings,
 )
 
-Attention = Annotated[
+_Attention = Annotated[
     str, typer.Option("--attention", help="none, all, a kind of gate (se, ag, eca, ...), or the path of a placement.json.")
 ]
 
@@ -26,7 +26,7 @@ Attention = Annotated[
 def train(
     data: Data,
     out: Out,
-    attention: Attention = "none",
+    attention: _Attention = "none",
     preset: Preset = "quick",
     network: Network = None,
     config: Config = None,

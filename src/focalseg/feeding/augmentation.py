@@ -19,7 +19,7 @@ from focalseg.errors import SettingError, ShapeError
 from focalseg.feeding.batches import AUGMENTATION_STREAM, OPERATION_STREAM, step_generator
 from focalseg.feeding.warping import bend, map_linearly, read_at
 
-SHARED = ("rotation", "scale", "elastic", "blur", "power_law", "noise")
+_SHARED = ("rotation", "scale", "elastic", "blur", "power_law", "noise")
 """Operations that touch a share of the cases, in the order of their draws; a new one goes to the end."""
 
 
@@ -146,7 +146,7 @@ def _draw(count: int, axes: int, config: AugmentationConfig, *, square: bool, se
     # A stream of their own: switching an operation on leaves what the others draw as it was.
     generator = step_generator(seed, step, OPERATION_STREAM)
     touched, amounts, fields = {}, {}, {}
-    for operation in SHARED:
+    for operation in _SHARED:
         touched[operation] = torch.rand(count, generator=generator) < config.share
         amounts[operation] = torch.rand((count, 3), generator=generator, dtype=torch.float64)
         fields[operation] = torch.randint(2**62, (count,), generator=generator).tolist()

@@ -14,8 +14,8 @@ from focalseg.feeding.preparation import Preparation, normalise
 from focalseg.feeding.store import CaseStore
 from focalseg.imagesets.case import Case
 
-Device = torch.device | str
-PLACES_SEED = 0
+_Device = torch.device | str
+_PLACES_SEED = 0
 """Of the places on foreground that are kept where there are too many: the same for every training on the data."""
 
 
@@ -24,7 +24,7 @@ class Feed:
 
     def __init__(self, store: CaseStore, means: Tensor, deviations: Tensor, *, patch: tuple[int, ...] | None = None) -> None:
         self._store, self._means, self._deviations, self._patch = store, means, deviations, patch
-        self._places = [find_places(store[number][1], seed=PLACES_SEED) for number in range(len(store))] if patch else []
+        self._places = [find_places(store[number][1], seed=_PLACES_SEED) for number in range(len(store))] if patch else []
 
     @classmethod
     def from_tensors(cls, images: Tensor, masks: Tensor) -> "Feed":
@@ -45,13 +45,13 @@ class Feed:
         """All masks, (N, *size) uint8."""
         return self._store.gather(range(len(self)))[1]
 
-    def gather(self, indices: Tensor, *, device: Device = "cpu") -> tuple[Tensor, Tensor]:
+    def gather(self, indices: Tensor, *, device: _Device = "cpu") -> tuple[Tensor, Tensor]:
         """Whole cases: images (B, C, *size) float32, normalised; masks (B, *size) uint8."""
         images, masks = self._store.gather(indices)
         return self._normalise(images, indices, device), masks.to(device)
 
     def draw_patches(
-        self, indices: Tensor, *, foreground_share: float, seed: int, step: int, device: Device = "cpu"
+        self, indices: Tensor, *, foreground_share: float, seed: int, step: int, device: _Device = "cpu"
     ) -> tuple[Tensor, Tensor]:
         """A patch of each case where `patches.draw_corners` lays it: images (B, C, *patch) and masks (B, *patch)."""
         window = self._window
@@ -61,7 +61,7 @@ class Feed:
         return self._cut(indices, corners, device)
 
     def batches(
-        self, size: int, *, device: Device = "cpu", arrange: Callable[[Tensor], Tensor] = lambda images: images
+        self, size: int, *, device: _Device = "cpu", arrange: Callable[[Tensor], Tensor] = lambda images: images
     ) -> "Batches":
         """All cases, whole, `size` at a time, each batch made when it is asked for. arrange: what is done to its images."""
         return Batches(self, torch.split(torch.arange(len(self)), size), device, arrange)
@@ -72,7 +72,7 @@ class Feed:
             raise ValueError("This feed gives whole cases; no patch was set.")
         return self._patch
 
-    def _cut(self, indices: Tensor, corners: Sequence[tuple[int, ...]], device: Device) -> tuple[Tensor, Tensor]:
+    def _cut(self, indices: Tensor, corners: Sequence[tuple[int, ...]], device: _Device) -> tuple[Tensor, Tensor]:
         parts = [
             [cut_patch(array, corner, self._window) for array in self._store[index]]
             for index, corner in zip(indices.tolist(), corners, strict=True)
@@ -80,7 +80,7 @@ class Feed:
         images, masks = (torch.from_numpy(np.stack(side)) for side in zip(*parts, strict=True))
         return self._normalise(images, indices, device), masks.to(device)
 
-    def _normalise(self, images: Tensor, indices: Tensor, device: Device) -> Tensor:
+    def _normalise(self, images: Tensor, indices: Tensor, device: _Device) -> Tensor:
         """On the device, where bytes go before they become four times as many."""
         return normalise(images.to(device), self._means[indices].to(device), self._deviations[indices].to(device))
 
@@ -88,7 +88,7 @@ class Feed:
 class Batches(Sequence[tuple[Tensor, Tensor]]):
     """Batches of whole cases, of which but one is in memory at a time."""
 
-    def __init__(self, feed: Feed, parts: Sequence[Tensor], device: Device, arrange: Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, feed: Feed, parts: Sequence[Tensor], device: _Device, arrange: Callable[[Tensor], Tensor]) -> None:
         self._feed, self._parts, self._device, self._arrange = feed, parts, device, arrange
 
     def __len__(self) -> int:

@@ -15,7 +15,7 @@ from focalseg.errors import DataError, SettingError
 from focalseg.imagesets.survey.summary import CaseSummary
 
 Normalisation = Literal["data_set", "case"]
-LARGEST_RATIO = 10.0
+_LARGEST_RATIO = 10.0
 """Of the standard deviations of two cases, beyond which they are not on a common scale."""
 
 
@@ -62,7 +62,7 @@ class Preparation(CheckedConfig):
 
     def measure_scale(self, image: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and standard deviation a channel by which this image (C, *spatial) is normalised."""
-        return describe_intensities(image) if self.normalisation == "case" else (self.mean, self.standard_deviation)
+        return _describe_intensities(image) if self.normalisation == "case" else (self.mean, self.standard_deviation)
 
     def prepare_image(self, image: np.ndarray) -> Tensor:
         """(C, *spatial) of any size -> (C, *size) float32, normalised. Raises DataError for other channels or axes."""
@@ -106,7 +106,7 @@ def plan_preparation(
         standard_deviation=deviation,
         normalisation=normalisation,
         patch=patch,
-        spacing_mm=plan_spacing(cases, size),
+        spacing_mm=_plan_spacing(cases, size),
     )
 
 
@@ -117,7 +117,7 @@ def plan_size(cases: Sequence[CaseSummary], *, longest_side: int) -> tuple[int, 
     return tuple(max(round(float(side) * shrink), 1) for side in median)
 
 
-def plan_spacing(cases: Sequence[CaseSummary], size: tuple[int, ...]) -> tuple[float, ...] | None:
+def _plan_spacing(cases: Sequence[CaseSummary], size: tuple[int, ...]) -> tuple[float, ...] | None:
     """Size in mm of an element along each axis once the median case is resampled; None where a case does not say its own."""
     extents = [np.multiply(case.spacing_mm, case.size) for case in cases if case.spacing_mm is not None]
     return tuple((np.median(extents, axis=0) / size).tolist()) if len(extents) == len(cases) else None
@@ -138,7 +138,7 @@ def on_common_scale(cases: Sequence[CaseSummary]) -> bool:
     if not varying:
         return True
     low, middle, high = np.quantile(varying, (0.1, 0.5, 1.0), method="lower")
-    return bool(high <= LARGEST_RATIO * middle and middle <= LARGEST_RATIO * low)
+    return bool(high <= _LARGEST_RATIO * middle and middle <= _LARGEST_RATIO * low)
 
 
 def pool_intensities(cases: Sequence[CaseSummary]) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -151,7 +151,7 @@ def pool_intensities(cases: Sequence[CaseSummary]) -> tuple[tuple[float, ...], t
     return tuple(mean for mean, _ in pooled), tuple(_or_1(deviation) for _, deviation in pooled)
 
 
-def describe_intensities(image: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _describe_intensities(image: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation a channel of an image (C, *spatial)."""
     pixels = image.reshape(len(image), -1)
     deviations = pixels.std(axis=1, dtype=np.float64).tolist()

@@ -16,7 +16,7 @@ from torch import Tensor
 from focalseg.errors import MachineError, ShapeError
 
 PREFIX, SUFFIX = "cases-", ".cache"
-ALIGNMENT = 64
+_ALIGNMENT = 64
 """Of each array in the file, in bytes, so that any number type can be read where it lies."""
 
 
@@ -131,7 +131,7 @@ class _Overflow:
                 with tempfile.NamedTemporaryFile(dir=self.folder, prefix=PREFIX, suffix=SUFFIX, delete=False) as made:
                     self.path = Path(made.name)
             with self.path.open("ab") as file:
-                start = -(-file.tell() // ALIGNMENT) * ALIGNMENT
+                start = -(-file.tell() // _ALIGNMENT) * _ALIGNMENT
                 file.write(bytes(start - file.tell()))
                 file.write(np.ascontiguousarray(array).data)
         except OSError as error:

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-ELEMENTS_AT_ONCE = 2**16
+_ELEMENTS_AT_ONCE = 2**16
 """Of a volume on the CPU: their coordinates and corners stay in the processor's cache."""
 
 
@@ -87,7 +87,7 @@ def _read_nearest(values: Tensor, grid: Tensor) -> Tensor:
 def _read_corners(places: Tensor, images: Tensor, maps: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
     """The same by whole vectors, part of a case after the other: its lower corners, and how far beyond them it reads."""
     size = tuple(places.shape[2:])
-    rows = max(1, ELEMENTS_AT_ONCE // math.prod(size[1:]))
+    rows = max(1, _ELEMENTS_AT_ONCE // math.prod(size[1:]))
     results = [torch.empty_like(values) for values in (images, *maps)]
     for case in range(len(places)):
         # A flat table a channel: index_select is at its fastest on one axis.

@@ -10,10 +10,10 @@ from matplotlib.colors import to_hex
 from focalseg.focal_role.maps import FactorMap, FocalMaps, GradientMap, WeightMap
 from focalseg.report.overlays import Array, encode_image, trace_outline
 
-RAMP = "magma"
-BRIGHTEST_SHARE = 0.998
+_RAMP = "magma"
+_BRIGHTEST_SHARE = 0.998
 """The brightest two pixels in a thousand are shown alike, or a single one would darken all the rest."""
-ROOT = 0.5
+_ROOT = 0.5
 """Power law of the colours of gradients, which span decades: four times the gradient is twice the brightness."""
 
 
@@ -52,11 +52,11 @@ def draw_subject(maps: FocalMaps) -> SubjectPicture:
 
 def draw_gradients(maps: Sequence[GradientMap]) -> tuple[MapPicture, ...]:
     """Maps of one arm on one scale, so that a loss that asks for less is darker."""
-    top = max(float(np.quantile(one.pixels, BRIGHTEST_SHARE)) for one in maps)
+    top = max(float(np.quantile(one.pixels, _BRIGHTEST_SHARE)) for one in maps)
     return tuple(
         MapPicture(
             title=_name(one.gamma),
-            data=colour_pixels((one.pixels / top) ** ROOT),
+            data=colour_pixels((one.pixels / top) ** _ROOT),
             caption=(f"{one.on_foreground:.0%} foreground", f"{one.on_wrong:.0%} errors", f"size {one.total:.2f}"),
         )
         for one in maps
@@ -89,14 +89,14 @@ def draw_weights(maps: Sequence[WeightMap], beta: float) -> tuple[MapPicture, ..
 
 def colour_pixels(pixels: Array) -> str:
     """(H, W) in [0, 1], clipped, through the colour map -> PNG as a data URI."""
-    colours = mpl.colormaps[RAMP](np.clip(pixels, 0, 1), bytes=True)
+    colours = mpl.colormaps[_RAMP](np.clip(pixels, 0, 1), bytes=True)
     height, width = pixels.shape
     return encode_image(np.moveaxis(np.asarray(colours)[..., :3], -1, 0), (width, height))
 
 
 def list_ramp(count: int = 9) -> list[str]:
     """Colours along the map, dark end first, for a key."""
-    return [to_hex(mpl.colormaps[RAMP](number / (count - 1))) for number in range(count)]
+    return [to_hex(mpl.colormaps[_RAMP](number / (count - 1))) for number in range(count)]
 
 
 def _name(gamma: float) -> str:

@@ -133,14 +133,14 @@ def train_in_passing(config: RunConfig, data: TaskData, *, gamma: float) -> Run:
     """Trains to the end with every site at gamma, keeping no file."""
     with tempfile.TemporaryDirectory() as folder:
         run = Run(config, data.for_training(), Path(folder), device="cpu")
-        set_gammas(run, gamma)
+        _set_gammas(run, gamma)
         while not run.finished:
             run.advance()
     return run
 
 
 @torch.no_grad()
-def set_gammas(run: Run, gamma: float) -> None:
+def _set_gammas(run: Run, gamma: float) -> None:
     """Puts one exponent into every site, in place."""
     for parameter in gamma_parameters(run.network):
         parameter.fill_(gamma)
@@ -153,7 +153,7 @@ def turn_gammas(run: Run, data: TaskData, gamma: float) -> tuple[Overlap, ...]:
     training = data.for_training()
     images = [batch for batch, _ in run.batches(training.train)]
     with kept_as_it_was(run.network):
-        set_gammas(run, gamma)
+        _set_gammas(run, gamma)
         estimate_norms(run.network, images)
         overlaps = score_held_out(run, data)
         for parameter, value in zip(gamma_parameters(run.network), before, strict=True):

@@ -17,8 +17,8 @@ from focalseg.imagesets.kinds import KINDS, list_names
 
 SIDES = ("train", "validation", "test")
 MOST_BYTES = 64 << 20
-MOST_LEAKS = 20
-DEALS = 20
+_MOST_LEAKS = 20
+_DEALS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,8 +154,8 @@ def check_leaks(
     """Raises DataError with the first leaks, and the number of the others."""
     leaks = find_leaks(split, groups, duplicates, identical)
     if leaks:
-        more = [f"and {len(leaks) - MOST_LEAKS} more pairs."] if len(leaks) > MOST_LEAKS else []
-        raise DataError([*leaks[:MOST_LEAKS], *more])
+        more = [f"and {len(leaks) - _MOST_LEAKS} more pairs."] if len(leaks) > _MOST_LEAKS else []
+        raise DataError([*leaks[:_MOST_LEAKS], *more])
 
 
 def regroup(
@@ -265,7 +265,7 @@ def _divide(
     alike = sorted(lots, key=lambda lot: (-len(lot), -sum(foreground[name] for name in lot)))
     strata = [alike[start : start + folds] for start in range(0, len(alike), folds)]
     tries = [plain]
-    for _ in range(DEALS):
+    for _ in range(_DEALS):
         mixed = [stratum[number] for stratum in strata for number in random.permutation(len(stratum))]
         tries.append(_deal(sorted(mixed, key=lambda lot: -len(lot)), folds, foreground))
     return min(tries, key=lambda parts: np.ptp([np.mean([foreground[name] for name in part]) for part in parts]))

@@ -10,7 +10,7 @@ from focalseg.evaluation.statistics import REPLICATES
 from focalseg.report import wording
 from focalseg.report.lettering import show_characters
 
-FILTERS = (
+_FILTERS = (
     "decimal", "signed", "grouped", "magnitude", "megaflops", "milliseconds", "duration", "percent_more", "counted", "listed",
     "split_sentences", "probability",
 )  # fmt: skip
@@ -25,7 +25,7 @@ def render(template: str, filters: Mapping[str, Callable[..., str]] = MappingPro
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in FILTERS:
+    for name in _FILTERS:
         environment.filters[name] = getattr(wording, name)
     environment.filters |= {"show_characters": show_characters, **filters}
     page = environment.get_template(template).render(replicates=REPLICATES, **values)

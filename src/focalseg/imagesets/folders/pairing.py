@@ -13,9 +13,9 @@ from focalseg.findings import Finding, show_path
 from focalseg.imagesets.folders.files import SUFFIXES, FolderFiles, cut_suffix, list_files
 from focalseg.imagesets.kinds import KINDS
 
-MOST_ONE_BY_ONE = 3
+_MOST_ONE_BY_ONE = 3
 """Files that are named one by one where no name fits at all; beyond it is one fault, in how they are named."""
-MOST_COMPARED = 64
+_MOST_COMPARED = 64
 """Names among which the most alike is looked for."""
 
 
@@ -143,7 +143,7 @@ class _Matching:
     @property
     def nothing_fits(self) -> bool:
         """Whether many files are there and none has a partner."""
-        return not self.pairs and min(len(self._spare_images), len(self._spare_masks)) > MOST_ONE_BY_ONE
+        return not self.pairs and min(len(self._spare_images), len(self._spare_masks)) > _MOST_ONE_BY_ONE
 
     def naming_finding(self) -> Finding:
         """One fault in how the files are named, instead of one for each of them."""
@@ -259,7 +259,7 @@ class Nearest:
         """The one that differs by case, blanks, signs or leading zeros only; else the most alike, where any is close."""
         if same := self._by_plain_form.get(_plain_form(name)):
             return same
-        if len(self._known) > MOST_COMPARED:
+        if len(self._known) > _MOST_COMPARED:
             return None
         return next(iter(difflib.get_close_matches(name, self._known, n=1, cutoff=0.75)), None)
 

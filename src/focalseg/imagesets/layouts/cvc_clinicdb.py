@@ -13,7 +13,7 @@ from pathlib import Path
 from focalseg.findings import Finding
 from focalseg.imagesets.case import CaseFiles
 from focalseg.imagesets.folders.files import PICTURES, find_folders
-from focalseg.imagesets.folders.listing import Layout, Listing
+from focalseg.imagesets.folders.listing import FolderLayout, Listing
 from focalseg.imagesets.folders.pairing import SAME_NAME, pair_folders
 from focalseg.imagesets.kinds import KINDS
 from focalseg.imagesets.masks import MaskCoding
@@ -58,7 +58,7 @@ def find_sequence(frame: int) -> int:
     return bisect.bisect_left(LAST_FRAMES, frame) + 1
 
 
-LAYOUT = Layout(
+LAYOUT = FolderLayout(
     title="CVC-ClinicDB",
     expected="Original/ and Ground Truth/ with frames named by their number (1.tif in both)",
     recognise=recognise,

@@ -12,7 +12,7 @@ from pathlib import Path
 from focalseg.findings import Finding
 from focalseg.imagesets.case import CaseFiles, Part
 from focalseg.imagesets.folders.files import PICTURES, find_folders
-from focalseg.imagesets.folders.listing import Layout, Listing
+from focalseg.imagesets.folders.listing import FolderLayout, Listing
 from focalseg.imagesets.folders.pairing import Affix, Rule, attach_files, pair_folders
 from focalseg.imagesets.kinds import KINDS
 
@@ -20,7 +20,7 @@ IMAGES, FIRST_OBSERVER, SECOND_OBSERVER, FIELD_OF_VIEW = "images", "1st_manual",
 
 
 @dataclass(frozen=True, kw_only=True)
-class Half:
+class _Half:
     """A half of the release. folder: its name, and the end of its files' names."""
 
     folder: str
@@ -31,14 +31,14 @@ class Half:
         return tuple((Affix(suffix=f"_{self.folder}"), Affix(suffix=suffix)) for suffix in suffixes)
 
 
-HALVES = (Half(folder="training", part="train"), Half(folder="test", part="test"))
+_HALVES = (_Half(folder="training", part="train"), _Half(folder="test", part="test"))
 
 
 def recognise(folder: Path) -> bool:
     """Marked by `training/` or `test/` with `images/` and `1st_manual/` in it."""
     return any(
         find_folders(half, IMAGES) and find_folders(half, FIRST_OBSERVER)
-        for name in HALVES
+        for name in _HALVES
         for half in find_folders(folder, name.folder)
     )
 
@@ -47,7 +47,7 @@ def read(folder: Path) -> Listing:
     """Images by the name of their file, in the release's split, with both observers and the field of view."""
     cases: list[CaseFiles] = []
     findings: list[Finding] = []
-    for half in HALVES:
+    for half in _HALVES:
         for place in find_folders(folder, half.folder)[:1]:
             listed, faults = _read_half(folder, place, half)
             cases += listed
@@ -57,7 +57,7 @@ def read(folder: Path) -> Listing:
     return Listing(cases=tuple(cases), findings=tuple(findings))
 
 
-def _read_half(root: Path, place: Path, half: Half) -> tuple[list[CaseFiles], list[Finding]]:
+def _read_half(root: Path, place: Path, half: _Half) -> tuple[list[CaseFiles], list[Finding]]:
     images, masks = find_folders(place, IMAGES), find_folders(place, FIRST_OBSERVER)
     if not images or not masks:
         return [], [_incomplete(place, half, images)]
@@ -89,7 +89,7 @@ def _read_half(root: Path, place: Path, half: Half) -> tuple[list[CaseFiles], li
     return cases, findings
 
 
-def _incomplete(place: Path, half: Half, images: Sequence[Path]) -> Finding:
+def _incomplete(place: Path, half: _Half, images: Sequence[Path]) -> Finding:
     """The finding for a half without images or without the first observer: legal for the test half of the public release."""
     if not images:
         return KINDS["empty_folder"].at(place, f"has no folder {IMAGES}/", expected=f"{IMAGES}/ and {FIRST_OBSERVER}/")
@@ -99,7 +99,7 @@ def _incomplete(place: Path, half: Half, images: Sequence[Path]) -> Finding:
     return KINDS["no_mask"].at(images[0], found, expected=f"{FIRST_OBSERVER}/, as in the release", mend="Add the folder.")
 
 
-LAYOUT = Layout(
+LAYOUT = FolderLayout(
     title="DRIVE",
     expected="training/ and test/ with images/ (21_training.tif), 1st_manual/ (21_manual1.gif) and mask/ each",
     recognise=recognise,

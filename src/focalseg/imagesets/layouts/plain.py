@@ -12,7 +12,7 @@ from pathlib import Path
 from focalseg.findings import Finding, show_path
 from focalseg.imagesets.case import CaseFiles
 from focalseg.imagesets.folders.files import VOLUMES, cut_suffix, find_file, find_folders, list_files
-from focalseg.imagesets.folders.listing import Layout, Listing
+from focalseg.imagesets.folders.listing import FolderLayout, Listing
 from focalseg.imagesets.folders.pairing import KNOWN_RULES, PLAIN, Affix, attach_files, pair_folders
 from focalseg.imagesets.folders.tables import attempt
 from focalseg.imagesets.kinds import KINDS
@@ -26,7 +26,7 @@ MASK_FOLDERS = (
     "annotations", "annotation",
 )  # fmt: skip
 SECOND_OBSERVER, FIELD_OF_VIEW = "masks_2nd_observer", "fov"
-FIELD_OF_VIEW_RULES = tuple((PLAIN, affix) for affix in (PLAIN, Affix(suffix="_fov"), Affix(suffix="_mask")))
+_FIELD_OF_VIEW_RULES = tuple((PLAIN, affix) for affix in (PLAIN, Affix(suffix="_fov"), Affix(suffix="_mask")))
 
 
 def recognise(folder: Path) -> bool:
@@ -72,7 +72,7 @@ def _add_observers(cases: list[CaseFiles], folder: Path, root: Path, findings: l
         seconds, faults = attach_files(names, found[0], root, what="second observer's mask", rules=KNOWN_RULES)
         findings += faults
     if found := find_folders(folder, FIELD_OF_VIEW):
-        fields, faults = attach_files(names, found[0], root, what="field of view", rules=FIELD_OF_VIEW_RULES, required=True)
+        fields, faults = attach_files(names, found[0], root, what="field of view", rules=_FIELD_OF_VIEW_RULES, required=True)
         findings += faults
         cases = [case for case in cases if case.name in fields]
     return [replace(case, second_observer=seconds.get(case.name), field_of_view=fields.get(case.name)) for case in cases]
@@ -110,7 +110,7 @@ def second(path: Path, first: Path, what: str) -> Finding:
     return KINDS["two_files"].at(path, f"stands beside {show_path(first.name)}", expected=f"one {what}", others=(first,))
 
 
-LAYOUT = Layout(
+LAYOUT = FolderLayout(
     title="images and masks",
     expected="images/ and masks/ with files of the same names (case_1.png in both)",
     recognise=recognise,

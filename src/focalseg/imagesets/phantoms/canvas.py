@@ -7,8 +7,8 @@ import numpy as np
 from scipy import ndimage
 
 Array = np.ndarray
-COUNTS_PER_UNIT = 40.0
-MIDDLE_GREY = 128.0
+_COUNTS_PER_UNIT = 40.0
+_MIDDLE_GREY = 128.0
 
 
 def coordinates(size: int) -> tuple[Array, Array]:
@@ -43,13 +43,13 @@ def lattice_noise(random: np.random.Generator, size: int, scales: tuple[float, f
     Normal weights on a coarse lattice, each spread by a Gaussian bump. Two small matrix products, so unlike
     smooth_noise it costs less the wider the features are; below two pixels use smooth_noise.
     """
-    along_rows, along_columns = (spread_from_lattice(size, scale) for scale in scales)
+    along_rows, along_columns = (_spread_from_lattice(size, scale) for scale in scales)
     weights = random.standard_normal((along_rows.shape[1], along_columns.shape[1]))
     noise: Array = along_rows @ weights @ along_columns.T
     return noise
 
 
-def spread_from_lattice(size: int, scale: float) -> Array:
+def _spread_from_lattice(size: int, scale: float) -> Array:
     """(size, lattice points) Gaussian bumps `scale` pixels apart, each row of length 1 so that variance is kept."""
     lattice = np.arange(-2, np.ceil(size / scale) + 3) * scale
     bumps: Array = np.exp(-0.5 * ((np.arange(size)[:, None] - lattice) / (0.7 * scale)) ** 2)
@@ -104,7 +104,7 @@ def scatter_centres(
 
 def to_uint8(image: Array) -> Array:
     """Intensities around 0 to 8-bit around middle grey, clipped."""
-    grey: Array = np.clip(np.rint(image * COUNTS_PER_UNIT + MIDDLE_GREY), 0, 255).astype(np.uint8)
+    grey: Array = np.clip(np.rint(image * _COUNTS_PER_UNIT + _MIDDLE_GREY), 0, 255).astype(np.uint8)
     return grey
 
 

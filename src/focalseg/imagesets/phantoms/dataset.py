@@ -27,7 +27,7 @@ from focalseg.imagesets.phantoms.vessel import draw_vessel
 PREFIX, SEED_MARK = "phantom:", "@"
 SEED = 2022
 
-Draw = Callable[[np.random.Generator, int], tuple[np.ndarray, np.ndarray]]
+_Draw = Callable[[np.random.Generator, int], tuple[np.ndarray, np.ndarray]]
 """(generator, size) -> image (C, size, size) uint8 and mask (size, size) bool."""
 
 
@@ -35,7 +35,7 @@ Draw = Callable[[np.random.Generator, int], tuple[np.ndarray, np.ndarray]]
 class Phantom:
     """How a phantom is drawn. draws: one, and every case stands alone; or one for each group of cases, which take turns."""
 
-    draws: tuple[Draw, ...]
+    draws: tuple[_Draw, ...]
     size: int
     count: int
 

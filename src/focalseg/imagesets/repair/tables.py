@@ -16,7 +16,7 @@ from focalseg.imagesets.folders.tables import find_column, read_csv, read_json
 from focalseg.imagesets.layouts.case_table import ID_COLUMNS
 from focalseg.imagesets.layouts.label_table import LABEL_TABLE
 
-SUFFIXES = (".csv", ".json", ".txt", ".md")
+_SUFFIXES = (".csv", ".json", ".txt", ".md")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ def copy_tables(target: Path, changes: Changes, files: Collection[str]) -> None:
     for folder in sorted({changes.root, *above}):
         inner = folder.relative_to(changes.root)
         for path in sorted(folder.iterdir()):
-            if path.suffix.lower() not in SUFFIXES or not path.is_file() or str(path) in files:
+            if path.suffix.lower() not in _SUFFIXES or not path.is_file() or str(path) in files:
                 continue
             text = None
             with suppress(DataError):

@@ -58,7 +58,7 @@ def survey_dataset(dataset: Dataset, count: Count = count_for_nobody) -> Survey:
         for number in range(len(dataset)):
             try:
                 case = dataset.read_case(number)
-                agreement = compare_observers(dataset, number, case)
+                agreement = _compare_observers(dataset, number, case)
             except DataError as error:
                 findings += error.findings
             else:
@@ -95,7 +95,7 @@ def survey_nothing(source: str, findings: Sequence[Finding]) -> Survey:
     return Survey(source=source, layout="", labels=(), cases=(), groups={}, pairs=(), findings=tuple(findings))
 
 
-def compare_observers(dataset: Dataset, number: int, case: Case) -> list[float]:
+def _compare_observers(dataset: Dataset, number: int, case: Case) -> list[float]:
     """Dice of the second observer's foreground against the first's, both being empty counting 1; empty without a second."""
     second = dataset.read_second_mask(number)
     if second is None:
