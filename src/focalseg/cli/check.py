@@ -24,7 +24,7 @@ _RepairFolder = Annotated[
 ]
 _MOST_NAMES = 10
 _MOST_NOTES = 20
-"""Notes of one kind that are listed; errors are listed all."""
+"""At most so many notes of one kind are listed; errors are all listed."""
 
 
 def check(data: Data, out: _PageFolder = None, repair: _RepairFolder = None, as_json: AsJson = False) -> None:
@@ -105,12 +105,12 @@ def _refuse_page_folder(out: Path, data: str, repair: Path | None) -> None:
 
 
 def _tell(line: str, *, as_json: bool) -> None:
-    """A line for a person: on stdout, or beside a JSON object on stderr."""
+    """Prints a line for a person: on stdout, or on stderr where stdout carries a JSON object."""
     print(line, file=sys.stderr if as_json else sys.stdout)
 
 
 def _print_survey(survey: "Survey") -> None:
-    """What the set is and its findings: tables on a terminal, elsewhere a line a finding."""
+    """Prints what the set is and its findings: tables on a terminal, elsewhere one line per finding."""
     from focalseg.findings import show_path
     from focalseg.report.check.record import measure_fingerprint
     from focalseg.report.check.wording import describe_set, group_findings
@@ -125,7 +125,7 @@ def _print_survey(survey: "Survey") -> None:
 
 
 def _print_group(group: "FindingGroup") -> None:
-    """The findings of one kind under its title; of notes the first ones and how many more there are."""
+    """Prints the findings of one kind under its title; of notes only the first ones and the number of the others."""
     from focalseg.report.wording import counted
 
     shown = group.findings if group.level == "error" else group.findings[:_MOST_NOTES]
@@ -140,7 +140,7 @@ def _print_group(group: "FindingGroup") -> None:
 
 
 def _advise(survey: "Survey", repaired: "Repair | None") -> str:
-    """What to do next, with the set or with its corrected copy."""
+    """Says what to do next, with the set or with its corrected copy."""
     from focalseg.findings import show_path
     from focalseg.report.check.wording import count_mendable
 
@@ -153,7 +153,7 @@ def _advise(survey: "Survey", repaired: "Repair | None") -> str:
 
 
 def _describe_repair(repaired: "Repair") -> list[str]:
-    """What became of the copy."""
+    """Describes what became of the corrected copy."""
     from focalseg.imagesets.kinds import list_names
     from focalseg.report.check.wording import count_findings
     from focalseg.report.wording import counted
@@ -169,7 +169,7 @@ def _describe_repair(repaired: "Repair") -> list[str]:
 
 
 def _print_table(group: "FindingGroup", most: int) -> None:
-    """On a terminal: what all of a kind have in common once, and a row a file."""
+    """Prints, on a terminal, what all findings of a kind have in common once, and one row per file."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

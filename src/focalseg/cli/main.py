@@ -59,7 +59,7 @@ def main() -> NoReturn:
 
 
 def _fail(faults: list[str] | tuple[str, ...], status: int) -> NoReturn:
-    """A line on stderr for each fault, then the exit."""
+    """Prints one line on stderr per fault, then exits."""
     for fault in faults:
         print(f"error: {fault}", file=sys.stderr)
     sys.exit(status)

@@ -19,12 +19,12 @@ _POLL_SECONDS = 0.5
 
 
 def _show_note(note: str) -> None:
-    """A line on stderr that a person should see before a long run starts."""
+    """Prints, on stderr, a line that a person should see before a long run starts."""
     print(f"note: {note}", file=sys.stderr, flush=True)
 
 
 def build_audience() -> Audience:
-    """A person at the command line: notes, counts and trainings, all on stderr."""
+    """The listeners for a person at the command line: notes, counts and trainings are all shown on stderr."""
     return Audience(tell=_show_note, count=show_counting, watch=show_progress)
 
 
@@ -47,7 +47,7 @@ def show_progress(title: str, plans: Sequence[RunPlan]) -> Iterator[None]:
 
 
 def _count_steps(plan: RunPlan) -> int:
-    """Steps of a run so far, as its metrics tell."""
+    """The number of steps that a run has done so far, read from its metrics file."""
     steps = plan.config.training.steps
     if (plan.folder / RESULT).exists():
         return steps

@@ -14,11 +14,11 @@ from focalseg.errors import SettingError, ShapeError
 from focalseg.feeding.batches import PATCH_STREAM, step_generator
 
 _MOST_PLACES = 10_000
-"""Of each label and case, that are kept to centre patches on."""
+"""The number of places per label and case that are kept to centre patches on."""
 _FOREGROUND_SHARE = 1 / 3
-"""Of the patches, centred on foreground: what nnU-Net does (Isensee et al. 2021, Methods, patch sampling)."""
+"""The share of patches that are centred on foreground, as in nnU-Net (Isensee et al. 2021, Methods, patch sampling)."""
 _Places = Mapping[int, np.ndarray]
-"""Of one case: by label, where some of its elements are, (n, D) int32."""
+"""The places of some elements of one case by label, (n, D) int32."""
 
 
 def find_places(mask: np.ndarray, *, seed: int, most: int = _MOST_PLACES) -> dict[int, np.ndarray]:
@@ -98,5 +98,5 @@ def cut_patch(array: np.ndarray, corner: Sequence[int], patch: Sequence[int]) ->
 
 
 def _keep_inside(start: int, whole: int, length: int) -> int:
-    """Of one axis: the nearest start whose patch lies in the case; for a case shorter than the patch, its middle."""
+    """Along one axis: the nearest start whose patch lies in the case; a patch longer than the case is centred on it."""
     return min(max(start, 0), whole - length) if whole >= length else -((length - whole) // 2)

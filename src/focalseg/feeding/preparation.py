@@ -16,14 +16,14 @@ from focalseg.imagesets.survey.summary import CaseSummary
 
 Normalisation = Literal["data_set", "case"]
 _LARGEST_RATIO = 10.0
-"""Of the standard deviations of two cases, beyond which they are not on a common scale."""
+"""The ratio of the standard deviations of two cases beyond which they are not on a common scale."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preparation(CheckedConfig):
     """One size and one normalisation for all cases of a run, fixed on its training cases and kept with its weights.
 
-    size: elements along each spatial axis. mean, standard_deviation: of the training set, a channel each. patch: elements along
+    size: elements along each spatial axis. mean, standard_deviation: of the training set, per channel. patch: elements along
     each axis of what the network sees at a time, where that is not the whole. spacing_mm: of an element along each axis of
     the median case, resampled, where the files say it.
     normalisation: "data_set" normalises by these two. Normalising every image by its own would spread what a distant region
@@ -47,7 +47,7 @@ class Preparation(CheckedConfig):
 
     @property
     def window(self) -> tuple[int, ...]:
-        """Elements along each axis of what the network sees at a time: the patch, or the whole."""
+        """Elements along each axis of the window that an image is predicted in: the size of a patch, or of the whole image."""
         return self.patch or self.size
 
     def resample_image(self, image: np.ndarray) -> np.ndarray:
@@ -61,7 +61,7 @@ class Preparation(CheckedConfig):
         return np.rint(resized).astype(image.dtype) if image.dtype.kind in "iu" else resized
 
     def measure_scale(self, image: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Mean and standard deviation a channel by which this image (C, *spatial) is normalised."""
+        """Mean and standard deviation per channel by which this image (C, *spatial) is normalised."""
         return _describe_intensities(image) if self.normalisation == "case" else (self.mean, self.standard_deviation)
 
     def prepare_image(self, image: np.ndarray) -> Tensor:
@@ -71,7 +71,7 @@ class Preparation(CheckedConfig):
         return normalise(resampled[None], torch.tensor([mean]), torch.tensor([deviation]))[0]
 
     def prepare_mask(self, mask: np.ndarray) -> Tensor:
-        """(*spatial) bool or labels -> (*size) uint8, in every pixel the label that most of it has; half of it is enough.
+        """(*spatial) bool or labels -> (*size) uint8: every pixel gets the label that covers most of it; half is enough.
 
         Each label is resized as an image of its own: a label number means nothing in between.
         """
@@ -142,7 +142,7 @@ def on_common_scale(cases: Sequence[CaseSummary]) -> bool:
 
 
 def pool_intensities(cases: Sequence[CaseSummary]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation a channel over all pixels of all cases."""
+    """Mean and standard deviation per channel over all pixels of all cases."""
     counts = np.array([math.prod(case.size) for case in cases], float)
     pooled = [
         _pool([case.mean[channel] for case in cases], [case.standard_deviation[channel] for case in cases], counts)
@@ -152,7 +152,7 @@ def pool_intensities(cases: Sequence[CaseSummary]) -> tuple[tuple[float, ...], t
 
 
 def _describe_intensities(image: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation a channel of an image (C, *spatial)."""
+    """Mean and standard deviation per channel of an image (C, *spatial)."""
     pixels = image.reshape(len(image), -1)
     deviations = pixels.std(axis=1, dtype=np.float64).tolist()
     return tuple(pixels.mean(axis=1, dtype=np.float64).tolist()), tuple(map(_or_1, deviations))
@@ -165,14 +165,14 @@ def normalise(images: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
 
 
 def _pool(means: Sequence[float], deviations: Sequence[float], counts: np.ndarray) -> tuple[float, float]:
-    """Mean and standard deviation of several parts laid together."""
+    """Mean and standard deviation of the union of several parts."""
     mean = float(np.average(means, weights=counts))
     variance = np.average(np.square(deviations) + np.square(np.asarray(means) - mean), weights=counts)
     return mean, float(np.sqrt(variance))
 
 
 def _or_1(deviation: float) -> float:
-    """A channel that never varies carries nothing: it becomes 0 and not a division by 0."""
+    """Replaces a deviation of 0 by 1: a channel that never varies carries nothing and is normalised to 0."""
     return deviation if deviation > 0 else 1.0
 
 

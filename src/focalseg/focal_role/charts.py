@@ -18,7 +18,7 @@ _AXES = {
     "cross_entropy": ("probability of the true class, p_t", "focal cross-entropy", 3.0),
     "boundary": ("distance to the border / farthest", "phi ^ gamma", 1.0),
 }
-"""What is drawn against what, by the use of a panel, and where its axis ends."""
+"""The names of the axes of a panel by its use, and where its horizontal axis ends."""
 _SHADES = 8
 LIGHT_SPAN, DARK_SPAN = (0.0, 0.86), (0.28, 1.0)
 """The stretch of the colour map that stands out on a light page and on a dark one."""
@@ -37,7 +37,7 @@ def shade_styles() -> tuple[dict[str, str], dict[str, str]]:
 
 
 def draw_panel(panel: Panel) -> str:
-    """All curves of one use; the colour of a curve is that of its place among the gammas, alike in every panel."""
+    """Draws all curves of one use; a gamma has the same colour in every panel."""
     across, up, top = _AXES[panel.use]
     with mpl.rc_context(STYLE):
         figure, axes = start(across, up, right=0.97)
@@ -49,7 +49,7 @@ def draw_panel(panel: Panel) -> str:
 
 
 def draw_scores(series: Mapping[str, Sequence[Setting]], score: str, span: tuple[float, float], across: str) -> str:
-    """One score against gamma: a faint line a seed, the mean as a dot, the range over seeds as a bar, a colour a series.
+    """A score against gamma: a faint line per seed, the mean as a dot, the range over seeds as a bar, a colour per series.
 
     series: settings by their name, each with the same gammas. span: of the axis of scores.
     """

@@ -51,7 +51,7 @@ class Effect:
 
 
 def measure_effect(outcomes: Sequence[Outcome]) -> Effect:
-    """The outcomes by knob and exponent."""
+    """Sorts the outcomes of trainings by knob and exponent."""
 
     def gather(chosen: Iterable[Outcome], key: Callable[[Outcome], float]) -> dict[float, list[tuple[Overlap, ...]]]:
         gathered: dict[float, list[tuple[Overlap, ...]]] = {}

@@ -56,7 +56,7 @@ def investigate_focal_role(budget: FocalBudget | None = None, *, tell: Callable[
 
 
 def list_numbers(role: FocalRole) -> dict[str, Any]:
-    """Every number of it, ready for JSON. Pictures are left out: an array stands for pixels and not for numbers."""
+    """Every number of the investigation, ready for JSON. Arrays are left out: they are pictures."""
     numbers: dict[str, Any] = {"schema": _SCHEMA, **to_plain(role)}
     return numbers
 

@@ -63,14 +63,14 @@ class Subject:
 
     @property
     def wrong(self) -> np.ndarray:
-        """(H, W) bool, where the prediction errs."""
+        """(H, W) bool, true where the prediction is wrong."""
         errors: np.ndarray = self.mask != self.predicted
         return errors
 
 
 @dataclass(frozen=True, kw_only=True)
 class GradientMap:
-    """Size of the loss's slope in the logit of each pixel, (H, W). on_*: the share of their sum that falls there.
+    """The loss's slope in the logit of each pixel, absolute, (H, W). on_*: the share of the sum that falls there.
 
     total: that sum against the one at the smallest gamma of the arm.
     """
@@ -194,7 +194,7 @@ def _read_log_coefficients(run: Run, images: Tensor) -> np.ndarray:
 
 
 def map_gradients(subject: Subject, arm: str, gammas: tuple[float, ...]) -> list[GradientMap]:
-    """One map a gamma: |d loss / d logit| of the loss in its default form, with no part of it but the arm."""
+    """One map per gamma: |d loss / d logit| of the loss in its default form, with no part of it but the arm."""
     target = torch.from_numpy(subject.mask)[None, None]
     maps: list[GradientMap] = []
     for gamma in gammas:

@@ -19,7 +19,7 @@ _ROOT = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class MapPicture:
-    """One map as it is shown. data: a PNG as data URI. caption: what was measured on it, a line each."""
+    """One map as it is shown. data: a PNG as data URI. caption: what was measured on it, one line per measure."""
 
     title: str
     data: str
@@ -38,7 +38,7 @@ class SubjectPicture:
 
 
 def draw_subject(maps: FocalMaps) -> SubjectPicture:
-    """The image under the maps."""
+    """Draws the image that the maps belong to."""
     subject = maps.subject
     height, width = subject.mask.shape
     return SubjectPicture(
@@ -51,7 +51,7 @@ def draw_subject(maps: FocalMaps) -> SubjectPicture:
 
 
 def draw_gradients(maps: Sequence[GradientMap]) -> tuple[MapPicture, ...]:
-    """Maps of one arm on one scale, so that a loss that asks for less is darker."""
+    """Draws the gradients of one arm on one scale, so that a loss with smaller gradients is darker."""
     top = max(float(np.quantile(one.pixels, _BRIGHTEST_SHARE)) for one in maps)
     return tuple(
         MapPicture(
@@ -64,7 +64,7 @@ def draw_gradients(maps: Sequence[GradientMap]) -> tuple[MapPicture, ...]:
 
 
 def draw_factors(maps: Sequence[FactorMap]) -> tuple[MapPicture, ...]:
-    """coefficient^gamma from 0 to 1."""
+    """Draws coefficient^gamma on a scale from 0 to 1."""
     return tuple(
         MapPicture(
             title=_name(one.gamma),
@@ -76,7 +76,7 @@ def draw_factors(maps: Sequence[FactorMap]) -> tuple[MapPicture, ...]:
 
 
 def draw_weights(maps: Sequence[WeightMap], beta: float) -> tuple[MapPicture, ...]:
-    """W from 1 to 1 + beta."""
+    """Draws the weight W on a scale from 1 to 1 + beta."""
     return tuple(
         MapPicture(
             title=_name(one.gamma),

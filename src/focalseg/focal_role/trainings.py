@@ -84,7 +84,7 @@ class TaskData:
 
 
 def run_trials(budget: TrainingBudget, *, workers: int, tell: Callable[[int, int], None]) -> tuple[Outcome, ...]:
-    """Every training of both knobs, `workers` at a time. tell(done, of): called whenever one has ended."""
+    """Runs every training of both knobs, `workers` at a time. tell(done, of): called whenever one has ended."""
     trials = plan_trials(budget)
     return tuple(call_locally(train_trial, trials, workers=workers, tell=tell))
 
@@ -111,7 +111,7 @@ def train_trial(trial: Trial) -> Outcome:
 
 
 def plan_config(trial: Trial, data: TaskData) -> RunConfig:
-    """The run of a trial, with a gate at every site."""
+    """The configuration of a trial's run, with a gate at every site."""
     budget = trial.budget
     config = RunConfig(
         data=budget.phantom,
@@ -178,7 +178,7 @@ def predict_logits(run: Run, images: Tensor) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def load_task(phantom: str, longest_side: int, train: int, held_out: int) -> TaskData:
-    """So many cases of a phantom, prepared by what the training part shows."""
+    """Prepares that many cases of a phantom, normalised by its training part."""
     dataset = PhantomDataset(phantom, count=train + held_out)
     cases = [dataset.read_case(number) for number in range(len(dataset))]
     training = [summarise(case) for case in cases[:train]]

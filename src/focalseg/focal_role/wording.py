@@ -25,7 +25,7 @@ def describe_gradients(maps: Sequence[GradientMap], foreground: float) -> str:
 
 
 def describe_shift(shift: ArmShift) -> str:
-    """The same over all held-out images."""
+    """Where one arm's gradient falls over all held-out images."""
     return (
         f"Over all {shift.images} held-out images with a border, the mean share on the foreground goes from "
         f"{shift.foreground_first:.0%} to {shift.foreground_last:.0%} (it rises on {shift.foreground_rises} of them), "

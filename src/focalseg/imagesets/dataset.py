@@ -23,7 +23,7 @@ _LEAST_SIDE = 8
 _MOST_OUTSIDE = 0.5
 """Share of a mask's foreground outside of the field of view beyond which one of the two is doubtful."""
 _VIEW_CODING = MaskCoding(threshold=True)
-"""Of fields of view, which come with stray values."""
+"""Fields of view are thresholded, since they come with stray values."""
 Content = TypeVar("Content")
 
 
@@ -111,7 +111,7 @@ class _Reading:
         return content
 
     def note_view(self, path: Path, view: np.ndarray, mask_path: Path, mask: np.ndarray) -> None:
-        """Of a field of view: whether it holds anything, and most of what is to be found."""
+        """Adds a finding where a field of view is empty, or leaves out most of the foreground."""
         if not view.any():
             self.faults.append(KINDS["empty_view"].at(path, "has no pixel"))
         elif np.count_nonzero(mask & ~view) > _MOST_OUTSIDE * np.count_nonzero(mask):
@@ -168,7 +168,7 @@ def _compare(files: CaseFiles, images: list[Decoded], masks: list[np.ndarray], s
 
 
 def _sizes_differ(mask: Path, mask_size: tuple[int, ...], image_size: tuple[int, ...]) -> Finding:
-    """The finding at a mask that has not the size of its image; sizes as arrays have them, the width last."""
+    """The finding for a mask whose size differs from its image's; sizes are array shapes, the width last."""
     found = f"is {_show(mask_size)} pixels but its image is {_show(image_size)}"
     turned = sorted(mask_size) == sorted(image_size) and len(mask_size) == len(image_size)
     mend = "Turn the mask: its sides are those of the image in another order." if turned else ""
@@ -176,7 +176,7 @@ def _sizes_differ(mask: Path, mask_size: tuple[int, ...], image_size: tuple[int,
 
 
 def _show(size: tuple[int, ...]) -> str:
-    """Width first, as people say it."""
+    """The size in words, width first as people say it."""
     return " x ".join(map(str, reversed(size)))
 
 

@@ -42,7 +42,7 @@ LAYOUTS = Catalogue[FolderLayout](
         "one_folder": one_folder.LAYOUT,
     },
 )
-"""In the order in which they are tried: what is marked most clearly first."""
+"""The folder layouts in the order in which they are tried: the most clearly marked first."""
 
 
 def open_dataset(source: str) -> Dataset:

@@ -246,7 +246,7 @@ def _by_name(names: Sequence[str], foreground: Sequence[float] | None) -> dict[s
 
 
 def _split(fold: int, train: Sequence[str], validation: Sequence[str], test: Sequence[str], names: Sequence[str]) -> Split:
-    """Each side in the order of names."""
+    """The split with the cases of each side in the order of names."""
     order = {name: number for number, name in enumerate(names)}
     sides = (tuple(sorted(side, key=order.__getitem__)) for side in (train, validation, test))
     return Split(fold=fold, **dict(zip(SIDES, sides, strict=True)))

@@ -13,7 +13,7 @@ def show_characters(text: str) -> str:
 
 
 def estimate_width(text: str) -> float:
-    """Its width in em as a bold and rather wide sans serif would set it; too much rather than too little."""
+    """The width of a text in em in a bold and rather wide sans serif: too large rather than too small."""
     return _BOLD * sum(_width_of(character) for character in text)
 
 

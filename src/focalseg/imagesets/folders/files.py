@@ -19,7 +19,7 @@ _PASSED_NAMES = frozenset((
     "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "readme", "license", "licence", "copying", "notice", "changelog",
     "authors", "citation", "version", "makefile", "checksums", "md5sums", "md5sum", "sha256sums", "sha256sum",
 ))  # fmt: skip
-"""In lower case."""
+"""Names, in lower case, of files that lie beside images and are passed over."""
 _PASSED_SUFFIXES = frozenset((
     ".txt", ".md", ".rst", ".rtf", ".pdf", ".doc", ".docx", ".odt", ".csv", ".tsv", ".xls", ".xlsx", ".ods", ".json", ".jsonl",
     ".yaml", ".yml", ".toml", ".ini", ".cfg", ".html", ".htm", ".xml", ".log", ".bib", ".cff", ".py", ".ipynb", ".sh", ".bat",
@@ -32,7 +32,7 @@ _MISLEADING = frozenset("\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\
 
 @dataclass(frozen=True, kw_only=True)
 class FolderFiles:
-    """files: by stem in Unicode's composed form, in natural order. left_out: stems of the files with a finding of level error.
+    """A folder's files, by stem in Unicode's composed form, in natural order. left_out: stems of files with an error.
 
     folders: names of its sub-folders, which are not looked into. listed: whether the folder could be listed.
     """
@@ -146,7 +146,7 @@ def cut_suffix(name: str, suffixes: Sequence[str] = SUFFIXES) -> tuple[str, str]
 
 
 def natural_key(text: str) -> tuple[tuple[tuple[int, int | str], ...], str]:
-    """Sorts `case_2` before `case_10`, and `case_01` always on the same side of `case_1`."""
+    """A sorting key that puts `case_2` before `case_10`, and `case_01` always on the same side of `case_1`."""
     digits = ""
     parts: list[tuple[int, int | str]] = []
     for character in text + "\0":

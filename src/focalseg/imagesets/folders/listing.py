@@ -25,7 +25,7 @@ class Listing:
 
 @dataclass(frozen=True, kw_only=True)
 class FolderLayout:
-    """A way to lay out a set, one file each. expected: what such a folder looks like, for whoever has another.
+    """A way to lay out a set in a folder; one module each. expected: what such a folder looks like, for whoever has another.
 
     recognise looks at names alone and never raises; read lists the cases and collects every fault instead of raising.
     """

@@ -14,9 +14,9 @@ from focalseg.imagesets.folders.files import SUFFIXES, FolderFiles, cut_suffix, 
 from focalseg.imagesets.kinds import KINDS
 
 _MOST_ONE_BY_ONE = 3
-"""Files that are named one by one where no name fits at all; beyond it is one fault, in how they are named."""
+"""Up to so many files are named one by one where no name fits; more are one fault, in how they are named."""
 _MOST_COMPARED = 64
-"""Names among which the most alike is looked for."""
+"""The most names among which the nearest one is looked for."""
 
 
 @dataclass(frozen=True)
@@ -219,7 +219,7 @@ def choose_rule(images: Iterable[str], masks: Iterable[str], rules: Sequence[Rul
 
 
 def find_common_parts(stems: Iterable[str], affix: Affix) -> dict[str, str]:
-    """Stems by their common part, those that have the affix."""
+    """The stems that have the affix, by the part of the name that image and mask have in common."""
     return {key: stem for stem in stems if (key := affix.remove_from(stem)) is not None}
 
 

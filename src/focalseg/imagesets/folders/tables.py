@@ -28,7 +28,7 @@ _MOST_COLUMNS = 1000
 MOST_DEPTH = 64
 MOST_DIGITS = 100
 MOST_FAULTS = 20
-"""Lines at fault that are named one by one."""
+"""At most so many lines at fault are named one by one."""
 Given = ParamSpec("Given")
 Content = TypeVar("Content")
 
@@ -180,14 +180,14 @@ def _limit_lines(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _find_delimiter(content: bytes) -> str:
-    """What separates the most fields in the first line."""
+    """The delimiter that separates the most fields in the first line."""
     line = re.split(rb"[\r\n]", content[:_MOST_LINE_LENGTH], maxsplit=1)[0].decode(errors="replace")
     outside_quotes = re.sub(r'"[^"]*"', "", line)
     return max(_DELIMITERS, key=outside_quotes.count)
 
 
 def _read_header(path: Path, fields: Sequence[str], required: Sequence[str]) -> list[str]:
-    """Column names; empty for those that are left out."""
+    """The names of the columns; empty for columns that are left out."""
     spelling = {name.lower(): name for name in required}
     header = [spelling.get(field.strip().lower(), field.strip()) for field in fields]
     wanted = (

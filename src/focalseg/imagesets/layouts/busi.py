@@ -23,7 +23,7 @@ _MASK_NAME = re.compile(r"(?P<image>.+)_mask(_\d+)?", re.IGNORECASE)
 
 
 def recognise(folder: Path) -> bool:
-    """Marked by files such as `benign (1).png` in a folder of that class, here or in `Dataset_BUSI_with_GT/`."""
+    """The layout is marked by files such as `benign (1).png` in a folder of that class, here or in `Dataset_BUSI_with_GT/`."""
     return any(_holds_class(place) for place in (folder, *find_folders(folder, _RELEASE)))
 
 

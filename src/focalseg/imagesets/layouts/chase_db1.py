@@ -21,7 +21,7 @@ _MARK = re.compile(_IMAGE_NAME.pattern + FIRST, re.IGNORECASE)
 
 
 def recognise(folder: Path) -> bool:
-    """Marked by a file such as `Image_01L_1stHO.png`."""
+    """The layout is marked by a file such as `Image_01L_1stHO.png`."""
     return any(_MARK.fullmatch(cut_suffix(name, PICTURES)[0]) for name in list_names_in(folder))
 
 

@@ -20,7 +20,7 @@ IMAGES, LABELS = "imagesTr", "labelsTr"
 
 
 def recognise(folder: Path) -> bool:
-    """Marked by `imagesTr/` and `labelsTr/`. nnU-Net's folders have them too, and more, and are to be tried before."""
+    """The layout is marked by `imagesTr/` and `labelsTr/`. nnU-Net's folders have them as well, so nnU-Net is tried first."""
     return bool(find_folders(folder, IMAGES) and find_folders(folder, LABELS))
 
 

@@ -35,7 +35,7 @@ _HALVES = (_Half(folder="training", part="train"), _Half(folder="test", part="te
 
 
 def recognise(folder: Path) -> bool:
-    """Marked by `training/` or `test/` with `images/` and `1st_manual/` in it."""
+    """The layout is marked by `training/` or `test/` with `images/` and `1st_manual/` in it."""
     return any(
         find_folders(half, IMAGES) and find_folders(half, FIRST_OBSERVER)
         for name in _HALVES

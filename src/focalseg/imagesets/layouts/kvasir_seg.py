@@ -16,7 +16,7 @@ _MARKS = ("kavsir_bboxes.json", "kvasir_bboxes.json")
 
 
 def recognise(folder: Path) -> bool:
-    """Marked by the file of boxes beside `images/` and `masks/`."""
+    """The layout is marked by the file of boxes beside `images/` and `masks/`."""
     return plain.recognise(folder) and any(find_file(folder, name) for name in _MARKS)
 
 

@@ -34,13 +34,13 @@ _SPLIT_WORDS: Mapping[str, Part] = {
 }
 """What people write in the column split, in lower case."""
 _MOST_SHOWN = 80
-"""Characters of a cell in a message."""
+"""At most so many characters of a cell are shown in a message."""
 _MOST_NAME_BYTES = 200
 """Files named after a case get a suffix, and a name may have 255 bytes."""
 
 
 def recognise(data: Path) -> bool:
-    """Marked by `manifest.csv`, or by being a CSV file itself."""
+    """The layout is marked by `manifest.csv`, or by being a CSV file itself."""
     return _find_table(data) is not None
 
 
@@ -65,7 +65,7 @@ def _find_table(data: Path) -> Path | None:
 
 @dataclass(kw_only=True)
 class _Reader:
-    """One table. Every fault found is added to the findings."""
+    """Reads one table. Every fault found is added to the findings."""
 
     path: Path
     findings: list[Finding]
@@ -110,7 +110,7 @@ class _Reader:
         return row.cells[column] if column else ""
 
     def _group(self, row: Row) -> str:
-        """Never the name of a case by chance: the column stands before it."""
+        """The group, named with its column, so that it never equals the name of a case by chance."""
         column = self._columns["group"]
         return name_group(column, row.cells[column]) if column else ""
 
@@ -125,7 +125,7 @@ class _Reader:
         self.findings.append(KINDS[kind].at(self.path, found, expected=expected, mend=mend, others=others))
 
     def _name_cases(self, rows: Sequence[Row]) -> dict[int, str]:
-        """Names by line: of the column name, else the image's stem, or its whole path where stems recur."""
+        """The case's name by line: that of the column `name`, else the image's stem, or its whole path where stems recur."""
         images = {row.line: PurePosixPath(self._start_here(row.cells["image"])) for row in rows}
         different = set(images.values())
         whole = len({cut_suffix(image.name)[0].lower() for image in different}) < len(different)

@@ -38,13 +38,13 @@ _CHANNEL_NAME = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})", re.ASCII)
 _SET_NAME = re.compile(r"(Dataset\d{3}|Task\d{2,3})_.+", re.ASCII | re.IGNORECASE)
 _FIRST_VERSION_ENDING = ".nii.gz"
 _UNKNOWN = MaskCoding(labels=None, values={number: number for number in range(MOST_LABELS + 1)})
-"""Where the table is at fault, so that no mask is blamed for it."""
+"""The coding where the table is at fault: every value is accepted, so that no mask is blamed for it."""
 _COLOURS = 3
 """Channels of a colour picture, which may be in one file."""
 
 
 def recognise(folder: Path) -> bool:
-    """Marked by `imagesTr/CASE_0000...` whose labels are `labelsTr/CASE...`, without the channel's number."""
+    """The layout is marked by `imagesTr/CASE_0000...` whose labels are `labelsTr/CASE...`, without the channel's number."""
     images, labels = find_folders(folder, IMAGES), find_folders(folder, LABELS)
     if not images or not labels:
         return bool(_find_sets(folder))
@@ -165,7 +165,7 @@ def _match(
 
 
 def _count_files(by_case: Mapping[str, Mapping[int, Path]], channels: tuple[str, ...] | None) -> int | None:
-    """Files a case should have; None where nobody says. A colour picture is one file."""
+    """The number of files that a case should have; None where nothing says it. A colour picture is one file."""
     files = [(number, file) for numbered in by_case.values() for number, file in numbered.items()]
     pictures = all(number == 0 and file.name.lower().endswith(PICTURES) for number, file in files)
     if channels is None:

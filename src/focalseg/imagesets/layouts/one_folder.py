@@ -41,13 +41,13 @@ from focalseg.imagesets.layouts.case_table import find_case_tables
 from focalseg.imagesets.masks import MaskCoding
 
 _RULES: tuple[Rule, ...] = tuple(rule for rule in KNOWN_RULES if rule[1] != PLAIN)
-"""Those that tell a mask from an image."""
+"""The rules that tell a mask from an image."""
 _LEAST = 2
-"""Pairs of names without which nothing is recognised, and folders of patients."""
+"""The fewest pairs of names, or folders of patients, by which the layout is recognised."""
 
 
 def recognise(folder: Path) -> bool:
-    """Marked by two images with a mask beside each, here or in two folders at least."""
+    """The layout is marked by two images with a mask beside each, here or in two folders at least."""
     return _count_pairs(_list_stems(folder)) >= _LEAST or _holds_patients(folder)
 
 
@@ -163,7 +163,7 @@ def _count_pairs(stems: Collection[str]) -> int:
 
 
 def _list_stems(folder: Path) -> list[str]:
-    """Of the names of images in a folder."""
+    """The stems of the names of images in a folder."""
     cut = (cut_suffix(name) for name in list_names_in(folder) if not is_passed_over(name))
     return [stem for stem, suffix in cut if suffix]
 

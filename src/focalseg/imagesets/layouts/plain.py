@@ -30,7 +30,7 @@ _FIELD_OF_VIEW_RULES = tuple((PLAIN, affix) for affix in (PLAIN, Affix(suffix="_
 
 
 def recognise(folder: Path) -> bool:
-    """Marked by a folder of IMAGE_FOLDERS and one of MASK_FOLDERS, in any case."""
+    """The layout is marked by a folder of IMAGE_FOLDERS and one of MASK_FOLDERS, in any case."""
     return bool(find_folders(folder, *IMAGE_FOLDERS) and find_folders(folder, *MASK_FOLDERS))
 
 
@@ -106,7 +106,7 @@ def _may_hold_images(folder: Path) -> bool:
 
 
 def second(path: Path, first: Path, what: str) -> Finding:
-    """The finding for what is there twice."""
+    """The finding for a folder or table of which there is a second one."""
     return KINDS["two_files"].at(path, f"stands beside {show_path(first.name)}", expected=f"one {what}", others=(first,))
 
 

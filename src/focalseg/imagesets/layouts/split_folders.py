@@ -27,7 +27,7 @@ _SIDES: Mapping[Part, tuple[str, ...]] = {
 
 
 def recognise(folder: Path) -> bool:
-    """Marked by a side with images and masks in it, in any case."""
+    """The layout is marked by a side with images and masks in it, in any case."""
     return any(_is_labelled(place) for names in _SIDES.values() for place in find_folders(folder, *names))
 
 
@@ -77,7 +77,7 @@ def _read_side(place: Path, root: Path, findings: list[Finding]) -> list[CaseFil
 
 
 def _find_fault(place: Path, part: Part) -> Iterator[Finding]:
-    """What is to be said of a side without images and masks. Test images are often handed on without masks."""
+    """The finding for a side without images and masks. Test images are often handed on without masks."""
     within = [place, *find_folders(place, *plain.IMAGE_FOLDERS)]
     if any(not is_passed_over(name) and cut_suffix(name)[1] for folder in within for name in list_names_in(folder)):
         if part == "test":

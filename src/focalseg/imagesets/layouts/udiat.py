@@ -15,7 +15,7 @@ IMAGES, MASKS = "original", "GT"
 
 
 def recognise(folder: Path) -> bool:
-    """Marked by `original/` and `GT/`."""
+    """The layout is marked by `original/` and `GT/`."""
     return bool(find_folders(folder, IMAGES) and find_folders(folder, MASKS))
 
 

@@ -58,7 +58,7 @@ def _spread_from_lattice(size: int, scale: float) -> Array:
 
 
 def irregular_outline(random: np.random.Generator, offsets: tuple[Array, Array], harmonics: Array) -> Array:
-    """Distance to an outline that wavers around the unit circle: below 1 inside, 1 on the rim. Shaped as the offsets.
+    """Distance to an outline that wavers around the unit circle: below 1 inside, 1 on the rim. It has the offsets' shape.
 
     `offsets` from the centre along two axes are in units of the radius along each, as ellipse_offsets gives them.
     `harmonics` gives the amplitude, as a share of the radius, of waves with 2, 3, ... periods a turn at random phases.
@@ -103,12 +103,12 @@ def scatter_centres(
 
 
 def to_uint8(image: Array) -> Array:
-    """Intensities around 0 to 8-bit around middle grey, clipped."""
+    """Converts intensities around 0 to 8 bits around middle grey, clipped."""
     grey: Array = np.clip(np.rint(image * _COUNTS_PER_UNIT + _MIDDLE_GREY), 0, 255).astype(np.uint8)
     return grey
 
 
 def brightness_to_uint8(image: Array) -> Array:
-    """Brightness from 0 (black) to 1 (white) to 8-bit, clipped."""
+    """Converts brightness from 0 (black) to 1 (white) to 8 bits, clipped."""
     brightness: Array = np.clip(np.rint(image * 255), 0, 255).astype(np.uint8)
     return brightness

@@ -82,7 +82,7 @@ def _draw_shortcut(random: np.random.Generator, size: int, *, level: float, red_
 
 
 def choose_shortcuts() -> tuple[partial[tuple[Array, Array]], ...]:
-    """draw_shortcut of every scanner. Scanners next to each other in level differ in the colour that counts.
+    """One drawing function per scanner. Scanners next to each other in level differ in the colour that counts.
 
     So what was learnt of the nearest ones is wrong for a scanner that was not in the training set.
     """

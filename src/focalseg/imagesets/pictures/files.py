@@ -13,7 +13,7 @@ from focalseg.findings import Finding
 from focalseg.imagesets.kinds import KINDS
 
 MOST_BYTES = 500_000_000
-"""Of a file, packed as it is on disk: above what MOST_PIXELS take at four bytes each."""
+"""The largest file on disk that is read: above what MOST_PIXELS take at four bytes each."""
 _SIGNATURES = {
     b"\x89PNG\r\n\x1a\n": "PNG",
     b"\xff\xd8\xff": "JPEG",
@@ -38,7 +38,7 @@ _OTHERS = (
     (0, b"\x89HDF", "an HDF5 file"),
     (128, b"DICM", "a DICOM file"),
 )
-"""What people have under a picture's name: offset, bytes, words."""
+"""Other formats found under a picture's name: offset, bytes, the format in words."""
 START = 132
 
 
@@ -52,7 +52,7 @@ def sniff(content_start: bytes) -> str:
 
 
 def identify(path: Path, content_start: bytes) -> str:
-    """The same; raises DataError for a file that is empty, of another format or no image."""
+    """The format by the first bytes. Raises DataError for a file that is empty, of another format or no image."""
     if not content_start:
         raise DataError(KINDS["empty_file"].at(path, "has 0 bytes"))
     if name := sniff(content_start):

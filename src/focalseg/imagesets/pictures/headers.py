@@ -28,10 +28,10 @@ CHECKS: dict[str, Callable[[bytes], object]] = {
     "BMP": check_bmp,
     "GIF": check_gif,
 }
-"""Raise DamageError or an error of unpacking for content that is not whole."""
+"""Checks by format; each raises DamageError or an error of unpacking for content that is not whole."""
 FORMATS = tuple(CHECKS)
 MOST_PIXELS = 100_000_000
-"""Of a file, all its pages together. Decoding takes at most four bytes for each."""
+"""The most pixels of a file, all pages together. Decoding takes at most four bytes per pixel."""
 _ORIENTATION = 274
 BITS = 258
 WIDE_MODES = ("I;16", "I;16L", "I;16B", "I;16N")

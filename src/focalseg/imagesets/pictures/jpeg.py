@@ -8,7 +8,7 @@ from focalseg.imagesets.pictures.damage import DamageError
 _START = b"\xff\xd8"
 END, SCAN, INTERVAL = 0xD9, 0xDA, 0xDD
 _MOST_SCANS = 100
-"""A dozen are usual; each takes the time of a decoding."""
+"""The most scans of a progressive JPEG: a dozen are usual, and each takes the time of a decoding."""
 _ALONE = range(0xD0, 0xD9)
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
@@ -18,7 +18,7 @@ _RESTART = re.compile(rb"\xff([\xd0-\xd7])")
 
 @dataclass(frozen=True)
 class _Frame:
-    """What a header says. samplings: blocks along x and y of each component, by its number."""
+    """What a frame header says. samplings: blocks along x and y per component, by its number."""
 
     width: int
     height: int
@@ -69,7 +69,7 @@ def find_jpeg_end(content: bytes) -> int:
 
 
 def _read_segment(content: bytes, marker: int, start: int) -> bytes:
-    """What follows the length of a segment."""
+    """The content of a segment, which follows its length."""
     if marker in _ALONE:
         raise DamageError(f"is altered: a mark that does not belong there stands at byte {start:,}")
     length = int.from_bytes(content[start : start + 2], "big")

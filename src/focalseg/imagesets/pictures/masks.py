@@ -156,7 +156,7 @@ def _check_whole(path: Path, numbers: np.ndarray) -> np.ndarray:
 
 
 def _threshold(path: Path, values: np.ndarray, full: int) -> tuple[np.ndarray, tuple[Finding, ...]]:
-    """Above half of the full scale is foreground. 0 and 1 alone are no stray values, but a mask written so."""
+    """Labels whose foreground is above half of the full scale. A mask of 0 and 1 alone is taken as it is."""
     if int(values.max()) <= 1:
         return _foreground(values), ()
     stray = np.count_nonzero((values != 0) & (values != full))
@@ -201,7 +201,7 @@ def _has_grey_labels(values: np.ndarray, between: np.ndarray, number: int) -> bo
 
 
 def _code_one_colour(pixels: MaskPixels) -> CodedMask:
-    """A palette, or a mask with a colour in it: black and one other colour."""
+    """Labels of a palette or colour mask of one label: black is background, one other colour is foreground."""
     colours = pixels.colours if pixels.colours is not None else np.zeros(0, np.uint32)
     found = np.unique(colours)
     if pixels.numbers is not None and len(np.unique(pixels.numbers)) > len(found):
@@ -248,6 +248,6 @@ def _name(colour: int) -> str:
 
 
 def _foreground(values: np.ndarray) -> np.ndarray:
-    """1 where not 0."""
+    """Labels that are 1 where the values are not 0."""
     foreground: np.ndarray = (values != 0).view(np.uint8)
     return foreground

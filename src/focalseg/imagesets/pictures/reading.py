@@ -51,7 +51,7 @@ PHOTOMETRIC, SAMPLE_FORMAT = 262, 339
 _SIGNED = 2
 _EXACT_IN_FLOAT32 = 1 << 24
 _MARK = 165
-"""A value that decoding has to write over."""
+"""The value put into the last row before decoding, which decoding has to overwrite."""
 _JPEG_GREY = 128
 """What a JPEG decoder gives where data is missing."""
 _JPEG_FILLER = bytes(range(1, 128, 2))

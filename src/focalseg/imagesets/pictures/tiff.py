@@ -9,7 +9,7 @@ from focalseg.imagesets.pictures.damage import DamageError, check_deflate
 from focalseg.imagesets.pictures.jpeg import find_jpeg_end
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-"""Bytes a value takes, by type."""
+"""The bytes that a value takes, by its type."""
 _NUMBERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q"}
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, SAMPLES = 256, 257, 258, 259, 262, 277
 STRIP_OFFSETS, STRIP_ROWS, STRIP_COUNTS, PLANAR = 273, 278, 279, 284
@@ -20,7 +20,7 @@ _SLACK = 3
 """Bytes by which writers round a strip up."""
 MOST_PAGES = 4096
 _MOST_TILE = 1 << 26
-"""Pixels of a tile, which libtiff unpacks in one go."""
+"""The most pixels of a tile, which libtiff unpacks in one go."""
 
 
 @dataclass(frozen=True)
@@ -32,22 +32,22 @@ class _Kind:
 
     @property
     def pointer(self) -> str:
-        """struct's code of an address."""
+        """The format of an address, as `struct` writes it."""
         return self.order + ("Q" if self.big else "I")
 
     @property
     def count(self) -> str:
-        """struct's code of the number of entries."""
+        """The format of the number of entries, as `struct` writes it."""
         return self.order + ("Q" if self.big else "H")
 
     @property
     def entry(self) -> int:
-        """Bytes an entry takes."""
+        """The bytes that an entry takes."""
         return 20 if self.big else 12
 
 
 def _read_kind(start: bytes) -> tuple[_Kind, int]:
-    """The way of the file and where its first directory lies."""
+    """How the file writes numbers, and where its first directory lies."""
     kind = _Kind("<" if start[:2] == b"II" else ">", 43 in (start[2], start[3]))
     return kind, struct.unpack_from(kind.pointer, start, 8 if kind.big else 4)[0]
 

@@ -37,7 +37,7 @@ _DAMAGE = (OSError, EOFError, ValueError, TypeError, KeyError, SyntaxError, Memo
 
 @dataclass(frozen=True, kw_only=True)
 class Repair:
-    """What became of the copy. mended, copied: files. left_out: names of cases. survey: of the copy, read again."""
+    """The outcome of a repair. mended, copied: files. left_out: names of cases. survey: of the copy, read again."""
 
     folder: Path
     log: Path
@@ -113,7 +113,7 @@ def _find_usual(survey: Survey) -> Usual | None:
 
 
 class _LeftOutError(Exception):
-    """Ends the copying of a case. findings: why."""
+    """Raised to leave a case out of the copy. findings: the reasons."""
 
     def __init__(self, findings: Iterable[Finding]) -> None:
         super().__init__()
@@ -122,7 +122,7 @@ class _LeftOutError(Exception):
 
 @dataclass
 class _Case:
-    """A case on its way. place: where each of its original files is by now, itself or a mended copy. done: kinds by file."""
+    """A case being copied. place: by original file, that file or its mended copy. done: kinds mended, by file."""
 
     files: CaseFiles
     place: dict[Path, Path]
@@ -130,7 +130,7 @@ class _Case:
 
 
 class _Copying:
-    """A copy as it grows in a folder beside its place."""
+    """A corrected copy while it is written, in a folder beside its final place."""
 
     def __init__(self, dataset: FileDataset, survey: Survey, target: Path) -> None:
         source = Path(dataset.source)
@@ -260,7 +260,7 @@ class _Copying:
         return mend_picture(case.place[path], kinds, coding, self.usual if len(case.files.images) == 1 else None)
 
     def _read_again(self, case: _Case) -> dict[Path, list[Finding]]:
-        """What there is to find in a case whose files were mended, each at the original file."""
+        """The findings of a case whose files were mended, each given at the original file."""
         files = case.files
         moved = replace(
             files,
@@ -311,7 +311,7 @@ class _Copying:
 
 
 def _list_files(files: CaseFiles) -> tuple[Path, ...]:
-    """Every file of a case once."""
+    """Lists every file of a case once."""
     beside = (path for path in (files.field_of_view, files.second_observer) if path)
     return tuple(dict.fromkeys((*files.images, *files.masks, *beside)))
 
@@ -325,4 +325,4 @@ def _relative(path: Path, root: Path) -> str:
 
 
 _NO_LAYOUT = FolderLayout(title="", expected="", recognise=lambda _folder: False, read=lambda _folder: Listing(cases=()))
-"""For a case that is read by itself."""
+"""The layout given to a case that is read by itself."""

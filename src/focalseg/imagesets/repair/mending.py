@@ -21,7 +21,7 @@ _HALF = 127
 NEAR_END, MOST_BETWEEN = 0.15, 0.35
 """What JPEG or resizing does to a mask leaves most values within this share of black or of white; an image has more between."""
 _MOST_TINT = 24
-"""Between the channels of a grey picture that went through a JPEG in colour."""
+"""The largest difference between the channels of a grey picture that was saved as a JPEG in colour."""
 _WHOLE_TOLERANCE = 0.01
 _GZIP_MAGIC = b"\x1f\x8b"
 SUFFIXES = {"PNG": (".png",), "JPEG": (".jpg", ".jpeg"), "TIFF": (".tif", ".tiff"), "BMP": (".bmp",), "GIF": (".gif",)}
@@ -74,7 +74,7 @@ def mend_picture(path: Path, kinds: Collection[str], coding: MaskCoding | None, 
 
 
 def _encode(picture: Image.Image, suffix: str) -> bytes:
-    """The pixels alone, without loss: no notes on how to turn them, no colour profile."""
+    """The pixels alone, encoded without loss: no EXIF note on orientation, no colour profile."""
     picture.load()
     picture = picture.copy()
     picture.info = {}
@@ -85,12 +85,12 @@ def _encode(picture: Image.Image, suffix: str) -> bytes:
 
 
 def _turn_upright(picture: Image.Image, _coding: MaskCoding | None) -> Image.Image:
-    """As the EXIF note says."""
+    """Turns the picture upright, as its EXIF note says."""
     return ImageOps.exif_transpose(picture)
 
 
 def _convert_print_colours(picture: Image.Image, _coding: MaskCoding | None) -> Image.Image:
-    """CMYK -> RGB."""
+    """Converts CMYK to RGB."""
     return picture.convert("RGB")
 
 
@@ -147,7 +147,7 @@ _PICTURE_STEPS = (
     _Step(kind="in_between", apply=_threshold_at_half, done="set to 255 above half, to 0 below"),
     _Step(kind="not_whole", apply=_round_values, done="rounded to whole numbers"),
 )
-"""In the order in which they are taken."""
+"""The steps, in the order in which they are taken."""
 
 
 def _convert_to_usual(path: Path, usual: Usual | None) -> tuple[Image.Image, str]:

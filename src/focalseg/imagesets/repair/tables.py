@@ -21,7 +21,7 @@ _SUFFIXES = (".csv", ".json", ".txt", ".md")
 
 @dataclass(frozen=True, kw_only=True)
 class Changes:
-    """What a copy has otherwise than its set. cases: names of those it has. images: theirs. left_out: names of the others.
+    """How a copy differs from its set. cases: names of those it has. images: theirs. left_out: names of the others.
 
     lost: files that the copy is without. moved: new places by old ones. Files are given by their place within the set, whose
     folder is root.
@@ -77,7 +77,7 @@ def copy_tables(target: Path, changes: Changes, files: Collection[str]) -> None:
 
 
 def _see_from(inner: Path, changes: Changes) -> Changes:
-    """Cases as a table in an inner folder calls them, whose name their own begins with."""
+    """The changes with cases named as a table in an inner folder names them: without the folder's name before them."""
     prefix = "" if inner == Path() else f"{inner.as_posix()}/"
     return replace(changes, left_out=frozenset(name.removeprefix(prefix) for name in changes.left_out))
 

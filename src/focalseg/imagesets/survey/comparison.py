@@ -59,7 +59,7 @@ def find_unlike(cases: Sequence[CaseSummary]) -> list[Finding]:
 
 
 def find_marks(cases: Sequence[CaseSummary]) -> list[Finding]:
-    """Errors at the masks whose foreground is written otherwise than in most: two labels, one a file, would become one.
+    """Errors at masks whose foreground is written otherwise than in most, since two labels would then become one.
 
     1 and the largest value of 8 or 16 bits all say "yes", and are the same.
     """
@@ -117,7 +117,7 @@ def find_labels(cases: Sequence[CaseSummary], names: Sequence[str] | None, table
 
 
 def describe_duplicates(cases: Sequence[CaseSummary], pairs: Sequence[Pair], groups: Mapping[str, str]) -> list[Finding]:
-    """A note a cluster of images that are the same or nearly so, and errors where an official split puts them on two sides.
+    """One note per cluster of images that are the same or nearly so, and errors where an official split puts them on two sides.
 
     groups: by case name, before duplicates are joined in. Near duplicates within a group are its nature and no news.
     """

@@ -13,7 +13,7 @@ _Floats = NDArray[np.float32]
 
 
 def stay(count: int, axes: int) -> NDArray[np.float64]:
-    """(count, axes, 2): zoom 1 and shift 0."""
+    """The placing (count, axes, 2) that moves nothing: zoom 1 and shift 0."""
     return np.tile([1.0, 0.0], (count, axes, 1))
 
 
@@ -69,7 +69,7 @@ def _along(values: np.ndarray, axis: int, axes: int) -> _Floats:
 
 
 def correlate(ones: np.ndarray, others: np.ndarray, weights: np.ndarray) -> NDArray[np.float64]:
-    """Correlation of each with its other where the weights are 1; 0 where either is flat."""
+    """The correlation of each picture with its partner where the weights are 1; 0 where either is flat."""
     one, other, weight = (pictures.reshape(len(ones), -1).astype(np.float64) for pictures in (ones, others, weights))
     total = weight.sum(1, keepdims=True)
     one = (one - (weight * one).sum(1, keepdims=True) / total) * weight

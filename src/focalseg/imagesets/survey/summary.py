@@ -42,7 +42,7 @@ class CaseSummary:
 
     @property
     def foreground(self) -> float:
-        """Share of the pixels with any label."""
+        """The share of pixels that have any label."""
         return sum(self.label_pixels[1:]) / sum(self.label_pixels)
 
     @property
@@ -52,7 +52,7 @@ class CaseSummary:
 
 
 def summarise(case: Case, *, number: int = 0, part: Part = "", files: CaseFiles | None = None) -> CaseSummary:
-    """What is kept of a case that was read. files: where it is from; without them it is called by its name."""
+    """The summary that is kept of a case that was read. files: where it is from; without them it is called by its name."""
     channels = case.image.reshape(len(case.image), -1)
     return CaseSummary(
         number=number,

@@ -26,7 +26,7 @@ from focalseg.imagesets.kinds import KINDS
 from focalseg.imagesets.volumes.orientation import Orientation, Place, decide_orientation, read_place
 
 MOST_VOXELS = 100_000_000
-"""Numbers of a file, channels included, that are decoded."""
+"""The most voxels of a file, channels included, that are decoded."""
 _MOST_HEADER_BYTES = 2**26
 """Where the voxels start at the latest: extensions are small."""
 MOST_PADDING_BYTES = 512
@@ -36,13 +36,13 @@ _DENSEST = 1032
 _CHUNK_BYTES = 2**18
 _GZIP_MAGIC = b"\x1f\x8b"
 EXTENDER_BYTES = 4
-"""After the header; the first says whether extensions follow."""
+"""Bytes after the header, of which the first says whether extensions follow."""
 _RECORDS = {348: nibabel.nifti1.header_dtype, 540: nibabel.nifti2.header_dtype}
 """NIfTI-1 and -2 by the size of the header, its first field."""
 MAGIC = {348: b"n+1", 540: b"n+2"}
 _PAIR_MAGIC = {348: b"ni1", 540: b"ni2"}
 LINE_ENDS = (13, 10, 26, 10)
-"""In NIfTI-2, altered by a transfer as text."""
+"""Bytes of NIfTI-2 that a transfer as text alters."""
 _REAL = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8"}
 _NOT_REAL = {
     32: "complex numbers",
@@ -74,7 +74,7 @@ class VolumeHeader:
 
     @property
     def spacing_mm(self) -> tuple[float, ...]:
-        """Along the file's axes."""
+        """The size of a voxel along the file's axes."""
         return self.place.spacing_mm
 
     @property
@@ -84,7 +84,7 @@ class VolumeHeader:
 
     @cached_property
     def orientation(self) -> Orientation:
-        """How the file's axes become canonical ones."""
+        """The order and direction in which the file's axes become canonical ones."""
         return decide_orientation(self.affine, len(self.shape))
 
     @property
@@ -330,7 +330,7 @@ def _note(path: Path, content: Content, record: Any) -> Iterator[Finding]:
 
 
 def _skip_extensions(path: Path, content: Content, header: VolumeHeader) -> None:
-    """Goes on to the voxels. Raises DataError for extensions that do not fit before them."""
+    """Reads on to the first voxel. Raises DataError for extensions that do not fit before them."""
     size = header.record.dtype.itemsize
     between = content.read(header.start - size)
     if not between[:1].strip(b"\0"):

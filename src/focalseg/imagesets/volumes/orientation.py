@@ -21,15 +21,15 @@ from focalseg.imagesets.kinds import KINDS
 _TOLERANCE = 1e-3
 """What two affines may differ by: of a voxel's side in offset and size, in radian in direction. So for right angles."""
 _ROUNDING = 2e-6
-"""Of the largest coordinate: a few steps of float32, which is how NIfTI-1 keeps coordinates."""
+"""Tolerance relative to the largest coordinate: a few steps of float32, in which NIfTI-1 stores coordinates."""
 _QUATERNION_ROUNDING = 1e-6
 LEAST_SPACING_MM, MOST_SPACING_MM = 1e-7, 1e4
 _MM_BY_UNIT = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
-"""By the spatial bits of xyzt_units; 0, unknown, counts as mm."""
+"""Millimetres per unit, by the spatial bits of xyzt_units; 0 (unknown) counts as mm."""
 _UNIT_NAMES = {1: "meter", 3: "micron"}
 _UNIT_BITS = 0x07
 _CODES = range(6)
-"""Of qform and sform: 0 is none, 1 to 5 name the space."""
+"""The codes of qform and sform: 0 is none, 1 to 5 name the space."""
 _ORDINALS = ("first", "second", "third")
 
 
@@ -149,7 +149,7 @@ def read_place(path: Path, stored: Any, shape: tuple[int, ...]) -> Place:
 
 
 def _show_sizes(sizes: Any) -> str:
-    """`0.5 x 1 x 2`."""
+    """Sizes in words, such as `0.5 x 1 x 2`."""
     return " x ".join(f"{float(size):.6g}" for size in sizes)
 
 

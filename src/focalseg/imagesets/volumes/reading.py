@@ -41,9 +41,9 @@ _BLOCK = 2**16
 _KEPT_DTYPES = (np.uint8, np.int16, np.uint16)
 _KEPT_FIELDS = ("dim_info", "xyzt_units", "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d",
                "qoffset_x", "qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z")  # fmt: skip
-"""Of the header of an image, in that of its mask."""
+"""Fields of an image's header that its mask's header keeps."""
 _WHOLE = 1e-6
-"""Of a label, or of 1 where it is smaller: how far the float32 of a slope takes it from a whole number."""
+"""How far float32 slopes take a label from a whole number, relative to the label, or to 1 where it is smaller."""
 _FINE_STEP = 1e-3
 """Labels stored in steps finer than this may be off by half a step: the file cannot tell them from whole numbers."""
 _MOST_LABEL = 2**31 - 1
@@ -193,7 +193,7 @@ def _scale(path: Path, stored: np.ndarray, header: VolumeHeader) -> np.ndarray:
 
 
 def _apply_slope(stored: np.ndarray, header: VolumeHeader) -> np.ndarray:
-    """In float64, so that the one rounding is that of the result."""
+    """Applies the slope in float64, so that only the result is rounded."""
     real: np.ndarray = stored.astype(np.float64) * header.slope + header.intercept
     return real
 
@@ -227,14 +227,14 @@ def _as_whole(path: Path, stored: np.ndarray, header: VolumeHeader) -> np.ndarra
 
 
 def _compare_grids(mask: VolumeHeader, image: VolumeHeader, mask_affine: np.ndarray, image_affine: np.ndarray) -> list[str]:
-    """What sets the places of the two apart as they are read."""
+    """How the two grids differ in space, once axes are canonical."""
     one = canonical_affine(mask_affine, mask.shape, mask.orientation)
     other = canonical_affine(image_affine, image.shape, image.orientation)
     return describe_differences(one, other, image.canonical_shape)
 
 
 def _compare_axes(mask: VolumeHeader, image: VolumeHeader) -> list[str]:
-    """What sets them apart as they are stored; empty where their sizes do."""
+    """How the axes of the two differ as stored; empty where it is their sizes that differ."""
     if mask.shape != image.shape:
         return []
     axes = [*range(len(image.shape)), 3]

@@ -18,7 +18,7 @@ _FEWEST = 3
 
 
 def draw_charts(survey: Survey) -> list[tuple[str, str]]:
-    """A title and a chart for every quantity in which the cases differ."""
+    """One title and chart per quantity in which the cases differ."""
     cases = survey.cases
     if len(cases) < _FEWEST:
         return []
@@ -39,7 +39,7 @@ def draw_charts(survey: Survey) -> list[tuple[str, str]]:
 
 
 def _draw_spread(values: Sequence[float], across: str) -> str:
-    """How many cases have which value."""
+    """Draws how many cases have which value."""
     with mpl.rc_context(STYLE):
         figure, axes = start(across, "cases", right=0.96)
         axes.hist(values, bins=_BINS, color=COLOURS["lean"], rwidth=0.86)
@@ -48,7 +48,7 @@ def _draw_spread(values: Sequence[float], across: str) -> str:
 
 
 def _draw_sizes(sizes: Sequence[tuple[int, int]], unit: str) -> str:
-    """Height against width, both in that unit, a dot a size, its area the number of cases."""
+    """Draws height against width in that unit: one dot per size, its area the number of cases."""
     counts = Counter(sizes)
     most = max(counts.values())
     with mpl.rc_context(STYLE):
@@ -67,7 +67,7 @@ def _draw_sizes(sizes: Sequence[tuple[int, int]], unit: str) -> str:
 
 
 def _draw_groups(groups: Counter[int]) -> str:
-    """How many groups have how many cases."""
+    """Draws how many groups have how many cases."""
     with mpl.rc_context(STYLE):
         figure, axes = start("cases in a group", "groups", right=0.96)
         axes.bar(list(groups), list(groups.values()), color=COLOURS["lean"], width=0.8)

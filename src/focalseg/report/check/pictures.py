@@ -23,7 +23,7 @@ _PAIRED = ("identical", "near_duplicate", "leak")
 
 @dataclass(frozen=True, kw_only=True)
 class CasePicture:
-    """A case as shown. caption: why it is. outlines: an SVG path a label, in pixels of the picture; slices: of a volume."""
+    """A case as shown. caption: why. outlines: one SVG path per label, in pixels of the picture; slices: of a volume."""
 
     name: str
     caption: str

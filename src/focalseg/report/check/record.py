@@ -16,7 +16,7 @@ _SCHEMA = 1
 
 @dataclass(frozen=True, kw_only=True)
 class Spread:
-    """Of a quantity over cases."""
+    """The spread of a quantity over cases."""
 
     lowest: float
     median: float
@@ -176,7 +176,7 @@ def _measure_intensities(cases: Sequence[CaseSummary]) -> dict[str, tuple[float,
 
 
 def _clean(value: Any) -> Any:
-    """The same with lists for tuples and None for what JSON cannot hold."""
+    """The value with lists for tuples and None for what JSON cannot hold."""
     if isinstance(value, dict):
         return {key: _clean(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

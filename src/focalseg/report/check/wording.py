@@ -12,7 +12,7 @@ from focalseg.report.wording import counted, listed
 TIMES, DASH = "\N{MULTIPLICATION SIGN}", "\N{EN DASH}"
 _MOST_LABELS_NAMED = 8
 _INCOMPLETE = ("no_mask", "no_image")
-"""Kinds at files that are no case: a copy is without them."""
+"""Kinds of finding at files that make no case; a corrected copy does not contain them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ def describe_set(survey: Survey, fingerprint: Fingerprint) -> list[tuple[str, st
 
 
 def _describe_cases(fingerprint: Fingerprint, cases: int) -> str:
-    """612 in 29 groups, the largest of 25; official split: 480 train, 132 test."""
+    """The cases in words: 612 in 29 groups, the largest of 25; official split: 480 train, 132 test."""
     text = f"{cases:,}"
     if fingerprint.groups < cases:
         text += f" in {counted(fingerprint.groups, 'group')} that stay together, the largest of {fingerprint.largest_group}"
@@ -72,7 +72,7 @@ def _describe_cases(fingerprint: Fingerprint, cases: int) -> str:
 
 
 def _describe_images(fingerprint: Fingerprint) -> str:
-    """384 x 288 pixels, 3 channels of uint8."""
+    """The images in words: 384 x 288 pixels, 3 channels of uint8."""
     unit = "voxels" if len(fingerprint.sizes) == 3 else "pixels"
     sizes = _join_axes(fingerprint.sizes)
     channels = listed([f"{name} channel{'' if name == '1' else 's'}" for name in fingerprint.channels])
@@ -81,7 +81,7 @@ def _describe_images(fingerprint: Fingerprint) -> str:
 
 
 def _describe_intensities(fingerprint: Fingerprint) -> str:
-    """0 to 255, mean 80 ± 60; the channels of a colour image one after another."""
+    """The intensities in words, channel by channel: 0 to 255, mean 80 ± 60."""
     values = fingerprint.intensities
     means = zip(values["mean"], values["standard_deviation"], strict=True)
     shown = ", ".join(f"{_round(mean)} ± {_round(deviation)}" for mean, deviation in means)
@@ -108,21 +108,21 @@ def _describe_duplicates(fingerprint: Fingerprint) -> str:
 
 
 def describe_pair(pair: Duplicate) -> str:
-    """The same image, or how nearly."""
+    """Says that two images are the same, or how nearly they are."""
     if pair.identical:
         return "The same image"
     return f"Correlation {pair.correlation:.3f}{f', {pair.moved}' if pair.moved else ''}"
 
 
 def count_findings(survey: Survey) -> str:
-    """612 cases, no errors, 2 notes."""
+    """Counts in words: 612 cases, no errors, 2 notes."""
     errors, notes = len(survey.errors), len(survey.notes)
     cases = counted(len(survey.cases), "case") + (" readable" if errors else "")
     return f"{cases}, {counted(errors, 'error') if errors else 'no errors'}, {counted(notes, 'note') if notes else 'no notes'}"
 
 
 def count_mendable(findings: Iterable[Finding]) -> int:
-    """How many of them `--repair` does something about other than leaving the case out."""
+    """The number of findings that `--repair` mends, other than by leaving the case out."""
     return sum(bool(KINDS[finding.kind].repair) and finding.kind not in _INCOMPLETE for finding in findings)
 
 
@@ -132,7 +132,7 @@ def name_others(finding: Finding) -> tuple[str, ...]:
 
 
 def show_shares(spread: Spread) -> str:
-    """From 0.5 % to 40 %, median 9 %."""
+    """A range of shares in words: from 0.5 % to 40 %, median 9 %."""
     if spread.lowest == spread.highest:
         return show_share(spread.median)
     return f"{show_share(spread.lowest)} to {show_share(spread.highest)}, median {show_share(spread.median)}"
@@ -147,7 +147,7 @@ def show_share(share: float) -> str:
 
 
 def _join_axes(axes: Sequence[Spread], digits: int = 0) -> str:
-    """Width first, as people say it; a range where the cases differ."""
+    """A size in words, width first as people say it; a range where the cases differ."""
     return f" {TIMES} ".join(_show_range(axis, digits) for axis in reversed(axes))
 
 
