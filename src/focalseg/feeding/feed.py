@@ -1,4 +1,4 @@
-"""One side of a split as a network takes it: decoded and resampled once, normalised when a batch is asked for."""
+"""One side of a split as a network takes it: decoded and resampled once, normalised for each batch."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""From a case as it was read to what the network takes, and back to the case's own pixels."""
+"""Prepares cases for a network (size, number type, normalisation) and brings masks back to a case's own pixels."""
 
 import math
 from collections.abc import Sequence
@@ -181,7 +181,7 @@ def resize_image(image: np.ndarray, size: tuple[int, ...]) -> Tensor:
     pixels = torch.from_numpy(np.ascontiguousarray(image, dtype=np.float32))
     if tuple(pixels.shape[1:]) == size:
         return pixels
-    # torch averages along two axes at a time. Its filter is a product of one an axis, so that axes may follow one another.
+    # torch averages along two axes at a time. Its filter is a product of one per axis, so axes may follow one another.
     planes = _resize_planes(pixels.reshape(-1, *(1, *pixels.shape[1:])[-2:]), (1, *size)[-2:])
     if len(size) == 3:
         planes = _resize_planes(planes.reshape(*pixels.shape[:2], -1), (size[0], size[1] * size[2]))

@@ -90,7 +90,7 @@ def _read_corners(places: Tensor, images: Tensor, maps: Sequence[Tensor]) -> tup
     rows = max(1, _ELEMENTS_AT_ONCE // math.prod(size[1:]))
     results = [torch.empty_like(values) for values in (images, *maps)]
     for case in range(len(places)):
-        # A flat table a channel: index_select is at its fastest on one axis.
+        # One flat table per channel: index_select is at its fastest on one axis.
         tables = [[channel.flatten() for channel in values[case]] for values in (images, *maps)]
         for first in range(0, size[0], rows):
             part = slice(first, first + rows)

@@ -1,4 +1,4 @@
-"""Charts of the focal parameter: its curves, a colour a gamma, and scores against it."""
+"""Charts of the focal parameter: its curves, one colour per gamma, and scores against it."""
 
 import math
 from collections.abc import Mapping, Sequence

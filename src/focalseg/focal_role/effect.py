@@ -1,6 +1,7 @@
 """What the trainings say: scores by exponent, with their range over seeds and the difference to an exponent of 0."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -52,26 +53,15 @@ class Effect:
 
 def measure_effect(outcomes: Sequence[Outcome]) -> Effect:
     """Sorts the outcomes of trainings by knob and exponent."""
-
-    def gather(chosen: Iterable[Outcome], key: Callable[[Outcome], float]) -> dict[float, list[tuple[Overlap, ...]]]:
-        gathered: dict[float, list[tuple[Overlap, ...]]] = {}
-        for outcome in chosen:
-            gathered.setdefault(key(outcome), []).append(outcome.overlaps)
-        return gathered
-
     budget = outcomes[0].trial.budget
-    of_loss = gather(
-        (one for one in outcomes if one.trial.network_gamma == ORDINARY and one.trial.loss_gamma in budget.loss_gammas),
-        lambda one: one.trial.loss_gamma,
-    )
-    of_network = gather(
-        (
-            one
-            for one in outcomes
-            if one.trial.loss_gamma == UnifiedFocalConfig.gamma and one.trial.network_gamma in budget.network_gammas
-        ),
-        lambda one: one.trial.network_gamma,
-    )
+    of_loss: dict[float, list[tuple[Overlap, ...]]] = defaultdict(list)
+    of_network: dict[float, list[tuple[Overlap, ...]]] = defaultdict(list)
+    for one in outcomes:
+        trial = one.trial
+        if trial.network_gamma == ORDINARY and trial.loss_gamma in budget.loss_gammas:
+            of_loss[trial.loss_gamma].append(one.overlaps)
+        if trial.loss_gamma == UnifiedFocalConfig.gamma and trial.network_gamma in budget.network_gammas:
+            of_network[trial.network_gamma].append(one.overlaps)
     of_turning = {gamma: [one.turned[gamma] for one in outcomes if one.turned] for gamma in budget.network_gammas}
     return Effect(loss=_summarise(of_loss), network=_summarise(of_network), turned=_summarise(of_turning))
 

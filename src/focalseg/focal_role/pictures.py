@@ -54,10 +54,12 @@ def draw_gradients(maps: Sequence[GradientMap]) -> tuple[MapPicture, ...]:
     """Draws the gradients of one arm on one scale, so that a loss with smaller gradients is darker."""
     top = max(float(np.quantile(one.pixels, _BRIGHTEST_SHARE)) for one in maps)
     return tuple(
-        MapPicture(
-            title=_name(one.gamma),
-            data=colour_pixels((one.pixels / top) ** _ROOT),
-            caption=(f"{one.on_foreground:.0%} foreground", f"{one.on_wrong:.0%} errors", f"size {one.total:.2f}"),
+        _draw_map(
+            one.gamma,
+            (one.pixels / top) ** _ROOT,
+            f"{one.on_foreground:.0%} foreground",
+            f"{one.on_wrong:.0%} errors",
+            f"size {one.total:.2f}",
         )
         for one in maps
     )
@@ -66,23 +68,14 @@ def draw_gradients(maps: Sequence[GradientMap]) -> tuple[MapPicture, ...]:
 def draw_factors(maps: Sequence[FactorMap]) -> tuple[MapPicture, ...]:
     """Draws coefficient^gamma on a scale from 0 to 1."""
     return tuple(
-        MapPicture(
-            title=_name(one.gamma),
-            data=colour_pixels(one.pixels),
-            caption=(f"{one.foreground:.2f} inside", f"{one.background:.2f} outside"),
-        )
-        for one in maps
+        _draw_map(one.gamma, one.pixels, f"{one.foreground:.2f} inside", f"{one.background:.2f} outside") for one in maps
     )
 
 
 def draw_weights(maps: Sequence[WeightMap], beta: float) -> tuple[MapPicture, ...]:
     """Draws the weight W on a scale from 1 to 1 + beta."""
     return tuple(
-        MapPicture(
-            title=_name(one.gamma),
-            data=colour_pixels((one.pixels - 1) / beta),
-            caption=(f"{one.near_border:.0%} at the border", f"mean {one.mean:.2f}"),
-        )
+        _draw_map(one.gamma, (one.pixels - 1) / beta, f"{one.near_border:.0%} at the border", f"mean {one.mean:.2f}")
         for one in maps
     )
 
@@ -99,5 +92,5 @@ def list_ramp(count: int = 9) -> list[str]:
     return [to_hex(mpl.colormaps[_RAMP](number / (count - 1))) for number in range(count)]
 
 
-def _name(gamma: float) -> str:
-    return f"{gamma:g}"
+def _draw_map(gamma: float, pixels: Array, *caption: str) -> MapPicture:
+    return MapPicture(title=f"{gamma:g}", data=colour_pixels(pixels), caption=caption)

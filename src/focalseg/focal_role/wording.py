@@ -62,15 +62,8 @@ def describe_knob(settings: Sequence[Setting], what: str) -> str:
     higher = [_name(one) for one in compared if one.against_zero and one.against_zero.low > 0]
     lower = [_name(one) for one in compared if one.against_zero and one.against_zero.high < 0]
     unclear = [name for name in map(_name, compared) if name not in (*higher, *lower)]
-    parts = [
-        f"{listed(names)} {verb}"
-        for names, verb in (
-            (higher, "above gamma 0"),
-            (lower, "below gamma 0"),
-            (unclear, "not to be told from gamma 0"),
-        )
-        if names
-    ]
+    told = {"above gamma 0": higher, "below gamma 0": lower, "not to be told from gamma 0": unclear}
+    parts = [f"{listed(names)} {verb}" for verb, names in told.items() if names]
     return f"{what}: Dice at gamma {'; at gamma '.join(parts)}. {_describe_ranges(settings)}"
 
 

@@ -13,7 +13,7 @@ from focalseg.findings import Finding
 from focalseg.imagesets.masks import FOREGROUND
 
 Part = Literal["", "train", "validation", "test"]
-"""Where an official split puts a case; empty where it is free."""
+"""The side on which an official split puts a case; empty where no split says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class Case:
 
 @dataclass(frozen=True, kw_only=True)
 class CaseFiles:
-    """Where a case is on disk. images: one file, or one per channel. masks: joined where there are several.
+    """The files of a case on disk. images: one file, or one per channel. masks: joined where there are several.
 
     group: empty for a case that stands alone. columns: its line in the set's table, by column, for a grouping of one's own.
     """

@@ -1,4 +1,4 @@
-"""From what a person types to a data set: `phantom:NAME`, a folder whose layout is recognised, or a manifest."""
+"""Opens the data set that a person names: `phantom:NAME`, a folder whose layout is recognised, or a manifest."""
 
 from pathlib import Path
 

@@ -1,1 +1,1 @@
-"""How sets lie on disk, a file each. A layout lists the cases of a set from names, folders and tables; it decodes nothing."""
+"""How sets lie on disk: one file per layout, which lists the cases from names, folders and tables and decodes nothing."""

@@ -1,7 +1,7 @@
 """BUSI (Al-Dhabyani et al. 2020, Data in Brief 28:104863).
 
 Official: 780 breast ultrasound images of 600 women in `benign/`, `malignant/` and `normal/`, `benign (1).png` with the mask
-`benign (1)_mask.png`; 17 images have further masks, `benign (4)_mask_1.png`, one a lesion. Masks of normal images are empty.
+`benign (1)_mask.png`; 17 images have further masks, `benign (4)_mask_1.png`, one per lesion. Masks of normal images are empty.
 There is no official split, and no table of the women; many images are near duplicates (Pawlowska et al. 2023).
 """
 

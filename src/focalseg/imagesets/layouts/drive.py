@@ -13,8 +13,9 @@ from focalseg.findings import Finding
 from focalseg.imagesets.case import CaseFiles, Part
 from focalseg.imagesets.folders.files import PICTURES, find_folders
 from focalseg.imagesets.folders.listing import FolderLayout, Listing
-from focalseg.imagesets.folders.pairing import Affix, Rule, attach_files, pair_folders
+from focalseg.imagesets.folders.pairing import Affix, Rule, pair_folders
 from focalseg.imagesets.kinds import KINDS
+from focalseg.imagesets.layouts import plain
 
 IMAGES, FIRST_OBSERVER, SECOND_OBSERVER, FIELD_OF_VIEW = "images", "1st_manual", "2nd_manual", "mask"
 
@@ -62,31 +63,13 @@ def _read_half(root: Path, place: Path, half: _Half) -> tuple[list[CaseFiles], l
     if not images or not masks:
         return [], [_incomplete(place, half, images)]
     paired = pair_folders(root, images[0], masks[0], suffixes=PICTURES, rules=half.rules("_manual1"))
-    names = {image: image.stem for image, _ in paired.pairs.values()}
     findings = list(paired.findings)
-    seconds: dict[str, Path] = {}
-    if found := find_folders(place, SECOND_OBSERVER):
-        what, rules = "second observer's mask", half.rules("_manual2")
-        seconds, faults = attach_files(names, found[0], root, what=what, suffixes=PICTURES, rules=rules)
-        findings += faults
-    fields: dict[str, Path] | None = None
-    if found := find_folders(place, FIELD_OF_VIEW):
-        what, rules = "field of view", half.rules(f"_{half.folder}_mask", "_mask")
-        fields, faults = attach_files(names, found[0], root, what=what, suffixes=PICTURES, rules=rules, required=True)
-        findings += faults
     cases = [
-        CaseFiles(
-            name=names[image],
-            images=(image,),
-            masks=(mask,),
-            part=half.part,
-            second_observer=seconds.get(names[image]),
-            field_of_view=fields[names[image]] if fields else None,
-        )
-        for image, mask in paired.pairs.values()
-        if fields is None or names[image] in fields
+        CaseFiles(name=image.stem, images=(image,), masks=(mask,), part=half.part) for image, mask in paired.pairs.values()
     ]
-    return cases, findings
+    seconds = (SECOND_OBSERVER, half.rules("_manual2"))
+    fields = (FIELD_OF_VIEW, half.rules(f"_{half.folder}_mask", "_mask"))
+    return plain.add_observers(cases, place, root, findings, seconds=seconds, fields=fields, suffixes=PICTURES), findings
 
 
 def _incomplete(place: Path, half: _Half, images: Sequence[Path]) -> Finding:

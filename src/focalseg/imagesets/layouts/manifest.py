@@ -1,4 +1,4 @@
-"""A set that lies as it likes, told by a table: `manifest.csv` in its folder, or a CSV file given as the data.
+"""A set whose files may lie anywhere, listed by a table: `manifest.csv` in its folder, or a CSV file given as the data.
 
 Ours, not a release's. Columns: image and mask, and at will group (or patient and the like, as in `cases.csv`), split (train,
 validation, test or empty), fov, name; others are kept. Paths start at the table's folder, or at the root, and stay in the

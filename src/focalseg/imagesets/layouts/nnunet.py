@@ -1,6 +1,6 @@
 """Raw data of nnU-Net (Isensee et al. 2021, Nature Methods 18:203-211), as its versions 1 and 2 have it.
 
-Official: a file a channel, `imagesTr/CASE_0000.nii.gz` and on, labels in `labelsTr/CASE.nii.gz`, `dataset.json`. Version 2 has
+Official: a file per channel, `imagesTr/CASE_0000.nii.gz` on, labels in `labelsTr/CASE.nii.gz`, `dataset.json`. Version 2 has
 `channel_names`, `labels` (number by name), `file_ending`; version 1 `modality` and `labels` (name by number), always .nii.gz. A
 colour picture may be one file of three channels. `imagesTs/` is not looked at. Its splits are no part of the raw data. The
 folder above, `nnUNet_raw/` with a `Dataset001_NAME/` for each set, is recognised, so that one of them is asked for.

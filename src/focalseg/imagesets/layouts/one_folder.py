@@ -1,4 +1,4 @@
-"""Masks beside their images, told by their names: all in one folder, or a folder a patient.
+"""Masks beside their images, told by their names: all in one folder, or in one folder per patient.
 
 Ours, not a release's, and the least marked: `case_0.png` + `case_0_mask.png`, with whatever stands around a name that
 `pairing` knows. One level down, `patient_3/x_1.tif` + `patient_3/x_1_mask.tif`, as the LGG set has it (Buda et al. 2019,

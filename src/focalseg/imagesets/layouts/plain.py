@@ -5,15 +5,15 @@ or with the masks, for what the values mean, `cases.csv` or `sequences.csv` for 
 `fov/`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from focalseg.findings import Finding, show_path
 from focalseg.imagesets.case import CaseFiles
-from focalseg.imagesets.folders.files import VOLUMES, cut_suffix, find_file, find_folders, list_files
+from focalseg.imagesets.folders.files import SUFFIXES, VOLUMES, cut_suffix, find_file, find_folders, list_files
 from focalseg.imagesets.folders.listing import FolderLayout, Listing
-from focalseg.imagesets.folders.pairing import KNOWN_RULES, PLAIN, Affix, attach_files, pair_folders
+from focalseg.imagesets.folders.pairing import KNOWN_RULES, PLAIN, Affix, Rule, attach_files, pair_folders
 from focalseg.imagesets.folders.tables import attempt
 from focalseg.imagesets.kinds import KINDS
 from focalseg.imagesets.layouts.case_table import find_case_tables, group_cases, read_case_table
@@ -49,7 +49,7 @@ def read_cases(folder: Path, root: Path, findings: list[Finding]) -> list[CaseFi
     paired = pair_folders(root, images, masks)
     findings += paired.findings
     cases = [CaseFiles(name=name, images=(image,), masks=(mask,)) for name, (image, mask) in paired.pairs.items()]
-    return _add_observers(cases, folder, root, findings)
+    return add_observers(cases, folder, root, findings)
 
 
 def group_by_table(cases: list[CaseFiles], folder: Path, findings: list[Finding], *, whole: bool = False) -> list[CaseFiles]:
@@ -63,19 +63,30 @@ def group_by_table(cases: list[CaseFiles], folder: Path, findings: list[Finding]
     return cases
 
 
-def _add_observers(cases: list[CaseFiles], folder: Path, root: Path, findings: list[Finding]) -> list[CaseFiles]:
-    """The cases with second observers and fields of view, where the folder has them. The latter every case needs."""
+def add_observers(
+    cases: list[CaseFiles],
+    folder: Path,
+    root: Path,
+    findings: list[Finding],
+    *,
+    seconds: tuple[str, Sequence[Rule]] = (SECOND_OBSERVER, KNOWN_RULES),
+    fields: tuple[str, Sequence[Rule]] = (FIELD_OF_VIEW, _FIELD_OF_VIEW_RULES),
+    suffixes: Sequence[str] = SUFFIXES,
+) -> list[CaseFiles]:
+    """The cases with second observers and fields of view, from the folders so named. Each case needs a field if any has."""
     names = {case.images[0]: case.name for case in cases}
-    seconds: dict[str, Path] = {}
-    fields: dict[str, Path] = {}
-    if found := find_folders(folder, SECOND_OBSERVER):
-        seconds, faults = attach_files(names, found[0], root, what="second observer's mask", rules=KNOWN_RULES)
+    masks: dict[str, Path] = {}
+    views: dict[str, Path] = {}
+    if found := find_folders(folder, seconds[0]):
+        what = "second observer's mask"
+        masks, faults = attach_files(names, found[0], root, what=what, suffixes=suffixes, rules=seconds[1])
         findings += faults
-    if found := find_folders(folder, FIELD_OF_VIEW):
-        fields, faults = attach_files(names, found[0], root, what="field of view", rules=_FIELD_OF_VIEW_RULES, required=True)
+    if found := find_folders(folder, fields[0]):
+        what = "field of view"
+        views, faults = attach_files(names, found[0], root, what=what, suffixes=suffixes, rules=fields[1], required=True)
         findings += faults
-        cases = [case for case in cases if case.name in fields]
-    return [replace(case, second_observer=seconds.get(case.name), field_of_view=fields.get(case.name)) for case in cases]
+        cases = [case for case in cases if case.name in views]
+    return [replace(case, second_observer=masks.get(case.name), field_of_view=views.get(case.name)) for case in cases]
 
 
 def choose_coding(folder: Path, cases: Iterable[CaseFiles], findings: list[Finding], *further: Path) -> MaskCoding | None:

@@ -1,4 +1,4 @@
-"""A folder a side: `train/`, `val/` and `test/`, each with images and masks, as sets with a split are handed on.
+"""One folder per side of the split: `train/`, `val/` and `test/`, each with images and masks, as sets with a split often lie.
 
 Ours, not a release's. Each side is laid out as a plain folder is, or with the masks beside their images; `training/`, `valid/`,
 `validation/` and `testing/` are known too. Where both training and test cases have masks, the sides are the official split.

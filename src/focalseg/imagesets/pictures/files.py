@@ -1,4 +1,4 @@
-"""From a path to the bytes of a picture: whether the file can be read at all, and of which format its content is."""
+"""Reads the bytes of a picture, and tells whether the file can be read at all and of which format its content is."""
 
 import errno
 import os

@@ -1,1 +1,1 @@
-"""A corrected copy."""
+"""A corrected copy of an image set."""

@@ -1,4 +1,4 @@
-"""One faulty file to a corrected copy of it: pictures through Pillow, volumes by their header's bytes."""
+"""Mends a copy of one faulty file: pictures through Pillow, volumes by their header's bytes."""
 
 import gzip
 import io

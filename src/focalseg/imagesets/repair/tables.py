@@ -1,4 +1,4 @@
-"""The tables beside a set's images as a corrected copy needs them: without the cases that it leaves out, with the new names."""
+"""Rewrites the tables beside a set's images for a corrected copy: without the cases that it leaves out, with the new names."""
 
 import csv
 import io
