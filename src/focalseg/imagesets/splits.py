@@ -255,13 +255,14 @@ def _split(fold: int, train: Sequence[str], validation: Sequence[str], test: Seq
 def _divide(
     members: Mapping[tuple[str, str], list[str]], folds: int, seed: int, foreground: Mapping[str, float] | None
 ) -> list[list[str]]:
-    """Whole groups in `folds` parts. With foreground the best of several: dealt as without, and in strata of alike groups."""
+    """Divides whole groups into `folds` parts; with foreground, takes the most balanced of several ways to deal them."""
     random = np.random.default_rng(seed)
     lots = [list(members.values())[number] for number in random.permutation(len(members))]
     lots.sort(key=lambda lot: -len(lot))
     plain = _deal(lots, folds, dict.fromkeys((name for lot in lots for name in lot), 0.0))
     if foreground is None:
         return plain
+    # Strata of groups alike in size and foreground: each stratum gives one group to every part.
     alike = sorted(lots, key=lambda lot: (-len(lot), -sum(foreground[name] for name in lot)))
     strata = [alike[start : start + folds] for start in range(0, len(alike), folds)]
     tries = [plain]
@@ -272,7 +273,7 @@ def _divide(
 
 
 def _deal(lots: Sequence[list[str]], folds: int, foreground: Mapping[str, float]) -> list[list[str]]:
-    """Each lot to the part with the fewest cases, of these the one whose mean foreground then is nearest to that of all."""
+    """Deals each lot to a part with the fewest cases, among these to where mean foreground comes nearest to that of all."""
     mean = sum(foreground[name] for lot in lots for name in lot) / sum(map(len, lots))
     parts: list[list[str]] = [[] for _ in range(folds)]
     excess = [0.0] * folds

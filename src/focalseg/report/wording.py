@@ -19,7 +19,7 @@ def signed(value: float, places: int = 3) -> str:
     return text if text.startswith(MINUS) or float(text) == 0 else f"+{text}"
 
 
-def _grouped(value: float) -> str:
+def grouped(value: float) -> str:
     """A whole number with a thin space between thousands."""
     return f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
@@ -60,7 +60,7 @@ def megaflops(flops: float) -> str:
     """Millions of operations, three digits; what is less than a thousandth says so."""
     millions = flops / 1e6
     if not flops or millions >= 100:
-        return _grouped(millions)
+        return grouped(millions)
     return f"{millions:.3g}" if millions >= 1e-3 else "<0.001"
 
 
