@@ -9,7 +9,7 @@ from focalseg.findings import Finding
 
 
 class FocalsegError(Exception):
-    """Base of all. A message says what was found, what was expected and the mend, in at most three lines."""
+    """The base of all our errors. A message says what was found, what was expected and the mend, in at most three lines."""
 
     exit_status = 1
 
@@ -21,19 +21,19 @@ class SettingError(FocalsegError, ValueError):
 
 
 class SiteError(FocalsegError, LookupError):
-    """No such site, no such gate, or a placement that does not fit the network."""
+    """There is no such site or gate, or a placement does not fit the network."""
 
     exit_status = 2
 
 
 class ShapeError(FocalsegError, ValueError):
-    """Tensors whose shapes do not fit together."""
+    """The shapes of tensors do not fit together."""
 
     exit_status = 2
 
 
 class GradientError(FocalsegError, RuntimeError):
-    """A derivative that there is not."""
+    """A derivative was asked for that does not exist."""
 
     exit_status = 2
 

@@ -37,7 +37,7 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """A whole text file, UTF-8."""
+    """Writes a whole text file, UTF-8."""
     write_whole(path, lambda file: file.write(text.encode()))
 
 

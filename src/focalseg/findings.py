@@ -9,7 +9,7 @@ Level = Literal["error", "note"]
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing about one file. kind: its name in `data.kinds.KINDS`. others: further files that it involves.
+    """One thing about one file. kind: its name in `imagesets.kinds.KINDS`. others: further files that it involves.
 
     found continues the file's name ("is cut short"), expected continues "expected" ("an undamaged image"), mend is a sentence.
     """

@@ -16,16 +16,18 @@ if TYPE_CHECKING:
     from focalseg.imagesets.survey.survey import Survey
     from focalseg.report.check.wording import FindingGroup
 
-PageFolder = Annotated[Path | None, typer.Option("--out", help="A folder for the page on the set, index.html, and check.json.")]
-RepairFolder = Annotated[
+_PageFolder = Annotated[
+    Path | None, typer.Option("--out", help="A folder for the page on the set, index.html, and check.json.")
+]
+_RepairFolder = Annotated[
     Path | None, typer.Option("--repair", help="A new folder for a corrected copy and repair.csv; DATA stays as it is.")
 ]
-MOST_NAMES = 10
-MOST_NOTES = 20
-"""Notes of one kind that are listed; errors are listed all."""
+_MOST_NAMES = 10
+_MOST_NOTES = 20
+"""At most so many notes of one kind are listed; errors are all listed."""
 
 
-def check(data: Data, out: PageFolder = None, repair: RepairFolder = None, as_json: AsJson = False) -> None:
+def check(data: Data, out: _PageFolder = None, repair: _RepairFolder = None, as_json: AsJson = False) -> None:
     """Read every case and list every fault by file, with its mend; ends with status 3 where there is an error."""
     from focalseg.cli.counting import show_counting
     from focalseg.errors import DataError
@@ -37,18 +39,18 @@ def check(data: Data, out: PageFolder = None, repair: RepairFolder = None, as_js
     if repair:
         refuse_copy(repair, data)
     if out:
-        refuse_page_folder(out, data, repair)
-    dataset = open_or_show(data, as_json=as_json)
+        _refuse_page_folder(out, data, repair)
+    dataset = _open_or_show(data, as_json=as_json)
     survey = survey_dataset(dataset, show_counting)
     if as_json:
         print(show_record(survey), end="")
     else:
-        print_survey(survey)
+        _print_survey(survey)
     if out:
-        tell(f"page: {write_check(out, dataset, survey)}", as_json=as_json)
-    repaired = write_copy(dataset, survey, repair, as_json=as_json) if repair else None
+        _tell(f"page: {write_check(out, dataset, survey)}", as_json=as_json)
+    repaired = _write_copy(dataset, survey, repair, as_json=as_json) if repair else None
     if not as_json:
-        print(f"{count_findings(survey)}. {advise(survey, repaired)}".rstrip())
+        print(f"{count_findings(survey)}. {_advise(survey, repaired)}".rstrip())
     if survey.errors:
         # A terminal has just shown every error. Anywhere else stderr gets them too, as it does from every other verb.
         if sys.stdout.isatty() and sys.stderr.isatty():
@@ -56,7 +58,7 @@ def check(data: Data, out: PageFolder = None, repair: RepairFolder = None, as_js
         raise DataError(survey.errors)
 
 
-def open_or_show(data: str, *, as_json: bool) -> "Dataset":
+def _open_or_show(data: str, *, as_json: bool) -> "Dataset":
     """The data set; where none can be opened the JSON object says so before the error is raised."""
     from focalseg.errors import DataError
     from focalseg.imagesets.opening import open_dataset
@@ -71,7 +73,7 @@ def open_or_show(data: str, *, as_json: bool) -> "Dataset":
         raise
 
 
-def write_copy(dataset: "Dataset", survey: "Survey", folder: Path, *, as_json: bool) -> "Repair | None":
+def _write_copy(dataset: "Dataset", survey: "Survey", folder: Path, *, as_json: bool) -> "Repair | None":
     """The corrected copy, and what became of it in words; None where no case can be copied."""
     from focalseg.cli.counting import show_counting
     from focalseg.errors import DataError
@@ -80,14 +82,14 @@ def write_copy(dataset: "Dataset", survey: "Survey", folder: Path, *, as_json: b
     try:
         repaired = repair_dataset(dataset, survey, folder, show_counting)
     except DataError as error:
-        tell(f"no copy was written: {error}", as_json=as_json)
+        _tell(f"no copy was written: {error}", as_json=as_json)
         return None
-    for line in describe_repair(repaired):
-        tell(line, as_json=as_json)
+    for line in _describe_repair(repaired):
+        _tell(line, as_json=as_json)
     return repaired
 
 
-def refuse_page_folder(out: Path, data: str, repair: Path | None) -> None:
+def _refuse_page_folder(out: Path, data: str, repair: Path | None) -> None:
     """Raises SettingError for an --out that is a file, lies in the set or in the copy, or holds what no check wrote."""
     from focalseg.errors import SettingError
     from focalseg.imagesets.opening import refuse_inside
@@ -102,13 +104,13 @@ def refuse_page_folder(out: Path, data: str, repair: Path | None) -> None:
         raise SettingError(f"{out} is not empty and was not made by focalseg check; give a new or an empty folder as --out.")
 
 
-def tell(line: str, *, as_json: bool) -> None:
-    """A line for a person: on stdout, or beside a JSON object on stderr."""
+def _tell(line: str, *, as_json: bool) -> None:
+    """Prints a line for a person: on stdout, or on stderr where stdout carries a JSON object."""
     print(line, file=sys.stderr if as_json else sys.stdout)
 
 
-def print_survey(survey: "Survey") -> None:
-    """What the set is and its findings: tables on a terminal, elsewhere a line a finding."""
+def _print_survey(survey: "Survey") -> None:
+    """Prints what the set is and its findings: tables on a terminal, elsewhere one line per finding."""
     from focalseg.findings import show_path
     from focalseg.report.check.record import measure_fingerprint
     from focalseg.report.check.wording import describe_set, group_findings
@@ -118,15 +120,15 @@ def print_survey(survey: "Survey") -> None:
         print(f"  {name:<16}{show_path(value)}")
     for group in group_findings(survey.findings):
         print()
-        print_group(group)
+        _print_group(group)
     print()
 
 
-def print_group(group: "FindingGroup") -> None:
-    """The findings of one kind under its title; of notes the first ones and how many more there are."""
+def _print_group(group: "FindingGroup") -> None:
+    """Prints the findings of one kind under its title; of notes only the first ones and the number of the others."""
     from focalseg.findings import counted
 
-    shown = group.findings if group.level == "error" else group.findings[:MOST_NOTES]
+    shown = group.findings if group.level == "error" else group.findings[:_MOST_NOTES]
     print(f"{counted(len(group.findings), group.level)}: {group.title}")
     if sys.stdout.isatty():
         _print_table(group, len(shown))
@@ -137,8 +139,8 @@ def print_group(group: "FindingGroup") -> None:
         print(f"and {rest} more; --json and the page of --out have them all")
 
 
-def advise(survey: "Survey", repaired: "Repair | None") -> str:
-    """What to do next, with the set or with its corrected copy."""
+def _advise(survey: "Survey", repaired: "Repair | None") -> str:
+    """Says what to do next, with the set or with its corrected copy."""
     from focalseg.findings import show_path
     from focalseg.report.check.wording import count_mendable
 
@@ -150,8 +152,8 @@ def advise(survey: "Survey", repaired: "Repair | None") -> str:
     return f"Mend the errors{copy}, and check again."
 
 
-def describe_repair(repaired: "Repair") -> list[str]:
-    """What became of the copy."""
+def _describe_repair(repaired: "Repair") -> list[str]:
+    """Describes what became of the corrected copy."""
     from focalseg.findings import counted
     from focalseg.imagesets.kinds import list_names
     from focalseg.report.check.wording import count_findings
@@ -160,14 +162,14 @@ def describe_repair(repaired: "Repair") -> list[str]:
     files = f"{counted(repaired.mended, 'file')} mended, {repaired.copied} copied as they are{left_out}"
     return [
         f"copy: {repaired.folder}: {files}; log: {repaired.log}",
-        *([f"left out of the copy: {list_names(repaired.left_out, MOST_NAMES)}"] if repaired.left_out else []),
+        *([f"left out of the copy: {list_names(repaired.left_out, _MOST_NAMES)}"] if repaired.left_out else []),
         f"check of the copy: {count_findings(repaired.survey)}",
         *(f"left in the copy: {finding}" for finding in repaired.survey.errors),
     ]
 
 
 def _print_table(group: "FindingGroup", most: int) -> None:
-    """On a terminal: what all of a kind have in common once, and a row a file."""
+    """Prints, on a terminal, what all findings of a kind have in common once, and one row per file."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from focalseg.counting import Advance
 
 PLAIN_LINE_SECONDS = 10.0
-FIRST_LINE_SECONDS = 2.0
+_FIRST_LINE_SECONDS = 2.0
 
 
 @contextmanager
@@ -27,14 +27,14 @@ def show_counting(title: str) -> Iterator[Advance]:
 
 
 class _CountLines:
-    """A line every few seconds with the time that is left, and none for what is done in a moment."""
+    """Prints a line every few seconds with the time that is left; prints nothing for what is done in a moment."""
 
     def __init__(self, title: str) -> None:
         self.title, self.started = title, time.monotonic()
-        self.told = self.started - PLAIN_LINE_SECONDS + FIRST_LINE_SECONDS
+        self.told = self.started - PLAIN_LINE_SECONDS + _FIRST_LINE_SECONDS
 
     def advance(self, done: int, total: int) -> None:
-        """Tells how many of how many are done, if it is time for a line."""
+        """Prints how many units of how many are done, if it is time for a line."""
         now = time.monotonic()
         if now - self.told < PLAIN_LINE_SECONDS or done == total:
             return

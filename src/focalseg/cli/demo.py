@@ -8,7 +8,7 @@ import typer
 from focalseg.cli.options import AsJson, Device, Seed, Workers, read_settings
 from focalseg.cli.place import run_place
 
-DATA = "phantom:global-cue"
+_DATA = "phantom:global-cue"
 
 
 def demo(
@@ -21,4 +21,4 @@ def demo(
     """The main job on images the project makes itself, on a task that needs attention; under three minutes on two cores."""
     from focalseg.study.presets import DEMO
 
-    run_place(DATA, out, read_settings("quick", None, [], DEMO), seed=seed, device=device, workers=workers, as_json=as_json)
+    run_place(_DATA, out, read_settings("quick", None, [], DEMO), seed=seed, device=device, workers=workers, as_json=as_json)

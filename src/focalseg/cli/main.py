@@ -40,26 +40,26 @@ def main() -> NoReturn:
     try:
         sys.exit(app(prog_name="focalseg", standalone_mode=False) or 0)
     except DataError as error:
-        fail(error.faults, error.exit_status)
+        _fail(error.faults, error.exit_status)
     except (FocalsegError, Interrupted) as error:
-        fail(str(error).splitlines(), error.exit_status)
+        _fail(str(error).splitlines(), error.exit_status)
     except TyperException as error:
         # Typer has no message where it has just printed the help for a call without a command.
         message = error.format_message().replace("Value error, ", "")
-        fail([f"{message} See `focalseg --help`."] if message else [], 2)
+        _fail([f"{message} See `focalseg --help`."] if message else [], 2)
     except OSError as error:
         what = f"{error.filename or 'the machine'}: {error.strerror or error}"
-        fail([f"{what}. Mend that and run the same command again."], MachineError.exit_status)
+        _fail([f"{what}. Mend that and run the same command again."], MachineError.exit_status)
     except (MemoryError, RuntimeError) as error:
         # Torch reports a full memory as a RuntimeError, on the CPU and on a GPU.
         if not isinstance(error, MemoryError) and "memory" not in str(error):
             raise
         mend = "Lower network.base_width, data.longest_side or training.batch_size with --set, or --workers"
-        fail([f"Memory ran out. {mend}, and give a new --out."], MachineError.exit_status)
+        _fail([f"Memory ran out. {mend}, and give a new --out."], MachineError.exit_status)
 
 
-def fail(faults: list[str] | tuple[str, ...], status: int) -> NoReturn:
-    """A line on stderr for each fault, then the exit."""
+def _fail(faults: list[str] | tuple[str, ...], status: int) -> NoReturn:
+    """Prints one line on stderr per fault, then exits."""
     for fault in faults:
         print(f"error: {fault}", file=sys.stderr)
     sys.exit(status)

@@ -60,5 +60,5 @@ def read_settings(
 
 
 def print_json(content: dict[str, Any]) -> None:
-    """One strict JSON object on stdout."""
+    """Prints one strict JSON object on stdout."""
     print(json.dumps(content, indent=2, allow_nan=False))

@@ -16,17 +16,17 @@ from focalseg.study.running.runs import RESULT, RunPlan
 from focalseg.training.loop import METRICS
 from focalseg.training.metrics_log import read_metrics
 
-POLL_SECONDS = 0.5
+_POLL_SECONDS = 0.5
 
 
-def show_note(note: str) -> None:
-    """A line on stderr that a person should see before a long run starts."""
+def _show_note(note: str) -> None:
+    """Prints, on stderr, a line that a person should see before a long run starts."""
     print(f"note: {note}", file=sys.stderr, flush=True)
 
 
 def build_audience() -> Audience:
-    """A person at the command line: notes, counts and trainings, all on stderr."""
-    return Audience(tell=show_note, count=show_counting, watch=show_progress)
+    """The listeners for a person at the command line: notes, counts and trainings are all shown on stderr."""
+    return Audience(tell=_show_note, count=show_counting, watch=show_progress)
 
 
 @contextmanager
@@ -47,8 +47,8 @@ def show_progress(title: str, plans: Sequence[RunPlan]) -> Iterator[None]:
         watcher.join()
 
 
-def count_steps(plan: RunPlan) -> int:
-    """Steps of a run so far, as its metrics tell."""
+def _count_steps(plan: RunPlan) -> int:
+    """The number of steps that a run has done so far, read from its metrics file."""
     steps = plan.config.training.steps
     if (plan.folder / RESULT).exists():
         return steps
@@ -65,9 +65,9 @@ def _show_bars(title: str, plans: Sequence[RunPlan], ended: threading.Event, con
             for plan in plans
         }
         while True:
-            last = ended.wait(POLL_SECONDS)
+            last = ended.wait(_POLL_SECONDS)
             for bar, plan in bars.items():
-                steps = count_steps(plan)
+                steps = _count_steps(plan)
                 if steps and not progress.tasks[bar].started:
                     progress.start_task(bar)
                 progress.update(bar, completed=steps)
@@ -77,10 +77,10 @@ def _show_bars(title: str, plans: Sequence[RunPlan], ended: threading.Event, con
 
 def _show_lines(title: str, plans: Sequence[RunPlan], ended: threading.Event, _console: Console) -> None:
     total = sum(plan.config.training.steps for plan in plans)
-    started, done_before = time.monotonic(), sum(count_steps(plan) for plan in plans)
+    started, done_before = time.monotonic(), sum(_count_steps(plan) for plan in plans)
     print(f"{title}: {counted(len(plans), 'training')}, {total} steps", file=sys.stderr, flush=True)
     while not ended.wait(PLAIN_LINE_SECONDS):
-        done = sum(count_steps(plan) for plan in plans)
+        done = sum(_count_steps(plan) for plan in plans)
         seconds = time.monotonic() - started
         left = f", about {seconds * (total - done) / (done - done_before):.0f} s left" if done > done_before else ""
         print(f"{title}: {done} of {total} steps{left}", file=sys.stderr, flush=True)

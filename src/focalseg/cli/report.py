@@ -7,24 +7,24 @@ from typing import Annotated
 
 import typer
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `focalseg place`, `demo` or `train` filled.")]
-Focal = Annotated[
+_Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `focalseg place`, `demo` or `train` filled.")]
+_Focal = Annotated[
     bool,
     typer.Option("--focal", help="Measure what the focal parameter does, in about three minutes; DIR may be new."),
 ]
 
 
-def report(folder: Folder, focal: Focal = False) -> None:
+def report(folder: _Folder, focal: _Focal = False) -> None:
     """Write one self-contained HTML page for a placement or a run, or with --focal on the role of the focal parameter."""
     if focal:
-        print(f"report: {report_focal_role(folder)}")
+        print(f"report: {_report_focal_role(folder)}")
         return
     from focalseg.report.placement.page import write_report
 
     print(f"report: {write_report(folder)}")
 
 
-def report_focal_role(folder: Path) -> Path:
+def _report_focal_role(folder: Path) -> Path:
     """Measures and writes focal/index.html and focal/figures.json, with its progress on stderr."""
     from focalseg.focal_role.investigation import investigate_focal_role
     from focalseg.focal_role.page import write_focal_page

@@ -19,7 +19,7 @@ from focalseg.cli.options import (
 )
 from focalseg.findings import counted
 
-Attention = Annotated[
+_Attention = Annotated[
     str, typer.Option("--attention", help="none, all, a kind of gate (se, ag, eca, ...), or the path of a placement.json.")
 ]
 
@@ -27,7 +27,7 @@ Attention = Annotated[
 def train(
     data: Data,
     out: Out,
-    attention: Attention = "none",
+    attention: _Attention = "none",
     preset: Preset = "quick",
     network: Network = None,
     config: Config = None,

@@ -9,7 +9,7 @@ REPLICATES = 4000
 SCORE_SPAN, DIFFERENCE_SPAN = (0.0, 1.0), (-1.0, 1.0)
 CONFIDENCE = 0.95
 ROUNDING = 1e-12
-BATCH = 500  # replicates drawn at a time, so that ten thousand groups fit into memory
+_BATCH = 500  # replicates drawn at a time, so that ten thousand groups fit into memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,7 +213,7 @@ def _replicate_means(sums: np.ndarray, sizes: np.ndarray, random: np.random.Gene
     """Means of REPLICATES draws of as many trainings and groups as there are, with replacement."""
     trainings, groups = sums.shape
     batches = []
-    for _ in range(REPLICATES // BATCH):
+    for _ in range(REPLICATES // _BATCH):
         training_counts, group_counts = (_draw_counts(number, random) for number in (trainings, groups))
         batches.append(((training_counts @ sums) * group_counts).sum(axis=1) / (trainings * (group_counts @ sizes)))
     return np.concatenate(batches)
@@ -221,8 +221,8 @@ def _replicate_means(sums: np.ndarray, sizes: np.ndarray, random: np.random.Gene
 
 def _draw_counts(number: int, random: np.random.Generator) -> np.ndarray:
     """How often each of a number of things is drawn, (BATCH, number) float. Ten times as fast as Generator.multinomial."""
-    drawn = random.integers(0, number, (BATCH, number)) + number * np.arange(BATCH)[:, None]
-    return np.bincount(drawn.ravel(), minlength=BATCH * number).reshape(BATCH, number).astype(float)
+    drawn = random.integers(0, number, (_BATCH, number)) + number * np.arange(_BATCH)[:, None]
+    return np.bincount(drawn.ravel(), minlength=_BATCH * number).reshape(_BATCH, number).astype(float)
 
 
 def _student_over_normal(freedom: float, tail: float) -> float:

@@ -19,8 +19,8 @@ from focalseg.errors import SettingError, ShapeError
 from focalseg.feeding.batches import AUGMENTATION_STREAM, OPERATION_STREAM, step_generator
 from focalseg.feeding.warping import bend, map_linearly, read_at
 
-SHARED = ("rotation", "scale", "elastic", "blur", "power_law", "noise")
-"""Operations that touch a share of the cases, in the order of their draws; a new one goes to the end."""
+_SHARED = ("rotation", "scale", "elastic", "blur", "power_law", "noise")
+"""Operations that are applied to a share of the cases, in the order of their random draws; a new one goes to the end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class AugmentationConfig(CheckedConfig):
         return self.share > 0 and (self.scale > 0 or self.elastic_pixels > 0 or self.largest_angle(axes) > 0)
 
     def largest_angle(self, axes: int) -> float:
-        """In degrees, for images of that many axes; one axis cannot be rotated."""
+        """The largest angle in degrees for images of that many axes; one axis cannot be rotated."""
         return {2: self.rotation_degrees, 3: self.volume_rotation_degrees}.get(axes, 0.0)
 
 
@@ -81,7 +81,7 @@ AUGMENTATIONS = Catalogue(
 
 @dataclass(frozen=True)
 class _Draws:
-    """Of one step. flips (B, D) bool, turns (B,), contrast and brightness (B, 1, ...).
+    """The random draws of one step. flips (B, D) bool, turns (B,), contrast and brightness (B, 1, ...).
 
     touched: by operation, (B,) bool. amounts: by operation, (B, 3) from 0 to 1. fields: by operation, the seed of each case.
     """
@@ -146,7 +146,7 @@ def _draw(count: int, axes: int, config: AugmentationConfig, *, square: bool, se
     # A stream of their own: switching an operation on leaves what the others draw as it was.
     generator = step_generator(seed, step, OPERATION_STREAM)
     touched, amounts, fields = {}, {}, {}
-    for operation in SHARED:
+    for operation in _SHARED:
         touched[operation] = torch.rand(count, generator=generator) < config.share
         amounts[operation] = torch.rand((count, 3), generator=generator, dtype=torch.float64)
         fields[operation] = torch.randint(2**62, (count,), generator=generator).tolist()
@@ -236,7 +236,7 @@ def _rotate(axes: int, plane: tuple[int, int], radians: float) -> np.ndarray:
 
 
 def _change_intensities(image: Tensor, case: int, config: AugmentationConfig, draws: _Draws) -> None:
-    """Of one case, (C, *spatial), in place."""
+    """Changes the intensities of one case, (C, *spatial), in place."""
 
     def touches(operation: str, amount: float) -> bool:
         return amount > 0 and bool(draws.touched[operation][case])
@@ -255,7 +255,7 @@ def _change_intensities(image: Tensor, case: int, config: AugmentationConfig, dr
 
 
 def _raise_to_power(image: Tensor, exponent: float) -> Tensor:
-    """(C, *spatial), each channel brought to 0 to 1 by its own range and back; a channel that never varies stays as it is."""
+    """Applies a power law to (C, *spatial), each channel scaled to 0 to 1 by its own range and back; a constant one stays."""
     values = image.flatten(1)
     low, high = values.amin(dim=1, keepdim=True), values.amax(dim=1, keepdim=True)
     span = high - low
@@ -264,7 +264,7 @@ def _raise_to_power(image: Tensor, exponent: float) -> Tensor:
 
 
 def _blur(image: Tensor, sigma: float) -> Tensor:
-    """(C, *spatial) under a Gaussian, mirrored at the border, which keeps the mean."""
+    """Blurs (C, *spatial) by a Gaussian, mirrored at the border, which keeps the mean."""
     for axis in range(1, image.ndim):
         length = image.shape[axis]
         radius = min(math.ceil(4 * sigma), length)

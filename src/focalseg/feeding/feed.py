@@ -1,4 +1,4 @@
-"""One side of a split as a network takes it: decoded and resampled once, normalised when a batch is asked for."""
+"""One side of a split as a network takes it: decoded and resampled once, normalised for each batch."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,9 +14,9 @@ from focalseg.feeding.preparation import Preparation, normalise
 from focalseg.feeding.store import CaseStore
 from focalseg.imagesets.case import Case
 
-Device = torch.device | str
-PLACES_SEED = 0
-"""Of the places on foreground that are kept where there are too many: the same for every training on the data."""
+_Device = torch.device | str
+_PLACES_SEED = 0
+"""The seed by which places on foreground are chosen where there are too many: the same for every training on the data."""
 
 
 class Feed:
@@ -24,7 +24,7 @@ class Feed:
 
     def __init__(self, store: CaseStore, means: Tensor, deviations: Tensor, *, patch: tuple[int, ...] | None = None) -> None:
         self._store, self._means, self._deviations, self._patch = store, means, deviations, patch
-        self._places = [find_places(store[number][1], seed=PLACES_SEED) for number in range(len(store))] if patch else []
+        self._places = [find_places(store[number][1], seed=_PLACES_SEED) for number in range(len(store))] if patch else []
 
     @classmethod
     def from_tensors(cls, images: Tensor, masks: Tensor) -> "Feed":
@@ -38,57 +38,56 @@ class Feed:
 
     @property
     def bytes_in_memory(self) -> int:
-        """What the cases take that are not on disk."""
+        """The bytes taken by the cases that are held in memory."""
         return self._store.bytes_in_memory
 
     def read_masks(self) -> Tensor:
-        """All masks, (N, *size) uint8."""
+        """Reads all masks, (N, *size) uint8."""
         return self._store.gather(range(len(self)))[1]
 
-    def gather(self, indices: Tensor, *, device: Device = "cpu") -> tuple[Tensor, Tensor]:
+    def gather(self, indices: Tensor, *, device: _Device = "cpu") -> tuple[Tensor, Tensor]:
         """Whole cases: images (B, C, *size) float32, normalised; masks (B, *size) uint8."""
         images, masks = self._store.gather(indices)
         return self._normalise(images, indices, device), masks.to(device)
 
     def draw_patches(
-        self, indices: Tensor, *, foreground_share: float, seed: int, step: int, device: Device = "cpu"
+        self, indices: Tensor, *, foreground_share: float, seed: int, step: int, device: _Device = "cpu"
     ) -> tuple[Tensor, Tensor]:
         """A patch of each case where `patches.draw_corners` lays it: images (B, C, *patch) and masks (B, *patch)."""
-        window = self._window
         places = [self._places[index] for index in indices.tolist()]
         sizes = [self._store.sizes[index] for index in indices.tolist()]
-        corners = draw_corners(places, sizes, window, foreground_share=foreground_share, seed=seed, step=step)
+        corners = draw_corners(places, sizes, self._patch_size, foreground_share=foreground_share, seed=seed, step=step)
         return self._cut(indices, corners, device)
 
     def batches(
-        self, size: int, *, device: Device = "cpu", arrange: Callable[[Tensor], Tensor] = lambda images: images
+        self, size: int, *, device: _Device = "cpu", arrange: Callable[[Tensor], Tensor] = lambda images: images
     ) -> "Batches":
         """All cases, whole, `size` at a time, each batch made when it is asked for. arrange: what is done to its images."""
         return Batches(self, torch.split(torch.arange(len(self)), size), device, arrange)
 
     @property
-    def _window(self) -> tuple[int, ...]:
+    def _patch_size(self) -> tuple[int, ...]:
         if self._patch is None:
             raise ValueError("This feed gives whole cases; no patch was set.")
         return self._patch
 
-    def _cut(self, indices: Tensor, corners: Sequence[tuple[int, ...]], device: Device) -> tuple[Tensor, Tensor]:
+    def _cut(self, indices: Tensor, corners: Sequence[tuple[int, ...]], device: _Device) -> tuple[Tensor, Tensor]:
         parts = [
-            [cut_patch(array, corner, self._window) for array in self._store[index]]
+            [cut_patch(array, corner, self._patch_size) for array in self._store[index]]
             for index, corner in zip(indices.tolist(), corners, strict=True)
         ]
         images, masks = (torch.from_numpy(np.stack(side)) for side in zip(*parts, strict=True))
         return self._normalise(images, indices, device), masks.to(device)
 
-    def _normalise(self, images: Tensor, indices: Tensor, device: Device) -> Tensor:
-        """On the device, where bytes go before they become four times as many."""
+    def _normalise(self, images: Tensor, indices: Tensor, device: _Device) -> Tensor:
+        """Normalises on the device: images are moved as bytes, before they become four times as large in float32."""
         return normalise(images.to(device), self._means[indices].to(device), self._deviations[indices].to(device))
 
 
 class Batches(Sequence[tuple[Tensor, Tensor]]):
-    """Batches of whole cases, of which but one is in memory at a time."""
+    """Batches of whole cases, of which only one is in memory at a time."""
 
-    def __init__(self, feed: Feed, parts: Sequence[Tensor], device: Device, arrange: Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, feed: Feed, parts: Sequence[Tensor], device: _Device, arrange: Callable[[Tensor], Tensor]) -> None:
         self._feed, self._parts, self._device, self._arrange = feed, parts, device, arrange
 
     def __len__(self) -> int:

@@ -13,15 +13,15 @@ import torch
 from focalseg.errors import SettingError, ShapeError
 from focalseg.feeding.batches import PATCH_STREAM, step_generator
 
-MOST_PLACES = 10_000
-"""Of each label and case, that are kept to centre patches on."""
-FOREGROUND_SHARE = 1 / 3
-"""Of the patches, centred on foreground: what nnU-Net does (Isensee et al. 2021, Methods, patch sampling)."""
-Places = Mapping[int, np.ndarray]
-"""Of one case: by label, where some of its elements are, (n, D) int32."""
+_MOST_PLACES = 10_000
+"""The number of places per label and case that are kept to centre patches on."""
+_FOREGROUND_SHARE = 1 / 3
+"""The share of patches that are centred on foreground, as in nnU-Net (Isensee et al. 2021, Methods, patch sampling)."""
+_Places = Mapping[int, np.ndarray]
+"""The places of some elements of one case by label, (n, D) int32."""
 
 
-def find_places(mask: np.ndarray, *, seed: int, most: int = MOST_PLACES) -> dict[int, np.ndarray]:
+def find_places(mask: np.ndarray, *, seed: int, most: int = _MOST_PLACES) -> dict[int, np.ndarray]:
     """mask (*spatial) of labels -> by label other than 0, the indices (n, D) int32 of its elements, n at most `most`.
 
     Where there are more, they are drawn evenly and without repetition by a generator of that seed, then sorted.
@@ -38,13 +38,13 @@ def find_places(mask: np.ndarray, *, seed: int, most: int = MOST_PLACES) -> dict
 
 
 def draw_corners(
-    cases: Sequence[Places],
+    cases: Sequence[_Places],
     sizes: Sequence[tuple[int, ...]],
     patch: tuple[int, ...],
     *,
     seed: int,
     step: int,
-    foreground_share: float = FOREGROUND_SHARE,
+    foreground_share: float = _FOREGROUND_SHARE,
 ) -> list[tuple[int, ...]]:
     """The first element of the patch of each case of a batch, in elements of the case, in the order of the batch.
 
@@ -98,5 +98,5 @@ def cut_patch(array: np.ndarray, corner: Sequence[int], patch: Sequence[int]) ->
 
 
 def _keep_inside(start: int, whole: int, length: int) -> int:
-    """Of one axis: the nearest start whose patch lies in the case; for a case shorter than the patch, its middle."""
+    """Along one axis: the nearest start whose patch lies in the case; a patch longer than the case is centred on it."""
     return min(max(start, 0), whole - length) if whole >= length else -((length - whole) // 2)

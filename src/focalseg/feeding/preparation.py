@@ -1,4 +1,4 @@
-"""From a case as it was read to what the network takes, and back to the case's own pixels."""
+"""Prepares cases for a network (size, number type, normalisation) and brings masks back to a case's own pixels."""
 
 import math
 from collections.abc import Sequence
@@ -16,15 +16,15 @@ from focalseg.findings import counted
 from focalseg.imagesets.survey.summary import CaseSummary
 
 Normalisation = Literal["data_set", "case"]
-LARGEST_RATIO = 10.0
-"""Of the standard deviations of two cases, beyond which they are not on a common scale."""
+_LARGEST_RATIO = 10.0
+"""The ratio of the standard deviations of two cases beyond which they are not on a common scale."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preparation(CheckedConfig):
     """One size and one normalisation for all cases of a run, fixed on its training cases and kept with its weights.
 
-    size: elements along each spatial axis. mean, standard_deviation: of the training set, a channel each. patch: elements along
+    size: elements along each spatial axis. mean, standard_deviation: of the training set, per channel. patch: elements along
     each axis of what the network sees at a time, where that is not the whole. spacing_mm: of an element along each axis of
     the median case, resampled, where the files say it.
     normalisation: "data_set" normalises by these two. Normalising every image by its own would spread what a distant region
@@ -48,7 +48,7 @@ class Preparation(CheckedConfig):
 
     @property
     def window(self) -> tuple[int, ...]:
-        """Elements along each axis of what the network sees at a time: the patch, or the whole."""
+        """Elements along each axis of the window that an image is predicted in: the size of a patch, or of the whole image."""
         return self.patch or self.size
 
     def resample_image(self, image: np.ndarray) -> np.ndarray:
@@ -63,8 +63,8 @@ class Preparation(CheckedConfig):
         return np.rint(resized).astype(image.dtype) if image.dtype.kind in "iu" else resized
 
     def measure_scale(self, image: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Mean and standard deviation a channel by which this image (C, *spatial) is normalised."""
-        return describe_intensities(image) if self.normalisation == "case" else (self.mean, self.standard_deviation)
+        """Mean and standard deviation per channel by which this image (C, *spatial) is normalised."""
+        return _describe_intensities(image) if self.normalisation == "case" else (self.mean, self.standard_deviation)
 
     def prepare_image(self, image: np.ndarray) -> Tensor:
         """(C, *spatial) of any size -> (C, *size) float32, normalised. Raises DataError for other channels or axes."""
@@ -73,7 +73,7 @@ class Preparation(CheckedConfig):
         return normalise(resampled[None], torch.tensor([mean]), torch.tensor([deviation]))[0]
 
     def prepare_mask(self, mask: np.ndarray) -> Tensor:
-        """(*spatial) bool or labels -> (*size) uint8, in every pixel the label that most of it has; half of it is enough.
+        """(*spatial) bool or labels -> (*size) uint8: every pixel gets the label that covers most of it; half is enough.
 
         Each label is resized as an image of its own: a label number means nothing in between.
         """
@@ -108,7 +108,7 @@ def plan_preparation(
         standard_deviation=deviation,
         normalisation=normalisation,
         patch=patch,
-        spacing_mm=plan_spacing(cases, size),
+        spacing_mm=_plan_spacing(cases, size),
     )
 
 
@@ -119,7 +119,7 @@ def plan_size(cases: Sequence[CaseSummary], *, longest_side: int) -> tuple[int, 
     return tuple(max(round(float(side) * shrink), 1) for side in median)
 
 
-def plan_spacing(cases: Sequence[CaseSummary], size: tuple[int, ...]) -> tuple[float, ...] | None:
+def _plan_spacing(cases: Sequence[CaseSummary], size: tuple[int, ...]) -> tuple[float, ...] | None:
     """Size in mm of an element along each axis once the median case is resampled; None where a case does not say its own."""
     extents = [np.multiply(case.spacing_mm, case.size) for case in cases if case.spacing_mm is not None]
     return tuple((np.median(extents, axis=0) / size).tolist()) if len(extents) == len(cases) else None
@@ -140,11 +140,11 @@ def on_common_scale(cases: Sequence[CaseSummary]) -> bool:
     if not varying:
         return True
     low, middle, high = np.quantile(varying, (0.1, 0.5, 1.0), method="lower")
-    return bool(high <= LARGEST_RATIO * middle and middle <= LARGEST_RATIO * low)
+    return bool(high <= _LARGEST_RATIO * middle and middle <= _LARGEST_RATIO * low)
 
 
 def pool_intensities(cases: Sequence[CaseSummary]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation a channel over all pixels of all cases."""
+    """Mean and standard deviation per channel over all pixels of all cases."""
     counts = np.array([math.prod(case.size) for case in cases], float)
     pooled = [
         _pool([case.mean[channel] for case in cases], [case.standard_deviation[channel] for case in cases], counts)
@@ -153,8 +153,8 @@ def pool_intensities(cases: Sequence[CaseSummary]) -> tuple[tuple[float, ...], t
     return tuple(mean for mean, _ in pooled), tuple(_or_1(deviation) for _, deviation in pooled)
 
 
-def describe_intensities(image: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation a channel of an image (C, *spatial)."""
+def _describe_intensities(image: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation per channel of an image (C, *spatial)."""
     pixels = image.reshape(len(image), -1)
     deviations = pixels.std(axis=1, dtype=np.float64).tolist()
     return tuple(pixels.mean(axis=1, dtype=np.float64).tolist()), tuple(map(_or_1, deviations))
@@ -167,14 +167,14 @@ def normalise(images: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
 
 
 def _pool(means: Sequence[float], deviations: Sequence[float], counts: np.ndarray) -> tuple[float, float]:
-    """Mean and standard deviation of several parts laid together."""
+    """Mean and standard deviation of the union of several parts."""
     mean = float(np.average(means, weights=counts))
     variance = np.average(np.square(deviations) + np.square(np.asarray(means) - mean), weights=counts)
     return mean, float(np.sqrt(variance))
 
 
 def _or_1(deviation: float) -> float:
-    """A channel that never varies carries nothing: it becomes 0 and not a division by 0."""
+    """Replaces a deviation of 0 by 1: a channel that never varies carries nothing and is normalised to 0."""
     return deviation if deviation > 0 else 1.0
 
 
@@ -183,7 +183,7 @@ def resize_image(image: np.ndarray, size: tuple[int, ...]) -> Tensor:
     pixels = torch.from_numpy(np.ascontiguousarray(image, dtype=np.float32))
     if tuple(pixels.shape[1:]) == size:
         return pixels
-    # torch averages along two axes at a time. Its filter is a product of one an axis, so that axes may follow one another.
+    # torch averages along two axes at a time. Its filter is a product of one per axis, so axes may follow one another.
     planes = _resize_planes(pixels.reshape(-1, *(1, *pixels.shape[1:])[-2:]), (1, *size)[-2:])
     if len(size) == 3:
         planes = _resize_planes(planes.reshape(*pixels.shape[:2], -1), (size[0], size[1] * size[2]))

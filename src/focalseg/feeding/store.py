@@ -16,8 +16,8 @@ from torch import Tensor
 from focalseg.errors import MachineError, ShapeError
 
 PREFIX, SUFFIX = "cases-", ".cache"
-ALIGNMENT = 64
-"""Of each array in the file, in bytes, so that any number type can be read where it lies."""
+_ALIGNMENT = 64
+"""Arrays start at multiples of this many bytes in the file, so that any number type can be read where it lies."""
 
 
 class CaseStore:
@@ -72,7 +72,7 @@ class CaseStore:
 
     @property
     def sizes(self) -> list[tuple[int, ...]]:
-        """(*spatial) of every case."""
+        """The spatial size of every case."""
         return [mask.shape for mask in self._masks]
 
     def gather(self, numbers: Sequence[int] | Tensor) -> tuple[Tensor, Tensor]:
@@ -106,7 +106,7 @@ def remove_leftovers(folder: Path) -> None:
 
 
 class _Place(NamedTuple):
-    """Of an array in a file."""
+    """The place of an array in a file."""
 
     path: Path
     start: int
@@ -131,7 +131,7 @@ class _Overflow:
                 with tempfile.NamedTemporaryFile(dir=self.folder, prefix=PREFIX, suffix=SUFFIX, delete=False) as made:
                     self.path = Path(made.name)
             with self.path.open("ab") as file:
-                start = -(-file.tell() // ALIGNMENT) * ALIGNMENT
+                start = -(-file.tell() // _ALIGNMENT) * _ALIGNMENT
                 file.write(bytes(start - file.tell()))
                 file.write(np.ascontiguousarray(array).data)
         except OSError as error:
@@ -144,7 +144,7 @@ class _Overflow:
         return _Place(self.path, start, array.shape, array.dtype)
 
     def find(self, array: np.ndarray | _Place) -> np.ndarray:
-        """An array that was appended, where it lies in the whole file; one that was not, as it is."""
+        """An appended array as a view of the whole file; an array that was not appended is returned as it is."""
         if not isinstance(array, _Place):
             return array
         if self._mapped is None:
@@ -162,7 +162,7 @@ class _Overflow:
 
 
 def _own(array: np.ndarray) -> np.ndarray:
-    """A copy in one piece that nobody can write to: what was read may be a view of something larger."""
+    """A contiguous, read-only copy: what was read may be a view of something larger."""
     copy = np.array(array, order="C")
     copy.flags.writeable = False
     return copy

@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-ELEMENTS_AT_ONCE = 2**16
-"""Of a volume on the CPU: their coordinates and corners stay in the processor's cache."""
+_ELEMENTS_AT_ONCE = 2**16
+"""Elements of a volume that are read at a time on the CPU: their coordinates and corners stay in its cache."""
 
 
 def map_linearly(size: Sequence[int], matrices: np.ndarray, *, device: torch.device | None = None) -> Tensor:
@@ -37,7 +37,7 @@ def map_linearly(size: Sequence[int], matrices: np.ndarray, *, device: torch.dev
 
 @cache
 def _offsets(length: int) -> Tensor:
-    """(length,) float32: of the elements of an axis from its middle. For reading alone."""
+    """(length,) float32: the offset of each element of an axis from its middle. Do not write to it: it is shared."""
     return torch.arange(length) - (length - 1) / 2
 
 
@@ -69,7 +69,7 @@ def read_at(places: Tensor, images: Tensor, maps: Sequence[Tensor]) -> tuple[Ten
 
 
 def _read_grid(places: Tensor, images: Tensor, maps: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
-    """By grid_sample, which knows two and three axes."""
+    """Reads by grid_sample, which knows two and three spatial axes."""
     grid = torch.empty_like(places)
     for axis, length in enumerate(places.shape[2:]):  # -1 to 1 from edge to edge, the last axis first
         torch.mul(places[:, axis], 2 / length, out=grid[:, -1 - axis])
@@ -85,12 +85,12 @@ def _read_nearest(values: Tensor, grid: Tensor) -> Tensor:
 
 
 def _read_corners(places: Tensor, images: Tensor, maps: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
-    """The same by whole vectors, part of a case after the other: its lower corners, and how far beyond them it reads."""
+    """Reads as grid_sample does, for any number of axes, part of a case after part: interpolates between corners."""
     size = tuple(places.shape[2:])
-    rows = max(1, ELEMENTS_AT_ONCE // math.prod(size[1:]))
+    rows = max(1, _ELEMENTS_AT_ONCE // math.prod(size[1:]))
     results = [torch.empty_like(values) for values in (images, *maps)]
     for case in range(len(places)):
-        # A flat table a channel: index_select is at its fastest on one axis.
+        # One flat table per channel: index_select is at its fastest on one axis.
         tables = [[channel.flatten() for channel in values[case]] for values in (images, *maps)]
         for first in range(0, size[0], rows):
             part = slice(first, first + rows)
@@ -121,7 +121,7 @@ def _find_corners(places: Tensor, size: tuple[int, ...]) -> tuple[Tensor, list[T
 def _blend(
     table: Tensor, corners: Tensor, beyond: list[Tensor], size: tuple[int, ...], *, axis: int = 0, offset: int = 0
 ) -> Tensor:
-    """(N,) of a flat image: along each axis in turn between the corner and the next one."""
+    """(N,) values of a flat image, interpolated along each axis in turn between the corner and the next one."""
     if axis == len(size):
         return table[offset:].index_select(0, corners)
     near = _blend(table, corners, beyond, size, axis=axis + 1, offset=offset)
@@ -140,7 +140,7 @@ def _find_nearest(corners: Tensor, beyond: list[Tensor], size: tuple[int, ...]) 
 
 
 def _spline_weights(length: int, step: float) -> Tensor:
-    """(length, control points) of the uniform cubic B-spline, every row adding up to 1."""
+    """The weights (length, control points) of the uniform cubic B-spline; every row adds up to 1."""
     places = torch.arange(length) / step
     points = torch.arange(int((length - 1) / step) + 4) - 1
     distance = (places[:, None] - points).abs()

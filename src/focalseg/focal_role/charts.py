@@ -1,4 +1,4 @@
-"""Charts of the focal parameter: its curves, a colour a gamma, and scores against it."""
+"""Charts of the focal parameter: its curves, one colour per gamma, and scores against it."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,18 +12,18 @@ from focalseg.focal_role.effect import Score, Setting
 from focalseg.report.charts import COLOURS, FONT_SIZE, HEIGHT, STYLE, finish, spread_labels, start, write_beside
 from focalseg.report.wording import decimal
 
-AXES = {
+_AXES = {
     "network": ("logit of the gate", "coefficient ^ gamma", 1.0),
     "loss": ("probability of the true class, p_t", "(1 \N{MINUS SIGN} p_t) ^ gamma", 1.0),
     "cross_entropy": ("probability of the true class, p_t", "focal cross-entropy", 3.0),
     "boundary": ("distance to the border / farthest", "phi ^ gamma", 1.0),
 }
-"""What is drawn against what, by the use of a panel, and where its axis ends."""
-SHADES = 8
+"""The names of the axes of a panel by its use, and where its horizontal axis ends."""
+_SHADES = 8
 LIGHT_SPAN, DARK_SPAN = (0.0, 0.86), (0.28, 1.0)
 """The stretch of the colour map that stands out on a light page and on a dark one."""
-DODGE = 0.16
-SERIES_COLOURS = ("lean", "plain")
+_DODGE = 0.16
+_SERIES_COLOURS = ("lean", "plain")
 
 
 def shade_styles() -> tuple[dict[str, str], dict[str, str]]:
@@ -31,25 +31,25 @@ def shade_styles() -> tuple[dict[str, str], dict[str, str]]:
     ramp = mpl.colormaps["viridis"]
 
     def spread(low: float, high: float) -> dict[str, str]:
-        return {f"shade-{number}": to_hex(ramp(low + (high - low) * number / (SHADES - 1))) for number in range(SHADES)}
+        return {f"shade-{number}": to_hex(ramp(low + (high - low) * number / (_SHADES - 1))) for number in range(_SHADES)}
 
     return spread(*LIGHT_SPAN), spread(*DARK_SPAN)
 
 
 def draw_panel(panel: Panel) -> str:
-    """All curves of one use; the colour of a curve is that of its place among the gammas, alike in every panel."""
-    across, up, top = AXES[panel.use]
+    """Draws all curves of one use; a gamma has the same colour in every panel."""
+    across, up, top = _AXES[panel.use]
     with mpl.rc_context(STYLE):
         figure, axes = start(across, up, right=0.97)
         for number, curve in enumerate(panel.curves):
-            axes.plot(panel.axis, curve.values, color=COLOURS[f"shade-{number % SHADES}"], linewidth=1.8)
+            axes.plot(panel.axis, curve.values, color=COLOURS[f"shade-{number % _SHADES}"], linewidth=1.8)
         axes.set_xlim(panel.axis[0], panel.axis[-1])
         axes.set_ylim(0, top * 1.03)
         return finish(figure, f"{up} against {across}, a curve a gamma")
 
 
 def draw_scores(series: Mapping[str, Sequence[Setting]], score: str, span: tuple[float, float], across: str) -> str:
-    """One score against gamma: a faint line a seed, the mean as a dot, the range over seeds as a bar, a colour a series.
+    """A score against gamma: a faint line per seed, the mean as a dot, the range over seeds as a bar, a colour per series.
 
     series: settings by their name, each with the same gammas. span: of the axis of scores.
     """
@@ -57,8 +57,8 @@ def draw_scores(series: Mapping[str, Sequence[Setting]], score: str, span: tuple
         figure, axes = start(across, score.capitalize(), right=0.97 if len(series) == 1 else 0.8)
         ends: dict[str, float] = {}
         for number, (name, settings) in enumerate(series.items()):
-            places = [place + DODGE * (number - (len(series) - 1) / 2) for place in range(len(settings))]
-            _draw_series(axes, places, [getattr(setting, score) for setting in settings], SERIES_COLOURS[number])
+            places = [place + _DODGE * (number - (len(series) - 1) / 2) for place in range(len(settings))]
+            _draw_series(axes, places, [getattr(setting, score) for setting in settings], _SERIES_COLOURS[number])
             ends[name] = getattr(settings[-1], score).mean
         gammas = [setting.gamma for setting in next(iter(series.values()))]
         axes.set_xticks(range(len(gammas)), [decimal(gamma, 2).rstrip("0").rstrip(".") for gamma in gammas])
@@ -88,5 +88,5 @@ def _name_series(axes: Axes, ends: dict[str, float]) -> None:
     low, high = axes.get_ylim()
     gap = (high - low) * 1.15 * FONT_SIZE / (0.775 * HEIGHT)
     heights = spread_labels(ends, gap, low, high)
-    for (name, height), colour in zip(((name, heights[name]) for name in ends), SERIES_COLOURS, strict=True):
+    for (name, height), colour in zip(((name, heights[name]) for name in ends), _SERIES_COLOURS, strict=True):
         write_beside(axes, name, height, COLOURS[colour], "bold")

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from focalseg.focal import focal
 
-GAMMAS = (0.0, 0.25, 0.5, 0.75, 1.0, 2.0, 4.0, 16.0)
+_GAMMAS = (0.0, 0.25, 0.5, 0.75, 1.0, 2.0, 4.0, 16.0)
 """Every exponent that the curves show; those of maps and trainings are among them, so that each has one colour."""
-POINTS = 97
-STEEPEST_LOGIT = 6.0
-NEAREST_TO_END = 0.98
+_POINTS = 97
+_STEEPEST_LOGIT = 6.0
+_NEAREST_TO_END = 0.98
 """p_t and the distance stop short of 1, where l is minus infinity."""
 
 
@@ -34,15 +34,15 @@ class Panel:
     curves: tuple[Curve, ...]
 
 
-def compute_curves(gammas: tuple[float, ...] = GAMMAS) -> tuple[Panel, ...]:
+def compute_curves(gammas: tuple[float, ...] = _GAMMAS) -> tuple[Panel, ...]:
     """Four panels for three uses, in float64; the loss has its factor and what becomes of the cross-entropy by it.
 
     network: coefficient^gamma against the gate's logit. loss: (1 - p_t)^gamma against p_t. cross_entropy: that times
     -log(p_t). boundary: phi^gamma against the distance to the border as a share of the farthest, phi = 1 - distance.
     """
-    logits = torch.linspace(-STEEPEST_LOGIT, STEEPEST_LOGIT, POINTS, dtype=torch.float64)
-    shares = torch.linspace(0, NEAREST_TO_END, POINTS, dtype=torch.float64)
-    probabilities = torch.linspace(1 - NEAREST_TO_END, NEAREST_TO_END, POINTS, dtype=torch.float64)
+    logits = torch.linspace(-_STEEPEST_LOGIT, _STEEPEST_LOGIT, _POINTS, dtype=torch.float64)
+    shares = torch.linspace(0, _NEAREST_TO_END, _POINTS, dtype=torch.float64)
+    probabilities = torch.linspace(1 - _NEAREST_TO_END, _NEAREST_TO_END, _POINTS, dtype=torch.float64)
 
     def focus_loss(gamma: float) -> Tensor:
         return focal(torch.log1p(-probabilities), gamma)

@@ -1,6 +1,7 @@
 """What the trainings say: scores by exponent, with their range over seeds and the difference to an exponent of 0."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,7 +13,7 @@ from focalseg.focal_role.trainings import ORDINARY, Outcome
 from focalseg.losses.unified_focal import UnifiedFocalConfig
 
 Knob = Literal["loss", "network", "turned"]
-SCORES = ("dice", "precision", "recall")
+_SCORES = ("dice", "precision", "recall")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,44 +52,33 @@ class Effect:
 
 
 def measure_effect(outcomes: Sequence[Outcome]) -> Effect:
-    """The outcomes by knob and exponent."""
-
-    def gather(chosen: Iterable[Outcome], key: Callable[[Outcome], float]) -> dict[float, list[tuple[Overlap, ...]]]:
-        gathered: dict[float, list[tuple[Overlap, ...]]] = {}
-        for outcome in chosen:
-            gathered.setdefault(key(outcome), []).append(outcome.overlaps)
-        return gathered
-
+    """Sorts the outcomes of trainings by knob and exponent."""
     budget = outcomes[0].trial.budget
-    of_loss = gather(
-        (one for one in outcomes if one.trial.network_gamma == ORDINARY and one.trial.loss_gamma in budget.loss_gammas),
-        lambda one: one.trial.loss_gamma,
-    )
-    of_network = gather(
-        (
-            one
-            for one in outcomes
-            if one.trial.loss_gamma == UnifiedFocalConfig.gamma and one.trial.network_gamma in budget.network_gammas
-        ),
-        lambda one: one.trial.network_gamma,
-    )
+    of_loss: dict[float, list[tuple[Overlap, ...]]] = defaultdict(list)
+    of_network: dict[float, list[tuple[Overlap, ...]]] = defaultdict(list)
+    for one in outcomes:
+        trial = one.trial
+        if trial.network_gamma == ORDINARY and trial.loss_gamma in budget.loss_gammas:
+            of_loss[trial.loss_gamma].append(one.overlaps)
+        if trial.loss_gamma == UnifiedFocalConfig.gamma and trial.network_gamma in budget.network_gammas:
+            of_network[trial.network_gamma].append(one.overlaps)
     of_turning = {gamma: [one.turned[gamma] for one in outcomes if one.turned] for gamma in budget.network_gammas}
-    return Effect(loss=summarise(of_loss), network=summarise(of_network), turned=summarise(of_turning))
+    return Effect(loss=_summarise(of_loss), network=_summarise(of_network), turned=_summarise(of_turning))
 
 
-def summarise(trainings: dict[float, list[tuple[Overlap, ...]]]) -> tuple[Setting, ...]:
+def _summarise(trainings: dict[float, list[tuple[Overlap, ...]]]) -> tuple[Setting, ...]:
     """Settings in the order of gamma, from the overlaps of each seed by gamma."""
-    zero = dice_matrix(trainings[0.0]) if 0.0 in trainings else None
+    zero = _dice_matrix(trainings[0.0]) if 0.0 in trainings else None
     settings = []
     for gamma in sorted(trainings):
         seeds = trainings[gamma]
         names = [str(number) for number in range(len(seeds[0]))]
-        difference = None if zero is None else estimate_mean(dice_matrix(seeds) - zero, names, span=DIFFERENCE_SPAN)
+        difference = None if zero is None else estimate_mean(_dice_matrix(seeds) - zero, names, span=DIFFERENCE_SPAN)
         flat = [overlap for overlaps in seeds for overlap in overlaps]
         settings.append(
             Setting(
                 gamma=gamma,
-                **{name: score(seeds, name) for name in SCORES},
+                **{name: score(seeds, name) for name in _SCORES},
                 predictions=len(flat),
                 empty=sum(overlap.one_empty and not overlap.predicted_pixels for overlap in flat),
                 against_zero=difference,
@@ -103,6 +93,6 @@ def score(seeds: Sequence[Sequence[Overlap]], name: str) -> Score:
     return Score(mean=float(np.mean(means)), lowest=min(means), highest=max(means), seeds=means)
 
 
-def dice_matrix(seeds: Sequence[Sequence[Overlap]]) -> np.ndarray:
+def _dice_matrix(seeds: Sequence[Sequence[Overlap]]) -> np.ndarray:
     """Dice (S, N) of S seeds and N cases."""
     return np.array([[overlap.dice for overlap in overlaps] for overlaps in seeds])

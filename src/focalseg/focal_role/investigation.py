@@ -13,8 +13,8 @@ from focalseg.focal_role.maps import FocalMaps, MapBudget, compute_maps
 from focalseg.focal_role.trainings import TrainingBudget, plan_trials, run_trials
 from focalseg.study.running.local import choose_workers
 
-SCHEMA = 1
-LINE_EVERY = 4
+_SCHEMA = 1
+_LINE_EVERY = 4
 """Trainings between two lines of progress."""
 
 
@@ -48,7 +48,7 @@ def investigate_focal_role(budget: FocalBudget | None = None, *, tell: Callable[
     tell(f"effect: {count} trainings of {budget.trainings.steps} steps on phantom:{budget.trainings.phantom}")
 
     def tell_count(done: int, of: int) -> None:
-        if done % LINE_EVERY == 0 or done == of:
+        if done % _LINE_EVERY == 0 or done == of:
             tell(f"effect: {done} of {of} trainings")
 
     outcomes = run_trials(budget.trainings, workers=workers or choose_workers(count, "cpu"), tell=tell_count)
@@ -56,8 +56,8 @@ def investigate_focal_role(budget: FocalBudget | None = None, *, tell: Callable[
 
 
 def list_numbers(role: FocalRole) -> dict[str, Any]:
-    """Every number of it, ready for JSON. Pictures are left out: an array stands for pixels and not for numbers."""
-    numbers: dict[str, Any] = {"schema": SCHEMA, **to_plain(role)}
+    """Every number of the investigation, ready for JSON. Arrays are left out: they are pictures."""
+    numbers: dict[str, Any] = {"schema": _SCHEMA, **to_plain(role)}
     return numbers
 
 

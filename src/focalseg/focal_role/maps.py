@@ -27,7 +27,7 @@ SITE = "skip.0"
 WANTED_SHARE = 0.04
 """Foreground of the image that is shown: a choice by its mask alone, so that no rounding in a training changes it."""
 NEAR_PIXELS = 2.0
-SMALLEST_CLOSENESS = 1e-30
+_SMALLEST_CLOSENESS = 1e-30
 """phi is 0 at the farthest pixel, whose logarithm must stay finite; any weight made from this is 0 beside 1."""
 
 
@@ -63,14 +63,14 @@ class Subject:
 
     @property
     def wrong(self) -> np.ndarray:
-        """(H, W) bool, where the prediction errs."""
+        """(H, W) bool, true where the prediction is wrong."""
         errors: np.ndarray = self.mask != self.predicted
         return errors
 
 
 @dataclass(frozen=True, kw_only=True)
 class GradientMap:
-    """Size of the loss's slope in the logit of each pixel, (H, W). on_*: the share of their sum that falls there.
+    """The loss's slope in the logit of each pixel, absolute, (H, W). on_*: the share of the sum that falls there.
 
     total: that sum against the one at the smallest gamma of the arm.
     """
@@ -145,9 +145,9 @@ def compute_maps(budget: MapBudget) -> FocalMaps:
         attention={SITE: "ag"},
         training=hold_gammas(budget.steps, budget.batch_size),
     )
-    subjects = predict_subjects(train_in_passing(config, data, gamma=1.0), data, budget.phantom)
+    subjects = _predict_subjects(train_in_passing(config, data, gamma=1.0), data, budget.phantom)
     subject = min(subjects, key=lambda one: abs(float(one.mask.mean()) - WANTED_SHARE))
-    near = measure_border_distance(subject) <= NEAR_PIXELS
+    near = _measure_border_distance(subject) <= NEAR_PIXELS
     return FocalMaps(
         subject=subject,
         gradients=tuple(one for arm in ARMS for one in map_gradients(subject, arm, budget.loss_gammas)),
@@ -158,10 +158,10 @@ def compute_maps(budget: MapBudget) -> FocalMaps:
     )
 
 
-def predict_subjects(run: Run, data: TaskData, phantom: str) -> tuple[Subject, ...]:
+def _predict_subjects(run: Run, data: TaskData, phantom: str) -> tuple[Subject, ...]:
     """Every held-out case that has a border, with what network and gate make of it. Raises DataError where there is none."""
     images, masks = data.images[data.train :], data.masks[data.train :].numpy()
-    logits, log_coefficients = predict_logits(run, images), read_log_coefficients(run, images)
+    logits, log_coefficients = predict_logits(run, images), _read_log_coefficients(run, images)
     subjects = tuple(
         Subject(
             case=f"phantom:{phantom}, case {data.train + number}",
@@ -180,7 +180,7 @@ def predict_subjects(run: Run, data: TaskData, phantom: str) -> tuple[Subject, .
     return subjects
 
 
-def read_log_coefficients(run: Run, images: Tensor) -> np.ndarray:
+def _read_log_coefficients(run: Run, images: Tensor) -> np.ndarray:
     """What the gate at SITE gives for images (N, C, H, W), as (N, H, W) float32."""
     site = cast(AttentionSite, attention_sites(run.network)[SITE])
     seen: list[Tensor] = []
@@ -194,7 +194,7 @@ def read_log_coefficients(run: Run, images: Tensor) -> np.ndarray:
 
 
 def map_gradients(subject: Subject, arm: str, gammas: tuple[float, ...]) -> list[GradientMap]:
-    """One map a gamma: |d loss / d logit| of the loss in its default form, with no part of it but the arm."""
+    """One map per gamma: |d loss / d logit| of the loss in its default form, with no part of it but the arm."""
     target = torch.from_numpy(subject.mask)[None, None]
     maps: list[GradientMap] = []
     for gamma in gammas:
@@ -247,7 +247,7 @@ def map_factor(subject: Subject, gamma: float) -> FactorMap:
 def map_weight(subject: Subject, gamma: float, beta: float, near: np.ndarray) -> WeightMap:
     """What the loss of each pixel is multiplied by. near (H, W) bool: within NEAR_PIXELS of the border."""
     closeness = closeness_to_border(torch.from_numpy(subject.mask)[None, None])[0, 0]
-    added = (beta * focal(closeness.clamp(min=SMALLEST_CLOSENESS).log(), gamma)).double().numpy()
+    added = (beta * focal(closeness.clamp(min=_SMALLEST_CLOSENESS).log(), gamma)).double().numpy()
     return WeightMap(
         gamma=gamma,
         pixels=1 + added,
@@ -256,7 +256,7 @@ def map_weight(subject: Subject, gamma: float, beta: float, near: np.ndarray) ->
     )
 
 
-def measure_border_distance(subject: Subject) -> np.ndarray:
+def _measure_border_distance(subject: Subject) -> np.ndarray:
     """(H, W) float32, in pixels, 0 on both pixels that face one another across the border."""
     distance: np.ndarray = distance_to_border(torch.from_numpy(subject.mask)[None, None])[0, 0].numpy()
     return distance

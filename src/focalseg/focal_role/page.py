@@ -11,16 +11,16 @@ from focalseg.focal_role.investigation import FocalRole, list_numbers
 from focalseg.focal_role.maps import ARMS, NEAR_PIXELS, SITE, WANTED_SHARE
 from focalseg.report.rendering import render
 
-PAGE = Path("focal") / "index.html"
-NUMBERS = Path("focal") / "figures.json"
-SCORES = ("dice", "precision", "recall")
-ARM_TITLES = {
+_PAGE = Path("focal") / "index.html"
+_NUMBERS = Path("focal") / "figures.json"
+_SCORES = ("dice", "precision", "recall")
+_ARM_TITLES = {
     "overlap": "Overlap arm alone",
     "cross_entropy": "Cross-entropy arm alone",
     "both": "Both arms, half and half",
 }
 
-KNOB_TITLES = {"loss": "loss", "network": "network, held", "turned": "network, turned"}
+_KNOB_TITLES = {"loss": "loss", "network": "network, held", "turned": "network, turned"}
 
 
 def write_focal_page(folder: Path, role: FocalRole) -> Path:
@@ -28,9 +28,9 @@ def write_focal_page(folder: Path, role: FocalRole) -> Path:
 
     The same role gives the same bytes.
     """
-    write_text(folder / NUMBERS, json.dumps(list_numbers(role), indent=1, allow_nan=False) + "\n")
-    write_text(folder / PAGE, render_focal_role(role))
-    return folder / PAGE
+    write_text(folder / _NUMBERS, json.dumps(list_numbers(role), indent=1, allow_nan=False) + "\n")
+    write_text(folder / _PAGE, render_focal_role(role))
+    return folder / _PAGE
 
 
 def render_focal_role(role: FocalRole) -> str:
@@ -55,7 +55,7 @@ def render_focal_role(role: FocalRole) -> str:
         wanted=WANTED_SHARE,
         arms=[
             (
-                ARM_TITLES[shift.arm],
+                _ARM_TITLES[shift.arm],
                 focal_pictures.draw_gradients(by_arm[shift.arm]),
                 focal_wording.describe_gradients(by_arm[shift.arm], foreground),
                 focal_wording.describe_shift(shift),
@@ -68,20 +68,20 @@ def render_focal_role(role: FocalRole) -> str:
         weight_sentence=focal_wording.describe_weights(maps),
         effect=effect,
         effect_sentence=focal_wording.describe_effect(effect),
-        charts=draw_effect(role),
+        charts=_draw_effect(role),
         knobs=[
-            (KNOB_TITLES[knob], settings, focal_wording.describe_knob(settings, focal_wording.KNOBS[knob]))
+            (_KNOB_TITLES[knob], settings, focal_wording.describe_knob(settings, focal_wording.KNOBS[knob]))
             for knob, settings in focal_wording.list_knobs(effect).items()
         ],
         describe_difference=focal_wording.describe_difference,
     )
 
 
-def draw_effect(role: FocalRole) -> list[tuple[str, str]]:
+def _draw_effect(role: FocalRole) -> list[tuple[str, str]]:
     """By score: its chart against the gamma of the loss, and its chart against that of the network, on one axis."""
     effect = role.effect
     rows = []
-    for score in SCORES:
+    for score in _SCORES:
         span = focal_charts.score_span([*effect.loss, *effect.network, *effect.turned], score)
         loss = focal_charts.draw_scores({"held": effect.loss}, score, span, "gamma of the loss")
         series = {"held": effect.network, "turned": effect.turned}

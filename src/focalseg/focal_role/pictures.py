@@ -10,16 +10,16 @@ from matplotlib.colors import to_hex
 from focalseg.focal_role.maps import FactorMap, FocalMaps, GradientMap, WeightMap
 from focalseg.report.overlays import Array, encode_image, trace_outline
 
-RAMP = "magma"
-BRIGHTEST_SHARE = 0.998
+_RAMP = "magma"
+_BRIGHTEST_SHARE = 0.998
 """The brightest two pixels in a thousand are shown alike, or a single one would darken all the rest."""
-ROOT = 0.5
+_ROOT = 0.5
 """Power law of the colours of gradients, which span decades: four times the gradient is twice the brightness."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MapPicture:
-    """One map as it is shown. data: a PNG as data URI. caption: what was measured on it, a line each."""
+    """One map as it is shown. data: a PNG as data URI. caption: what was measured on it, one line per measure."""
 
     title: str
     data: str
@@ -38,7 +38,7 @@ class SubjectPicture:
 
 
 def draw_subject(maps: FocalMaps) -> SubjectPicture:
-    """The image under the maps."""
+    """Draws the image that the maps belong to."""
     subject = maps.subject
     height, width = subject.mask.shape
     return SubjectPicture(
@@ -51,53 +51,46 @@ def draw_subject(maps: FocalMaps) -> SubjectPicture:
 
 
 def draw_gradients(maps: Sequence[GradientMap]) -> tuple[MapPicture, ...]:
-    """Maps of one arm on one scale, so that a loss that asks for less is darker."""
-    top = max(float(np.quantile(one.pixels, BRIGHTEST_SHARE)) for one in maps)
+    """Draws the gradients of one arm on one scale, so that a loss with smaller gradients is darker."""
+    top = max(float(np.quantile(one.pixels, _BRIGHTEST_SHARE)) for one in maps)
     return tuple(
-        MapPicture(
-            title=_name(one.gamma),
-            data=colour_pixels((one.pixels / top) ** ROOT),
-            caption=(f"{one.on_foreground:.0%} foreground", f"{one.on_wrong:.0%} errors", f"size {one.total:.2f}"),
+        _draw_map(
+            one.gamma,
+            (one.pixels / top) ** _ROOT,
+            f"{one.on_foreground:.0%} foreground",
+            f"{one.on_wrong:.0%} errors",
+            f"size {one.total:.2f}",
         )
         for one in maps
     )
 
 
 def draw_factors(maps: Sequence[FactorMap]) -> tuple[MapPicture, ...]:
-    """coefficient^gamma from 0 to 1."""
+    """Draws coefficient^gamma on a scale from 0 to 1."""
     return tuple(
-        MapPicture(
-            title=_name(one.gamma),
-            data=colour_pixels(one.pixels),
-            caption=(f"{one.foreground:.2f} inside", f"{one.background:.2f} outside"),
-        )
-        for one in maps
+        _draw_map(one.gamma, one.pixels, f"{one.foreground:.2f} inside", f"{one.background:.2f} outside") for one in maps
     )
 
 
 def draw_weights(maps: Sequence[WeightMap], beta: float) -> tuple[MapPicture, ...]:
-    """W from 1 to 1 + beta."""
+    """Draws the weight W on a scale from 1 to 1 + beta."""
     return tuple(
-        MapPicture(
-            title=_name(one.gamma),
-            data=colour_pixels((one.pixels - 1) / beta),
-            caption=(f"{one.near_border:.0%} at the border", f"mean {one.mean:.2f}"),
-        )
+        _draw_map(one.gamma, (one.pixels - 1) / beta, f"{one.near_border:.0%} at the border", f"mean {one.mean:.2f}")
         for one in maps
     )
 
 
 def colour_pixels(pixels: Array) -> str:
     """(H, W) in [0, 1], clipped, through the colour map -> PNG as a data URI."""
-    colours = mpl.colormaps[RAMP](np.clip(pixels, 0, 1), bytes=True)
+    colours = mpl.colormaps[_RAMP](np.clip(pixels, 0, 1), bytes=True)
     height, width = pixels.shape
     return encode_image(np.moveaxis(np.asarray(colours)[..., :3], -1, 0), (width, height))
 
 
 def list_ramp(count: int = 9) -> list[str]:
     """Colours along the map, dark end first, for a key."""
-    return [to_hex(mpl.colormaps[RAMP](number / (count - 1))) for number in range(count)]
+    return [to_hex(mpl.colormaps[_RAMP](number / (count - 1))) for number in range(count)]
 
 
-def _name(gamma: float) -> str:
-    return f"{gamma:g}"
+def _draw_map(gamma: float, pixels: Array, *caption: str) -> MapPicture:
+    return MapPicture(title=f"{gamma:g}", data=colour_pixels(pixels), caption=caption)

@@ -84,7 +84,7 @@ class TaskData:
 
 
 def run_trials(budget: TrainingBudget, *, workers: int, tell: Callable[[int, int], None]) -> tuple[Outcome, ...]:
-    """Every training of both knobs, `workers` at a time. tell(done, of): called whenever one has ended."""
+    """Runs every training of both knobs, `workers` at a time. tell(done, of): called whenever one has ended."""
     trials = plan_trials(budget)
     return tuple(call_locally(train_trial, trials, workers=workers, tell=tell))
 
@@ -111,7 +111,7 @@ def train_trial(trial: Trial) -> Outcome:
 
 
 def plan_config(trial: Trial, data: TaskData) -> RunConfig:
-    """The run of a trial, with a gate at every site."""
+    """The configuration of a trial's run, with a gate at every site."""
     budget = trial.budget
     config = RunConfig(
         data=budget.phantom,
@@ -133,14 +133,14 @@ def train_in_passing(config: RunConfig, data: TaskData, *, gamma: float) -> Run:
     """Trains to the end with every site at gamma, keeping no file."""
     with tempfile.TemporaryDirectory() as folder:
         run = Run(config, data.for_training(), Path(folder), device="cpu")
-        set_gammas(run, gamma)
+        _set_gammas(run, gamma)
         while not run.finished:
             run.advance()
     return run
 
 
 @torch.no_grad()
-def set_gammas(run: Run, gamma: float) -> None:
+def _set_gammas(run: Run, gamma: float) -> None:
     """Puts one exponent into every site, in place."""
     for parameter in gamma_parameters(run.network):
         parameter.fill_(gamma)
@@ -153,7 +153,7 @@ def turn_gammas(run: Run, data: TaskData, gamma: float) -> tuple[Overlap, ...]:
     training = data.for_training()
     images = [batch for batch, _ in run.batches(training.train)]
     with kept_as_it_was(run.network):
-        set_gammas(run, gamma)
+        _set_gammas(run, gamma)
         estimate_norms(run.network, images)
         overlaps = score_held_out(run, data)
         for parameter, value in zip(gamma_parameters(run.network), before, strict=True):
@@ -178,7 +178,7 @@ def predict_logits(run: Run, images: Tensor) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def load_task(phantom: str, longest_side: int, train: int, held_out: int) -> TaskData:
-    """So many cases of a phantom, prepared by what the training part shows."""
+    """Prepares that many cases of a phantom, normalised by its training part."""
     dataset = PhantomDataset(phantom, count=train + held_out)
     cases = [dataset.read_case(number) for number in range(len(dataset))]
     training = [summarise(case) for case in cases[:train]]

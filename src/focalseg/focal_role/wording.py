@@ -7,7 +7,7 @@ from focalseg.focal_role.investigation import FocalRole
 from focalseg.focal_role.maps import ARMS, NEAR_PIXELS, ArmShift, FactorMap, FocalMaps, GradientMap
 from focalseg.report.wording import decimal, listed, signed
 
-EMPHASIS = {"overlap": "gradient of the overlap arm", "cross_entropy": "gradient of the cross-entropy arm", "both": "gradient"}
+_EMPHASIS = {"overlap": "gradient of the overlap arm", "cross_entropy": "gradient of the cross-entropy arm", "both": "gradient"}
 
 
 KNOBS = {"loss": "Gamma of the loss", "network": "Gamma of the network, held", "turned": "Turned after training"}
@@ -17,7 +17,7 @@ def describe_gradients(maps: Sequence[GradientMap], foreground: float) -> str:
     """Where one arm's gradient falls at its smallest and at its largest gamma. foreground: the share of the pixels that are."""
     first, last = maps[0], maps[-1]
     return (
-        f"From gamma {first.gamma:g} to {last.gamma:g} the share of the {EMPHASIS[first.arm]} that falls on the foreground, "
+        f"From gamma {first.gamma:g} to {last.gamma:g} the share of the {_EMPHASIS[first.arm]} that falls on the foreground, "
         f"{foreground:.0%} of the pixels, goes from {first.on_foreground:.0%} to {last.on_foreground:.0%}, and the share on "
         f"wrongly predicted pixels from {first.on_wrong:.0%} to {last.on_wrong:.0%}; "
         f"its size becomes {decimal(last.total, 2)} of what it was."
@@ -25,7 +25,7 @@ def describe_gradients(maps: Sequence[GradientMap], foreground: float) -> str:
 
 
 def describe_shift(shift: ArmShift) -> str:
-    """The same over all held-out images."""
+    """Where one arm's gradient falls over all held-out images."""
     return (
         f"Over all {shift.images} held-out images with a border, the mean share on the foreground goes from "
         f"{shift.foreground_first:.0%} to {shift.foreground_last:.0%} (it rises on {shift.foreground_rises} of them), "
@@ -62,19 +62,12 @@ def describe_knob(settings: Sequence[Setting], what: str) -> str:
     higher = [_name(one) for one in compared if one.against_zero and one.against_zero.low > 0]
     lower = [_name(one) for one in compared if one.against_zero and one.against_zero.high < 0]
     unclear = [name for name in map(_name, compared) if name not in (*higher, *lower)]
-    parts = [
-        f"{listed(names)} {verb}"
-        for names, verb in (
-            (higher, "above gamma 0"),
-            (lower, "below gamma 0"),
-            (unclear, "not to be told from gamma 0"),
-        )
-        if names
-    ]
-    return f"{what}: Dice at gamma {'; at gamma '.join(parts)}. {describe_ranges(settings)}"
+    told = {"above gamma 0": higher, "below gamma 0": lower, "not to be told from gamma 0": unclear}
+    parts = [f"{listed(names)} {verb}" for verb, names in told.items() if names]
+    return f"{what}: Dice at gamma {'; at gamma '.join(parts)}. {_describe_ranges(settings)}"
 
 
-def describe_ranges(settings: Sequence[Setting]) -> str:
+def _describe_ranges(settings: Sequence[Setting]) -> str:
     """How far the means lie apart, and how far the seeds."""
     means = [one.dice.mean for one in settings]
     widest = max(settings, key=lambda one: _spread(one.dice.seeds))

@@ -13,7 +13,7 @@ from focalseg.findings import Finding
 from focalseg.imagesets.masks import FOREGROUND
 
 Part = Literal["", "train", "validation", "test"]
-"""Where an official split puts a case; empty where it is free."""
+"""The side on which an official split puts a case; empty where no split says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class Case:
 
 @dataclass(frozen=True, kw_only=True)
 class CaseFiles:
-    """Where a case is on disk. images: one file, or one a channel. masks: joined where there are several.
+    """The files of a case on disk. images: one file, or one per channel. masks: joined where there are several.
 
     group: empty for a case that stands alone. columns: its line in the set's table, by column, for a grouping of one's own.
     """
@@ -55,7 +55,7 @@ class CaseFiles:
 
 
 class Dataset(ABC):
-    """Cases by number, read when asked for. `names` and `groups` are known without decoding an image.
+    """A set of cases, each read by its number when asked for. `names` and `groups` are known without decoding an image.
 
     labels: names of the foreground labels, whose numbers in a mask start at 1; None where only the masks can tell how many
     there are. parts: the official split, empty without one. findings: what is known before a file is decoded.
@@ -76,7 +76,7 @@ class Dataset(ABC):
 
     @cached_property
     def numbers(self) -> dict[str, int]:
-        """The place of every case by its name."""
+        """The number of every case by its name."""
         return {name: number for number, name in enumerate(self.names)}
 
     @abstractmethod

@@ -11,19 +11,19 @@ import numpy as np
 from focalseg.errors import DataError
 from focalseg.findings import Finding
 from focalseg.imagesets.case import Case, CaseFiles, Dataset
-from focalseg.imagesets.folders.listing import Layout, Listing
+from focalseg.imagesets.folders.listing import FolderLayout, Listing
 from focalseg.imagesets.kinds import KINDS
 from focalseg.imagesets.masks import MaskCoding
 from focalseg.imagesets.pictures import masks as picture_masks
 from focalseg.imagesets.pictures import reading as pictures
 from focalseg.imagesets.volumes import reading as volumes
 
-LEAST_SIDE = 8
+_LEAST_SIDE = 8
 """Pixels along the shorter side of a picture below which there is nothing to segment."""
-MOST_OUTSIDE = 0.5
+_MOST_OUTSIDE = 0.5
 """Share of a mask's foreground outside of the field of view beyond which one of the two is doubtful."""
-VIEW_CODING = MaskCoding(threshold=True)
-"""Of fields of view, which come with stray values."""
+_VIEW_CODING = MaskCoding(threshold=True)
+"""Fields of view are thresholded, since they come with stray values."""
 Content = TypeVar("Content")
 
 
@@ -46,7 +46,7 @@ class Coded(NamedTuple):
 class FileDataset(Dataset):
     """The cases that a layout lists in a folder."""
 
-    def __init__(self, source: str, layout: Layout, listing: Listing) -> None:
+    def __init__(self, source: str, layout: FolderLayout, listing: Listing) -> None:
         self.source, self.layout, self.listing = source, layout.title, listing
         self.names = tuple(case.name for case in listing.cases)
         given = {case.group for case in listing.cases}
@@ -65,7 +65,7 @@ class FileDataset(Dataset):
         coding, view = self.listing.coding, files.field_of_view
         images = [decoded for path in files.images if (decoded := reading.take(partial(read_image, path)))]
         coded = [mask for path in files.masks if (mask := reading.take(partial(read_mask, path, coding))) is not None]
-        seen = None if view is None else reading.take(partial(read_mask, view, VIEW_CODING))
+        seen = None if view is None else reading.take(partial(read_mask, view, _VIEW_CODING))
         labels = [mask.labels for mask in coded]
         if len(images) == len(files.images) and len(labels) == len(files.masks):
             reading.faults += _compare(files, images, labels, None if seen is None else seen.labels)
@@ -111,10 +111,10 @@ class _Reading:
         return content
 
     def note_view(self, path: Path, view: np.ndarray, mask_path: Path, mask: np.ndarray) -> None:
-        """Of a field of view: whether it holds anything, and most of what is to be found."""
+        """Adds a finding where a field of view is empty, or leaves out most of the foreground."""
         if not view.any():
             self.faults.append(KINDS["empty_view"].at(path, "has no pixel"))
-        elif np.count_nonzero(mask & ~view) > MOST_OUTSIDE * np.count_nonzero(mask):
+        elif np.count_nonzero(mask & ~view) > _MOST_OUTSIDE * np.count_nonzero(mask):
             share = np.count_nonzero(mask & ~view) / np.count_nonzero(mask)
             found = f"lies outside of the field of view with {share:.0%} of its foreground"
             self.notes.append(KINDS["outside_view"].at(mask_path, found, others=[path]))
@@ -146,7 +146,7 @@ def read_mask(path: Path, coding: MaskCoding) -> tuple[Coded, tuple[Finding, ...
 def _compare(files: CaseFiles, images: list[Decoded], masks: list[np.ndarray], seen: np.ndarray | None) -> list[Finding]:
     """What keeps the decoded files of a case from being laid over one another."""
     first, size = images[0], images[0].image.shape[1:]
-    if sorted(size)[-2:][0] < LEAST_SIDE:
+    if sorted(size)[-2:][0] < _LEAST_SIDE:
         return [KINDS["too_small"].at(files.images[0], f"is {_show(size)} pixels")]
     faults = []
     for path, decoded in zip(files.images[1:], images[1:], strict=True):
@@ -163,12 +163,12 @@ def _compare(files: CaseFiles, images: list[Decoded], masks: list[np.ndarray], s
         if first.header is not None and is_volume(path):
             faults += volumes.compare_headers(first.header, volumes.read_header(path), files.images[0], path)
         elif mask.shape != size:
-            faults.append(sizes_differ(path, mask.shape, size))
+            faults.append(_sizes_differ(path, mask.shape, size))
     return faults
 
 
-def sizes_differ(mask: Path, mask_size: tuple[int, ...], image_size: tuple[int, ...]) -> Finding:
-    """The finding at a mask that has not the size of its image; sizes as arrays have them, the width last."""
+def _sizes_differ(mask: Path, mask_size: tuple[int, ...], image_size: tuple[int, ...]) -> Finding:
+    """The finding for a mask whose size differs from its image's; sizes are array shapes, the width last."""
     found = f"is {_show(mask_size)} pixels but its image is {_show(image_size)}"
     turned = sorted(mask_size) == sorted(image_size) and len(mask_size) == len(image_size)
     mend = "Turn the mask: its sides are those of the image in another order." if turned else ""
@@ -176,7 +176,7 @@ def sizes_differ(mask: Path, mask_size: tuple[int, ...], image_size: tuple[int, 
 
 
 def _show(size: tuple[int, ...]) -> str:
-    """Width first, as people say it."""
+    """The size in words, width first as people say it."""
     return " x ".join(map(str, reversed(size)))
 
 

@@ -1,4 +1,4 @@
-"""From the values of a mask to labels: which value, or which colour, means which label."""
+"""Turns the values of a mask into labels: which value, or which colour, means which label."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""From what a person types to a data set: `phantom:NAME`, a folder whose layout is recognised, or a manifest."""
+"""Opens the data set that a person names: `phantom:NAME`, a folder whose layout is recognised, or a manifest."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from focalseg.catalogue import Catalogue
 from focalseg.errors import DataError, SettingError
 from focalseg.imagesets.case import Dataset
 from focalseg.imagesets.dataset import FileDataset
-from focalseg.imagesets.folders.listing import Layout
+from focalseg.imagesets.folders.listing import FolderLayout
 from focalseg.imagesets.kinds import KINDS, list_names
 from focalseg.imagesets.layouts import (
     busi,
@@ -24,8 +24,8 @@ from focalseg.imagesets.layouts import (
 )
 from focalseg.imagesets.phantoms.dataset import PHANTOMS, PREFIX, open_phantom
 
-ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
-LAYOUTS = Catalogue[Layout](
+_ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
+LAYOUTS = Catalogue[FolderLayout](
     "layout",
     {
         "manifest": manifest.LAYOUT,
@@ -42,7 +42,7 @@ LAYOUTS = Catalogue[Layout](
         "one_folder": one_folder.LAYOUT,
     },
 )
-"""In the order in which they are tried: what is marked most clearly first."""
+"""The folder layouts in the order in which they are tried: the most clearly marked first."""
 
 
 def open_dataset(source: str) -> Dataset:
@@ -62,7 +62,7 @@ def open_dataset(source: str) -> Dataset:
     if not folder.is_dir():
         raise SettingError(
             f"{folder} is a file; expected a folder with images/ and masks/, or a manifest in CSV (columns image, mask). "
-            f"{'Unpack it and give' if folder.suffix in ARCHIVES else 'Give'} the folder that holds the images."
+            f"{'Unpack it and give' if folder.suffix in _ARCHIVES else 'Give'} the folder that holds the images."
         )
     entries = sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir())
     others = ", ".join(layout.title for name, layout in LAYOUTS.items() if name != "plain")

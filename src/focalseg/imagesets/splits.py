@@ -17,8 +17,8 @@ from focalseg.json_files import DepthError, parse_json
 
 SIDES = ("train", "validation", "test")
 MOST_BYTES = 64 << 20
-MOST_LEAKS = 20
-DEALS = 20
+_MOST_LEAKS = 20
+_DEALS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,8 +154,8 @@ def check_leaks(
     """Raises DataError with the first leaks, and the number of the others."""
     leaks = find_leaks(split, groups, duplicates, identical)
     if leaks:
-        more = [f"and {len(leaks) - MOST_LEAKS} more pairs."] if len(leaks) > MOST_LEAKS else []
-        raise DataError([*leaks[:MOST_LEAKS], *more])
+        more = [f"and {len(leaks) - _MOST_LEAKS} more pairs."] if len(leaks) > _MOST_LEAKS else []
+        raise DataError([*leaks[:_MOST_LEAKS], *more])
 
 
 def regroup(
@@ -246,7 +246,7 @@ def _by_name(names: Sequence[str], foreground: Sequence[float] | None) -> dict[s
 
 
 def _split(fold: int, train: Sequence[str], validation: Sequence[str], test: Sequence[str], names: Sequence[str]) -> Split:
-    """Each side in the order of names."""
+    """The split with the cases of each side in the order of names."""
     order = {name: number for number, name in enumerate(names)}
     sides = (tuple(sorted(side, key=order.__getitem__)) for side in (train, validation, test))
     return Split(fold=fold, **dict(zip(SIDES, sides, strict=True)))
@@ -255,24 +255,25 @@ def _split(fold: int, train: Sequence[str], validation: Sequence[str], test: Seq
 def _divide(
     members: Mapping[tuple[str, str], list[str]], folds: int, seed: int, foreground: Mapping[str, float] | None
 ) -> list[list[str]]:
-    """Whole groups in `folds` parts. With foreground the best of several: dealt as without, and in strata of alike groups."""
+    """Divides whole groups into `folds` parts; with foreground, takes the most balanced of several ways to deal them."""
     random = np.random.default_rng(seed)
     lots = [list(members.values())[number] for number in random.permutation(len(members))]
     lots.sort(key=lambda lot: -len(lot))
     plain = _deal(lots, folds, dict.fromkeys((name for lot in lots for name in lot), 0.0))
     if foreground is None:
         return plain
+    # Strata of groups alike in size and foreground: each stratum gives one group to every part.
     alike = sorted(lots, key=lambda lot: (-len(lot), -sum(foreground[name] for name in lot)))
     strata = [alike[start : start + folds] for start in range(0, len(alike), folds)]
     tries = [plain]
-    for _ in range(DEALS):
+    for _ in range(_DEALS):
         mixed = [stratum[number] for stratum in strata for number in random.permutation(len(stratum))]
         tries.append(_deal(sorted(mixed, key=lambda lot: -len(lot)), folds, foreground))
     return min(tries, key=lambda parts: np.ptp([np.mean([foreground[name] for name in part]) for part in parts]))
 
 
 def _deal(lots: Sequence[list[str]], folds: int, foreground: Mapping[str, float]) -> list[list[str]]:
-    """Each lot to the part with the fewest cases, of these the one whose mean foreground then is nearest to that of all."""
+    """Deals each lot to a part with the fewest cases, among these to where mean foreground comes nearest to that of all."""
     mean = sum(foreground[name] for lot in lots for name in lot) / sum(map(len, lots))
     parts: list[list[str]] = [[] for _ in range(folds)]
     excess = [0.0] * folds

@@ -13,7 +13,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from scipy.optimize import isotonic_regression
 
-POINTS_PER_INCH = 72
+_POINTS_PER_INCH = 72
 WIDTH, HEIGHT = 400, 250
 """Of a chart in its own units; a letter is 12 of them high and a chart is never shown narrower than 340 pixels."""
 FONT_SIZE = 12
@@ -50,7 +50,7 @@ STYLE: dict[Any, Any] = {
 def start(across: str, up: str, *, right: float, axes_height: float = AXES_SHARE * HEIGHT) -> tuple[Figure, Axes]:
     """An empty chart with its axes named. right: where they end, as a share of the width."""
     height = axes_height + (1 - AXES_SHARE) * HEIGHT
-    figure = Figure(figsize=(WIDTH / POINTS_PER_INCH, height / POINTS_PER_INCH))
+    figure = Figure(figsize=(WIDTH / _POINTS_PER_INCH, height / _POINTS_PER_INCH))
     FigureCanvasSVG(figure)
     axes = figure.add_axes((0.16, 0.185 * HEIGHT / height, right - 0.16, axes_height / height))
     axes.spines[["top", "right"]].set_visible(False)

@@ -4,7 +4,7 @@ import unicodedata
 
 ELLIPSIS, REPLACEMENT = "\N{HORIZONTAL ELLIPSIS}", "\N{REPLACEMENT CHARACTER}"
 NARROW, BROAD = frozenset("fijlrtI.,:;'`|!()[]{}/\\ -"), frozenset("mwMW@%")
-BOLD = 1.1
+_BOLD = 1.1
 
 
 def show_characters(text: str) -> str:
@@ -13,8 +13,8 @@ def show_characters(text: str) -> str:
 
 
 def estimate_width(text: str) -> float:
-    """Its width in em as a bold and rather wide sans serif would set it; too much rather than too little."""
-    return BOLD * sum(_width_of(character) for character in text)
+    """The width of a text in em in a bold and rather wide sans serif: too large rather than too small."""
+    return _BOLD * sum(_width_of(character) for character in text)
 
 
 def shorten(text: str, room: float) -> str:

@@ -49,7 +49,7 @@ def _find_runs(edges: Array) -> list[tuple[int, int, int]]:
 
 
 def _shrink_mask(mask: Array, size: tuple[int, int]) -> Array:
-    """True where at least half of the pixel is; a mask that fits already is handed through."""
+    """Shrinks a mask: a pixel is true where at least half of it is; a mask that fits already is returned as it is."""
     if mask.shape == size[::-1]:
         return mask
     shares = Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BOX)
@@ -57,7 +57,7 @@ def _shrink_mask(mask: Array, size: tuple[int, int]) -> Array:
 
 
 def _stretch(pixels: Array) -> Array:
-    """Between the 1st and the 99th percentile, to uint8; pixels that are not finite become black."""
+    """Stretches the 1st to 99th percentile to uint8; pixels that are not finite become black."""
     values = pixels.astype(np.float64)
     finite = values[np.isfinite(values)]
     low, high = np.percentile(finite, [1, 99]) if finite.size else (0.0, 1.0)

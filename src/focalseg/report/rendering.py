@@ -11,7 +11,7 @@ from focalseg.findings import counted
 from focalseg.report import wording
 from focalseg.report.lettering import show_characters
 
-FILTERS = (
+_FILTERS = (
     "decimal", "signed", "grouped", "magnitude", "megaflops", "milliseconds", "duration", "percent_more", "listed",
     "split_sentences", "probability",
 )  # fmt: skip
@@ -26,7 +26,7 @@ def render(template: str, filters: Mapping[str, Callable[..., str]] = MappingPro
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in FILTERS:
+    for name in _FILTERS:
         environment.filters[name] = getattr(wording, name)
     environment.filters |= {"show_characters": show_characters, "counted": counted, **filters}
     page = environment.get_template(template).render(replicates=REPLICATES, **values)

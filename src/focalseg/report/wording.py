@@ -14,7 +14,7 @@ def decimal(value: float, places: int = 3) -> str:
 
 
 def signed(value: float, places: int = 3) -> str:
-    """A difference, its sign always shown unless it rounds to zero."""
+    """A difference in words; its sign is always shown unless it rounds to zero."""
     text = decimal(value, places)
     return text if text.startswith(MINUS) or float(text) == 0 else f"+{text}"
 
@@ -71,5 +71,5 @@ def milliseconds(seconds: float, step: float) -> str:
 
 
 def listed(items: list[str]) -> str:
-    """0, 1 and 2."""
+    """A list in words: 0, 1 and 2."""
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""

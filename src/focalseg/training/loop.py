@@ -131,7 +131,7 @@ class Run:
         self.module.eval()
         self.regime.begin_validation()
         self.settle_norms()
-        scores = score_batches(self.module, self.batches(self.data.validation), window=self.config.preparation.patch)
+        scores = score_batches(self.module, self.batches(self.data.validation), window=self.config.preparation.window)
         return sum(scores) / len(scores)
 
     def settle_norms(self) -> None:

@@ -15,24 +15,24 @@ from focalseg.imagesets.kinds import IMAGE_FORMATS, KINDS, list_names
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif")
 VOLUMES = (".nii.gz", ".nii")
 SUFFIXES = (*VOLUMES, *PICTURES)
-PASSED_NAMES = frozenset((
+_PASSED_NAMES = frozenset((
     "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "readme", "license", "licence", "copying", "notice", "changelog",
     "authors", "citation", "version", "makefile", "checksums", "md5sums", "md5sum", "sha256sums", "sha256sum",
 ))  # fmt: skip
-"""In lower case."""
-PASSED_SUFFIXES = frozenset((
+"""Names, in lower case, of files that lie beside images and are passed over."""
+_PASSED_SUFFIXES = frozenset((
     ".txt", ".md", ".rst", ".rtf", ".pdf", ".doc", ".docx", ".odt", ".csv", ".tsv", ".xls", ".xlsx", ".ods", ".json", ".jsonl",
     ".yaml", ".yml", ".toml", ".ini", ".cfg", ".html", ".htm", ".xml", ".log", ".bib", ".cff", ".py", ".ipynb", ".sh", ".bat",
     ".m", ".r", ".url", ".lnk", ".md5", ".sha1", ".sha256", ".sha512",
 ))  # fmt: skip
 """Texts, tables and programs that lie beside images."""
-MISLEADING = frozenset("\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_MISLEADING = frozenset("\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Breaks of lines, and marks that turn the order of what is shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FolderFiles:
-    """files: by stem in Unicode's composed form, in natural order. left_out: stems of the files with a finding of level error.
+    """A folder's files, by stem in Unicode's composed form, in natural order. left_out: stems of files with an error.
 
     folders: names of its sub-folders, which are not looked into. listed: whether the folder could be listed.
     """
@@ -108,7 +108,7 @@ def list_files(folder: Path, suffixes: Sequence[str] = SUFFIXES, *, root: Path |
 
 def is_passed_over(name: str) -> bool:
     """Whether a file of that name is none of the data's: hidden, made by a file manager, or a text."""
-    return name.startswith(".") or name.lower() in PASSED_NAMES or Path(name).suffix.lower() in PASSED_SUFFIXES
+    return name.startswith(".") or name.lower() in _PASSED_NAMES or Path(name).suffix.lower() in _PASSED_SUFFIXES
 
 
 def find_file_fault(file: Path, mode: int, suffixes: Sequence[str] = SUFFIXES) -> Finding | None:
@@ -134,7 +134,7 @@ def find_name_fault(name: str) -> str:
         return "bytes that are no UTF-8"
     if any(unicodedata.category(character) == "Cc" for character in name):
         return "a control character"
-    return "a character that turns or breaks the line" if MISLEADING & set(name) else ""
+    return "a character that turns or breaks the line" if _MISLEADING & set(name) else ""
 
 
 def cut_suffix(name: str, suffixes: Sequence[str] = SUFFIXES) -> tuple[str, str]:
@@ -146,7 +146,7 @@ def cut_suffix(name: str, suffixes: Sequence[str] = SUFFIXES) -> tuple[str, str]
 
 
 def natural_key(text: str) -> tuple[tuple[tuple[int, int | str], ...], str]:
-    """Sorts `case_2` before `case_10`, and `case_01` always on the same side of `case_1`."""
+    """A sorting key that puts `case_2` before `case_10`, and `case_01` always on the same side of `case_1`."""
     digits = ""
     parts: list[tuple[int, int | str]] = []
     for character in text + "\0":

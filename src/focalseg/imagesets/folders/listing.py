@@ -24,8 +24,8 @@ class Listing:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
-    """A way to lay out a set, one file each. expected: what such a folder looks like, for whoever has another.
+class FolderLayout:
+    """A way to lay out a set in a folder; one module each. expected: what such a folder looks like, for whoever has another.
 
     recognise looks at names alone and never raises; read lists the cases and collects every fault instead of raising.
     """

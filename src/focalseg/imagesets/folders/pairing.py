@@ -13,10 +13,10 @@ from focalseg.findings import Finding, show_path
 from focalseg.imagesets.folders.files import SUFFIXES, FolderFiles, cut_suffix, list_files
 from focalseg.imagesets.kinds import KINDS
 
-MOST_ONE_BY_ONE = 3
-"""Files that are named one by one where no name fits at all; beyond it is one fault, in how they are named."""
-MOST_COMPARED = 64
-"""Names among which the most alike is looked for."""
+_MOST_ONE_BY_ONE = 3
+"""Up to so many files are named one by one where no name fits; more are one fault, in how they are named."""
+_MOST_COMPARED = 64
+"""The most names among which the nearest one is looked for."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ class _Matching:
     @property
     def nothing_fits(self) -> bool:
         """Whether many files are there and none has a partner."""
-        return not self.pairs and min(len(self._spare_images), len(self._spare_masks)) > MOST_ONE_BY_ONE
+        return not self.pairs and min(len(self._spare_images), len(self._spare_masks)) > _MOST_ONE_BY_ONE
 
     def naming_finding(self) -> Finding:
         """One fault in how the files are named, instead of one for each of them."""
@@ -219,7 +219,7 @@ def choose_rule(images: Iterable[str], masks: Iterable[str], rules: Sequence[Rul
 
 
 def find_common_parts(stems: Iterable[str], affix: Affix) -> dict[str, str]:
-    """Stems by their common part, those that have the affix."""
+    """The stems that have the affix, by the part of the name that image and mask have in common."""
     return {key: stem for stem in stems if (key := affix.remove_from(stem)) is not None}
 
 
@@ -259,7 +259,7 @@ class Nearest:
         """The one that differs by case, blanks, signs or leading zeros only; else the most alike, where any is close."""
         if same := self._by_plain_form.get(_plain_form(name)):
             return same
-        if len(self._known) > MOST_COMPARED:
+        if len(self._known) > _MOST_COMPARED:
             return None
         return next(iter(difflib.get_close_matches(name, self._known, n=1, cutoff=0.75)), None)
 

@@ -17,15 +17,15 @@ from focalseg.findings import Finding, counted, plural, show_path
 from focalseg.imagesets.kinds import KINDS
 from focalseg.json_files import MOST_DEPTH, DepthError, parse_json
 
-DELIMITERS = ",;\t"
+_DELIMITERS = ",;\t"
 MOST_CSV_BYTES = 64 * 2**20
 MOST_JSON_BYTES = 16 * 2**20
 MOST_LINES = 200_000
-MOST_CELLS = 2_000_000
-MOST_LINE_LENGTH = 2**20
-MOST_COLUMNS = 1000
+_MOST_CELLS = 2_000_000
+_MOST_LINE_LENGTH = 2**20
+_MOST_COLUMNS = 1000
 MOST_FAULTS = 20
-"""Lines at fault that are named one by one."""
+"""At most so many lines at fault are named one by one."""
 Given = ParamSpec("Given")
 Content = TypeVar("Content")
 
@@ -57,8 +57,10 @@ def read_csv(path: Path, required: Sequence[str] = ()) -> list[Row]:
     reader = _LineReader(content, _find_delimiter(start))
     try:
         header = _read_header(path, next(reader, (0, []))[1], required)
-        if lines * len(header) > MOST_CELLS:
-            raise _fault(path, f"has {lines:,} lines of {len(header)} columns", f"at most {MOST_CELLS:,} cells", "Cut it down.")
+        if lines * len(header) > _MOST_CELLS:
+            raise _fault(
+                path, f"has {lines:,} lines of {len(header)} columns", f"at most {_MOST_CELLS:,} cells", "Cut it down."
+            )
         for line, fields in reader:
             if len(fields) != len(header):
                 faults.append(_wrong_length(path, line, len(fields), len(header)))
@@ -161,20 +163,20 @@ class _LineReader(Iterator[tuple[int, list[str]]]):
 
 def _limit_lines(lines: Iterable[str]) -> Iterator[str]:
     for line in lines:
-        if len(line) > MOST_LINE_LENGTH:
+        if len(line) > _MOST_LINE_LENGTH:
             raise csv.Error(f"a line of {len(line):,} characters")
         yield line
 
 
 def _find_delimiter(content: bytes) -> str:
-    """What separates the most fields in the first line."""
-    line = re.split(rb"[\r\n]", content[:MOST_LINE_LENGTH], maxsplit=1)[0].decode(errors="replace")
+    """The delimiter that separates the most fields in the first line."""
+    line = re.split(rb"[\r\n]", content[:_MOST_LINE_LENGTH], maxsplit=1)[0].decode(errors="replace")
     outside_quotes = re.sub(r'"[^"]*"', "", line)
-    return max(DELIMITERS, key=outside_quotes.count)
+    return max(_DELIMITERS, key=outside_quotes.count)
 
 
 def _read_header(path: Path, fields: Sequence[str], required: Sequence[str]) -> list[str]:
-    """Column names; empty for those that are left out."""
+    """The names of the columns; empty for columns that are left out."""
     spelling = {name.lower(): name for name in required}
     header = [spelling.get(field.strip().lower(), field.strip()) for field in fields]
     wanted = (
@@ -184,8 +186,8 @@ def _read_header(path: Path, fields: Sequence[str], required: Sequence[str]) -> 
     )
     if not any(header):
         raise _fault(path, "is empty", wanted, "Write the header line and a line for each case.")
-    if len(header) > MOST_COLUMNS:
-        raise _fault(path, f"has {len(header):,} columns", f"at most {MOST_COLUMNS:,}", "Cut it down.")
+    if len(header) > _MOST_COLUMNS:
+        raise _fault(path, f"has {len(header):,} columns", f"at most {_MOST_COLUMNS:,}", "Cut it down.")
     counts = Counter(name.lower() for name in header if name)
     if twice := [name for name, count in counts.items() if count > 1]:
         raise _fault(

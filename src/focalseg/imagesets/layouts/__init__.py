@@ -1,1 +1,1 @@
-"""How sets lie on disk, one file per layout: it lists cases from names, folders and tables, and decodes nothing."""
+"""How sets lie on disk: one file per layout, which lists the cases from names, folders and tables and decodes nothing."""

@@ -1,7 +1,7 @@
 """BUSI (Al-Dhabyani et al. 2020, Data in Brief 28:104863).
 
 Official: 780 breast ultrasound images of 600 women in `benign/`, `malignant/` and `normal/`, `benign (1).png` with the mask
-`benign (1)_mask.png`; 17 images have further masks, `benign (4)_mask_1.png`, one a lesion. Masks of normal images are empty.
+`benign (1)_mask.png`; 17 images have further masks, `benign (4)_mask_1.png`, one per lesion. Masks of normal images are empty.
 There is no official split, and no table of the women; many images are near duplicates (Pawlowska et al. 2023).
 """
 
@@ -13,26 +13,26 @@ from pathlib import Path
 from focalseg.findings import Finding, show_path
 from focalseg.imagesets.case import CaseFiles
 from focalseg.imagesets.folders.files import PICTURES, FolderFiles, cut_suffix, find_folders, list_files, list_names_in
-from focalseg.imagesets.folders.listing import Layout, Listing
+from focalseg.imagesets.folders.listing import FolderLayout, Listing
 from focalseg.imagesets.kinds import KINDS
 
-CLASSES = ("benign", "malignant", "normal")
-RELEASE = "Dataset_BUSI_with_GT"
-IMAGE_NAME = re.compile(rf"({'|'.join(CLASSES)}) \(\d+\)(_mask(_\d+)?)?", re.IGNORECASE)
-MASK_NAME = re.compile(r"(?P<image>.+)_mask(_\d+)?", re.IGNORECASE)
+_CLASSES = ("benign", "malignant", "normal")
+_RELEASE = "Dataset_BUSI_with_GT"
+_IMAGE_NAME = re.compile(rf"({'|'.join(_CLASSES)}) \(\d+\)(_mask(_\d+)?)?", re.IGNORECASE)
+_MASK_NAME = re.compile(r"(?P<image>.+)_mask(_\d+)?", re.IGNORECASE)
 
 
 def recognise(folder: Path) -> bool:
-    """Marked by files such as `benign (1).png` in a folder of that class, here or in `Dataset_BUSI_with_GT/`."""
-    return any(_holds_class(place) for place in (folder, *find_folders(folder, RELEASE)))
+    """The layout is marked by files such as `benign (1).png` in a folder of that class, here or in `Dataset_BUSI_with_GT/`."""
+    return any(_holds_class(place) for place in (folder, *find_folders(folder, _RELEASE)))
 
 
 def read(folder: Path) -> Listing:
     """Images by the name of their file, several masks joined; the class is in the columns."""
-    place = next(place for place in (folder, *find_folders(folder, RELEASE)) if _holds_class(place))
+    place = next(place for place in (folder, *find_folders(folder, _RELEASE)) if _holds_class(place))
     cases: dict[str, CaseFiles] = {}
     findings: list[Finding] = []
-    for name in CLASSES:
+    for name in _CLASSES:
         for class_folder in find_folders(place, name)[:1]:
             files = list_files(class_folder, PICTURES, root=folder)
             listed, faults = _read_class(files, name)
@@ -49,8 +49,8 @@ def read(folder: Path) -> Listing:
 
 def _holds_class(folder: Path) -> bool:
     return any(
-        IMAGE_NAME.fullmatch(cut_suffix(file)[0])
-        for name in CLASSES
+        _IMAGE_NAME.fullmatch(cut_suffix(file)[0])
+        for name in _CLASSES
         for place in find_folders(folder, name)
         for file in list_names_in(place)
     )
@@ -60,8 +60,8 @@ def _read_class(files: FolderFiles, class_name: str) -> tuple[list[CaseFiles], l
     """Cases and findings of a class's folder, where masks lie beside their images."""
     if files.blank:
         return [], [files.empty_finding()]
-    images, masks = split_images_and_masks(files.files)
-    left_out = {match["image"] for stem in files.left_out if (match := MASK_NAME.fullmatch(stem))} | files.left_out
+    images, masks = _split_images_and_masks(files.files)
+    left_out = {match["image"] for stem in files.left_out if (match := _MASK_NAME.fullmatch(stem))} | files.left_out
     cases: list[CaseFiles] = []
     findings: list[Finding] = []
     for stem, image in images.items():
@@ -78,12 +78,12 @@ def _read_class(files: FolderFiles, class_name: str) -> tuple[list[CaseFiles], l
     return cases, findings
 
 
-def split_images_and_masks(files: Mapping[str, Path]) -> tuple[dict[str, Path], dict[str, list[Path]]]:
+def _split_images_and_masks(files: Mapping[str, Path]) -> tuple[dict[str, Path], dict[str, list[Path]]]:
     """Images by stem, and the masks of each."""
     images: dict[str, Path] = {}
     masks: dict[str, list[Path]] = defaultdict(list)
     for stem, file in files.items():
-        if match := MASK_NAME.fullmatch(stem):
+        if match := _MASK_NAME.fullmatch(stem):
             masks[match["image"]].append(file)
         else:
             images[stem] = file
@@ -94,7 +94,7 @@ def _second(second: Path, first: Path) -> Finding:
     return KINDS["two_files"].at(second, f"has the same name as {show_path(first)}", others=(first,))
 
 
-LAYOUT = Layout(
+LAYOUT = FolderLayout(
     title="BUSI",
     expected="benign/, malignant/ and normal/ with images and masks side by side (benign (1).png, benign (1)_mask.png)",
     recognise=recognise,

@@ -15,7 +15,7 @@ from focalseg.imagesets.kinds import KINDS
 
 CASE_TABLE, SEQUENCE_TABLE = "cases.csv", "sequences.csv"
 ID_COLUMNS = ("id", "case", "image", "name", "frame")
-GROUP_COLUMNS = ("group", "subject", "patient", "sequence", "video", "near_duplicate_group")
+_GROUP_COLUMNS = ("group", "subject", "patient", "sequence", "video", "near_duplicate_group")
 NO_GROUP = frozenset(("nan", "n/a", "#n/a", "none", "null"))
 """What programs write for a missing cell: read as a name, it would join all of these cases."""
 
@@ -48,7 +48,7 @@ def read_case_table(path: Path, *, whole: bool = False) -> CaseTable:
         raise DataError(
             _fault(path, "has no column for the cases", f"a column {', '.join(ID_COLUMNS[:-1])} or {ID_COLUMNS[-1]}")
         )
-    group_column = find_group_column(rows, ("sequence",) if sequences else GROUP_COLUMNS)
+    group_column = find_group_column(rows, ("sequence",) if sequences else _GROUP_COLUMNS)
     groups: dict[str, str] = {}
     columns: dict[str, Mapping[str, str]] = {}
     lines: dict[str, int] = {}
@@ -73,7 +73,7 @@ def read_case_table(path: Path, *, whole: bool = False) -> CaseTable:
     return CaseTable(path=path, what=what, groups=groups, columns=columns)
 
 
-def find_group_column(rows: Sequence[Row], names: Sequence[str] = GROUP_COLUMNS) -> str | None:
+def find_group_column(rows: Sequence[Row], names: Sequence[str] = _GROUP_COLUMNS) -> str | None:
     """The first of the names that is a column, also as patient_id and the like; spelt as the table has it."""
     return find_column(rows, [spelling for name in names for spelling in (name, f"{name}_id")])
 

@@ -11,18 +11,18 @@ from pathlib import Path
 from focalseg.findings import Finding
 from focalseg.imagesets.case import CaseFiles
 from focalseg.imagesets.folders.files import PICTURES, FolderFiles, cut_suffix, list_files, list_names_in
-from focalseg.imagesets.folders.listing import Layout, Listing
+from focalseg.imagesets.folders.listing import FolderLayout, Listing
 from focalseg.imagesets.folders.pairing import PLAIN, Affix, match_pairs
 from focalseg.imagesets.kinds import KINDS
 
 FIRST, SECOND = "_1stHO", "_2ndHO"
-IMAGE_NAME = re.compile(r"Image_(?P<child>\d{1,4})(?P<eye>[LR])", re.IGNORECASE)
-MARK = re.compile(IMAGE_NAME.pattern + FIRST, re.IGNORECASE)
+_IMAGE_NAME = re.compile(r"Image_(?P<child>\d{1,4})(?P<eye>[LR])", re.IGNORECASE)
+_MARK = re.compile(_IMAGE_NAME.pattern + FIRST, re.IGNORECASE)
 
 
 def recognise(folder: Path) -> bool:
-    """Marked by a file such as `Image_01L_1stHO.png`."""
-    return any(MARK.fullmatch(cut_suffix(name, PICTURES)[0]) for name in list_names_in(folder))
+    """The layout is marked by a file such as `Image_01L_1stHO.png`."""
+    return any(_MARK.fullmatch(cut_suffix(name, PICTURES)[0]) for name in list_names_in(folder))
 
 
 def read(folder: Path) -> Listing:
@@ -43,7 +43,7 @@ def read(folder: Path) -> Listing:
             findings += extra.findings
     cases = []
     for name, (image, mask) in paired.pairs.items():
-        if match := IMAGE_NAME.fullmatch(name):
+        if match := _IMAGE_NAME.fullmatch(name):
             second_mask = seconds[name][1] if name in seconds else None
             group = f"subject_{match['child']}"
             cases.append(CaseFiles(name=name, images=(image,), masks=(mask,), group=group, second_observer=second_mask))
@@ -67,7 +67,7 @@ def _role(stem: str) -> str:
     return next((suffix for suffix in (FIRST, SECOND) if stem.lower().endswith(suffix.lower())), "")
 
 
-LAYOUT = Layout(
+LAYOUT = FolderLayout(
     title="CHASE_DB1",
     expected="Image_01L.jpg, Image_01L_1stHO.png and Image_01L_2ndHO.png in one folder",
     recognise=recognise,

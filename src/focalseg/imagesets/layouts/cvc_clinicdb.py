@@ -13,7 +13,7 @@ from pathlib import Path
 from focalseg.findings import Finding
 from focalseg.imagesets.case import CaseFiles
 from focalseg.imagesets.folders.files import PICTURES, find_folders
-from focalseg.imagesets.folders.listing import Layout, Listing
+from focalseg.imagesets.folders.listing import FolderLayout, Listing
 from focalseg.imagesets.folders.pairing import SAME_NAME, pair_folders
 from focalseg.imagesets.kinds import KINDS
 from focalseg.imagesets.masks import MaskCoding
@@ -23,11 +23,11 @@ LAST_FRAMES = (
     25, 50, 67, 78, 103, 126, 151, 177, 199, 205, 227, 252, 277, 297, 317,
     342, 363, 383, 408, 428, 447, 466, 478, 503, 528, 546, 571, 591, 612,
 )  # fmt: skip
-"""Of each sequence."""
+"""The last frame of each sequence."""
 
 
 def recognise(folder: Path) -> bool:
-    """Marked by `Original/` and `Ground Truth/`."""
+    """The layout is marked by `Original/` and `Ground Truth/`."""
     return bool(find_folders(folder, IMAGES) and find_folders(folder, MASKS))
 
 
@@ -54,11 +54,11 @@ def read(folder: Path) -> Listing:
 
 
 def find_sequence(frame: int) -> int:
-    """Number, from 1, of the sequence that a frame from 1 to 612 is of."""
+    """The number, from 1, of the sequence to which a frame (1 to 612) belongs."""
     return bisect.bisect_left(LAST_FRAMES, frame) + 1
 
 
-LAYOUT = Layout(
+LAYOUT = FolderLayout(
     title="CVC-ClinicDB",
     expected="Original/ and Ground Truth/ with frames named by their number (1.tif in both)",
     recognise=recognise,

@@ -12,16 +12,16 @@ from focalseg.imagesets.kinds import KINDS, list_names
 from focalseg.imagesets.masks import MOST_LABELS, MaskCoding
 
 TABLE = "dataset.json"
-LABELS_EXPECTED = '"labels": {"0": "background", "1": "a name", ...} or {"background": 0, "a name": 1, ...}, without gaps'
-CHANNELS_EXPECTED = '{"0": "a name", "1": ...}, numbered without gaps'
-MOST_CHANNELS = 100
+_LABELS_EXPECTED = '"labels": {"0": "background", "1": "a name", ...} or {"background": 0, "a name": 1, ...}, without gaps'
+_CHANNELS_EXPECTED = '{"0": "a name", "1": ...}, numbered without gaps'
+_MOST_CHANNELS = 100
 
 
 def read_labels(content: Mapping[str, Any], path: Path) -> MaskCoding:
     """Names of the labels 1 and on, whose numbers are the masks' values. Raises DataError, also for nnU-Net's regions."""
     table = content.get("labels")
     if not isinstance(table, Mapping) or not table:
-        raise _fault(path, "names no labels", LABELS_EXPECTED)
+        raise _fault(path, "names no labels", _LABELS_EXPECTED)
     numbered = all(name.isascii() and name.isdecimal() for name in table)
     named = dict(table) if numbered else {}
     if not numbered:
@@ -33,11 +33,11 @@ def read_labels(content: Mapping[str, Any], path: Path) -> MaskCoding:
                 raise _fault(path, found, "a label for every pixel", "Take the cases out that use it, and the label.")
             if named.setdefault(str(number), name) != name:
                 raise _fault(
-                    path, f"gives the labels {named[str(number)][:40]!r} and {name[:40]!r} one number", LABELS_EXPECTED
+                    path, f"gives the labels {named[str(number)][:40]!r} and {name[:40]!r} one number", _LABELS_EXPECTED
                 )
     names = [named.get(str(number)) for number in range(len(named))]
     if not all(isinstance(name, str) and name.strip() and name.isprintable() for name in names):
-        raise _fault(path, f"has the labels {ascii(dict(table))[:80]}", LABELS_EXPECTED)
+        raise _fault(path, f"has the labels {ascii(dict(table))[:80]}", _LABELS_EXPECTED)
     if len(set(names)) < len(names):
         raise _fault(path, "has two labels of one name", "labels of different names")
     if not 2 <= len(names) <= MOST_LABELS + 1:
@@ -50,9 +50,9 @@ def read_channels(content: Mapping[str, Any], path: Path, key: str) -> tuple[str
     """Names of the channels, from `channel_names` or `modality`. Raises DataError."""
     table = content.get(key)
     names = [table.get(str(number)) for number in range(len(table))] if isinstance(table, Mapping) else []
-    if not 1 <= len(names) <= MOST_CHANNELS or not all(isinstance(name, str) and name.isprintable() for name in names):
+    if not 1 <= len(names) <= _MOST_CHANNELS or not all(isinstance(name, str) and name.isprintable() for name in names):
         shown = ascii(table)[:80]
-        raise _fault(path, f"has {shown} as {key}" if key in content else f"has no {key}", f'"{key}": {CHANNELS_EXPECTED}')
+        raise _fault(path, f"has {shown} as {key}" if key in content else f"has no {key}", f'"{key}": {_CHANNELS_EXPECTED}')
     return tuple(map(str, names))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from focalseg.findings import Finding
 from focalseg.imagesets.case import CaseFiles
 from focalseg.imagesets.folders.files import VOLUMES, find_file, find_folders, list_files
-from focalseg.imagesets.folders.listing import Layout, Listing
+from focalseg.imagesets.folders.listing import FolderLayout, Listing
 from focalseg.imagesets.folders.pairing import SAME_NAME, match_pairs
 from focalseg.imagesets.folders.tables import attempt, read_json
 from focalseg.imagesets.layouts.dataset_json import TABLE, check_count, check_list, read_channels, read_labels
@@ -20,7 +20,7 @@ IMAGES, LABELS = "imagesTr", "labelsTr"
 
 
 def recognise(folder: Path) -> bool:
-    """Marked by `imagesTr/` and `labelsTr/`. nnU-Net's folders have them too, and more, and are to be tried before."""
+    """The layout is marked by `imagesTr/` and `labelsTr/`. nnU-Net's folders have them as well, so nnU-Net is tried first."""
     return bool(find_folders(folder, IMAGES) and find_folders(folder, LABELS))
 
 
@@ -43,7 +43,7 @@ def read(folder: Path) -> Listing:
     return Listing(cases=tuple(cases), coding=coding, findings=tuple(findings), channels=len(channels) if channels else None)
 
 
-LAYOUT = Layout(
+LAYOUT = FolderLayout(
     title="Medical Segmentation Decathlon",
     expected="imagesTr/ and labelsTr/ with volumes of the same names (case_1.nii.gz in both)",
     recognise=recognise,

@@ -12,15 +12,16 @@ from pathlib import Path
 from focalseg.findings import Finding
 from focalseg.imagesets.case import CaseFiles, Part
 from focalseg.imagesets.folders.files import PICTURES, find_folders
-from focalseg.imagesets.folders.listing import Layout, Listing
-from focalseg.imagesets.folders.pairing import Affix, Rule, attach_files, pair_folders
+from focalseg.imagesets.folders.listing import FolderLayout, Listing
+from focalseg.imagesets.folders.pairing import Affix, Rule, pair_folders
 from focalseg.imagesets.kinds import KINDS
+from focalseg.imagesets.layouts import plain
 
 IMAGES, FIRST_OBSERVER, SECOND_OBSERVER, FIELD_OF_VIEW = "images", "1st_manual", "2nd_manual", "mask"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Half:
+class _Half:
     """A half of the release. folder: its name, and the end of its files' names."""
 
     folder: str
@@ -31,14 +32,14 @@ class Half:
         return tuple((Affix(suffix=f"_{self.folder}"), Affix(suffix=suffix)) for suffix in suffixes)
 
 
-HALVES = (Half(folder="training", part="train"), Half(folder="test", part="test"))
+_HALVES = (_Half(folder="training", part="train"), _Half(folder="test", part="test"))
 
 
 def recognise(folder: Path) -> bool:
-    """Marked by `training/` or `test/` with `images/` and `1st_manual/` in it."""
+    """The layout is marked by `training/` or `test/` with `images/` and `1st_manual/` in it."""
     return any(
         find_folders(half, IMAGES) and find_folders(half, FIRST_OBSERVER)
-        for name in HALVES
+        for name in _HALVES
         for half in find_folders(folder, name.folder)
     )
 
@@ -47,7 +48,7 @@ def read(folder: Path) -> Listing:
     """Images by the name of their file, in the release's split, with both observers and the field of view."""
     cases: list[CaseFiles] = []
     findings: list[Finding] = []
-    for half in HALVES:
+    for half in _HALVES:
         for place in find_folders(folder, half.folder)[:1]:
             listed, faults = _read_half(folder, place, half)
             cases += listed
@@ -57,39 +58,21 @@ def read(folder: Path) -> Listing:
     return Listing(cases=tuple(cases), findings=tuple(findings))
 
 
-def _read_half(root: Path, place: Path, half: Half) -> tuple[list[CaseFiles], list[Finding]]:
+def _read_half(root: Path, place: Path, half: _Half) -> tuple[list[CaseFiles], list[Finding]]:
     images, masks = find_folders(place, IMAGES), find_folders(place, FIRST_OBSERVER)
     if not images or not masks:
         return [], [_incomplete(place, half, images)]
     paired = pair_folders(root, images[0], masks[0], suffixes=PICTURES, rules=half.rules("_manual1"))
-    names = {image: image.stem for image, _ in paired.pairs.values()}
     findings = list(paired.findings)
-    seconds: dict[str, Path] = {}
-    if found := find_folders(place, SECOND_OBSERVER):
-        what, rules = "second observer's mask", half.rules("_manual2")
-        seconds, faults = attach_files(names, found[0], root, what=what, suffixes=PICTURES, rules=rules)
-        findings += faults
-    fields: dict[str, Path] | None = None
-    if found := find_folders(place, FIELD_OF_VIEW):
-        what, rules = "field of view", half.rules(f"_{half.folder}_mask", "_mask")
-        fields, faults = attach_files(names, found[0], root, what=what, suffixes=PICTURES, rules=rules, required=True)
-        findings += faults
     cases = [
-        CaseFiles(
-            name=names[image],
-            images=(image,),
-            masks=(mask,),
-            part=half.part,
-            second_observer=seconds.get(names[image]),
-            field_of_view=fields[names[image]] if fields else None,
-        )
-        for image, mask in paired.pairs.values()
-        if fields is None or names[image] in fields
+        CaseFiles(name=image.stem, images=(image,), masks=(mask,), part=half.part) for image, mask in paired.pairs.values()
     ]
-    return cases, findings
+    seconds = (SECOND_OBSERVER, half.rules("_manual2"))
+    fields = (FIELD_OF_VIEW, half.rules(f"_{half.folder}_mask", "_mask"))
+    return plain.add_observers(cases, place, root, findings, seconds=seconds, fields=fields, suffixes=PICTURES), findings
 
 
-def _incomplete(place: Path, half: Half, images: Sequence[Path]) -> Finding:
+def _incomplete(place: Path, half: _Half, images: Sequence[Path]) -> Finding:
     """The finding for a half without images or without the first observer: legal for the test half of the public release."""
     if not images:
         return KINDS["empty_folder"].at(place, f"has no folder {IMAGES}/", expected=f"{IMAGES}/ and {FIRST_OBSERVER}/")
@@ -99,7 +82,7 @@ def _incomplete(place: Path, half: Half, images: Sequence[Path]) -> Finding:
     return KINDS["no_mask"].at(images[0], found, expected=f"{FIRST_OBSERVER}/, as in the release", mend="Add the folder.")
 
 
-LAYOUT = Layout(
+LAYOUT = FolderLayout(
     title="DRIVE",
     expected="training/ and test/ with images/ (21_training.tif), 1st_manual/ (21_manual1.gif) and mask/ each",
     recognise=recognise,

@@ -8,16 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from focalseg.imagesets.folders.files import find_file
-from focalseg.imagesets.folders.listing import Layout, Listing
+from focalseg.imagesets.folders.listing import FolderLayout, Listing
 from focalseg.imagesets.layouts import plain
 from focalseg.imagesets.masks import MaskCoding
 
-MARKS = ("kavsir_bboxes.json", "kvasir_bboxes.json")
+_MARKS = ("kavsir_bboxes.json", "kvasir_bboxes.json")
 
 
 def recognise(folder: Path) -> bool:
-    """Marked by the file of boxes beside `images/` and `masks/`."""
-    return plain.recognise(folder) and any(find_file(folder, name) for name in MARKS)
+    """The layout is marked by the file of boxes beside `images/` and `masks/`."""
+    return plain.recognise(folder) and any(find_file(folder, name) for name in _MARKS)
 
 
 def read(folder: Path) -> Listing:
@@ -26,7 +26,7 @@ def read(folder: Path) -> Listing:
     return listing if listing.coding.table else replace(listing, coding=MaskCoding(threshold=True))
 
 
-LAYOUT = Layout(
+LAYOUT = FolderLayout(
     title="Kvasir-SEG",
     expected="images/ and masks/ with files of the same names, and kavsir_bboxes.json",
     recognise=recognise,

@@ -10,11 +10,11 @@ from focalseg.imagesets.kinds import KINDS
 from focalseg.imagesets.masks import MOST_LABELS, Colour, MaskCoding
 
 LABEL_TABLE = "labels.csv"
-BACKGROUND = "background"
-MOST_VALUE = 65_535
+_BACKGROUND = "background"
+_MOST_VALUE = 65_535
 """Masks have at most 16 bits."""
-COLOUR_COLUMNS = ("colour", "color")
-EXPECTED = "lines such as lesion,255 below label,value, or lesion,#FF0000 below label,colour"
+_COLOUR_COLUMNS = ("colour", "color")
+_EXPECTED = "lines such as lesion,255 below label,value, or lesion,#FF0000 below label,colour"
 
 
 def read_label_table(path: Path) -> MaskCoding:
@@ -23,7 +23,7 @@ def read_label_table(path: Path) -> MaskCoding:
     Raises DataError with every line at fault.
     """
     rows = read_csv(path, required=("label",))
-    value_column, colour_column = find_column(rows, ("value",)), find_column(rows, COLOUR_COLUMNS)
+    value_column, colour_column = find_column(rows, ("value",)), find_column(rows, _COLOUR_COLUMNS)
     if value_column is None and colour_column is None:
         raise DataError(_fault(path, "has no column value and no column colour"))
     names: dict[str, int] = {}
@@ -37,7 +37,7 @@ def read_label_table(path: Path) -> MaskCoding:
         if fault := _find_fault(name, names, (value_text, value), (colour_text, colour)):
             faults.append(_fault(path, f"{fault} in line {row.line}"))
             continue
-        number = 0 if name.lower() == BACKGROUND else len(names) + 1
+        number = 0 if name.lower() == _BACKGROUND else len(names) + 1
         if number:
             names[name] = number
         if value is not None and values.setdefault(value, number) != number:
@@ -62,14 +62,14 @@ def _find_fault(name: str, names: dict[str, int], value: tuple[str, int | None],
     if name in names:
         return f"names the label {name} again"
     if value[0] and value[1] is None:
-        return f"has the value {value[0][:40]!r}, which is no whole number from 0 to {MOST_VALUE},"
+        return f"has the value {value[0][:40]!r}, which is no whole number from 0 to {_MOST_VALUE},"
     if colour[0] and colour[1] is None:
         return f"has the colour {colour[0][:40]!r}, which is not #RRGGBB,"
     return "" if value[0] or colour[0] else f"has no value and no colour for {name}"
 
 
 def _read_value(text: str) -> int | None:
-    return int(text) if re.fullmatch(r"[0-9]{1,5}", text) and int(text) <= MOST_VALUE else None
+    return int(text) if re.fullmatch(r"[0-9]{1,5}", text) and int(text) <= _MOST_VALUE else None
 
 
 def _read_colour(text: str) -> Colour | None:
@@ -84,4 +84,4 @@ def _twice(path: Path, row: Row, text: str) -> Finding:
 
 
 def _fault(path: Path, found: str) -> Finding:
-    return KINDS["bad_table"].at(path, found, expected=EXPECTED, mend="Mend the line or remove the file.")
+    return KINDS["bad_table"].at(path, found, expected=_EXPECTED, mend="Mend the line or remove the file.")

@@ -1,4 +1,4 @@
-"""A set that lies as it likes, told by a table: `manifest.csv` in its folder, or a CSV file given as the data.
+"""A set whose files may lie anywhere, listed by a table: `manifest.csv` in its folder, or a CSV file given as the data.
 
 Ours, not a release's. Columns: image and mask, and at will group (or patient and the like, as in `cases.csv`), split (train,
 validation, test or empty), fov, name; others are kept. Paths start at the table's folder, or at the root, and stay in the
@@ -16,31 +16,31 @@ from typing import get_args
 from focalseg.findings import Finding, show_path
 from focalseg.imagesets.case import CaseFiles, Part
 from focalseg.imagesets.folders.files import cut_suffix, find_file, find_file_fault, find_name_fault
-from focalseg.imagesets.folders.listing import Layout, Listing
+from focalseg.imagesets.folders.listing import FolderLayout, Listing
 from focalseg.imagesets.folders.tables import Row, attempt, find_column, read_csv
 from focalseg.imagesets.kinds import KINDS, list_names
 from focalseg.imagesets.layouts.case_table import NO_GROUP, find_group_column, name_group, no_group
 from focalseg.imagesets.layouts.plain import choose_coding
 from focalseg.imagesets.masks import MaskCoding
 
-TABLE = "manifest.csv"
-OPTIONAL = ("split", "fov", "name")
-SPLITS = [part for part in get_args(Part) if part]
-SPLIT_WORDS: Mapping[str, Part] = {
+_TABLE = "manifest.csv"
+_OPTIONAL = ("split", "fov", "name")
+_SPLITS = [part for part in get_args(Part) if part]
+_SPLIT_WORDS: Mapping[str, Part] = {
     "": "",
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("validation", "val", "valid", "validating", "dev", "development"), "validation"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
 """What people write in the column split, in lower case."""
-MOST_SHOWN = 80
-"""Characters of a cell in a message."""
-MOST_NAME_BYTES = 200
+_MOST_SHOWN = 80
+"""At most so many characters of a cell are shown in a message."""
+_MOST_NAME_BYTES = 200
 """Files named after a case get a suffix, and a name may have 255 bytes."""
 
 
 def recognise(data: Path) -> bool:
-    """Marked by `manifest.csv`, or by being a CSV file itself."""
+    """The layout is marked by `manifest.csv`, or by being a CSV file itself."""
     return _find_table(data) is not None
 
 
@@ -57,7 +57,7 @@ def read(data: Path) -> Listing:
 def _find_table(data: Path) -> Path | None:
     try:
         if data.is_dir():
-            return find_file(data, TABLE)
+            return find_file(data, _TABLE)
         return data if data.suffix.lower() == ".csv" and data.is_file() else None
     except OSError:
         return None
@@ -65,7 +65,7 @@ def _find_table(data: Path) -> Path | None:
 
 @dataclass(kw_only=True)
 class _Reader:
-    """One table. Every fault found is added to the findings."""
+    """Reads one table. Every fault found is added to the findings."""
 
     path: Path
     findings: list[Finding]
@@ -79,7 +79,7 @@ class _Reader:
 
     def read(self, rows: Sequence[Row]) -> list[CaseFiles]:
         """The cases of the lines that have no fault."""
-        self._columns = {name: find_column(rows, (name,)) for name in OPTIONAL} | {"group": find_group_column(rows)}
+        self._columns = {name: find_column(rows, (name,)) for name in _OPTIONAL} | {"group": find_group_column(rows)}
         names = self._name_cases(rows)
         at_fault = self._find_twice(rows) | self._find_leaks(rows)
         cases = []
@@ -110,7 +110,7 @@ class _Reader:
         return row.cells[column] if column else ""
 
     def _group(self, row: Row) -> str:
-        """Never the name of a case by chance: the column stands before it."""
+        """The group, named with its column, so that it never equals the name of a case by chance."""
         column = self._columns["group"]
         return name_group(column, row.cells[column]) if column else ""
 
@@ -125,7 +125,7 @@ class _Reader:
         self.findings.append(KINDS[kind].at(self.path, found, expected=expected, mend=mend, others=others))
 
     def _name_cases(self, rows: Sequence[Row]) -> dict[int, str]:
-        """Names by line: of the column name, else the image's stem, or its whole path where stems recur."""
+        """The case's name by line: that of the column `name`, else the image's stem, or its whole path where stems recur."""
         images = {row.line: PurePosixPath(self._start_here(row.cells["image"])) for row in rows}
         different = set(images.values())
         whole = len({cut_suffix(image.name)[0].lower() for image in different}) < len(different)
@@ -174,7 +174,7 @@ class _Reader:
         sides: dict[str, dict[str, int]] = defaultdict(dict)
         values: dict[str, str] = {}
         for row in rows:
-            group, split = self._group(row), SPLIT_WORDS.get(self._cell(row, "split").lower())
+            group, split = self._group(row), _SPLIT_WORDS.get(self._cell(row, "split").lower())
             if group and split:
                 sides[group].setdefault(split, row.line)
                 values.setdefault(group, self._cell(row, "group"))
@@ -186,11 +186,11 @@ class _Reader:
         return {row.line for row in rows if self._group(row) in leaking}
 
     def _read_split(self, row: Row) -> Part | None:
-        split = SPLIT_WORDS.get(self._cell(row, "split").lower())
+        split = _SPLIT_WORDS.get(self._cell(row, "split").lower())
         if split is not None:
             return split
         found = f"has the split {_shorten(self._cell(row, 'split'))} in line {row.line}"
-        self._report("bad_table", found, f"{', '.join(SPLITS[:-1])}, {SPLITS[-1]} or an empty cell", "Mend the line.")
+        self._report("bad_table", found, f"{', '.join(_SPLITS[:-1])}, {_SPLITS[-1]} or an empty cell", "Mend the line.")
         return None
 
     def _find_file(self, row: Row, column: str | None, kind: str) -> Path | None:
@@ -261,7 +261,7 @@ class _Reader:
 
 def _shorten(text: str) -> str:
     shown = show_path(text)
-    return shown if len(shown) <= MOST_SHOWN else f"{shown[:MOST_SHOWN]}..."
+    return shown if len(shown) <= _MOST_SHOWN else f"{shown[:_MOST_SHOWN]}..."
 
 
 def _list_lines(lines: Sequence[int]) -> str:
@@ -273,10 +273,10 @@ def _find_case_name_fault(name: str) -> str:
         return f"with {fault}"
     if set(name) & set("/\\") or name in (".", ".."):
         return "which is a path"
-    return "which is too long" if len(name.encode()) > MOST_NAME_BYTES else ""
+    return "which is too long" if len(name.encode()) > _MOST_NAME_BYTES else ""
 
 
-LAYOUT = Layout(
+LAYOUT = FolderLayout(
     title="manifest",
     expected="a table manifest.csv with the columns image and mask, and at will group (or patient), split, fov and name",
     recognise=recognise,

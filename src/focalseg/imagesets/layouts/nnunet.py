@@ -1,6 +1,6 @@
 """Raw data of nnU-Net (Isensee et al. 2021, Nature Methods 18:203-211), as its versions 1 and 2 have it.
 
-Official: a file a channel, `imagesTr/CASE_0000.nii.gz` and on, labels in `labelsTr/CASE.nii.gz`, `dataset.json`. Version 2 has
+Official: a file per channel, `imagesTr/CASE_0000.nii.gz` on, labels in `labelsTr/CASE.nii.gz`, `dataset.json`. Version 2 has
 `channel_names`, `labels` (number by name), `file_ending`; version 1 `modality` and `labels` (name by number), always .nii.gz. A
 colour picture may be one file of three channels. `imagesTs/` is not looked at. Its splits are no part of the raw data. The
 folder above, `nnUNet_raw/` with a `Dataset001_NAME/` for each set, is recognised, so that one of them is asked for.
@@ -26,7 +26,7 @@ from focalseg.imagesets.folders.files import (
     list_folders,
     list_names_in,
 )
-from focalseg.imagesets.folders.listing import Layout, Listing
+from focalseg.imagesets.folders.listing import FolderLayout, Listing
 from focalseg.imagesets.folders.pairing import Nearest
 from focalseg.imagesets.folders.tables import attempt, read_json
 from focalseg.imagesets.kinds import KINDS, list_names
@@ -34,22 +34,22 @@ from focalseg.imagesets.layouts.dataset_json import TABLE, check_count, read_cha
 from focalseg.imagesets.masks import MOST_LABELS, MaskCoding
 
 IMAGES, LABELS = "imagesTr", "labelsTr"
-CHANNEL_NAME = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})", re.ASCII)
-SET_NAME = re.compile(r"(Dataset\d{3}|Task\d{2,3})_.+", re.ASCII | re.IGNORECASE)
-FIRST_VERSION_ENDING = ".nii.gz"
-UNKNOWN = MaskCoding(labels=None, values={number: number for number in range(MOST_LABELS + 1)})
-"""Where the table is at fault, so that no mask is blamed for it."""
-COLOURS = 3
+_CHANNEL_NAME = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})", re.ASCII)
+_SET_NAME = re.compile(r"(Dataset\d{3}|Task\d{2,3})_.+", re.ASCII | re.IGNORECASE)
+_FIRST_VERSION_ENDING = ".nii.gz"
+_UNKNOWN = MaskCoding(labels=None, values={number: number for number in range(MOST_LABELS + 1)})
+"""The coding where the table is at fault: every value is accepted, so that no mask is blamed for it."""
+_COLOURS = 3
 """Channels of a colour picture, which may be in one file."""
 
 
 def recognise(folder: Path) -> bool:
-    """Marked by `imagesTr/CASE_0000...` whose labels are `labelsTr/CASE...`, without the channel's number."""
+    """The layout is marked by `imagesTr/CASE_0000...` whose labels are `labelsTr/CASE...`, without the channel's number."""
     images, labels = find_folders(folder, IMAGES), find_folders(folder, LABELS)
     if not images or not labels:
         return bool(_find_sets(folder))
     names = {cut_suffix(name)[0] for name in list_names_in(labels[0])}
-    matches = (CHANNEL_NAME.fullmatch(cut_suffix(name)[0]) for name in list_names_in(images[0]))
+    matches = (_CHANNEL_NAME.fullmatch(cut_suffix(name)[0]) for name in list_names_in(images[0]))
     return any(match["case"] in names and match[0] not in names for match in matches if match)
 
 
@@ -63,7 +63,7 @@ def read(folder: Path) -> Listing:
         return Listing(cases=(), findings=(*findings, *blank))
     path = find_file(folder, TABLE) or folder / TABLE
     content = attempt(findings, read_json, path)
-    coding, channels, ending = _read_table(content, path, findings) if content is not None else (UNKNOWN, None, None)
+    coding, channels, ending = _read_table(content, path, findings) if content is not None else (_UNKNOWN, None, None)
     by_case = _sort_channels(images, ending, findings)
     masks = {stem: file for stem, file in labels.files.items() if _has_ending(file, ending, findings)}
     cases = _match(by_case, masks, images, labels, channels, findings)
@@ -78,7 +78,7 @@ def _find_sets(folder: Path) -> list[Path]:
     """The data sets in the folder above them."""
     if find_folders(folder, IMAGES):
         return []
-    return [place for place in list_folders(folder) if SET_NAME.fullmatch(place.name) and find_folders(place, IMAGES)]
+    return [place for place in list_folders(folder) if _SET_NAME.fullmatch(place.name) and find_folders(place, IMAGES)]
 
 
 def _one_of(folder: Path, sets: list[Path]) -> Finding:
@@ -93,9 +93,9 @@ def _read_table(
 ) -> tuple[MaskCoding, tuple[str, ...] | None, str | None]:
     """Labels, channels and ending; None for what the table does not say as it should."""
     key = "modality" if "modality" in content and "channel_names" not in content else "channel_names"
-    coding = attempt(findings, read_labels, content, path) or UNKNOWN
+    coding = attempt(findings, read_labels, content, path) or _UNKNOWN
     channels = attempt(findings, read_channels, content, path, key)
-    ending = attempt(findings, _read_ending, content, path, FIRST_VERSION_ENDING if key == "modality" else "")
+    ending = attempt(findings, _read_ending, content, path, _FIRST_VERSION_ENDING if key == "modality" else "")
     return coding, channels, ending
 
 
@@ -121,7 +121,7 @@ def _sort_channels(images: FolderFiles, ending: str | None, findings: list[Findi
     """Files by case and channel; a case whose every file has another ending is there without files."""
     by_case: dict[str, dict[int, Path]] = defaultdict(dict)
     for stem, file in images.files.items():
-        match = CHANNEL_NAME.fullmatch(stem)
+        match = _CHANNEL_NAME.fullmatch(stem)
         if not match:
             found = "has no number of a channel at the end of its name"
             expected, mend = f"{show_path(stem)}_0000, for the first channel", "Rename the file."
@@ -165,12 +165,12 @@ def _match(
 
 
 def _count_files(by_case: Mapping[str, Mapping[int, Path]], channels: tuple[str, ...] | None) -> int | None:
-    """Files a case should have; None where nobody says. A colour picture is one file."""
+    """The number of files that a case should have; None where nothing says it. A colour picture is one file."""
     files = [(number, file) for numbered in by_case.values() for number, file in numbered.items()]
     pictures = all(number == 0 and file.name.lower().endswith(PICTURES) for number, file in files)
     if channels is None:
         return None
-    return 1 if pictures and len(channels) == COLOURS else len(channels)
+    return 1 if pictures and len(channels) == _COLOURS else len(channels)
 
 
 def _missing_channels(
@@ -208,11 +208,11 @@ def _no_labels(case: str, image: Path, labels: FolderFiles, near: str | None) ->
 
 
 def _case_of(stem: str) -> str:
-    match = CHANNEL_NAME.fullmatch(stem)
+    match = _CHANNEL_NAME.fullmatch(stem)
     return match["case"] if match else stem
 
 
-LAYOUT = Layout(
+LAYOUT = FolderLayout(
     title="nnU-Net raw data",
     expected="dataset.json, imagesTr/ with a file a channel (case_1_0000.png) and labelsTr/ (case_1.png)",
     recognise=recognise,

@@ -1,4 +1,4 @@
-"""Masks beside their images, told by their names: all in one folder, or a folder a patient.
+"""Masks beside their images, told by their names: all in one folder, or in one folder per patient.
 
 Ours, not a release's, and the least marked: `case_0.png` + `case_0_mask.png`, with whatever stands around a name that
 `pairing` knows. One level down, `patient_3/x_1.tif` + `patient_3/x_1_mask.tif`, as the LGG set has it (Buda et al. 2019,
@@ -25,7 +25,7 @@ from focalseg.imagesets.folders.files import (
     list_names_in,
     note_inner,
 )
-from focalseg.imagesets.folders.listing import Layout, Listing
+from focalseg.imagesets.folders.listing import FolderLayout, Listing
 from focalseg.imagesets.folders.pairing import (
     KNOWN_RULES,
     MASK_AFFIXES,
@@ -40,15 +40,15 @@ from focalseg.imagesets.layouts import plain
 from focalseg.imagesets.layouts.case_table import find_case_tables
 from focalseg.imagesets.masks import MaskCoding
 
-RULES: tuple[Rule, ...] = tuple(rule for rule in KNOWN_RULES if rule[1] != PLAIN)
-"""Those that tell a mask from an image."""
-LEAST = 2
-"""Pairs of names without which nothing is recognised, and folders of patients."""
+_RULES: tuple[Rule, ...] = tuple(rule for rule in KNOWN_RULES if rule[1] != PLAIN)
+"""The rules that tell a mask from an image."""
+_LEAST = 2
+"""The fewest pairs of names, or folders of patients, by which the layout is recognised."""
 
 
 def recognise(folder: Path) -> bool:
-    """Marked by two images with a mask beside each, here or in two folders at least."""
-    return _count_pairs(_list_stems(folder)) >= LEAST or _holds_patients(folder)
+    """The layout is marked by two images with a mask beside each, here or in two folders at least."""
+    return _count_pairs(_list_stems(folder)) >= _LEAST or _holds_patients(folder)
 
 
 def read(folder: Path) -> Listing:
@@ -62,8 +62,8 @@ def read(folder: Path) -> Listing:
 def read_cases(folder: Path, root: Path, findings: list[Finding]) -> list[CaseFiles]:
     """The cases of a folder that `recognise` knows, its tables left aside. root: the data folder; links should not leave it."""
     stems = _list_stems(folder)
-    if _count_pairs(stems) >= LEAST:
-        return _read_flat(list_files(folder, root=root), choose_rule(stems, stems, RULES), findings)
+    if _count_pairs(stems) >= _LEAST:
+        return _read_flat(list_files(folder, root=root), choose_rule(stems, stems, _RULES), findings)
     places = list_folders(folder)
     usual = _find_usual_rule(places)
     by_folder = {place: _read_patient(place, root, usual, findings) for place in places if _is_named(place, findings)}
@@ -87,15 +87,15 @@ def _holds_patients(folder: Path) -> bool:
     for place in list_folders(folder):
         if find_case_tables(place):
             return False
-        found = LEAST if plain.recognise(place) else _count_pairs(_list_stems(place))
+        found = _LEAST if plain.recognise(place) else _count_pairs(_list_stems(place))
         pairs, folders = pairs + found, folders + bool(found)
-    return pairs >= LEAST and folders >= LEAST
+    return pairs >= _LEAST and folders >= _LEAST
 
 
 def _find_usual_rule(places: Iterable[Path]) -> Rule:
     """The rule that most folders follow, for those that tell none by themselves."""
-    told = Counter(choose_rule(stems, stems, RULES) for place in places if _count_pairs(stems := _list_stems(place)))
-    return told.most_common(1)[0][0] if told else RULES[0]
+    told = Counter(choose_rule(stems, stems, _RULES) for place in places if _count_pairs(stems := _list_stems(place)))
+    return told.most_common(1)[0][0] if told else _RULES[0]
 
 
 def _is_named(place: Path, findings: list[Finding]) -> bool:
@@ -114,7 +114,7 @@ def _read_patient(place: Path, root: Path, usual: Rule, findings: list[Finding])
     if files.blank:
         findings += [note for name in files.folders if (note := note_inner(place / name))]
         return []
-    rule = choose_rule(files.files, files.files, RULES) if _count_pairs(files.files) else usual
+    rule = choose_rule(files.files, files.files, _RULES) if _count_pairs(files.files) else usual
     return _read_flat(files, rule, findings)
 
 
@@ -125,7 +125,7 @@ def _read_flat(files: FolderFiles, rule: Rule, findings: list[Finding]) -> list[
     if files.listed and (images.blank or masks.blank):
         findings.append(_one_sided(files, rule, masks.blank))
         return []
-    paired = match_pairs(images, masks, RULES)
+    paired = match_pairs(images, masks, _RULES)
     findings += paired.findings
     return [CaseFiles(name=name, images=(image,), masks=(mask,)) for name, (image, mask) in paired.pairs.items()]
 
@@ -158,17 +158,17 @@ def _one_sided(files: FolderFiles, rule: Rule, no_masks: bool) -> Finding:
 
 def _count_pairs(stems: Collection[str]) -> int:
     """Images with a mask beside them, by the rule that finds the most."""
-    image_affix, mask_affix = choose_rule(stems, stems, RULES)
+    image_affix, mask_affix = choose_rule(stems, stems, _RULES)
     return len(find_common_parts(stems, image_affix).keys() & find_common_parts(stems, mask_affix).keys())
 
 
 def _list_stems(folder: Path) -> list[str]:
-    """Of the names of images in a folder."""
+    """The stems of the names of images in a folder."""
     cut = (cut_suffix(name) for name in list_names_in(folder) if not is_passed_over(name))
     return [stem for stem, suffix in cut if suffix]
 
 
-LAYOUT = Layout(
+LAYOUT = FolderLayout(
     title="masks beside their images",
     expected="case_1.png and case_1_mask.png side by side, in one folder or in a folder a patient",
     recognise=recognise,

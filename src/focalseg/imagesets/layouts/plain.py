@@ -5,15 +5,15 @@ or with the masks, for what the values mean, `cases.csv` or `sequences.csv` for 
 `fov/`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from focalseg.findings import Finding, show_path
 from focalseg.imagesets.case import CaseFiles
-from focalseg.imagesets.folders.files import VOLUMES, cut_suffix, find_file, find_folders, list_files
-from focalseg.imagesets.folders.listing import Layout, Listing
-from focalseg.imagesets.folders.pairing import KNOWN_RULES, PLAIN, Affix, attach_files, pair_folders
+from focalseg.imagesets.folders.files import SUFFIXES, VOLUMES, cut_suffix, find_file, find_folders, list_files
+from focalseg.imagesets.folders.listing import FolderLayout, Listing
+from focalseg.imagesets.folders.pairing import KNOWN_RULES, PLAIN, Affix, Rule, attach_files, pair_folders
 from focalseg.imagesets.folders.tables import attempt
 from focalseg.imagesets.kinds import KINDS
 from focalseg.imagesets.layouts.case_table import find_case_tables, group_cases, read_case_table
@@ -26,11 +26,11 @@ MASK_FOLDERS = (
     "annotations", "annotation",
 )  # fmt: skip
 SECOND_OBSERVER, FIELD_OF_VIEW = "masks_2nd_observer", "fov"
-FIELD_OF_VIEW_RULES = tuple((PLAIN, affix) for affix in (PLAIN, Affix(suffix="_fov"), Affix(suffix="_mask")))
+_FIELD_OF_VIEW_RULES = tuple((PLAIN, affix) for affix in (PLAIN, Affix(suffix="_fov"), Affix(suffix="_mask")))
 
 
 def recognise(folder: Path) -> bool:
-    """Marked by a folder of IMAGE_FOLDERS and one of MASK_FOLDERS, in any case."""
+    """The layout is marked by a folder of IMAGE_FOLDERS and one of MASK_FOLDERS, in any case."""
     return bool(find_folders(folder, *IMAGE_FOLDERS) and find_folders(folder, *MASK_FOLDERS))
 
 
@@ -49,7 +49,7 @@ def read_cases(folder: Path, root: Path, findings: list[Finding]) -> list[CaseFi
     paired = pair_folders(root, images, masks)
     findings += paired.findings
     cases = [CaseFiles(name=name, images=(image,), masks=(mask,)) for name, (image, mask) in paired.pairs.items()]
-    return _add_observers(cases, folder, root, findings)
+    return add_observers(cases, folder, root, findings)
 
 
 def group_by_table(cases: list[CaseFiles], folder: Path, findings: list[Finding], *, whole: bool = False) -> list[CaseFiles]:
@@ -63,19 +63,30 @@ def group_by_table(cases: list[CaseFiles], folder: Path, findings: list[Finding]
     return cases
 
 
-def _add_observers(cases: list[CaseFiles], folder: Path, root: Path, findings: list[Finding]) -> list[CaseFiles]:
-    """The cases with second observers and fields of view, where the folder has them. The latter every case needs."""
+def add_observers(
+    cases: list[CaseFiles],
+    folder: Path,
+    root: Path,
+    findings: list[Finding],
+    *,
+    seconds: tuple[str, Sequence[Rule]] = (SECOND_OBSERVER, KNOWN_RULES),
+    fields: tuple[str, Sequence[Rule]] = (FIELD_OF_VIEW, _FIELD_OF_VIEW_RULES),
+    suffixes: Sequence[str] = SUFFIXES,
+) -> list[CaseFiles]:
+    """The cases with second observers and fields of view, from the folders so named. Each case needs a field if any has."""
     names = {case.images[0]: case.name for case in cases}
-    seconds: dict[str, Path] = {}
-    fields: dict[str, Path] = {}
-    if found := find_folders(folder, SECOND_OBSERVER):
-        seconds, faults = attach_files(names, found[0], root, what="second observer's mask", rules=KNOWN_RULES)
+    masks: dict[str, Path] = {}
+    views: dict[str, Path] = {}
+    if found := find_folders(folder, seconds[0]):
+        what = "second observer's mask"
+        masks, faults = attach_files(names, found[0], root, what=what, suffixes=suffixes, rules=seconds[1])
         findings += faults
-    if found := find_folders(folder, FIELD_OF_VIEW):
-        fields, faults = attach_files(names, found[0], root, what="field of view", rules=FIELD_OF_VIEW_RULES, required=True)
+    if found := find_folders(folder, fields[0]):
+        what = "field of view"
+        views, faults = attach_files(names, found[0], root, what=what, suffixes=suffixes, rules=fields[1], required=True)
         findings += faults
-        cases = [case for case in cases if case.name in fields]
-    return [replace(case, second_observer=seconds.get(case.name), field_of_view=fields.get(case.name)) for case in cases]
+        cases = [case for case in cases if case.name in views]
+    return [replace(case, second_observer=masks.get(case.name), field_of_view=views.get(case.name)) for case in cases]
 
 
 def choose_coding(folder: Path, cases: Iterable[CaseFiles], findings: list[Finding], *further: Path) -> MaskCoding | None:
@@ -106,11 +117,11 @@ def _may_hold_images(folder: Path) -> bool:
 
 
 def second(path: Path, first: Path, what: str) -> Finding:
-    """The finding for what is there twice."""
+    """The finding for a folder or table of which there is a second one."""
     return KINDS["two_files"].at(path, f"stands beside {show_path(first.name)}", expected=f"one {what}", others=(first,))
 
 
-LAYOUT = Layout(
+LAYOUT = FolderLayout(
     title="images and masks",
     expected="images/ and masks/ with files of the same names (case_1.png in both)",
     recognise=recognise,

@@ -1,4 +1,4 @@
-"""A folder a side: `train/`, `val/` and `test/`, each with images and masks, as sets with a split are handed on.
+"""One folder per side of the split: `train/`, `val/` and `test/`, each with images and masks, as sets with a split often lie.
 
 Ours, not a release's. Each side is laid out as a plain folder is, or with the masks beside their images; `training/`, `valid/`,
 `validation/` and `testing/` are known too. Where both training and test cases have masks, the sides are the official split.
@@ -13,13 +13,13 @@ from pathlib import Path
 from focalseg.findings import Finding
 from focalseg.imagesets.case import CaseFiles, Part
 from focalseg.imagesets.folders.files import cut_suffix, find_folders, is_passed_over, list_names_in
-from focalseg.imagesets.folders.listing import Layout, Listing
+from focalseg.imagesets.folders.listing import FolderLayout, Listing
 from focalseg.imagesets.kinds import KINDS
 from focalseg.imagesets.layouts import one_folder, plain
 from focalseg.imagesets.layouts.case_table import find_case_tables
 from focalseg.imagesets.masks import MaskCoding
 
-SIDES: Mapping[Part, tuple[str, ...]] = {
+_SIDES: Mapping[Part, tuple[str, ...]] = {
     "train": ("train", "training"),
     "validation": ("val", "valid", "validation"),
     "test": ("test", "testing"),
@@ -27,8 +27,8 @@ SIDES: Mapping[Part, tuple[str, ...]] = {
 
 
 def recognise(folder: Path) -> bool:
-    """Marked by a side with images and masks in it, in any case."""
-    return any(_is_labelled(place) for names in SIDES.values() for place in find_folders(folder, *names))
+    """The layout is marked by a side with images and masks in it, in any case."""
+    return any(_is_labelled(place) for names in _SIDES.values() for place in find_folders(folder, *names))
 
 
 def read(folder: Path) -> Listing:
@@ -54,7 +54,7 @@ def read(folder: Path) -> Listing:
 def _find_sides(folder: Path, findings: list[Finding]) -> dict[Part, Path]:
     """The folder of each side; a second one is at fault."""
     sides: dict[Part, Path] = {}
-    for part, names in SIDES.items():
+    for part, names in _SIDES.items():
         found = find_folders(folder, *names)
         if found:
             sides[part] = found[0]
@@ -77,7 +77,7 @@ def _read_side(place: Path, root: Path, findings: list[Finding]) -> list[CaseFil
 
 
 def _find_fault(place: Path, part: Part) -> Iterator[Finding]:
-    """What is to be said of a side without images and masks. Test images are often handed on without masks."""
+    """The finding for a side without images and masks. Test images are often handed on without masks."""
     within = [place, *find_folders(place, *plain.IMAGE_FOLDERS)]
     if any(not is_passed_over(name) and cut_suffix(name)[1] for folder in within for name in list_names_in(folder)):
         if part == "test":
@@ -91,7 +91,7 @@ def _find_fault(place: Path, part: Part) -> Iterator[Finding]:
         yield KINDS["empty_folder"].at(place, "holds no images", expected="images/ and masks/ in it", mend=mend)
 
 
-LAYOUT = Layout(
+LAYOUT = FolderLayout(
     title="train, validation and test folders",
     expected="train/, val/ and test/ with images/ and masks/ each, with files of the same names",
     recognise=recognise,

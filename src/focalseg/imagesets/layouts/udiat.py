@@ -8,14 +8,14 @@ from pathlib import Path
 
 from focalseg.imagesets.case import CaseFiles
 from focalseg.imagesets.folders.files import PICTURES, find_folders
-from focalseg.imagesets.folders.listing import Layout, Listing
+from focalseg.imagesets.folders.listing import FolderLayout, Listing
 from focalseg.imagesets.folders.pairing import SAME_NAME, pair_folders
 
 IMAGES, MASKS = "original", "GT"
 
 
 def recognise(folder: Path) -> bool:
-    """Marked by `original/` and `GT/`."""
+    """The layout is marked by `original/` and `GT/`."""
     return bool(find_folders(folder, IMAGES) and find_folders(folder, MASKS))
 
 
@@ -27,7 +27,7 @@ def read(folder: Path) -> Listing:
     return Listing(cases=tuple(cases), findings=paired.findings)
 
 
-LAYOUT = Layout(
+LAYOUT = FolderLayout(
     title="UDIAT",
     expected="original/ and GT/ with files of the same names (000001.png in both)",
     recognise=recognise,

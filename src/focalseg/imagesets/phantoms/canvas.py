@@ -7,8 +7,8 @@ import numpy as np
 from scipy import ndimage
 
 Array = np.ndarray
-COUNTS_PER_UNIT = 40.0
-MIDDLE_GREY = 128.0
+_COUNTS_PER_UNIT = 40.0
+_MIDDLE_GREY = 128.0
 
 
 def coordinates(size: int) -> tuple[Array, Array]:
@@ -43,13 +43,13 @@ def lattice_noise(random: np.random.Generator, size: int, scales: tuple[float, f
     Normal weights on a coarse lattice, each spread by a Gaussian bump. Two small matrix products, so unlike
     smooth_noise it costs less the wider the features are; below two pixels use smooth_noise.
     """
-    along_rows, along_columns = (spread_from_lattice(size, scale) for scale in scales)
+    along_rows, along_columns = (_spread_from_lattice(size, scale) for scale in scales)
     weights = random.standard_normal((along_rows.shape[1], along_columns.shape[1]))
     noise: Array = along_rows @ weights @ along_columns.T
     return noise
 
 
-def spread_from_lattice(size: int, scale: float) -> Array:
+def _spread_from_lattice(size: int, scale: float) -> Array:
     """(size, lattice points) Gaussian bumps `scale` pixels apart, each row of length 1 so that variance is kept."""
     lattice = np.arange(-2, np.ceil(size / scale) + 3) * scale
     bumps: Array = np.exp(-0.5 * ((np.arange(size)[:, None] - lattice) / (0.7 * scale)) ** 2)
@@ -58,7 +58,7 @@ def spread_from_lattice(size: int, scale: float) -> Array:
 
 
 def irregular_outline(random: np.random.Generator, offsets: tuple[Array, Array], harmonics: Array) -> Array:
-    """Distance to an outline that wavers around the unit circle: below 1 inside, 1 on the rim. Shaped as the offsets.
+    """Distance to an outline that wavers around the unit circle: below 1 inside, 1 on the rim. It has the offsets' shape.
 
     `offsets` from the centre along two axes are in units of the radius along each, as ellipse_offsets gives them.
     `harmonics` gives the amplitude, as a share of the radius, of waves with 2, 3, ... periods a turn at random phases.
@@ -103,12 +103,12 @@ def scatter_centres(
 
 
 def to_uint8(image: Array) -> Array:
-    """Intensities around 0 to 8-bit around middle grey, clipped."""
-    grey: Array = np.clip(np.rint(image * COUNTS_PER_UNIT + MIDDLE_GREY), 0, 255).astype(np.uint8)
+    """Converts intensities around 0 to 8 bits around middle grey, clipped."""
+    grey: Array = np.clip(np.rint(image * _COUNTS_PER_UNIT + _MIDDLE_GREY), 0, 255).astype(np.uint8)
     return grey
 
 
 def brightness_to_uint8(image: Array) -> Array:
-    """Brightness from 0 (black) to 1 (white) to 8-bit, clipped."""
+    """Converts brightness from 0 (black) to 1 (white) to 8 bits, clipped."""
     brightness: Array = np.clip(np.rint(image * 255), 0, 255).astype(np.uint8)
     return brightness

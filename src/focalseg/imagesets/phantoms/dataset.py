@@ -27,15 +27,15 @@ from focalseg.imagesets.phantoms.vessel import draw_vessel
 PREFIX, SEED_MARK = "phantom:", "@"
 SEED = 2022
 
-Draw = Callable[[np.random.Generator, int], tuple[np.ndarray, np.ndarray]]
-"""(generator, size) -> image (C, size, size) uint8 and mask (size, size) bool."""
+_Draw = Callable[[np.random.Generator, int], tuple[np.ndarray, np.ndarray]]
+"""Draws a case: (generator, size) -> image (C, size, size) uint8 and mask (size, size) bool."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Phantom:
-    """How a phantom is drawn. draws: one, and every case stands alone; or one for each group of cases, which take turns."""
+    """How a phantom is drawn. draws: one where every case stands alone; else one per group of cases, in turn."""
 
-    draws: tuple[Draw, ...]
+    draws: tuple[_Draw, ...]
     size: int
     count: int
 

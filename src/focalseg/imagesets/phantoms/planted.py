@@ -18,14 +18,14 @@ from focalseg.imagesets.phantoms.canvas import (
 NOISE = 0.25
 CONTRAST = 0.8
 CUE_LEVEL = 3.0
-BLOB_RADII = (2.5, 4.5)
+_BLOB_RADII = (2.5, 4.5)
 RED, GREEN, BLUE = 0, 1, 2
 CUE_SHARE = 3 / 8
 REACH_OF_THREE_LEVELS = 24
 
 
 def draw_local(
-    random: np.random.Generator, size: int, *, contrast: float = CONTRAST, radii: tuple[float, float] = BLOB_RADII
+    random: np.random.Generator, size: int, *, contrast: float = CONTRAST, radii: tuple[float, float] = _BLOB_RADII
 ) -> tuple[Array, Array]:
     """Red blobs count, green ones do not: all that decides about a pixel stands next to it, so no attention is needed.
 
@@ -45,7 +45,7 @@ def draw_global_cue(
     *,
     share: float = CUE_SHARE,
     reach: int = REACH_OF_THREE_LEVELS,
-    radii: tuple[float, float] = BLOB_RADII,
+    radii: tuple[float, float] = _BLOB_RADII,
 ) -> tuple[Array, Array]:
     """A band along one side, bright or dark in blue, decides whether the red or the green blobs count.
 
@@ -77,7 +77,7 @@ def draw_context(random: np.random.Generator, size: int) -> tuple[Array, Array]:
     return to_uint8(image), inside
 
 
-def draw_blobs(random: np.random.Generator, allowed: Array, *, count: int, radii: tuple[float, float] = BLOB_RADII) -> Array:
+def draw_blobs(random: np.random.Generator, allowed: Array, *, count: int, radii: tuple[float, float] = _BLOB_RADII) -> Array:
     """Union of up to `count` discs with their centres in allowed (size, size) bool; at least one where any pixel is allowed."""
     size = len(allowed)
     blobs = np.zeros_like(allowed)

@@ -15,14 +15,14 @@ REACH_OF_TWO_LEVELS = 12
 SMALL_RADII = (2.0, 3.0)
 FAINT_CONTRAST = 0.35
 SMALL_CUE_SHARE = 5 / 16
-DOT_CONTRAST = 1.2
-DOT_RADII = (1.5, 2.0)
-DOT_DISTANCES = (
+_DOT_CONTRAST = 1.2
+_DOT_RADII = (1.5, 2.0)
+_DOT_DISTANCES = (
     5,
     13,
 )  # of centres below the band, least and beyond the most: from well within the network's reach to out of it
-DOTS_A_HALF = 2  # at most
-MARGIN = 3  # free columns beside the edges and the middle
+_DOTS_A_HALF = 2  # at most
+_MARGIN = 3  # free columns beside the edges and the middle
 HALVES_BAND = 8
 COLOUR_ROWS, TWO_CUES_BAND = 7, 16
 SCANNERS = 5
@@ -37,10 +37,10 @@ def draw_halves(random: np.random.Generator, size: int) -> tuple[Array, Array]:
     """
     image = random.normal(0, NOISE, (3, size, size))
     rows, _ = coordinates(size)
-    bright = choose_half(random, size)
-    dots, _ = draw_dots(random, size, HALVES_BAND, [])
+    bright = _choose_half(random, size)
+    dots, _ = _draw_dots(random, size, HALVES_BAND, [])
     image[BLUE] += (rows < HALVES_BAND) * np.where(bright, CUE_LEVEL, -CUE_LEVEL)
-    image[RED] += DOT_CONTRAST * dots
+    image[RED] += _DOT_CONTRAST * dots
     return to_uint8(image), dots & bright
 
 
@@ -52,19 +52,19 @@ def draw_two_cues(random: np.random.Generator, size: int) -> tuple[Array, Array]
     """
     image = random.normal(0, NOISE, (3, size, size))
     rows, _ = coordinates(size)
-    bright = choose_half(random, size)
+    bright = _choose_half(random, size)
     red_counts = bool(random.integers(0, 2))
-    red, taken = draw_dots(random, size, TWO_CUES_BAND, [])
-    green, _ = draw_dots(random, size, TWO_CUES_BAND, taken)
+    red, taken = _draw_dots(random, size, TWO_CUES_BAND, [])
+    green, _ = _draw_dots(random, size, TWO_CUES_BAND, taken)
     image[BLUE] += (rows < COLOUR_ROWS) * (CUE_LEVEL if red_counts else -CUE_LEVEL)
     band = (rows >= COLOUR_ROWS) & (rows < TWO_CUES_BAND)
     image[[RED, GREEN]] += band * np.where(bright, CUE_LEVEL, -CUE_LEVEL)
-    image[RED] += DOT_CONTRAST * red
-    image[GREEN] += DOT_CONTRAST * green
+    image[RED] += _DOT_CONTRAST * red
+    image[GREEN] += _DOT_CONTRAST * green
     return to_uint8(image), (red if red_counts else green) & bright
 
 
-def draw_shortcut(random: np.random.Generator, size: int, *, level: float, red_counts: bool) -> tuple[Array, Array]:
+def _draw_shortcut(random: np.random.Generator, size: int, *, level: float, red_counts: bool) -> tuple[Array, Array]:
     """Blobs of the colour that counts are the brighter ones; a band out of reach has the level of the scanner in blue.
 
     On every scanner one colour counts. A gate that pools over the whole image can learn that by heart for the scanners of
@@ -82,32 +82,32 @@ def draw_shortcut(random: np.random.Generator, size: int, *, level: float, red_c
 
 
 def choose_shortcuts() -> tuple[partial[tuple[Array, Array]], ...]:
-    """draw_shortcut of every scanner. Scanners next to each other in level differ in the colour that counts.
+    """One drawing function per scanner. Scanners next to each other in level differ in the colour that counts.
 
     So what was learnt of the nearest ones is wrong for a scanner that was not in the training set.
     """
     levels = np.linspace(-CUE_LEVEL, CUE_LEVEL, SCANNERS)
-    return tuple(partial(draw_shortcut, level=float(level), red_counts=number % 2 == 1) for number, level in enumerate(levels))
+    return tuple(partial(_draw_shortcut, level=float(level), red_counts=number % 2 == 1) for number, level in enumerate(levels))
 
 
-def choose_half(random: np.random.Generator, size: int) -> Array:
+def _choose_half(random: np.random.Generator, size: int) -> Array:
     """The left or the right half, (size, size) bool."""
     _, columns = coordinates(size)
     left: Array = columns < size / 2
     return left if random.integers(0, 2) else ~left
 
 
-def draw_dots(
+def _draw_dots(
     random: np.random.Generator, size: int, band: int, taken: list[tuple[int, int]]
 ) -> tuple[Array, list[tuple[int, int]]]:
     """One or two dots in either half, below a band that ends at row `band`, and the centres taken until then and by them."""
     rows, columns = coordinates(size)
-    below = (rows >= band + DOT_DISTANCES[0]) & (rows < band + DOT_DISTANCES[1])
+    below = (rows >= band + _DOT_DISTANCES[0]) & (rows < band + _DOT_DISTANCES[1])
     from_middle = np.abs(columns - (size - 1) / 2)
-    allowed = below & (from_middle > MARGIN) & (from_middle < size / 2 - MARGIN)
+    allowed = below & (from_middle > _MARGIN) & (from_middle < size / 2 - _MARGIN)
     dots = np.zeros((size, size), bool)
     for half in (columns < size / 2, columns >= size / 2):
-        for centre in scatter_centres(random, allowed & half, int(random.integers(1, DOTS_A_HALF + 1)), 5, taken):
+        for centre in scatter_centres(random, allowed & half, int(random.integers(1, _DOTS_A_HALF + 1)), 5, taken):
             taken = [*taken, centre]
-            dots |= disc(size, centre, random.uniform(*DOT_RADII))
+            dots |= disc(size, centre, random.uniform(*_DOT_RADII))
     return dots, taken

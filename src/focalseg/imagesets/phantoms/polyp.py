@@ -18,31 +18,31 @@ from focalseg.imagesets.phantoms.canvas import (
 )
 
 AREA_MEDIAN, AREA_MEAN, AREA_LIMITS = 0.069, 0.090, (0.012, 0.42)
-SHARE_WITH_TWO = 0.08
-SHARE_WITH_DEBRIS = 0.25
-MUCOSA_COLOURS = np.array([[0.86, 0.56, 0.49], [0.90, 0.58, 0.36], [0.74, 0.62, 0.45], [0.78, 0.42, 0.37]])
-DEBRIS_COLOUR = np.array([0.85, 0.66, 0.16])
-NEARER_THAN_WALL = 0.55  # light on a polyp that stands in front of the dark lumen
-DEEPER_IN_SHADE = np.array([-0.10, 0.12, 0.22])  # blood absorbs green and blue, so what is dark is also redder
+_SHARE_WITH_TWO = 0.08
+_SHARE_WITH_DEBRIS = 0.25
+_MUCOSA_COLOURS = np.array([[0.86, 0.56, 0.49], [0.90, 0.58, 0.36], [0.74, 0.62, 0.45], [0.78, 0.42, 0.37]])
+_DEBRIS_COLOUR = np.array([0.85, 0.66, 0.16])
+_NEARER_THAN_WALL = 0.55  # light on a polyp that stands in front of the dark lumen
+_DEEPER_IN_SHADE = np.array([-0.10, 0.12, 0.22])  # blood absorbs green and blue, so what is dark is also redder
 
 
 def draw_polyp(random: np.random.Generator, size: int) -> tuple[Array, Array]:
     """A colonoscopy frame, (3, size, size) uint8 red, green, blue, and its polyps, (size, size) bool, never empty."""
-    view, seen = draw_view(random, size)
-    count = 1 + (random.random() < SHARE_WITH_TWO)
-    polyps = [place_polyp(random, size, count) for _ in range(count)]
+    view, seen = _draw_view(random, size)
+    count = 1 + (random.random() < _SHARE_WITH_TWO)
+    polyps = [_place_polyp(random, size, count) for _ in range(count)]
     distance = np.minimum.reduce(polyps)
     light = np.clip(random.normal(0, 0.35, 2), -0.5, 0.5)  # the lamp's offset from the camera, along rows and columns
-    brightness = illuminate_lumen(random, distance) * shade_relief(random, distance, light)
-    brightness *= 1 - 0.5 * draw_contact_shadow(distance, light)
-    colour = paint_mucosa(random, distance)
-    tinted = brightness * (1 - DEEPER_IN_SHADE[:, None, None] * (1 - brightness))
-    frame = colour * tinted + draw_highlights(random, distance, light)
+    brightness = _illuminate_lumen(random, distance) * _shade_relief(random, distance, light)
+    brightness *= 1 - 0.5 * _draw_contact_shadow(distance, light)
+    colour = _paint_mucosa(random, distance)
+    tinted = brightness * (1 - _DEEPER_IN_SHADE[:, None, None] * (1 - brightness))
+    frame = colour * tinted + _draw_highlights(random, distance, light)
     frame += random.normal(0, 0.012, frame.shape)
     return brightness_to_uint8(np.maximum(frame, 0) * view + 0.02), (distance <= 1) & seen
 
 
-def draw_view(random: np.random.Generator, size: int) -> tuple[Array, Array]:
+def _draw_view(random: np.random.Generator, size: int) -> tuple[Array, Array]:
     """Light the endoscope passes, (size, size) from 0 to 1, and where it does, bool: a rectangle with cut corners."""
     rows, columns = (np.abs(axis - (size - 1) / 2) / size for axis in coordinates(size))
     half_height, half_width = random.uniform(0.45, 0.49), random.uniform(0.40, 0.48)
@@ -52,7 +52,7 @@ def draw_view(random: np.random.Generator, size: int) -> tuple[Array, Array]:
     return np.clip(edge * size + 0.5, 0, 1) * np.maximum(vignette, 0.55), edge >= 0
 
 
-def place_polyp(random: np.random.Generator, size: int, count: int) -> Array:
+def _place_polyp(random: np.random.Generator, size: int, count: int) -> Array:
     """Distance to a roundish outline in the view, (size, size), 1 on the rim; `count` of them share an area."""
     radius = size * np.sqrt(skewed_fraction(random, AREA_MEDIAN, AREA_MEAN, AREA_LIMITS) / count / np.pi)
     elongation = np.exp(abs(random.normal(0, 0.18)))
@@ -64,7 +64,7 @@ def place_polyp(random: np.random.Generator, size: int, count: int) -> Array:
     return irregular_outline(random, ellipse_offsets(size, centre, radii, random.uniform(0, np.pi)), harmonics)
 
 
-def illuminate_lumen(random: np.random.Generator, distance: Array) -> Array:
+def _illuminate_lumen(random: np.random.Generator, distance: Array) -> Array:
     """Light on the tube's wall without relief, (size, size): dark down the lumen, glaring nearby, ringed by folds.
 
     Each ring is a fold seen against the lumen: bright from its crest outwards, black just behind the crest. A polyp
@@ -78,7 +78,7 @@ def illuminate_lumen(random: np.random.Generator, distance: Array) -> Array:
     waver = np.array([0.12, 0.08, 0.04, 0.02])
     depth = irregular_outline(random, ellipse_offsets(size, lumen, radii, random.uniform(0, np.pi)), waver)
     wall: Array = 1 - random.uniform(0.75, 0.95) * np.exp(-((depth / random.uniform(0.35, 0.6)) ** 2))
-    wall = np.where(distance < 1, np.maximum(wall, NEARER_THAN_WALL), wall)
+    wall = np.where(distance < 1, np.maximum(wall, _NEARER_THAN_WALL), wall)
     glare = random.choice([0.2, 0.3, 1.2]) * np.clip(depth - random.uniform(0.7, 1.3), 0, 1)
     phase = random.uniform(1.6, 3.2) * np.log(depth + 0.15) + 0.12 * lattice_noise(random, size, (size / 6, size / 6))
     behind_crest = np.mod(phase + random.random(), 1)
@@ -90,7 +90,7 @@ def illuminate_lumen(random: np.random.Generator, distance: Array) -> Array:
     return wall
 
 
-def shade_relief(random: np.random.Generator, distance: Array, light: Array) -> Array:
+def _shade_relief(random: np.random.Generator, distance: Array, light: Array) -> Array:
     """Factor by which slopes of polyps and mucosa brighten or darken them, (size, size) about 1: Lambert's cosine."""
     size = len(distance)
     radius = np.sqrt((distance <= 1).sum() / np.pi) + 1
@@ -104,7 +104,7 @@ def shade_relief(random: np.random.Generator, distance: Array, light: Array) -> 
     return cosine
 
 
-def draw_contact_shadow(distance: Array, light: Array) -> Array:
+def _draw_contact_shadow(distance: Array, light: Array) -> Array:
     """Shadow that polyps cast on the mucosa away from the lamp, (size, size) from 0 to 1."""
     down, right = np.gradient(distance)
     steepness = np.maximum(np.hypot(down, right), 1e-6)
@@ -113,11 +113,11 @@ def draw_contact_shadow(distance: Array, light: Array) -> Array:
     return shadow
 
 
-def paint_mucosa(random: np.random.Generator, distance: Array) -> Array:
+def _paint_mucosa(random: np.random.Generator, distance: Array) -> Array:
     """Colour under white light, (3, size, size): mucosa with small vessels, polyps redder or paler, at times debris."""
     size = len(distance)
-    shares = random.dirichlet(np.full(len(MUCOSA_COLOURS), 0.6))
-    mucosa = (shares @ MUCOSA_COLOURS)[:, None, None]
+    shares = random.dirichlet(np.full(len(_MUCOSA_COLOURS), 0.6))
+    mucosa = (shares @ _MUCOSA_COLOURS)[:, None, None]
     redder = random.normal(0.3, 0.6)
     shift = 1 + redder * np.array([0.03, -0.16, -0.14]) + random.normal(0, 0.03, 3)
     edge = np.clip((1.03 - distance) / random.uniform(0.06, 0.25), 0, 1)
@@ -126,14 +126,14 @@ def paint_mucosa(random: np.random.Generator, distance: Array) -> Array:
     vessels = np.exp(-((lattice_noise(random, size, (size / 12, size / 12)) / 0.14) ** 2))
     vessels *= np.clip(lattice_noise(random, size, (size / 4, size / 4)), 0, 1) * (1 - 0.7 * edge)
     colour *= 1 - np.array([0.05, 0.22, 0.20])[:, None, None] * vessels
-    if random.random() < SHARE_WITH_DEBRIS:
+    if random.random() < _SHARE_WITH_DEBRIS:
         debris = np.clip((lattice_noise(random, size, (size / 9, size / 9)) - 1.9) * 4, 0, 1) * (1 - edge)
         grain = 1 + 0.15 * smooth_noise(random, size, max(size / 60, 0.4))
-        colour += debris * (DEBRIS_COLOUR[:, None, None] * grain - colour)
+        colour += debris * (_DEBRIS_COLOUR[:, None, None] * grain - colour)
     return colour
 
 
-def draw_highlights(random: np.random.Generator, distance: Array, light: Array) -> Array:
+def _draw_highlights(random: np.random.Generator, distance: Array, light: Array) -> Array:
     """Lamp mirrored in wet mucosa, (size, size) from 0 to 0.9: spots in clusters, some on the polyps themselves."""
     size = len(distance)
     ripples = smooth_noise(random, size, max(size / 80, 0.4))

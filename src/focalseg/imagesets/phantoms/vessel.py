@@ -9,15 +9,15 @@ import numpy as np
 
 from focalseg.imagesets.phantoms.canvas import Array, brightness_to_uint8, coordinates, ellipse_distance, lattice_noise
 
-SPROUT = np.dtype([(name, float) for name in ("row", "column", "heading", "bend", "radius", "length", "darkness")])
+_SPROUT = np.dtype([(name, float) for name in ("row", "column", "heading", "bend", "radius", "length", "darkness")])
 VEIN_RADIUS, ARTERY_RADIUS, SMALL_RADIUS = 0.0115, 0.0085, 0.0050
 VEIN_DARKNESS, ARTERY_DARKNESS = 1.0, 0.75
-BRANCHES_PER_VESSEL = (4, 2)  # in the first and the second generation after the trunks
-TAPER = 0.45  # share of its radius that a vessel loses from its root to its tip
-THINNEST_PIXELS_AT_128 = 0.35  # a radius; what is narrower covers too little of a pixel for the photograph to show it
-FUNDUS_COLOURS = np.array([[0.80, 0.30, 0.09], [0.66, 0.37, 0.18], [0.97, 0.32, 0.06], [0.72, 0.27, 0.12]])
+_BRANCHES_PER_VESSEL = (4, 2)  # in the first and the second generation after the trunks
+_TAPER = 0.45  # share of its radius that a vessel loses from its root to its tip
+_THINNEST_PIXELS_AT_128 = 0.35  # a radius; what is narrower covers too little of a pixel for the photograph to show it
+_FUNDUS_COLOURS = np.array([[0.80, 0.30, 0.09], [0.66, 0.37, 0.18], [0.97, 0.32, 0.06], [0.72, 0.27, 0.12]])
 DISC_COLOUR, CUP_COLOUR = np.array([1.0, 0.66, 0.28]), np.array([1.0, 0.92, 0.58])
-ABSORPTION = np.array([0.28, 0.62, 0.58])  # share of red, green and blue that the darkest vessel takes away
+_ABSORPTION = np.array([0.28, 0.62, 0.58])  # share of red, green and blue that the darkest vessel takes away
 
 
 def draw_vessel(random: np.random.Generator, size: int) -> tuple[Array, Array]:
@@ -25,9 +25,9 @@ def draw_vessel(random: np.random.Generator, size: int) -> tuple[Array, Array]:
     disc = random.uniform(0.44, 0.56), random.uniform(0.24, 0.38)
     macula = disc[0] + random.uniform(0.0, 0.05), disc[1] + random.uniform(0.28, 0.34)
     field = ellipse_distance(size, (size / 2, size / 2), (size * random.uniform(0.47, 0.495),) * 2, 0)
-    fundus = paint_fundus(random, size, disc, macula)
-    opacity, reflex, mask = draw_tree(random, sprout_trunks(random, disc), macula, size)
-    frame = fundus * (1 - ABSORPTION[:, None, None] * opacity) + 0.10 * reflex
+    fundus = _paint_fundus(random, size, disc, macula)
+    opacity, reflex, mask = _draw_tree(random, _sprout_trunks(random, disc), macula, size)
+    frame = fundus * (1 - _ABSORPTION[:, None, None] * opacity) + 0.10 * reflex
     frame += random.normal(0, 0.012, frame.shape)
     frame *= np.clip((1 - field) * size / 2 + 0.5, 0, 1)
     mask &= field < 1
@@ -36,13 +36,13 @@ def draw_vessel(random: np.random.Generator, size: int) -> tuple[Array, Array]:
     return brightness_to_uint8(frame + 0.01), mask
 
 
-def sprout_trunks(random: np.random.Generator, disc: tuple[float, float]) -> Array:
+def _sprout_trunks(random: np.random.Generator, disc: tuple[float, float]) -> Array:
     """Roots of the vessels that leave the disc, (14,) of SPROUT: four arcades as vein and artery, six small ones."""
     arcades = np.array([1.45, -1.45, 2.35, -2.35])  # up and down on the macula's side, then on the nose's
     bends = np.array([-1.45, 1.45, -0.3, 0.3])
     lengths = np.array([0.72, 0.72, 0.50, 0.50])
     apart = random.choice([-1.0, 1.0], 4) * random.uniform(0.15, 0.45, 4)  # between a vein and its artery
-    trunks = np.zeros(14, SPROUT)
+    trunks = np.zeros(14, _SPROUT)
     trunks["heading"][:8] = np.tile(arcades, 2) + np.outer([0.5, -0.5], apart).ravel() + random.normal(0, 0.1, 8)
     trunks["bend"][:8] = np.tile(bends, 2) * random.uniform(0.75, 1.25, 8)
     trunks["length"][:8] = np.tile(lengths, 2) * random.uniform(0.85, 1.1, 8)
@@ -57,27 +57,29 @@ def sprout_trunks(random: np.random.Generator, disc: tuple[float, float]) -> Arr
     return trunks
 
 
-def draw_tree(random: np.random.Generator, trunks: Array, macula: tuple[float, float], size: int) -> tuple[Array, Array, Array]:
+def _draw_tree(
+    random: np.random.Generator, trunks: Array, macula: tuple[float, float], size: int
+) -> tuple[Array, Array, Array]:
     """Opacity of the vessels and reflex along the wide ones, from 0 to 1, and their mask, each (size, size)."""
     opacity, reflex, mask = np.zeros((size, size)), np.zeros((size, size)), np.zeros((size, size), bool)
     sprouts = trunks
     # The root was tuned to keep the covered share of the frame alike from 32 to 512 pixels.
-    thinnest = THINNEST_PIXELS_AT_128 * np.sqrt(size / 128)
-    for branches in (*BRANCHES_PER_VESSEL, 0):
-        points, headings, radii = grow(random, sprouts, size)
+    thinnest = _THINNEST_PIXELS_AT_128 * np.sqrt(size / 128)
+    for branches in (*_BRANCHES_PER_VESSEL, 0):
+        points, headings, radii = _grow(random, sprouts, size)
         clear_of_fovea = np.hypot(*np.moveaxis(points - np.array(macula), -1, 0)) > 0.045
         seen = clear_of_fovea & (radii * size >= thinnest)
         darkness = sprouts["darkness"][:, None] * np.clip(0.30 + 0.70 * radii / VEIN_RADIUS, 0, 1)
-        generation, coverage = stamp(size, points[seen] * size, radii[seen] * size, darkness[seen])
+        generation, coverage = _stamp(size, points[seen] * size, radii[seen] * size, darkness[seen])
         opacity, mask = np.maximum(opacity, generation), mask | (coverage >= 0.5)
         wide = seen & (radii > 0.6 * ARTERY_RADIUS)
-        shine, _ = stamp(size, points[wide] * size, 0.3 * radii[wide] * size, np.full(wide.sum(), 0.5))
+        shine, _ = _stamp(size, points[wide] * size, 0.3 * radii[wide] * size, np.full(wide.sum(), 0.5))
         reflex = np.maximum(reflex, shine)
-        sprouts = branch(random, sprouts, (points, headings, radii), branches)
+        sprouts = _branch(random, sprouts, (points, headings, radii), branches)
     return opacity, reflex, mask
 
 
-def grow(random: np.random.Generator, sprouts: Array, size: int) -> tuple[Array, Array, Array]:
+def _grow(random: np.random.Generator, sprouts: Array, size: int) -> tuple[Array, Array, Array]:
     """Follow every sprout to its tip: points (V, S, 2) as row and column, headings (V, S) and radii (V, S).
 
     Headings turn evenly by the sprout's bend and wind about that. Points lie half a pixel apart, or a little more in
@@ -92,17 +94,17 @@ def grow(random: np.random.Generator, sprouts: Array, size: int) -> tuple[Array,
     stride = sprouts["length"][:, None] / steps
     rows = sprouts["row"][:, None] - np.cumsum(np.sin(headings) * stride, axis=1)
     columns = sprouts["column"][:, None] + np.cumsum(np.cos(headings) * stride, axis=1)
-    return np.stack([rows, columns], axis=-1), headings, sprouts["radius"][:, None] * (1 - TAPER * along)
+    return np.stack([rows, columns], axis=-1), headings, sprouts["radius"][:, None] * (1 - _TAPER * along)
 
 
-def branch(random: np.random.Generator, parents: Array, grown: tuple[Array, Array, Array], count: int) -> Array:
+def _branch(random: np.random.Generator, parents: Array, grown: tuple[Array, Array, Array], count: int) -> Array:
     """`count` sprouts on each of the parents, (V * count,) of SPROUT, thinner and shorter than what they leave."""
     points, headings, radii = grown
     parent = np.repeat(np.arange(len(parents)), count)
     slots = (np.tile(np.arange(count), len(parents)) + random.random(len(parent))) / max(count, 1)
     step = ((0.20 + 0.75 * slots) * (points.shape[1] - 1)).astype(int)
     side = random.choice([-1.0, 1.0], len(parent))
-    sprouts = np.zeros(len(parent), SPROUT)
+    sprouts = np.zeros(len(parent), _SPROUT)
     sprouts["row"], sprouts["column"] = points[parent, step].T
     sprouts["heading"] = headings[parent, step] + side * random.uniform(0.5, 1.1, len(parent))
     sprouts["bend"] = -side * random.uniform(-0.2, 0.9, len(parent))  # mostly back to the way the parent runs
@@ -112,7 +114,7 @@ def branch(random: np.random.Generator, parents: Array, grown: tuple[Array, Arra
     return sprouts
 
 
-def stamp(size: int, centres: Array, radii: Array, darkness: Array) -> tuple[Array, Array]:
+def _stamp(size: int, centres: Array, radii: Array, darkness: Array) -> tuple[Array, Array]:
     """Opacity of soft discs, the darkest where they overlap, and the share of each pixel they cover, both (size, size).
 
     Centres (N, 2) and radii (N,) in pixels. Discs narrower than a pixel are drawn a pixel wide and as much fainter.
@@ -133,10 +135,10 @@ def stamp(size: int, centres: Array, radii: Array, darkness: Array) -> tuple[Arr
     return opacity, coverage
 
 
-def paint_fundus(random: np.random.Generator, size: int, disc: tuple[float, float], macula: tuple[float, float]) -> Array:
+def _paint_fundus(random: np.random.Generator, size: int, disc: tuple[float, float], macula: tuple[float, float]) -> Array:
     """The retina without its vessels, (3, size, size) about 0 to 1: uneven orange, bright disc and cup, dark macula."""
     rows, columns = (axis / size for axis in coordinates(size))
-    colour = random.dirichlet(np.full(len(FUNDUS_COLOURS), 0.6)) @ FUNDUS_COLOURS
+    colour = random.dirichlet(np.full(len(_FUNDUS_COLOURS), 0.6)) @ _FUNDUS_COLOURS
     bright = disc[0] + random.normal(0, 0.15), disc[1] + random.normal(0.1, 0.15)
     falloff = np.exp(-((rows - bright[0]) ** 2 + (columns - bright[1]) ** 2) / random.uniform(0.25, 0.6))
     light = (0.45 + 0.65 * falloff) * random.uniform(0.85, 1.1)

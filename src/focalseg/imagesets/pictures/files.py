@@ -1,4 +1,4 @@
-"""From a path to the bytes of a picture: whether the file can be read at all, and of which format its content is."""
+"""Reads the bytes of a picture, and tells whether the file can be read at all and of which format its content is."""
 
 import errno
 import os
@@ -13,8 +13,8 @@ from focalseg.findings import Finding, show_path
 from focalseg.imagesets.kinds import KINDS
 
 MOST_BYTES = 500_000_000
-"""Of a file, packed as it is on disk: above what MOST_PIXELS take at four bytes each."""
-SIGNATURES = {
+"""The largest file on disk that is read: above what MOST_PIXELS take at four bytes each."""
+_SIGNATURES = {
     b"\x89PNG\r\n\x1a\n": "PNG",
     b"\xff\xd8\xff": "JPEG",
     b"II*\0": "TIFF",
@@ -24,8 +24,8 @@ SIGNATURES = {
     b"GIF87a": "GIF",
     b"GIF89a": "GIF",
 }
-BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)
-OTHERS = (
+_BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)
+_OTHERS = (
     (8, b"WEBP", "a WebP image"),
     (4, b"ftyp", "a HEIF or AVIF image or a film"),
     (0, b"\0\0\0\x0cjP  ", "a JPEG 2000 image"),
@@ -38,38 +38,38 @@ OTHERS = (
     (0, b"\x89HDF", "an HDF5 file"),
     (128, b"DICM", "a DICOM file"),
 )
-"""What people have under a picture's name: offset, bytes, words."""
+"""Other formats found under a picture's name: offset, bytes, the format in words."""
 START = 132
 
 
 def sniff(content_start: bytes) -> str:
     """PNG, JPEG, TIFF, BMP or GIF by the first bytes; empty for anything else."""
-    for signature, name in SIGNATURES.items():
+    for signature, name in _SIGNATURES.items():
         if content_start.startswith(signature):
             return name
-    is_bmp = content_start[:2] == b"BM" and int.from_bytes(content_start[14:18], "little") in BMP_HEADERS
+    is_bmp = content_start[:2] == b"BM" and int.from_bytes(content_start[14:18], "little") in _BMP_HEADERS
     return "BMP" if is_bmp else ""
 
 
 def identify(path: Path, content_start: bytes) -> str:
-    """The same; raises DataError for a file that is empty, of another format or no image."""
+    """The format by the first bytes. Raises DataError for a file that is empty, of another format or no image."""
     if not content_start:
         raise DataError(KINDS["empty_file"].at(path, "has 0 bytes"))
     if name := sniff(content_start):
         return name
-    for offset, signature, words in OTHERS:
+    for offset, signature, words in _OTHERS:
         if content_start[offset:].startswith(signature):
             raise DataError(KINDS["not_supported"].at(path, f"is {words}, by its content"))
     if content_start.startswith(b"version https://git-lfs"):
         found, mend = "is a pointer of Git LFS, whose image is not there", "Run git lfs pull."
-    elif is_text(content_start):
+    elif _is_text(content_start):
         found, mend = f"is text, whatever its name says, and begins with {content_start[:20].decode()!r}", ""
     else:
         found, mend = f"is no image, whatever its name says, and begins with the bytes {content_start[:8].hex(' ')}", ""
     raise DataError(KINDS["not_an_image"].at(path, found, mend=mend))
 
 
-def is_text(content_start: bytes) -> bool:
+def _is_text(content_start: bytes) -> bool:
     """Whether the bytes are plain ASCII text."""
     return content_start.isascii() and all(byte >= 32 or byte in b"\t\r\n" for byte in content_start)
 

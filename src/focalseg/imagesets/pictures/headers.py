@@ -28,19 +28,19 @@ CHECKS: dict[str, Callable[[bytes], object]] = {
     "BMP": check_bmp,
     "GIF": check_gif,
 }
-"""Raise DamageError or an error of unpacking for content that is not whole."""
+"""Checks by format; each raises DamageError or an error of unpacking for content that is not whole."""
 FORMATS = tuple(CHECKS)
 MOST_PIXELS = 100_000_000
-"""Of a file, all its pages together. Decoding takes at most four bytes for each."""
-ORIENTATION = 274
+"""The most pixels of a file, all pages together. Decoding takes at most four bytes per pixel."""
+_ORIENTATION = 274
 BITS = 258
 WIDE_MODES = ("I;16", "I;16L", "I;16B", "I;16N")
-GREY_MODES = ("1", "L", "LA", "La", *WIDE_MODES, "I", "F")
+_GREY_MODES = ("1", "L", "LA", "La", *WIDE_MODES, "I", "F")
 COLOUR_MODES = ("RGB", "RGBA", "RGBX", "P", "PA")
-PRINT_MODE = "CMYK"
-MOST_REASON = 100
-STANDARD_ERROR = 2
-WARNINGS = threading.Lock()
+_PRINT_MODE = "CMYK"
+_MOST_REASON = 100
+_STANDARD_ERROR = 2
+_WARNINGS = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,7 @@ def read_orientation(image: Image.Image) -> int:
         except Exception:
             # What cannot be read turns nothing, in any program; the pixels are sound without it.
             return 1
-    value = tags.get(ORIENTATION, 1) if tags is not None else 1
+    value = tags.get(_ORIENTATION, 1) if tags is not None else 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
@@ -109,9 +109,9 @@ def check_use(path: Path, image: Image.Image, header: PictureHeader, content: by
         faults.append(turned(path, header.orientation))
     if header.pages > 1 and header.format != "TIFF":
         faults.append(KINDS["several_pages"].at(path, f"is an animation of {header.pages:,} frames"))
-    if header.mode == PRINT_MODE:
+    if header.mode == _PRINT_MODE:
         faults.append(KINDS["print_colours"].at(path, "has colours for print (CMYK)"))
-    elif header.mode not in GREY_MODES + COLOUR_MODES:
+    elif header.mode not in _GREY_MODES + COLOUR_MODES:
         found = f"has the colour model {header.mode}"
         faults.append(KINDS["not_supported"].at(path, found, expected="RGB or grey", mend="Convert it to RGB."))
     if odd := _describe_odd(image, header, content):
@@ -136,7 +136,7 @@ def explain_failure(path: Path, found: str, content: bytes, error: Exception) ->
         error = DamageError("is cut short or altered")
     if isinstance(error, DamageError):
         return DataError(KINDS["damaged"].at(path, str(error)))
-    reason = "".join(character for character in str(error) if character.isprintable())[:MOST_REASON]
+    reason = "".join(character for character in str(error) if character.isprintable())[:_MOST_REASON]
     if "cannot identify image file" in reason:
         said = f"is a {found} of a kind that is not read"
         return DataError(KINDS["not_supported"].at(path, said, expected="8 or 16 bits, or float32, in grey or RGB"))
@@ -150,7 +150,7 @@ def quietly(*, deaf: bool = False) -> Iterator[None]:
     One thread at a time, since all of these belong to the process. deaf is for libtiff, whose messages no setting stops.
     """
     logger = logging.getLogger("PIL.TiffImagePlugin")
-    with WARNINGS, warnings.catch_warnings(), _closed_ears() if deaf else nullcontext():
+    with _WARNINGS, warnings.catch_warnings(), _closed_ears() if deaf else nullcontext():
         warnings.simplefilter("ignore")
         before, logger.disabled = logger.disabled, True
         try:
@@ -162,17 +162,17 @@ def quietly(*, deaf: bool = False) -> Iterator[None]:
 @contextmanager
 def _closed_ears() -> Iterator[None]:
     try:
-        kept = os.dup(STANDARD_ERROR)
+        kept = os.dup(_STANDARD_ERROR)
     except OSError:
         # There is none, as in a service: nothing can be heard.
         yield
         return
     nothing = os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(nothing, STANDARD_ERROR)
+        os.dup2(nothing, _STANDARD_ERROR)
         yield
     finally:
-        os.dup2(kept, STANDARD_ERROR)
+        os.dup2(kept, _STANDARD_ERROR)
         os.close(kept)
         os.close(nothing)
 

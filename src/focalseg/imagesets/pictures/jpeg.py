@@ -5,20 +5,20 @@ from dataclasses import dataclass
 
 from focalseg.imagesets.pictures.damage import DamageError
 
-START = b"\xff\xd8"
+_START = b"\xff\xd8"
 END, SCAN, INTERVAL = 0xD9, 0xDA, 0xDD
-MOST_SCANS = 100
-"""A dozen are usual; each takes the time of a decoding."""
-ALONE = range(0xD0, 0xD9)
-FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
-MARKER_OR_RESTART = re.compile(rb"\xff[^\x00\xff]", re.DOTALL)
-RESTART = re.compile(rb"\xff([\xd0-\xd7])")
+_MOST_SCANS = 100
+"""The most scans of a progressive JPEG: a dozen are usual, and each takes the time of a decoding."""
+_ALONE = range(0xD0, 0xD9)
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
+_MARKER_OR_RESTART = re.compile(rb"\xff[^\x00\xff]", re.DOTALL)
+_RESTART = re.compile(rb"\xff([\xd0-\xd7])")
 
 
 @dataclass(frozen=True)
-class Frame:
-    """What a header says. samplings: blocks along x and y of each component, by its number."""
+class _Frame:
+    """What a frame header says. samplings: blocks along x and y per component, by its number."""
 
     width: int
     height: int
@@ -37,17 +37,17 @@ def find_jpeg_end(content: bytes) -> int:
 
     What follows the end is no damage: cameras and phones put further pictures there.
     """
-    if content[:2] != START:
+    if content[:2] != _START:
         raise DamageError("is altered: it does not begin as a JPEG does")
     position, interval, scan, scans = 2, 0, b"", 0
-    frame: Frame | None = None
+    frame: _Frame | None = None
     while True:
-        found = (MARKER if interval else MARKER_OR_RESTART).search(content, position)
+        found = (_MARKER if interval else _MARKER_OR_RESTART).search(content, position)
         if not found:
             raise DamageError(f"is cut short: it ends after {len(content):,} bytes, without the end of a JPEG")
         if scan and frame:
             if interval:
-                _check_restarts(RESTART.findall(content, position, found.start()), frame, interval, scan)
+                _check_restarts(_RESTART.findall(content, position, found.start()), frame, interval, scan)
         elif content[position : found.start()].strip(b"\xff"):
             raise DamageError(f"is altered: no segment begins at byte {position:,}")
         marker = content[found.start() + 1]
@@ -57,9 +57,9 @@ def find_jpeg_end(content: bytes) -> int:
         position = found.end() + 2 + len(segment)
         scan = segment if marker == SCAN else b""
         scans += marker == SCAN
-        if scans > MOST_SCANS:
-            raise DamageError(f"has more than {MOST_SCANS} passes over its pixels")
-        if marker in FRAMES:
+        if scans > _MOST_SCANS:
+            raise DamageError(f"has more than {_MOST_SCANS} passes over its pixels")
+        if marker in _FRAMES:
             frame = _read_frame(segment, frame)
         elif marker == INTERVAL:
             interval = int.from_bytes(segment[:2], "big")
@@ -69,8 +69,8 @@ def find_jpeg_end(content: bytes) -> int:
 
 
 def _read_segment(content: bytes, marker: int, start: int) -> bytes:
-    """What follows the length of a segment."""
-    if marker in ALONE:
+    """The content of a segment, which follows its length."""
+    if marker in _ALONE:
         raise DamageError(f"is altered: a mark that does not belong there stands at byte {start:,}")
     length = int.from_bytes(content[start : start + 2], "big")
     if length < 2 or start + length > len(content):
@@ -78,17 +78,17 @@ def _read_segment(content: bytes, marker: int, start: int) -> bytes:
     return content[start + 2 : start + length]
 
 
-def _read_frame(segment: bytes, before: Frame | None) -> Frame:
+def _read_frame(segment: bytes, before: _Frame | None) -> _Frame:
     if before:
         raise DamageError("is altered: it has two headers")
     height, width = int.from_bytes(segment[1:3], "big"), int.from_bytes(segment[3:5], "big")
     samplings = {segment[at]: (segment[at + 1] >> 4, segment[at + 1] & 15) for at in range(6, 6 + 3 * segment[5], 3)}
     if not samplings or not all(0 < x < 5 and 0 < y < 5 for x, y in samplings.values()):
         raise DamageError("is altered: its header holds impossible samplings")
-    return Frame(width, height, samplings)
+    return _Frame(width, height, samplings)
 
 
-def _check_restarts(marks: list[bytes], frame: Frame, interval: int, scan: bytes) -> None:
+def _check_restarts(marks: list[bytes], frame: _Frame, interval: int, scan: bytes) -> None:
     """Restart marks count from 0 to 7 over and over, one after each interval: so a part that is missing shows."""
     if [mark[0] & 7 for mark in marks] != [number % 8 for number in range(len(marks))]:
         raise DamageError("is altered: a part of its pixels is missing")

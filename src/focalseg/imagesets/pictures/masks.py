@@ -14,16 +14,16 @@ from focalseg.imagesets.masks import MaskCoding, code_labels
 from focalseg.imagesets.pictures.headers import COLOUR_MODES
 from focalseg.imagesets.pictures.reading import Page, check_opaque, read_numbers, read_pages
 
-SHOWN = 6
-LARGEST_SMALL_NUMBER = 31
+_SHOWN = 6
+_LARGEST_SMALL_NUMBER = 31
 """Values up to this are numbers of labels; larger ones are greys."""
-MOST_GREY_LABELS = 8
-MOST_VALUES = 100
+_MOST_GREY_LABELS = 8
+_MOST_VALUES = 100
 """A mask that was resized or saved as JPEG rarely has more; a photograph has."""
-TABLE_MEND = "Write a table labels.csv with label,value beside the masks, or keep one label."
-SWAP_MEND = "Were image and mask swapped? Else export the mask again."
-LARGEST_WHOLE_NUMBER = 1 << 24
-GREY_STEP = 0x010101
+_TABLE_MEND = "Write a table labels.csv with label,value beside the masks, or keep one label."
+_SWAP_MEND = "Were image and mask swapped? Else export the mask again."
+_LARGEST_WHOLE_NUMBER = 1 << 24
+_GREY_STEP = 0x010101
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,12 +59,12 @@ def read_mask(path: Path, coding: MaskCoding) -> CodedMask:
     pages, notes = read_pages(path, _take_pixels)
     pixels = [pixels for pixels, _ in pages]
     joined = pixels[0] if len(pixels) == 1 else _join(pixels)
-    coded = code_pixels(joined, coding)
+    coded = _code_pixels(joined, coding)
     found = dict.fromkeys([*notes, *(note for _, page_notes in pages for note in page_notes), *coded.notes])
     return coded._replace(notes=tuple(found))
 
 
-def code_pixels(pixels: MaskPixels, coding: MaskCoding) -> CodedMask:
+def _code_pixels(pixels: MaskPixels, coding: MaskCoding) -> CodedMask:
     """The labels of decoded pixels. Raises DataError for values or colours that mean nothing."""
     if coding.colours:
         return CodedMask(_code_colours(pixels, coding), ())
@@ -118,14 +118,14 @@ def _code_colours(pixels: MaskPixels, coding: MaskCoding) -> np.ndarray:
                 "colours" + (f", as {coding.table} says" if coding.table else ""),
             )
             raise DataError(KINDS["not_declared"].at(pixels.path, found, expected=expected, mend="Export it in colour."))
-        colours = pixels.numbers.astype(np.uint32) * (255 // pixels.full) * GREY_STEP
+        colours = pixels.numbers.astype(np.uint32) * (255 // pixels.full) * _GREY_STEP
     known = {red << 16 | green << 8 | blue: label for (red, green, blue), label in coding.colours.items()}
     found_colours, places, counts = np.unique(colours, return_inverse=True, return_counts=True)
     if strange := [
         (colour, count) for colour, count in zip(found_colours.tolist(), counts.tolist(), strict=True) if colour not in known
     ]:
-        shown = ", ".join(f"{_name(colour)} ({count:,} pixels)" for colour, count in strange[:SHOWN])
-        more = f" and {len(strange) - SHOWN} more colours" if len(strange) > SHOWN else ""
+        shown = ", ".join(f"{_name(colour)} ({count:,} pixels)" for colour, count in strange[:_SHOWN])
+        more = f" and {len(strange) - _SHOWN} more colours" if len(strange) > _SHOWN else ""
         expected = ", ".join(map(_name, known)) + (f", as {coding.table} says" if coding.table else "")
         raise DataError(KINDS["not_declared"].at(pixels.path, f"holds {shown}{more}", expected=expected))
     labels: np.ndarray = np.array([known[colour] for colour in found_colours.tolist()], np.uint8)[places.reshape(colours.shape)]
@@ -146,17 +146,17 @@ def _check_whole(path: Path, numbers: np.ndarray) -> np.ndarray:
     """Numbers as whole ones of any type. Raises DataError for others, and for negative ones."""
     if numbers.dtype.kind == "u":
         return numbers
-    strange = (numbers < 0) | (numbers > LARGEST_WHOLE_NUMBER) | (numbers != np.rint(numbers))
+    strange = (numbers < 0) | (numbers > _LARGEST_WHOLE_NUMBER) | (numbers != np.rint(numbers))
     if strange.any():
         values = np.unique(numbers[strange])
-        shown = ", ".join(f"{value:g}" for value in values[:SHOWN]) + (" and more" if len(values) > SHOWN else "")
+        shown = ", ".join(f"{value:g}" for value in values[:_SHOWN]) + (" and more" if len(values) > _SHOWN else "")
         raise DataError(KINDS["not_whole"].at(path, f"holds {shown}"))
     whole: np.ndarray = numbers.astype(np.int64)
     return whole
 
 
 def _threshold(path: Path, values: np.ndarray, full: int) -> tuple[np.ndarray, tuple[Finding, ...]]:
-    """Above half of the full scale is foreground. 0 and 1 alone are no stray values, but a mask written so."""
+    """Labels whose foreground is above half of the full scale. A mask of 0 and 1 alone is taken as it is."""
     if int(values.max()) <= 1:
         return _foreground(values), ()
     stray = np.count_nonzero((values != 0) & (values != full))
@@ -172,15 +172,15 @@ def _code_one_label(path: Path, values: np.ndarray) -> np.ndarray:
     if low in (0, high) and not between.any():
         return _foreground(values)
     found = np.unique(values)
-    shown = ", ".join(str(int(value)) for value in found[:SHOWN]) + (" and more" if len(found) > SHOWN else "")
+    shown = ", ".join(str(int(value)) for value in found[:_SHOWN]) + (" and more" if len(found) > _SHOWN else "")
     count = int(np.count_nonzero(between))
     one_label = "0 and one other value"
-    if len(found) > MOST_VALUES:
+    if len(found) > _MOST_VALUES:
         said = f"holds {len(found)} different values and looks like a photograph"
-        raise DataError(KINDS["in_between"].at(path, said, expected=one_label, mend=SWAP_MEND))
-    if low != 0 or high <= LARGEST_SMALL_NUMBER or _has_grey_labels(values, between, len(found)):
+        raise DataError(KINDS["in_between"].at(path, said, expected=one_label, mend=_SWAP_MEND))
+    if low != 0 or high <= _LARGEST_SMALL_NUMBER or _has_grey_labels(values, between, len(found)):
         raise DataError(
-            KINDS["not_declared"].at(path, f"holds {shown}", expected=f"{one_label}, or a table labels.csv", mend=TABLE_MEND)
+            KINDS["not_declared"].at(path, f"holds {shown}", expected=f"{one_label}, or a table labels.csv", mend=_TABLE_MEND)
         )
     said = (
         f"has {count:,} of {values.size:,} pixels ({count / values.size:.2%}) between {low} and {high}, as of JPEG or resizing"
@@ -190,7 +190,7 @@ def _code_one_label(path: Path, values: np.ndarray) -> np.ndarray:
 
 def _has_grey_labels(values: np.ndarray, between: np.ndarray, number: int) -> bool:
     """Whether the values in between form areas, as labels do; those of resizing and JPEG form edges."""
-    if number > MOST_GREY_LABELS:
+    if number > _MOST_GREY_LABELS:
         return False
     inner = (
         between[..., :-1, :-1]
@@ -201,11 +201,11 @@ def _has_grey_labels(values: np.ndarray, between: np.ndarray, number: int) -> bo
 
 
 def _code_one_colour(pixels: MaskPixels) -> CodedMask:
-    """A palette, or a mask with a colour in it: black and one other colour."""
+    """Labels of a palette or colour mask of one label: black is background, one other colour is foreground."""
     colours = pixels.colours if pixels.colours is not None else np.zeros(0, np.uint32)
     found = np.unique(colours)
     if pixels.numbers is not None and len(np.unique(pixels.numbers)) > len(found):
-        used, names = np.unique(pixels.numbers), ", ".join(map(_name, found[:SHOWN].tolist()))
+        used, names = np.unique(pixels.numbers), ", ".join(map(_name, found[:_SHOWN].tolist()))
         said = f"uses {len(used)} palette entries of {counted(len(found), 'colour')} ({names})"
         raise DataError(
             KINDS["colours_unknown"].at(pixels.path, said, mend="Export label numbers, or a colour for each label.")
@@ -226,17 +226,17 @@ def _code_one_colour(pixels: MaskPixels) -> CodedMask:
 def _list_colours(path: Path, colours: np.ndarray) -> Finding:
     """The finding for colours that mean nothing, the most frequent ones named; for a photograph, that it is one."""
     found, counts = np.unique(colours, return_counts=True)
-    if len(found) > MOST_VALUES:
+    if len(found) > _MOST_VALUES:
         said = f"holds {len(found):,} different colours and looks like a photograph"
-        return KINDS["in_between"].at(path, said, expected="black and one other colour", mend=SWAP_MEND)
-    order = np.argsort(-counts, kind="stable")[:SHOWN]
+        return KINDS["in_between"].at(path, said, expected="black and one other colour", mend=_SWAP_MEND)
+    order = np.argsort(-counts, kind="stable")[:_SHOWN]
     shown = ", ".join(f"{_name(int(found[at]))} ({counts[at]:,} pixels)" for at in order)
-    more = f" and {len(found) - SHOWN} more colours" if len(found) > SHOWN else ""
+    more = f" and {len(found) - _SHOWN} more colours" if len(found) > _SHOWN else ""
     return KINDS["colours_unknown"].at(path, f"holds {shown}{more}")
 
 
 def _is_grey(colours: np.ndarray) -> bool:
-    return bool((colours == (colours & 255) * GREY_STEP).all())
+    return bool((colours == (colours & 255) * _GREY_STEP).all())
 
 
 def _mark(value: int) -> str:
@@ -248,6 +248,6 @@ def _name(colour: int) -> str:
 
 
 def _foreground(values: np.ndarray) -> np.ndarray:
-    """1 where not 0."""
+    """Labels that are 1 where the values are not 0."""
     foreground: np.ndarray = (values != 0).view(np.uint8)
     return foreground

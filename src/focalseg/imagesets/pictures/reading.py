@@ -37,7 +37,7 @@ from focalseg.imagesets.pictures.jpeg import find_jpeg_end
 
 __all__ = ["FORMATS", "MOST_PIXELS", "SUFFIXES", "Page", "PictureHeader", "read_header", "read_image", "read_pages", "sniff"]
 
-SUFFIX_FORMATS = {
+_SUFFIX_FORMATS = {
     ".png": "PNG",
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
@@ -46,15 +46,15 @@ SUFFIX_FORMATS = {
     ".bmp": "BMP",
     ".gif": "GIF",
 }
-SUFFIXES = tuple(SUFFIX_FORMATS)
+SUFFIXES = tuple(_SUFFIX_FORMATS)
 PHOTOMETRIC, SAMPLE_FORMAT = 262, 339
-SIGNED = 2
-EXACT_IN_FLOAT32 = 1 << 24
-MARK = 165
-"""A value that decoding has to write over."""
-JPEG_GREY = 128
+_SIGNED = 2
+_EXACT_IN_FLOAT32 = 1 << 24
+_MARK = 165
+"""The value put into the last row before decoding, which decoding has to overwrite."""
+_JPEG_GREY = 128
 """What a JPEG decoder gives where data is missing."""
-JPEG_FILLER = bytes(range(1, 128, 2))
+_JPEG_FILLER = bytes(range(1, 128, 2))
 T = TypeVar("T")
 
 
@@ -95,7 +95,7 @@ def read_pages(path: Path, take: Callable[[Page], T]) -> tuple[list[T], list[Fin
     except Exception as error:
         # Pillow raises a dozen kinds on damaged files, MemoryError, ZeroDivisionError and struct.error among them.
         raise explain_failure(path, found, content, error) from error
-    if SUFFIX_FORMATS.get(path.suffix.lower(), found) == found:
+    if _SUFFIX_FORMATS.get(path.suffix.lower(), found) == found:
         return taken, []
     return taken, [
         KINDS["wrong_suffix"].at(path, f"is a {found} by its content", expected=f"a name that does not end in {path.suffix}")
@@ -185,7 +185,7 @@ def _load_tiff_page(path: Path, image: Image.Image, header: PictureHeader, numbe
         raise DataError(turned(path, orientation))
     tags: Any = getattr(image, "tag_v2", {})
     bits = max(tags.get(BITS, (1,)))
-    signed, white_is_zero = SIGNED in tags.get(SAMPLE_FORMAT, (1,)), bits == 16 and tags.get(PHOTOMETRIC, 1) == 0
+    signed, white_is_zero = _SIGNED in tags.get(SAMPLE_FORMAT, (1,)), bits == 16 and tags.get(PHOTOMETRIC, 1) == 0
     with quietly(deaf=image.info.get("compression") != "raw"):
         image.load()
     return Page(path=path, image=image, bits=bits, signed=signed, white_is_zero=white_is_zero)
@@ -195,7 +195,7 @@ def _load_png(image: Any, content: bytes) -> None:
     """Decodes, with a mark in the last row: where the mark is still there, rows may be missing, and the data is counted."""
     last = (0, image.height - 1, image.width, image.height)
     blank: Any = Image.new(image.mode, image.size, None)
-    blank.paste((MARK,) * len(image.getbands()) if len(image.getbands()) > 1 else MARK, last)
+    blank.paste((_MARK,) * len(image.getbands()) if len(image.getbands()) > 1 else _MARK, last)
     left = blank.crop(last).getextrema()
     image.im = blank.im
     image.load()
@@ -209,10 +209,10 @@ def _check_jpeg_tail(path: Path, image: Image.Image, content: bytes) -> None:
     Hence only a picture that ends in this grey is decoded again, with data added that is needed by none that is whole.
     """
     last = image.getpixel((image.width - 1, image.height - 1))
-    if last not in (JPEG_GREY, (JPEG_GREY,) * 3):
+    if last not in (_JPEG_GREY, (_JPEG_GREY,) * 3):
         return
     end = find_jpeg_end(content)
-    with quietly(), Image.open(io.BytesIO(content[:end] + JPEG_FILLER + content[end:]), formats=("JPEG",)) as longer:
+    with quietly(), Image.open(io.BytesIO(content[:end] + _JPEG_FILLER + content[end:]), formats=("JPEG",)) as longer:
         longer.load()
         if longer.tobytes() != image.tobytes():
             raise DataError(KINDS["damaged"].at(path, "lacks a part of its pixels, which would come out grey"))
@@ -223,8 +223,8 @@ def _narrow(page: Page, numbers: np.ndarray) -> np.ndarray:
     if page.bits == 16:
         return numbers.astype(np.int16)
     largest = max(abs(int(numbers.min())), abs(int(numbers.max())))
-    if largest > EXACT_IN_FLOAT32 or (numbers.min() < 0 and not page.signed):
-        found, expected = "has whole numbers of 32 bits that are too large", f"numbers up to {EXACT_IN_FLOAT32:,}"
+    if largest > _EXACT_IN_FLOAT32 or (numbers.min() < 0 and not page.signed):
+        found, expected = "has whole numbers of 32 bits that are too large", f"numbers up to {_EXACT_IN_FLOAT32:,}"
         raise DataError(KINDS["not_supported"].at(page.path, found, expected=expected, mend="Save it in 16 bits or as float."))
     return numbers.astype(np.float32)
 

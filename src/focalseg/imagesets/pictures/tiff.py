@@ -8,23 +8,23 @@ from typing import BinaryIO
 from focalseg.imagesets.pictures.damage import DamageError, check_deflate
 from focalseg.imagesets.pictures.jpeg import find_jpeg_end
 
-SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-"""Bytes a value takes, by type."""
-NUMBERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q"}
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+"""The bytes that a value takes, by its type."""
+_NUMBERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q"}
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, SAMPLES = 256, 257, 258, 259, 262, 277
 STRIP_OFFSETS, STRIP_ROWS, STRIP_COUNTS, PLANAR = 273, 278, 279, 284
 TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS = 322, 323, 324, 325
 PLAIN, JPEG, DEFLATE = 1, 7, (8, 32946)
-YCBCR = 6
-SLACK = 3
+_YCBCR = 6
+_SLACK = 3
 """Bytes by which writers round a strip up."""
 MOST_PAGES = 4096
-MOST_TILE = 1 << 26
-"""Pixels of a tile, which libtiff unpacks in one go."""
+_MOST_TILE = 1 << 26
+"""The most pixels of a tile, which libtiff unpacks in one go."""
 
 
 @dataclass(frozen=True)
-class Kind:
+class _Kind:
     """How the file writes numbers. pointer and count: of an address, and of the number of entries; entry: bytes of an entry."""
 
     order: str
@@ -32,23 +32,23 @@ class Kind:
 
     @property
     def pointer(self) -> str:
-        """struct's code of an address."""
+        """The format of an address, as `struct` writes it."""
         return self.order + ("Q" if self.big else "I")
 
     @property
     def count(self) -> str:
-        """struct's code of the number of entries."""
+        """The format of the number of entries, as `struct` writes it."""
         return self.order + ("Q" if self.big else "H")
 
     @property
     def entry(self) -> int:
-        """Bytes an entry takes."""
+        """The bytes that an entry takes."""
         return 20 if self.big else 12
 
 
-def read_kind(start: bytes) -> tuple[Kind, int]:
-    """The way of the file and where its first directory lies."""
-    kind = Kind("<" if start[:2] == b"II" else ">", 43 in (start[2], start[3]))
+def _read_kind(start: bytes) -> tuple[_Kind, int]:
+    """How the file writes numbers, and where its first directory lies."""
+    kind = _Kind("<" if start[:2] == b"II" else ">", 43 in (start[2], start[3]))
     return kind, struct.unpack_from(kind.pointer, start, 8 if kind.big else 4)[0]
 
 
@@ -57,7 +57,7 @@ def count_pages(file: BinaryIO) -> int:
     file.seek(0)
     seen: set[int] = set()
     try:
-        kind, position = read_kind(file.read(16))
+        kind, position = _read_kind(file.read(16))
         while position and len(seen) <= MOST_PAGES:
             if position in seen:
                 raise DamageError("is altered: its pages form a circle")
@@ -77,7 +77,7 @@ def count_pages(file: BinaryIO) -> int:
 
 def check_tiff(content: bytes) -> None:
     """Raises DamageError unless the entries, strips and tiles of every page are in the file, with the bytes its size needs."""
-    kind, position = read_kind(content)
+    kind, position = _read_kind(content)
     seen: set[int] = set()
     while position and len(seen) <= MOST_PAGES:
         if position in seen:
@@ -94,7 +94,7 @@ def check_tiff(content: bytes) -> None:
         raise DamageError("is cut short: it has no pages")
 
 
-def _read_directory(content: bytes, kind: Kind, position: int) -> tuple[dict[int, tuple[int, ...]], int]:
+def _read_directory(content: bytes, kind: _Kind, position: int) -> tuple[dict[int, tuple[int, ...]], int]:
     """Whole-number entries of a directory by tag, and where the next one lies. Every entry's data is checked to be there."""
     number = struct.unpack_from(kind.count, content, position)[0]
     position += struct.calcsize(kind.count)
@@ -104,14 +104,14 @@ def _read_directory(content: bytes, kind: Kind, position: int) -> tuple[dict[int
     entries: dict[int, tuple[int, ...]] = {}
     for start in range(position, position + number * kind.entry, kind.entry):
         tag, code, count = struct.unpack_from(kind.order + ("HHQ" if kind.big else "HHI"), content, start)
-        length = count * SIZES.get(code, 0)
+        length = count * _SIZES.get(code, 0)
         place = start + kind.entry - room
         if length > room:
             place = struct.unpack_from(kind.pointer, content, place)[0]
         if place + length > len(content):
             raise DamageError(f"is cut short: its entry {tag} lies at byte {place + length:,} of {len(content):,}")
-        if code in NUMBERS:
-            entries[tag] = struct.unpack_from(f"{kind.order}{count}{NUMBERS[code]}", content, place)
+        if code in _NUMBERS:
+            entries[tag] = struct.unpack_from(f"{kind.order}{count}{_NUMBERS[code]}", content, place)
     return entries, struct.unpack_from(kind.pointer, content, position + number * kind.entry)[0]
 
 
@@ -124,11 +124,11 @@ def _check_page(content: bytes, entries: dict[int, tuple[int, ...]], page: int) 
         counts = tuple(least for least, _ in needs)
     if not len(offsets) == len(counts) == len(needs):
         raise DamageError(f"is altered: page {page} has {len(offsets)} strips or tiles of {len(needs)}")
-    subsampled = _first(entries, PHOTOMETRIC, 1) == YCBCR
+    subsampled = _first(entries, PHOTOMETRIC, 1) == _YCBCR
     for offset, count, (least, most) in zip(offsets, counts, needs, strict=True):
         if offset + count > len(content):
             raise DamageError(f"is cut short: page {page} reaches to byte {offset + count:,} of {len(content):,}")
-        if compression == PLAIN and not subsampled and not least <= count <= most + SLACK:
+        if compression == PLAIN and not subsampled and not least <= count <= most + _SLACK:
             raise DamageError(f"is altered: page {page} has {count:,} bytes in a strip or tile where its size needs {least:,}")
         if compression in DEFLATE:
             check_deflate(content[offset : offset + count], least, most, f"the pixels of page {page}")
@@ -149,7 +149,7 @@ def _list_needs(entries: dict[int, tuple[int, ...]]) -> Iterator[tuple[int, int]
         rows, span = _first(entries, TILE_HEIGHT, 0), _first(entries, TILE_WIDTH, 0)
         across = -(-width // span) if span else 0
         width = span
-        if rows * span > MOST_TILE:
+        if rows * span > _MOST_TILE:
             raise DamageError(f"is altered: its tiles are of {span:,} x {rows:,} pixels")
     if rows < 1 or width < 1 or across * planes * -(-height // rows) > sum(map(len, entries.values())):
         raise DamageError(f"is altered: it gives {width:,} x {height:,} pixels in strips or tiles that do not hold them")

@@ -1,1 +1,1 @@
-"""A corrected copy of a set."""
+"""A corrected copy of an image set."""

@@ -17,7 +17,7 @@ from focalseg.errors import DataError, MachineError, SettingError
 from focalseg.findings import Finding, show_path
 from focalseg.imagesets.case import CaseFiles, Dataset
 from focalseg.imagesets.dataset import FileDataset, is_volume
-from focalseg.imagesets.folders.listing import Layout, Listing
+from focalseg.imagesets.folders.listing import FolderLayout, Listing
 from focalseg.imagesets.kinds import KINDS
 from focalseg.imagesets.layouts.dataset_json import TABLE
 from focalseg.imagesets.layouts.label_table import LABEL_TABLE
@@ -27,17 +27,17 @@ from focalseg.imagesets.repair.mending import CannotMendError, Mended, Usual, me
 from focalseg.imagesets.repair.tables import Changes, copy_tables
 from focalseg.imagesets.survey.survey import Survey, survey_dataset
 
-LOG = "repair.csv"
-CODING_TABLES = (LABEL_TABLE, TABLE)
-ROUNDS = 5
+_LOG = "repair.csv"
+_CODING_TABLES = (LABEL_TABLE, TABLE)
+_ROUNDS = 5
 """A mended case is read again, and what then shows is mended too, this many times."""
-DAMAGE = (OSError, EOFError, ValueError, TypeError, KeyError, SyntaxError, MemoryError, zlib.error)
+_DAMAGE = (OSError, EOFError, ValueError, TypeError, KeyError, SyntaxError, MemoryError, zlib.error)
 """What Pillow, nibabel and gzip may raise for a file that is broken in a way of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Repair:
-    """What became of the copy. mended, copied: files. left_out: names of cases. survey: of the copy, read again."""
+    """The outcome of a repair. mended, copied: files. left_out: names of cases. survey: of the copy, read again."""
 
     folder: Path
     log: Path
@@ -48,7 +48,7 @@ class Repair:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LogLine:
+class _LogLine:
     """One line of repair.csv. file: as the check names it."""
 
     file: str
@@ -84,7 +84,7 @@ def repair_dataset(dataset: Dataset, survey: Survey, folder: Path, count: Count 
         raise MachineError(f"{what}; free space or check who may write there, then run the same command again.") from error
     return Repair(
         folder=folder,
-        log=folder / LOG,
+        log=folder / _LOG,
         mended=copying.mended,
         copied=copying.copied,
         left_out=tuple(files.name for files in copying.dropped),
@@ -103,7 +103,7 @@ def refuse_copy(folder: Path, source: str) -> None:
         raise SettingError(f"{folder} is not empty; expected a new or an empty folder as --repair. Give another path.")
 
 
-def find_usual(survey: Survey) -> Usual | None:
+def _find_usual(survey: Survey) -> Usual | None:
     """What most pictures of the set are; None for a set without pictures."""
     kinds = Counter((case.channels, case.dtype) for case in survey.cases if not case.is_volume)
     if not kinds:
@@ -113,7 +113,7 @@ def find_usual(survey: Survey) -> Usual | None:
 
 
 class _LeftOutError(Exception):
-    """Ends the copying of a case. findings: why."""
+    """Raised to leave a case out of the copy. findings: the reasons."""
 
     def __init__(self, findings: Iterable[Finding]) -> None:
         super().__init__()
@@ -122,7 +122,7 @@ class _LeftOutError(Exception):
 
 @dataclass
 class _Case:
-    """A case on its way. place: where each of its original files is by now, itself or a mended copy. done: kinds by file."""
+    """A case being copied. place: by original file, that file or its mended copy. done: kinds mended, by file."""
 
     files: CaseFiles
     place: dict[Path, Path]
@@ -130,20 +130,20 @@ class _Case:
 
 
 class _Copying:
-    """A copy as it grows in a folder beside its place."""
+    """A corrected copy while it is written, in a folder beside its final place."""
 
     def __init__(self, dataset: FileDataset, survey: Survey, target: Path) -> None:
         source = Path(dataset.source)
         self.dataset, self.survey, self.target = dataset, survey, target
         self.root = source if source.is_dir() else source.parent
-        self.usual = find_usual(survey)
+        self.usual = _find_usual(survey)
         # Where the table of the labels is at fault, or masks hold labels that none declares, nothing tells what a value means.
         guessed = any(
-            finding.kind == "not_declared" or (finding.kind == "bad_table" and finding.file.endswith(CODING_TABLES))
+            finding.kind == "not_declared" or (finding.kind == "bad_table" and finding.file.endswith(_CODING_TABLES))
             for finding in survey.errors
         )
         self.coding = None if guessed else dataset.listing.coding
-        self.lines: list[LogLine] = []
+        self.lines: list[_LogLine] = []
         self.dropped: list[CaseFiles] = []
         self.moved: dict[str, str] = {}
         self.mended = self.copied = 0
@@ -153,7 +153,7 @@ class _Copying:
 
     def run(self, advance: Advance) -> None:
         """Copies or mends every case, then the tables, then writes the log."""
-        known = {str(path) for number in range(len(self.dataset)) for path in list_files(self.dataset.files(number))}
+        known = {str(path) for number in range(len(self.dataset)) for path in _list_files(self.dataset.files(number))}
         for number in range(len(self.dataset)):
             self._copy_case(self.dataset.files(number))
             advance(number + 1, len(self.dataset))
@@ -166,7 +166,7 @@ class _Copying:
         for finding in self.survey.errors:
             if finding.file not in known:
                 self._log(finding, f"{self._describe_rest(Path(finding.file))}: {finding.found}")
-        with (self.target / LOG).open("w", newline="", encoding="utf-8") as file:
+        with (self.target / _LOG).open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file)
             table.writerow(("file", "kind", "done"))
             table.writerows((show_path(line.file), line.kind, line.done) for line in self.lines)
@@ -199,17 +199,17 @@ class _Copying:
         return frozenset(path.relative_to(self.root).as_posix() for path in paths if path.is_relative_to(self.root))
 
     def _copy_case(self, files: CaseFiles) -> None:
-        case = _Case(files=files, place={path: path for path in list_files(files)})
+        case = _Case(files=files, place={path: path for path in _list_files(files)})
         findings = {path: self.by_file.get(str(path), []) for path in case.place}
         try:
-            for _ in range(ROUNDS):
+            for _ in range(_ROUNDS):
                 if not self._mend_round(case, findings):
                     break
                 findings = self._read_again(case)
             else:
                 raise _LeftOutError(finding for among in findings.values() for finding in among)
             for path in case.place:
-                relative(path, self.root)
+                _relative(path, self.root)
         except _LeftOutError as reason:
             self.dropped.append(files)
             for path, place in case.place.items():
@@ -240,7 +240,7 @@ class _Copying:
                 if errors := [finding for finding in repairable.values() if finding.level == "error"]:
                     raise _LeftOutError(replace(finding, found=f"{error}") for finding in errors) from error
                 continue
-            except DAMAGE as error:
+            except _DAMAGE as error:
                 found = f"cannot be mended ({error})"
                 raise _LeftOutError(replace(finding, found=found) for finding in repairable.values()) from error
             place = self.target / self._choose_name(path, mended.suffix)
@@ -260,7 +260,7 @@ class _Copying:
         return mend_picture(case.place[path], kinds, coding, self.usual if len(case.files.images) == 1 else None)
 
     def _read_again(self, case: _Case) -> dict[Path, list[Finding]]:
-        """What there is to find in a case whose files were mended, each at the original file."""
+        """The findings of a case whose files were mended, each given at the original file."""
         files = case.files
         moved = replace(
             files,
@@ -286,13 +286,13 @@ class _Copying:
 
     def _choose_name(self, path: Path, suffix: str) -> str:
         """The place of a mended file in the copy: that of the file, with the suffix of its content."""
-        name = relative(path, self.root)
+        name = _relative(path, self.root)
         ending = next((ending for ending in (".nii.gz", ".nii") if name.lower().endswith(ending)), path.suffix)
         return name if ending.lower() == suffix.lower() else name.removesuffix(name[len(name) - len(ending) :]) + suffix
 
     def _keep(self, path: Path, place: Path, done: Mapping[str, str]) -> None:
         """A file of a case that stays, in its place in the copy, with its lines in the log."""
-        name = relative(path, self.root)
+        name = _relative(path, self.root)
         if place == path:
             (self.target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, self.target / name)
@@ -304,19 +304,19 @@ class _Copying:
                 self.moved[name] = new
         for kind, what in done.items():
             saved = f"; now {self.moved[name]}" if name in self.moved else ""
-            self.lines.append(LogLine(file=str(path), kind=kind, done=what + saved))
+            self.lines.append(_LogLine(file=str(path), kind=kind, done=what + saved))
 
     def _log(self, finding: Finding, done: str) -> None:
-        self.lines.append(LogLine(file=finding.file, kind=finding.kind, done=done))
+        self.lines.append(_LogLine(file=finding.file, kind=finding.kind, done=done))
 
 
-def list_files(files: CaseFiles) -> tuple[Path, ...]:
-    """Every file of a case once."""
+def _list_files(files: CaseFiles) -> tuple[Path, ...]:
+    """Lists every file of a case once."""
     beside = (path for path in (files.field_of_view, files.second_observer) if path)
     return tuple(dict.fromkeys((*files.images, *files.masks, *beside)))
 
 
-def relative(path: Path, root: Path) -> str:
+def _relative(path: Path, root: Path) -> str:
     """A file's place in its set. Raises _LeftOutError for one outside of it."""
     try:
         return path.relative_to(root).as_posix()
@@ -324,5 +324,5 @@ def relative(path: Path, root: Path) -> str:
         raise _LeftOutError([KINDS["outside"].at(path, f"is not in {show_path(root)}")]) from error
 
 
-_NO_LAYOUT = Layout(title="", expected="", recognise=lambda _folder: False, read=lambda _folder: Listing(cases=()))
-"""For a case that is read by itself."""
+_NO_LAYOUT = FolderLayout(title="", expected="", recognise=lambda _folder: False, read=lambda _folder: Listing(cases=()))
+"""The layout given to a case that is read by itself."""

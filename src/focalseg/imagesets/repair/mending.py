@@ -1,4 +1,4 @@
-"""One faulty file to a corrected copy of it: pictures through Pillow, volumes by their header's bytes."""
+"""Mends a copy of one faulty file: pictures through Pillow, volumes by their header's bytes."""
 
 import gzip
 import io
@@ -16,16 +16,16 @@ from focalseg.imagesets.masks import MaskCoding
 from focalseg.imagesets.pictures import reading as pictures
 
 FULL, WIDE = 255, 65535
-HALF = 127
+_HALF = 127
 """A mask that goes up to 255 is foreground above this."""
 NEAR_END, MOST_BETWEEN = 0.15, 0.35
 """What JPEG or resizing does to a mask leaves most values within this share of black or of white; an image has more between."""
-MOST_TINT = 24
-"""Between the channels of a grey picture that went through a JPEG in colour."""
-WHOLE_TOLERANCE = 0.01
-GZIP_MAGIC = b"\x1f\x8b"
+_MOST_TINT = 24
+"""The largest difference between the channels of a grey picture that was saved as a JPEG in colour."""
+_WHOLE_TOLERANCE = 0.01
+_GZIP_MAGIC = b"\x1f\x8b"
 SUFFIXES = {"PNG": (".png",), "JPEG": (".jpg", ".jpeg"), "TIFF": (".tif", ".tiff"), "BMP": (".bmp",), "GIF": (".gif",)}
-GREY_MODES = ("1", "L", "I;16")
+_GREY_MODES = ("1", "L", "I;16")
 
 
 class CannotMendError(Exception):
@@ -57,7 +57,7 @@ def mend_picture(path: Path, kinds: Collection[str], coding: MaskCoding | None, 
     content = path.read_bytes()
     with Image.open(io.BytesIO(content), formats=tuple(SUFFIXES)) as file:
         encoded = str(file.format)
-        steps = [step for step in PICTURE_STEPS if step.kind in kinds]
+        steps = [step for step in _PICTURE_STEPS if step.kind in kinds]
         done: dict[str, str] = {}
         if not steps and "unlike" not in kinds:
             suffix = path.suffix if path.suffix.lower() in SUFFIXES[encoded] else SUFFIXES[encoded][0]
@@ -67,14 +67,14 @@ def mend_picture(path: Path, kinds: Collection[str], coding: MaskCoding | None, 
             picture = step.apply(picture, coding)
             done[step.kind] = step.done
     if "unlike" in kinds:
-        picture, done["unlike"] = convert_to_usual(path, usual)
+        picture, done["unlike"] = _convert_to_usual(path, usual)
     lossless = encoded in ("PNG", "TIFF") or (encoded == "BMP" and picture.mode in ("L", "RGB"))
     suffix = path.suffix if lossless and path.suffix.lower() in SUFFIXES[encoded] else ".png"
-    return Mended(content=encode(picture, suffix), suffix=suffix, done=done)
+    return Mended(content=_encode(picture, suffix), suffix=suffix, done=done)
 
 
-def encode(picture: Image.Image, suffix: str) -> bytes:
-    """The pixels alone, without loss: no notes on how to turn them, no colour profile."""
+def _encode(picture: Image.Image, suffix: str) -> bytes:
+    """The pixels alone, encoded without loss: no EXIF note on orientation, no colour profile."""
     picture.load()
     picture = picture.copy()
     picture.info = {}
@@ -84,17 +84,17 @@ def encode(picture: Image.Image, suffix: str) -> bytes:
     return buffer.getvalue()
 
 
-def turn_upright(picture: Image.Image, _coding: MaskCoding | None) -> Image.Image:
-    """As the EXIF note says."""
+def _turn_upright(picture: Image.Image, _coding: MaskCoding | None) -> Image.Image:
+    """Turns the picture upright, as its EXIF note says."""
     return ImageOps.exif_transpose(picture)
 
 
-def convert_print_colours(picture: Image.Image, _coding: MaskCoding | None) -> Image.Image:
-    """CMYK -> RGB."""
+def _convert_print_colours(picture: Image.Image, _coding: MaskCoding | None) -> Image.Image:
+    """Converts CMYK to RGB."""
     return picture.convert("RGB")
 
 
-def drop_alpha(picture: Image.Image, _coding: MaskCoding | None) -> Image.Image:
+def _drop_alpha(picture: Image.Image, _coding: MaskCoding | None) -> Image.Image:
     """Grey with alpha -> grey, all else with alpha -> RGB. Raises CannotMendError where a pixel is not opaque."""
     colours = picture.convert("RGBA")
     if (np.asarray(colours)[..., 3] != FULL).any():
@@ -102,7 +102,7 @@ def drop_alpha(picture: Image.Image, _coding: MaskCoding | None) -> Image.Image:
     return picture.convert("L" if picture.mode == "LA" else "RGB")
 
 
-def convert_to_grey(picture: Image.Image, _coding: MaskCoding | None) -> Image.Image:
+def _convert_to_grey(picture: Image.Image, _coding: MaskCoding | None) -> Image.Image:
     """A picture whose channels are equal -> one of them."""
     channels = np.asarray(picture.convert("RGB"))
     if (channels != channels[..., :1]).any():
@@ -110,28 +110,28 @@ def convert_to_grey(picture: Image.Image, _coding: MaskCoding | None) -> Image.I
     return Image.fromarray(np.ascontiguousarray(channels[..., 0]))
 
 
-def threshold_at_half(picture: Image.Image, coding: MaskCoding | None) -> Image.Image:
+def _threshold_at_half(picture: Image.Image, coding: MaskCoding | None) -> Image.Image:
     """A mask of one label -> 255 above half of what it goes up to, else 0. Raises CannotMendError for what is hardly a mask."""
     if coding is None or coding.labels is None or len(coding.labels) != 1 or coding.values or coding.colours:
         raise CannotMendError("may hold several labels, and a value between two of them tells neither")
-    if picture.mode not in GREY_MODES and np.ptp(np.asarray(picture.convert("RGB")).astype(int), axis=-1).max() > MOST_TINT:
+    if picture.mode not in _GREY_MODES and np.ptp(np.asarray(picture.convert("RGB")).astype(int), axis=-1).max() > _MOST_TINT:
         raise CannotMendError("has colours, which tell more than one label")
-    values = np.asarray(picture if picture.mode in GREY_MODES else picture.convert("L"))
+    values = np.asarray(picture if picture.mode in _GREY_MODES else picture.convert("L"))
     highest = int(values.max(initial=0))
     between = float(((values > NEAR_END * highest) & (values < (1 - NEAR_END) * highest)).mean())
     if between > MOST_BETWEEN:
         raise CannotMendError(f"has values between those of the labels in {between:.0%} of its pixels, as an image has")
-    half = HALF if HALF < highest <= FULL else highest / 2
+    half = _HALF if _HALF < highest <= FULL else highest / 2
     return Image.fromarray(np.where(values > half, FULL, 0).astype(np.uint8))
 
 
-def round_values(picture: Image.Image, _coding: MaskCoding | None) -> Image.Image:
+def _round_values(picture: Image.Image, _coding: MaskCoding | None) -> Image.Image:
     """A mask of fractions -> the whole numbers that they nearly are."""
-    return Image.fromarray(round_labels(np.asarray(picture)))
+    return Image.fromarray(_round_labels(np.asarray(picture)))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class _Step:
     """How one kind is mended in a picture. done: what the log says."""
 
     kind: str
@@ -139,18 +139,18 @@ class Step:
     done: str
 
 
-PICTURE_STEPS = (
-    Step(kind="turned", apply=turn_upright, done="turned upright"),
-    Step(kind="print_colours", apply=convert_print_colours, done="converted to RGB"),
-    Step(kind="alpha_dropped", apply=drop_alpha, done="alpha channel left out"),
-    Step(kind="colour_mask", apply=convert_to_grey, done="saved as grey"),
-    Step(kind="in_between", apply=threshold_at_half, done="set to 255 above half, to 0 below"),
-    Step(kind="not_whole", apply=round_values, done="rounded to whole numbers"),
+_PICTURE_STEPS = (
+    _Step(kind="turned", apply=_turn_upright, done="turned upright"),
+    _Step(kind="print_colours", apply=_convert_print_colours, done="converted to RGB"),
+    _Step(kind="alpha_dropped", apply=_drop_alpha, done="alpha channel left out"),
+    _Step(kind="colour_mask", apply=_convert_to_grey, done="saved as grey"),
+    _Step(kind="in_between", apply=_threshold_at_half, done="set to 255 above half, to 0 below"),
+    _Step(kind="not_whole", apply=_round_values, done="rounded to whole numbers"),
 )
-"""In the order in which they are taken."""
+"""The steps, in the order in which they are taken."""
 
 
-def convert_to_usual(path: Path, usual: Usual | None) -> tuple[Image.Image, str]:
+def _convert_to_usual(path: Path, usual: Usual | None) -> tuple[Image.Image, str]:
     """An image with the channels and number type of most, and what was done. Raises CannotMendError for other differences."""
     try:
         image, _ = pictures.read_image(path)
@@ -189,7 +189,7 @@ def mend_volume(path: Path, kinds: Collection[str]) -> Mended:
     Raises CannotMendError where it would take a guess.
     """
     content = path.read_bytes()
-    packed = content.startswith(GZIP_MAGIC)
+    packed = content.startswith(_GZIP_MAGIC)
     raw = gzip.decompress(content) if packed else content
     suffix = ".nii.gz" if packed else ".nii"
     header, size = _read_header(raw)
@@ -205,7 +205,7 @@ def mend_volume(path: Path, kinds: Collection[str]) -> Mended:
         header["dim"][0], header["dim"][4:] = 3, 1
         done["fourth_axis"] = "fourth axis of length 1 dropped"
     if "not_whole" in kinds:
-        labels = round_labels(np.asanyarray(nibabel.load(path).dataobj))  # type: ignore[attr-defined]
+        labels = _round_labels(np.asanyarray(nibabel.load(path).dataobj))  # type: ignore[attr-defined]
         header.set_data_dtype(np.uint8)
         header["scl_slope"], header["scl_inter"] = 1, 0
         voxels = labels.tobytes(order="F")
@@ -218,11 +218,11 @@ def mend_volume(path: Path, kinds: Collection[str]) -> Mended:
     return Mended(content=gzip.compress(mended, mtime=0) if packed else mended, suffix=suffix, done=done)
 
 
-def round_labels(values: np.ndarray) -> np.ndarray:
+def _round_labels(values: np.ndarray) -> np.ndarray:
     """(*spatial) of any number type -> the whole numbers within 0.01 of them, uint8. Raises CannotMendError for others."""
     nearest = np.round(values.astype(np.float64))
     off = np.abs(values - nearest)
-    if not (off <= WHOLE_TOLERANCE).all():
+    if not (off <= _WHOLE_TOLERANCE).all():
         raise CannotMendError(f"holds values up to {np.nanmax(off):.2g} away from a whole number, or none at all")
     if nearest.min(initial=0) < 0 or nearest.max(initial=0) > FULL:
         raise CannotMendError(f"holds values outside of 0 to {FULL}")

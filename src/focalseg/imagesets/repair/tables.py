@@ -1,4 +1,4 @@
-"""The tables beside a set's images as a corrected copy needs them: without the cases that it leaves out, with the new names."""
+"""Rewrites the tables beside a set's images for a corrected copy: without the cases that it leaves out, with the new names."""
 
 import csv
 import io
@@ -16,12 +16,12 @@ from focalseg.imagesets.folders.tables import find_column, read_csv, read_json
 from focalseg.imagesets.layouts.case_table import ID_COLUMNS
 from focalseg.imagesets.layouts.label_table import LABEL_TABLE
 
-SUFFIXES = (".csv", ".json", ".txt", ".md")
+_SUFFIXES = (".csv", ".json", ".txt", ".md")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Changes:
-    """What a copy has otherwise than its set. cases: names of those it has. images: theirs. left_out: names of the others.
+    """How a copy differs from its set. cases: names of those it has. images: theirs. left_out: names of the others.
 
     lost: files that the copy is without. moved: new places by old ones. Files are given by their place within the set, whose
     folder is root.
@@ -64,7 +64,7 @@ def copy_tables(target: Path, changes: Changes, files: Collection[str]) -> None:
     for folder in sorted({changes.root, *above}):
         inner = folder.relative_to(changes.root)
         for path in sorted(folder.iterdir()):
-            if path.suffix.lower() not in SUFFIXES or not path.is_file() or str(path) in files:
+            if path.suffix.lower() not in _SUFFIXES or not path.is_file() or str(path) in files:
                 continue
             text = None
             with suppress(DataError):
@@ -77,7 +77,7 @@ def copy_tables(target: Path, changes: Changes, files: Collection[str]) -> None:
 
 
 def _see_from(inner: Path, changes: Changes) -> Changes:
-    """Cases as a table in an inner folder calls them, whose name their own begins with."""
+    """The changes with cases named as a table in an inner folder names them: without the folder's name before them."""
     prefix = "" if inner == Path() else f"{inner.as_posix()}/"
     return replace(changes, left_out=frozenset(name.removeprefix(prefix) for name in changes.left_out))
 

@@ -10,11 +10,11 @@ from focalseg.imagesets.kinds import KINDS, list_names
 from focalseg.imagesets.survey.duplicates import Pair, join_groups
 from focalseg.imagesets.survey.summary import CaseSummary
 
-FEW_FOREGROUND = 0.25
+_FEW_FOREGROUND = 0.25
 """Median share of foreground in a set below which a mask of mostly foreground is an oddity."""
 YES, YES_VALUES = "255", {"1", "255", "257", "65535"}
 """Values that stand for foreground in everybody's masks, of 1, 8 and 16 bits, and the one that is said of them all."""
-FEWEST_FOR_RARE = 4
+_FEWEST_FOR_RARE = 4
 """Cases that a set must have before a label of one of them alone is worth a note."""
 
 
@@ -30,7 +30,7 @@ def find_oddities(cases: Sequence[CaseSummary]) -> list[Finding]:
             findings.append(KINDS["empty_mask"].at(case.mask_file, "is empty"))
         elif not case.label_pixels[0]:
             findings.append(KINDS["full_mask"].at(case.mask_file, "covers the whole image"))
-        elif case.foreground > 0.5 and case.border_foreground > 0.9 and typical < FEW_FOREGROUND:
+        elif case.foreground > 0.5 and case.border_foreground > 0.9 and typical < _FEW_FOREGROUND:
             found = f"covers {case.foreground:.0%} of the image and {case.border_foreground:.0%} of its border"
             findings.append(KINDS["inverted"].at(case.mask_file, found, expected=f"about {typical:.0%}, as in other cases"))
     return findings
@@ -59,7 +59,7 @@ def find_unlike(cases: Sequence[CaseSummary]) -> list[Finding]:
 
 
 def find_marks(cases: Sequence[CaseSummary]) -> list[Finding]:
-    """Errors at the masks whose foreground is written otherwise than in most: two labels, one a file, would become one.
+    """Errors at masks whose foreground is written otherwise than in most, since two labels would then become one.
 
     1 and the largest value of 8 or 16 bits all say "yes", and are the same.
     """
@@ -110,14 +110,14 @@ def find_labels(cases: Sequence[CaseSummary], names: Sequence[str] | None, table
         for case in among
     ]
     for label, among in sorted(holders.items()):
-        if 1 < label <= last and len(among) == 1 and len(cases) >= FEWEST_FOR_RARE:
+        if 1 < label <= last and len(among) == 1 and len(cases) >= _FEWEST_FOR_RARE:
             found = f"holds the label {label} as the only one of {len(cases)} masks"
             findings.append(KINDS["rare_label"].at(among[0].mask_file, found))
     return tuple(f"label_{number}" for number in range(1, max(last, 1) + 1)), findings
 
 
 def describe_duplicates(cases: Sequence[CaseSummary], pairs: Sequence[Pair], groups: Mapping[str, str]) -> list[Finding]:
-    """A note a cluster of images that are the same or nearly so, and errors where an official split puts them on two sides.
+    """One note per cluster of images that are the same or nearly so, and errors where an official split puts them on two sides.
 
     groups: by case name, before duplicates are joined in. Near duplicates within a group are its nature and no news.
     """

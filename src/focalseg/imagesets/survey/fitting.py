@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+_Floats = NDArray[np.float32]
 
 
 def stay(count: int, axes: int) -> NDArray[np.float64]:
-    """(count, axes, 2): zoom 1 and shift 0."""
+    """The placing (count, axes, 2) that moves nothing: zoom 1 and shift 0."""
     return np.tile([1.0, 0.0], (count, axes, 1))
 
 
@@ -40,7 +40,7 @@ def register(ones: np.ndarray, others: np.ndarray, placing: np.ndarray, *, steps
     return placing
 
 
-def warp(pictures: np.ndarray, placing: np.ndarray) -> tuple[Floats, Floats]:
+def warp(pictures: np.ndarray, placing: np.ndarray) -> tuple[_Floats, _Floats]:
     """Pictures seen at the placed positions (cubic convolution, Keys 1981), and 1 where these lie inside, 0 elsewhere."""
     count, *sides = pictures.shape
     weights: Any = np.ones((count, *[1] * len(sides)), np.float32)
@@ -63,13 +63,13 @@ def _cubic(distance: np.ndarray) -> np.ndarray:
     return np.where(distance < 1, near, np.where(distance < 2, far, 0))
 
 
-def _along(values: np.ndarray, axis: int, axes: int) -> Floats:
+def _along(values: np.ndarray, axis: int, axes: int) -> _Floats:
     """Values along one of the spatial axes of pictures."""
     return values.reshape([1] + [-1 if other == axis else 1 for other in range(axes)]).astype(np.float32)
 
 
 def correlate(ones: np.ndarray, others: np.ndarray, weights: np.ndarray) -> NDArray[np.float64]:
-    """Correlation of each with its other where the weights are 1; 0 where either is flat."""
+    """The correlation of each picture with its partner where the weights are 1; 0 where either is flat."""
     one, other, weight = (pictures.reshape(len(ones), -1).astype(np.float64) for pictures in (ones, others, weights))
     total = weight.sum(1, keepdims=True)
     one = (one - (weight * one).sum(1, keepdims=True) / total) * weight

@@ -42,7 +42,7 @@ class CaseSummary:
 
     @property
     def foreground(self) -> float:
-        """Share of the pixels with any label."""
+        """The share of pixels that have any label."""
         return sum(self.label_pixels[1:]) / sum(self.label_pixels)
 
     @property
@@ -52,7 +52,7 @@ class CaseSummary:
 
 
 def summarise(case: Case, *, number: int = 0, part: Part = "", files: CaseFiles | None = None) -> CaseSummary:
-    """What is kept of a case that was read. files: where it is from; without them it is called by its name."""
+    """The summary that is kept of a case that was read. files: where it is from; without them it is called by its name."""
     channels = case.image.reshape(len(case.image), -1)
     return CaseSummary(
         number=number,
@@ -70,22 +70,22 @@ def summarise(case: Case, *, number: int = 0, part: Part = "", files: CaseFiles 
         mean=tuple(channels.mean(axis=1, dtype=np.float64).tolist()),
         standard_deviation=tuple(channels.std(axis=1, dtype=np.float64).tolist()),
         label_pixels=tuple(np.bincount(case.mask.ravel(), minlength=2).tolist()),
-        border_foreground=measure_border(case.mask),
-        digest=hash_array(case.image),
-        mask_digest=hash_array(case.mask),
+        border_foreground=_measure_border(case.mask),
+        digest=_hash_array(case.image),
+        mask_digest=_hash_array(case.mask),
         signature=make_signature(case.image),
         marks=case.marks,
     )
 
 
-def hash_array(array: np.ndarray) -> str:
+def _hash_array(array: np.ndarray) -> str:
     """SHA-256 of an array's type, shape and elements."""
     digest = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
     digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 
-def measure_border(mask: np.ndarray) -> float:
+def _measure_border(mask: np.ndarray) -> float:
     """Share of a mask's outermost pixels, first and last along every axis, that are foreground."""
     ends = [mask.take(end, axis=axis).ravel() for axis in range(mask.ndim) for end in (0, -1)]
     return float(np.count_nonzero(np.concatenate(ends)) / sum(map(len, ends)))

@@ -15,12 +15,12 @@ from focalseg.imagesets.survey.duplicates import Pair, find_duplicates, join_gro
 from focalseg.imagesets.survey.summary import CaseSummary, summarise
 
 MOST_FAULTS = 100
-"""Lines of errors that a verb other than check prints."""
+"""At most so many lines of errors are printed by a command other than check."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:
-    """A whole set. labels: names of the foreground labels. groups: by case name, near duplicates joined in.
+    """What every case of a set tells. labels: names of the foreground labels. groups: by case name, near duplicates joined.
 
     pairs: cases whose images are the same or nearly so, by their place in cases. findings: all of them, errors first.
     observer_dice: mean Dice of the second observer's masks against the first's, where the set has both.
@@ -37,17 +37,17 @@ class Survey:
 
     @property
     def duplicates(self) -> tuple[tuple[str, str], ...]:
-        """The pairs by the names of the cases."""
+        """Pairs of near duplicates by the names of their cases."""
         return tuple((self.cases[pair.first].name, self.cases[pair.second].name) for pair in self.pairs)
 
     @property
     def errors(self) -> tuple[Finding, ...]:
-        """What keeps the set from being used."""
+        """The findings that keep the set from being used."""
         return tuple(finding for finding in self.findings if finding.level == "error")
 
     @property
     def notes(self) -> tuple[Finding, ...]:
-        """What is legal and noteworthy."""
+        """The findings that are legal and noteworthy."""
         return tuple(finding for finding in self.findings if finding.level == "note")
 
 
@@ -58,7 +58,7 @@ def survey_dataset(dataset: Dataset, count: Count = count_for_nobody) -> Survey:
         for number in range(len(dataset)):
             try:
                 case = dataset.read_case(number)
-                agreement = compare_observers(dataset, number, case)
+                agreement = _compare_observers(dataset, number, case)
             except DataError as error:
                 findings += error.findings
             else:
@@ -95,7 +95,7 @@ def survey_nothing(source: str, findings: Sequence[Finding]) -> Survey:
     return Survey(source=source, layout="", labels=(), cases=(), groups={}, pairs=(), findings=tuple(findings))
 
 
-def compare_observers(dataset: Dataset, number: int, case: Case) -> list[float]:
+def _compare_observers(dataset: Dataset, number: int, case: Case) -> list[float]:
     """Dice of the second observer's foreground against the first's, both being empty counting 1; empty without a second."""
     second = dataset.read_second_mask(number)
     if second is None:
@@ -111,7 +111,7 @@ def compare_observers(dataset: Dataset, number: int, case: Case) -> list[float]:
 
 
 def summarise_notes(notes: Sequence[Finding], most: int = 3) -> list[str]:
-    """A line a kind of note, naming the first few files, so that five hundred empty masks do not hide a constant image."""
+    """One line per kind of note, naming the first few files, so that five hundred empty masks do not hide a constant image."""
     by_kind: dict[str, list[Finding]] = {}
     for note in notes:
         by_kind.setdefault(note.kind, []).append(note)
@@ -126,6 +126,6 @@ def summarise_notes(notes: Sequence[Finding], most: int = 3) -> list[str]:
 
 
 def cap_faults(errors: Sequence[Finding], source: str, most: int = MOST_FAULTS) -> list[str | Finding]:
-    """The errors, and beyond so many where the others are listed."""
+    """The first errors and, where there are more, a line that says where the others are listed."""
     more = [f"{len(errors) - most} more errors in {source}; run focalseg check {source} for all of them."]
     return [*errors[:most], *(more if len(errors) > most else [])]

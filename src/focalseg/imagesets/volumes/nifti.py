@@ -25,32 +25,32 @@ from focalseg.imagesets.pictures.files import open_file
 from focalseg.imagesets.volumes.orientation import Orientation, Place, decide_orientation, read_place
 
 MOST_VOXELS = 100_000_000
-"""Numbers of a file, channels included, that are decoded."""
-MOST_HEADER_BYTES = 2**26
+"""The most voxels of a file, channels included, that are decoded."""
+_MOST_HEADER_BYTES = 2**26
 """Where the voxels start at the latest: extensions are small."""
 MOST_PADDING_BYTES = 512
 """Zeros after the last voxel, or after the end of gzip, that some writers add to fill a block."""
-DENSEST = 1032
+_DENSEST = 1032
 """Bytes that a byte of gzip can stand for at most (RFC 1951: 258 of them for two bits)."""
-CHUNK_BYTES = 2**18
-GZIP_MAGIC = b"\x1f\x8b"
+_CHUNK_BYTES = 2**18
+_GZIP_MAGIC = b"\x1f\x8b"
 EXTENDER_BYTES = 4
-"""After the header; the first says whether extensions follow."""
-RECORDS = {348: nibabel.nifti1.header_dtype, 540: nibabel.nifti2.header_dtype}
+"""Bytes after the header, of which the first says whether extensions follow."""
+_RECORDS = {348: nibabel.nifti1.header_dtype, 540: nibabel.nifti2.header_dtype}
 """NIfTI-1 and -2 by the size of the header, its first field."""
 MAGIC = {348: b"n+1", 540: b"n+2"}
-PAIR_MAGIC = {348: b"ni1", 540: b"ni2"}
+_PAIR_MAGIC = {348: b"ni1", 540: b"ni2"}
 LINE_ENDS = (13, 10, 26, 10)
-"""In NIfTI-2, altered by a transfer as text."""
-REAL = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8"}
-NOT_REAL = {
+"""Bytes of NIfTI-2 that a transfer as text alters."""
+_REAL = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8"}
+_NOT_REAL = {
     32: "complex numbers",
     1792: "complex numbers",
     2048: "complex numbers",
     128: "colours (RGB)",
     2304: "colours (RGBA)",
 }
-NOT_SUPPORTED = {1: "single bits", 1536: "floats of 128 bits"}
+_NOT_SUPPORTED = {1: "single bits", 1536: "floats of 128 bits"}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -73,7 +73,7 @@ class VolumeHeader:
 
     @property
     def spacing_mm(self) -> tuple[float, ...]:
-        """Along the file's axes."""
+        """The size of a voxel along the file's axes."""
         return self.place.spacing_mm
 
     @property
@@ -83,7 +83,7 @@ class VolumeHeader:
 
     @cached_property
     def orientation(self) -> Orientation:
-        """How the file's axes become canonical ones."""
+        """The order and direction in which the file's axes become canonical ones."""
         return decide_orientation(self.affine, len(self.shape))
 
     @property
@@ -102,9 +102,9 @@ class Content:
 
     def __init__(self, path: Path, file: BinaryIO, size: int) -> None:
         self.size = size
-        self.gzipped = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+        self.gzipped = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
         file.seek(0)
-        self._chunks = _decompress(path, file) if self.gzipped else iter(partial(file.read, CHUNK_BYTES), b"")
+        self._chunks = _decompress(path, file) if self.gzipped else iter(partial(file.read, _CHUNK_BYTES), b"")
         self._rest = memoryview(b"")
 
     def fill(self, target: memoryview) -> int:
@@ -184,20 +184,20 @@ def parse_voxels(path: Path, content: Content, header: VolumeHeader) -> np.ndarr
 
 def _decompress(path: Path, file: BinaryIO) -> Iterator[bytes]:
     """Every member of a gzip file in pieces, none of them empty; zlib verifies the sum and length of each at its end."""
-    packed = file.read(CHUNK_BYTES // 64)
+    packed = file.read(_CHUNK_BYTES // 64)
     while packed:
         member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
         while not member.eof:
-            piece = member.decompress(packed, CHUNK_BYTES)
+            piece = member.decompress(packed, _CHUNK_BYTES)
             packed = member.unconsumed_tail
             if piece:
                 yield piece
             if not packed and not member.eof:
-                packed = file.read(CHUNK_BYTES)
+                packed = file.read(_CHUNK_BYTES)
                 if not packed and not piece:
                     raise _damaged(path, "is cut short: its gzip stream has no end")
-        packed = member.unused_data or file.read(CHUNK_BYTES)
-        if not GZIP_MAGIC.startswith(packed[: len(GZIP_MAGIC)]):
+        packed = member.unused_data or file.read(_CHUNK_BYTES)
+        if not _GZIP_MAGIC.startswith(packed[: len(_GZIP_MAGIC)]):
             packed += file.read(MOST_PADDING_BYTES + 1)
             if len(packed) > MOST_PADDING_BYTES or any(packed):
                 raise _damaged(path, "goes on after the end of its gzip stream")
@@ -207,7 +207,7 @@ def _decompress(path: Path, file: BinaryIO) -> Iterator[bytes]:
 def _read_record(path: Path, content: Content) -> Any:
     """The fields of the header, in the file's byte order."""
     first = content.read(4)
-    kinds = [kind for given in RECORDS.values() for kind in (given, given.newbyteorder())]
+    kinds = [kind for given in _RECORDS.values() for kind in (given, given.newbyteorder())]
     kind = next((kind for kind in kinds if first == np.array(kind.itemsize, kind["sizeof_hdr"]).tobytes()), None)
     if kind is None:
         raise DataError(_name_other(path, content, first))
@@ -216,7 +216,7 @@ def _read_record(path: Path, content: Content) -> Any:
         raise _damaged(path, f"is cut short: {len(head)} of {kind.itemsize} bytes of its header are there")
     record = np.frombuffer(head, kind)[0]
     magic = bytes(record["magic"])
-    if magic == PAIR_MAGIC[kind.itemsize]:
+    if magic == _PAIR_MAGIC[kind.itemsize]:
         found = "is the header of a pair (.hdr and .img)"
         raise DataError(KINDS["not_supported"].at(path, found, expected="a volume in one file, .nii or .nii.gz"))
     if not magic:
@@ -231,10 +231,10 @@ def _read_record(path: Path, content: Content) -> Any:
 
 def _name_other(path: Path, content: Content, first: bytes) -> Finding:
     """The finding for a file that does not start as NIfTI does."""
-    head = first + content.read(min(RECORDS) - len(first))
+    head = first + content.read(min(_RECORDS) - len(first))
     if not head:
         return KINDS["empty_file"].at(path, "has no bytes when unpacked")
-    if head[-4:-1] in (MAGIC[348], PAIR_MAGIC[348]) or head[4:7] in (MAGIC[540], PAIR_MAGIC[540]):
+    if head[-4:-1] in (MAGIC[348], _PAIR_MAGIC[348]) or head[4:7] in (MAGIC[540], _PAIR_MAGIC[540]):
         found = f"says that its header has {int.from_bytes(first, 'little'):,} bytes"
         return KINDS["damaged"].at(path, found, expected="348 or 540")
     packed = ", when unpacked," if content.gzipped else ""
@@ -259,14 +259,14 @@ def _read_sides(path: Path, record: Any) -> tuple[int, ...]:
 
 def _read_dtype(path: Path, record: Any) -> np.dtype[Any]:
     code, bits = int(record["datatype"]), int(record["bitpix"])
-    if code in NOT_REAL:
-        raise DataError(KINDS["not_real"].at(path, f"holds {NOT_REAL[code]}"))
-    if code in NOT_SUPPORTED:
+    if code in _NOT_REAL:
+        raise DataError(KINDS["not_real"].at(path, f"holds {_NOT_REAL[code]}"))
+    if code in _NOT_SUPPORTED:
         expected = "whole numbers or floats of 8 to 64 bits"
-        raise DataError(KINDS["not_supported"].at(path, f"holds {NOT_SUPPORTED[code]}", expected=expected))
-    if code not in REAL:
+        raise DataError(KINDS["not_supported"].at(path, f"holds {_NOT_SUPPORTED[code]}", expected=expected))
+    if code not in _REAL:
         raise _damaged(path, f"has voxels of the type {code}, which there is not", "a type that NIfTI names")
-    dtype = np.dtype(REAL[code])
+    dtype = np.dtype(_REAL[code])
     if bits not in (0, 8 * dtype.itemsize):
         raise _damaged(path, f"has voxels of {bits} bits by one field and of {8 * dtype.itemsize} by another", "one size")
     return dtype if record.dtype["sizeof_hdr"].isnative else dtype.newbyteorder()
@@ -274,14 +274,14 @@ def _read_dtype(path: Path, record: Any) -> np.dtype[Any]:
 
 def _read_start(path: Path, record: Any) -> int:
     start, least = float(record["vox_offset"]), record.dtype.itemsize + EXTENDER_BYTES
-    if not (least <= start <= MOST_HEADER_BYTES and start.is_integer()):
+    if not (least <= start <= _MOST_HEADER_BYTES and start.is_integer()):
         raise _damaged(path, f"has its voxels start at byte {start:.10g}", f"{least} or soon after")
     return int(start)
 
 
 def _check_size(path: Path, content: Content, needed: int) -> None:
     """Raises DataError for a file that cannot hold so many bytes, or that is plain and holds others."""
-    most = content.size * DENSEST if content.gzipped else content.size
+    most = content.size * _DENSEST if content.gzipped else content.size
     if most < needed:
         of = "at most " if content.gzipped else ""
         raise _damaged(path, f"is cut short: it holds {of}{most:,} of {needed:,} bytes")
@@ -310,7 +310,7 @@ def _note(path: Path, content: Content, record: Any) -> Iterator[Finding]:
 
 
 def _skip_extensions(path: Path, content: Content, header: VolumeHeader) -> None:
-    """Goes on to the voxels. Raises DataError for extensions that do not fit before them."""
+    """Reads on to the first voxel. Raises DataError for extensions that do not fit before them."""
     size = header.record.dtype.itemsize
     between = content.read(header.start - size)
     if not between[:1].strip(b"\0"):

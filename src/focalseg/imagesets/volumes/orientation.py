@@ -18,19 +18,19 @@ from focalseg.errors import DataError
 from focalseg.findings import Finding
 from focalseg.imagesets.kinds import KINDS
 
-TOLERANCE = 1e-3
+_TOLERANCE = 1e-3
 """What two affines may differ by: of a voxel's side in offset and size, in radian in direction. So for right angles."""
-ROUNDING = 2e-6
-"""Of the largest coordinate: a few steps of float32, which is how NIfTI-1 keeps coordinates."""
-QUATERNION_ROUNDING = 1e-6
+_ROUNDING = 2e-6
+"""Tolerance relative to the largest coordinate: a few steps of float32, in which NIfTI-1 stores coordinates."""
+_QUATERNION_ROUNDING = 1e-6
 LEAST_SPACING_MM, MOST_SPACING_MM = 1e-7, 1e4
-MM_BY_UNIT = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
-"""By the spatial bits of xyzt_units; 0, unknown, counts as mm."""
-UNIT_NAMES = {1: "meter", 3: "micron"}
-UNIT_BITS = 0x07
-CODES = range(6)
-"""Of qform and sform: 0 is none, 1 to 5 name the space."""
-ORDINALS = ("first", "second", "third")
+_MM_BY_UNIT = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
+"""Millimetres per unit, by the spatial bits of xyzt_units; 0 (unknown) counts as mm."""
+_UNIT_NAMES = {1: "meter", 3: "micron"}
+_UNIT_BITS = 0x07
+_CODES = range(6)
+"""The codes of qform and sform: 0 is none, 1 to 5 name the space."""
+_ORDINALS = ("first", "second", "third")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,19 +101,19 @@ def describe_differences(one: np.ndarray, other: np.ndarray, shape: tuple[int, .
     """
     sizes, other_sizes = (np.linalg.norm(matrix[:3, :-1], axis=0) for matrix in (one, other))
     found = []
-    if (np.abs(sizes - other_sizes) > TOLERANCE * np.minimum(sizes, other_sizes)).any():
-        found.append(f"its voxels are {show_sizes(sizes)} mm against {show_sizes(other_sizes)} mm")
+    if (np.abs(sizes - other_sizes) > _TOLERANCE * np.minimum(sizes, other_sizes)).any():
+        found.append(f"its voxels are {_show_sizes(sizes)} mm against {_show_sizes(other_sizes)} mm")
     directions, others = one[:3, :-1] / sizes, other[:3, :-1] / other_sizes
     opposite = (directions * others).sum(axis=0) < 0
     apart = np.linalg.norm(np.where(opposite, -directions, directions) - others, axis=0).max()
-    turned = apart > TOLERANCE + slack
-    found += [f"its {ORDINALS[axis]} axis runs the other way" for axis in np.flatnonzero(opposite)]
+    turned = apart > _TOLERANCE + slack
+    found += [f"its {_ORDINALS[axis]} axis runs the other way" for axis in np.flatnonzero(opposite)]
     if turned:
         found.append(f"it is turned by {np.degrees(2 * np.arcsin(apart / 2)):.3g} degrees")
     shift = one[:3, -1] - other[:3, -1]
     reach = np.abs([one[:3, -1], other[:3, -1]]).max() + float(sizes @ shape)
-    if np.abs(shift).max() > TOLERANCE * min(*sizes, *other_sizes) + ROUNDING * reach:
-        by = ", ".join(f"{step:.3g}" for step in np.where(np.abs(shift) < ROUNDING * reach, 0, shift))
+    if np.abs(shift).max() > _TOLERANCE * min(*sizes, *other_sizes) + _ROUNDING * reach:
+        by = ", ".join(f"{step:.3g}" for step in np.where(np.abs(shift) < _ROUNDING * reach, 0, shift))
         found.append(f"its first voxel is {np.linalg.norm(shift):.3g} mm away (R, A, S: {by})")
     return found
 
@@ -124,32 +124,32 @@ def read_place(path: Path, stored: Any, shape: tuple[int, ...]) -> Place:
 
     Raises DataError for sizes that are none, axes that are sheared, and a qform and an sform that disagree.
     """
-    unit = int(stored["xyzt_units"]) & UNIT_BITS
-    if unit not in MM_BY_UNIT:
+    unit = int(stored["xyzt_units"]) & _UNIT_BITS
+    if unit not in _MM_BY_UNIT:
         raise _bad(path, f"has sizes in the unit {unit}, which there is not", expected="mm, micron or meter")
     for form in ("qform_code", "sform_code"):
-        if int(stored[form]) not in CODES:
+        if int(stored[form]) not in _CODES:
             raise DataError(KINDS["damaged"].at(path, f"has the {form} {stored[form]}", expected="a code from 0 to 5"))
-    spacing_mm = stored["pixdim"][1 : len(shape) + 1].astype(float) * MM_BY_UNIT[unit]
+    spacing_mm = stored["pixdim"][1 : len(shape) + 1].astype(float) * _MM_BY_UNIT[unit]
     if not ((spacing_mm >= LEAST_SPACING_MM) & (spacing_mm <= MOST_SPACING_MM)).all():
-        raise _bad(path, f"has voxels of {show_sizes(spacing_mm)} mm")
+        raise _bad(path, f"has voxels of {_show_sizes(spacing_mm)} mm")
     forms = {}
     if stored["sform_code"] > 0:
-        forms["sform"] = _read_sform(path, stored, MM_BY_UNIT[unit], spacing_mm)
+        forms["sform"] = _read_sform(path, stored, _MM_BY_UNIT[unit], spacing_mm)
     if stored["qform_code"] > 0:
-        forms["qform"] = _read_qform(path, stored, MM_BY_UNIT[unit])
+        forms["qform"] = _read_qform(path, stored, _MM_BY_UNIT[unit])
     _check_forms(path, forms, stored, shape)
     affines = tuple(forms.values()) or (_centre(spacing_mm, shape),)
     notes = []
-    if unit in UNIT_NAMES:
-        notes.append(KINDS["converted_unit"].at(path, f"has sizes in {UNIT_NAMES[unit]}"))
+    if unit in _UNIT_NAMES:
+        notes.append(KINDS["converted_unit"].at(path, f"has sizes in {_UNIT_NAMES[unit]}"))
     return Place(
         spacing_mm=tuple(spacing_mm.tolist()), affine=affines[0], affines=affines, stated=bool(forms), notes=tuple(notes)
     )
 
 
-def show_sizes(sizes: Any) -> str:
-    """`0.5 x 1 x 2`."""
+def _show_sizes(sizes: Any) -> str:
+    """Sizes in words, such as `0.5 x 1 x 2`."""
     return " x ".join(f"{float(size):.6g}" for size in sizes)
 
 
@@ -162,11 +162,11 @@ def _read_sform(path: Path, stored: Any, mm: float, spacing_mm: np.ndarray) -> n
     sizes = np.linalg.norm(columns, axis=0)
     for one, other in itertools.combinations(range(len(sizes)), 2):
         cosine = columns[:, one] @ columns[:, other] / (sizes[one] * sizes[other])
-        if abs(cosine) > TOLERANCE:
+        if abs(cosine) > _TOLERANCE:
             angle = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
-            raise _bad(path, f"is sheared: its {ORDINALS[one]} and {ORDINALS[other]} axes meet at {angle:.3g} degrees")
-    if (np.abs(sizes - spacing_mm) > TOLERANCE * spacing_mm).any():
-        found = f"has voxels of {show_sizes(sizes)} mm by its sform and of {show_sizes(spacing_mm)} mm by its pixdim"
+            raise _bad(path, f"is sheared: its {_ORDINALS[one]} and {_ORDINALS[other]} axes meet at {angle:.3g} degrees")
+    if (np.abs(sizes - spacing_mm) > _TOLERANCE * spacing_mm).any():
+        found = f"has voxels of {_show_sizes(sizes)} mm by its sform and of {_show_sizes(spacing_mm)} mm by its pixdim"
         raise _bad(path, found, expected="the same positive sizes in both")
     return affine
 
@@ -178,7 +178,7 @@ def _read_qform(path: Path, stored: Any, mm: float) -> np.ndarray:
         for names in (("quatern_b", "quatern_c", "quatern_d"), ("qoffset_x", "qoffset_y", "qoffset_z"))
     )
     length = np.linalg.norm(parts)
-    if not length <= 1 + TOLERANCE:
+    if not length <= 1 + _TOLERANCE:
         raise _bad(
             path, f"has a qform that is no rotation: its quaternion has the length {length:.6g}", expected="a length of 1"
         )
@@ -202,7 +202,7 @@ def _check_forms(path: Path, forms: dict[str, np.ndarray], stored: Any, shape: t
     if len(forms) < 2:
         return
     real = _real_part(np.array([stored[f"quatern_{name}"] for name in "bcd"], float))
-    slack = 2 * QUATERNION_ROUNDING / max(real, QUATERNION_ROUNDING**0.5)
+    slack = 2 * _QUATERNION_ROUNDING / max(real, _QUATERNION_ROUNDING**0.5)
     axes = [*range(len(shape)), 3]
     if found := describe_differences(forms["qform"][:, axes], forms["sform"][:, axes], shape, slack):
         raise DataError(KINDS["two_places"].at(path, f"has a qform that disagrees with its sform: {', '.join(found)}"))

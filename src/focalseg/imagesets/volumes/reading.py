@@ -36,17 +36,17 @@ from focalseg.imagesets.volumes.orientation import (
 )
 
 SUFFIXES = (".nii.gz", ".nii")
-BLOCK = 2**16
+_BLOCK = 2**16
 """Numbers converted at a time, so that they stay in the processor's cache."""
-KEPT_DTYPES = (np.uint8, np.int16, np.uint16)
-KEPT_FIELDS = ("dim_info", "xyzt_units", "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d",
+_KEPT_DTYPES = (np.uint8, np.int16, np.uint16)
+_KEPT_FIELDS = ("dim_info", "xyzt_units", "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d",
                "qoffset_x", "qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z")  # fmt: skip
-"""Of the header of an image, in that of its mask."""
-WHOLE = 1e-6
-"""Of a label, or of 1 where it is smaller: how far the float32 of a slope takes it from a whole number."""
-FINE_STEP = 1e-3
+"""Fields of an image's header that its mask's header keeps."""
+_WHOLE = 1e-6
+"""How far float32 slopes take a label from a whole number, relative to the label, or to 1 where it is smaller."""
+_FINE_STEP = 1e-3
 """Labels stored in steps finer than this may be off by half a step: the file cannot tell them from whole numbers."""
-MOST_LABEL = 2**31 - 1
+_MOST_LABEL = 2**31 - 1
 
 __all__ = [
     "MOST_VOXELS",
@@ -172,13 +172,13 @@ def _arrange(flat: np.ndarray, header: VolumeHeader) -> np.ndarray:
 
 def _scale(path: Path, stored: np.ndarray, header: VolumeHeader) -> np.ndarray:
     """(N,) voxels of the stored numbers. Raises DataError for those that are not finite, or not in float32."""
-    if not header.scaled and stored.dtype in KEPT_DTYPES:
+    if not header.scaled and stored.dtype in _KEPT_DTYPES:
         return stored
     image = stored if stored.dtype == np.float32 and not header.scaled else np.empty(stored.size, np.float32)
     strange = beyond = 0
     with np.errstate(over="ignore", invalid="ignore"):
-        for start in range(0, stored.size, BLOCK):
-            part = slice(start, start + BLOCK)
+        for start in range(0, stored.size, _BLOCK):
+            part = slice(start, start + _BLOCK)
             if image is not stored:
                 image[part] = _apply_slope(stored[part], header) if header.scaled else stored[part]
             wrong = _tally(~np.isfinite(image[part]))
@@ -193,7 +193,7 @@ def _scale(path: Path, stored: np.ndarray, header: VolumeHeader) -> np.ndarray:
 
 
 def _apply_slope(stored: np.ndarray, header: VolumeHeader) -> np.ndarray:
-    """In float64, so that the one rounding is that of the result."""
+    """Applies the slope in float64, so that only the result is rounded."""
     real: np.ndarray = stored.astype(np.float64) * header.slope + header.intercept
     return real
 
@@ -203,17 +203,17 @@ def _as_whole(path: Path, stored: np.ndarray, header: VolumeHeader) -> np.ndarra
     if not header.scaled and stored.dtype.kind in "iu":
         return stored
     step = abs(header.slope) if header.scaled and stored.dtype.kind in "iu" else 0.0
-    half = step / 2 if step <= FINE_STEP else 0.0
+    half = step / 2 if step <= _FINE_STEP else 0.0
     whole = np.empty(stored.size, np.int32)
     strange, between, example = 0, 0, ""
     with np.errstate(over="ignore", invalid="ignore"):
-        for start in range(0, stored.size, BLOCK):
-            part = slice(start, start + BLOCK)
+        for start in range(0, stored.size, _BLOCK):
+            part = slice(start, start + _BLOCK)
             real = _apply_slope(stored[part], header) if header.scaled else stored[part]
             nearest = np.rint(real)
-            off = np.maximum(half, WHOLE * np.maximum(np.abs(nearest), 1)) if header.scaled else 0.0
+            off = np.maximum(half, _WHOLE * np.maximum(np.abs(nearest), 1)) if header.scaled else 0.0
             finite = np.isfinite(real)
-            wrong = finite & ~((np.abs(real - nearest) <= off) & (np.abs(nearest) <= MOST_LABEL))
+            wrong = finite & ~((np.abs(real - nearest) <= off) & (np.abs(nearest) <= _MOST_LABEL))
             if not between and wrong.any():
                 example = f"{real[wrong][0]:.7g}" if header.scaled else str(real[wrong][0])
             strange, between = strange + _tally(~finite), between + _tally(wrong)
@@ -227,14 +227,14 @@ def _as_whole(path: Path, stored: np.ndarray, header: VolumeHeader) -> np.ndarra
 
 
 def _compare_grids(mask: VolumeHeader, image: VolumeHeader, mask_affine: np.ndarray, image_affine: np.ndarray) -> list[str]:
-    """What sets the places of the two apart as they are read."""
+    """How the two grids differ in space, once axes are canonical."""
     one = canonical_affine(mask_affine, mask.shape, mask.orientation)
     other = canonical_affine(image_affine, image.shape, image.orientation)
     return describe_differences(one, other, image.canonical_shape)
 
 
 def _compare_axes(mask: VolumeHeader, image: VolumeHeader) -> list[str]:
-    """What sets them apart as they are stored; empty where their sizes do."""
+    """How the axes of the two differ as stored; empty where it is their sizes that differ."""
     if mask.shape != image.shape:
         return []
     axes = [*range(len(image.shape)), 3]
@@ -245,7 +245,7 @@ def _encode_header(like: VolumeHeader) -> bytes:
     """The header of a uint8 file on the same grid, of the same version of NIfTI, little-endian, and its empty extension."""
     size = like.record.dtype.itemsize
     header = np.zeros((), like.record.dtype.newbyteorder("<"))
-    for name in KEPT_FIELDS:
+    for name in _KEPT_FIELDS:
         header[name] = like.record[name]
     one_slice = len(like.shape) == 2 and like.record["dim"][0] > 2
     sides = (*like.shape, 1) if one_slice else like.shape

@@ -14,7 +14,7 @@ from focalseg.report.check.record import measure_fingerprint, record_check
 from focalseg.report.rendering import render
 
 PAGE, RECORD = "index.html", "check.json"
-MOST_OPEN = 30
+_MOST_OPEN = 30
 """Notes of one kind beyond which their table is folded; errors are never folded."""
 
 
@@ -46,7 +46,7 @@ def render_check(dataset: Dataset, survey: Survey) -> str:
         errors=[group for group in groups if group.level == "error"],
         notes=[group for group in groups if group.level == "note"],
         mendable=check_wording.count_mendable(survey.errors),
-        most_open=MOST_OPEN,
+        most_open=_MOST_OPEN,
         pictures=pictures,
         charts=draw_charts(survey),
         show_path=show_path,

@@ -14,16 +14,16 @@ from focalseg.report.check.record import Duplicate, list_duplicates
 from focalseg.report.check.wording import describe_pair
 from focalseg.report.overlays import Array, encode_image, trace_labels
 
-LONGEST_SIDE = 208
+_LONGEST_SIDE = 208
 """Pixels of a small picture in the page."""
 MOST_NOTED, MOST_OF_A_KIND, MOST_PAIRS = 12, 2, 8
-PAIRED = ("identical", "near_duplicate", "leak")
+_PAIRED = ("identical", "near_duplicate", "leak")
 """Kinds whose findings are about two images, which are shown side by side."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CasePicture:
-    """A case as shown. caption: why it is. outlines: an SVG path a label, in pixels of the picture; slices: of a volume."""
+    """A case as shown. caption: why. outlines: one SVG path per label, in pixels of the picture; slices: of a volume."""
 
     name: str
     caption: str
@@ -49,7 +49,7 @@ def draw_check(dataset: Dataset, survey: Survey) -> CheckPictures:
 
     def draw(case: CaseSummary, caption: str) -> CasePicture | None:
         try:
-            return draw_case(dataset.read_case(case.number), caption, labels)
+            return _draw_case(dataset.read_case(case.number), caption, labels)
         except DataError:
             return None
 
@@ -89,7 +89,7 @@ def choose_noted(survey: Survey) -> list[tuple[CaseSummary, str]]:
     taken: dict[str, int] = {}
     for finding in survey.findings:
         case = by_file.get(finding.file)
-        if case is None or finding.kind in PAIRED:
+        if case is None or finding.kind in _PAIRED:
             continue
         if case.number in kinds or (taken.get(finding.kind, 0) < MOST_OF_A_KIND and len(kinds) < MOST_NOTED):
             titles = kinds.setdefault(case.number, [])
@@ -100,11 +100,11 @@ def choose_noted(survey: Survey) -> list[tuple[CaseSummary, str]]:
     return [(by_number[number], "; ".join(titles)) for number, titles in kinds.items()]
 
 
-def draw_case(case: Case, caption: str, labels: int) -> CasePicture:
+def _draw_case(case: Case, caption: str, labels: int) -> CasePicture:
     """A case with the outlines of that many labels; of a volume the slice with the most foreground, or the middle one."""
     image, mask, slices = take_slice(case)
     height, width = mask.shape
-    shrink = min(1.0, LONGEST_SIDE / max(height, width))
+    shrink = min(1.0, _LONGEST_SIDE / max(height, width))
     size = (max(round(width * shrink), 1), max(round(height * shrink), 1))
     return CasePicture(
         name=case.name,

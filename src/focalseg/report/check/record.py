@@ -11,12 +11,12 @@ import numpy as np
 from focalseg.imagesets.survey.summary import CaseSummary
 from focalseg.imagesets.survey.survey import Survey
 
-SCHEMA = 1
+_SCHEMA = 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spread:
-    """Of a quantity over cases."""
+    """The spread of a quantity over cases."""
 
     lowest: float
     median: float
@@ -100,7 +100,7 @@ def record_check(survey: Survey) -> dict[str, Any]:
     fingerprint = measure_fingerprint(survey)
     record: dict[str, Any] = _clean(
         {
-            "schema": SCHEMA,
+            "schema": _SCHEMA,
             "data": survey.source,
             "layout": survey.layout,
             "cases": len(survey.cases),
@@ -129,7 +129,7 @@ def list_duplicates(survey: Survey) -> tuple[Duplicate, ...]:
     )
 
 
-def share_of(case: CaseSummary, label: int) -> float:
+def _share_of(case: CaseSummary, label: int) -> float:
     """Share of a case's pixels that have the label of that number."""
     return case.label_pixels[label] / sum(case.label_pixels) if label < len(case.label_pixels) else 0.0
 
@@ -149,7 +149,7 @@ def _spread_axes(rows: Sequence[tuple[float, ...]]) -> tuple[Spread, ...]:
 
 
 def _measure_label(name: str, number: int, cases: Sequence[CaseSummary]) -> LabelShare:
-    shares = [share_of(case, number) for case in cases]
+    shares = [_share_of(case, number) for case in cases]
     held = [share for share in shares if share > 0]
     return LabelShare(
         label=name,
@@ -176,7 +176,7 @@ def _measure_intensities(cases: Sequence[CaseSummary]) -> dict[str, tuple[float,
 
 
 def _clean(value: Any) -> Any:
-    """The same with lists for tuples and None for what JSON cannot hold."""
+    """The value with lists for tuples and None for what JSON cannot hold."""
     if isinstance(value, dict):
         return {key: _clean(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -10,9 +10,9 @@ from focalseg.report.check.record import Duplicate, Fingerprint, LabelShare, Spr
 from focalseg.report.wording import listed
 
 TIMES, DASH = "\N{MULTIPLICATION SIGN}", "\N{EN DASH}"
-MOST_LABELS_NAMED = 8
-INCOMPLETE = ("no_mask", "no_image")
-"""Kinds at files that are no case: a copy is without them."""
+_MOST_LABELS_NAMED = 8
+_INCOMPLETE = ("no_mask", "no_image")
+"""Kinds of finding at files that make no case; a corrected copy does not contain them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,29 +40,29 @@ def group_findings(findings: Iterable[Finding]) -> tuple[FindingGroup, ...]:
 
 def describe_set(survey: Survey, fingerprint: Fingerprint) -> list[tuple[str, str]]:
     """A name and a value for everything that a set is."""
-    facts = [("layout", survey.layout), ("cases", describe_cases(fingerprint, len(survey.cases)))]
+    facts = [("layout", survey.layout), ("cases", _describe_cases(fingerprint, len(survey.cases)))]
     if not survey.cases:
         return facts
-    facts += [("images", describe_images(fingerprint))]
+    facts += [("images", _describe_images(fingerprint))]
     if fingerprint.spacing_mm:
         facts += [("spacing", f"{_join_axes(fingerprint.spacing_mm, 3)} mm")]
     facts += [
-        ("intensities", describe_intensities(fingerprint)),
-        ("labels", describe_labels(fingerprint.labels)),
+        ("intensities", _describe_intensities(fingerprint)),
+        ("labels", _describe_labels(fingerprint.labels)),
     ]
     if fingerprint.foreground:
         facts += [("foreground", f"{show_shares(fingerprint.foreground)} of a case's pixels")]
     facts += [
         ("empty masks", _count_of(len(fingerprint.empty_masks), len(survey.cases))),
-        ("duplicates", describe_duplicates(fingerprint)),
+        ("duplicates", _describe_duplicates(fingerprint)),
     ]
     if fingerprint.observer_dice is not None:
         facts += [("second observer", f"agrees with the first with a mean Dice of {fingerprint.observer_dice:.3f}")]
     return facts
 
 
-def describe_cases(fingerprint: Fingerprint, cases: int) -> str:
-    """612 in 29 groups, the largest of 25; official split: 480 train, 132 test."""
+def _describe_cases(fingerprint: Fingerprint, cases: int) -> str:
+    """The cases in words: 612 in 29 groups, the largest of 25; official split: 480 train, 132 test."""
     text = f"{cases:,}"
     if fingerprint.groups < cases:
         text += f" in {counted(fingerprint.groups, 'group')} that stay together, the largest of {fingerprint.largest_group}"
@@ -71,8 +71,8 @@ def describe_cases(fingerprint: Fingerprint, cases: int) -> str:
     return text
 
 
-def describe_images(fingerprint: Fingerprint) -> str:
-    """384 x 288 pixels, 3 channels of uint8."""
+def _describe_images(fingerprint: Fingerprint) -> str:
+    """The images in words: 384 x 288 pixels, 3 channels of uint8."""
     unit = "voxels" if len(fingerprint.sizes) == 3 else "pixels"
     sizes = _join_axes(fingerprint.sizes)
     channels = listed([counted(int(number), "channel") for number in fingerprint.channels])
@@ -80,8 +80,8 @@ def describe_images(fingerprint: Fingerprint) -> str:
     return f"{sizes} {unit}{several}, {channels} of {listed(list(fingerprint.number_types))}"
 
 
-def describe_intensities(fingerprint: Fingerprint) -> str:
-    """0 to 255, mean 80 ± 60; the channels of a colour image one after another."""
+def _describe_intensities(fingerprint: Fingerprint) -> str:
+    """The intensities in words, channel by channel: 0 to 255, mean 80 ± 60."""
     values = fingerprint.intensities
     means = zip(values["mean"], values["standard_deviation"], strict=True)
     shown = ", ".join(f"{_round(mean)} ± {_round(deviation)}" for mean, deviation in means)
@@ -89,14 +89,14 @@ def describe_intensities(fingerprint: Fingerprint) -> str:
     return f"{_round(min(values['minimum']))} to {_round(max(values['maximum']))}, mean {shown}{channels}"
 
 
-def describe_labels(labels: Sequence[LabelShare]) -> str:
+def _describe_labels(labels: Sequence[LabelShare]) -> str:
     """The labels by name, with how many cases hold each."""
-    shown = [f"{label.label} in {counted(label.cases, 'case')}" for label in labels[:MOST_LABELS_NAMED]]
+    shown = [f"{label.label} in {counted(label.cases, 'case')}" for label in labels[:_MOST_LABELS_NAMED]]
     rest = len(labels) - len(shown)
     return ", ".join(shown) + (f" and {rest} more" if rest else "")
 
 
-def describe_duplicates(fingerprint: Fingerprint) -> str:
+def _describe_duplicates(fingerprint: Fingerprint) -> str:
     """How many pairs of images are the same, or nearly so."""
     pairs = fingerprint.duplicates
     if not pairs:
@@ -108,22 +108,22 @@ def describe_duplicates(fingerprint: Fingerprint) -> str:
 
 
 def describe_pair(pair: Duplicate) -> str:
-    """The same image, or how nearly."""
+    """Says that two images are the same, or how nearly they are."""
     if pair.identical:
         return "The same image"
     return f"Correlation {pair.correlation:.3f}{f', {pair.moved}' if pair.moved else ''}"
 
 
 def count_findings(survey: Survey) -> str:
-    """612 cases, no errors, 2 notes."""
+    """Counts in words: 612 cases, no errors, 2 notes."""
     errors, notes = len(survey.errors), len(survey.notes)
     cases = counted(len(survey.cases), "case") + (" readable" if errors else "")
     return f"{cases}, {counted(errors, 'error') if errors else 'no errors'}, {counted(notes, 'note') if notes else 'no notes'}"
 
 
 def count_mendable(findings: Iterable[Finding]) -> int:
-    """How many of them `--repair` does something about other than leaving the case out."""
-    return sum(bool(KINDS[finding.kind].repair) and finding.kind not in INCOMPLETE for finding in findings)
+    """The number of findings that `--repair` mends, other than by leaving the case out."""
+    return sum(bool(KINDS[finding.kind].repair) and finding.kind not in _INCOMPLETE for finding in findings)
 
 
 def name_others(finding: Finding) -> tuple[str, ...]:
@@ -132,7 +132,7 @@ def name_others(finding: Finding) -> tuple[str, ...]:
 
 
 def show_shares(spread: Spread) -> str:
-    """From 0.5 % to 40 %, median 9 %."""
+    """A range of shares in words: from 0.5 % to 40 %, median 9 %."""
     if spread.lowest == spread.highest:
         return show_share(spread.median)
     return f"{show_share(spread.lowest)} to {show_share(spread.highest)}, median {show_share(spread.median)}"
@@ -147,7 +147,7 @@ def show_share(share: float) -> str:
 
 
 def _join_axes(axes: Sequence[Spread], digits: int = 0) -> str:
-    """Width first, as people say it; a range where the cases differ."""
+    """A size in words, width first as people say it; a range where the cases differ."""
     return f" {TIMES} ".join(_show_range(axis, digits) for axis in reversed(axes))
 
 
