@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.hooks import RemovableHandle
 
-from focalseg.attention.site import AnySite, FocalSite, ShutSite
+from focalseg.attention.focal_site import AnySite, FocalSite, ShutSite
 from focalseg.errors import SiteError
 from focalseg.hosts.capture import Capture
 from focalseg.hosts.ports import Arguments, Keywords, Port

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from focalseg.attention import GATES
-from focalseg.attention.site import AnySite, AttentionSite, OwnGateSite, ShutSite
+from focalseg.attention.focal_site import AnySite, AttentionSite, OwnGateSite, ShutSite
 from focalseg.errors import SettingError, SiteError
 from focalseg.hosts.attachment import attach, filled_sites, like_host, occupied_sites, unwrap_to_fill
 from focalseg.hosts.finding import sites

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from focalseg.attention.site import AnySite
+from focalseg.attention.focal_site import AnySite
 from focalseg.errors import SiteError
 from focalseg.hosts.attachment import detach, find_container, occupied_sites, unwrap
 from focalseg.hosts.ports import Port

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from focalseg.attention.site import AnySite, FocalSite
+from focalseg.attention.focal_site import AnySite, FocalSite
 from focalseg.configuration import from_mapping, to_mapping
 from focalseg.errors import SettingError, ShapeError, SiteError
 from focalseg.files import write_text, write_whole

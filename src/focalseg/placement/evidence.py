@@ -8,7 +8,7 @@ from statistics import fmean
 import torch
 from torch import Tensor, nn
 
-from focalseg.attention.site import ALL_PASSES, NOTHING_PASSES, FocalSite
+from focalseg.attention.focal_site import ALL_PASSES, NOTHING_PASSES, FocalSite
 from focalseg.errors import SettingError, SiteError
 from focalseg.evaluation.scoring import Batch, score_batches
 from focalseg.hosts.attachment import attention_sites, filled_sites, unwrap
@@ -104,7 +104,7 @@ def gather_evidence(
 
         def score(stand_ins: Mapping[str, Tensor]) -> Tensor:
             for name, site in filled.items():
-                site.removed = stand_ins.get(name)
+                site.stand_in = stand_ins.get(name)
             return score_cases(network, validation, statistics_images, window=window)
 
         whole = score({})
@@ -235,6 +235,6 @@ def kept_as_it_was(network: nn.Module) -> Iterator[None]:
         for name, buffer in network.named_buffers():
             buffer.copy_(buffers[name])
         for site in attention_sites(network).values():
-            site.removed = None
+            site.stand_in = None
         for module, mode in modes.items():
             module.training = mode

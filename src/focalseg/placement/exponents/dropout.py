@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from focalseg.attention.site import ALL_PASSES
+from focalseg.attention.focal_site import ALL_PASSES
 from focalseg.placement.exponents.regime import Regime, Replacement
 
 STREAM = 0x51E5
@@ -29,12 +29,12 @@ class SiteDropout(Regime):
             return
         acting = draw_subset(len(self.filled), seed=self.seed, step=step)
         for site, acts in zip(self.filled.values(), acting, strict=True):
-            site.removed = None if acts else ALL_PASSES
+            site.stand_in = None if acts else ALL_PASSES
 
     def begin_validation(self) -> None:
         """Every site acts."""
         for site in self.filled.values():
-            site.removed = None
+            site.stand_in = None
 
     def finish(self) -> dict[str, float]:
         """Every site acts from now on."""

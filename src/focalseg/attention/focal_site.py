@@ -27,7 +27,7 @@ class FocalSite(nn.Module, ABC):
             raise SettingError(f"gamma was {gamma}; the focal exponent of a site is a finite number >= 0.")
         self.gamma = nn.Parameter(torch.tensor(float(gamma)))
         self.enabled = True
-        self.removed: Tensor | None = None
+        self.stand_in: Tensor | None = None
         self.switch: nn.Module | None = None
 
     @property
@@ -51,8 +51,8 @@ class AttentionSite(FocalSite):
         """(B, C, *spatial) -> the same shape and dtype."""
         if not self.enabled:
             return features
-        if self.removed is not None:
-            return features * self.removed.to(features)
+        if self.stand_in is not None:
+            return features * self.stand_in.to(features)
         return features * self.compute_coefficients(features, gating_signal).to(features.dtype)
 
     def compute_coefficients(self, features: Tensor, gating_signal: Tensor | None = None) -> Tensor:
@@ -77,8 +77,8 @@ class OwnGateSite(FocalSite):
         """The host's coefficients, any shape, in [0, 1] -> the same shape and dtype."""
         if not self.enabled:
             return features
-        if self.removed is not None:
-            return self.removed.to(features).expand_as(features)
+        if self.stand_in is not None:
+            return self.stand_in.to(features).expand_as(features)
         return self.compute_coefficients(features, gating_signal).to(features.dtype)
 
     def compute_coefficients(self, features: Tensor, gating_signal: Tensor | None = None) -> Tensor:  # noqa: ARG002
