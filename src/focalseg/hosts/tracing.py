@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from focalseg.errors import FocalsegError, ShapeError, SiteError
 from focalseg.hosts.attachment import detach, find_container, first_weight
 from focalseg.hosts.ports import Arguments, Keywords, Port
+from focalseg.layers import Convolution
 
 GUESSED_SIDES = (32, 64, 128)
 """Divisible by two five to seven times. The dry run, which as a rule has shapes alone, takes the largest."""
 Result = TypeVar("Result")
-CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
 @dataclass(kw_only=True)
@@ -130,7 +130,7 @@ def run_copy(probe: nn.Module, image_shape: Sequence[int], *, noise: bool = Fals
 def guess_image_shape(network: nn.Module, side: int = GUESSED_SIDES[-1]) -> tuple[int, ...]:
     """(C, *spatial) of an image for the first convolution. Raises SiteError where a network has none."""
     for module in network.modules():
-        if isinstance(module, CONVOLUTIONS):
+        if isinstance(module, Convolution):
             return module.in_channels, *(side,) * len(module.kernel_size)
     raise SiteError(f"{type(network).__name__} has no convolution to tell what it takes; give image_shape, (C, *spatial).")
 

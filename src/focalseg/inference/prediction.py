@@ -7,10 +7,8 @@ from torch import Tensor, nn
 
 from focalseg.feeding.preparation import Preparation
 from focalseg.labels import choose_labels, compute_probabilities
+from focalseg.layers import LINEAR_INTERPOLATIONS
 from focalseg.windows import predict_in_windows
-
-INTERPOLATIONS = {1: "linear", 2: "bilinear", 3: "trilinear"}
-"""By the number of spatial axes."""
 
 
 def predict_probabilities(network: nn.Module, preparation: Preparation, image: np.ndarray) -> np.ndarray:
@@ -35,4 +33,4 @@ def _predict_logits(network: nn.Module, preparation: Preparation, image: np.ndar
     network.eval()
     prepared = preparation.prepare_image(image)[None].to(device)
     logits = predict_in_windows(network, prepared, preparation.window)
-    return F.interpolate(logits, size=image.shape[1:], mode=INTERPOLATIONS[image.ndim - 1], align_corners=False)
+    return F.interpolate(logits, size=image.shape[1:], mode=LINEAR_INTERPOLATIONS[image.ndim - 1], align_corners=False)

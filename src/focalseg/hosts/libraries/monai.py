@@ -12,7 +12,7 @@ from torch import nn
 
 from focalseg.catalogue import Catalogue
 from focalseg.errors import SettingError
-from focalseg.hosts.libraries.drafts import Draft
+from focalseg.hosts.site import Place
 
 MODULE = "monai.networks.nets"
 BASIC_UNET_LEVELS = 5
@@ -82,7 +82,7 @@ def build_monai(name: str, *, spatial_dims: int, in_channels: int, classes: int,
     return network
 
 
-def find_family(network: nn.Module) -> Callable[[Any], tuple[Draft, ...]] | None:
+def find_family(network: nn.Module) -> Callable[[Any], tuple[Place, ...]] | None:
     """The function that drafts the sites of the network's family, None for another's."""
     for kind in type(network).__mro__:
         if kind.__module__.startswith(f"{MODULE}.") and kind.__name__ in FAMILIES:
@@ -90,7 +90,7 @@ def find_family(network: nn.Module) -> Callable[[Any], tuple[Draft, ...]] | None
     return None
 
 
-def draft_basic_unet_sites(network: Any) -> tuple[Draft, ...]:  # noqa: ARG001 - five levels, always
+def draft_basic_unet_sites(network: Any) -> tuple[Place, ...]:  # noqa: ARG001 - five levels, always
     """BasicUNet: UpCat(x, x_e) takes what comes from below, then the skip."""
     return _order(
         encoder=["conv_0", "down_1", "down_2", "down_3"],
@@ -100,7 +100,7 @@ def draft_basic_unet_sites(network: Any) -> tuple[Draft, ...]:  # noqa: ARG001 -
     )
 
 
-def draft_dynunet_sites(network: Any) -> tuple[Draft, ...]:
+def draft_dynunet_sites(network: Any) -> tuple[Place, ...]:
     """DynUNet: UnetUpBlock(inp, skip); its upsamples count up from the coarsest."""
     levels = len(network.upsamples)
     upsamples = [f"upsamples.{levels - 1 - level}" for level in range(levels)]
@@ -112,7 +112,7 @@ def draft_dynunet_sites(network: Any) -> tuple[Draft, ...]:
     )
 
 
-def draft_unet_sites(network: Any) -> tuple[Draft, ...]:
+def draft_unet_sites(network: Any) -> tuple[Place, ...]:
     """UNet: nested Sequential(down, SkipConnection(inner), up). A SkipConnection gives its input and what its inner module
     makes of it in one tensor, so the skip is the first of its channels and the signal the rest.
 
@@ -132,7 +132,7 @@ def draft_unet_sites(network: Any) -> tuple[Draft, ...]:
     return _order(encoder=encoder, bottleneck=path, skips=skips, decoder=[None, *decoder[1:]])
 
 
-def draft_segresnet_sites(network: Any) -> tuple[Draft, ...]:
+def draft_segresnet_sites(network: Any) -> tuple[Place, ...]:
     """SegResNet: its decoder adds the skips, `up_samples[i](x) + skip`, so what the site changes is added there as well."""
     levels = len(network.up_samples)
     drafts = list(
@@ -144,7 +144,7 @@ def draft_segresnet_sites(network: Any) -> tuple[Draft, ...]:
         )
     )
     skips = [
-        Draft(
+        Place(
             name=f"skip.{level}",
             kind="skip",
             features=f"down_layers.{level}",
@@ -157,7 +157,7 @@ def draft_segresnet_sites(network: Any) -> tuple[Draft, ...]:
     return (*drafts[: levels + 1], *skips, *drafts[levels + 1 :])
 
 
-def draft_attention_unet_sites(network: Any) -> tuple[Draft, ...]:
+def draft_attention_unet_sites(network: Any) -> tuple[Place, ...]:
     """AttentionUnet: its AttentionBlocks, called with g and x, are the gates of its skips; psi gives their coefficients."""
     encoder = ["model.0"]
     own: list[str | None] = []
@@ -174,7 +174,7 @@ def draft_attention_unet_sites(network: Any) -> tuple[Draft, ...]:
         path, layer = f"{path}.submodule.1", inner[1]
     drafts = _order(encoder=encoder, bottleneck=path, skips=[], decoder=decoder)
     gates = [
-        Draft(name=f"skip.{level}", kind="own", features=f"{path}.attention.psi", opens_to=f"{path}.attention:x")
+        Place(name=f"skip.{level}", kind="own", features=f"{path}.attention.psi", opens_to=f"{path}.attention:x")
         for level, path in enumerate(own)
         if path is not None
     ]
@@ -184,23 +184,23 @@ def draft_attention_unet_sites(network: Any) -> tuple[Draft, ...]:
 
 def _order(
     *, encoder: Sequence[str], bottleneck: str, skips: Sequence[tuple[str, str]], decoder: Sequence[str | None]
-) -> tuple[Draft, ...]:
+) -> tuple[Place, ...]:
     """encoder.0 ..., bottleneck, skip.0 ..., decoder.0 ...; None where a level has no place for one."""
 
-    def walk() -> Iterator[Draft]:
+    def walk() -> Iterator[Place]:
         for level, path in enumerate(encoder):
-            yield Draft(name=f"encoder.{level}", kind="stage", features=path)
-        yield Draft(name="bottleneck", kind="stage", features=bottleneck)
+            yield Place(name=f"encoder.{level}", kind="stage", features=path)
+        yield Place(name="bottleneck", kind="stage", features=bottleneck)
         for level, (skip, signal) in enumerate(skips):
-            yield Draft(name=f"skip.{level}", kind="skip", features=skip, signal=signal)
+            yield Place(name=f"skip.{level}", kind="skip", features=skip, signal=signal)
         for level, place in enumerate(decoder):
             if place is not None:
-                yield Draft(name=f"decoder.{level}", kind="stage", features=place)
+                yield Place(name=f"decoder.{level}", kind="stage", features=place)
 
     return tuple(walk())
 
 
-FAMILIES: dict[str, Callable[[Any], tuple[Draft, ...]]] = {
+FAMILIES: dict[str, Callable[[Any], tuple[Place, ...]]] = {
     "BasicUNet": draft_basic_unet_sites,
     "DynUNet": draft_dynunet_sites,
     "UNet": draft_unet_sites,

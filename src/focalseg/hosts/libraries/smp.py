@@ -12,7 +12,7 @@ from torch import nn
 
 from focalseg.catalogue import Catalogue
 from focalseg.errors import SettingError
-from focalseg.hosts.libraries.drafts import Draft
+from focalseg.hosts.site import Place
 
 MODULE = "segmentation_models_pytorch"
 
@@ -54,7 +54,7 @@ def is_smp_unet(network: nn.Module) -> bool:
     return any(kind.__module__.startswith(f"{MODULE}.") and kind.__name__ == "Unet" for kind in type(network).__mro__)
 
 
-def draft_smp_unet_sites(network: Any) -> tuple[Draft, ...]:
+def draft_smp_unet_sites(network: Any) -> tuple[Place, ...]:
     """decoder.0 is the finest block, which has no skip; a skip steered by what its block is called with from below.
 
     The argument's name is read off the signature: `skip_connection`, and `skip` in older releases.
@@ -65,11 +65,11 @@ def draft_smp_unet_sites(network: Any) -> tuple[Draft, ...]:
     channels = network.encoder.out_channels
     paths = [f"decoder.blocks.{len(blocks) - 1 - level}" for level in range(len(blocks))]
     return (
-        Draft(name="bottleneck", kind="stage", features=f"{paths[-1]}:{names[0]}"),
+        Place(name="bottleneck", kind="stage", features=f"{paths[-1]}:{names[0]}"),
         *(
-            Draft(name=f"skip.{level}", kind="skip", features=f"{path}:{skip}", signal=f"{path}:{names[0]}")
+            Place(name=f"skip.{level}", kind="skip", features=f"{path}:{skip}", signal=f"{path}:{names[0]}")
             for level, path in enumerate(paths)
             if level > 0 and channels[level]  # some encoders give nothing at a level
         ),
-        *(Draft(name=f"decoder.{level}", kind="stage", features=path) for level, path in enumerate(paths)),
+        *(Place(name=f"decoder.{level}", kind="stage", features=path) for level, path in enumerate(paths)),
     )
