@@ -29,7 +29,7 @@ def euclidean_distance(masks: Tensor, *, spacing_mm: Sequence[float] | None = No
     inf all over a map that has no False pixel. Carries no gradient.
     Raises ShapeError for masks of another shape, SettingError for a spacing that does not fit.
     """
-    return transform(check_masks(masks), check_spacing(spacing_mm, masks.ndim - 2))
+    return transform(_check_masks(masks), check_spacing(spacing_mm, masks.ndim - 2))
 
 
 def distance_to_border(masks: Tensor, *, valid: Tensor | None = None, spacing_mm: Sequence[float] | None = None) -> Tensor:
@@ -42,8 +42,8 @@ def distance_to_border(masks: Tensor, *, valid: Tensor | None = None, spacing_mm
     the nearest border, like any other's. A map without a border (empty, full, or sides that never touch) is inf all over.
     Raises ShapeError for masks or valid of another shape, SettingError for a spacing that does not fit.
     """
-    sides, steps = check_masks(masks), check_spacing(spacing_mm, masks.ndim - 2)
-    return transform(~find_border(sides, check_valid(valid, masks)), steps)
+    sides, steps = _check_masks(masks), check_spacing(spacing_mm, masks.ndim - 2)
+    return transform(~_find_border(sides, _check_valid(valid, masks)), steps)
 
 
 def closeness_to_border(
@@ -57,35 +57,35 @@ def closeness_to_border(
     masks, valid, spacing_mm: as for distance_to_border. Returns (B, K, *spatial) float32 in [0, 1], without a gradient.
     Raises ShapeError and SettingError as distance_to_border does, and SettingError for a radius that is not positive.
     """
-    sides, steps = check_masks(masks), check_spacing(spacing_mm, masks.ndim - 2)
-    labelled = check_valid(valid, masks)
+    sides, steps = _check_masks(masks), check_spacing(spacing_mm, masks.ndim - 2)
+    labelled = _check_valid(valid, masks)
     if radius is not None and not (math.isfinite(radius) and radius > 0):
         raise SettingError(
             f"radius is {radius}; expected a positive, finite number, or None for the farthest pixel of each side."
         )
-    closeness: Tensor = measure_closeness(sides, labelled, list(steps), radius)
+    closeness: Tensor = _measure_closeness(sides, labelled, list(steps), radius)
     return closeness
 
 
 @torch.library.custom_op("focalseg::measure_closeness", mutates_args=())
-def measure_closeness(sides: Tensor, labelled: Tensor | None, steps: list[float], radius: float | None) -> Tensor:
+def _measure_closeness(sides: Tensor, labelled: Tensor | None, steps: list[float], radius: float | None) -> Tensor:
     """closeness_to_border of what was checked, one operation to torch: torch.compile and torch.func take it whole."""
-    distance = transform(~find_border(sides, labelled), tuple(steps), within=radius)
+    distance = transform(~_find_border(sides, labelled), tuple(steps), within=radius)
     if labelled is not None:
         distance.masked_fill_(~labelled, 0)
-    scale = find_farthest(distance, sides) if radius is None else radius
+    scale = _find_farthest(distance, sides) if radius is None else radius
     # Without a border the distance is inf and so is its scale: inf / inf, the only nan there is, is the case phi = 0.
     closeness = distance.div_(scale).neg_().add_(1).clamp_(min=0).nan_to_num_(nan=0)
     return closeness if labelled is None else closeness.masked_fill_(~labelled, 0)
 
 
-@measure_closeness.register_fake
-def shape_closeness(sides: Tensor, labelled: Tensor | None, steps: list[float], radius: float | None) -> Tensor:  # noqa: ARG001
+@_measure_closeness.register_fake
+def _shape_closeness(sides: Tensor, labelled: Tensor | None, steps: list[float], radius: float | None) -> Tensor:  # noqa: ARG001
     """What torch.compile may know of the result before it is there."""
     return torch.empty_like(sides, dtype=torch.float32)
 
 
-def find_border(sides: Tensor, valid: Tensor | None) -> Tensor:
+def _find_border(sides: Tensor, valid: Tensor | None) -> Tensor:
     """The pixels with a face neighbour on the other side, both of them valid. (B, K, *spatial) bool."""
     border = torch.zeros_like(sides)
     for axis in range(2, sides.ndim):
@@ -98,7 +98,7 @@ def find_border(sides: Tensor, valid: Tensor | None) -> Tensor:
     return border
 
 
-def find_farthest(distance: Tensor, sides: Tensor) -> Tensor:
+def _find_farthest(distance: Tensor, sides: Tensor) -> Tensor:
     """At every pixel the greatest distance on its side of its map; above 0, so that a side of zeros can be divided by it."""
     spatial = tuple(range(2, sides.ndim))
     inside = torch.where(sides, distance, 0).amax(spatial, keepdim=True)
@@ -134,7 +134,7 @@ def transform_by_edt(masks: Tensor, steps: tuple[float, ...]) -> Tensor:
     distance = torch.empty(masks.shape, dtype=torch.float32)
     measure, threads, unit = find_edt().edt, torch.get_num_threads() if len(steps) == 3 else 1, steps[-1]
     anisotropy = tuple(step / unit for step in steps) if len(steps) > 1 else 1.0
-    for mask, values in zip(flatten_maps(masks.view(torch.uint8)), flatten_maps(distance), strict=True):
+    for mask, values in zip(_flatten_maps(masks.view(torch.uint8)), _flatten_maps(distance), strict=True):
         np.multiply(measure(mask, anisotropy=anisotropy, black_border=False, parallel=threads), unit, out=values)
     return distance
 
@@ -144,13 +144,13 @@ def transform_by_scipy(masks: Tensor, steps: tuple[float, ...]) -> Tensor:
     from scipy.ndimage import distance_transform_edt
 
     distance = torch.empty(masks.shape, dtype=torch.float32)
-    for mask, values in zip(flatten_maps(masks), flatten_maps(distance), strict=True):
+    for mask, values in zip(_flatten_maps(masks), _flatten_maps(distance), strict=True):
         # SciPy measures a map without a False pixel from a place outside it.
         values[...] = np.inf if mask.all() else distance_transform_edt(mask, sampling=steps)
     return distance
 
 
-def flatten_maps(maps: Tensor) -> np.ndarray:
+def _flatten_maps(maps: Tensor) -> np.ndarray:
     """(B, K, *spatial) as NumPy's (B * K, *spatial), contiguous; without a copy where it was contiguous."""
     return maps.flatten(0, 1).contiguous().numpy()
 
@@ -163,15 +163,15 @@ def transform_by_torch(masks: Tensor, steps: tuple[float, ...], *, within: float
     pixels. within: candidates farther than it along an axis are left out.
     """
     longest, *others = sorted(range(2, masks.ndim), key=lambda axis: masks.shape[axis], reverse=True)
-    squared = scan_axis(masks, longest).mul_(steps[longest - 2]).square_()
+    squared = _scan_axis(masks, longest).mul_(steps[longest - 2]).square_()
     for axis in others:
         step, pixels = steps[axis - 2], masks.shape[axis]
         reach = pixels - 1 if within is None else math.ceil(min(pixels - 1, within / step))
-        squared = minimise_axis(squared, axis, step, reach)
+        squared = _minimise_axis(squared, axis, step, reach)
     return squared.contiguous().sqrt_()
 
 
-def scan_axis(masks: Tensor, axis: int) -> Tensor:
+def _scan_axis(masks: Tensor, axis: int) -> Tensor:
     """Pixels to the nearest False pixel on the same line along the axis, inf where the line has none. float32."""
     shape = [1] * masks.ndim
     shape[axis] = -1
@@ -181,7 +181,7 @@ def scan_axis(masks: Tensor, axis: int) -> Tensor:
     return torch.minimum(position - before, after - position)
 
 
-def minimise_axis(squared: Tensor, axis: int, step: float, reach: int) -> Tensor:
+def _minimise_axis(squared: Tensor, axis: int, step: float, reach: int) -> Tensor:
     """min over j of (squared_j + (step * (i - j))^2) along the axis, j at most `reach` from i, in chunks of lines."""
     moved = squared.movedim(axis, -1)
     lines = moved.reshape(-1, moved.shape[-1])
@@ -201,7 +201,7 @@ def minimise_axis(squared: Tensor, axis: int, step: float, reach: int) -> Tensor
     return least.reshape(moved.shape).movedim(-1, axis)
 
 
-def check_masks(masks: Tensor) -> Tensor:
+def _check_masks(masks: Tensor) -> Tensor:
     """The masks as bool, once they are (B, K, *spatial) with a pixel in every map."""
     if not 3 <= masks.ndim <= 5:
         raise ShapeError(f"masks have shape {tuple(masks.shape)}; expected (B, K, *spatial) with 1 to 3 spatial axes.")
@@ -210,7 +210,7 @@ def check_masks(masks: Tensor) -> Tensor:
     return masks if masks.dtype == torch.bool else masks != 0
 
 
-def check_valid(valid: Tensor | None, masks: Tensor) -> Tensor | None:
+def _check_valid(valid: Tensor | None, masks: Tensor) -> Tensor | None:
     """valid as (B, 1, *spatial) bool, once it fits the masks."""
     if valid is None:
         return None

@@ -9,7 +9,7 @@ from torch import Tensor
 
 OVERLAP = 0.5
 """Share of a window that the next one covers again."""
-SHARPNESS = 8.0
+_SHARPNESS = 8.0
 """Sides of a window over the standard deviation of its weight: as nnU-Net has it (Isensee et al. 2021)."""
 
 
@@ -23,8 +23,8 @@ def predict_in_windows(predict: Callable[[Tensor], Tensor], images: Tensor, wind
     size = tuple(images.shape[2:])
     if window is None or size == tuple(window):
         return predict(images).float()
-    padded = pad_to(images, window)
-    weight = weigh_window(window).to(images.device)
+    padded = _pad_to(images, window)
+    weight = _weigh_window(window).to(images.device)
     total: Tensor | None = None
     weights = torch.zeros(padded.shape[2:], device=images.device)
     for corner in place_windows(tuple(padded.shape[2:]), window):
@@ -50,16 +50,16 @@ def place_windows(size: tuple[int, ...], window: tuple[int, ...]) -> list[tuple[
     return list(itertools.product(*axes))
 
 
-def weigh_window(window: tuple[int, ...]) -> Tensor:
+def _weigh_window(window: tuple[int, ...]) -> Tensor:
     """(*window) float32, near 1 in the middle and at least exp(-8) along each axis: dividing by sums of it loses no digits."""
     weight = torch.ones(())
     for side in window:
         place = torch.arange(side) - (side - 1) / 2
-        weight = weight[..., None] * torch.exp(-0.5 * (place * SHARPNESS / side) ** 2)
+        weight = weight[..., None] * torch.exp(-0.5 * (place * _SHARPNESS / side) ** 2)
     return weight
 
 
-def pad_to(images: Tensor, window: tuple[int, ...]) -> Tensor:
+def _pad_to(images: Tensor, window: tuple[int, ...]) -> Tensor:
     """images (B, C, *spatial), zeros added after the end of every axis that is shorter than the window."""
     missing = [max(length - side, 0) for side, length in zip(images.shape[2:], window, strict=True)]
     return F.pad(images, [amount for each in reversed(missing) for amount in (0, each)])

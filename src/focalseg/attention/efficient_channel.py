@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from focalseg.attention.gate import Gate, SiteShape
 from focalseg.attention.squeeze_excitation import along_channels, mean_over_space
 
-MINIMUM_KERNEL_SIZE = 3
+_MINIMUM_KERNEL_SIZE = 3
 
 
 class EfficientChannelAttention(Gate):
@@ -24,7 +24,7 @@ class EfficientChannelAttention(Gate):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        kernel_size = max(int((math.log2(channels) + 1) / 2) | 1, MINIMUM_KERNEL_SIZE)
+        kernel_size = max(int((math.log2(channels) + 1) / 2) | 1, _MINIMUM_KERNEL_SIZE)
         self.convolution = nn.Conv1d(1, 1, kernel_size, padding=kernel_size // 2, bias=False)
 
     @classmethod

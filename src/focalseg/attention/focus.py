@@ -37,8 +37,8 @@ class FocusGate(Gate):
         self.project_features = convolution(channels, channels, kernel_size=1, stride=stride, bias=False)
         self.project_signal = convolution(gating_channels, channels, kernel_size=1)
         nn.init.constant_(self.project_signal.bias, STARTING_BIAS)
-        along = adaptive_kernel_size(channels)
-        across = tuple(adaptive_kernel_size(math.ceil(n / step)) for n, step in zip(size, stride, strict=True))
+        along = _adaptive_kernel_size(channels)
+        across = tuple(_adaptive_kernel_size(math.ceil(n / step)) for n, step in zip(size, stride, strict=True))
         self.channel = nn.Conv1d(1, 1, along, padding=along // 2, bias=False)
         self.spatial = convolution(1, 1, across, padding=tuple(k // 2 for k in across), bias=False)
 
@@ -58,6 +58,6 @@ class FocusGate(Gate):
         return along_channels(channel, features), resample(spatial, tuple(features.shape[2:]))
 
 
-def adaptive_kernel_size(length: int) -> int:
+def _adaptive_kernel_size(length: int) -> int:
     """|log2(n / 2) + 1 / 2| as an odd number, for n channels or n elements along an axis."""
     return int(abs(math.log2(length / 2) + 0.5)) | 1

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from focalseg.configuration import CheckedConfig, setting
 from focalseg.focal import at_least_float32
 
-VARIANCE_FLOOR = 1e-5
+_VARIANCE_FLOOR = 1e-5
 """Added to the variance of logits that are standardised, as torch's norms do: a constant map becomes 0, not noise."""
 
 MINIMUM_HIDDEN_CHANNELS = 4
@@ -83,4 +83,4 @@ def standardise(logit: Tensor) -> Tensor:
     axes = tuple(range(1, logit.ndim))
     centred = logit - logit.mean(dim=axes, keepdim=True)
     variance = centred.square().mean(dim=axes, keepdim=True)
-    return centred * (variance + VARIANCE_FLOOR).rsqrt()
+    return centred * (variance + _VARIANCE_FLOOR).rsqrt()

@@ -10,7 +10,7 @@ from focalseg.attention.gate import Gate, SiteShape
 from focalseg.attention.squeeze_excitation import SqueezeExcitation
 from focalseg.layers import CONVOLUTIONS
 
-REDUCTION = 2
+_REDUCTION = 2
 
 
 class ConcurrentSqueezeExcitation(Gate):
@@ -26,7 +26,7 @@ class ConcurrentSqueezeExcitation(Gate):
 
     def __init__(self, channels: int, *, spatial_dims: int) -> None:
         super().__init__()
-        self.channel = SqueezeExcitation(channels, reduction=REDUCTION)
+        self.channel = SqueezeExcitation(channels, reduction=_REDUCTION)
         self.spatial = CONVOLUTIONS[spatial_dims](channels, 1, kernel_size=1)
 
     @classmethod

@@ -8,7 +8,7 @@ from torch import Tensor
 from focalseg.attention.gate import Gate, SiteShape
 from focalseg.layers import CONVOLUTIONS
 
-KERNEL_SIZE = 7
+_KERNEL_SIZE = 7
 
 
 class SpatialGate(Gate):
@@ -23,7 +23,7 @@ class SpatialGate(Gate):
 
     def __init__(self, spatial_dims: int) -> None:
         super().__init__()
-        self.convolution = CONVOLUTIONS[spatial_dims](2, 1, KERNEL_SIZE, padding=KERNEL_SIZE // 2)
+        self.convolution = CONVOLUTIONS[spatial_dims](2, 1, _KERNEL_SIZE, padding=_KERNEL_SIZE // 2)
 
     @classmethod
     def for_site(cls, shape: SiteShape) -> Self:

@@ -69,13 +69,13 @@ class AttentionSites(nn.Module):
         return self
 
 
-RESERVED = frozenset(dir(AttentionSites()))
+_RESERVED = frozenset(dir(AttentionSites()))
 
 
 def escape(name: str) -> str:
     """A site's name as the name of a submodule, which may hold no dot and be no attribute of the container."""
     escaped = name.replace(".", "/")
-    return f"{escaped}/" if escaped in RESERVED else escaped
+    return f"{escaped}/" if escaped in _RESERVED else escaped
 
 
 def find_container(network: nn.Module) -> AttentionSites | None:
@@ -147,7 +147,7 @@ def attach(network: nn.Module, added: Mapping[str, tuple[Site, str, AnySite]], o
         container.gates = {
             name: container.gates[name] for name in sorted(container.gates, key=lambda name: ranks.get(name, -1))
         }
-        hook_all(network, container)
+        _hook_all(network, container)
     except BaseException:
         for name in added:
             if name in container.gates:
@@ -157,13 +157,13 @@ def attach(network: nn.Module, added: Mapping[str, tuple[Site, str, AnySite]], o
         torch.compiler.reset()  # compiled code does not look for new hooks
 
 
-def hook_all(network: nn.Module, container: AttentionSites) -> None:
+def _hook_all(network: nn.Module, container: AttentionSites) -> None:
     """Hooks everything that was added anew.
 
     Stages go first: where a skip is read off the stage that feeds it, the host adds or hands on what the stage's site gave.
     """
     for name in container.gates:
-        unhook(container, name)
+        _unhook(container, name)
     standing = container.standing()
     for name in sorted(standing, key=lambda name: container.sites[name].kind != "stage"):
         site, module = container.sites[name], standing[name]
@@ -178,7 +178,7 @@ def hook_all(network: nn.Module, container: AttentionSites) -> None:
         ]
 
 
-def unhook(container: AttentionSites, name: str) -> None:
+def _unhook(container: AttentionSites, name: str) -> None:
     """Takes the hooks of a site away."""
     container.captures.pop(name, None)
     for handle in container.handles.pop(name, ()):
@@ -190,7 +190,7 @@ def detach(network: nn.Module, name: str) -> None:
     container = find_container(network)
     if container is None or name not in container.gates:
         raise SiteError(f"No attention stands at {name}; there is nothing to take out.")
-    unhook(container, name)
+    _unhook(container, name)
     delattr(container, escape(name))
     del container.sites[name], container.gates[name]
     if not container.gates:

@@ -19,9 +19,9 @@ from focalseg.hosts.libraries.smp import SMP_NETWORKS, build_smp, is_harmless
 from focalseg.networks.unet import UNet, UNetConfig
 
 UNET = "unet"
-LIBRARIES = {"monai": (MONAI_NETWORKS, build_monai), "smp": (SMP_NETWORKS, build_smp)}
+_LIBRARIES = {"monai": (MONAI_NETWORKS, build_monai), "smp": (SMP_NETWORKS, build_smp)}
 """By the prefix of a name: what is planned for each network of a library, and how one is built."""
-NAMES = (UNET, *(f"{prefix}:{name}" for prefix, (networks, _) in LIBRARIES.items() for name in networks))
+NAMES = (UNET, *(f"{prefix}:{name}" for prefix, (networks, _) in _LIBRARIES.items() for name in networks))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +41,8 @@ class NetworkChoice(CheckedConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_name(self.name)
-        check_skips(self.skips)
+        _check_name(self.name)
+        _check_skips(self.skips)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,17 +64,17 @@ class NetworkConfig(NetworkChoice):
         return tuple(self.arguments.get("widths", UNetConfig.widths)) if self.name == UNET else ()
 
 
-def check_name(name: str) -> None:
+def _check_name(name: str) -> None:
     """Raises SettingError for a name that no network can have."""
     module, separator, function = name.partition(":")
     own = separator and function.isidentifier() and all(part.isidentifier() for part in module.split("."))
-    if name not in NAMES and (not own or module in LIBRARIES):
+    if name not in NAMES and (not own or module in _LIBRARIES):
         near = unknown_name_message("network", name, NAMES).partition("Did you mean ")[2]
         offer = f" Did you mean {near}" if near else ""
         raise SettingError(f"name was {name!r}; expected {', '.join(NAMES)}, or package.module:function of your own.{offer}")
 
 
-def check_skips(skips: Mapping[str, Sequence[str]]) -> None:
+def _check_skips(skips: Mapping[str, Sequence[str]]) -> None:
     """Raises SettingError for a skip that is not a pair of places."""
     for name, pair in skips.items():
         if len(pair) != 2:
@@ -88,15 +88,15 @@ def plan_arguments(name: str, *, widths: Sequence[int]) -> dict[str, Any]:
     if name == UNET:
         return {"widths": list(widths)}
     library, _, network = name.partition(":")
-    return LIBRARIES[library][0][network](widths) if library in LIBRARIES else {}
+    return _LIBRARIES[library][0][network](widths) if library in _LIBRARIES else {}
 
 
 def build_host(config: NetworkConfig) -> nn.Module:
     """The network without attention of ours. Raises SettingError where it cannot be had or refuses its arguments."""
     shape: dict[str, Any] = {"spatial_dims": config.spatial_dims, "in_channels": config.in_channels, "classes": config.classes}
     library, _, name = config.name.partition(":")
-    if library in LIBRARIES:
-        return LIBRARIES[library][1](name, **shape, arguments=config.arguments)
+    if library in _LIBRARIES:
+        return _LIBRARIES[library][1](name, **shape, arguments=config.arguments)
     build: Any = UNet if config.name == UNET else find_function(config.name)
     try:
         inspect.signature(build).bind(**shape, **config.arguments)

@@ -16,7 +16,7 @@ from focalseg.hosts.attachment import attention_sites, filled_sites, unwrap
 from focalseg.hosts.dead_sites import find_tensors
 from focalseg.hosts.tracing import copy_network, run_copy
 
-REPEATS = 5
+_REPEATS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,10 +56,17 @@ class CostTable:
         )
 
 
-def measure_costs(network: nn.Module, image_shape: Sequence[int], *, repeats: int = REPEATS) -> CostTable:
+def measure_costs(network: nn.Module, image_shape: Sequence[int], *, repeats: int = _REPEATS) -> CostTable:
     """What each filled site of a network costs for one image (C, *spatial). The network is left as it was: a copy is run.
 
     Raises SiteError where no attention stands.
+
+    >>> import focalseg
+    >>> network = focalseg.UNet(widths=(8, 16))
+    >>> touched = focalseg.instrument(network, gates=("se",))
+    >>> table = focalseg.measure_costs(network, (3, 32, 32), repeats=1)
+    >>> [(cost.site, cost.parameters, cost.flops) for cost in table.sites]
+    [('encoder.0', 77, 128), ('bottleneck', 149, 256), ('decoder.0', 77, 128)]
     """
     network = unwrap(network)
     filled = filled_sites(network)
@@ -87,14 +94,14 @@ def measure_costs(network: nn.Module, image_shape: Sequence[int], *, repeats: in
                 gate=filled[name][1],
                 parameters=count_parameters(module),
                 flops=count_flops(module, *passing),
-                seconds=measure_seconds(module, *passing, repeats=repeats),
+                seconds=_measure_seconds(module, *passing, repeats=repeats),
             )
         )
     return CostTable(
         sites=tuple(costs),
         parameters=count_parameters(network),
         flops=count_flops(probe, image),
-        seconds=measure_seconds(probe, image, repeats=repeats),
+        seconds=_measure_seconds(probe, image, repeats=repeats),
     )
 
 
@@ -111,7 +118,7 @@ def count_flops(module: nn.Module, *arguments: Any) -> int:
     return int(counter.get_total_flops())
 
 
-def measure_seconds(module: nn.Module, *arguments: Any, repeats: int) -> float:
+def _measure_seconds(module: nn.Module, *arguments: Any, repeats: int) -> float:
     """Median time of a forward and backward pass, after one that does not count; nan on the meta device."""
     if next(module.parameters()).is_meta:
         return math.nan

@@ -14,9 +14,9 @@ from focalseg.hosts.instrument import plan_layout
 from focalseg.hosts.site import Site
 from focalseg.hosts.tracing import plain_copy, try_images
 
-SMALLEST_EFFECT = 1e-3
+_SMALLEST_EFFECT = 1e-3
 """Of scaling the features, as a share of what scaling every element apart could do. A norm leaves what its epsilon lets by."""
-IMAGES = 2
+_IMAGES = 2
 
 
 def find_dead_sites(
@@ -33,6 +33,12 @@ def find_dead_sites(
     function of the output in the coefficients, on a copy in training mode, with noise for images (image_shape: (C, *spatial))
     and for weights that start at 0. candidates: what `sites` gave; without it what is filled, or the sites of a known family.
     Raises ShapeError where the network cannot be run so.
+
+    >>> import focalseg
+    >>> from torch import nn
+    >>> network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.InstanceNorm2d(8), nn.ReLU(), nn.Conv2d(8, 1, 1))
+    >>> focalseg.find_dead_sites(network, ["se"], candidates=focalseg.sites(network, stages=["0", "2"]))
+    {'0': 'a norm right behind it cancels any factor that a channel is given'}
     """
     if candidates is None:
         filled = [site for site, _ in filled_sites(network).values()]
@@ -42,12 +48,12 @@ def find_dead_sites(
     if not chosen:
         return {}
     network = unwrap(network)
-    probes = try_images(network, image_shape, lambda shape: measure_slopes(network, chosen, shape))
+    probes = try_images(network, image_shape, lambda shape: _measure_slopes(network, chosen, shape))
     reasons = {site.name: probes[site.name].judge(GATES[layout[site.name]].varies_over) for site in chosen}
     return {name: reason for name, reason in reasons.items() if reason}
 
 
-def measure_slopes(network: nn.Module, chosen: Sequence[Site], image_shape: Sequence[int]) -> "dict[str, Probe]":
+def _measure_slopes(network: nn.Module, chosen: Sequence[Site], image_shape: Sequence[int]) -> "dict[str, Probe]":
     """A probe at every site, after one backward pass: in float64, or as it is where the network takes that alone."""
     for dtype in (torch.float64, None):
         probe = plain_copy(network).train()
@@ -55,10 +61,10 @@ def measure_slopes(network: nn.Module, chosen: Sequence[Site], image_shape: Sequ
         generator = torch.Generator().manual_seed(0)
         try:
             probe = probe if dtype is None else probe.to(dtype)
-            prepare_weights(probe, generator)
+            _prepare_weights(probe, generator)
             for site in chosen:
                 hook(probe, site, probes[site.name])
-            images = torch.randn(IMAGES, *image_shape, generator=generator).to(first_weight(probe))
+            images = torch.randn(_IMAGES, *image_shape, generator=generator).to(first_weight(probe))
             with torch.enable_grad(), torch.random.fork_rng(devices=[]):
                 outputs = list(find_tensors(probe(images)))
                 total = sum(measure(output, generator) for output in outputs)
@@ -81,7 +87,7 @@ def measure(output: Tensor, generator: torch.Generator) -> Tensor:
 
 
 @torch.no_grad()
-def prepare_weights(probe: nn.Module, generator: torch.Generator) -> None:
+def _prepare_weights(probe: nn.Module, generator: torch.Generator) -> None:
     """Every weight takes a gradient, and those that start at 0, and so let nothing through yet, become noise. In place."""
     for weight in probe.parameters():
         if weight.is_floating_point():
@@ -112,11 +118,11 @@ class Probe(nn.Module):
         channel, pixel = slope.flatten(2).sum(dim=2), slope.sum(dim=1)
         per_channel = channel.abs().max() / slope.flatten(2).abs().sum(dim=2).max()
         per_pixel = pixel.abs().max() / slope.abs().sum(dim=1).max()
-        if varies_over == "channels" and per_channel < SMALLEST_EFFECT:
+        if varies_over == "channels" and per_channel < _SMALLEST_EFFECT:
             return "a norm right behind it cancels any factor that a channel is given"
-        if varies_over == "space" and per_pixel < SMALLEST_EFFECT:
+        if varies_over == "space" and per_pixel < _SMALLEST_EFFECT:
             return "a norm right behind it cancels any factor that a pixel is given"
-        if max(per_channel, per_pixel) < SMALLEST_EFFECT:
+        if max(per_channel, per_pixel) < _SMALLEST_EFFECT:
             return "a norm right behind it cancels its factors"
         return ""
 

@@ -43,6 +43,13 @@ def freeze_host(network: nn.Module) -> None:
 
     Weights that were frozen before stay so when the host is thawed. Raises SiteError where nothing was added or the host is
     frozen already.
+
+    >>> import focalseg
+    >>> network = focalseg.UNet(widths=(8, 16))
+    >>> touched = focalseg.instrument(network)
+    >>> focalseg.freeze_host(network)
+    >>> {name.split(".")[0] for name, weight in network.named_parameters() if weight.requires_grad}
+    {'focal_attention'}
     """
     network = unwrap(network)
     container = find_container(network)
@@ -62,7 +69,16 @@ def freeze_host(network: nn.Module) -> None:
 
 
 def unfreeze_host(network: nn.Module) -> None:
-    """Undoes `freeze_host`, in place. Raises SiteError for a host that is not frozen."""
+    """Undoes `freeze_host`, in place. Raises SiteError for a host that is not frozen.
+
+    >>> import focalseg
+    >>> network = focalseg.UNet(widths=(8, 16))
+    >>> touched = focalseg.instrument(network)
+    >>> focalseg.freeze_host(network)
+    >>> focalseg.unfreeze_host(network)
+    >>> all(weight.requires_grad for weight in network.parameters())
+    True
+    """
     network = unwrap(network)
     container = find_container(network)
     if container is None or container.frozen_host is None:

@@ -5,11 +5,18 @@ from torch import nn
 
 from focalseg.hosts.attachment import attention_sites
 
-RUNNING_MEANS = {"exp_avg", "momentum_buffer"}
+_RUNNING_MEANS = {"exp_avg", "momentum_buffer"}
 
 
 def read_gammas(network: nn.Module) -> dict[str, float]:
-    """gamma by site name."""
+    """gamma by site name.
+
+    >>> import focalseg
+    >>> network = focalseg.UNet(widths=(8, 16))
+    >>> touched = focalseg.instrument(network)
+    >>> focalseg.read_gammas(network)
+    {'encoder.0': 1.0, 'bottleneck': 1.0, 'skip.0': 1.0, 'decoder.0': 1.0}
+    """
     return {name: float(site.gamma.detach()) for name, site in attention_sites(network).items()}
 
 
@@ -35,5 +42,5 @@ def project_gammas(network: nn.Module, optimiser: torch.optim.Optimizer | None =
         if gamma < 0:
             gamma.zero_()
             state = optimiser.state.get(gamma, {}) if optimiser else {}
-            for name in RUNNING_MEANS & state.keys():
+            for name in _RUNNING_MEANS & state.keys():
                 state[name].zero_()

@@ -33,6 +33,15 @@ def instrument(
     become focal whatever kinds are named. Returns what was touched. Every exponent is a parameter named "...gamma". The
     host's weights and its output up to the first gate are as before. Raises SettingError for an unknown kind or two kinds
     for one place, and SiteError where attention already stands; a call that raises leaves the network as it was.
+
+    >>> import focalseg
+    >>> network = focalseg.UNet(widths=(8, 16))
+    >>> for touched in focalseg.instrument(network, gates=("se", "ag")):
+    ...     print(touched.site, touched.gate)
+    encoder.0 se
+    bottleneck se
+    skip.0 ag
+    decoder.0 se
     """
     candidates = sites(network) if candidates is None else candidates
     standing = {name for name, (_, gate) in filled_sites(network).items() if gate == OWN}
@@ -91,7 +100,7 @@ def fill_sites(
 def build_site(gate: str, site: Site, *, standardise: bool = False) -> AnySite:
     """A site with the gate of that name, for what passes there, or what shuts it."""
     if gate == SHUT:
-        return build_shut_site(site)
+        return _build_shut_site(site)
     if (gate == OWN) != (site.kind == "own"):
         holds = "holds a gate of the host's own" if site.kind == "own" else "has no gate of the host's own"
         raise SiteError(f"{site.name} {holds}; the placement has {gate!r} there. Make the placement anew for this network.")
@@ -105,7 +114,7 @@ def build_site(gate: str, site: Site, *, standardise: bool = False) -> AnySite:
     return AttentionSite(built)
 
 
-def build_shut_site(site: Site) -> ShutSite:
+def _build_shut_site(site: Site) -> ShutSite:
     """What shuts a skip. Raises SiteError for any other site, and for an added skip whose sum passes at no known place."""
     if site.kind != "skip":
         found = "a stage" if site.kind == "stage" else "a gate of the host's own"

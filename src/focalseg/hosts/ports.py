@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from focalseg.catalogue import unknown_name_message
 from focalseg.errors import SiteError
 
-GRAMMAR = re.compile(r"(?P<path>[^:\[\]]*)(:(?P<argument>\w+))?(\[(?P<start>[0-9]*):(?P<stop>[0-9]*)\])?", re.ASCII)
-EXPECTED = "expected a module's path, with :ARGUMENT for what it is called with and [START:STOP] for some channels"
+_GRAMMAR = re.compile(r"(?P<path>[^:\[\]]*)(:(?P<argument>\w+))?(\[(?P<start>[0-9]*):(?P<stop>[0-9]*)\])?", re.ASCII)
+_EXPECTED = "expected a module's path, with :ARGUMENT for what it is called with and [START:STOP] for some channels"
 
 Arguments = tuple[Any, ...]
 Keywords = Mapping[str, Any]
@@ -41,9 +41,9 @@ class Port:
     @classmethod
     def parse(cls, text: str) -> Self:
         """The port that a text names. Raises SiteError for a text that is none."""
-        match = GRAMMAR.fullmatch(text)
+        match = _GRAMMAR.fullmatch(text)
         if match is None:
-            raise SiteError(f"{text!r} is no place in a network; {EXPECTED}.")
+            raise SiteError(f"{text!r} is no place in a network; {_EXPECTED}.")
         start, stop = (int(bound) if bound else None for bound in (match["start"], match["stop"]))
         return cls(path=match["path"], argument=match["argument"], start=start, stop=stop)
 
@@ -108,7 +108,7 @@ class Port:
         if self.name is not None and self.name in keywords:
             return arguments, {**keywords, self.name: tensor}, output
         if self.position is None:
-            raise SiteError(f"Nothing passes {self}; {EXPECTED}.")
+            raise SiteError(f"Nothing passes {self}; {_EXPECTED}.")
         return (*arguments[: self.position], tensor, *arguments[self.position + 1 :]), keywords, output
 
     def _read_whole(self, arguments: Arguments, keywords: Keywords, output: Any) -> Any:

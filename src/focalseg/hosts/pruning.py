@@ -37,7 +37,16 @@ def open_own_gates(network: nn.Module, candidates: Sequence[Site], *, kept: Coll
 
 
 def remove_attention(network: nn.Module) -> None:
-    """Takes out everything that was added, in place: the host is back, to the bit. Raises SiteError where nothing was added."""
+    """Takes out everything that was added, in place: the host is back, to the bit. Raises SiteError where nothing was added.
+
+    >>> import focalseg, torch
+    >>> network, image = focalseg.UNet(widths=(8, 16)).eval(), torch.rand(1, 3, 8, 8)
+    >>> host = network(image)
+    >>> touched = focalseg.instrument(network)
+    >>> focalseg.remove_attention(network)
+    >>> focalseg.read_gammas(network), torch.equal(network(image), host)
+    ({}, True)
+    """
     network = unwrap(network)
     names = list(occupied_sites(network))
     if not names:
@@ -47,18 +56,48 @@ def remove_attention(network: nn.Module) -> None:
 
 
 def disable_attention(network: nn.Module) -> None:
-    """From now on every site lets everything through as if it were not there, until `enable_attention`. In place."""
+    """From now on every site lets everything through as if it were not there, until `enable_attention`. In place.
+
+    >>> import focalseg, torch
+    >>> network, image = focalseg.UNet(widths=(8, 16)).eval(), torch.rand(1, 3, 8, 8)
+    >>> host = network(image)
+    >>> touched = focalseg.instrument(network)
+    >>> focalseg.disable_attention(network)
+    >>> torch.equal(network(image), host)
+    True
+    """
     _switch(network, enabled=False)
 
 
 def enable_attention(network: nn.Module) -> None:
-    """Every site acts again. In place."""
+    """Every site acts again. In place.
+
+    >>> import focalseg, torch
+    >>> network, image = focalseg.UNet(widths=(8, 16)).eval(), torch.rand(1, 3, 8, 8)
+    >>> host = network(image)
+    >>> touched = focalseg.instrument(network)
+    >>> focalseg.disable_attention(network)
+    >>> focalseg.enable_attention(network)
+    >>> torch.equal(network(image), host)
+    False
+    """
     _switch(network, enabled=True)
 
 
 @contextmanager
 def without_attention(network: nn.Module) -> Iterator[None]:
-    """Inside, the network is the host; afterwards every site is enabled or not as it was before."""
+    """Inside, the network is the host; afterwards every site is enabled or not as it was before.
+
+    >>> import focalseg, torch
+    >>> network, image = focalseg.UNet(widths=(8, 16)).eval(), torch.rand(1, 3, 8, 8)
+    >>> host = network(image)
+    >>> touched = focalseg.instrument(network)
+    >>> with focalseg.without_attention(network):
+    ...     torch.equal(network(image), host)
+    True
+    >>> torch.equal(network(image), host)
+    False
+    """
     before = {site: site.enabled for site in _find_standing(network)}
     disable_attention(network)
     try:

@@ -14,7 +14,7 @@ from focalseg.hosts.attachment import detach, find_container, first_weight
 from focalseg.hosts.ports import Arguments, Keywords, Port
 from focalseg.layers import Convolution
 
-GUESSED_SIDES = (32, 64, 128)
+_GUESSED_SIDES = (32, 64, 128)
 """Divisible by two five to seven times. The dry run, which as a rule has shapes alone, takes the largest."""
 Result = TypeVar("Result")
 
@@ -92,7 +92,7 @@ def try_images(network: nn.Module, image_shape: Sequence[int] | None, run: Calla
     """What run(image_shape) gives; where no shape is given, for the smallest guess that it takes. Raises its ShapeError."""
     if image_shape is not None:
         return run(image_shape)
-    *smaller, largest = (guess_image_shape(network, side) for side in GUESSED_SIDES)
+    *smaller, largest = (guess_image_shape(network, side) for side in _GUESSED_SIDES)
     for shape in smaller:
         with suppress(ShapeError):
             return run(shape)
@@ -127,7 +127,7 @@ def run_copy(probe: nn.Module, image_shape: Sequence[int], *, noise: bool = Fals
         ) from error
 
 
-def guess_image_shape(network: nn.Module, side: int = GUESSED_SIDES[-1]) -> tuple[int, ...]:
+def guess_image_shape(network: nn.Module, side: int = _GUESSED_SIDES[-1]) -> tuple[int, ...]:
     """(C, *spatial) of an image for the first convolution. Raises SiteError where a network has none."""
     for module in network.modules():
         if isinstance(module, Convolution):

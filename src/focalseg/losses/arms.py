@@ -13,8 +13,8 @@ from torch import Tensor
 
 from focalseg.focal import focal
 
-EPSILON = 1e-7
-SMALLEST_SHORTFALL = 1e-30
+_EPSILON = 1e-7
+_SMALLEST_SHORTFALL = 1e-30
 """Below it the slope of (1 - TI)^(1 - gamma) in TI grows no further. Its slope in the logits is bounded of itself."""
 
 
@@ -60,10 +60,10 @@ def modified_focal_tversky(arms: Arms, sums: Sums) -> Overlap:
     """
     gammas = sums.hits.new_tensor(arms.overlap_gammas).unsqueeze(1)
     weights = sums.hits.new_tensor(arms.overlap_weights).unsqueeze(1)
-    hits = sums.hits + EPSILON
+    hits = sums.hits + _EPSILON
     errors = arms.delta * sums.missed + (1 - arms.delta) * sums.invented
     shortfall = errors / (errors + hits)
-    enhancement = weights * focal(shortfall.clamp(min=SMALLEST_SHORTFALL).log(), -gammas)
+    enhancement = weights * focal(shortfall.clamp(min=_SMALLEST_SHORTFALL).log(), -gammas)
     steepness = (1 - gammas) * enhancement / (errors + hits) ** 2
     return Overlap(
         value=(shortfall * enhancement).sum(dim=0),

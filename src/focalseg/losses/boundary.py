@@ -37,7 +37,7 @@ def weigh_pixels(
         return counted
     if closeness is None:
         closeness = find_closeness(logits, target, radius=radius, spacing_mm=spacing_mm)
-    weights = 1 + weight * penalise(closeness, gamma)
+    weights = 1 + weight * _penalise(closeness, gamma)
     return weights if counted is None else weights * counted
 
 
@@ -49,7 +49,7 @@ def find_closeness(logits: Tensor, target: Target, *, radius: float | None, spac
     return closeness_to_border(masks, radius=radius, valid=valid, spacing_mm=spacing_mm).flatten(2)
 
 
-def penalise(closeness: Tensor, gamma: float) -> Tensor:
+def _penalise(closeness: Tensor, gamma: float) -> Tensor:
     """F(log phi, gamma_d) = phi^gamma_d, with phi^0 = 1 at phi = 0 too."""
     return focal(closeness.log(), gamma) if gamma > 0 else torch.ones_like(closeness)  # exp(gamma * -inf) is 0
 

@@ -21,7 +21,7 @@ VALUES_A_PIECE = 196608
 
 Reduction = Literal["mean", "sum", "none"]
 Piece = tuple[slice, slice]
-WHOLE = slice(None)
+_WHOLE = slice(None)
 
 
 class Terms(NamedTuple):
@@ -78,14 +78,14 @@ class Problem:
             return torch.stack([1 - values, values], dim=1)
         labels, indices = values.unsqueeze(1), torch.arange(self.classes, dtype=like.dtype, device=like.device).view(1, -1, 1)
         # Into numbers at once: turning truth values into numbers costs ten times the comparison.
-        return torch.eq(labels, indices, out=torch.empty_like(like)) if in_pieces(like) else (labels == indices).to(like.dtype)
+        return torch.eq(labels, indices, out=torch.empty_like(like)) if _in_pieces(like) else (labels == indices).to(like.dtype)
 
     def scale_of_a_pixel(self, logits: Tensor) -> Tensor | float:
         """What a pixel of the cross-entropy arm weighs in its image's loss, for a mean over images that is one over pixels."""
         count, pixels = logits.shape[0], logits.shape[0] * logits.shape[2]
         if self.valid is None:
             return count / pixels
-        return count / self.valid.sum().clamp(min=1).to(widest(logits))
+        return count / self.valid.sum().clamp(min=1).to(_widest(logits))
 
 
 class Unified(torch.autograd.Function):
@@ -157,20 +157,20 @@ def evaluate(logits: Tensor, problem: Problem) -> tuple[Tensor, Tensor]:
     pixel_scale = problem.scale_of_a_pixel(flat)
     overlap = steepness = None
     if any(problem.terms.arms.overlap_weights):
-        overlap = modified_focal_tversky(problem.terms.arms, sum_regions(flat, problem))
+        overlap = modified_focal_tversky(problem.terms.arms, _sum_regions(flat, problem))
         # Both arms in units of a pixel of the cross-entropy arm; what is written is scaled.
         steepness = overlap._replace(slopes=(overlap.slopes / pixel_scale).to(dtype))
     scale = pixel_scale / len(flat) if problem.terms.reduction == "mean" else pixel_scale
-    pixel_values, gradient = sweep(flat, problem, steepness, scale)
+    pixel_values, gradient = _sweep(flat, problem, steepness, scale)
     values = pixel_scale * pixel_values if overlap is None else overlap.value + pixel_scale * pixel_values
     if problem.terms.reduction != "none":
         values = values.mean() if problem.terms.reduction == "mean" else values.sum()
     return values.to(dtype), gradient.view(logits.shape)
 
 
-def sum_regions(logits: Tensor, problem: Problem) -> Sums:
+def _sum_regions(logits: Tensor, problem: Problem) -> Sums:
     """(B, K, N) -> the sums of every image, in float64 where the device has it."""
-    wide = widest(logits)
+    wide = _widest(logits)
     images, pixels = cut(logits)
     groups = []
     for group in images:
@@ -179,27 +179,27 @@ def sum_regions(logits: Tensor, problem: Problem) -> Sums:
     return Sums(*(groups[0] if len(groups) == 1 else torch.cat(groups, dim=2)))
 
 
-def sweep(logits: Tensor, problem: Problem, overlap: Overlap | None, scale: Tensor | float) -> tuple[Tensor, Tensor]:
+def _sweep(logits: Tensor, problem: Problem, overlap: Overlap | None, scale: Tensor | float) -> tuple[Tensor, Tensor]:
     """(B, K, N) -> the cross-entropy arm of every image, a sum over pixels (B,), and scale times the gradient of both arms."""
     images, pixels = cut(logits)
     kept = torch.float32 if logits.dtype == torch.float16 else logits.dtype
-    if not in_pieces(logits):
-        parts = [differentiate(logits, problem, overlap, (WHOLE, part)) for part in pixels]
+    if not _in_pieces(logits):
+        parts = [_differentiate(logits, problem, overlap, (_WHOLE, part)) for part in pixels]
         whole = torch.stack([gradient for _, gradient in parts], dim=2).view(logits.shape)
-        return torch.stack([value for value, _ in parts]).to(widest(logits)).sum(dim=0), (whole * scale).to(kept)
+        return torch.stack([value for value, _ in parts]).to(_widest(logits)).sum(dim=0), (whole * scale).to(kept)
     gradient = torch.empty_like(logits, dtype=kept)
     values = []
     for group in images:
         sums = []
         for part in pixels:
-            value, piece = differentiate(logits, problem, overlap, (group, part))
+            value, piece = _differentiate(logits, problem, overlap, (group, part))
             sums.append(value)
             torch.mul(piece, scale, out=gradient[group, :, part])
-        values.append(torch.stack(sums).to(widest(logits)).sum(dim=0))
+        values.append(torch.stack(sums).to(_widest(logits)).sum(dim=0))
     return torch.cat(values), gradient
 
 
-def differentiate(logits: Tensor, problem: Problem, overlap: Overlap | None, piece: Piece) -> tuple[Tensor, Tensor]:
+def _differentiate(logits: Tensor, problem: Problem, overlap: Overlap | None, piece: Piece) -> tuple[Tensor, Tensor]:
     """A piece: the cross-entropy arm (b,) and the gradient (b, K, n)."""
     if overlap is not None:
         overlap = overlap._replace(slopes=overlap.slopes[..., piece[0]])
@@ -207,12 +207,12 @@ def differentiate(logits: Tensor, problem: Problem, overlap: Overlap | None, pie
     return result
 
 
-def widest(tensor: Tensor) -> torch.dtype:
+def _widest(tensor: Tensor) -> torch.dtype:
     """What sums over pixels are kept in."""
     return torch.float32 if tensor.device.type == "mps" else torch.float64
 
 
-def in_pieces(logits: Tensor) -> bool:
+def _in_pieces(logits: Tensor) -> bool:
     """Whether the work is cut so that a piece stays in the cache."""
     return logits.device.type == "cpu" and not torch.compiler.is_compiling()
 
@@ -220,10 +220,10 @@ def in_pieces(logits: Tensor) -> bool:
 def cut(logits: Tensor) -> tuple[list[slice], list[slice]]:
     """(B, K, N) -> groups of images and parts of their pixels: several small images at once, or a large one in parts."""
     count, channels, pixels = logits.shape
-    if not in_pieces(logits):
+    if not _in_pieces(logits):
         # One channel in halves: the compiler then keeps images and pixels apart, and fuses a sum with what is summed.
         halves = channels == 1 and pixels % 2 == 0 and torch.compiler.is_compiling()
-        return [WHOLE], [slice(0, pixels // 2), slice(pixels // 2, pixels)] if halves else [WHOLE]
+        return [_WHOLE], [slice(0, pixels // 2), slice(pixels // 2, pixels)] if halves else [_WHOLE]
     most = max(1, VALUES_A_PIECE * torch.get_num_threads() // (channels + 1))
     together = max(1, most // max(1, pixels))
     return (

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from focalseg.errors import DataError, ShapeError
 
-SUM_TOLERANCE = 1e-2
+_SUM_TOLERANCE = 1e-2
 """How far the classes of a pixel may be from adding up to 1: soft targets come in half precision too."""
 
 
@@ -83,7 +83,7 @@ def _read_shares(shares: Tensor, ignore_index: int | None, check: bool) -> Targe
     fault = _find_fault(shares, 1, "values from 0 to 1", None) if check else None
     if check:
         sums = shares.sum(dim=1, dtype=torch.float32)
-        off = (sums - 1).abs() > SUM_TOLERANCE
+        off = (sums - 1).abs() > _SUM_TOLERANCE
         off = off if valid is None else off & valid
         if fault is not None:
             fault = fault | off.any()

@@ -71,6 +71,13 @@ class UnifiedFocalLoss(nn.Module):
     L_mF, the cross-entropy arm: the mean over pixels of W * delta * (1 - p)^gamma * (-log p), p that of the true class.
     W = 1 + boundary_weight * phi^boundary_gamma, phi the closeness to the border of the class; in all sums of both arms.
 
+    >>> import focalseg, torch
+    >>> loss = focalseg.UnifiedFocalLoss(delta=0.6, gamma=0.5, boundary_weight=1.0)
+    >>> mask = (torch.arange(64).reshape(1, 1, 8, 8) > 31).float()
+    >>> certain, undecided = loss(20 * mask - 10, mask), loss(0 * mask, mask)
+    >>> bool(certain < 0.01 < undecided)
+    True
+
     form: "asymmetric" enhances the foreground alone in the overlap arm and suppresses the background alone in the cross-entropy
         arm; "symmetric" does both to every class.
     overlap_weight: the share of the overlap arm, 0 to 1 (lambda in the paper, whose figure and code disagree on its ends).

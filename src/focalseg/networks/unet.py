@@ -13,7 +13,7 @@ from focalseg.layers import BATCH_NORMS, CONVOLUTIONS, DROPOUTS, INSTANCE_NORMS,
 
 Norm = Literal["batch", "instance", "group"]
 
-CHANNELS_PER_GROUP = 8
+_CHANNELS_PER_GROUP = 8
 
 
 class Skip(nn.Module):
@@ -32,7 +32,7 @@ class Stage(nn.Module):
         for channels in (in_channels, out_channels):
             layers += [
                 CONVOLUTIONS[spatial_dims](channels, out_channels, kernel_size=3, padding=1, bias=False),
-                build_norm(norm, out_channels, spatial_dims),
+                _build_norm(norm, out_channels, spatial_dims),
                 nn.ReLU(inplace=True),
             ]
         if dropout:
@@ -67,6 +67,11 @@ class UNet(nn.Module):
     Levels are counted from the finest: `encoder.0` and `decoder.0` work at full resolution, `skip.0` joins them, and
     `bottleneck` is the coarsest. widths gives the channels a level, so its length is the depth.
     Any input size works that leaves the bottleneck at least one element, or two with instance norms.
+
+    >>> import focalseg, torch
+    >>> network = focalseg.UNet(spatial_dims=2, in_channels=3, classes=1, widths=(8, 16, 32))
+    >>> network(torch.zeros(2, 3, 64, 48)).shape
+    torch.Size([2, 1, 64, 48])
     """
 
     def __init__(
@@ -147,12 +152,12 @@ class UNet(nn.Module):
             )
 
 
-def build_norm(norm: Norm, channels: int, spatial_dims: int) -> nn.Module:
+def _build_norm(norm: Norm, channels: int, spatial_dims: int) -> nn.Module:
     """The norm layer of that name for that many channels, with learnable scale and shift."""
     if norm == "batch":
         return BATCH_NORMS[spatial_dims](channels)
     if norm == "instance":
         return INSTANCE_NORMS[spatial_dims](channels, affine=True)
-    most_groups = max(channels // CHANNELS_PER_GROUP, 1)
+    most_groups = max(channels // _CHANNELS_PER_GROUP, 1)
     groups = next(count for count in range(most_groups, 0, -1) if channels % count == 0)
     return nn.GroupNorm(groups, channels)

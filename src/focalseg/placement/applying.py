@@ -25,6 +25,15 @@ def apply_placement(
     skip is shut and the gammas of the sites taken away are 0, the outputs are the same to the bit. candidates: what `sites`
     gave; it may be left out where the network is of a known family or where every site of the placement's layout is filled.
     Raises SiteError for a site that the network does not have or that holds another kind of gate than is kept there.
+
+    >>> import focalseg, torch
+    >>> network = focalseg.UNet(widths=(8, 16))
+    >>> touched = focalseg.instrument(network, gates=("se",))
+    >>> evidence = focalseg.gather_evidence(network, [(torch.rand(2, 3, 8, 8), torch.rand(2, 8, 8) > 0.5)])
+    >>> placement = focalseg.decide(evidence, policy="none")
+    >>> lean = focalseg.apply_placement(network, placement)
+    >>> list(focalseg.read_gammas(network)), list(focalseg.read_gammas(lean))
+    (['encoder.0', 'bottleneck', 'decoder.0'], [])
     """
     network = unwrap(network)
     filled = occupied_sites(network)

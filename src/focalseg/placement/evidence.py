@@ -91,11 +91,19 @@ def gather_evidence(
     validation images where none are given), for the network as it is too, so that the difference is the site's alone.
     The network comes back as it was, to the bit. Raises SiteError where no attention stands, SettingError for no batches and
     for an unknown regime.
+
+    >>> import focalseg, torch
+    >>> network = focalseg.UNet(widths=(8, 16))
+    >>> touched = focalseg.instrument(network, gates=("se",))
+    >>> batches = [(torch.rand(2, 3, 8, 8), torch.rand(2, 8, 8) > 0.5)]
+    >>> evidence = focalseg.gather_evidence(network, batches)
+    >>> [(one.site, one.gamma, len(one.case_costs)) for one in evidence.sites]
+    [('encoder.0', 1.0, 2), ('bottleneck', 1.0, 2), ('decoder.0', 1.0, 2)]
     """
     replacement = REGIMES[exponents].replacement
     network = unwrap(network)
     validation = batches if isinstance(batches, Sequence) else list(batches)
-    check_request(network, validation, window=window, norms_given=norm_batches is not None)
+    _check_request(network, validation, window=window, norms_given=norm_batches is not None)
     statistics_images = [images for images, _ in (validation if norm_batches is None else norm_batches)]
     filled, kinds = attention_sites(network), filled_sites(network)
     with kept_as_it_was(network):
@@ -111,12 +119,12 @@ def gather_evidence(
         constants = means if replacement == "mean" else dict.fromkeys(filled, ALL_PASSES)
 
         def price(gone: tuple[str, ...]) -> tuple[float, ...]:
-            return as_costs(whole - score({name: constants[name] for name in gone}))
+            return _as_costs(whole - score({name: constants[name] for name in gone}))
 
         alone = {name: price((name,)) for name in filled}
         jointly = take_away_one_by_one(alone, price)
         skips = [name for name in filled if kinds[name][0].kind == "skip"]
-        shut = {name: as_costs(whole - score({name: NOTHING_PASSES})) for name in skips}
+        shut = {name: _as_costs(whole - score({name: NOTHING_PASSES})) for name in skips}
     records = [
         SiteEvidence(
             site=name,
@@ -129,10 +137,10 @@ def gather_evidence(
         )
         for name, site in filled.items()
     ]
-    return Evidence(sites=tuple(records), case_scores=as_costs(whole), exponents=exponents)
+    return Evidence(sites=tuple(records), case_scores=_as_costs(whole), exponents=exponents)
 
 
-def check_request(
+def _check_request(
     network: nn.Module, validation: Sequence[Batch], *, window: tuple[int, ...] | None, norms_given: bool
 ) -> None:
     """Raises SiteError or SettingError where no evidence can be gathered."""
@@ -170,7 +178,7 @@ def take_away_one_by_one(
     return jointly
 
 
-def as_costs(values: Tensor) -> tuple[float, ...]:
+def _as_costs(values: Tensor) -> tuple[float, ...]:
     """(cases,) float64 -> plain numbers."""
     return tuple(values.tolist())
 

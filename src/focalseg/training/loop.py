@@ -38,9 +38,9 @@ METRICS = "metrics.csv"
 GAMMA_COLUMN = "gamma/"
 NORM_BATCHES = 8
 """Batches of training cases that running statistics of norms are estimated on."""
-CPU_BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16")
+_CPU_BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16")
 """Capabilities of a processor that multiplies in bfloat16, as torch names them on x86 and on ARM."""
-CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
+_CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
 """By spatial axes: the layout in memory that convolutions are fastest in."""
 
 
@@ -65,7 +65,7 @@ class Run:
         self.fabric = open_fabric(device, config.training.precision)
         self.network = build_network(config)
         mixed = choose_precision(config.training.precision, device) == "bf16-mixed"
-        self.memory_format = choose_memory_format(self.network, config.network.spatial_dims, mixed=mixed)
+        self.memory_format = _choose_memory_format(self.network, config.network.spatial_dims, mixed=mixed)
         self.network = self.network.to(memory_format=self.memory_format)  # type: ignore[call-overload]
         self.regime = REGIMES[config.training.exponents](self.network, steps=config.training.steps, seed=config.seed)
         self.optimiser, self.scheduler = build_optimiser(self.network, config.training)
@@ -239,18 +239,18 @@ def choose_precision(precision: Precision, device: Device) -> Literal["32-true",
     elif device == "mps" or (device == "auto" and torch.backends.mps.is_available()):
         able = False
     else:
-        able = any(torch.cpu.get_capabilities().get(name, False) for name in CPU_BFLOAT16)
+        able = any(torch.cpu.get_capabilities().get(name, False) for name in _CPU_BFLOAT16)
     return "bf16-mixed" if able else "32-true"
 
 
-def choose_memory_format(network: nn.Module, spatial_dims: int, *, mixed: bool) -> torch.memory_format:
+def _choose_memory_format(network: nn.Module, spatial_dims: int, *, mixed: bool) -> torch.memory_format:
     """Channels last where that is faster: in bfloat16, and with batch norms.
 
     In float32 instance norms lose more in it than convolutions gain: MONAI's BasicUNet takes a quarter longer
     (benchmarks/attention.py).
     """
     faster = mixed or any(isinstance(module, RunningNorm) for module in network.modules())
-    return CHANNELS_LAST.get(spatial_dims, torch.contiguous_format) if faster else torch.contiguous_format
+    return _CHANNELS_LAST.get(spatial_dims, torch.contiguous_format) if faster else torch.contiguous_format
 
 
 def open_fabric(device: Device, precision: Precision = "32-true") -> Fabric:

@@ -14,30 +14,30 @@ from focalseg.catalogue import Catalogue
 from focalseg.errors import SettingError
 from focalseg.hosts.site import Place
 
-MODULE = "monai.networks.nets"
-BASIC_UNET_LEVELS = 5
+_MODULE = "monai.networks.nets"
+_BASIC_UNET_LEVELS = 5
 Arguments = dict[str, Any]
 
 
-def plan_unet(widths: Sequence[int]) -> Arguments:
+def _plan_unet(widths: Sequence[int]) -> Arguments:
     """UNet with residual units, as MONAI's own examples have it."""
     return {"channels": list(widths), "strides": [2] * (len(widths) - 1), "num_res_units": 2}
 
 
-def plan_basic_unet(widths: Sequence[int]) -> Arguments:
+def _plan_basic_unet(widths: Sequence[int]) -> Arguments:
     """BasicUNet, which has five levels however small the image is; its last features are those of the finest level."""
     base = widths[0]
-    return {"features": [*(base << level for level in range(BASIC_UNET_LEVELS)), base]}
+    return {"features": [*(base << level for level in range(_BASIC_UNET_LEVELS)), base]}
 
 
-def plan_dynunet(widths: Sequence[int]) -> Arguments:
+def _plan_dynunet(widths: Sequence[int]) -> Arguments:
     """DynUNet, the architecture of nnU-Net, with kernels of 3 and strides of 2; it has three levels at least."""
     filters = [*widths, *(widths[-1] << extra for extra in range(1, 4 - len(widths)))]
     down = [2] * (len(filters) - 1)
     return {"filters": filters, "kernel_size": [3] * len(filters), "strides": [1, *down], "upsample_kernel_size": down}
 
 
-def plan_segresnet(widths: Sequence[int]) -> Arguments:
+def _plan_segresnet(widths: Sequence[int]) -> Arguments:
     """SegResNet, whose channels double from level to level; its group norms want a number of them that their groups divide."""
     groups = next(count for count in (8, 4, 2, 1) if widths[0] % count == 0)
     blocks = [1, *[2] * (len(widths) - 2), 4]
@@ -49,7 +49,7 @@ def plan_segresnet(widths: Sequence[int]) -> Arguments:
     }
 
 
-def plan_attention_unet(widths: Sequence[int]) -> Arguments:
+def _plan_attention_unet(widths: Sequence[int]) -> Arguments:
     """AttentionUnet."""
     return {"channels": list(widths), "strides": [2] * (len(widths) - 1)}
 
@@ -57,11 +57,11 @@ def plan_attention_unet(widths: Sequence[int]) -> Arguments:
 MONAI_NETWORKS = Catalogue(
     "network of MONAI",
     {
-        "UNet": plan_unet,
-        "BasicUNet": plan_basic_unet,
-        "DynUNet": plan_dynunet,
-        "SegResNet": plan_segresnet,
-        "AttentionUnet": plan_attention_unet,
+        "UNet": _plan_unet,
+        "BasicUNet": _plan_basic_unet,
+        "DynUNet": _plan_dynunet,
+        "SegResNet": _plan_segresnet,
+        "AttentionUnet": _plan_attention_unet,
     },
 )
 
@@ -70,7 +70,7 @@ def build_monai(name: str, *, spatial_dims: int, in_channels: int, classes: int,
     """monai.networks.nets.NAME with those arguments. Raises SettingError where MONAI is absent or refuses them."""
     MONAI_NETWORKS[name]
     try:
-        kind = getattr(import_module(MODULE), name)
+        kind = getattr(import_module(_MODULE), name)
     except ImportError as error:
         raise SettingError(f"The network monai:{name} needs MONAI; install it with `pip install focalseg[monai]`.") from error
     try:
@@ -85,12 +85,12 @@ def build_monai(name: str, *, spatial_dims: int, in_channels: int, classes: int,
 def find_family(network: nn.Module) -> Callable[[Any], tuple[Place, ...]] | None:
     """The function that drafts the sites of the network's family, None for another's."""
     for kind in type(network).__mro__:
-        if kind.__module__.startswith(f"{MODULE}.") and kind.__name__ in FAMILIES:
+        if kind.__module__.startswith(f"{_MODULE}.") and kind.__name__ in FAMILIES:
             return FAMILIES[kind.__name__]
     return None
 
 
-def draft_basic_unet_sites(network: Any) -> tuple[Place, ...]:  # noqa: ARG001 - five levels, always
+def _draft_basic_unet_sites(network: Any) -> tuple[Place, ...]:  # noqa: ARG001 - five levels, always
     """BasicUNet: UpCat(x, x_e) takes what comes from below, then the skip."""
     return _order(
         encoder=["conv_0", "down_1", "down_2", "down_3"],
@@ -100,7 +100,7 @@ def draft_basic_unet_sites(network: Any) -> tuple[Place, ...]:  # noqa: ARG001 -
     )
 
 
-def draft_dynunet_sites(network: Any) -> tuple[Place, ...]:
+def _draft_dynunet_sites(network: Any) -> tuple[Place, ...]:
     """DynUNet: UnetUpBlock(inp, skip); its upsamples count up from the coarsest."""
     levels = len(network.upsamples)
     upsamples = [f"upsamples.{levels - 1 - level}" for level in range(levels)]
@@ -112,7 +112,7 @@ def draft_dynunet_sites(network: Any) -> tuple[Place, ...]:
     )
 
 
-def draft_unet_sites(network: Any) -> tuple[Place, ...]:
+def _draft_unet_sites(network: Any) -> tuple[Place, ...]:
     """UNet: nested Sequential(down, SkipConnection(inner), up). A SkipConnection gives its input and what its inner module
     makes of it in one tensor, so the skip is the first of its channels and the signal the rest.
 
@@ -132,7 +132,7 @@ def draft_unet_sites(network: Any) -> tuple[Place, ...]:
     return _order(encoder=encoder, bottleneck=path, skips=skips, decoder=[None, *decoder[1:]])
 
 
-def draft_segresnet_sites(network: Any) -> tuple[Place, ...]:
+def _draft_segresnet_sites(network: Any) -> tuple[Place, ...]:
     """SegResNet: its decoder adds the skips, `up_samples[i](x) + skip`, so what the site changes is added there as well."""
     levels = len(network.up_samples)
     drafts = list(
@@ -157,7 +157,7 @@ def draft_segresnet_sites(network: Any) -> tuple[Place, ...]:
     return (*drafts[: levels + 1], *skips, *drafts[levels + 1 :])
 
 
-def draft_attention_unet_sites(network: Any) -> tuple[Place, ...]:
+def _draft_attention_unet_sites(network: Any) -> tuple[Place, ...]:
     """AttentionUnet: its AttentionBlocks, called with g and x, are the gates of its skips; psi gives their coefficients."""
     encoder = ["model.0"]
     own: list[str | None] = []
@@ -201,9 +201,9 @@ def _order(
 
 
 FAMILIES: dict[str, Callable[[Any], tuple[Place, ...]]] = {
-    "BasicUNet": draft_basic_unet_sites,
-    "DynUNet": draft_dynunet_sites,
-    "UNet": draft_unet_sites,
-    "SegResNet": draft_segresnet_sites,
-    "AttentionUnet": draft_attention_unet_sites,
+    "BasicUNet": _draft_basic_unet_sites,
+    "DynUNet": _draft_dynunet_sites,
+    "UNet": _draft_unet_sites,
+    "SegResNet": _draft_segresnet_sites,
+    "AttentionUnet": _draft_attention_unet_sites,
 }

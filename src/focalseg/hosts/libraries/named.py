@@ -20,7 +20,7 @@ def draft_named_sites(
         if not isinstance(given, Mapping):
             example = "('up1:1', 'up1:0')" if what == "skips" else "'gate'"
             raise SiteError(f"{what} was {given!r}; expected places by names of your own, such as {{'top': {example}}}.")
-    drafts = [Place(name=place, kind="stage", features=place) for pattern in stages for place in match(network, pattern)]
+    drafts = [Place(name=place, kind="stage", features=place) for pattern in stages for place in _match(network, pattern)]
     for name, pair in skips.items():
         if isinstance(pair, str) or len(pair) != 2:
             raise SiteError(
@@ -48,7 +48,7 @@ def draft_named_sites(
     return tuple(drafts)
 
 
-def match(network: nn.Module, pattern: str) -> list[str]:
+def _match(network: nn.Module, pattern: str) -> list[str]:
     """The places that a pattern names: one without `*`, as many as there are with it. `*` stands for (part of) one name
     between dots. Raises SiteError where it matches nothing."""
     port = Port.parse(pattern)

@@ -14,22 +14,22 @@ from focalseg.catalogue import Catalogue
 from focalseg.errors import SettingError
 from focalseg.hosts.site import Place
 
-MODULE = "segmentation_models_pytorch"
+_MODULE = "segmentation_models_pytorch"
 
 
-def plan_unet(widths: Sequence[int]) -> dict[str, Any]:  # noqa: ARG001 - its encoder has widths of its own
+def _plan_unet(widths: Sequence[int]) -> dict[str, Any]:  # noqa: ARG001 - its encoder has widths of its own
     """Unet on a ResNet-18 without weights from elsewhere: those are asked for by name, network.arguments.encoder_weights."""
     return {"encoder_name": "resnet18", "encoder_weights": None}
 
 
-DECODER = ("decoder_channels", "decoder_use_norm", "decoder_attention_type", "decoder_interpolation")
-SMP_NETWORKS = Catalogue("network of segmentation_models_pytorch", {"Unet": plan_unet})
+_DECODER = ("decoder_channels", "decoder_use_norm", "decoder_attention_type", "decoder_interpolation")
+SMP_NETWORKS = Catalogue("network of segmentation_models_pytorch", {"Unet": _plan_unet})
 
 
 def is_harmless(arguments: Mapping[str, Any]) -> bool:
     """Whether an Unet of these arguments loads no file and fetches nothing: they may name weights and code elsewhere."""
     encoder = arguments.get("encoder_name", "")
-    known = arguments.keys() <= {"encoder_name", "encoder_weights", "encoder_depth", *DECODER}
+    known = arguments.keys() <= {"encoder_name", "encoder_weights", "encoder_depth", *_DECODER}
     return known and arguments.get("encoder_weights") is None and isinstance(encoder, str) and ":" not in encoder
 
 
@@ -38,7 +38,7 @@ def build_smp(name: str, *, spatial_dims: int, in_channels: int, classes: int, a
     if spatial_dims != 2:
         raise SettingError(f"smp:{name} is made for images; the data has {spatial_dims} spatial axes. Take another network.")
     try:
-        kind = getattr(import_module(MODULE), name)
+        kind = getattr(import_module(_MODULE), name)
     except ImportError as error:
         raise SettingError(f"The network smp:{name} needs it installed: `pip install focalseg[smp]` ({error}).") from error
     try:
@@ -51,7 +51,7 @@ def build_smp(name: str, *, spatial_dims: int, in_channels: int, classes: int, a
 
 def is_smp_unet(network: nn.Module) -> bool:
     """Whether the network is a Unet of segmentation_models_pytorch, or derived from one."""
-    return any(kind.__module__.startswith(f"{MODULE}.") and kind.__name__ == "Unet" for kind in type(network).__mro__)
+    return any(kind.__module__.startswith(f"{_MODULE}.") and kind.__name__ == "Unet" for kind in type(network).__mro__)
 
 
 def draft_smp_unet_sites(network: Any) -> tuple[Place, ...]:

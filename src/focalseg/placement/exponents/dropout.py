@@ -7,7 +7,7 @@ import numpy as np
 from focalseg.attention.focal_site import ALL_PASSES
 from focalseg.placement.exponents.regime import Regime, Replacement
 
-STREAM = 0x51E5
+_STREAM = 0x51E5
 """Keeps the draws of sites apart from whatever else is drawn from the seed of a training and a step."""
 
 
@@ -44,6 +44,6 @@ class SiteDropout(Regime):
 
 def draw_subset(sites: int, *, seed: int, step: int) -> list[bool]:
     """Which of so many sites act in a step: every number of them from none to all is equally likely."""
-    random = np.random.default_rng([STREAM, seed, step])
+    random = np.random.default_rng([_STREAM, seed, step])
     acting: list[bool] = (random.random(sites) < random.random()).tolist()
     return acting

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from focalseg.placement.exponents.regime import Regime, Replacement
 
-TEMPERATURE = 2 / 3
-STRETCH_LOW, STRETCH_HIGH = -0.1, 1.1
-LARGEST_LOGIT = math.log(100)
+_TEMPERATURE = 2 / 3
+_STRETCH_LOW, _STRETCH_HIGH = -0.1, 1.1
+_LARGEST_LOGIT = math.log(100)
 PRICE = 0.01
 """What an open site has to be worth in loss."""
 
@@ -31,14 +31,14 @@ class HardConcreteSwitch(nn.Module):
         """z, a scalar in [0, 1]."""
         if self.training:
             uniform = torch.rand_like(self.log_alpha).clamp(1e-6, 1 - 1e-6)
-            share = torch.sigmoid((uniform.log() - (-uniform).log1p() + self.log_alpha) / TEMPERATURE)
+            share = torch.sigmoid((uniform.log() - (-uniform).log1p() + self.log_alpha) / _TEMPERATURE)
         else:
             share = torch.sigmoid(self.log_alpha)
-        return (share * (STRETCH_HIGH - STRETCH_LOW) + STRETCH_LOW).clamp(0, 1)
+        return (share * (_STRETCH_HIGH - _STRETCH_LOW) + _STRETCH_LOW).clamp(0, 1)
 
     def open_probability(self) -> Tensor:
         """P(z > 0), a scalar; the derivative's price of an open site hangs on it."""
-        return torch.sigmoid(self.log_alpha - TEMPERATURE * math.log(-STRETCH_LOW / STRETCH_HIGH))
+        return torch.sigmoid(self.log_alpha - _TEMPERATURE * math.log(-_STRETCH_LOW / _STRETCH_HIGH))
 
 
 class HardConcrete(Regime):
@@ -65,7 +65,7 @@ class HardConcrete(Regime):
     def end_step(self, step: int, optimiser: torch.optim.Optimizer) -> bool:
         """Keeps log a within +-log 100, as the authors' code does: beyond it, no draw would turn a switch any more."""
         for switch in self.switches().values():
-            switch.log_alpha.clamp_(-LARGEST_LOGIT, LARGEST_LOGIT)
+            switch.log_alpha.clamp_(-_LARGEST_LOGIT, _LARGEST_LOGIT)
         return super().end_step(step, optimiser)
 
     @torch.no_grad()

@@ -8,11 +8,11 @@ from torch import nn
 from focalseg.hosts.gammas import project_gammas
 from focalseg.placement.exponents.regime import WARM_UP, Regime, Replacement
 
-ENDS = 0.9
+_ENDS = 0.9
 """Share of the training at which the pressure is at its highest; it stays there."""
-LOWEST, HIGHEST = 1e-4, 1.0
+_LOWEST, _HIGHEST = 1e-4, 1.0
 """Pressure at both ends of the path, in loss per unit of exponent."""
-STEP_SIZE = 1.0
+_STEP_SIZE = 1.0
 """Change of an exponent per step and unit of its gradient on the path."""
 
 
@@ -52,11 +52,11 @@ class SparsityPath(Regime):
         for name, gradient in self.gradients.items():
             gamma = self.filled[name].gamma
             was_open = bool(gamma > 0)
-            gamma.sub_(STEP_SIZE * (gradient + pressure)).clamp_(min=0)
+            gamma.sub_(_STEP_SIZE * (gradient + pressure)).clamp_(min=0)
             departed |= was_open and not gamma > 0
         return departed
 
     def pressure(self, step: int) -> float:
         """p at a step; 0 while exponents are free."""
-        share = (step / self.steps - WARM_UP) / (ENDS - WARM_UP)
-        return float(LOWEST * (HIGHEST / LOWEST) ** min(share, 1.0)) if self.has_set_in(step) else 0.0
+        share = (step / self.steps - WARM_UP) / (_ENDS - WARM_UP)
+        return float(_LOWEST * (_HIGHEST / _LOWEST) ** min(share, 1.0)) if self.has_set_in(step) else 0.0
