@@ -49,7 +49,7 @@ def distance_to_border(masks: Tensor, *, valid: Tensor | None = None, spacing_mm
 def closeness_to_border(
     masks: Tensor, *, radius: float | None = None, valid: Tensor | None = None, spacing_mm: Sequence[float] | None = None
 ) -> Tensor:
-    """phi: exactly 1 on the border ring, falling linearly with the distance to it.
+    """phi, the closeness to the border: exactly 1 on the border ring, falling linearly with the distance to it.
 
     radius None: phi = 1 - d / d_max, with d_max the greatest d on the same side of the same map, so that phi is exactly 0
     at the farthest pixel of either side; 1 all over a side that is nothing but ring. radius, in the unit of the distance:
@@ -69,7 +69,8 @@ def closeness_to_border(
 
 @torch.library.custom_op("focalseg::measure_closeness", mutates_args=())
 def _measure_closeness(sides: Tensor, labelled: Tensor | None, steps: list[float], radius: float | None) -> Tensor:
-    """closeness_to_border of what was checked, one operation to torch: torch.compile and torch.func take it whole."""
+    """`closeness_to_border` of arguments that were checked."""
+    # One operation to torch, so that torch.compile and torch.func take it whole and do not trace into SciPy or edt.
     distance = transform(~_find_border(sides, labelled), tuple(steps), within=radius)
     if labelled is not None:
         distance.masked_fill_(~labelled, 0)
@@ -81,12 +82,12 @@ def _measure_closeness(sides: Tensor, labelled: Tensor | None, steps: list[float
 
 @_measure_closeness.register_fake
 def _shape_closeness(sides: Tensor, labelled: Tensor | None, steps: list[float], radius: float | None) -> Tensor:  # noqa: ARG001
-    """What torch.compile may know of the result before it is there."""
+    """The shape and dtype of the closeness, which torch.compile asks for before there are values."""
     return torch.empty_like(sides, dtype=torch.float32)
 
 
 def _find_border(sides: Tensor, valid: Tensor | None) -> Tensor:
-    """The pixels with a face neighbour on the other side, both of them valid. (B, K, *spatial) bool."""
+    """The border ring, (B, K, *spatial) bool: pixels with a face neighbour on the other side, both of them valid."""
     border = torch.zeros_like(sides)
     for axis in range(2, sides.ndim):
         pairs = sides.shape[axis] - 1
@@ -99,7 +100,7 @@ def _find_border(sides: Tensor, valid: Tensor | None) -> Tensor:
 
 
 def _find_farthest(distance: Tensor, sides: Tensor) -> Tensor:
-    """At every pixel the greatest distance on its side of its map; above 0, so that a side of zeros can be divided by it."""
+    """At every pixel the greatest distance on its side of its map; above 0, so that it can be divided by."""
     spatial = tuple(range(2, sides.ndim))
     inside = torch.where(sides, distance, 0).amax(spatial, keepdim=True)
     outside = torch.where(sides, 0, distance).amax(spatial, keepdim=True)
@@ -107,9 +108,9 @@ def _find_farthest(distance: Tensor, sides: Tensor) -> Tensor:
 
 
 def transform(masks: Tensor, steps: tuple[float, ...], *, within: float | None = None) -> Tensor:
-    """euclidean_distance of masks that are bool, with the size of a pixel along each spatial axis.
+    """`euclidean_distance` of bool masks that were checked. steps: the size of a pixel along each spatial axis.
 
-    within: distances above it need not be exact, only above it.
+    within: a distance up to which values must be exact; larger ones need only be larger than it.
     """
     if masks.device.type != "cpu":
         return transform_by_torch(masks, steps, within=within)
@@ -126,12 +127,10 @@ def find_edt() -> Any:
 
 
 def transform_by_edt(masks: Tensor, steps: tuple[float, ...]) -> Tensor:
-    """One map after the other: a batch of planes would be taken for one volume. Threads pay off in volumes alone.
-
-    edt 3.1.2 adds up the steps along the last axis in float32, 4e-5 off over 4096 pixels; steps of 1 add up exactly, so the
-    last axis is the unit. It takes a bool for a slower path than the same bytes as uint8.
-    """
+    """The transform by the package edt, one map after the other: it would take a batch of planes for one volume."""
     distance = torch.empty(masks.shape, dtype=torch.float32)
+    # edt 3.1.2 adds up the steps along the last axis in float32, 4e-5 off over 4096 pixels; steps of 1 add up exactly, so the
+    # last axis is the unit. Its path for bool is slower than that for the same bytes as uint8. Threads pay off in volumes.
     measure, threads, unit = find_edt().edt, torch.get_num_threads() if len(steps) == 3 else 1, steps[-1]
     anisotropy = tuple(step / unit for step in steps) if len(steps) > 1 else 1.0
     for mask, values in zip(_flatten_maps(masks.view(torch.uint8)), _flatten_maps(distance), strict=True):
@@ -140,7 +139,7 @@ def transform_by_edt(masks: Tensor, steps: tuple[float, ...]) -> Tensor:
 
 
 def transform_by_scipy(masks: Tensor, steps: tuple[float, ...]) -> Tensor:
-    """One map after the other, in float64 and rounded at the end."""
+    """The transform by SciPy, one map after the other, in float64 and rounded at the end."""
     from scipy.ndimage import distance_transform_edt
 
     distance = torch.empty(masks.shape, dtype=torch.float32)
@@ -151,17 +150,17 @@ def transform_by_scipy(masks: Tensor, steps: tuple[float, ...]) -> Tensor:
 
 
 def _flatten_maps(maps: Tensor) -> np.ndarray:
-    """(B, K, *spatial) as NumPy's (B * K, *spatial), contiguous; without a copy where it was contiguous."""
+    """Maps (B, K, *spatial) as a contiguous NumPy array (B * K, *spatial), without a copy where they were contiguous."""
     return maps.flatten(0, 1).contiguous().numpy()
 
 
 def transform_by_torch(masks: Tensor, steps: tuple[float, ...], *, within: float | None = None) -> Tensor:
-    """Axis by axis, on the device of the masks: d^2 = min over j of (d_j^2 + (step * (i - j))^2).
+    """The transform in torch, axis by axis, on the device of the masks: d^2 = min over j of (d_j^2 + (step * (i - j))^2).
 
-    The squared distances, separable, of Saito and Toriwaki 1994; with steps of 1 they are exact up to 2^24. The longest
-    axis goes first, for a scan finds its minimum; that leaves the others at most as many candidates a line as a map has
-    pixels. within: candidates farther than it along an axis are left out.
+    Source: the separable squared distances of Saito and Toriwaki 1994; with steps of 1 they are exact up to 2^24. within:
+    candidates farther than it along an axis are left out.
     """
+    # The first axis needs a scan alone, the others a minimum over candidates: so the longest axis goes first.
     longest, *others = sorted(range(2, masks.ndim), key=lambda axis: masks.shape[axis], reverse=True)
     squared = _scan_axis(masks, longest).mul_(steps[longest - 2]).square_()
     for axis in others:
@@ -172,7 +171,7 @@ def transform_by_torch(masks: Tensor, steps: tuple[float, ...], *, within: float
 
 
 def _scan_axis(masks: Tensor, axis: int) -> Tensor:
-    """Pixels to the nearest False pixel on the same line along the axis, inf where the line has none. float32."""
+    """The number of pixels, float32, to the nearest False pixel on the same line along the axis; inf without one."""
     shape = [1] * masks.ndim
     shape[axis] = -1
     position = torch.arange(masks.shape[axis], dtype=torch.float32, device=masks.device).reshape(shape)
@@ -182,7 +181,7 @@ def _scan_axis(masks: Tensor, axis: int) -> Tensor:
 
 
 def _minimise_axis(squared: Tensor, axis: int, step: float, reach: int) -> Tensor:
-    """min over j of (squared_j + (step * (i - j))^2) along the axis, j at most `reach` from i, in chunks of lines."""
+    """The minimum over j of squared_j + (step * (i - j))^2 along the axis, for j at most `reach` from i."""
     moved = squared.movedim(axis, -1)
     lines = moved.reshape(-1, moved.shape[-1])
     pixels, window = lines.shape[-1], 2 * reach + 1
@@ -195,6 +194,7 @@ def _minimise_axis(squared: Tensor, axis: int, step: float, reach: int) -> Tenso
         offset = position.unsqueeze(1) - position
     cost = (offset * step).square_()
     least = torch.empty_like(lines)
+    # In chunks of lines, which bounds the memory.
     chunk = max(1, MOST_CANDIDATES // (pixels * cost.shape[-1]))
     for few, result in zip(torch.split(candidates, chunk), torch.split(least, chunk), strict=True):
         torch.amin(few + cost, dim=-1, out=result)
@@ -202,7 +202,7 @@ def _minimise_axis(squared: Tensor, axis: int, step: float, reach: int) -> Tenso
 
 
 def _check_masks(masks: Tensor) -> Tensor:
-    """The masks as bool, once they are (B, K, *spatial) with a pixel in every map."""
+    """The masks as bool. Raises ShapeError unless they are (B, K, *spatial) with a pixel in every map."""
     if not 3 <= masks.ndim <= 5:
         raise ShapeError(f"masks have shape {tuple(masks.shape)}; expected (B, K, *spatial) with 1 to 3 spatial axes.")
     if 0 in masks.shape[2:]:
@@ -211,7 +211,7 @@ def _check_masks(masks: Tensor) -> Tensor:
 
 
 def _check_valid(valid: Tensor | None, masks: Tensor) -> Tensor | None:
-    """valid as (B, 1, *spatial) bool, once it fits the masks."""
+    """`valid` as (B, 1, *spatial) bool, None for None. Raises ShapeError where it does not fit the masks."""
     if valid is None:
         return None
     batch, _, *spatial = masks.shape
@@ -224,7 +224,7 @@ def _check_valid(valid: Tensor | None, masks: Tensor) -> Tensor | None:
 
 
 def check_spacing(spacing_mm: Sequence[float] | None, axes: int) -> tuple[float, ...]:
-    """The size of a pixel along each of the spatial axes: 1 where no spacing is given."""
+    """The size of a pixel along each spatial axis, 1 without a spacing. Raises SettingError where the spacing does not fit."""
     if spacing_mm is None:
         return (1.0,) * axes
     steps = tuple(map(float, np.ravel(spacing_mm)))

@@ -29,10 +29,10 @@ class EfficientChannelAttention(Gate):
 
     @classmethod
     def for_site(cls, shape: SiteShape) -> Self:
-        """Any site will do: the mean over space needs no signal and no number of axes."""
+        """The gate for a site of any kind: the mean over space needs no gating signal and no number of axes."""
         return cls(shape.channels)
 
     def compute_logits(self, features: Tensor, gating_signal: Tensor | None = None) -> tuple[Tensor, ...]:  # noqa: ARG002
-        """(B, C, *spatial) -> one logit a channel (B, C, 1, ...)."""
+        """(B, C, *spatial) -> one logit per channel (B, C, 1, ...)."""
         descriptor = mean_over_space(features)
         return (along_channels(self.convolution(descriptor[:, None])[:, 0], features),)

@@ -1,4 +1,16 @@
-"""A site: the only place where features are multiplied by coefficients, and the only owner of a gamma; or nothing passes."""
+"""A site: the only place where features are multiplied by coefficients, and the only owner of a gamma.
+
+The ways of being off. Weights and gammas stay, unless it says otherwise; `=` the output is that of the host, to the bit.
+
+way              set by                                             output                                      undone by
+`enabled` False  disable_attention, without_attention               =                                           enable_attention
+`stand_in`       gather_evidence, SiteDropout                       = for ones; else scaled by the constant     setting None
+gamma 0          training: project_gammas, SparsityPath and others  =                                           a gradient step
+`ShutSite`       fill_sites, apply_placement; it has no weights     without the skip; = while not `enabled`     remove_attention
+`Open`           open_own_gates (hosts/pruning.py); weights go      with the host's own gate open for good      a new network
+
+For an `OwnGateSite` the host is gamma 1: gamma 0, and ones as the stand-in, open the host's gate and leave all else as it is.
+"""
 
 from abc import ABC, abstractmethod
 
@@ -10,15 +22,16 @@ from focalseg.errors import SettingError, ShapeError
 from focalseg.focal import at_least_float32, focal
 
 ALL_PASSES, NOTHING_PASSES = torch.ones(()), torch.zeros(())
-"""Constants that may stand in for coefficients: everything passes, as in the host, or nothing does."""
+"""Constants that may stand in for coefficients: with ones everything passes, as in the host, with zeros nothing does."""
 
 
 class FocalSite(nn.Module, ABC):
-    """What every site has: gamma, and ways of not applying its coefficients.
+    """What every site has: gamma, and ways of not applying its coefficients (see the table above).
 
-    gamma is one learnable scalar, >= 0 (`project_gammas` keeps it there during training). `enabled`: a site that is not lets
-    everything through as if it were not there. `removed` holds the constant that stands in for the coefficients while the
-    cost of removal is measured. `switch`: a module that gives a factor in [0, 1] of gamma, while a training needs one.
+    gamma is one learnable scalar, >= 0 (`project_gammas` keeps it there during training). `enabled`: where it is False the site
+    lets everything through as if it were not there. `stand_in`: a constant that is applied instead of the coefficients, while
+    the cost of removal is measured and in the steps of a training in which site dropout leaves the site out; None: the
+    coefficients are. It is no part of the state that is saved. `switch`: a module that gives a factor in [0, 1] of gamma.
     """
 
     def __init__(self, *, gamma: float = 1.0) -> None:
@@ -32,12 +45,12 @@ class FocalSite(nn.Module, ABC):
 
     @property
     def exponent(self) -> Tensor:
-        """What the coefficients are raised to: gamma, times the factor of the switch where there is one."""
+        """The power that the coefficients are raised to: gamma, times the factor of the switch where there is one."""
         return self.gamma if self.switch is None else self.gamma * self.switch()
 
     @abstractmethod
     def compute_coefficients(self, features: Tensor, gating_signal: Tensor | None = None) -> Tensor:
-        """What the features are multiplied by, in [0, 1], float32, broadcasting to the features."""
+        """The coefficients that features are multiplied by: in [0, 1], float32 at least, broadcasting to the features."""
 
 
 class AttentionSite(FocalSite):
@@ -48,7 +61,7 @@ class AttentionSite(FocalSite):
         self.gate = gate
 
     def forward(self, features: Tensor, gating_signal: Tensor | None = None) -> Tensor:
-        """(B, C, *spatial) -> the same shape and dtype."""
+        """features (B, C, *spatial) -> y, of the same shape and dtype."""
         if not self.enabled:
             return features
         if self.stand_in is not None:
@@ -56,7 +69,7 @@ class AttentionSite(FocalSite):
         return features * self.compute_coefficients(features, gating_signal).to(features.dtype)
 
     def compute_coefficients(self, features: Tensor, gating_signal: Tensor | None = None) -> Tensor:
-        """F(gate(x, g), gamma), in [0, 1], float32, broadcasting to the features."""
+        """F(gate(x, g), gamma), in [0, 1], float32 at least, broadcasting to the features."""
         log_coefficients = self.gate(features, gating_signal)
         if log_coefficients.ndim != features.ndim:
             raise ShapeError(
@@ -69,12 +82,11 @@ class AttentionSite(FocalSite):
 class OwnGateSite(FocalSite):
     """Makes a gate that the host brought along focal: a becomes F(log a, gamma), and the host multiplies by it.
 
-    a is the output of the host's own sigmoid, so the logarithm is taken of a clamped to the smallest normal number of
-    float32. gamma 1 is the host, gamma 0 the host with this gate open.
+    gamma 1 is the host, gamma 0 the host with this gate open.
     """
 
     def forward(self, features: Tensor, gating_signal: Tensor | None = None) -> Tensor:
-        """The host's coefficients, any shape, in [0, 1] -> the same shape and dtype."""
+        """The host's coefficients, in [0, 1] and of any shape -> the focal ones, of the same shape and dtype."""
         if not self.enabled:
             return features
         if self.stand_in is not None:
@@ -82,15 +94,16 @@ class OwnGateSite(FocalSite):
         return self.compute_coefficients(features, gating_signal).to(features.dtype)
 
     def compute_coefficients(self, features: Tensor, gating_signal: Tensor | None = None) -> Tensor:  # noqa: ARG002
-        """F(log a, gamma) of the host's coefficients a, float32."""
+        """F(log a, gamma) of the host's coefficients a, in [0, 1], float32 at least."""
         coefficients = at_least_float32(features)
+        # The host hands over a and not its logit, and log 0 is -inf: so a is clamped to the smallest normal number of float32.
         return focal(coefficients.clamp(min=torch.finfo(torch.float32).tiny, max=1).log(), self.exponent)
 
 
 class ShutSite(nn.Module):
     """Stands where nothing shall pass a skip, for good: it has no coefficients, no gamma and no weights.
 
-    A gate that gives 0 would not do: 0 times an infinite feature is not 0. `enabled` is as in every site.
+    `enabled` is as in every site.
     """
 
     def __init__(self) -> None:
@@ -98,12 +111,13 @@ class ShutSite(nn.Module):
         self.enabled = True
 
     def forward(self, features: Tensor, others: Tensor | None = None) -> Tensor:
-        """(B, C, *spatial) -> the same shape and dtype, without the skip: zeros; or, where features are the sum of the skip
-        and of others, the others."""
+        """features (B, C, *spatial) -> the same shape and dtype without the skip: zeros, or the others where the features are
+        the sum of the skip and of others."""
         if not self.enabled:
             return features
+        # Not features * 0: 0 times an infinite feature is not 0.
         return torch.zeros_like(features) if others is None else others.to(features.dtype)
 
 
 AnySite = FocalSite | ShutSite
-"""What may stand at a place in a network."""
+"""Whatever may stand at a site of a network."""

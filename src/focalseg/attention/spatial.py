@@ -27,10 +27,10 @@ class SpatialGate(Gate):
 
     @classmethod
     def for_site(cls, shape: SiteShape) -> Self:
-        """Any site will do: channels are reduced to two maps."""
+        """The gate for a site of any kind: channels are reduced to two maps."""
         return cls(shape.spatial_dims)
 
     def compute_logits(self, features: Tensor, gating_signal: Tensor | None = None) -> tuple[Tensor, ...]:  # noqa: ARG002
-        """(B, C, *spatial) -> one logit a pixel (B, 1, *spatial)."""
+        """(B, C, *spatial) -> one logit per pixel (B, 1, *spatial)."""
         maps = torch.cat([features.mean(dim=1, keepdim=True), features.amax(dim=1, keepdim=True)], dim=1)
         return (self.convolution(maps),)

@@ -13,12 +13,12 @@ from focalseg.hosts.finding import sites
 from focalseg.hosts.site import SHUT, Site, select_sites
 
 OWN = "own"
-"""The kind of a gate that the host brought along and that became focal."""
+"""The name, among kinds of gates, of a gate that the host brought along and that became focal."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Touched:
-    """One gate that was put in: where, and of which kind; or a skip that was shut."""
+    """One site that was changed: its name, and the kind of the gate that was put in, or SHUT."""
 
     site: str
     gate: str
@@ -27,12 +27,12 @@ class Touched:
 def instrument(
     network: nn.Module, gates: Sequence[str] = ("se", "ag"), *, candidates: Sequence[Site] | None = None
 ) -> tuple[Touched, ...]:
-    """Puts a focal gate, in place, at every site that one of those kinds fits: with a gating signal on skips, else on stages.
+    """Puts a focal gate, in place, at every site that a kind fits: kinds with a gating signal on skips, the others on stages.
 
     candidates: what `sites` gave; for a network of a known family it may be left out. Gates that the host brought along
-    become focal whatever kinds are named. Returns what was touched. Every exponent is a parameter named "...gamma". The
-    host's weights and its output up to the first gate are as before. Raises SettingError for an unknown kind or two kinds
-    for one place, and SiteError where attention already stands; a call that raises leaves the network as it was.
+    become focal whatever kinds are named. Returns the sites that were changed. Every exponent is a parameter named "...gamma"
+    and starts at 1. The host's weights are as before. Raises SettingError for an unknown kind or two kinds for one place, and
+    SiteError where attention already stands; a call that raises leaves the network as it was.
 
     >>> import focalseg
     >>> network = focalseg.UNet(widths=(8, 16))
@@ -53,7 +53,7 @@ def instrument(
 
 
 def plan_layout(candidates: Sequence[Site], gates: Sequence[str]) -> dict[str, str]:
-    """Kind of gate by site, for every candidate that one of the kinds fits."""
+    """The kind of gate by site, for every candidate that one of the kinds fits. Raises SettingError as `instrument` does."""
     if isinstance(gates, str) or not gates:
         raise SettingError(f"gates was {gates!r}; expected one or more of {', '.join(GATES)}, such as ('se', 'ag').")
     fitting: dict[bool, str] = {}
@@ -77,7 +77,6 @@ def fill_sites(
     """Puts the named kind of gate at each named site, in place, and returns what was touched. Raises as `instrument` does.
 
     The kind SHUT shuts a skip for good: the host sees zeros there, or adds nothing where it adds skips.
-
     standardise: whether the gates bring their logits to mean 0 and variance 1 before the sigmoid (see `Gate`).
     """
     network = unwrap_to_fill(network)
@@ -98,7 +97,7 @@ def fill_sites(
 
 
 def build_site(gate: str, site: Site, *, standardise: bool = False) -> AnySite:
-    """A site with the gate of that name, for what passes there, or what shuts it."""
+    """The module for a site: one with the gate of that name, made for what passes there, or one that shuts a skip."""
     if gate == SHUT:
         return _build_shut_site(site)
     if (gate == OWN) != (site.kind == "own"):
@@ -115,7 +114,7 @@ def build_site(gate: str, site: Site, *, standardise: bool = False) -> AnySite:
 
 
 def _build_shut_site(site: Site) -> ShutSite:
-    """What shuts a skip. Raises SiteError for any other site, and for an added skip whose sum passes at no known place."""
+    """The module that shuts a skip. Raises SiteError for any other site, and for an added skip whose sum has no known place."""
     if site.kind != "skip":
         found = "a stage" if site.kind == "stage" else "a gate of the host's own"
         raise SiteError(

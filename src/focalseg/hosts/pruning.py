@@ -14,14 +14,14 @@ from focalseg.hosts.site import Site
 
 
 class Open(nn.Module):
-    """Stands where a gate of the host's own stood: open for good. argument: what it hands through; None: it gives ones."""
+    """Stands, open for good, where a gate of the host's own stood. argument: what it hands through; None: it gives ones."""
 
     def __init__(self, argument: Port | None) -> None:
         super().__init__()
         self.argument = argument
 
     def forward(self, *arguments: Any, **keywords: Any) -> Tensor:
-        """The argument (B, C, *spatial), or coefficients 1 that broadcast to what the gate was called with."""
+        """Returns the argument (B, C, *spatial), or coefficients 1 that broadcast to what the gate was called with."""
         if self.argument is not None:
             return self.argument.read(arguments, keywords, None)
         first: Tensor = next(iter([*arguments, *keywords.values()]))
@@ -29,7 +29,7 @@ class Open(nn.Module):
 
 
 def open_own_gates(network: nn.Module, candidates: Sequence[Site], *, kept: Collection[str] = ()) -> None:
-    """Opens, in place and for good, every gate that the host brought along but those kept: no coefficients, no cost."""
+    """Opens, in place and for good, every gate that the host brought along and that is not kept; its weights are gone."""
     for site in candidates:
         if site.kind == "own" and site.name not in kept:
             through = Port.parse(site.opens_to).resolve(network) if site.opens_to else None
@@ -56,7 +56,9 @@ def remove_attention(network: nn.Module) -> None:
 
 
 def disable_attention(network: nn.Module) -> None:
-    """From now on every site lets everything through as if it were not there, until `enable_attention`. In place.
+    """Switches all sites off, in place: the network is the host, to the bit, until `enable_attention`. Weights and gammas stay.
+
+    Raises SiteError where no attention stands.
 
     >>> import focalseg, torch
     >>> network, image = focalseg.UNet(widths=(8, 16)).eval(), torch.rand(1, 3, 8, 8)
@@ -70,7 +72,7 @@ def disable_attention(network: nn.Module) -> None:
 
 
 def enable_attention(network: nn.Module) -> None:
-    """Every site acts again. In place.
+    """Switches all sites on again, in place. Raises SiteError where no attention stands.
 
     >>> import focalseg, torch
     >>> network, image = focalseg.UNet(widths=(8, 16)).eval(), torch.rand(1, 3, 8, 8)
@@ -86,7 +88,9 @@ def enable_attention(network: nn.Module) -> None:
 
 @contextmanager
 def without_attention(network: nn.Module) -> Iterator[None]:
-    """Inside, the network is the host; afterwards every site is enabled or not as it was before.
+    """Inside the `with` the network is the host, to the bit; afterwards every site is enabled or not as it was before.
+
+    Raises SiteError where no attention stands.
 
     >>> import focalseg, torch
     >>> network, image = focalseg.UNet(widths=(8, 16)).eval(), torch.rand(1, 3, 8, 8)

@@ -13,7 +13,7 @@ from focalseg.hosts.ports import Port
 SiteKind = Literal["stage", "skip", "own"]
 
 SHUT = "shut"
-"""Stands for the kind of a gate where nothing is to pass a skip. It is no attention: it has no weights and no gamma."""
+"""The name, among kinds of gates, of a skip where nothing passes. It is no attention: it has no weights and no gamma."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class Site(Place, CheckedConfig):
 
     @property
     def ports(self) -> tuple[Port, ...]:
-        """Every place that the site reads or writes, that of the features first."""
+        """The port of every place that the site reads or writes, that of the features first."""
         return tuple(Port.parse(text) for text in (self.features, self.signal, self.added_at, self.sum_at) if text)
 
     @property
@@ -63,7 +63,7 @@ class Site(Place, CheckedConfig):
 
 
 def select_sites(candidates: Iterable[Site], names: Iterable[str]) -> tuple[Site, ...]:
-    """The candidates of those names. Raises SiteError for the first that is not among them."""
+    """The candidates of those names. Raises SiteError for the first name that no candidate has."""
     known = {site.name: site for site in candidates}
     chosen = list(names)
     for name in chosen:

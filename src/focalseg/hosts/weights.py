@@ -25,7 +25,7 @@ SCHEMA = 1
 
 
 def _attention_state(network: nn.Module) -> dict[str, Tensor]:
-    """Every tensor that was added, by its name in the network's state dict."""
+    """Every tensor that was added to a network, by its name in the network's state dict."""
     container = find_container(network)
     if container is None:
         return {}
@@ -96,7 +96,7 @@ def load_attention(network: nn.Module, folder: str | Path) -> None:
 
 
 def _check_channels(network: nn.Module, saved: Sequence[Site], folder: Path) -> None:
-    """Raises SiteError where other channels pass than in the network that was saved."""
+    """Raises SiteError where the network has other numbers of channels than the network that was saved."""
     ports = {text: Port.parse(text) for site in saved for text in (site.features, site.signal) if text}
     try:
         passed = trace(network, ports.values(), guess_image_shape(network))
@@ -113,7 +113,8 @@ def _check_channels(network: nn.Module, saved: Sequence[Site], folder: Path) -> 
 
 
 def _rebuild(gate: str, site: Site, standardise: bool, state: Mapping[str, Tensor], folder: Path) -> AnySite:
-    """The site with the tensors of the file. Takes no memory of its own, whatever size the record says."""
+    """The site with the tensors of the file."""
+    # Made on the meta device, which takes no memory, whatever size a hostile record claims; the tensors are then assigned.
     try:
         with torch.device("meta"):
             module = build_site(gate, site, standardise=standardise)

@@ -73,18 +73,18 @@ def differentiate(
 
 
 def split(probabilities: Classes, truth: Classes) -> tuple[Tensor, Classes]:
-    """The true class's, and the others' with 0 in the place of the true one, exactly; in the place of the argument."""
+    """The probability of the true class, and those of the others with exactly 0 for the true one, written into the argument."""
     marked = times(probabilities, truth)
     return total(marked), minus_(probabilities, marked)
 
 
 def _weigh(values: Classes, weights: Tensor | None) -> Classes:
-    """Each class by its boundary weight; one row of weights serves every class."""
+    """Multiplies each class by its boundary weight; one row of weights serves every class."""
     return values if weights is None else times(values, along_classes(weights))
 
 
 def _settle(truth: Classes, settings: tuple[float, ...]) -> Tensor | float:
-    """The setting of every pixel's own class; that of any class where a pixel has none."""
+    """The setting of the class that every pixel belongs to; an arbitrary one where a pixel belongs to none."""
     background, *foregrounds = settings
     if len(set(foregrounds)) > 1:
         return total(times(truth, constants(settings, truth)))

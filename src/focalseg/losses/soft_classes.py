@@ -12,7 +12,7 @@ from torch import Tensor
 from focalseg.losses.arms import Arms, Overlap, Sums, modified_focal
 
 Classes = list[Tensor]
-"""A row (B, N) each."""
+"""One row (B, N) per class."""
 
 
 def sum_regions(logits: Tensor, truth: Tensor, weights: Tensor | None) -> Sums:
@@ -54,7 +54,7 @@ def differentiate(
 
 
 def _exponentiate(logits: Tensor) -> tuple[Classes, Classes, Classes, Tensor]:
-    """z_k - max z, their exponentials, for each the sum of the others, and one over the sum of all."""
+    """z_k - max z, their exponentials, for each class the sum of the other exponentials, and one over the sum of all."""
     rows = logits.unbind(dim=1)
     largest = reduce(torch.maximum, rows)
     below_largest = [(row - largest).clamp(min=-torch.finfo(row.dtype).max) for row in rows]
@@ -63,13 +63,14 @@ def _exponentiate(logits: Tensor) -> tuple[Classes, Classes, Classes, Tensor]:
 
 
 def _weigh(truth: Tensor, weights: Tensor | None) -> tuple[Classes, Classes]:
-    """W y and W (1 - y), a row a class."""
+    """W y and W (1 - y), one row per class."""
     inside, outside = (truth, 1 - truth) if weights is None else (weights * truth, weights * (1 - truth))
     return list(inside.unbind(dim=1)), list(outside.unbind(dim=1))
 
 
 def _sum_of_others(values: Classes) -> Classes:
-    """For every class the sum over the other classes, by additions alone."""
+    """For every class the sum over the other classes."""
+    # By additions alone, from running sums of both ends: the total less the class itself would lose its digits.
     before = [torch.zeros_like(values[0]), *accumulate(values[:-1])]
     after = [torch.zeros_like(values[0]), *accumulate(values[:0:-1])][::-1]
     return [left + right for left, right in zip(before, after, strict=True)]

@@ -38,9 +38,9 @@ def differentiate(
 
 
 def _take_logarithms(margin: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """p, q, log p and log q of z."""
+    """p, q, log p and log q of the margin z."""
     if torch.compiler.is_compiling():
-        # Other words than those of the first sweep, or its p and q would be written out and read again: this is faster.
+        # Another formula than in the first sweep, or the compiler would write its p and q out and read them again.
         ratio = torch.exp(-margin.abs())
         larger = (1 + ratio).reciprocal()
         p, q = torch.where(margin >= 0, larger, ratio * larger), torch.where(margin >= 0, ratio * larger, larger)
@@ -48,17 +48,18 @@ def _take_logarithms(margin: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     else:
         p, q = torch.sigmoid(margin), torch.sigmoid(-margin)
         log_larger = torch.minimum(p, q).neg_().log1p_()
+    # log p = min(z, 0) + log(larger of p and q), and log q = log(larger) - max(z, 0): no logarithm of a small number.
     return p, q, margin.clamp(max=0).add_(log_larger), log_larger.sub_(margin.clamp(min=0))
 
 
 def _weigh_term(arms: Arms, index: int, mass: Tensor, term: PixelTerm) -> tuple[Tensor, Tensor]:
-    """The cross-entropy arm of a class, summed (B,), and its slope in a pixel of that class."""
+    """The cross-entropy arm of one class, summed over pixels (B,), and its slope in a pixel of that class."""
     weight = arms.pixel_weights[index]
     return -weight * (mass * term.gain).sum(dim=1), term.slope * weight
 
 
 def _to_margin(logits: Tensor) -> Tensor:
-    """z, (B, N): the one logit, or the foreground's less the background's."""
+    """The margin z, (B, N): the only logit, or that of the foreground less that of the background."""
     if logits.shape[1] == 1:
         return logits[:, 0]
     largest = torch.finfo(logits.dtype).max  # the difference of finite numbers is one

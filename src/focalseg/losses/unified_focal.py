@@ -88,10 +88,10 @@ class UnifiedFocalLoss(nn.Module):
     boundary_radius: where phi reaches 0; None: at the farthest pixel of either side in each image and class.
     ignore_index: pixels with this label leave every sum, and the count of pixels; of a one-hot target those of this class,
         and those of none.
-    class_weights: one number, or one a class (background first; two for one channel); they multiply and are not normalised.
+    class_weights: one number, or one per class (background first; two for one channel); they multiply and are not normalised.
     reduction: "mean" and "sum" over images give (); "none" gives (B,), whose mean is "mean": of each image the overlap arm and
         its pixels' share of the mean over all pixels of the batch.
-    spacing_mm: of the pixels, one number an axis; distances and boundary_radius are then in mm.
+    spacing_mm: that of the pixels, one number per axis; distances and boundary_radius are then in mm.
     check_target: False trusts the target and so never waits for the device. Under torch.compile, where nothing can be raised, a
         target out of range makes the value NaN.
     check_logits: True refuses logits that are not finite instead of giving a value that is not.

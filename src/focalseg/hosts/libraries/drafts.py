@@ -1,4 +1,4 @@
-"""Sites as a family or a person names them, completed by what a dry run shows."""
+"""Sites from the places that a family or a person names, completed by what a dry run shows."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -14,7 +14,7 @@ from focalseg.hosts.tracing import Passed, guess_image_shape, plain_copy, run_co
 
 
 def complete(network: nn.Module, drafts: Sequence[Place], image_shape: Sequence[int] | None) -> tuple[Site, ...]:
-    """The sites with the shapes that pass there. Raises SiteError for a place where attention cannot stand."""
+    """The sites at these places, with the shapes that pass there. Raises SiteError where attention cannot stand."""
     places = [place for one in drafts for place in (one.features, one.signal, one.added_at, one.sum_at) if place]
     ports = {text: Port.parse(text) for text in places}
     passed = trace(network, ports.values(), image_shape or guess_image_shape(network))
@@ -23,7 +23,7 @@ def complete(network: nn.Module, drafts: Sequence[Place], image_shape: Sequence[
 
 
 def check_coefficients(network: nn.Module, found: Sequence[Site], image_shape: Sequence[int] | None) -> None:
-    """Raises SiteError for a module, named as a gate of the host's own, that gives other values than coefficients of 0 to 1."""
+    """Raises SiteError for a module that was named as a gate of the host's own and gives values outside 0 to 1."""
     passed: dict[str, Tensor] = {}
 
     def run(shape: Sequence[int]) -> None:
@@ -93,5 +93,5 @@ def _check_order(draft: Place, seen: dict[str, Passed]) -> None:
 
 
 def _pass_together(one: Port, other: Port) -> bool:
-    """Whether both are met in one call of a module, on the same side of it."""
+    """Whether both ports belong to one call of a module, on the same side of it."""
     return one.path == other.path and one.of_output == other.of_output

@@ -1,7 +1,7 @@
 """Networks of MONAI: how each is planned from channels per level, and its sites under the names that our U-Net has.
 
-Level 0 is the finest. MONAI is imported here alone, when one is built. A network that somebody built is told by its class, by
-name, so that nothing is imported where MONAI is not used.
+Level 0 is the finest. MONAI is imported here alone, when one of its networks is built. A network that a person built is
+recognised by the name of its class, so that nothing is imported where MONAI is not used.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,25 +20,25 @@ Arguments = dict[str, Any]
 
 
 def _plan_unet(widths: Sequence[int]) -> Arguments:
-    """UNet with residual units, as MONAI's own examples have it."""
+    """Arguments of UNet, with residual units as in MONAI's own examples."""
     return {"channels": list(widths), "strides": [2] * (len(widths) - 1), "num_res_units": 2}
 
 
 def _plan_basic_unet(widths: Sequence[int]) -> Arguments:
-    """BasicUNet, which has five levels however small the image is; its last features are those of the finest level."""
+    """Arguments of BasicUNet, which has five levels however small the image is; its last features are of the finest level."""
     base = widths[0]
     return {"features": [*(base << level for level in range(_BASIC_UNET_LEVELS)), base]}
 
 
 def _plan_dynunet(widths: Sequence[int]) -> Arguments:
-    """DynUNet, the architecture of nnU-Net, with kernels of 3 and strides of 2; it has three levels at least."""
+    """Arguments of DynUNet, the architecture of nnU-Net, with kernels of 3 and strides of 2; it has at least three levels."""
     filters = [*widths, *(widths[-1] << extra for extra in range(1, 4 - len(widths)))]
     down = [2] * (len(filters) - 1)
     return {"filters": filters, "kernel_size": [3] * len(filters), "strides": [1, *down], "upsample_kernel_size": down}
 
 
 def _plan_segresnet(widths: Sequence[int]) -> Arguments:
-    """SegResNet, whose channels double from level to level; its group norms want a number of them that their groups divide."""
+    """Arguments of SegResNet, whose channels double per level; its group norms need a number of groups that divides them."""
     groups = next(count for count in (8, 4, 2, 1) if widths[0] % count == 0)
     blocks = [1, *[2] * (len(widths) - 2), 4]
     return {
@@ -50,7 +50,7 @@ def _plan_segresnet(widths: Sequence[int]) -> Arguments:
 
 
 def _plan_attention_unet(widths: Sequence[int]) -> Arguments:
-    """AttentionUnet."""
+    """Arguments of AttentionUnet."""
     return {"channels": list(widths), "strides": [2] * (len(widths) - 1)}
 
 
@@ -67,7 +67,7 @@ MONAI_NETWORKS = Catalogue(
 
 
 def build_monai(name: str, *, spatial_dims: int, in_channels: int, classes: int, arguments: Mapping[str, Any]) -> nn.Module:
-    """monai.networks.nets.NAME with those arguments. Raises SettingError where MONAI is absent or refuses them."""
+    """Builds monai.networks.nets.NAME with those arguments. Raises SettingError where MONAI is absent or refuses them."""
     MONAI_NETWORKS[name]
     try:
         kind = getattr(import_module(_MODULE), name)
@@ -83,7 +83,7 @@ def build_monai(name: str, *, spatial_dims: int, in_channels: int, classes: int,
 
 
 def find_family(network: nn.Module) -> Callable[[Any], tuple[Place, ...]] | None:
-    """The function that drafts the sites of the network's family, None for another's."""
+    """The function that names the places of the network's family; None where it is of no family of MONAI's."""
     for kind in type(network).__mro__:
         if kind.__module__.startswith(f"{_MODULE}.") and kind.__name__ in FAMILIES:
             return FAMILIES[kind.__name__]
@@ -91,7 +91,7 @@ def find_family(network: nn.Module) -> Callable[[Any], tuple[Place, ...]] | None
 
 
 def _draft_basic_unet_sites(network: Any) -> tuple[Place, ...]:  # noqa: ARG001 - five levels, always
-    """BasicUNet: UpCat(x, x_e) takes what comes from below, then the skip."""
+    """The places of a BasicUNet: its UpCat(x, x_e) takes the features from below, then the skip."""
     return _order(
         encoder=["conv_0", "down_1", "down_2", "down_3"],
         bottleneck="down_4",
@@ -101,7 +101,7 @@ def _draft_basic_unet_sites(network: Any) -> tuple[Place, ...]:  # noqa: ARG001 
 
 
 def _draft_dynunet_sites(network: Any) -> tuple[Place, ...]:
-    """DynUNet: UnetUpBlock(inp, skip); its upsamples count up from the coarsest."""
+    """The places of a DynUNet: its UnetUpBlock takes (inp, skip), and its upsamples count up from the coarsest level."""
     levels = len(network.upsamples)
     upsamples = [f"upsamples.{levels - 1 - level}" for level in range(levels)]
     return _order(
@@ -113,8 +113,8 @@ def _draft_dynunet_sites(network: Any) -> tuple[Place, ...]:
 
 
 def _draft_unet_sites(network: Any) -> tuple[Place, ...]:
-    """UNet: nested Sequential(down, SkipConnection(inner), up). A SkipConnection gives its input and what its inner module
-    makes of it in one tensor, so the skip is the first of its channels and the signal the rest.
+    """The places of a UNet, which is a nested Sequential(down, SkipConnection(inner), up). A SkipConnection returns its input
+    and what its inner module makes of it in one tensor: the skip is the first of its channels, the signal the rest.
 
     The finest up layer gives the logits, which are no place for attention; its residual unit, where it has one, ends in a
     bare convolution as well.
@@ -133,7 +133,7 @@ def _draft_unet_sites(network: Any) -> tuple[Place, ...]:
 
 
 def _draft_segresnet_sites(network: Any) -> tuple[Place, ...]:
-    """SegResNet: its decoder adds the skips, `up_samples[i](x) + skip`, so what the site changes is added there as well."""
+    """The places of a SegResNet: it adds skips, `up_samples[i](x) + skip`, so what a site changes is added there as well."""
     levels = len(network.up_samples)
     drafts = list(
         _order(
@@ -158,7 +158,7 @@ def _draft_segresnet_sites(network: Any) -> tuple[Place, ...]:
 
 
 def _draft_attention_unet_sites(network: Any) -> tuple[Place, ...]:
-    """AttentionUnet: its AttentionBlocks, called with g and x, are the gates of its skips; psi gives their coefficients."""
+    """The places of an AttentionUnet: its AttentionBlocks (g, x) are gates of its own; psi gives their coefficients."""
     encoder = ["model.0"]
     own: list[str | None] = []
     decoder: list[str] = []
@@ -185,7 +185,7 @@ def _draft_attention_unet_sites(network: Any) -> tuple[Place, ...]:
 def _order(
     *, encoder: Sequence[str], bottleneck: str, skips: Sequence[tuple[str, str]], decoder: Sequence[str | None]
 ) -> tuple[Place, ...]:
-    """encoder.0 ..., bottleneck, skip.0 ..., decoder.0 ...; None where a level has no place for one."""
+    """The places encoder.0 ..., bottleneck, skip.0 ..., decoder.0 ... in this order, without the levels that are None."""
 
     def walk() -> Iterator[Place]:
         for level, path in enumerate(encoder):

@@ -13,7 +13,7 @@ from focalseg.hosts.site import Place
 def draft_named_sites(
     network: nn.Module, stages: Sequence[str], skips: Mapping[str, tuple[str, str]], own_gates: Mapping[str, str]
 ) -> tuple[Place, ...]:
-    """A site for every stage that a pattern matches, every skip and every own gate. Raises SiteError as `sites` says."""
+    """A place for every stage that a pattern matches, every skip and every own gate. Raises SiteError as `sites` says."""
     if isinstance(stages, str):
         raise SiteError(f"stages was {stages!r}; expected a list of places, such as ['{stages}'].")
     for what, given in (("skips", skips), ("own_gates", own_gates)):
@@ -49,8 +49,8 @@ def draft_named_sites(
 
 
 def _match(network: nn.Module, pattern: str) -> list[str]:
-    """The places that a pattern names: one without `*`, as many as there are with it. `*` stands for (part of) one name
-    between dots. Raises SiteError where it matches nothing."""
+    """The places that a pattern names, in which `*` stands for one name between dots or a part of it; without `*`, one place.
+    Raises SiteError where it matches nothing."""
     port = Port.parse(pattern)
     if "*" not in port.path:
         port.find_module(network)

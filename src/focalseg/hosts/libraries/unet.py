@@ -5,7 +5,7 @@ from focalseg.networks.unet import UNet
 
 
 def draft_unet_sites(network: UNet) -> tuple[Place, ...]:
-    """encoder.0 ... bottleneck, skip.0 ..., decoder.0 ...: level 0 is the finest."""
+    """The places encoder.0 ... bottleneck, skip.0 ..., decoder.0 ... of our U-Net; level 0 is the finest."""
     levels = range(len(network.config.widths) - 1)
     stages = [*(f"encoder.{level}" for level in levels), "bottleneck"]
     return (

@@ -1,4 +1,4 @@
-"""What may be done to the exponents of a network while it trains, so that it bears witness on its sites: one file each."""
+"""What may be done to the exponents of a network while it trains, so that the training is evidence on its sites."""
 
 from focalseg.catalogue import Catalogue
 from focalseg.placement.exponents.dropout import SiteDropout
