@@ -32,8 +32,8 @@ from torch import Tensor, nn
 
 import focalseg
 from focalseg.attention import GATES
+from focalseg.attention.focal_site import AttentionSite
 from focalseg.attention.gate import SiteShape
-from focalseg.attention.site import AttentionSite
 from focalseg.hosts.attachment import attention_sites
 from machine import read_processor
 

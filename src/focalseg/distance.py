@@ -29,7 +29,7 @@ def euclidean_distance(masks: Tensor, *, spacing_mm: Sequence[float] | None = No
     inf all over a map that has no False pixel. Carries no gradient.
     Raises ShapeError for masks of another shape, SettingError for a spacing that does not fit.
     """
-    return transform(check_masks(masks), check_spacing(spacing_mm, masks.ndim - 2))
+    return transform(_check_masks(masks), check_spacing(spacing_mm, masks.ndim - 2))
 
 
 def distance_to_border(masks: Tensor, *, valid: Tensor | None = None, spacing_mm: Sequence[float] | None = None) -> Tensor:
@@ -42,14 +42,14 @@ def distance_to_border(masks: Tensor, *, valid: Tensor | None = None, spacing_mm
     the nearest border, like any other's. A map without a border (empty, full, or sides that never touch) is inf all over.
     Raises ShapeError for masks or valid of another shape, SettingError for a spacing that does not fit.
     """
-    sides, steps = check_masks(masks), check_spacing(spacing_mm, masks.ndim - 2)
-    return transform(~find_border(sides, check_valid(valid, masks)), steps)
+    sides, steps = _check_masks(masks), check_spacing(spacing_mm, masks.ndim - 2)
+    return transform(~_find_border(sides, _check_valid(valid, masks)), steps)
 
 
 def closeness_to_border(
     masks: Tensor, *, radius: float | None = None, valid: Tensor | None = None, spacing_mm: Sequence[float] | None = None
 ) -> Tensor:
-    """phi: exactly 1 on the border ring, falling linearly with the distance to it.
+    """phi, the closeness to the border: exactly 1 on the border ring, falling linearly with the distance to it.
 
     radius None: phi = 1 - d / d_max, with d_max the greatest d on the same side of the same map, so that phi is exactly 0
     at the farthest pixel of either side; 1 all over a side that is nothing but ring. radius, in the unit of the distance:
@@ -57,36 +57,37 @@ def closeness_to_border(
     masks, valid, spacing_mm: as for distance_to_border. Returns (B, K, *spatial) float32 in [0, 1], without a gradient.
     Raises ShapeError and SettingError as distance_to_border does, and SettingError for a radius that is not positive.
     """
-    sides, steps = check_masks(masks), check_spacing(spacing_mm, masks.ndim - 2)
-    labelled = check_valid(valid, masks)
+    sides, steps = _check_masks(masks), check_spacing(spacing_mm, masks.ndim - 2)
+    labelled = _check_valid(valid, masks)
     if radius is not None and not (math.isfinite(radius) and radius > 0):
         raise SettingError(
             f"radius is {radius}; expected a positive, finite number, or None for the farthest pixel of each side."
         )
-    closeness: Tensor = measure_closeness(sides, labelled, list(steps), radius)
+    closeness: Tensor = _measure_closeness(sides, labelled, list(steps), radius)
     return closeness
 
 
 @torch.library.custom_op("focalseg::measure_closeness", mutates_args=())
-def measure_closeness(sides: Tensor, labelled: Tensor | None, steps: list[float], radius: float | None) -> Tensor:
-    """closeness_to_border of what was checked, one operation to torch: torch.compile and torch.func take it whole."""
-    distance = transform(~find_border(sides, labelled), tuple(steps), within=radius)
+def _measure_closeness(sides: Tensor, labelled: Tensor | None, steps: list[float], radius: float | None) -> Tensor:
+    """`closeness_to_border` of arguments that were checked."""
+    # One operation to torch, so that torch.compile and torch.func take it whole and do not trace into SciPy or edt.
+    distance = transform(~_find_border(sides, labelled), tuple(steps), within=radius)
     if labelled is not None:
         distance.masked_fill_(~labelled, 0)
-    scale = find_farthest(distance, sides) if radius is None else radius
+    scale = _find_farthest(distance, sides) if radius is None else radius
     # Without a border the distance is inf and so is its scale: inf / inf, the only nan there is, is the case phi = 0.
     closeness = distance.div_(scale).neg_().add_(1).clamp_(min=0).nan_to_num_(nan=0)
     return closeness if labelled is None else closeness.masked_fill_(~labelled, 0)
 
 
-@measure_closeness.register_fake
-def shape_closeness(sides: Tensor, labelled: Tensor | None, steps: list[float], radius: float | None) -> Tensor:  # noqa: ARG001
-    """What torch.compile may know of the result before it is there."""
+@_measure_closeness.register_fake
+def _shape_closeness(sides: Tensor, labelled: Tensor | None, steps: list[float], radius: float | None) -> Tensor:  # noqa: ARG001
+    """The shape and dtype of the closeness, which torch.compile asks for before there are values."""
     return torch.empty_like(sides, dtype=torch.float32)
 
 
-def find_border(sides: Tensor, valid: Tensor | None) -> Tensor:
-    """The pixels with a face neighbour on the other side, both of them valid. (B, K, *spatial) bool."""
+def _find_border(sides: Tensor, valid: Tensor | None) -> Tensor:
+    """The border ring, (B, K, *spatial) bool: pixels with a face neighbour on the other side, both of them valid."""
     border = torch.zeros_like(sides)
     for axis in range(2, sides.ndim):
         pairs = sides.shape[axis] - 1
@@ -98,8 +99,8 @@ def find_border(sides: Tensor, valid: Tensor | None) -> Tensor:
     return border
 
 
-def find_farthest(distance: Tensor, sides: Tensor) -> Tensor:
-    """At every pixel the greatest distance on its side of its map; above 0, so that a side of zeros can be divided by it."""
+def _find_farthest(distance: Tensor, sides: Tensor) -> Tensor:
+    """At every pixel the greatest distance on its side of its map; above 0, so that it can be divided by."""
     spatial = tuple(range(2, sides.ndim))
     inside = torch.where(sides, distance, 0).amax(spatial, keepdim=True)
     outside = torch.where(sides, 0, distance).amax(spatial, keepdim=True)
@@ -107,9 +108,9 @@ def find_farthest(distance: Tensor, sides: Tensor) -> Tensor:
 
 
 def transform(masks: Tensor, steps: tuple[float, ...], *, within: float | None = None) -> Tensor:
-    """euclidean_distance of masks that are bool, with the size of a pixel along each spatial axis.
+    """`euclidean_distance` of bool masks that were checked. steps: the size of a pixel along each spatial axis.
 
-    within: distances above it need not be exact, only above it.
+    within: a distance up to which values must be exact; larger ones need only be larger than it.
     """
     if masks.device.type != "cpu":
         return transform_by_torch(masks, steps, within=within)
@@ -126,53 +127,51 @@ def find_edt() -> Any:
 
 
 def transform_by_edt(masks: Tensor, steps: tuple[float, ...]) -> Tensor:
-    """One map after the other: a batch of planes would be taken for one volume. Threads pay off in volumes alone.
-
-    edt 3.1.2 adds up the steps along the last axis in float32, 4e-5 off over 4096 pixels; steps of 1 add up exactly, so the
-    last axis is the unit. It takes a bool for a slower path than the same bytes as uint8.
-    """
+    """The transform by the package edt, one map after the other: it would take a batch of planes for one volume."""
     distance = torch.empty(masks.shape, dtype=torch.float32)
+    # edt 3.1.2 adds up the steps along the last axis in float32, 4e-5 off over 4096 pixels; steps of 1 add up exactly, so the
+    # last axis is the unit. Its path for bool is slower than that for the same bytes as uint8. Threads pay off in volumes.
     measure, threads, unit = find_edt().edt, torch.get_num_threads() if len(steps) == 3 else 1, steps[-1]
     anisotropy = tuple(step / unit for step in steps) if len(steps) > 1 else 1.0
-    for mask, values in zip(flatten_maps(masks.view(torch.uint8)), flatten_maps(distance), strict=True):
+    for mask, values in zip(_flatten_maps(masks.view(torch.uint8)), _flatten_maps(distance), strict=True):
         np.multiply(measure(mask, anisotropy=anisotropy, black_border=False, parallel=threads), unit, out=values)
     return distance
 
 
 def transform_by_scipy(masks: Tensor, steps: tuple[float, ...]) -> Tensor:
-    """One map after the other, in float64 and rounded at the end."""
+    """The transform by SciPy, one map after the other, in float64 and rounded at the end."""
     from scipy.ndimage import distance_transform_edt
 
     distance = torch.empty(masks.shape, dtype=torch.float32)
-    for mask, values in zip(flatten_maps(masks), flatten_maps(distance), strict=True):
+    for mask, values in zip(_flatten_maps(masks), _flatten_maps(distance), strict=True):
         # SciPy measures a map without a False pixel from a place outside it.
         values[...] = np.inf if mask.all() else distance_transform_edt(mask, sampling=steps)
     return distance
 
 
-def flatten_maps(maps: Tensor) -> np.ndarray:
-    """(B, K, *spatial) as NumPy's (B * K, *spatial), contiguous; without a copy where it was contiguous."""
+def _flatten_maps(maps: Tensor) -> np.ndarray:
+    """Maps (B, K, *spatial) as a contiguous NumPy array (B * K, *spatial), without a copy where they were contiguous."""
     return maps.flatten(0, 1).contiguous().numpy()
 
 
 def transform_by_torch(masks: Tensor, steps: tuple[float, ...], *, within: float | None = None) -> Tensor:
-    """Axis by axis, on the device of the masks: d^2 = min over j of (d_j^2 + (step * (i - j))^2).
+    """The transform in torch, axis by axis, on the device of the masks: d^2 = min over j of (d_j^2 + (step * (i - j))^2).
 
-    The squared distances, separable, of Saito and Toriwaki 1994; with steps of 1 they are exact up to 2^24. The longest
-    axis goes first, for a scan finds its minimum; that leaves the others at most as many candidates a line as a map has
-    pixels. within: candidates farther than it along an axis are left out.
+    Source: the separable squared distances of Saito and Toriwaki 1994; with steps of 1 they are exact up to 2^24. within:
+    candidates farther than it along an axis are left out.
     """
+    # The first axis needs a scan alone, the others a minimum over candidates: so the longest axis goes first.
     longest, *others = sorted(range(2, masks.ndim), key=lambda axis: masks.shape[axis], reverse=True)
-    squared = scan_axis(masks, longest).mul_(steps[longest - 2]).square_()
+    squared = _scan_axis(masks, longest).mul_(steps[longest - 2]).square_()
     for axis in others:
         step, pixels = steps[axis - 2], masks.shape[axis]
         reach = pixels - 1 if within is None else math.ceil(min(pixels - 1, within / step))
-        squared = minimise_axis(squared, axis, step, reach)
+        squared = _minimise_axis(squared, axis, step, reach)
     return squared.contiguous().sqrt_()
 
 
-def scan_axis(masks: Tensor, axis: int) -> Tensor:
-    """Pixels to the nearest False pixel on the same line along the axis, inf where the line has none. float32."""
+def _scan_axis(masks: Tensor, axis: int) -> Tensor:
+    """The number of pixels, float32, to the nearest False pixel on the same line along the axis; inf without one."""
     shape = [1] * masks.ndim
     shape[axis] = -1
     position = torch.arange(masks.shape[axis], dtype=torch.float32, device=masks.device).reshape(shape)
@@ -181,8 +180,8 @@ def scan_axis(masks: Tensor, axis: int) -> Tensor:
     return torch.minimum(position - before, after - position)
 
 
-def minimise_axis(squared: Tensor, axis: int, step: float, reach: int) -> Tensor:
-    """min over j of (squared_j + (step * (i - j))^2) along the axis, j at most `reach` from i, in chunks of lines."""
+def _minimise_axis(squared: Tensor, axis: int, step: float, reach: int) -> Tensor:
+    """The minimum over j of squared_j + (step * (i - j))^2 along the axis, for j at most `reach` from i."""
     moved = squared.movedim(axis, -1)
     lines = moved.reshape(-1, moved.shape[-1])
     pixels, window = lines.shape[-1], 2 * reach + 1
@@ -195,14 +194,15 @@ def minimise_axis(squared: Tensor, axis: int, step: float, reach: int) -> Tensor
         offset = position.unsqueeze(1) - position
     cost = (offset * step).square_()
     least = torch.empty_like(lines)
+    # In chunks of lines, which bounds the memory.
     chunk = max(1, MOST_CANDIDATES // (pixels * cost.shape[-1]))
     for few, result in zip(torch.split(candidates, chunk), torch.split(least, chunk), strict=True):
         torch.amin(few + cost, dim=-1, out=result)
     return least.reshape(moved.shape).movedim(-1, axis)
 
 
-def check_masks(masks: Tensor) -> Tensor:
-    """The masks as bool, once they are (B, K, *spatial) with a pixel in every map."""
+def _check_masks(masks: Tensor) -> Tensor:
+    """The masks as bool. Raises ShapeError unless they are (B, K, *spatial) with a pixel in every map."""
     if not 3 <= masks.ndim <= 5:
         raise ShapeError(f"masks have shape {tuple(masks.shape)}; expected (B, K, *spatial) with 1 to 3 spatial axes.")
     if 0 in masks.shape[2:]:
@@ -210,8 +210,8 @@ def check_masks(masks: Tensor) -> Tensor:
     return masks if masks.dtype == torch.bool else masks != 0
 
 
-def check_valid(valid: Tensor | None, masks: Tensor) -> Tensor | None:
-    """valid as (B, 1, *spatial) bool, once it fits the masks."""
+def _check_valid(valid: Tensor | None, masks: Tensor) -> Tensor | None:
+    """`valid` as (B, 1, *spatial) bool, None for None. Raises ShapeError where it does not fit the masks."""
     if valid is None:
         return None
     batch, _, *spatial = masks.shape
@@ -224,7 +224,7 @@ def check_valid(valid: Tensor | None, masks: Tensor) -> Tensor | None:
 
 
 def check_spacing(spacing_mm: Sequence[float] | None, axes: int) -> tuple[float, ...]:
-    """The size of a pixel along each of the spatial axes: 1 where no spacing is given."""
+    """The size of a pixel along each spatial axis, 1 without a spacing. Raises SettingError where the spacing does not fit."""
     if spacing_mm is None:
         return (1.0,) * axes
     steps = tuple(map(float, np.ravel(spacing_mm)))

@@ -19,5 +19,5 @@ def focal(logarithm: Tensor, gamma: Tensor | float) -> Tensor:
 
 
 def at_least_float32(values: Tensor) -> Tensor:
-    """Half precision cast up, float32 and float64 as they are: powers, logarithms and sums need the range."""
+    """Casts half precision up to float32 and leaves float32 and float64: powers, logarithms and sums need the range."""
     return values if values.dtype == torch.float64 else values.float()

@@ -1,4 +1,4 @@
-"""Images larger than what a network sees at a time: overlapping windows, their logits averaged."""
+"""Predictions for images larger than what a network sees at a time: the logits of overlapping windows are averaged."""
 
 import itertools
 from collections.abc import Callable
@@ -8,14 +8,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 OVERLAP = 0.5
-"""Share of a window that the next one covers again."""
-SHARPNESS = 8.0
-"""Sides of a window over the standard deviation of its weight: as nnU-Net has it (Isensee et al. 2021)."""
+"""The share of a window that the next one covers again."""
+_SHARPNESS = 8.0
+"""The side of a window over the standard deviation of its weight, as in nnU-Net (Isensee et al. 2021)."""
 
 
 @torch.no_grad()
 def predict_in_windows(predict: Callable[[Tensor], Tensor], images: Tensor, window: tuple[int, ...] | None) -> Tensor:
-    """images (B, C, *spatial) -> logits (B, K, *spatial) float32, where predict takes (B, C, *window) to (B, K, *window).
+    """images (B, C, *spatial) -> logits (B, K, *spatial) float32, where `predict` maps (B, C, *window) to (B, K, *window).
 
     Windows overlap by half and are weighted by a Gaussian about their middle, since a network knows least about what lies at
     the borders of what it sees. An image of the size of the window, or without one, is predicted as it is.
@@ -23,8 +23,8 @@ def predict_in_windows(predict: Callable[[Tensor], Tensor], images: Tensor, wind
     size = tuple(images.shape[2:])
     if window is None or size == tuple(window):
         return predict(images).float()
-    padded = pad_to(images, window)
-    weight = weigh_window(window).to(images.device)
+    padded = _pad_to(images, window)
+    weight = _weigh_window(window).to(images.device)
     total: Tensor | None = None
     weights = torch.zeros(padded.shape[2:], device=images.device)
     for corner in place_windows(tuple(padded.shape[2:]), window):
@@ -40,7 +40,7 @@ def predict_in_windows(predict: Callable[[Tensor], Tensor], images: Tensor, wind
 
 
 def place_windows(size: tuple[int, ...], window: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """First corners of windows that cover an image at least as large, evenly spread, overlapping by at least OVERLAP."""
+    """The first corners of evenly spread windows that cover an image at least as large and overlap by OVERLAP or more."""
     axes = []
     for side, length in zip(size, window, strict=True):
         stride = max(int(length * (1 - OVERLAP)), 1)
@@ -50,16 +50,16 @@ def place_windows(size: tuple[int, ...], window: tuple[int, ...]) -> list[tuple[
     return list(itertools.product(*axes))
 
 
-def weigh_window(window: tuple[int, ...]) -> Tensor:
-    """(*window) float32, near 1 in the middle and at least exp(-8) along each axis: dividing by sums of it loses no digits."""
+def _weigh_window(window: tuple[int, ...]) -> Tensor:
+    """The weight of a window's pixels, (*window) float32, near 1 in the middle and at least exp(-8) along each axis."""
     weight = torch.ones(())
     for side in window:
         place = torch.arange(side) - (side - 1) / 2
-        weight = weight[..., None] * torch.exp(-0.5 * (place * SHARPNESS / side) ** 2)
+        weight = weight[..., None] * torch.exp(-0.5 * (place * _SHARPNESS / side) ** 2)
     return weight
 
 
-def pad_to(images: Tensor, window: tuple[int, ...]) -> Tensor:
-    """images (B, C, *spatial), zeros added after the end of every axis that is shorter than the window."""
+def _pad_to(images: Tensor, window: tuple[int, ...]) -> Tensor:
+    """The images (B, C, *spatial) with zeros after the end of every axis that is shorter than the window."""
     missing = [max(length - side, 0) for side, length in zip(images.shape[2:], window, strict=True)]
     return F.pad(images, [amount for each in reversed(missing) for amount in (0, each)])

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from focalseg.attention import GATES
+from focalseg.attention.focal_site import AttentionSite
 from focalseg.attention.gate import Gate, SiteShape
-from focalseg.attention.site import AttentionSite
 from oracles.gates import timm_cbam
 
 GateCase = tuple[Gate, Tensor, Tensor | None]

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from focalseg.attention.focal_site import AttentionSite
 from focalseg.attention.gate import Gate, standardise
-from focalseg.attention.site import AttentionSite
 from oracles.gates import sigmoid_of_the_standardised
 
 GateCase = tuple[Gate, Tensor, Tensor | None]

@@ -50,7 +50,7 @@ def look_at() -> Callable[[nn.Module], Any]:
             "tensors": {name: tensor.data_ptr() for name, tensor in network.state_dict().items()},
             "modules": {name: (id(module), module.training, vars(module).get("momentum")) for name, module in modules(network)},
             "hooks": {name: (len(module._forward_hooks), len(module._forward_pre_hooks)) for name, module in modules(network)},
-            "removed": [name for name, module in modules(network) if getattr(module, "removed", None) is not None],
+            "stand_in": [name for name, module in modules(network) if getattr(module, "stand_in", None) is not None],
             "trainable": {name: weight.requires_grad for name, weight in network.named_parameters()},
         }
 

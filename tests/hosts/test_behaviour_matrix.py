@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from focalseg.attention import GATES
-from focalseg.attention.site import AttentionSite
+from focalseg.attention.focal_site import AttentionSite
 from focalseg.catalogue import unknown_name_message
 from focalseg.errors import SettingError, SiteError
 from focalseg.hosts.attachment import CONTAINER, attention_sites, filled_sites

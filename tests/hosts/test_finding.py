@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from focalseg.attention.site import FocalSite
+from focalseg.attention.focal_site import FocalSite
 from focalseg.errors import ShapeError, SiteError
 from focalseg.hosts.attachment import attention_sites
 from focalseg.hosts.finding import sites

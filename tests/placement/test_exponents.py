@@ -64,7 +64,7 @@ def test_once_a_regime_has_finished_nothing_of_it_is_left(name, network, draw_im
     left = look_at(network)
     del before["state"], left["state"]  # gamma of the hard concrete regime took its switch's factor in
     assert left == before
-    assert all(site.switch is None and site.removed is None for site in attention_sites(network).values())
+    assert all(site.switch is None and site.stand_in is None for site in attention_sites(network).values())
 
 
 @every_regime
@@ -73,10 +73,10 @@ def test_every_site_acts_while_the_network_is_scored_and_afterwards(name, networ
     for step in range(10):
         regime.begin_step(step)
         regime.begin_validation()
-        assert all(site.removed is None and site.enabled for site in attention_sites(network).values())
+        assert all(site.stand_in is None and site.enabled for site in attention_sites(network).values())
     regime.begin_step(10)
     regime.finish()
-    assert all(site.removed is None and site.enabled for site in attention_sites(network).values())
+    assert all(site.stand_in is None and site.enabled for site in attention_sites(network).values())
 
 
 # Exponents on a quadratic: sum of c / 2 (gamma - t)^2, whose gradient is c (gamma - t), so that at 0 it is -c t.
@@ -233,7 +233,7 @@ def test_the_subset_of_a_step_does_not_hang_on_what_went_before(network):
     sites = attention_sites(network).values()
 
     def acting():
-        return [site.removed is None for site in sites]
+        return [site.stand_in is None for site in sites]
 
     straight, resumed = SiteDropout(network, steps=20, seed=7), SiteDropout(network, steps=20, seed=7)
     for step in range(12):
@@ -249,14 +249,14 @@ def test_in_the_first_two_fifths_of_a_training_exponents_are_free_under_every_re
         regime = start(name, network, steps=20)
         for step in range(8):
             regime.begin_step(step)
-            assert all(site.removed is None for site in attention_sites(network).values())
+            assert all(site.stand_in is None for site in attention_sites(network).values())
             assert regime.penalty(step) is None
             regime.take_gradients(step)
         regime.finish()
     regime = start("dropout", network, steps=20)
     for step in range(8, 20):
         regime.begin_step(step)
-        assert [site.removed is None for site in attention_sites(network).values()] == draw_subset(7, seed=0, step=step)
+        assert [site.stand_in is None for site in attention_sites(network).values()] == draw_subset(7, seed=0, step=step)
 
 
 def test_where_no_site_acts_the_network_is_the_host_to_the_bit(build_unet, draw_images):

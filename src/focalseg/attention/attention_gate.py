@@ -33,12 +33,12 @@ class AttentionGate(Gate):
 
     @classmethod
     def for_site(cls, shape: SiteShape) -> Self:
-        """For a skip; the stride is that between its grid and its gating signal's."""
+        """The gate for a skip, with the stride between the grid of its features and that of its gating signal."""
         check_site_has_signal(cls, shape)
         return cls(shape.channels, shape.gating_channels, stride=shape.gating_stride)
 
     def compute_logits(self, features: Tensor, gating_signal: Tensor | None = None) -> tuple[Tensor, ...]:
-        """(B, C, *spatial) and signal (B, G, *coarser) -> one logit a pixel (B, 1, *spatial)."""
+        """(B, C, *spatial) and signal (B, G, *coarser) -> one logit per pixel (B, 1, *spatial)."""
         projected = self.project_features(features)
         signal = resample(self.project_signal(require_signal(self, gating_signal)), tuple(projected.shape[2:]))
         return (resample(self.score((projected + signal).relu()), tuple(features.shape[2:])),)

@@ -28,11 +28,11 @@ class ConvolutionalBlockAttention(Gate):
 
     @classmethod
     def for_site(cls, shape: SiteShape) -> Self:
-        """Any site will do."""
+        """The gate for a site of any kind: it needs no gating signal."""
         return cls(shape.channels, spatial_dims=shape.spatial_dims)
 
     def compute_logits(self, features: Tensor, gating_signal: Tensor | None = None) -> tuple[Tensor, ...]:  # noqa: ARG002
-        """(B, C, *spatial) -> one logit a channel (B, C, 1, ...) and one a pixel (B, 1, *spatial)."""
+        """(B, C, *spatial) -> one logit per channel (B, C, 1, ...) and one per pixel (B, 1, *spatial)."""
         descriptors = mean_over_space(features), features.flatten(2).amax(dim=2)
         channel = along_channels(self.channel.score(descriptors[0]) + self.channel.score(descriptors[1]), features)
         refined = features * self.take_log(channel).exp().to(features.dtype)

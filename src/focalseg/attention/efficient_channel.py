@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from focalseg.attention.gate import Gate, SiteShape
 from focalseg.attention.squeeze_excitation import along_channels, mean_over_space
 
-MINIMUM_KERNEL_SIZE = 3
+_MINIMUM_KERNEL_SIZE = 3
 
 
 class EfficientChannelAttention(Gate):
@@ -24,15 +24,15 @@ class EfficientChannelAttention(Gate):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        kernel_size = max(int((math.log2(channels) + 1) / 2) | 1, MINIMUM_KERNEL_SIZE)
+        kernel_size = max(int((math.log2(channels) + 1) / 2) | 1, _MINIMUM_KERNEL_SIZE)
         self.convolution = nn.Conv1d(1, 1, kernel_size, padding=kernel_size // 2, bias=False)
 
     @classmethod
     def for_site(cls, shape: SiteShape) -> Self:
-        """Any site will do: the mean over space needs no signal and no number of axes."""
+        """The gate for a site of any kind: the mean over space needs no gating signal and no number of axes."""
         return cls(shape.channels)
 
     def compute_logits(self, features: Tensor, gating_signal: Tensor | None = None) -> tuple[Tensor, ...]:  # noqa: ARG002
-        """(B, C, *spatial) -> one logit a channel (B, C, 1, ...)."""
+        """(B, C, *spatial) -> one logit per channel (B, C, 1, ...)."""
         descriptor = mean_over_space(features)
         return (along_channels(self.convolution(descriptor[:, None])[:, 0], features),)

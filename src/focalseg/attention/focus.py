@@ -21,7 +21,7 @@ class FocusGate(Gate):
 
     k is the code's rule |log2(n / 2) + 1 / 2| (that of ECA-Net with its slope read into the logarithm), cut to a whole number,
     an even one raised by one. For c, n is the channels.
-    For s the code takes the rows of q, of square images; we take the length of q along each axis, a kernel size an axis, which
+    For s the code takes the rows of q, of square images; we take the length of q along each axis, a kernel size per axis, which
     is the same on a square. The example's size sets it, other sizes run with it.
     Two grids are joined by linear interpolation, where the code repeats elements; and we raise the logit of s, where the code
     raises the coefficients (see the Attention Gate). The authors' convolution and batch norm of the product, which would
@@ -37,19 +37,19 @@ class FocusGate(Gate):
         self.project_features = convolution(channels, channels, kernel_size=1, stride=stride, bias=False)
         self.project_signal = convolution(gating_channels, channels, kernel_size=1)
         nn.init.constant_(self.project_signal.bias, STARTING_BIAS)
-        along = adaptive_kernel_size(channels)
-        across = tuple(adaptive_kernel_size(math.ceil(n / step)) for n, step in zip(size, stride, strict=True))
+        along = _adaptive_kernel_size(channels)
+        across = tuple(_adaptive_kernel_size(math.ceil(n / step)) for n, step in zip(size, stride, strict=True))
         self.channel = nn.Conv1d(1, 1, along, padding=along // 2, bias=False)
         self.spatial = convolution(1, 1, across, padding=tuple(k // 2 for k in across), bias=False)
 
     @classmethod
     def for_site(cls, shape: SiteShape) -> Self:
-        """For a skip; the stride is that between its grid and its gating signal's."""
+        """The gate for a skip, with the stride between the grid of its features and that of its gating signal."""
         check_site_has_signal(cls, shape)
         return cls(shape.channels, shape.gating_channels, size=shape.size, stride=shape.gating_stride)
 
     def compute_logits(self, features: Tensor, gating_signal: Tensor | None = None) -> tuple[Tensor, ...]:
-        """(B, C, *spatial) and signal (B, G, *coarser) -> a logit a channel (B, C, 1, ...), one a pixel (B, 1, *spatial)."""
+        """(B, C, *spatial), signal (B, G, *coarser) -> one logit per channel (B, C, 1, ...) and per pixel (B, 1, *spatial)."""
         projected = self.project_features(features)
         signal = resample(self.project_signal(require_signal(self, gating_signal)), tuple(projected.shape[2:]))
         joined = (projected + signal).relu()
@@ -58,6 +58,6 @@ class FocusGate(Gate):
         return along_channels(channel, features), resample(spatial, tuple(features.shape[2:]))
 
 
-def adaptive_kernel_size(length: int) -> int:
-    """|log2(n / 2) + 1 / 2| as an odd number, for n channels or n elements along an axis."""
+def _adaptive_kernel_size(length: int) -> int:
+    """The kernel size |log2(n / 2) + 1 / 2|, made odd, for n channels or n elements along an axis."""
     return int(abs(math.log2(length / 2) + 0.5)) | 1

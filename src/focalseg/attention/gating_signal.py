@@ -1,4 +1,4 @@
-"""What gates share that are steered from below: the check that there is a signal, and the step from one grid to another."""
+"""What gates share that a gating signal steers: the check that there is a signal, and the step from one grid to another."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -9,7 +9,7 @@ from focalseg.layers import LINEAR_INTERPOLATIONS
 
 
 def check_site_has_signal(kind: type[Gate], shape: SiteShape) -> None:
-    """Raises SettingError for a site at which such a gate cannot be built."""
+    """Raises SettingError for a site without a gating signal, where a gate of this kind cannot be built."""
     if not shape.gating_channels or len(shape.gating_stride) != shape.spatial_dims:
         raise SettingError(
             f"{kind.__name__} needs the channels of its gating signal and a stride along each axis; "
@@ -18,14 +18,14 @@ def check_site_has_signal(kind: type[Gate], shape: SiteShape) -> None:
 
 
 def require_signal(gate: Gate, gating_signal: Tensor | None) -> Tensor:
-    """The signal. Raises ShapeError where none was given."""
+    """Returns the gating signal, and raises ShapeError where none was given."""
     if gating_signal is None:
         raise ShapeError(f"{type(gate).__name__} needs the gating signal, features of the level below; none was given.")
     return gating_signal
 
 
 def resample(values: Tensor, size: tuple[int, ...]) -> Tensor:
-    """(B, C, *spatial) -> (B, C, *size), linear between the centres of the elements; itself where the grids are one."""
+    """(B, C, *spatial) -> (B, C, *size), linear between the centres of the elements; the argument where the grids agree."""
     if tuple(values.shape[2:]) == size:
         return values
     return F.interpolate(values, size=size, mode=LINEAR_INTERPOLATIONS[len(size)], align_corners=False)

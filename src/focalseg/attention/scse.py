@@ -10,7 +10,7 @@ from focalseg.attention.gate import Gate, SiteShape
 from focalseg.attention.squeeze_excitation import SqueezeExcitation
 from focalseg.layers import CONVOLUTIONS
 
-REDUCTION = 2
+_REDUCTION = 2
 
 
 class ConcurrentSqueezeExcitation(Gate):
@@ -26,19 +26,20 @@ class ConcurrentSqueezeExcitation(Gate):
 
     def __init__(self, channels: int, *, spatial_dims: int) -> None:
         super().__init__()
-        self.channel = SqueezeExcitation(channels, reduction=REDUCTION)
+        self.channel = SqueezeExcitation(channels, reduction=_REDUCTION)
         self.spatial = CONVOLUTIONS[spatial_dims](channels, 1, kernel_size=1)
 
     @classmethod
     def for_site(cls, shape: SiteShape) -> Self:
-        """Any site will do."""
+        """The gate for a site of any kind: it needs no gating signal."""
         return cls(shape.channels, spatial_dims=shape.spatial_dims)
 
     def compute_logits(self, features: Tensor, gating_signal: Tensor | None = None) -> tuple[Tensor, ...]:  # noqa: ARG002
-        """(B, C, *spatial) -> one logit a channel (B, C, 1, ...) and one a pixel (B, 1, *spatial)."""
+        """(B, C, *spatial) -> one logit per channel (B, C, 1, ...) and one per pixel (B, 1, *spatial)."""
         return (*self.channel.compute_logits(features), self.spatial(features))
 
     def combine(self, logs: tuple[Tensor, ...]) -> Tensor:
-        """log((c + s) / 2). (B, C, 1, ...) and (B, 1, *spatial) -> (B, C, *spatial)."""
+        """log((c + s) / 2) from log c (B, C, 1, ...) and log s (B, 1, *spatial) -> (B, C, *spatial), at most 0."""
         channel, spatial = logs
-        return (torch.logaddexp(channel, spatial) - math.log(2)).clamp(max=0)  # rounding may end above 0 where both are open
+        # The sum stays in the log domain, exact where both gates are almost shut; rounding may end above 0 where both are open.
+        return (torch.logaddexp(channel, spatial) - math.log(2)).clamp(max=0)

@@ -8,7 +8,7 @@ from torch import Tensor
 from focalseg.attention.gate import Gate, SiteShape
 from focalseg.layers import CONVOLUTIONS
 
-KERNEL_SIZE = 7
+_KERNEL_SIZE = 7
 
 
 class SpatialGate(Gate):
@@ -23,14 +23,14 @@ class SpatialGate(Gate):
 
     def __init__(self, spatial_dims: int) -> None:
         super().__init__()
-        self.convolution = CONVOLUTIONS[spatial_dims](2, 1, KERNEL_SIZE, padding=KERNEL_SIZE // 2)
+        self.convolution = CONVOLUTIONS[spatial_dims](2, 1, _KERNEL_SIZE, padding=_KERNEL_SIZE // 2)
 
     @classmethod
     def for_site(cls, shape: SiteShape) -> Self:
-        """Any site will do: channels are reduced to two maps."""
+        """The gate for a site of any kind: channels are reduced to two maps."""
         return cls(shape.spatial_dims)
 
     def compute_logits(self, features: Tensor, gating_signal: Tensor | None = None) -> tuple[Tensor, ...]:  # noqa: ARG002
-        """(B, C, *spatial) -> one logit a pixel (B, 1, *spatial)."""
+        """(B, C, *spatial) -> one logit per pixel (B, 1, *spatial)."""
         maps = torch.cat([features.mean(dim=1, keepdim=True), features.amax(dim=1, keepdim=True)], dim=1)
         return (self.convolution(maps),)

@@ -26,11 +26,11 @@ class SqueezeExcitation(Gate):
 
     @classmethod
     def for_site(cls, shape: SiteShape) -> Self:
-        """Any site will do: the mean over space needs no signal and no number of axes."""
+        """The gate for a site of any kind: the mean over space needs no gating signal and no number of axes."""
         return cls(shape.channels)
 
     def compute_logits(self, features: Tensor, gating_signal: Tensor | None = None) -> tuple[Tensor, ...]:  # noqa: ARG002
-        """(B, C, *spatial) -> one logit a channel (B, C, 1, ...)."""
+        """(B, C, *spatial) -> one logit per channel (B, C, 1, ...)."""
         return (along_channels(self.score(mean_over_space(features)), features),)
 
     def score(self, descriptor: Tensor) -> Tensor:
@@ -45,11 +45,9 @@ def along_channels(values: Tensor, features: Tensor) -> Tensor:
 
 
 def mean_over_space(features: Tensor) -> Tensor:
-    """z, the squeeze step of Hu et al. 2018, equation 2. (B, C, *spatial) -> (B, C), in the dtype of the features.
-
-    A sum over their number, since its gradient is a view of one value a channel. That of torch's mean is as large as the
-    features and in the memory order of a contiguous tensor, whose addition to one in channels_last order took three quarters
-    of the gate's training step (benchmarks/attention.py). In float16 a sum can leave the range, so there the mean it is.
-    """
+    """z, the squeeze step of Hu et al. 2018, equation 2. (B, C, *spatial) -> (B, C), in the dtype of the features."""
+    # A sum divided by their number, for its gradient is a view of one value per channel. The gradient of torch's mean is as
+    # large as the features and contiguous, and adding it to one in channels_last order took three quarters of the gate's
+    # training step (benchmarks/attention.py). In float16 a sum can leave the range, so there it is the mean.
     pixels = features.flatten(2)
     return pixels.mean(dim=2) if features.dtype == torch.float16 else pixels.sum(dim=2) / pixels.shape[2]

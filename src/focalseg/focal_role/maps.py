@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from focalseg.attention.site import AttentionSite
+from focalseg.attention.focal_site import AttentionSite
 from focalseg.configuration import LARGEST_SEED, CheckedConfig, setting
 from focalseg.distance import closeness_to_border, distance_to_border
 from focalseg.errors import DataError

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.hooks import RemovableHandle
 
-from focalseg.attention.site import AnySite, FocalSite, ShutSite
+from focalseg.attention.focal_site import AnySite, FocalSite, ShutSite
 from focalseg.errors import SiteError
 from focalseg.hosts.capture import Capture
 from focalseg.hosts.ports import Arguments, Keywords, Port
@@ -22,12 +22,12 @@ from focalseg.hosts.site import SHUT, Site
 
 CONTAINER = "focal_attention"
 Passing = Callable[..., Tensor]
-"""(features, gating signal or None) -> features."""
+"""What features are handed through: (features, gating signal or None) -> features."""
 Module = TypeVar("Module", bound=nn.Module)
 
 
 class AttentionSites(nn.Module):
-    """Everything that was added to a network, by the name of the site. gates: the kind of what stands there.
+    """Everything that was added to a network, by the name of the site. gates: the kind of gate that stands there, or SHUT.
 
     Called as a module it hands its argument through, so that it may stand at the end of an nn.Sequential.
     """
@@ -42,68 +42,68 @@ class AttentionSites(nn.Module):
         self.frozen_host: Any = None
 
     def forward(self, features: Any) -> Any:
-        """What it is called with."""
+        """Returns what it is called with."""
         return features
 
     def standing(self) -> dict[str, AnySite]:
-        """All that was added, in the order the sites were found in."""
+        """Every site that was added, by name, in the order the sites were found in."""
         return {name: cast(AnySite, self.get_submodule(escape(name))) for name in self.gates}
 
     def begin_pass(self, _network: nn.Module, _arguments: Any) -> None:
-        """A forward pre-hook of the network."""
+        """A forward pre-hook of the network: drops what an earlier pass has left in the captures."""
         for captures in self.captures.values():
             for capture in captures:
                 capture.forget()
 
     def end_pass(self, _network: nn.Module, _arguments: Any, _output: Any) -> None:
-        """A forward hook of the network."""
+        """A forward hook of the network: from now on the captures hold what passed only weakly."""
         for captures in self.captures.values():
             for capture in captures:
                 capture.end()
 
     def train(self, mode: bool = True) -> Self:
-        """As every module, and then the norms of a frozen host back to evaluation."""
+        """Sets the mode as every module does, and then puts the norms of a frozen host back to evaluation."""
         super().train(mode)
         if self.frozen_host is not None:
             self.frozen_host.keep_norms()
         return self
 
 
-RESERVED = frozenset(dir(AttentionSites()))
+_RESERVED = frozenset(dir(AttentionSites()))
 
 
 def escape(name: str) -> str:
-    """A site's name as the name of a submodule, which may hold no dot and be no attribute of the container."""
+    """The name of a submodule for a site's name: it may hold no dot and must not be an attribute of the container."""
     escaped = name.replace(".", "/")
-    return f"{escaped}/" if escaped in RESERVED else escaped
+    return f"{escaped}/" if escaped in _RESERVED else escaped
 
 
 def find_container(network: nn.Module) -> AttentionSites | None:
-    """What was added to a network, None where nothing was. Looks through torch.compile and DistributedDataParallel."""
+    """The container of what was added to a network, or None. Looks through torch.compile and DistributedDataParallel."""
     container = getattr(unwrap(network), CONTAINER, None)
     return container if isinstance(container, AttentionSites) else None
 
 
 def attention_sites(network: nn.Module) -> dict[str, FocalSite]:
-    """The filled sites by name, in the order they were found in. A skip that is shut is none of them."""
+    """The sites that hold attention, by name, in the order they were found in. A skip that is shut is not among them."""
     container = find_container(network)
     standing = {} if container is None else container.standing()
     return {name: site for name, site in standing.items() if isinstance(site, FocalSite)}
 
 
 def filled_sites(network: nn.Module) -> dict[str, tuple[Site, str]]:
-    """Site and kind of gate by name, of those that `attention_sites` gives."""
+    """Site and kind of gate by name, for every site that holds attention."""
     return {name: (site, kind) for name, (site, kind) in occupied_sites(network).items() if kind != SHUT}
 
 
 def occupied_sites(network: nn.Module) -> dict[str, tuple[Site, str]]:
-    """Site and kind by name of all that was added: the kind of a gate, or SHUT."""
+    """Site and kind by name, for everything that was added: the kind of its gate, or SHUT."""
     container = find_container(network)
     return {} if container is None else {name: (container.sites[name], gate) for name, gate in container.gates.items()}
 
 
 def unwrap(network: nn.Module) -> nn.Module:
-    """The network itself, out of torch.compile's and DistributedDataParallel's wrappers."""
+    """The network itself, without the wrappers of torch.compile and DistributedDataParallel."""
     while True:
         inner = network.module if isinstance(network, DistributedDataParallel) else getattr(network, "_orig_mod", None)
         if not isinstance(inner, nn.Module):
@@ -112,7 +112,7 @@ def unwrap(network: nn.Module) -> nn.Module:
 
 
 def unwrap_to_fill(network: nn.Module) -> nn.Module:
-    """As `unwrap`, for what adds weights. Raises SiteError where they would be missed, could not train or have no room."""
+    """As `unwrap`, before weights are added. Raises SiteError where they would be missed, could not train or have no room."""
     if any(isinstance(module, DistributedDataParallel) for module in network.modules()):
         raise SiteError(
             "The network is wrapped in DistributedDataParallel, which would not keep new weights in step; "
@@ -129,9 +129,9 @@ def unwrap_to_fill(network: nn.Module) -> nn.Module:
 
 
 def attach(network: nn.Module, added: Mapping[str, tuple[Site, str, AnySite]], order: Sequence[str]) -> None:
-    """Puts each module (by the name of its site: site, its kind, module) at its site, in place, all of them or none.
+    """Puts each module at its site, in place, all of them or none. added: site, kind and module by the name of the site.
 
-    Everything was checked before: sites, gates, and that nothing stands there. order: of the names, as they were found.
+    The caller has checked sites, gates and that nothing stands there. order: the names of all sites, as they were found.
     """
     if not added:
         return
@@ -147,7 +147,7 @@ def attach(network: nn.Module, added: Mapping[str, tuple[Site, str, AnySite]], o
         container.gates = {
             name: container.gates[name] for name in sorted(container.gates, key=lambda name: ranks.get(name, -1))
         }
-        hook_all(network, container)
+        _hook_all(network, container)
     except BaseException:
         for name in added:
             if name in container.gates:
@@ -157,14 +157,13 @@ def attach(network: nn.Module, added: Mapping[str, tuple[Site, str, AnySite]], o
         torch.compiler.reset()  # compiled code does not look for new hooks
 
 
-def hook_all(network: nn.Module, container: AttentionSites) -> None:
-    """Hooks everything that was added anew.
-
-    Stages go first: where a skip is read off the stage that feeds it, the host adds or hands on what the stage's site gave.
-    """
+def _hook_all(network: nn.Module, container: AttentionSites) -> None:
+    """Takes all hooks away and hooks everything that was added anew."""
     for name in container.gates:
-        unhook(container, name)
+        _unhook(container, name)
     standing = container.standing()
+    # Torch runs hooks in the order of registration. Stages go first: where a skip is read off the stage that feeds it, the
+    # host adds or hands on what the stage's site gave.
     for name in sorted(standing, key=lambda name: container.sites[name].kind != "stage"):
         site, module = container.sites[name], standing[name]
         view = site.when_shut if isinstance(module, ShutSite) else site
@@ -178,19 +177,19 @@ def hook_all(network: nn.Module, container: AttentionSites) -> None:
         ]
 
 
-def unhook(container: AttentionSites, name: str) -> None:
-    """Takes the hooks of a site away."""
+def _unhook(container: AttentionSites, name: str) -> None:
+    """Takes the hooks of one site away."""
     container.captures.pop(name, None)
     for handle in container.handles.pop(name, ()):
         handle.remove()
 
 
 def detach(network: nn.Module, name: str) -> None:
-    """Takes what stands at a site out again, in place, and with the last of them the container; a frozen host is thawed."""
+    """Takes out what stands at a site, in place. With the last one the container goes too, and a frozen host is thawed."""
     container = find_container(network)
     if container is None or name not in container.gates:
         raise SiteError(f"No attention stands at {name}; there is nothing to take out.")
-    unhook(container, name)
+    _unhook(container, name)
     delattr(container, escape(name))
     del container.sites[name], container.gates[name]
     if not container.gates:
@@ -202,9 +201,9 @@ def detach(network: nn.Module, name: str) -> None:
 
 
 def hook(network: nn.Module, site: Site, passing: Passing) -> tuple[list[RemovableHandle], list[Capture]]:
-    """Hooks that hand what passes at a site through `passing` (features, gating signal or None) -> features.
+    """Registers the hooks that hand what passes at a site through `passing`: (features, gating signal or None) -> features.
 
-    Returns them, and what they keep from other places of the pass.
+    Returns their handles, and the captures in which they keep what passes at other places.
     """
     features = Port.parse(site.features).resolve(network)
     signal = Port.parse(site.signal).resolve(network) if site.signal else None
@@ -214,7 +213,7 @@ def hook(network: nn.Module, site: Site, passing: Passing) -> tuple[list[Removab
 
     def source(port: Port) -> Port | Capture:
         if port.path == place.path and (place.of_output or not port.of_output):
-            return port
+            return port  # the hook of the place is handed it anyway: a module's hook after it sees arguments and output
         capture = Capture(port)
         captures.append(capture)
         handles.append(register(port.find_module(network), port, capture))
@@ -232,17 +231,16 @@ def hook(network: nn.Module, site: Site, passing: Passing) -> tuple[list[Removab
 
 
 def register(module: nn.Module, port: Port, hook: "Capture | SiteHook") -> RemovableHandle:
-    """The hook on the side of the module where the port is."""
+    """Registers the hook before or after the module: on the side where the port is."""
     if port.of_output:
         return module.register_forward_hook(hook.after, with_kwargs=True)
     return module.register_forward_pre_hook(hook.before, with_kwargs=True)  # type: ignore[arg-type]  # Mapping for dict
 
 
 class SiteHook:
-    """Hands the features at a place through a site. added: what the site changes is added at the place, where the host has
-    added the features themselves. In real numbers that is the same sum, and in the computer's exactly the host's where the
-    site changes nothing; where its coefficients are near 0 on a skip that is far larger than what it is added to, a rounding
-    error of the skip stays. So a skip that is shut is taken out where the sum passes (`Site.when_shut`).
+    """Hands the features at a place through a site.
+
+    added: the host adds the features at the place itself, so the change that the site makes to them is added there as well.
     """
 
     def __init__(
@@ -257,14 +255,14 @@ class SiteHook:
         self.passing, self.place, self.features, self.signal, self.added = passing, place, features, signal, added
 
     def before(self, _module: nn.Module, arguments: Arguments, keywords: Keywords) -> tuple[Arguments, Keywords] | None:
-        """A forward pre-hook: the arguments with the features attended."""
+        """A forward pre-hook: returns the arguments with the features attended, None where the site is not enabled."""
         if not getattr(self.passing, "enabled", True):
             return None
         arguments, keywords, _ = self._attend(arguments, keywords, None)
         return arguments, keywords
 
     def after(self, _module: nn.Module, arguments: Arguments, keywords: Keywords, output: Any) -> Any:
-        """A forward hook: the output with the features attended."""
+        """A forward hook: returns the output with the features attended, None where the site is not enabled."""
         if not getattr(self.passing, "enabled", True):
             return None
         return self._attend(arguments, keywords, output)[2]
@@ -278,18 +276,20 @@ class SiteHook:
         features = read(self.features)
         attended = self.passing(features, None if self.signal is None else read(self.signal))
         if self.added:
+            # Where the site changes nothing this is the host's sum to the bit. Coefficients near 0 leave a rounding error of a
+            # skip far larger than what it is added to; so a skip that is shut is taken out of the sum (`Site.when_shut`).
             attended = self.place.read(arguments, keywords, output) + (attended - features)
         return self.place.write(arguments, keywords, output, attended)
 
 
 def like_host(network: nn.Module, site: Site, module: Module) -> Module:
-    """The module on the device and in the number type of the weights where the site is, or else of the network's first."""
+    """The module on the device and in the dtype of the weights where the site is, or else of the network's first weight."""
     near = Port.parse(site.added_at or site.features).find_module(network)
     weight = first_weight(near, network)
     return module.to(device=weight.device, dtype=weight.dtype)
 
 
 def first_weight(*modules: nn.Module) -> Tensor:
-    """The first real weight of the first module that has one, which tells device and number type; an empty tensor without."""
+    """The first real weight of the first module that has one, which tells device and dtype; an empty tensor if none has."""
     weights = (weight for module in modules for weight in module.parameters() if weight.is_floating_point())
     return next(weights, torch.empty(0))

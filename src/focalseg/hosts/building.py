@@ -19,14 +19,14 @@ from focalseg.hosts.libraries.smp import SMP_NETWORKS, build_smp, is_harmless
 from focalseg.networks.unet import UNet, UNetConfig
 
 UNET = "unet"
-LIBRARIES = {"monai": (MONAI_NETWORKS, build_monai), "smp": (SMP_NETWORKS, build_smp)}
-"""By the prefix of a name: what is planned for each network of a library, and how one is built."""
-NAMES = (UNET, *(f"{prefix}:{name}" for prefix, (networks, _) in LIBRARIES.items() for name in networks))
+_LIBRARIES = {"monai": (MONAI_NETWORKS, build_monai), "smp": (SMP_NETWORKS, build_smp)}
+"""For each prefix of a name: how the arguments of each network of that library are planned, and how one is built."""
+NAMES = (UNET, *(f"{prefix}:{name}" for prefix, (networks, _) in _LIBRARIES.items() for name in networks))
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkChoice(CheckedConfig):
-    """Which network, and where attention may stand in it.
+    """Names a network, and the places where attention may stand in it.
 
     name: `unet`, `monai:NAME`, `smp:Unet`, or `package.module:function`, a callable that takes spatial_dims, in_channels and
     classes by keyword, arguments besides, and returns a module that maps (B, in_channels, *spatial) to logits (B, classes,
@@ -41,13 +41,13 @@ class NetworkChoice(CheckedConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_name(self.name)
-        check_skips(self.skips)
+        _check_name(self.name)
+        _check_skips(self.skips)
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig(NetworkChoice):
-    """A network and everything it is built from. classes: output channels."""
+    """Everything that a network is built from. classes: the number of output channels."""
 
     spatial_dims: Literal[1, 2, 3] = 2
     in_channels: int = setting(3, at_least=1)
@@ -60,21 +60,21 @@ class NetworkConfig(NetworkChoice):
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """Channels a level, finest first, of our U-Net; empty for other networks."""
+        """Channels per level of our U-Net, finest first; empty for other networks."""
         return tuple(self.arguments.get("widths", UNetConfig.widths)) if self.name == UNET else ()
 
 
-def check_name(name: str) -> None:
-    """Raises SettingError for a name that no network can have."""
+def _check_name(name: str) -> None:
+    """Raises SettingError for a name that is neither that of a known network nor package.module:function."""
     module, separator, function = name.partition(":")
     own = separator and function.isidentifier() and all(part.isidentifier() for part in module.split("."))
-    if name not in NAMES and (not own or module in LIBRARIES):
+    if name not in NAMES and (not own or module in _LIBRARIES):
         near = unknown_name_message("network", name, NAMES).partition("Did you mean ")[2]
         offer = f" Did you mean {near}" if near else ""
         raise SettingError(f"name was {name!r}; expected {', '.join(NAMES)}, or package.module:function of your own.{offer}")
 
 
-def check_skips(skips: Mapping[str, Sequence[str]]) -> None:
+def _check_skips(skips: Mapping[str, Sequence[str]]) -> None:
     """Raises SettingError for a skip that is not a pair of places."""
     for name, pair in skips.items():
         if len(pair) != 2:
@@ -84,19 +84,19 @@ def check_skips(skips: Mapping[str, Sequence[str]]) -> None:
 
 
 def plan_arguments(name: str, *, widths: Sequence[int]) -> dict[str, Any]:
-    """What a network of that name is built from, for these channels a level; nothing for a function of the person's own."""
+    """The arguments for a network of that name with these channels per level; none for a function of the person's own."""
     if name == UNET:
         return {"widths": list(widths)}
     library, _, network = name.partition(":")
-    return LIBRARIES[library][0][network](widths) if library in LIBRARIES else {}
+    return _LIBRARIES[library][0][network](widths) if library in _LIBRARIES else {}
 
 
 def build_host(config: NetworkConfig) -> nn.Module:
-    """The network without attention of ours. Raises SettingError where it cannot be had or refuses its arguments."""
+    """Builds the network, without any attention of ours. Raises SettingError where that fails or the arguments do not fit."""
     shape: dict[str, Any] = {"spatial_dims": config.spatial_dims, "in_channels": config.in_channels, "classes": config.classes}
     library, _, name = config.name.partition(":")
-    if library in LIBRARIES:
-        return LIBRARIES[library][1](name, **shape, arguments=config.arguments)
+    if library in _LIBRARIES:
+        return _LIBRARIES[library][1](name, **shape, arguments=config.arguments)
     build: Any = UNet if config.name == UNET else find_function(config.name)
     try:
         inspect.signature(build).bind(**shape, **config.arguments)
@@ -121,7 +121,7 @@ def build_host(config: NetworkConfig) -> nn.Module:
 
 
 def find_function(name: str) -> Any:
-    """The callable of `package.module:function`, looked for in the working folder as well."""
+    """The callable of `package.module:function`, also from the working folder. Raises SettingError where there is none."""
     module_name, _, function = name.partition(":")
     here = str(Path.cwd())
     if here not in sys.path:

@@ -12,11 +12,12 @@ from focalseg.hosts.ports import Arguments, Keywords, Port
 
 
 class Capture:
-    """Keeps what passes at a port until the forward pass of the network ends, a pass of each thread by itself.
+    """Keeps what passes at a port until the forward pass of the network ends, separately for the pass of each thread.
 
-    After that it holds the tensor weakly, for as long as its graph does: gradient checkpointing runs parts of a pass again
-    during the backward pass, on a GPU in another thread. What passes then is kept until the next pass begins. Which of several
-    passes it runs again cannot be told, so then it raises. It is no part of copies and files.
+    After the pass it holds the tensor weakly, for as long as its graph does, because gradient checkpointing runs parts of a
+    pass again during the backward pass (on a GPU in another thread). What passes in such a repetition is kept until the next
+    pass begins. When the graphs of several passes are alive, nothing tells which of them is repeated, and `recall` raises.
+    Copies of a network and files hold the port alone.
     """
 
     def __init__(self, port: Port) -> None:
@@ -27,18 +28,19 @@ class Capture:
         self.traced: Tensor | None = None
 
     def before(self, _module: nn.Module, arguments: Arguments, keywords: Keywords) -> None:
-        """A forward pre-hook."""
+        """A forward pre-hook: keeps the tensor at a port that is an argument."""
         self._keep(self.port.read(arguments, keywords, None))
 
     def after(self, _module: nn.Module, arguments: Arguments, keywords: Keywords, output: Any) -> None:
-        """A forward hook."""
+        """A forward hook: keeps the tensor at a port that is the output."""
         self._keep(self.port.read(arguments, keywords, output))
 
     def forget(self) -> None:
-        """At the start of a pass: what an interrupted one left, and what ran again outside of any."""
+        """At the start of a pass, drops what an interrupted pass left behind and what was repeated outside of any pass."""
         if torch.compiler.is_compiling():
             self.traced = None
             return
+        # This thread begins anew, so whatever it kept is old; what other threads keep is old unless they are within a pass.
         self.passing.discard(threading.get_ident())
         for thread in [*self.current]:
             if thread not in self.passing:
@@ -46,7 +48,7 @@ class Capture:
         self.passing.add(threading.get_ident())
 
     def end(self) -> None:
-        """At the end of a pass."""
+        """At the end of a pass, holds its tensor only weakly, and only where a backward pass may repeat it."""
         if torch.compiler.is_compiling():
             self.traced = None
             return
@@ -56,7 +58,7 @@ class Capture:
             self.ended = [ended for ended in self.ended if ended() is not None] + [TensorWeakRef(tensor)]
 
     def recall(self, place: Port) -> Tensor:
-        """What passed in this pass, for a site at that place. Raises SiteError where nothing did or it cannot be told."""
+        """Returns what passed in this pass, for a site at that place. Raises SiteError where nothing did or it is ambiguous."""
         compiling = torch.compiler.is_compiling()
         tensor = self.traced if compiling else self.current.get(threading.get_ident())
         if tensor is not None:
@@ -73,8 +75,7 @@ class Capture:
         return found
 
     def _keep(self, tensor: Tensor) -> None:
-        """A compiler follows an attribute, and knows one thread."""
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling():  # the compiler can follow an attribute, but no thread's identity
             self.traced = tensor
         else:
             self.current[threading.get_ident()] = tensor

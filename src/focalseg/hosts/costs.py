@@ -1,4 +1,4 @@
-"""What each filled site costs: parameters, operations and measured time."""
+"""What each site that holds attention costs: parameters, operations and measured time."""
 
 import math
 import statistics
@@ -16,14 +16,16 @@ from focalseg.hosts.attachment import attention_sites, filled_sites, unwrap
 from focalseg.hosts.dead_sites import find_tensors
 from focalseg.hosts.tracing import copy_network, run_copy
 
-REPEATS = 5
+_REPEATS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
 class SiteCost:
-    """One filled site. flops: of one image forward, multiply-adds counted as two, convolutions and matrix products alone (the
-    product with the features is none). seconds: forward and backward of the site for one image, the median of some repeats
-    on the device and with the threads of the call; nan on the meta device."""
+    """The cost of one site that holds attention, for one image.
+
+    flops: those of the forward pass in convolutions and matrix products (not in the product with the features); a multiply-add
+    counts as two. seconds: the median time of a forward and backward pass of the site alone; nan on the meta device.
+    """
 
     site: str
     gate: str
@@ -34,7 +36,7 @@ class SiteCost:
 
 @dataclass(frozen=True, kw_only=True)
 class CostTable:
-    """The costs of all filled sites, and of one forward and backward pass of the whole network beside them."""
+    """The costs of all sites that hold attention, and beside them those of the whole network."""
 
     sites: tuple[SiteCost, ...]
     parameters: int
@@ -56,10 +58,18 @@ class CostTable:
         )
 
 
-def measure_costs(network: nn.Module, image_shape: Sequence[int], *, repeats: int = REPEATS) -> CostTable:
-    """What each filled site of a network costs for one image (C, *spatial). The network is left as it was: a copy is run.
+def measure_costs(network: nn.Module, image_shape: Sequence[int], *, repeats: int = _REPEATS) -> CostTable:
+    """Measures what each site with attention costs for one image (C, *spatial), on a copy; the network is left as it was.
 
+    Time is the median of that many repeats of a forward and backward pass, in seconds, on the network's device.
     Raises SiteError where no attention stands.
+
+    >>> import focalseg
+    >>> network = focalseg.UNet(widths=(8, 16))
+    >>> touched = focalseg.instrument(network, gates=("se",))
+    >>> table = focalseg.measure_costs(network, (3, 32, 32), repeats=1)
+    >>> [(cost.site, cost.parameters, cost.flops) for cost in table.sites]
+    [('encoder.0', 77, 128), ('bottleneck', 149, 256), ('decoder.0', 77, 128)]
     """
     network = unwrap(network)
     filled = filled_sites(network)
@@ -87,32 +97,32 @@ def measure_costs(network: nn.Module, image_shape: Sequence[int], *, repeats: in
                 gate=filled[name][1],
                 parameters=count_parameters(module),
                 flops=count_flops(module, *passing),
-                seconds=measure_seconds(module, *passing, repeats=repeats),
+                seconds=_measure_seconds(module, *passing, repeats=repeats),
             )
         )
     return CostTable(
         sites=tuple(costs),
         parameters=count_parameters(network),
         flops=count_flops(probe, image),
-        seconds=measure_seconds(probe, image, repeats=repeats),
+        seconds=_measure_seconds(probe, image, repeats=repeats),
     )
 
 
 def count_parameters(module: nn.Module) -> int:
-    """Numbers in all its weights."""
+    """The count of numbers in all weights of a module."""
     return sum(parameter.numel() for parameter in module.parameters())
 
 
 @torch.no_grad()
 def count_flops(module: nn.Module, *arguments: Any) -> int:
-    """Floating-point operations of one call: convolutions and matrix products, a multiply-add counted as two."""
+    """The floating-point operations of one call in convolutions and matrix products; a multiply-add counts as two."""
     with FlopCounterMode(display=False) as counter:
         module(*arguments)
     return int(counter.get_total_flops())
 
 
-def measure_seconds(module: nn.Module, *arguments: Any, repeats: int) -> float:
-    """Median time of a forward and backward pass, after one that does not count; nan on the meta device."""
+def _measure_seconds(module: nn.Module, *arguments: Any, repeats: int) -> float:
+    """The median time of a forward and backward pass, after one that does not count; nan on the meta device."""
     if next(module.parameters()).is_meta:
         return math.nan
     wait: Callable[[], None] = torch.cuda.synchronize if next(module.parameters()).is_cuda else lambda: None

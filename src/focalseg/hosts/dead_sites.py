@@ -14,9 +14,10 @@ from focalseg.hosts.instrument import plan_layout
 from focalseg.hosts.site import Site
 from focalseg.hosts.tracing import plain_copy, try_images
 
-SMALLEST_EFFECT = 1e-3
-"""Of scaling the features, as a share of what scaling every element apart could do. A norm leaves what its epsilon lets by."""
-IMAGES = 2
+_SMALLEST_EFFECT = 1e-3
+"""The least effect of scaling features together, as a share of the effect of scaling every element by itself, that counts.
+Behind a norm the effect is not exactly 0, since the norm adds an epsilon to the variance."""
+_IMAGES = 2
 
 
 def find_dead_sites(
@@ -29,10 +30,17 @@ def find_dead_sites(
     """The sites where a gate that `instrument(network, gates)` would put in could do nothing, with the reason.
 
     A site is dead where its features never reach the output, and where the coefficients of its gate are cancelled: a norm
-    over each channel's pixels right behind it undoes whatever factor a channel gate gives. Found by the slope of a random
-    function of the output in the coefficients, on a copy in training mode, with noise for images (image_shape: (C, *spatial))
-    and for weights that start at 0. candidates: what `sites` gave; without it what is filled, or the sites of a known family.
+    over each channel's pixels right behind it undoes whatever factor a channel gate gives. The test is the slope, in the
+    coefficients, of a random function of the output, on a copy in training mode, with noise for images and for weights that
+    start at 0. candidates: what `sites` gave; by default the sites that hold attention, or else those of a known family.
+    image_shape: (C, *spatial) of an image. Returns the reason by the name of the site; empty where no site is dead.
     Raises ShapeError where the network cannot be run so.
+
+    >>> import focalseg
+    >>> from torch import nn
+    >>> network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.InstanceNorm2d(8), nn.ReLU(), nn.Conv2d(8, 1, 1))
+    >>> focalseg.find_dead_sites(network, ["se"], candidates=focalseg.sites(network, stages=["0", "2"]))
+    {'0': 'a norm right behind it cancels any factor that a channel is given'}
     """
     if candidates is None:
         filled = [site for site, _ in filled_sites(network).values()]
@@ -42,23 +50,23 @@ def find_dead_sites(
     if not chosen:
         return {}
     network = unwrap(network)
-    probes = try_images(network, image_shape, lambda shape: measure_slopes(network, chosen, shape))
+    probes = try_images(network, image_shape, lambda shape: _measure_slopes(network, chosen, shape))
     reasons = {site.name: probes[site.name].judge(GATES[layout[site.name]].varies_over) for site in chosen}
     return {name: reason for name, reason in reasons.items() if reason}
 
 
-def measure_slopes(network: nn.Module, chosen: Sequence[Site], image_shape: Sequence[int]) -> "dict[str, Probe]":
-    """A probe at every site, after one backward pass: in float64, or as it is where the network takes that alone."""
+def _measure_slopes(network: nn.Module, chosen: Sequence[Site], image_shape: Sequence[int]) -> "dict[str, Probe]":
+    """The probe of every site after one backward pass, in float64 or, where the network cannot, in its own dtype."""
     for dtype in (torch.float64, None):
         probe = plain_copy(network).train()
         probes = {site.name: Probe() for site in chosen}
         generator = torch.Generator().manual_seed(0)
         try:
             probe = probe if dtype is None else probe.to(dtype)
-            prepare_weights(probe, generator)
+            _prepare_weights(probe, generator)
             for site in chosen:
                 hook(probe, site, probes[site.name])
-            images = torch.randn(IMAGES, *image_shape, generator=generator).to(first_weight(probe))
+            images = torch.randn(_IMAGES, *image_shape, generator=generator).to(first_weight(probe))
             with torch.enable_grad(), torch.random.fork_rng(devices=[]):
                 outputs = list(find_tensors(probe(images)))
                 total = sum(measure(output, generator) for output in outputs)
@@ -75,14 +83,14 @@ def measure_slopes(network: nn.Module, chosen: Sequence[Site], image_shape: Sequ
 
 
 def measure(output: Tensor, generator: torch.Generator) -> Tensor:
-    """A function of an output that any change of it changes: its square, whose slopes do not average out over many pixels, and
-    a random sum, for outputs that are normalised themselves."""
+    """A scalar function of an output that changes with any change of it."""
+    # The square has slopes that do not average out over many pixels; the random sum serves outputs that are normalised.
     return output.square().sum() + (output * torch.randn(output.shape, generator=generator).to(output)).sum()
 
 
 @torch.no_grad()
-def prepare_weights(probe: nn.Module, generator: torch.Generator) -> None:
-    """Every weight takes a gradient, and those that start at 0, and so let nothing through yet, become noise. In place."""
+def _prepare_weights(probe: nn.Module, generator: torch.Generator) -> None:
+    """Lets every weight take a gradient, and makes noise of weights that start at 0 and so let nothing through. In place."""
     for weight in probe.parameters():
         if weight.is_floating_point():
             weight.requires_grad_(True)
@@ -91,38 +99,38 @@ def prepare_weights(probe: nn.Module, generator: torch.Generator) -> None:
 
 
 class Probe(nn.Module):
-    """Stands where a site would, and sees the features and the slope in them."""
+    """Stands where a site would, and keeps the features and the slope of the output in them."""
 
     def __init__(self) -> None:
         super().__init__()
         self.features: Tensor | None = None
 
     def forward(self, features: Tensor, _gating_signal: Tensor | None = None) -> Tensor:
-        """The features, as a tensor whose gradient is kept."""
+        """Returns the features, as a tensor whose gradient is kept."""
         self.features = features.clone()
         if self.features.requires_grad:
             self.features.retain_grad()
         return self.features
 
     def judge(self, varies_over: str) -> str:
-        """Why a gate that varies so would do nothing here, empty where it would do something."""
+        """The reason why a gate that varies over this would do nothing here; empty where it would do something."""
         if self.features is None or self.features.grad is None or not self.features.grad.any():
             return "its features never reach the output"
         slope = (self.features * self.features.grad).detach()
         channel, pixel = slope.flatten(2).sum(dim=2), slope.sum(dim=1)
         per_channel = channel.abs().max() / slope.flatten(2).abs().sum(dim=2).max()
         per_pixel = pixel.abs().max() / slope.abs().sum(dim=1).max()
-        if varies_over == "channels" and per_channel < SMALLEST_EFFECT:
+        if varies_over == "channels" and per_channel < _SMALLEST_EFFECT:
             return "a norm right behind it cancels any factor that a channel is given"
-        if varies_over == "space" and per_pixel < SMALLEST_EFFECT:
+        if varies_over == "space" and per_pixel < _SMALLEST_EFFECT:
             return "a norm right behind it cancels any factor that a pixel is given"
-        if max(per_channel, per_pixel) < SMALLEST_EFFECT:
+        if max(per_channel, per_pixel) < _SMALLEST_EFFECT:
             return "a norm right behind it cancels its factors"
         return ""
 
 
 def find_tensors(output: Any) -> Iterable[Tensor]:
-    """Every tensor with a gradient in what a network returns: a tensor, or sequences and mappings of them."""
+    """Yields every tensor with a gradient in what a network returns: a tensor, or sequences and mappings of them."""
     if isinstance(output, Tensor):
         if output.requires_grad:
             yield output

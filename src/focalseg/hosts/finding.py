@@ -34,6 +34,15 @@ def sites(
 
     Raises SiteError for a network of no known family with nothing named, for a name that matches nothing, and for a place
     where attention cannot stand (passed more than once or never, no features, a signal that comes too late).
+
+    >>> import focalseg
+    >>> network = focalseg.UNet(in_channels=3, widths=(8, 16))
+    >>> for site in focalseg.sites(network, (3, 32, 32)):
+    ...     print(site.name, site.kind, site.shape.channels, site.shape.size)
+    encoder.0 stage 8 (32, 32)
+    bottleneck stage 16 (16, 16)
+    skip.0 skip 8 (32, 32)
+    decoder.0 stage 8 (32, 32)
     """
     network = unwrap(network)
     if stages or skips or own_gates:

@@ -9,9 +9,9 @@ from focalseg.hosts.attachment import CONTAINER, find_container, unwrap
 
 
 class FrozenHost:
-    """What was frozen, so that it can be undone: weights that took gradients, and norms that follow their batches.
+    """The weights and norms of a host that were frozen, so that the freezing can be undone.
 
-    Norms that were in evaluation while the network trained stay so when it is undone.
+    Norms that were in evaluation while the network trained are left in evaluation afterwards as well.
     """
 
     def __init__(self, weights: list[nn.Parameter], norms: Sequence[nn.Module], *, training: bool) -> None:
@@ -19,19 +19,19 @@ class FrozenHost:
         self.following = [norm for norm in norms if norm.training or not training]
 
     def freeze(self) -> None:
-        """No gradients, not even those of a step before, which an optimiser would still use; no running statistics."""
+        """Stops the gradients of the weights and the running statistics of the norms."""
         for weight in self.weights:
             weight.requires_grad_(False)
-            weight.grad = None
+            weight.grad = None  # an optimiser would still use that of the step before
         self.keep_norms()
 
     def keep_norms(self) -> None:
-        """Norms to evaluation, so that `train()` does not make them follow their batches."""
+        """Puts the norms into evaluation, so that `train()` does not make them follow their batches."""
         for norm in self.norms:
             norm.eval()
 
     def thaw(self, *, training: bool) -> None:
-        """As it was before, in a network that trains or does not."""
+        """Makes everything as it was before. training: whether the network is in training mode now."""
         for weight in self.weights:
             weight.requires_grad_(True)
         for norm in self.following:
@@ -39,10 +39,17 @@ class FrozenHost:
 
 
 def freeze_host(network: nn.Module) -> None:
-    """Leaves only what was added to train, in place: host weights take no gradients and its batch norms stay as in evaluation.
+    """Freezes the host, in place: its weights take no gradients and its batch norms stay in evaluation; only attention trains.
 
     Weights that were frozen before stay so when the host is thawed. Raises SiteError where nothing was added or the host is
     frozen already.
+
+    >>> import focalseg
+    >>> network = focalseg.UNet(widths=(8, 16))
+    >>> touched = focalseg.instrument(network)
+    >>> focalseg.freeze_host(network)
+    >>> {name.split(".")[0] for name, weight in network.named_parameters() if weight.requires_grad}
+    {'focal_attention'}
     """
     network = unwrap(network)
     container = find_container(network)
@@ -62,7 +69,16 @@ def freeze_host(network: nn.Module) -> None:
 
 
 def unfreeze_host(network: nn.Module) -> None:
-    """Undoes `freeze_host`, in place. Raises SiteError for a host that is not frozen."""
+    """Undoes `freeze_host`, in place. Raises SiteError for a host that is not frozen.
+
+    >>> import focalseg
+    >>> network = focalseg.UNet(widths=(8, 16))
+    >>> touched = focalseg.instrument(network)
+    >>> focalseg.freeze_host(network)
+    >>> focalseg.unfreeze_host(network)
+    >>> all(weight.requires_grad for weight in network.parameters())
+    True
+    """
     network = unwrap(network)
     container = find_container(network)
     if container is None or container.frozen_host is None:

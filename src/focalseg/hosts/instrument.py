@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from torch import nn
 
 from focalseg.attention import GATES
-from focalseg.attention.site import AnySite, AttentionSite, OwnGateSite, ShutSite
+from focalseg.attention.focal_site import AnySite, AttentionSite, OwnGateSite, ShutSite
 from focalseg.errors import SettingError, SiteError
 from focalseg.hosts.attachment import attach, filled_sites, like_host, occupied_sites, unwrap_to_fill
 from focalseg.hosts.finding import sites
 from focalseg.hosts.site import SHUT, Site, select_sites
 
 OWN = "own"
-"""The kind of a gate that the host brought along and that became focal."""
+"""The name, among kinds of gates, of a gate that the host brought along and that became focal."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Touched:
-    """One gate that was put in: where, and of which kind; or a skip that was shut."""
+    """One site that was changed: its name, and the kind of the gate that was put in, or SHUT."""
 
     site: str
     gate: str
@@ -27,12 +27,21 @@ class Touched:
 def instrument(
     network: nn.Module, gates: Sequence[str] = ("se", "ag"), *, candidates: Sequence[Site] | None = None
 ) -> tuple[Touched, ...]:
-    """Puts a focal gate, in place, at every site that one of those kinds fits: with a gating signal on skips, else on stages.
+    """Puts a focal gate, in place, at every site that a kind fits: kinds with a gating signal on skips, the others on stages.
 
     candidates: what `sites` gave; for a network of a known family it may be left out. Gates that the host brought along
-    become focal whatever kinds are named. Returns what was touched. Every exponent is a parameter named "...gamma". The
-    host's weights and its output up to the first gate are as before. Raises SettingError for an unknown kind or two kinds
-    for one place, and SiteError where attention already stands; a call that raises leaves the network as it was.
+    become focal whatever kinds are named. Returns the sites that were changed. Every exponent is a parameter named "...gamma"
+    and starts at 1. The host's weights are as before. Raises SettingError for an unknown kind or two kinds for one place, and
+    SiteError where attention already stands; a call that raises leaves the network as it was.
+
+    >>> import focalseg
+    >>> network = focalseg.UNet(widths=(8, 16))
+    >>> for touched in focalseg.instrument(network, gates=("se", "ag")):
+    ...     print(touched.site, touched.gate)
+    encoder.0 se
+    bottleneck se
+    skip.0 ag
+    decoder.0 se
     """
     candidates = sites(network) if candidates is None else candidates
     standing = {name for name, (_, gate) in filled_sites(network).items() if gate == OWN}
@@ -44,7 +53,7 @@ def instrument(
 
 
 def plan_layout(candidates: Sequence[Site], gates: Sequence[str]) -> dict[str, str]:
-    """Kind of gate by site, for every candidate that one of the kinds fits."""
+    """The kind of gate by site, for every candidate that one of the kinds fits. Raises SettingError as `instrument` does."""
     if isinstance(gates, str) or not gates:
         raise SettingError(f"gates was {gates!r}; expected one or more of {', '.join(GATES)}, such as ('se', 'ag').")
     fitting: dict[bool, str] = {}
@@ -68,7 +77,6 @@ def fill_sites(
     """Puts the named kind of gate at each named site, in place, and returns what was touched. Raises as `instrument` does.
 
     The kind SHUT shuts a skip for good: the host sees zeros there, or adds nothing where it adds skips.
-
     standardise: whether the gates bring their logits to mean 0 and variance 1 before the sigmoid (see `Gate`).
     """
     network = unwrap_to_fill(network)
@@ -89,9 +97,9 @@ def fill_sites(
 
 
 def build_site(gate: str, site: Site, *, standardise: bool = False) -> AnySite:
-    """A site with the gate of that name, for what passes there, or what shuts it."""
+    """The module for a site: one with the gate of that name, made for what passes there, or one that shuts a skip."""
     if gate == SHUT:
-        return build_shut_site(site)
+        return _build_shut_site(site)
     if (gate == OWN) != (site.kind == "own"):
         holds = "holds a gate of the host's own" if site.kind == "own" else "has no gate of the host's own"
         raise SiteError(f"{site.name} {holds}; the placement has {gate!r} there. Make the placement anew for this network.")
@@ -105,8 +113,8 @@ def build_site(gate: str, site: Site, *, standardise: bool = False) -> AnySite:
     return AttentionSite(built)
 
 
-def build_shut_site(site: Site) -> ShutSite:
-    """What shuts a skip. Raises SiteError for any other site, and for an added skip whose sum passes at no known place."""
+def _build_shut_site(site: Site) -> ShutSite:
+    """The module that shuts a skip. Raises SiteError for any other site, and for an added skip whose sum has no known place."""
     if site.kind != "skip":
         found = "a stage" if site.kind == "stage" else "a gate of the host's own"
         raise SiteError(

@@ -1,4 +1,4 @@
-"""Running statistics of norms, estimated anew for a network that they do not belong to."""
+"""Running statistics of norms, estimated anew after a network was changed."""
 
 from collections.abc import Sequence
 
@@ -10,9 +10,10 @@ from focalseg.layers import RunningNorm
 
 @torch.no_grad()
 def estimate_norms(network: nn.Module, images: Sequence[Tensor]) -> None:
-    """Running mean and variance of every batch norm, in place: the average over these batches, each by its number of cases.
+    """Sets the running mean and variance of every batch norm, in place, to the average over all cases of these batches.
 
-    The network is in evaluation mode after that, and all else of it is meanwhile: dropout leaves nothing out.
+    images: batches (B, C, *spatial). Afterwards the network is in evaluation mode; meanwhile all but the norms is as well, so
+    that dropout leaves nothing out.
     """
     norms = [module for module in network.modules() if isinstance(module, RunningNorm)]
     norms = [norm for norm in norms if norm.track_running_stats]
@@ -22,7 +23,8 @@ def estimate_norms(network: nn.Module, images: Sequence[Tensor]) -> None:
     seen = dict.fromkeys(norms, 0)
 
     def weigh(norm: RunningNorm, arguments: tuple[Tensor, ...]) -> None:
-        """Momentum of a call, of which there may be several in a pass."""
+        """A forward pre-hook: sets the momentum for one call of a norm, of which a pass may make several."""
+        # running <- (1 - m) running + m batch with m = cases now / cases so far is the mean in which every case counts once.
         seen[norm] += len(arguments[0])
         norm.momentum = len(arguments[0]) / seen[norm]
 

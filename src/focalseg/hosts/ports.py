@@ -1,4 +1,4 @@
-"""Ports: the places in a network where a tensor can be met, named in one small language.
+"""Ports: the places in a network where a tensor passes, named in one small language.
 
 PATH                    the output of the module of that path, such as `encoder.0`
 PATH:ARGUMENT           what the module is called with: the position, from 0, or the name of the argument, such as `up.1:skip`
@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from focalseg.catalogue import unknown_name_message
 from focalseg.errors import SiteError
 
-GRAMMAR = re.compile(r"(?P<path>[^:\[\]]*)(:(?P<argument>\w+))?(\[(?P<start>[0-9]*):(?P<stop>[0-9]*)\])?", re.ASCII)
-EXPECTED = "expected a module's path, with :ARGUMENT for what it is called with and [START:STOP] for some channels"
+_GRAMMAR = re.compile(r"(?P<path>[^:\[\]]*)(:(?P<argument>\w+))?(\[(?P<start>[0-9]*):(?P<stop>[0-9]*)\])?", re.ASCII)
+_EXPECTED = "expected a module's path, with :ARGUMENT for what it is called with and [START:STOP] for some channels"
 
 Arguments = tuple[Any, ...]
 Keywords = Mapping[str, Any]
@@ -26,7 +26,7 @@ Keywords = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Port:
-    """Where a tensor is met. argument None is the module's output; start and stop bound its channels, None all of them.
+    """A place where a tensor passes. argument None: the module's output. start, stop: bounds of its channels, None for all.
 
     `name` and `position` of an argument are both known once `resolve` has looked at the module, since a caller may use either.
     """
@@ -40,10 +40,10 @@ class Port:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The port that a text names. Raises SiteError for a text that is none."""
-        match = GRAMMAR.fullmatch(text)
+        """The port that a text names. Raises SiteError for a text that is not of the language above."""
+        match = _GRAMMAR.fullmatch(text)
         if match is None:
-            raise SiteError(f"{text!r} is no place in a network; {EXPECTED}.")
+            raise SiteError(f"{text!r} is no place in a network; {_EXPECTED}.")
         start, stop = (int(bound) if bound else None for bound in (match["start"], match["stop"]))
         return cls(path=match["path"], argument=match["argument"], start=start, stop=stop)
 
@@ -54,11 +54,11 @@ class Port:
 
     @property
     def of_output(self) -> bool:
-        """Whether it is what the module gives, and not what the module is called with."""
+        """Whether the port is the output of the module, and not an argument that the module is called with."""
         return self.argument is None
 
     def find_module(self, network: nn.Module) -> nn.Module:
-        """The module of the path. Raises SiteError, near names offered, where there is none."""
+        """The module of the path. Raises SiteError, which offers near names, where there is none."""
         try:
             return network.get_submodule(self.path)
         except AttributeError:
@@ -89,7 +89,7 @@ class Port:
         )
 
     def read(self, arguments: Arguments, keywords: Keywords, output: Any) -> Tensor:
-        """The tensor (B, C, *spatial) as it passes. Raises SiteError where something else, or nothing, does."""
+        """The tensor (B, C, *spatial) that passes here. Raises SiteError where no tensor passes, or too few channels."""
         value = self._read_whole(arguments, keywords, output)
         if not isinstance(value, Tensor):
             raise SiteError(f"What passes {self} is {_describe(value)}; expected one tensor. Name another place.")
@@ -98,7 +98,7 @@ class Port:
         return value if self.start is None and self.stop is None else value[:, self.start : self.stop]
 
     def write(self, arguments: Arguments, keywords: Keywords, output: Any, tensor: Tensor) -> tuple[Arguments, Keywords, Any]:
-        """Arguments, keywords and output with another tensor in this place; nothing is edited."""
+        """New arguments, keywords and output, with another tensor in this place; those that were given are not edited."""
         if self.start is not None or self.stop is not None:
             whole = self._read_whole(arguments, keywords, output)
             parts = [whole[:, : self.start or 0], tensor, whole[:, whole.shape[1] if self.stop is None else self.stop :]]
@@ -108,7 +108,7 @@ class Port:
         if self.name is not None and self.name in keywords:
             return arguments, {**keywords, self.name: tensor}, output
         if self.position is None:
-            raise SiteError(f"Nothing passes {self}; {EXPECTED}.")
+            raise SiteError(f"Nothing passes {self}; {_EXPECTED}.")
         return (*arguments[: self.position], tensor, *arguments[self.position + 1 :]), keywords, output
 
     def _read_whole(self, arguments: Arguments, keywords: Keywords, output: Any) -> Any:
@@ -120,7 +120,7 @@ class Port:
 
 
 def describe_unknown_module(path: str, known: list[str]) -> str:
-    """The sentence for a path that no module has: near names, and what there is on the level where the path ends."""
+    """The sentence for a path that no module has, with near names and the modules on the level where the path ends."""
     message = unknown_name_message("module", path, known)
     parent = path.rpartition(".")[0]
     while parent and parent not in known:

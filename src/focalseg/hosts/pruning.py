@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from focalseg.attention.site import AnySite
+from focalseg.attention.focal_site import AnySite
 from focalseg.errors import SiteError
 from focalseg.hosts.attachment import detach, find_container, occupied_sites, unwrap
 from focalseg.hosts.ports import Port
@@ -14,14 +14,14 @@ from focalseg.hosts.site import Site
 
 
 class Open(nn.Module):
-    """Stands where a gate of the host's own stood: open for good. argument: what it hands through; None: it gives ones."""
+    """Stands, open for good, where a gate of the host's own stood. argument: what it hands through; None: it gives ones."""
 
     def __init__(self, argument: Port | None) -> None:
         super().__init__()
         self.argument = argument
 
     def forward(self, *arguments: Any, **keywords: Any) -> Tensor:
-        """The argument (B, C, *spatial), or coefficients 1 that broadcast to what the gate was called with."""
+        """Returns the argument (B, C, *spatial), or coefficients 1 that broadcast to what the gate was called with."""
         if self.argument is not None:
             return self.argument.read(arguments, keywords, None)
         first: Tensor = next(iter([*arguments, *keywords.values()]))
@@ -29,7 +29,7 @@ class Open(nn.Module):
 
 
 def open_own_gates(network: nn.Module, candidates: Sequence[Site], *, kept: Collection[str] = ()) -> None:
-    """Opens, in place and for good, every gate that the host brought along but those kept: no coefficients, no cost."""
+    """Opens, in place and for good, every gate that the host brought along and that is not kept; its weights are gone."""
     for site in candidates:
         if site.kind == "own" and site.name not in kept:
             through = Port.parse(site.opens_to).resolve(network) if site.opens_to else None
@@ -37,7 +37,16 @@ def open_own_gates(network: nn.Module, candidates: Sequence[Site], *, kept: Coll
 
 
 def remove_attention(network: nn.Module) -> None:
-    """Takes out everything that was added, in place: the host is back, to the bit. Raises SiteError where nothing was added."""
+    """Takes out everything that was added, in place: the host is back, to the bit. Raises SiteError where nothing was added.
+
+    >>> import focalseg, torch
+    >>> network, image = focalseg.UNet(widths=(8, 16)).eval(), torch.rand(1, 3, 8, 8)
+    >>> host = network(image)
+    >>> touched = focalseg.instrument(network)
+    >>> focalseg.remove_attention(network)
+    >>> focalseg.read_gammas(network), torch.equal(network(image), host)
+    ({}, True)
+    """
     network = unwrap(network)
     names = list(occupied_sites(network))
     if not names:
@@ -47,18 +56,52 @@ def remove_attention(network: nn.Module) -> None:
 
 
 def disable_attention(network: nn.Module) -> None:
-    """From now on every site lets everything through as if it were not there, until `enable_attention`. In place."""
+    """Switches all sites off, in place: the network is the host, to the bit, until `enable_attention`. Weights and gammas stay.
+
+    Raises SiteError where no attention stands.
+
+    >>> import focalseg, torch
+    >>> network, image = focalseg.UNet(widths=(8, 16)).eval(), torch.rand(1, 3, 8, 8)
+    >>> host = network(image)
+    >>> touched = focalseg.instrument(network)
+    >>> focalseg.disable_attention(network)
+    >>> torch.equal(network(image), host)
+    True
+    """
     _switch(network, enabled=False)
 
 
 def enable_attention(network: nn.Module) -> None:
-    """Every site acts again. In place."""
+    """Switches all sites on again, in place. Raises SiteError where no attention stands.
+
+    >>> import focalseg, torch
+    >>> network, image = focalseg.UNet(widths=(8, 16)).eval(), torch.rand(1, 3, 8, 8)
+    >>> host = network(image)
+    >>> touched = focalseg.instrument(network)
+    >>> focalseg.disable_attention(network)
+    >>> focalseg.enable_attention(network)
+    >>> torch.equal(network(image), host)
+    False
+    """
     _switch(network, enabled=True)
 
 
 @contextmanager
 def without_attention(network: nn.Module) -> Iterator[None]:
-    """Inside, the network is the host; afterwards every site is enabled or not as it was before."""
+    """Inside the `with` the network is the host, to the bit; afterwards every site is enabled or not as it was before.
+
+    Raises SiteError where no attention stands.
+
+    >>> import focalseg, torch
+    >>> network, image = focalseg.UNet(widths=(8, 16)).eval(), torch.rand(1, 3, 8, 8)
+    >>> host = network(image)
+    >>> touched = focalseg.instrument(network)
+    >>> with focalseg.without_attention(network):
+    ...     torch.equal(network(image), host)
+    True
+    >>> torch.equal(network(image), host)
+    False
+    """
     before = {site: site.enabled for site in _find_standing(network)}
     disable_attention(network)
     try:

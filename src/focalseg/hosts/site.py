@@ -1,7 +1,7 @@
 """A candidate site: a place of a network where attention may stand."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
 from focalseg.attention.gate import SiteShape
@@ -13,28 +13,35 @@ from focalseg.hosts.ports import Port
 SiteKind = Literal["stage", "skip", "own"]
 
 SHUT = "shut"
-"""Stands for the kind of a gate where nothing is to pass a skip. It is no attention: it has no weights and no gamma."""
+"""The name, among kinds of gates, of a skip where nothing passes. It is no attention: it has no weights and no gamma."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Site(CheckedConfig):
-    """A place for attention, its ports in the language of `focalseg.hosts.ports`.
+class Place:
+    """Where a family or a person says that attention may stand, before a dry run has shown what passes there.
 
-    kind: a stage has features alone, a skip a gating signal besides; own is a gate that the host brought along, whose
-    coefficients pass at `features`. signal: where the gating signal passes. added_at: where the host adds the skip to other
-    features instead of handing it to a module, the place of those; empty where it does not. sum_at: where that sum passes
-    next. opens_to: for an own gate, the argument that its module hands through once the gate is taken away, such as
-    `attention:x`; empty where its coefficients become 1 instead. shape: what passes, as an example showed.
+    The ports are in the language of `focalseg.hosts.ports`. kind: a stage has features alone, a skip a gating signal besides;
+    own is a gate that the host brought along, whose coefficients pass at `features`. signal: where the gating signal passes.
+    added_at: where the host adds the skip to other features instead of handing it to a module, the place of those; empty where
+    it does not. sum_at: where that sum passes next. opens_to: for an own gate, the argument that its module hands through once
+    the gate is taken away, such as `attention:x`; empty where its coefficients become 1 instead. shape: what passes, if known.
     """
 
     name: str
     kind: SiteKind
     features: str
-    shape: SiteShape
+    shape: SiteShape | None = None
     signal: str = ""
     added_at: str = ""
     sum_at: str = ""
     opens_to: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site(Place, CheckedConfig):
+    """A candidate site: a place, and the shape of what passes there, as a dry run showed it."""
+
+    shape: SiteShape = field()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -43,20 +50,20 @@ class Site(CheckedConfig):
 
     @property
     def ports(self) -> tuple[Port, ...]:
-        """Every place that the site reads or writes, that of the features first."""
+        """The port of every place that the site reads or writes, that of the features first."""
         return tuple(Port.parse(text) for text in (self.features, self.signal, self.added_at, self.sum_at) if text)
 
     @property
     def when_shut(self) -> Self:
-        """The same place as a `ShutSite` stands there: at what the consumer of the skip is called with, beside the others that
-        it was added to."""
+        """The site as a `ShutSite` stands there: at what the consumer of the skip is called with, beside the others that the
+        skip was added to."""
         if self.added_at:
             return replace(self, features=self.sum_at, signal=self.added_at, added_at="", sum_at="")
         return replace(self, signal="")
 
 
 def select_sites(candidates: Iterable[Site], names: Iterable[str]) -> tuple[Site, ...]:
-    """The candidates of those names. Raises SiteError for the first that is not among them."""
+    """The candidates of those names. Raises SiteError for the first name that no candidate has."""
     known = {site.name: site for site in candidates}
     chosen = list(names)
     for name in chosen:

@@ -12,30 +12,30 @@ from torch import Tensor, nn
 from focalseg.errors import FocalsegError, ShapeError, SiteError
 from focalseg.hosts.attachment import detach, find_container, first_weight
 from focalseg.hosts.ports import Arguments, Keywords, Port
+from focalseg.layers import Convolution
 
-GUESSED_SIDES = (32, 64, 128)
-"""Divisible by two five to seven times. The dry run, which as a rule has shapes alone, takes the largest."""
+_GUESSED_SIDES = (32, 64, 128)
+"""Sides in pixels of images that are tried: networks halve them up to seven times. A dry run on shapes takes the largest."""
 Result = TypeVar("Result")
-CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
 @dataclass(kw_only=True)
 class Passed:
-    """What passed at a port: its shapes (B, C, *spatial) in order of time, and when (numbers count up over all ports)."""
+    """What passed at a port: the shapes (B, C, *spatial) in order, and the times, which count up over all ports."""
 
     shapes: list[tuple[int, ...]] = field(default_factory=list)
     times: list[int] = field(default_factory=list)
 
 
 def trace(network: nn.Module, ports: Iterable[Port], image_shape: Sequence[int]) -> dict[Port, Passed]:
-    """What passes at each port in one forward pass on an image (C, *spatial). The network itself is not run.
+    """What passes at each port in one forward pass of a copy on an image (C, *spatial); the network itself is not run.
 
     Raises SiteError for a path that no module has, ShapeError where the network does not take such an image.
     """
     passed = {port: Passed() for port in ports}
     for port in passed:
         port.find_module(network)
-    for on_shapes in (True, False):
+    for on_shapes in (True, False):  # on the meta device nothing is computed, but not every network runs there
         probe = plain_copy(network)
         clock = iter(range(1_000_000))
         for port, record in passed.items():
@@ -89,10 +89,10 @@ def copy_network(network: nn.Module) -> nn.Module:
 
 
 def try_images(network: nn.Module, image_shape: Sequence[int] | None, run: Callable[[Sequence[int]], Result]) -> Result:
-    """What run(image_shape) gives; where no shape is given, for the smallest guess that it takes. Raises its ShapeError."""
+    """The result of run(image_shape), or where no shape is given of the smallest guess that works. Raises its ShapeError."""
     if image_shape is not None:
         return run(image_shape)
-    *smaller, largest = (guess_image_shape(network, side) for side in GUESSED_SIDES)
+    *smaller, largest = (guess_image_shape(network, side) for side in _GUESSED_SIDES)
     for shape in smaller:
         with suppress(ShapeError):
             return run(shape)
@@ -100,7 +100,7 @@ def try_images(network: nn.Module, image_shape: Sequence[int] | None, run: Calla
 
 
 def plain_copy(network: nn.Module) -> nn.Module:
-    """A copy without the attention that was added."""
+    """A copy of the network without the attention that was added."""
     probe = copy_network(network)
     container = find_container(probe)
     if container is not None:
@@ -111,7 +111,7 @@ def plain_copy(network: nn.Module) -> nn.Module:
 
 @torch.no_grad()
 def run_copy(probe: nn.Module, image_shape: Sequence[int], *, noise: bool = False) -> Any:
-    """The output of a copy, in evaluation mode, for one image, black or noise. Raises ShapeError where it takes none such."""
+    """The output of a copy, in evaluation mode, for one black or noisy image. Raises ShapeError where it refuses the image."""
     weight = first_weight(probe)
     image = torch.zeros(1, *image_shape, device=weight.device, dtype=weight.dtype)
     if noise:
@@ -127,10 +127,10 @@ def run_copy(probe: nn.Module, image_shape: Sequence[int], *, noise: bool = Fals
         ) from error
 
 
-def guess_image_shape(network: nn.Module, side: int = GUESSED_SIDES[-1]) -> tuple[int, ...]:
-    """(C, *spatial) of an image for the first convolution. Raises SiteError where a network has none."""
+def guess_image_shape(network: nn.Module, side: int = _GUESSED_SIDES[-1]) -> tuple[int, ...]:
+    """The shape (C, *spatial) of an image that the first convolution takes. Raises SiteError without a convolution."""
     for module in network.modules():
-        if isinstance(module, CONVOLUTIONS):
+        if isinstance(module, Convolution):
             return module.in_channels, *(side,) * len(module.kernel_size)
     raise SiteError(f"{type(network).__name__} has no convolution to tell what it takes; give image_shape, (C, *spatial).")
 

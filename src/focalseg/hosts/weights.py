@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from focalseg.attention.site import AnySite, FocalSite
+from focalseg.attention.focal_site import AnySite, FocalSite
 from focalseg.configuration import from_mapping, to_mapping
 from focalseg.errors import SettingError, ShapeError, SiteError
 from focalseg.files import write_text, write_whole
@@ -24,8 +24,8 @@ ATTENTION, WEIGHTS = "attention.json", "attention.safetensors"
 SCHEMA = 1
 
 
-def attention_state(network: nn.Module) -> dict[str, Tensor]:
-    """Every tensor that was added, by its name in the network's state dict."""
+def _attention_state(network: nn.Module) -> dict[str, Tensor]:
+    """Every tensor that was added to a network, by its name in the network's state dict."""
     container = find_container(network)
     if container is None:
         return {}
@@ -36,6 +36,14 @@ def save_attention(network: nn.Module, folder: str | Path) -> None:
     """Writes attention.json (sites and gates, and which skips are shut) and attention.safetensors (weights and gammas).
 
     Raises SiteError where nothing was added.
+
+    >>> import focalseg, pathlib, tempfile
+    >>> network = focalseg.UNet(widths=(8, 16))
+    >>> touched = focalseg.instrument(network)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     focalseg.save_attention(network, folder)
+    ...     sorted(file.name for file in pathlib.Path(folder).iterdir())
+    ['attention.json', 'attention.safetensors']
     """
     container = find_container(network)
     if container is None:
@@ -48,7 +56,7 @@ def save_attention(network: nn.Module, folder: str | Path) -> None:
         }
         for name, module in container.standing().items()
     ]
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in attention_state(network).items()}
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in _attention_state(network).items()}
     folder = Path(folder)
     write_whole(folder / WEIGHTS, lambda file: file.write(save(state)))
     write_text(folder / ATTENTION, json.dumps({"schema": SCHEMA, "sites": records}, indent=1) + "\n")
@@ -59,6 +67,16 @@ def load_attention(network: nn.Module, folder: str | Path) -> None:
 
     Executes nothing that the files hold. Raises SettingError for a file that is missing, damaged or of another kind, and
     SiteError for places that the network does not have or where attention stands; a call that raises leaves it as it was.
+
+    >>> import copy, focalseg, tempfile, torch
+    >>> plain = focalseg.UNet(widths=(8, 16)).eval()
+    >>> network, image = copy.deepcopy(plain), torch.rand(1, 3, 8, 8)
+    >>> touched = focalseg.instrument(network)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     focalseg.save_attention(network, folder)
+    ...     focalseg.load_attention(plain, folder)
+    >>> torch.equal(plain(image), network(image))
+    True
     """
     network, folder = unwrap_to_fill(network), Path(folder)
     if occupied := occupied_sites(network):
@@ -78,7 +96,7 @@ def load_attention(network: nn.Module, folder: str | Path) -> None:
 
 
 def _check_channels(network: nn.Module, saved: Sequence[Site], folder: Path) -> None:
-    """Raises SiteError where other channels pass than in the network that was saved."""
+    """Raises SiteError where the network has other numbers of channels than the network that was saved."""
     ports = {text: Port.parse(text) for site in saved for text in (site.features, site.signal) if text}
     try:
         passed = trace(network, ports.values(), guess_image_shape(network))
@@ -95,7 +113,8 @@ def _check_channels(network: nn.Module, saved: Sequence[Site], folder: Path) -> 
 
 
 def _rebuild(gate: str, site: Site, standardise: bool, state: Mapping[str, Tensor], folder: Path) -> AnySite:
-    """The site with the tensors of the file. Takes no memory of its own, whatever size the record says."""
+    """The site with the tensors of the file."""
+    # Made on the meta device, which takes no memory, whatever size a hostile record claims; the tensors are then assigned.
     try:
         with torch.device("meta"):
             module = build_site(gate, site, standardise=standardise)

@@ -13,14 +13,14 @@ from torch import Tensor
 
 from focalseg.focal import focal
 
-EPSILON = 1e-7
-SMALLEST_SHORTFALL = 1e-30
-"""Below it the slope of (1 - TI)^(1 - gamma) in TI grows no further. Its slope in the logits is bounded of itself."""
+_EPSILON = 1e-7
+_SMALLEST_SHORTFALL = 1e-30
+"""The 1 - TI below which the slope of (1 - TI)^(1 - gamma) in TI grows no further; that in the logits is bounded anyway."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arms:
-    """The loss for a given number of classes. Tuples hold a number a class, the background first.
+    """The loss for a given number of classes. Tuples hold one number per class, the background first.
 
     overlap_gammas, pixel_gammas: the exponents of the arms, 0 where the form leaves a class alone.
     overlap_weights: overlap_weight * class weight / classes.
@@ -35,7 +35,7 @@ class Arms:
 
 
 class Sums(NamedTuple):
-    """TP, FN and FP of every image, (C, B) each. TP is summed like the others: as a difference it would lose its digits."""
+    """TP, FN and FP of every class and image, (C, B) each, all summed: TP as a difference would lose its digits."""
 
     hits: Tensor
     missed: Tensor
@@ -43,10 +43,10 @@ class Sums(NamedTuple):
 
 
 class Overlap(NamedTuple):
-    """The overlap arm of a batch: its value an image, (B,), and how steep it is in the probability of a class, (2, C, B).
+    """The overlap arm of a batch: its value per image, (B,), and how steep it is in the probability of a class, (2, C, B).
 
-    slopes[0]: what it falls by in a pixel of the class; slopes[1]: what it rises by in a pixel of another. Both non-negative
-    and per unit of boundary weight.
+    slopes[0]: how fast it falls in a pixel of the class; slopes[1]: how fast it rises in a pixel of another class. Both are
+    non-negative and per unit of boundary weight.
     """
 
     value: Tensor
@@ -54,16 +54,13 @@ class Overlap(NamedTuple):
 
 
 def modified_focal_tversky(arms: Arms, sums: Sums) -> Overlap:
-    """The mean over classes of (1 - TI)^(1 - gamma), weighted, an image.
-
-    1 - TI is formed as a ratio and not by subtraction, which would lose every digit at TI near 1.
-    """
+    """The weighted mean over classes of (1 - TI)^(1 - gamma) of every image, with its slopes."""
     gammas = sums.hits.new_tensor(arms.overlap_gammas).unsqueeze(1)
     weights = sums.hits.new_tensor(arms.overlap_weights).unsqueeze(1)
-    hits = sums.hits + EPSILON
+    hits = sums.hits + _EPSILON
     errors = arms.delta * sums.missed + (1 - arms.delta) * sums.invented
-    shortfall = errors / (errors + hits)
-    enhancement = weights * focal(shortfall.clamp(min=SMALLEST_SHORTFALL).log(), -gammas)
+    shortfall = errors / (errors + hits)  # 1 - TI as a ratio: by subtraction it would lose every digit at TI near 1
+    enhancement = weights * focal(shortfall.clamp(min=_SMALLEST_SHORTFALL).log(), -gammas)
     steepness = (1 - gammas) * enhancement / (errors + hits) ** 2
     return Overlap(
         value=(shortfall * enhancement).sum(dim=0),
@@ -72,7 +69,7 @@ def modified_focal_tversky(arms: Arms, sums: Sums) -> Overlap:
 
 
 class PixelTerm(NamedTuple):
-    """Modified focal cross-entropy of a pixel per unit of weight: its value, sign turned, and how fast it falls in z.
+    """The modified focal cross-entropy of a pixel per unit of weight: minus its value, and how fast it falls in z.
 
     z is the logit of the pixel's class against all others together.
     """
@@ -82,10 +79,10 @@ class PixelTerm(NamedTuple):
 
 
 def modified_focal(gamma: Tensor | float, *, log_p: Tensor, log_q: Tensor, p: Tensor, q: Tensor) -> PixelTerm:
-    """q^gamma * log p, p the probability of a class and q = 1 - p, all of one shape."""
+    """q^gamma * log p and its slope, for p the probability of a class and q = 1 - p; all tensors have one shape."""
     if isinstance(gamma, float) and gamma == 0:
         return PixelTerm(log_p, q)
     factor = focal(log_q, gamma)
-    # q - gamma p log p, whose terms have one sign.
+    # q - gamma p log p: both terms are positive, so that no digits are lost.
     steepness = (p * log_p).mul_(gamma).sub_(q).neg_().mul_(factor)
     return PixelTerm(factor.mul_(log_p), steepness)

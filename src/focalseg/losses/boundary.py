@@ -26,9 +26,10 @@ def weigh_pixels(
     spacing_mm: Sequence[float] | None,
     check: bool,
 ) -> Tensor | None:
-    """W of logits (B, K, *spatial): (B, 1, N), or (B, K, N) for three classes or more; 0 where a pixel does not count.
+    """The weights W for logits (B, K, *spatial): (B, 1, N), or (B, K, N) for three classes or more; 0 for a pixel left out.
 
-    None where every pixel weighs 1. closeness: phi if it is known, else it is made from the target. check: of its range.
+    None where every pixel weighs 1. closeness: phi if it is known, else it is made from the target. check: whether the range
+    of a given closeness is checked, which waits for the device.
     """
     counted = None if target.valid is None else at_least_float32(target.valid.unsqueeze(1))
     if closeness is not None:
@@ -37,21 +38,22 @@ def weigh_pixels(
         return counted
     if closeness is None:
         closeness = find_closeness(logits, target, radius=radius, spacing_mm=spacing_mm)
-    weights = 1 + weight * penalise(closeness, gamma)
+    weights = 1 + weight * _penalise(closeness, gamma)
     return weights if counted is None else weights * counted
 
 
 def find_closeness(logits: Tensor, target: Target, *, radius: float | None, spacing_mm: Sequence[float] | None) -> Tensor:
-    """phi from the target's masks: (B, 1, N) for two classes, whose border is one, (B, K, N) for more."""
+    """phi from the target's masks: (B, 1, N) for two classes, which share one border, and (B, K, N) for more."""
     classes, spatial = max(2, logits.shape[1]), logits.shape[2:]
     masks = target.masks(classes).reshape(len(logits), -1, *spatial)
     valid = None if target.valid is None else target.valid.reshape(len(logits), *spatial)
     return closeness_to_border(masks, radius=radius, valid=valid, spacing_mm=spacing_mm).flatten(2)
 
 
-def penalise(closeness: Tensor, gamma: float) -> Tensor:
+def _penalise(closeness: Tensor, gamma: float) -> Tensor:
     """F(log phi, gamma_d) = phi^gamma_d, with phi^0 = 1 at phi = 0 too."""
-    return focal(closeness.log(), gamma) if gamma > 0 else torch.ones_like(closeness)  # exp(gamma * -inf) is 0
+    # log 0 is -inf: exp(gamma * -inf) is 0 as it should be for gamma > 0, but 0 * -inf would be no number.
+    return focal(closeness.log(), gamma) if gamma > 0 else torch.ones_like(closeness)
 
 
 def _read_closeness(logits: Tensor, closeness: Tensor, check: bool) -> Tensor:

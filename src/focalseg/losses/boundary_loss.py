@@ -10,7 +10,7 @@ from focalseg.losses.unified_focal import check_shape
 
 
 class BoundaryLoss(nn.Module):
-    """mean over images, foreground classes and pixels of d * p, d the signed distance to the border in pixels.
+    """The mean over images, foreground classes and pixels of d * p, d the signed distance to the border in pixels.
 
     d, the paper's phi, is the distance to the mask outside of it and -(distance to the outside - 1) inside, the level-set form;
     0 for a class that an image lacks, or that fills it. May be negative. Meant to be added to an overlap loss, with a small
@@ -18,7 +18,7 @@ class BoundaryLoss(nn.Module):
     """
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """logits and target as for `UnifiedFocalLoss` -> (). Raises ShapeError and DataError as it does."""
+        """The loss (), of logits and a target as for `UnifiedFocalLoss`. Raises ShapeError and DataError as it does."""
         check_shape(logits)
         classes, wide = logits.shape[1], at_least_float32(logits)
         probabilities = torch.sigmoid(wide) if classes == 1 else wide.softmax(dim=1)[:, 1:]

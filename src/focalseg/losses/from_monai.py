@@ -1,4 +1,4 @@
-"""Comparators that MONAI gives correctly, under our conventions. MONAI is imported here alone, when one is built."""
+"""Losses that MONAI computes correctly, under our conventions. MONAI is imported here alone, when one of them is built."""
 
 from importlib import import_module
 from typing import Any

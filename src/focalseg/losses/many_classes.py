@@ -30,11 +30,11 @@ def sum_regions(logits: Tensor, truth: Tensor, weights: Tensor | None) -> Sums:
     """(B, K, N) logits, one-hot truth, weights (B, 1 or K, N) or none -> sums (K, B)."""
     true = along_classes(truth)
     p, wrong = split(softmax(along_classes(logits)), true)
-    inside = weigh(true, weights)
+    inside = _weigh(true, weights)
     return Sums(
         hits=sum_pixels(times(inside, p)),
         missed=sum_pixels(times(inside, total(wrong))),
-        invented=sum_pixels(weigh(wrong, weights)),
+        invented=sum_pixels(_weigh(wrong, weights)),
     )
 
 
@@ -52,9 +52,9 @@ def differentiate(
     log_p = below_largest + torch.log1p((highest - p) - q)
     safe_q = q.clamp(min=torch.finfo(q.dtype).tiny)
     per_q = safe_q.reciprocal()
-    term = modified_focal(settle(true, arms.pixel_gammas), log_p=log_p, log_q=safe_q.log_(), p=p, q=q)
-    inside = weigh(true, weights)
-    mass = settle(true, arms.pixel_weights)
+    term = modified_focal(_settle(true, arms.pixel_gammas), log_p=log_p, log_q=safe_q.log_(), p=p, q=q)
+    inside = _weigh(true, weights)
+    mass = _settle(true, arms.pixel_weights)
     mass = mass if weights is None else mass * total(inside)
     value = -(mass * term.gain).flatten(1).sum(dim=1)
     towards_truth = mass * term.slope
@@ -62,7 +62,7 @@ def differentiate(
     shares = times_(wrong, per_q)
     if overlap is None:
         return value, as_block(times_(minus_(shares, true), towards_truth))
-    loss = weigh(of_every_class(overlap.slopes[1]), weights)
+    loss = _weigh(of_every_class(overlap.slopes[1]), weights)
     mean_loss = total(times(shares, loss))
     deviations = minus(loss, mean_loss)
     # Once more: where one class has nearly all of q, its deviation is the rounding of the first mean.
@@ -73,18 +73,18 @@ def differentiate(
 
 
 def split(probabilities: Classes, truth: Classes) -> tuple[Tensor, Classes]:
-    """The true class's, and the others' with 0 in the place of the true one, exactly; in the place of the argument."""
+    """The probability of the true class, and those of the others with exactly 0 for the true one, written into the argument."""
     marked = times(probabilities, truth)
     return total(marked), minus_(probabilities, marked)
 
 
-def weigh(values: Classes, weights: Tensor | None) -> Classes:
-    """Each class by its boundary weight; one row of weights serves every class."""
+def _weigh(values: Classes, weights: Tensor | None) -> Classes:
+    """Multiplies each class by its boundary weight; one row of weights serves every class."""
     return values if weights is None else times(values, along_classes(weights))
 
 
-def settle(truth: Classes, settings: tuple[float, ...]) -> Tensor | float:
-    """The setting of every pixel's own class; that of any class where a pixel has none."""
+def _settle(truth: Classes, settings: tuple[float, ...]) -> Tensor | float:
+    """The setting of the class that every pixel belongs to; an arbitrary one where a pixel belongs to none."""
     background, *foregrounds = settings
     if len(set(foregrounds)) > 1:
         return total(times(truth, constants(settings, truth)))

@@ -12,13 +12,13 @@ from torch import Tensor
 from focalseg.losses.arms import Arms, Overlap, Sums, modified_focal
 
 Classes = list[Tensor]
-"""A row (B, N) each."""
+"""One row (B, N) per class."""
 
 
 def sum_regions(logits: Tensor, truth: Tensor, weights: Tensor | None) -> Sums:
     """(B, K, N) logits, truth in [0, 1], weights (B, 1 or K, N) or none -> sums (K, B)."""
-    _, exponentials, others, scale = exponentiate(logits)
-    inside, outside = weigh(truth, weights)
+    _, exponentials, others, scale = _exponentiate(logits)
+    inside, outside = _weigh(truth, weights)
     return Sums(
         hits=torch.stack([(row * own * scale).sum(dim=1) for row, own in zip(inside, exponentials, strict=True)]),
         missed=torch.stack([(row * other * scale).sum(dim=1) for row, other in zip(inside, others, strict=True)]),
@@ -30,8 +30,8 @@ def differentiate(
     arms: Arms, overlap: Overlap | None, logits: Tensor, truth: Tensor, weights: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """The cross-entropy arm of these pixels, summed (B,), and the gradient of both arms in the logits, (B, K, N)."""
-    below_largest, exponentials, others, scale = exponentiate(logits)
-    inside, outside = weigh(truth, weights)
+    below_largest, exponentials, others, scale = _exponentiate(logits)
+    inside, outside = _weigh(truth, weights)
     smallest = torch.finfo(scale.dtype).tiny
     value = torch.zeros_like(scale[:, 0])
     probabilities, rests, slopes = [], [], []  # slopes: of the loss in log p, class by class, their sign turned
@@ -49,27 +49,28 @@ def differentiate(
         probabilities.append(p)
         rests.append(q)
         slopes.append(slope)
-    pieces = zip(probabilities, rests, slopes, sum_of_others(slopes), strict=True)
+    pieces = zip(probabilities, rests, slopes, _sum_of_others(slopes), strict=True)
     return value, torch.stack([p * others_slope - q * slope for p, q, slope, others_slope in pieces], dim=1)
 
 
-def exponentiate(logits: Tensor) -> tuple[Classes, Classes, Classes, Tensor]:
-    """z_k - max z, their exponentials, for each the sum of the others, and one over the sum of all."""
+def _exponentiate(logits: Tensor) -> tuple[Classes, Classes, Classes, Tensor]:
+    """z_k - max z, their exponentials, for each class the sum of the other exponentials, and one over the sum of all."""
     rows = logits.unbind(dim=1)
     largest = reduce(torch.maximum, rows)
     below_largest = [(row - largest).clamp(min=-torch.finfo(row.dtype).max) for row in rows]
     exponentials = [row.exp() for row in below_largest]
-    return below_largest, exponentials, sum_of_others(exponentials), reduce(torch.add, exponentials).reciprocal()
+    return below_largest, exponentials, _sum_of_others(exponentials), reduce(torch.add, exponentials).reciprocal()
 
 
-def weigh(truth: Tensor, weights: Tensor | None) -> tuple[Classes, Classes]:
-    """W y and W (1 - y), a row a class."""
+def _weigh(truth: Tensor, weights: Tensor | None) -> tuple[Classes, Classes]:
+    """W y and W (1 - y), one row per class."""
     inside, outside = (truth, 1 - truth) if weights is None else (weights * truth, weights * (1 - truth))
     return list(inside.unbind(dim=1)), list(outside.unbind(dim=1))
 
 
-def sum_of_others(values: Classes) -> Classes:
-    """For every class the sum over the other classes, by additions alone."""
+def _sum_of_others(values: Classes) -> Classes:
+    """For every class the sum over the other classes."""
+    # By additions alone, from running sums of both ends: the total less the class itself would lose its digits.
     before = [torch.zeros_like(values[0]), *accumulate(values[:-1])]
     after = [torch.zeros_like(values[0]), *accumulate(values[:0:-1])][::-1]
     return [left + right for left, right in zip(before, after, strict=True)]

@@ -1,6 +1,6 @@
-"""Losses of the field that are settings of the Unified Focal loss. Each equals its closed form, a test says.
+"""Losses of the field that are settings of the Unified Focal loss; tests compare each with its closed form.
 
-Over all classes, the background included, as the Unified Focal loss is: of one channel too.
+Each is taken over all classes, the background included, as the Unified Focal loss is; for one channel too.
 """
 
 from collections.abc import Mapping
@@ -32,5 +32,5 @@ SPECIAL_CASES: Mapping[str, Mapping[str, Any]] = {
 
 
 def special_case(name: str, **settings: Any) -> UnifiedFocalLoss:
-    """The loss of that name in SPECIAL_CASES, with settings of `UnifiedFocalLoss` laid over its own."""
+    """The loss of that name in SPECIAL_CASES; settings of `UnifiedFocalLoss` that are given replace its own."""
     return UnifiedFocalLoss(**{**SPECIAL_CASES[name], **settings})

@@ -1,4 +1,4 @@
-"""What a loss is told of the truth, in whatever form it comes: read, checked, and ready to be taken piece by piece."""
+"""The truth that a loss is given, in any of its forms: read, checked, and ready to be taken piece by piece."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,8 @@ from torch import Tensor
 
 from focalseg.errors import DataError, ShapeError
 
-SUM_TOLERANCE = 1e-2
-"""How far the classes of a pixel may be from adding up to 1: soft targets come in half precision too."""
+_SUM_TOLERANCE = 1e-2
+"""How far the sum of the classes of a pixel may be from 1: soft targets come in half precision too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class Target:
     fault: Tensor | None = None
 
     def masks(self, classes: int) -> Tensor:
-        """(B, 1, N) bool for two classes, the foreground's; (B, K, N) for more. Soft: from one half on; the largest share."""
+        """Bool masks: for two classes (B, 1, N) of the foreground, from one half on; else (B, K, N) of the largest share."""
         if classes == 2:
             return (self.values >= 0.5).unsqueeze(1)
         labels = self.values.argmax(dim=1) if self.soft else self.values
@@ -35,7 +35,7 @@ class Target:
 
 
 def read_target(logits: Tensor, target: Tensor, *, ignore_index: int | None, check: bool) -> Target:
-    """The target of logits (B, K, *spatial): (B, *spatial) or (B, 1, *spatial), or (B, K, *spatial) for K of two or more.
+    """Reads the target of logits (B, K, *spatial): (B, *spatial) or (B, 1, *spatial), or for K of two or more (B, K, *spatial).
 
     check False trusts the values, so that nothing waits for the device.
     Raises ShapeError, and DataError for values out of range.
@@ -73,7 +73,7 @@ def _read_labels(labels: Tensor, classes: int, ignore_index: int | None, check: 
 
 
 def _read_shares(shares: Tensor, ignore_index: int | None, check: bool) -> Target:
-    """(B, K, N), K of two or more."""
+    """The target of shares (B, K, N), K of two or more."""
     classes = shares.shape[1]
     valid = None
     if ignore_index is not None:
@@ -83,7 +83,7 @@ def _read_shares(shares: Tensor, ignore_index: int | None, check: bool) -> Targe
     fault = _find_fault(shares, 1, "values from 0 to 1", None) if check else None
     if check:
         sums = shares.sum(dim=1, dtype=torch.float32)
-        off = (sums - 1).abs() > SUM_TOLERANCE
+        off = (sums - 1).abs() > _SUM_TOLERANCE
         off = off if valid is None else off & valid
         if fault is not None:
             fault = fault | off.any()
@@ -101,19 +101,19 @@ def _read_shares(shares: Tensor, ignore_index: int | None, check: bool) -> Targe
 
 
 def _compact(labels: Tensor, classes: int) -> Tensor:
-    """One byte a pixel is read faster than eight, twice; compiled code, which reads them where they are, is slow with bytes."""
+    # One byte per pixel is read twice and faster than eight; compiled code, which reads in place, is slow with bytes.
     return labels.to(torch.int32 if classes > 256 or torch.compiler.is_compiling() else torch.uint8)
 
 
 def _is_one_hot(shares: Tensor, check: bool) -> bool:
-    """Whether every value is 0 or 1; that of floating values is looked at only where a look is allowed."""
+    """Whether every value is 0 or 1. Floating values are looked at, which waits for the device, only if check allows it."""
     if not shares.is_floating_point():
         return True
     return check and not torch.compiler.is_compiling() and bool(((shares == 0) | (shares == 1)).all())
 
 
 def find_outside(values: Tensor, largest: float) -> float | None:
-    """A value outside [0, largest], NaN for one that is no number; None where there is none. Waits for the device."""
+    """A value outside [0, largest], or NaN if one is not a number; None where all are within. Waits for the device."""
     low, high = (bound.item() for bound in torch.aminmax(values))
     if not low >= 0:
         return float(low)
@@ -132,7 +132,7 @@ def _leave_out(values: Tensor, ignore_index: int | None) -> tuple[Tensor, Tensor
 
 
 def _find_fault(values: Tensor, largest: int, expected: str, ignore_index: int | None) -> Tensor | None:
-    """Raises DataError for a value outside [0, largest], or a fraction among class indices; tells of it where it cannot."""
+    """Raises DataError for a value outside [0, largest] or a fraction among class indices; while compiling, returns whether."""
     if values.dtype == torch.bool or not values.numel():
         return None
     indices = expected.startswith("class indices") and values.is_floating_point()

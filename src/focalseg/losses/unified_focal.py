@@ -71,6 +71,13 @@ class UnifiedFocalLoss(nn.Module):
     L_mF, the cross-entropy arm: the mean over pixels of W * delta * (1 - p)^gamma * (-log p), p that of the true class.
     W = 1 + boundary_weight * phi^boundary_gamma, phi the closeness to the border of the class; in all sums of both arms.
 
+    >>> import focalseg, torch
+    >>> loss = focalseg.UnifiedFocalLoss(delta=0.6, gamma=0.5, boundary_weight=1.0)
+    >>> mask = (torch.arange(64).reshape(1, 1, 8, 8) > 31).float()
+    >>> certain, undecided = loss(20 * mask - 10, mask), loss(0 * mask, mask)
+    >>> bool(certain < 0.01 < undecided)
+    True
+
     form: "asymmetric" enhances the foreground alone in the overlap arm and suppresses the background alone in the cross-entropy
         arm; "symmetric" does both to every class.
     overlap_weight: the share of the overlap arm, 0 to 1 (lambda in the paper, whose figure and code disagree on its ends).
@@ -81,10 +88,10 @@ class UnifiedFocalLoss(nn.Module):
     boundary_radius: where phi reaches 0; None: at the farthest pixel of either side in each image and class.
     ignore_index: pixels with this label leave every sum, and the count of pixels; of a one-hot target those of this class,
         and those of none.
-    class_weights: one number, or one a class (background first; two for one channel); they multiply and are not normalised.
+    class_weights: one number, or one per class (background first; two for one channel); they multiply and are not normalised.
     reduction: "mean" and "sum" over images give (); "none" gives (B,), whose mean is "mean": of each image the overlap arm and
         its pixels' share of the mean over all pixels of the batch.
-    spacing_mm: of the pixels, one number an axis; distances and boundary_radius are then in mm.
+    spacing_mm: that of the pixels, one number per axis; distances and boundary_radius are then in mm.
     check_target: False trusts the target and so never waits for the device. Under torch.compile, where nothing can be raised, a
         target out of range makes the value NaN.
     check_logits: True refuses logits that are not finite instead of giving a value that is not.

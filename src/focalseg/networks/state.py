@@ -11,10 +11,7 @@ from focalseg.errors import SettingError
 
 
 def read_state(network: nn.Module) -> dict[str, Tensor]:
-    """Every tensor of the state dict under the first of its names, on the CPU. MONAI's DynUNet holds its blocks twice.
-
-    Tensors that share memory without being one are copied, since a file holds each by itself.
-    """
+    """Every tensor of the state dict under the first of its names, on the CPU: MONAI's DynUNet holds its blocks twice."""
     first_names: dict[int, str] = {}
     state = network.state_dict(keep_vars=True)
     for name, tensor in state.items():
@@ -24,6 +21,7 @@ def read_state(network: nn.Module) -> dict[str, Tensor]:
     for name in first_names.values():
         tensor = state[name].detach().cpu().contiguous()
         memory = tensor.untyped_storage().data_ptr()
+        # Two tensors that only share memory are copied: a safetensors file holds each by itself and refuses shared memory.
         whole[name] = tensor.clone() if memory in taken else tensor
         taken.add(memory)
     return whole
@@ -42,7 +40,7 @@ def read_state_file(path: Path) -> dict[str, Tensor]:
 
 
 def write_state(network: nn.Module, state: Mapping[str, Tensor], source: object) -> None:
-    """Puts the tensors back, in place. Raises SettingError naming the source where they are not those of this network."""
+    """Puts the tensors into the network, in place. Raises SettingError, naming the source, where they do not fit it."""
     expected = read_state(network)
     fitting = expected.keys() == state.keys() and all(state[name].shape == tensor.shape for name, tensor in expected.items())
     if not fitting:

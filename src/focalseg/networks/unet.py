@@ -13,18 +13,18 @@ from focalseg.layers import BATCH_NORMS, CONVOLUTIONS, DROPOUTS, INSTANCE_NORMS,
 
 Norm = Literal["batch", "instance", "group"]
 
-CHANNELS_PER_GROUP = 8
+_CHANNELS_PER_GROUP = 8
 
 
 class Skip(nn.Module):
-    """Hands the features of a level across. It is called with the features from below as well, which may steer attention."""
+    """Hands the features of a level across. The features from below are given as well: they may steer attention here."""
 
     def forward(self, features: Tensor, gating_signal: Tensor) -> Tensor:  # noqa: ARG002 - for attention that stands here
         return features
 
 
 class Stage(nn.Module):
-    """(convolution 3, norm, ReLU) twice, then dropout. Attention stands after it, behind norm and activation."""
+    """Two times (convolution of kernel 3, norm, ReLU), then dropout. Attention stands after it, behind norm and activation."""
 
     def __init__(self, in_channels: int, out_channels: int, *, spatial_dims: int, norm: Norm, dropout: float) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class Stage(nn.Module):
         for channels in (in_channels, out_channels):
             layers += [
                 CONVOLUTIONS[spatial_dims](channels, out_channels, kernel_size=3, padding=1, bias=False),
-                build_norm(norm, out_channels, spatial_dims),
+                _build_norm(norm, out_channels, spatial_dims),
                 nn.ReLU(inplace=True),
             ]
         if dropout:
@@ -46,7 +46,7 @@ class Stage(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class UNetConfig(CheckedConfig):
-    """Settings of the U-Net. widths: channels a level, finest first; its length is the depth."""
+    """Settings of the U-Net. widths: channels per level, finest first; their number is the depth."""
 
     spatial_dims: Literal[1, 2, 3] = 2
     in_channels: int = setting(3, at_least=1)
@@ -65,8 +65,13 @@ class UNet(nn.Module):
     """U-Net of Ronneberger et al. 2015 with padded convolutions and norms, for one to three spatial axes.
 
     Levels are counted from the finest: `encoder.0` and `decoder.0` work at full resolution, `skip.0` joins them, and
-    `bottleneck` is the coarsest. widths gives the channels a level, so its length is the depth.
+    `bottleneck` is the coarsest. widths gives the channels per level, so their number is the depth.
     Any input size works that leaves the bottleneck at least one element, or two with instance norms.
+
+    >>> import focalseg, torch
+    >>> network = focalseg.UNet(spatial_dims=2, in_channels=3, classes=1, widths=(8, 16, 32))
+    >>> network(torch.zeros(2, 3, 64, 48)).shape
+    torch.Size([2, 1, 64, 48])
     """
 
     def __init__(
@@ -106,11 +111,11 @@ class UNet(nn.Module):
 
     @classmethod
     def from_config(cls, config: UNetConfig) -> Self:
-        """The network of these settings."""
+        """Builds the network with these settings."""
         return cls(**{field.name: getattr(config, field.name) for field in fields(config)})
 
     def forward(self, image: Tensor) -> Tensor:
-        """image (B, C, *spatial) -> logits (B, K, *spatial)."""
+        """image (B, C, *spatial) -> logits (B, K, *spatial). Raises ShapeError for an image that does not fit the network."""
         self.check_image(image)
         skips: list[Tensor] = []
         features = image
@@ -128,7 +133,7 @@ class UNet(nn.Module):
         return logits
 
     def check_image(self, image: Tensor) -> None:
-        """Raises ShapeError unless the image fits the network."""
+        """Raises ShapeError for an image with other axes or channels than the network takes, and for one that is too small."""
         if image.ndim != self.config.spatial_dims + 2 or image.shape[1] != self.config.in_channels:
             axes = ", ".join("DHW"[-self.config.spatial_dims :])
             expected = f"(B, {self.config.in_channels}, {axes})"
@@ -146,12 +151,12 @@ class UNet(nn.Module):
             )
 
 
-def build_norm(norm: Norm, channels: int, spatial_dims: int) -> nn.Module:
+def _build_norm(norm: Norm, channels: int, spatial_dims: int) -> nn.Module:
     """The norm layer of that name for that many channels, with learnable scale and shift."""
     if norm == "batch":
         return BATCH_NORMS[spatial_dims](channels)
     if norm == "instance":
         return INSTANCE_NORMS[spatial_dims](channels, affine=True)
-    most_groups = max(channels // CHANNELS_PER_GROUP, 1)
+    most_groups = max(channels // _CHANNELS_PER_GROUP, 1)
     groups = next(count for count in range(most_groups, 0, -1) if channels % count == 0)
     return nn.GroupNorm(groups, channels)

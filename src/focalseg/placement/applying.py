@@ -22,9 +22,18 @@ def apply_placement(
 
     Kept sites that already hold attention keep it, weights and gamma; kept sites that are empty get a fresh gate; all other
     attention is gone, that of the host's own gates included, and nothing passes the skips that the placement shuts. Where no
-    skip is shut and the gammas of the sites taken away are 0, the outputs are the same to the bit. candidates: what `sites`
+    skip is shut and the gammas of the removed sites are 0, the outputs are the same to the bit. candidates: what `sites`
     gave; it may be left out where the network is of a known family or where every site of the placement's layout is filled.
     Raises SiteError for a site that the network does not have or that holds another kind of gate than is kept there.
+
+    >>> import focalseg, torch
+    >>> network = focalseg.UNet(widths=(8, 16))
+    >>> touched = focalseg.instrument(network, gates=("se",))
+    >>> evidence = focalseg.gather_evidence(network, [(torch.rand(2, 3, 8, 8), torch.rand(2, 8, 8) > 0.5)])
+    >>> placement = focalseg.decide(evidence, policy="none")
+    >>> lean = focalseg.apply_placement(network, placement)
+    >>> list(focalseg.read_gammas(network)), list(focalseg.read_gammas(lean))
+    (['encoder.0', 'bottleneck', 'decoder.0'], [])
     """
     network = unwrap(network)
     filled = occupied_sites(network)
@@ -47,7 +56,7 @@ def apply_placement(
 
 
 def _check_kept(candidates: Sequence[Site], placement: Placement) -> None:
-    """Raises SiteError for a kept site inside of a gate of the host's own that would be opened."""
+    """Raises SiteError for a kept site that lies inside a gate of the host's own which the placement takes away."""
     kept = {site.name: Port.parse(site.features).path for site in candidates if site.name in placement.layout}
     taken = [site for site in candidates if site.kind == "own" and site.name not in kept]
     opened = [Port.parse(site.opens_to or site.features).path for site in taken]
@@ -58,7 +67,7 @@ def _check_kept(candidates: Sequence[Site], placement: Placement) -> None:
 
 
 def _find_candidates(network: nn.Module, filled: dict[str, tuple[Site, str]], placement: Placement) -> Sequence[Site]:
-    """The sites of the network's family, and the filled ones; those alone where the family is not known."""
+    """The sites of the network's family and those that are filled; only the filled ones where the family is not known."""
     named = {name: site for name, (site, _) in filled.items()}
     try:
         family = sites(network)

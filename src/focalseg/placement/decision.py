@@ -90,6 +90,14 @@ def decide(evidence: Evidence | Sequence[Evidence], policy: str = "removal") -> 
 
     Raises SettingError for an unknown policy, for one that decides on other evidence or on trainings of its own, for no
     evidence, and for trainings whose sites, numbers of cases or regimes differ.
+
+    >>> import focalseg
+    >>> from focalseg.placement.evidence import Evidence, SiteEvidence
+    >>> useful = SiteEvidence(site="bottleneck", gate="se", gamma=1.8, spread=0.3, case_costs=(0.05, 0.07, 0.06))
+    >>> idle = SiteEvidence(site="skip.0", gate="ag", gamma=0.1, spread=0.0, case_costs=(0.0, 0.001, -0.001))
+    >>> placement = focalseg.decide(Evidence(sites=(useful, idle)), policy="gamma_threshold")
+    >>> placement.layout
+    {'bottleneck': 'se'}
     """
     trainings = (evidence,) if isinstance(evidence, Evidence) else tuple(evidence)
     if not trainings or len({tuple((record.site, record.gate) for record in training.sites) for training in trainings}) != 1:
@@ -183,7 +191,17 @@ def is_complete(training: Evidence) -> bool:
 
 
 def read_placement(path: str | Path) -> Placement:
-    """A placement from a file that `Placement.save` or `focalseg place` wrote. Raises SettingError for any other file."""
+    """A placement from a file that `Placement.save` or `focalseg place` wrote. Raises SettingError for any other file.
+
+    >>> import focalseg, pathlib, tempfile
+    >>> from focalseg.placement.evidence import Evidence, SiteEvidence
+    >>> site = SiteEvidence(site="bottleneck", gate="se", gamma=1.8, spread=0.3, case_costs=(0.05, 0.07))
+    >>> placement = focalseg.decide(Evidence(sites=(site,)), policy="all")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     placement.save(pathlib.Path(folder) / "placement.json")
+    ...     focalseg.read_placement(pathlib.Path(folder) / "placement.json") == placement
+    True
+    """
     path = Path(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -8,7 +8,7 @@ from statistics import fmean
 import torch
 from torch import Tensor, nn
 
-from focalseg.attention.site import ALL_PASSES, NOTHING_PASSES, FocalSite
+from focalseg.attention.focal_site import ALL_PASSES, NOTHING_PASSES, FocalSite
 from focalseg.errors import SettingError, SiteError
 from focalseg.evaluation.scoring import Batch, score_batches
 from focalseg.hosts.attachment import attention_sites, filled_sites, unwrap
@@ -19,13 +19,13 @@ from focalseg.windows import predict_in_windows
 
 @dataclass(frozen=True, kw_only=True)
 class SiteEvidence:
-    """Evidence of one training on one site. Costs are in Dice, one number a validation case, positive: the site was of use.
+    """Evidence of one training on one site. Costs are in Dice, one number per validation case; above 0 the site was of use.
 
     gamma: the learned exponent. spread: how much the applied coefficients vary about their mean (root mean square over cases,
     channels and space, in [0, 1]); 0 means a constant, which is no attention. case_costs: what is lost when the site is taken
-    away. joint_case_costs: what is lost when it goes after those that were missed less: sites leave one by one, each time the
-    one that is missed least, which shows sites that stand in for one another. shut_case_costs: of a skip, what is lost when
-    nothing passes; empty elsewhere. open_probability: where exponents were switched at random, how often this one would be on.
+    away. joint_case_costs: what is lost when the site goes together with all that are missed less: sites leave one by one,
+    each time the one that is missed least, which shows sites that replace one another. shut_case_costs: for a skip, what is
+    lost when nothing passes; else empty. open_probability: where exponents are switched at random, how often this one is on.
     """
 
     site: str
@@ -39,12 +39,12 @@ class SiteEvidence:
 
     @property
     def removal_cost(self) -> float:
-        """Mean Dice lost over the cases."""
+        """The Dice that is lost without the site, the mean over the cases."""
         return fmean(self.case_costs)
 
     @property
     def joint_cost(self) -> float:
-        """Mean Dice lost over the cases, together with all that went before."""
+        """The Dice that is lost without the site and all that went before it, the mean over the cases."""
         return fmean(self.joint_case_costs or (0.0,))
 
 
@@ -61,9 +61,9 @@ class PathPoint:
 class Evidence:
     """Evidence of one training on all its sites, over the same cases in the same order.
 
-    case_scores: Dice of each validation case, with every site in place. groups: what counts as one, of each case; empty: every
-    case by itself. path: of a training whose exponents were pressed to 0, from all sites open to none. exponents: the regime
-    that they trained under, one of `REGIMES`.
+    case_scores: Dice of each validation case, with every site in place. groups: for each case the group that it belongs to;
+    empty: each case is a group. path: the course of a training whose exponents were pressed to 0, from all sites open to none.
+    exponents: the regime that the exponents trained under, one of `REGIMES`.
     """
 
     sites: tuple[SiteEvidence, ...]
@@ -81,21 +81,25 @@ def gather_evidence(
     window: tuple[int, ...] | None = None,
     exponents: str = "free",
 ) -> Evidence:
-    """Evidence from validation batches: images (B, C, *spatial) as the network takes them, masks (B, *spatial) bool.
+    """Gathers evidence on validation batches: images (B, C, *spatial) as the network takes them, masks (B, *spatial) bool.
 
-    A sequence of batches may make each anew when it is asked for. window: what the network sees at a time of larger images,
-    which are predicted in overlapping windows; norm_batches are then of that size, and needed. exponents: the regime that they
-    trained under, on which hangs what stands in for a site that is taken away (`Regime.replacement`).
-
-    Before each scoring the running statistics of batch norms are estimated anew, on norm_batches (training images; the
-    validation images where none are given), for the network as it is too, so that the difference is the site's alone.
+    A sequence may make each batch when it is asked for. window: the size that the network sees at a time of larger images,
+    which then need norm_batches of that size. exponents: the regime that they trained under, one of `REGIMES`. Before every
+    scoring the running statistics of batch norms are estimated anew on norm_batches (training images; by default the
+    validation images), so that the difference is due to the site alone.
     The network comes back as it was, to the bit. Raises SiteError where no attention stands, SettingError for no batches and
     for an unknown regime.
+
+    >>> import focalseg, torch
+    >>> network = focalseg.UNet(widths=(8, 16))
+    >>> touched = focalseg.instrument(network, gates=("se",))
+    >>> evidence = focalseg.gather_evidence(network, [(torch.rand(2, 3, 8, 8), torch.rand(2, 8, 8) > 0.5)])
+    >>> [(one.site, one.gamma, len(one.case_costs)) for one in evidence.sites]
+    [('encoder.0', 1.0, 2), ('bottleneck', 1.0, 2), ('decoder.0', 1.0, 2)]
     """
     replacement = REGIMES[exponents].replacement
-    network = unwrap(network)
-    validation = batches if isinstance(batches, Sequence) else list(batches)
-    check_request(network, validation, window=window, norms_given=norm_batches is not None)
+    network, validation = unwrap(network), batches if isinstance(batches, Sequence) else list(batches)
+    _check_request(network, validation, window=window, norms_given=norm_batches is not None)
     statistics_images = [images for images, _ in (validation if norm_batches is None else norm_batches)]
     filled, kinds = attention_sites(network), filled_sites(network)
     with kept_as_it_was(network):
@@ -104,19 +108,18 @@ def gather_evidence(
 
         def score(stand_ins: Mapping[str, Tensor]) -> Tensor:
             for name, site in filled.items():
-                site.removed = stand_ins.get(name)
+                site.stand_in = stand_ins.get(name)
             return score_cases(network, validation, statistics_images, window=window)
 
         whole = score({})
         constants = means if replacement == "mean" else dict.fromkeys(filled, ALL_PASSES)
 
         def price(gone: tuple[str, ...]) -> tuple[float, ...]:
-            return as_costs(whole - score({name: constants[name] for name in gone}))
+            return _as_costs(whole - score({name: constants[name] for name in gone}))
 
         alone = {name: price((name,)) for name in filled}
         jointly = take_away_one_by_one(alone, price)
-        skips = [name for name in filled if kinds[name][0].kind == "skip"]
-        shut = {name: as_costs(whole - score({name: NOTHING_PASSES})) for name in skips}
+        shut = {name: _as_costs(whole - score({name: NOTHING_PASSES})) for name in filled if kinds[name][0].kind == "skip"}
     records = [
         SiteEvidence(
             site=name,
@@ -129,13 +132,13 @@ def gather_evidence(
         )
         for name, site in filled.items()
     ]
-    return Evidence(sites=tuple(records), case_scores=as_costs(whole), exponents=exponents)
+    return Evidence(sites=tuple(records), case_scores=_as_costs(whole), exponents=exponents)
 
 
-def check_request(
+def _check_request(
     network: nn.Module, validation: Sequence[Batch], *, window: tuple[int, ...] | None, norms_given: bool
 ) -> None:
-    """Raises SiteError or SettingError where no evidence can be gathered."""
+    """Raises SiteError or SettingError where no evidence can be gathered from such a network and such batches."""
     filled = attention_sites(network)
     if not filled:
         raise SiteError("The network has no attention to gather evidence on; call instrument(network) and train it first.")
@@ -151,12 +154,13 @@ def check_request(
 def take_away_one_by_one(
     alone: Mapping[str, tuple[float, ...]], price: Callable[[tuple[str, ...]], tuple[float, ...]]
 ) -> dict[str, tuple[float, ...]]:
-    """What each site costs when it goes, together with those gone before it; the order is that of going.
+    """What each site costs together with those that went before it; the order is that in which they go.
 
-    Each time the site goes whose loss costs least by the mean over cases. alone: what each costs by itself. price: what several
-    cost together. A site is priced anew only while its last known price makes it the next to go: prices grow as stand-ins go,
-    so that this finds the order of pricing all of them anew with about two prices a site. (Minoux 1978, accelerated greedy.)
+    Each time the site goes that costs least in the mean over cases. alone: what each costs by itself. price: what several cost
+    together. Source: accelerated greedy selection, Minoux 1978.
     """
+    # A site is priced anew only while its last known price makes it the next to go. Prices grow as other sites go, so this
+    # finds the same order as pricing all of them anew would, with about two prices per site.
     known = dict(alone)
     gone: tuple[str, ...] = ()
     jointly: dict[str, tuple[float, ...]] = {}
@@ -170,8 +174,8 @@ def take_away_one_by_one(
     return jointly
 
 
-def as_costs(values: Tensor) -> tuple[float, ...]:
-    """(cases,) float64 -> plain numbers."""
+def _as_costs(values: Tensor) -> tuple[float, ...]:
+    """A tensor (cases,) float64 as plain numbers."""
     return tuple(values.tolist())
 
 
@@ -181,7 +185,7 @@ def measure_coefficients(
 ) -> tuple[dict[str, Tensor], dict[str, float]]:
     """By site: the mean of the applied coefficients, (1, C or 1, 1, ...) float32, and their spread about it.
 
-    The mean keeps the channels apart and nothing else: a constant factor a channel is what the next convolution can absorb.
+    There is one mean per channel, since a constant factor per channel is what the next convolution can absorb.
     """
     sums: dict[str, list[Tensor]] = {name: [] for name in filled}
 
@@ -218,14 +222,14 @@ def score_cases(
     *,
     window: tuple[int, ...] | None = None,
 ) -> Tensor:
-    """Dice of every case, (cases,) float64, after estimating the norms anew."""
+    """The Dice of every case, (cases,) float64 in [0, 1], after estimating the norms anew."""
     estimate_norms(network, statistics_images)
     return torch.tensor(score_batches(network, batches, window=window), dtype=torch.float64)
 
 
 @contextmanager
 def kept_as_it_was(network: nn.Module) -> Iterator[None]:
-    """Evaluation mode inside; modes, buffers and replaced coefficients are put back whatever happens."""
+    """Puts a network into evaluation mode inside the `with`; modes, buffers and stand-ins are put back whatever happens."""
     modes = {module: module.training for module in network.modules()}
     buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
     network.eval()
@@ -235,6 +239,6 @@ def kept_as_it_was(network: nn.Module) -> Iterator[None]:
         for name, buffer in network.named_buffers():
             buffer.copy_(buffers[name])
         for site in attention_sites(network).values():
-            site.removed = None
+            site.stand_in = None
         for module, mode in modes.items():
             module.training = mode

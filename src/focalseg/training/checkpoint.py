@@ -14,7 +14,7 @@ from focalseg.files import write_whole
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Writes tensors and plain data; the last good checkpoint survives a kill at any instant."""
+    """Writes tensors and plain data; the checkpoint before survives a kill at any instant."""
     # Through memory, since torch reports a full disk as a fault of its own.
     buffer = io.BytesIO()
     torch.save(state, buffer)
@@ -22,7 +22,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
 
 def load_checkpoint(path: Path, *, run: str) -> dict[str, Any] | None:
-    """The state, or None where there is none. run: the run's config as text, which must be the one that was saved.
+    """The state that was saved, or None where no file is. run: the run's config as text, which must be the one that was saved.
 
     Executes nothing that the file holds. Raises SettingError for a damaged file or one of another run.
     """

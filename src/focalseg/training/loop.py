@@ -37,23 +37,23 @@ CHECKPOINT = "last.ckpt"
 METRICS = "metrics.csv"
 GAMMA_COLUMN = "gamma/"
 NORM_BATCHES = 8
-"""Batches of training cases that running statistics of norms are estimated on."""
-CPU_BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16")
+"""The number of batches of training cases that running statistics of norms are estimated on."""
+_CPU_BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16")
 """Capabilities of a processor that multiplies in bfloat16, as torch names them on x86 and on ARM."""
-CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
-"""By spatial axes: the layout in memory that convolutions are fastest in."""
+_CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
+"""The layout in memory that convolutions are fastest in, by spatial axes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingData:
-    """Prepared cases, to train on and to validate on."""
+    """Prepared cases to train on, and others to validate on."""
 
     train: Feed
     validation: Feed
 
 
 class StopRequested(Exception):  # noqa: N818 - not an error: the state is saved
-    """Raised by the loop after it saved its state because `should_stop` said so."""
+    """Raised by the loop, after it saved its state, because `should_stop` said so."""
 
 
 class Run:
@@ -65,7 +65,7 @@ class Run:
         self.fabric = open_fabric(device, config.training.precision)
         self.network = build_network(config)
         mixed = choose_precision(config.training.precision, device) == "bf16-mixed"
-        self.memory_format = choose_memory_format(self.network, config.network.spatial_dims, mixed=mixed)
+        self.memory_format = _choose_memory_format(self.network, config.network.spatial_dims, mixed=mixed)
         self.network = self.network.to(memory_format=self.memory_format)  # type: ignore[call-overload]
         self.regime = REGIMES[config.training.exponents](self.network, steps=config.training.steps, seed=config.seed)
         self.optimiser, self.scheduler = build_optimiser(self.network, config.training)
@@ -95,7 +95,7 @@ class Run:
         return self.step >= self.config.training.steps
 
     def advance(self) -> None:
-        """One optimiser step, with its line in the log and its checkpoint where they are due."""
+        """Takes one optimiser step, and writes a line in the log and a checkpoint where they are due."""
         started = time.perf_counter()
         loss, telling = self._update()
         self.step += 1
@@ -115,7 +115,7 @@ class Run:
             self.save()
 
     def save(self) -> None:
-        """Writes the checkpoint."""
+        """Writes the checkpoint, from which a run goes on to the same bits."""
         state = {
             "run": self.identity,
             "step": self.step,
@@ -127,7 +127,7 @@ class Run:
         save_checkpoint(self.folder / CHECKPOINT, state)
 
     def measure_validation_dice(self) -> float:
-        """Mean Dice over the validation cases, at the network's own resolution."""
+        """The mean Dice over the validation cases, in [0, 1], at the network's own resolution."""
         self.module.eval()
         self.regime.begin_validation()
         self.settle_norms()
@@ -135,12 +135,12 @@ class Run:
         return sum(scores) / len(scores)
 
     def settle_norms(self) -> None:
-        """Running statistics of the network as it is now, where the regime let norms see others as well."""
+        """Estimates the running statistics of norms anew where the regime mixes networks, so that they fit the present one."""
         if self.regime.mixes_networks and self.regime.filled:
             estimate_norms(self.network, [images for images, _ in self.read_norm_batches()])
 
     def read_norm_batches(self) -> list[tuple[Tensor, Tensor]]:
-        """Images and masks of training cases spread evenly over all groups, to estimate norms on, as the network wants them."""
+        """Batches (images, masks) of training cases spread evenly over all groups, to estimate norms on."""
         count = min(NORM_BATCHES * self.config.training.batch_size, len(self.data.train))
         spread = torch.linspace(0, len(self.data.train) - 1, count).round().long()
         parts = torch.tensor_split(spread, math.ceil(count / self.config.training.batch_size))  # none of one case left over
@@ -148,11 +148,11 @@ class Run:
         return [(self.arrange(images), masks) for images, masks in read]
 
     def batches(self, feed: Feed) -> Batches:
-        """All cases, whole, in batches of the run's size, on the device as the network wants them."""
+        """All cases, uncut, in batches of the run's size, on the device and in the order in memory that the network wants."""
         return feed.batches(self.config.training.batch_size, device=self.fabric.device, arrange=self.arrange)
 
     def read_batch(self, chosen: Tensor, *, step: int) -> tuple[Tensor, Tensor]:
-        """Images and masks of the chosen training cases as a step sees them before augmentation, on the device."""
+        """The images and masks of the chosen training cases before augmentation, on the device; patches where they are cut."""
         feed, training = self.data.train, self.config.training
         if self.config.preparation.patch is None:
             return feed.gather(chosen, device=self.fabric.device)
@@ -160,11 +160,11 @@ class Run:
         return feed.draw_patches(chosen, foreground_share=share, seed=seed, step=step, device=self.fabric.device)
 
     def arrange(self, images: Tensor) -> Tensor:
-        """Images (B, C, *spatial) in the order in memory that the network wants."""
+        """The images (B, C, *spatial) in the order in memory that the network wants."""
         return images.contiguous(memory_format=self.memory_format)
 
     def _update(self) -> tuple[float, bool]:
-        """One step. Its loss, and whether something happened to the exponents that the log should show."""
+        """Takes one step. Returns its loss, and whether something happened to the exponents that the log should show."""
         config, training = self.config, self.config.training
         chosen = select_batch(len(self.data.train), training.batch_size, seed=config.seed, step=self.step)
         images, *maps = self.read_batch(chosen, step=self.step)
@@ -184,12 +184,13 @@ class Run:
             )
         self.module.train()
         self.regime.begin_step(self.step)
+        # Dropout draws from torch's own generator: seeded by (seed, step), for a resumed run to draw the same, and put back.
         with torch.random.fork_rng(devices=[self.fabric.device] if self.fabric.device.type == "cuda" else []):
             torch.manual_seed(stream_seed(config.seed, self.step, DROPOUT_STREAM))
             logits = self.module(self.arrange(images))
         loss = self.loss(logits, *maps)
         value = float(loss.detach())
-        if value - value != 0:
+        if value - value != 0:  # inf - inf and nan - nan are nan
             raise SettingError(
                 f"The loss became {value} at step {self.step + 1} of {self.folder}; expected a finite number. "
                 "Lower training.learning_rate and run again in a new folder."
@@ -220,7 +221,7 @@ def train(
     device: Device = "auto",
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Run:
-    """Trains to the end, from the last checkpoint if any. Raises StopRequested, state saved, once told to stop."""
+    """Trains to the end, from the last checkpoint if there is one. Saves and raises StopRequested once told to stop."""
     run = Run(config, data, folder, device=device)
     while not run.finished:
         if should_stop():
@@ -231,7 +232,7 @@ def train(
 
 
 def choose_precision(precision: Precision, device: Device) -> Literal["32-true", "bf16-mixed"]:
-    """What `auto` comes to on this machine: bf16-mixed where the processor has instructions for it."""
+    """The precision that is used: `auto` becomes bf16-mixed where the processor has instructions for it, else 32-true."""
     if precision != "auto":
         return precision
     if device == "cuda" or (device == "auto" and torch.cuda.is_available()):
@@ -239,22 +240,20 @@ def choose_precision(precision: Precision, device: Device) -> Literal["32-true",
     elif device == "mps" or (device == "auto" and torch.backends.mps.is_available()):
         able = False
     else:
-        able = any(torch.cpu.get_capabilities().get(name, False) for name in CPU_BFLOAT16)
+        able = any(torch.cpu.get_capabilities().get(name, False) for name in _CPU_BFLOAT16)
     return "bf16-mixed" if able else "32-true"
 
 
-def choose_memory_format(network: nn.Module, spatial_dims: int, *, mixed: bool) -> torch.memory_format:
-    """Channels last where that is faster: in bfloat16, and with batch norms.
-
-    In float32 instance norms lose more in it than convolutions gain: MONAI's BasicUNet takes a quarter longer
-    (benchmarks/attention.py).
-    """
+def _choose_memory_format(network: nn.Module, spatial_dims: int, *, mixed: bool) -> torch.memory_format:
+    """Channels last where that is faster, which is in bfloat16 and with batch norms; else contiguous."""
+    # In float32, instance norms lose more in channels last than convolutions gain: MONAI's BasicUNet takes a quarter longer
+    # (benchmarks/attention.py).
     faster = mixed or any(isinstance(module, RunningNorm) for module in network.modules())
-    return CHANNELS_LAST.get(spatial_dims, torch.contiguous_format) if faster else torch.contiguous_format
+    return _CHANNELS_LAST.get(spatial_dims, torch.contiguous_format) if faster else torch.contiguous_format
 
 
 def open_fabric(device: Device, precision: Precision = "32-true") -> Fabric:
-    """One device at one precision. Raises MachineError where this machine has no such device."""
+    """Fabric on one device at one precision. Raises MachineError where this machine has no such device."""
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # else a line a process on what precision it was given
     try:
         return Fabric(accelerator=device, devices=1, precision=choose_precision(precision, device))

@@ -1,4 +1,4 @@
-"""The metrics of a run, a line every few steps, in `metrics.csv`."""
+"""The metrics of a run in `metrics.csv`, with a line every few steps."""
 
 import csv
 import io
@@ -19,13 +19,13 @@ class MetricsLog:
         write_text(path, _as_csv([dict(zip(self.columns, self.columns, strict=True)), *rows], self.columns))
 
     def append(self, row: Mapping[str, float | int | str]) -> None:
-        """Adds a row at once; columns it does not name stay empty."""
+        """Writes a row to the file at once; columns that it does not name stay empty."""
         with self.path.open("a", encoding="utf-8", newline="") as file:
             file.write(_as_csv([row], self.columns))
 
 
 def read_metrics(path: Path) -> list[Row]:
-    """Every complete row as text by column."""
+    """Every complete row of the file, as text by column."""
     with path.open(encoding="utf-8", newline="") as file:
         return [row for row in csv.DictReader(file) if None not in row.values()]
 

@@ -30,8 +30,8 @@ class TrainingConfig(CheckedConfig):
     """AdamW with a one-cycle learning rate over a fixed number of steps: equal budgets for every arm.
 
     foreground_share: share of the patches that are drawn about a pixel of foreground, where images are cut into patches.
-    boundary_schedule: how the loss's boundary_weight grows over the training. exponents: the regime under which those of the
-    attention train, one of `REGIMES`. precision: auto is bf16-mixed (weights and loss in float32, convolutions in bfloat16)
+    boundary_schedule: how the loss's boundary_weight grows over the training. exponents: the regime under which the gammas
+    train, one of `REGIMES`. precision: auto is bf16-mixed (weights and loss in float32, convolutions in bfloat16)
     where the processor computes in bfloat16, else 32-true.
     """
 
@@ -78,15 +78,16 @@ class RunConfig(CheckedConfig):
 
     @property
     def image_shape(self) -> tuple[int, ...]:
-        """(C, *spatial) of an image as the network takes it."""
+        """The shape (C, *spatial) of an image as the network takes it."""
         return self.network.in_channels, *self.preparation.window
 
 
 def build_network(config: RunConfig) -> nn.Module:
-    """The network of a run, its weights drawn from the run's seed: arms of one seed share the weights of the host.
+    """Builds the network of a run with weights drawn from its seed: arms of one seed share the weights of the host.
 
-    Gates that the host brought along and that `attention` does not keep are open.
+    Gates that the host brought along and that `attention` does not keep are opened.
     """
+    # The host is built first, so that the draws of the gates come after its own and its weights are the same in every arm.
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(config.seed)
         network = build_host(config.network)

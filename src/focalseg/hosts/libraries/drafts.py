@@ -1,7 +1,6 @@
-"""Sites as a family or a person names them, completed by what a dry run shows."""
+"""Sites from the places that a family or a person names, completed by what a dry run shows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -10,25 +9,12 @@ from torch import Tensor, nn
 from focalseg.attention.gate import SiteShape
 from focalseg.errors import SiteError
 from focalseg.hosts.ports import Port
-from focalseg.hosts.site import Site, SiteKind
+from focalseg.hosts.site import Place, Site
 from focalseg.hosts.tracing import Passed, guess_image_shape, plain_copy, run_copy, trace, try_images
 
 
-@dataclass(frozen=True, kw_only=True)
-class Draft:
-    """A site before the dry run; the fields are those of Site."""
-
-    name: str
-    kind: SiteKind
-    features: str
-    signal: str = ""
-    added_at: str = ""
-    sum_at: str = ""
-    opens_to: str = ""
-
-
-def complete(network: nn.Module, drafts: Sequence[Draft], image_shape: Sequence[int] | None) -> tuple[Site, ...]:
-    """The sites with the shapes that pass there. Raises SiteError for a place where attention cannot stand."""
+def complete(network: nn.Module, drafts: Sequence[Place], image_shape: Sequence[int] | None) -> tuple[Site, ...]:
+    """The sites at these places, with the shapes that pass there. Raises SiteError where attention cannot stand."""
     places = [place for one in drafts for place in (one.features, one.signal, one.added_at, one.sum_at) if place]
     ports = {text: Port.parse(text) for text in places}
     passed = trace(network, ports.values(), image_shape or guess_image_shape(network))
@@ -37,7 +23,7 @@ def complete(network: nn.Module, drafts: Sequence[Draft], image_shape: Sequence[
 
 
 def check_coefficients(network: nn.Module, found: Sequence[Site], image_shape: Sequence[int] | None) -> None:
-    """Raises SiteError for a module, named as a gate of the host's own, that gives other values than coefficients of 0 to 1."""
+    """Raises SiteError for a module that was named as a gate of the host's own and gives values outside 0 to 1."""
     passed: dict[str, Tensor] = {}
 
     def run(shape: Sequence[int]) -> None:
@@ -60,7 +46,7 @@ def _keep(passed: dict[str, Tensor], place: str, _module: nn.Module, _arguments:
     passed[place] = output
 
 
-def _complete(draft: Draft, seen: dict[str, Passed]) -> Site:
+def _complete(draft: Place, seen: dict[str, Passed]) -> Site:
     features = _only(draft, draft.features, seen)
     channels, *size = features
     if not channels:
@@ -83,19 +69,11 @@ def _complete(draft: Draft, seen: dict[str, Passed]) -> Site:
     for place in (draft.added_at, draft.sum_at):
         if place and _only(draft, place, seen) != features:
             raise SiteError(f"What passes at {place} is not what {draft.features} is added to; expected one shape.")
-    return Site(
-        name=draft.name,
-        kind=draft.kind,
-        features=draft.features,
-        signal=draft.signal,
-        added_at=draft.added_at,
-        sum_at=draft.sum_at,
-        opens_to=draft.opens_to,
-        shape=SiteShape(channels=channels, size=tuple(size), gating_channels=gating_channels, gating_stride=stride),
-    )
+    shape = SiteShape(channels=channels, size=tuple(size), gating_channels=gating_channels, gating_stride=stride)
+    return Site(**{**vars(draft), "shape": shape})
 
 
-def _only(draft: Draft, text: str, seen: dict[str, Passed]) -> tuple[int, ...]:
+def _only(draft: Place, text: str, seen: dict[str, Passed]) -> tuple[int, ...]:
     shapes = seen[text].shapes
     if len(shapes) != 1:
         raise SiteError(
@@ -105,7 +83,7 @@ def _only(draft: Draft, text: str, seen: dict[str, Passed]) -> tuple[int, ...]:
     return shapes[0][1:]
 
 
-def _check_order(draft: Draft, seen: dict[str, Passed]) -> None:
+def _check_order(draft: Place, seen: dict[str, Passed]) -> None:
     place = draft.added_at or draft.features
     if seen[draft.signal].times[0] > seen[place].times[0] and not _pass_together(Port.parse(draft.signal), Port.parse(place)):
         raise SiteError(
@@ -115,5 +93,5 @@ def _check_order(draft: Draft, seen: dict[str, Passed]) -> None:
 
 
 def _pass_together(one: Port, other: Port) -> bool:
-    """Whether both are met in one call of a module, on the same side of it."""
+    """Whether both ports belong to one call of a module, on the same side of it."""
     return one.path == other.path and one.of_output == other.of_output

@@ -1,7 +1,7 @@
 """Networks of MONAI: how each is planned from channels per level, and its sites under the names that our U-Net has.
 
-Level 0 is the finest. MONAI is imported here alone, when one is built. A network that somebody built is told by its class, by
-name, so that nothing is imported where MONAI is not used.
+Level 0 is the finest. MONAI is imported here alone, when one of its networks is built. A network that a person built is
+recognised by the name of its class, so that nothing is imported where MONAI is not used.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,33 +12,33 @@ from torch import nn
 
 from focalseg.catalogue import Catalogue
 from focalseg.errors import SettingError
-from focalseg.hosts.libraries.drafts import Draft
+from focalseg.hosts.site import Place
 
-MODULE = "monai.networks.nets"
-BASIC_UNET_LEVELS = 5
+_MODULE = "monai.networks.nets"
+_BASIC_UNET_LEVELS = 5
 Arguments = dict[str, Any]
 
 
-def plan_unet(widths: Sequence[int]) -> Arguments:
-    """UNet with residual units, as MONAI's own examples have it."""
+def _plan_unet(widths: Sequence[int]) -> Arguments:
+    """Arguments of UNet, with residual units as in MONAI's own examples."""
     return {"channels": list(widths), "strides": [2] * (len(widths) - 1), "num_res_units": 2}
 
 
-def plan_basic_unet(widths: Sequence[int]) -> Arguments:
-    """BasicUNet, which has five levels however small the image is; its last features are those of the finest level."""
+def _plan_basic_unet(widths: Sequence[int]) -> Arguments:
+    """Arguments of BasicUNet, which has five levels however small the image is; its last features are of the finest level."""
     base = widths[0]
-    return {"features": [*(base << level for level in range(BASIC_UNET_LEVELS)), base]}
+    return {"features": [*(base << level for level in range(_BASIC_UNET_LEVELS)), base]}
 
 
-def plan_dynunet(widths: Sequence[int]) -> Arguments:
-    """DynUNet, the architecture of nnU-Net, with kernels of 3 and strides of 2; it has three levels at least."""
+def _plan_dynunet(widths: Sequence[int]) -> Arguments:
+    """Arguments of DynUNet, the architecture of nnU-Net, with kernels of 3 and strides of 2; it has at least three levels."""
     filters = [*widths, *(widths[-1] << extra for extra in range(1, 4 - len(widths)))]
     down = [2] * (len(filters) - 1)
     return {"filters": filters, "kernel_size": [3] * len(filters), "strides": [1, *down], "upsample_kernel_size": down}
 
 
-def plan_segresnet(widths: Sequence[int]) -> Arguments:
-    """SegResNet, whose channels double from level to level; its group norms want a number of them that their groups divide."""
+def _plan_segresnet(widths: Sequence[int]) -> Arguments:
+    """Arguments of SegResNet, whose channels double per level; its group norms need a number of groups that divides them."""
     groups = next(count for count in (8, 4, 2, 1) if widths[0] % count == 0)
     blocks = [1, *[2] * (len(widths) - 2), 4]
     return {
@@ -49,28 +49,28 @@ def plan_segresnet(widths: Sequence[int]) -> Arguments:
     }
 
 
-def plan_attention_unet(widths: Sequence[int]) -> Arguments:
-    """AttentionUnet."""
+def _plan_attention_unet(widths: Sequence[int]) -> Arguments:
+    """Arguments of AttentionUnet."""
     return {"channels": list(widths), "strides": [2] * (len(widths) - 1)}
 
 
 MONAI_NETWORKS = Catalogue(
     "network of MONAI",
     {
-        "UNet": plan_unet,
-        "BasicUNet": plan_basic_unet,
-        "DynUNet": plan_dynunet,
-        "SegResNet": plan_segresnet,
-        "AttentionUnet": plan_attention_unet,
+        "UNet": _plan_unet,
+        "BasicUNet": _plan_basic_unet,
+        "DynUNet": _plan_dynunet,
+        "SegResNet": _plan_segresnet,
+        "AttentionUnet": _plan_attention_unet,
     },
 )
 
 
 def build_monai(name: str, *, spatial_dims: int, in_channels: int, classes: int, arguments: Mapping[str, Any]) -> nn.Module:
-    """monai.networks.nets.NAME with those arguments. Raises SettingError where MONAI is absent or refuses them."""
+    """Builds monai.networks.nets.NAME with those arguments. Raises SettingError where MONAI is absent or refuses them."""
     MONAI_NETWORKS[name]
     try:
-        kind = getattr(import_module(MODULE), name)
+        kind = getattr(import_module(_MODULE), name)
     except ImportError as error:
         raise SettingError(f"The network monai:{name} needs MONAI; install it with `pip install focalseg[monai]`.") from error
     try:
@@ -82,16 +82,16 @@ def build_monai(name: str, *, spatial_dims: int, in_channels: int, classes: int,
     return network
 
 
-def find_family(network: nn.Module) -> Callable[[Any], tuple[Draft, ...]] | None:
-    """The function that drafts the sites of the network's family, None for another's."""
+def find_family(network: nn.Module) -> Callable[[Any], tuple[Place, ...]] | None:
+    """The function that names the places of the network's family; None where it is of no family of MONAI's."""
     for kind in type(network).__mro__:
-        if kind.__module__.startswith(f"{MODULE}.") and kind.__name__ in FAMILIES:
+        if kind.__module__.startswith(f"{_MODULE}.") and kind.__name__ in FAMILIES:
             return FAMILIES[kind.__name__]
     return None
 
 
-def draft_basic_unet_sites(network: Any) -> tuple[Draft, ...]:  # noqa: ARG001 - five levels, always
-    """BasicUNet: UpCat(x, x_e) takes what comes from below, then the skip."""
+def _draft_basic_unet_sites(network: Any) -> tuple[Place, ...]:  # noqa: ARG001 - five levels, always
+    """The places of a BasicUNet: its UpCat(x, x_e) takes the features from below, then the skip."""
     return _order(
         encoder=["conv_0", "down_1", "down_2", "down_3"],
         bottleneck="down_4",
@@ -100,8 +100,8 @@ def draft_basic_unet_sites(network: Any) -> tuple[Draft, ...]:  # noqa: ARG001 -
     )
 
 
-def draft_dynunet_sites(network: Any) -> tuple[Draft, ...]:
-    """DynUNet: UnetUpBlock(inp, skip); its upsamples count up from the coarsest."""
+def _draft_dynunet_sites(network: Any) -> tuple[Place, ...]:
+    """The places of a DynUNet: its UnetUpBlock takes (inp, skip), and its upsamples count up from the coarsest level."""
     levels = len(network.upsamples)
     upsamples = [f"upsamples.{levels - 1 - level}" for level in range(levels)]
     return _order(
@@ -112,9 +112,9 @@ def draft_dynunet_sites(network: Any) -> tuple[Draft, ...]:
     )
 
 
-def draft_unet_sites(network: Any) -> tuple[Draft, ...]:
-    """UNet: nested Sequential(down, SkipConnection(inner), up). A SkipConnection gives its input and what its inner module
-    makes of it in one tensor, so the skip is the first of its channels and the signal the rest.
+def _draft_unet_sites(network: Any) -> tuple[Place, ...]:
+    """The places of a UNet, which is a nested Sequential(down, SkipConnection(inner), up). A SkipConnection returns its input
+    and what its inner module makes of it in one tensor: the skip is the first of its channels, the signal the rest.
 
     The finest up layer gives the logits, which are no place for attention; its residual unit, where it has one, ends in a
     bare convolution as well.
@@ -132,8 +132,8 @@ def draft_unet_sites(network: Any) -> tuple[Draft, ...]:
     return _order(encoder=encoder, bottleneck=path, skips=skips, decoder=[None, *decoder[1:]])
 
 
-def draft_segresnet_sites(network: Any) -> tuple[Draft, ...]:
-    """SegResNet: its decoder adds the skips, `up_samples[i](x) + skip`, so what the site changes is added there as well."""
+def _draft_segresnet_sites(network: Any) -> tuple[Place, ...]:
+    """The places of a SegResNet: it adds skips, `up_samples[i](x) + skip`, so what a site changes is added there as well."""
     levels = len(network.up_samples)
     drafts = list(
         _order(
@@ -144,7 +144,7 @@ def draft_segresnet_sites(network: Any) -> tuple[Draft, ...]:
         )
     )
     skips = [
-        Draft(
+        Place(
             name=f"skip.{level}",
             kind="skip",
             features=f"down_layers.{level}",
@@ -157,8 +157,8 @@ def draft_segresnet_sites(network: Any) -> tuple[Draft, ...]:
     return (*drafts[: levels + 1], *skips, *drafts[levels + 1 :])
 
 
-def draft_attention_unet_sites(network: Any) -> tuple[Draft, ...]:
-    """AttentionUnet: its AttentionBlocks, called with g and x, are the gates of its skips; psi gives their coefficients."""
+def _draft_attention_unet_sites(network: Any) -> tuple[Place, ...]:
+    """The places of an AttentionUnet: its AttentionBlocks (g, x) are gates of its own; psi gives their coefficients."""
     encoder = ["model.0"]
     own: list[str | None] = []
     decoder: list[str] = []
@@ -174,7 +174,7 @@ def draft_attention_unet_sites(network: Any) -> tuple[Draft, ...]:
         path, layer = f"{path}.submodule.1", inner[1]
     drafts = _order(encoder=encoder, bottleneck=path, skips=[], decoder=decoder)
     gates = [
-        Draft(name=f"skip.{level}", kind="own", features=f"{path}.attention.psi", opens_to=f"{path}.attention:x")
+        Place(name=f"skip.{level}", kind="own", features=f"{path}.attention.psi", opens_to=f"{path}.attention:x")
         for level, path in enumerate(own)
         if path is not None
     ]
@@ -184,26 +184,26 @@ def draft_attention_unet_sites(network: Any) -> tuple[Draft, ...]:
 
 def _order(
     *, encoder: Sequence[str], bottleneck: str, skips: Sequence[tuple[str, str]], decoder: Sequence[str | None]
-) -> tuple[Draft, ...]:
-    """encoder.0 ..., bottleneck, skip.0 ..., decoder.0 ...; None where a level has no place for one."""
+) -> tuple[Place, ...]:
+    """The places encoder.0 ..., bottleneck, skip.0 ..., decoder.0 ... in this order, without the levels that are None."""
 
-    def walk() -> Iterator[Draft]:
+    def walk() -> Iterator[Place]:
         for level, path in enumerate(encoder):
-            yield Draft(name=f"encoder.{level}", kind="stage", features=path)
-        yield Draft(name="bottleneck", kind="stage", features=bottleneck)
+            yield Place(name=f"encoder.{level}", kind="stage", features=path)
+        yield Place(name="bottleneck", kind="stage", features=bottleneck)
         for level, (skip, signal) in enumerate(skips):
-            yield Draft(name=f"skip.{level}", kind="skip", features=skip, signal=signal)
+            yield Place(name=f"skip.{level}", kind="skip", features=skip, signal=signal)
         for level, place in enumerate(decoder):
             if place is not None:
-                yield Draft(name=f"decoder.{level}", kind="stage", features=place)
+                yield Place(name=f"decoder.{level}", kind="stage", features=place)
 
     return tuple(walk())
 
 
-FAMILIES: dict[str, Callable[[Any], tuple[Draft, ...]]] = {
-    "BasicUNet": draft_basic_unet_sites,
-    "DynUNet": draft_dynunet_sites,
-    "UNet": draft_unet_sites,
-    "SegResNet": draft_segresnet_sites,
-    "AttentionUnet": draft_attention_unet_sites,
+FAMILIES: dict[str, Callable[[Any], tuple[Place, ...]]] = {
+    "BasicUNet": _draft_basic_unet_sites,
+    "DynUNet": _draft_dynunet_sites,
+    "UNet": _draft_unet_sites,
+    "SegResNet": _draft_segresnet_sites,
+    "AttentionUnet": _draft_attention_unet_sites,
 }

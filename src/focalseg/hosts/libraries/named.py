@@ -6,34 +6,34 @@ from fnmatch import fnmatchcase
 from torch import nn
 
 from focalseg.errors import SiteError
-from focalseg.hosts.libraries.drafts import Draft
 from focalseg.hosts.ports import Port, describe_unknown_module
+from focalseg.hosts.site import Place
 
 
 def draft_named_sites(
     network: nn.Module, stages: Sequence[str], skips: Mapping[str, tuple[str, str]], own_gates: Mapping[str, str]
-) -> tuple[Draft, ...]:
-    """A site for every stage that a pattern matches, every skip and every own gate. Raises SiteError as `sites` says."""
+) -> tuple[Place, ...]:
+    """A place for every stage that a pattern matches, every skip and every own gate. Raises SiteError as `sites` says."""
     if isinstance(stages, str):
         raise SiteError(f"stages was {stages!r}; expected a list of places, such as ['{stages}'].")
     for what, given in (("skips", skips), ("own_gates", own_gates)):
         if not isinstance(given, Mapping):
             example = "('up1:1', 'up1:0')" if what == "skips" else "'gate'"
             raise SiteError(f"{what} was {given!r}; expected places by names of your own, such as {{'top': {example}}}.")
-    drafts = [Draft(name=place, kind="stage", features=place) for pattern in stages for place in match(network, pattern)]
+    drafts = [Place(name=place, kind="stage", features=place) for pattern in stages for place in _match(network, pattern)]
     for name, pair in skips.items():
         if isinstance(pair, str) or len(pair) != 2:
             raise SiteError(
                 f"The skip {name!r} was given {pair!r}; expected two places, that of the skip and that of its gating signal, "
                 "such as ('up1:1', 'up1:0')."
             )
-        drafts.append(Draft(name=name, kind="skip", features=pair[0], signal=pair[1]))
+        drafts.append(Place(name=name, kind="skip", features=pair[0], signal=pair[1]))
     for name, place in own_gates.items():
         if Port.parse(place) != Port(path=place):
             raise SiteError(
                 f"The own gate {name!r} was given {place!r}; expected a module's path, whose output is coefficients."
             )
-        drafts.append(Draft(name=name, kind="own", features=place))
+        drafts.append(Place(name=name, kind="own", features=place))
     for draft in drafts:
         for text in (draft.features, draft.signal) if draft.kind == "skip" else (draft.features,):
             if not text:
@@ -48,9 +48,9 @@ def draft_named_sites(
     return tuple(drafts)
 
 
-def match(network: nn.Module, pattern: str) -> list[str]:
-    """The places that a pattern names: one without `*`, as many as there are with it. `*` stands for (part of) one name
-    between dots. Raises SiteError where it matches nothing."""
+def _match(network: nn.Module, pattern: str) -> list[str]:
+    """The places that a pattern names, in which `*` stands for one name between dots or a part of it; without `*`, one place.
+    Raises SiteError where it matches nothing."""
     port = Port.parse(pattern)
     if "*" not in port.path:
         port.find_module(network)

@@ -1,6 +1,6 @@
 """Networks of segmentation_models_pytorch, and the sites of its Unet.
 
-The library is imported here alone, when a network is built. One that somebody built is told by its class, by name.
+The library is imported here alone, when a network is built. One that a person built is recognised by the name of its class.
 """
 
 import inspect
@@ -12,33 +12,33 @@ from torch import nn
 
 from focalseg.catalogue import Catalogue
 from focalseg.errors import SettingError
-from focalseg.hosts.libraries.drafts import Draft
+from focalseg.hosts.site import Place
 
-MODULE = "segmentation_models_pytorch"
+_MODULE = "segmentation_models_pytorch"
 
 
-def plan_unet(widths: Sequence[int]) -> dict[str, Any]:  # noqa: ARG001 - its encoder has widths of its own
-    """Unet on a ResNet-18 without weights from elsewhere: those are asked for by name, network.arguments.encoder_weights."""
+def _plan_unet(widths: Sequence[int]) -> dict[str, Any]:  # noqa: ARG001 - its encoder has widths of its own
+    """Arguments of a Unet on a ResNet-18; pretrained weights are asked for by name, network.arguments.encoder_weights."""
     return {"encoder_name": "resnet18", "encoder_weights": None}
 
 
-DECODER = ("decoder_channels", "decoder_use_norm", "decoder_attention_type", "decoder_interpolation")
-SMP_NETWORKS = Catalogue("network of segmentation_models_pytorch", {"Unet": plan_unet})
+_DECODER = ("decoder_channels", "decoder_use_norm", "decoder_attention_type", "decoder_interpolation")
+SMP_NETWORKS = Catalogue("network of segmentation_models_pytorch", {"Unet": _plan_unet})
 
 
 def is_harmless(arguments: Mapping[str, Any]) -> bool:
-    """Whether an Unet of these arguments loads no file and fetches nothing: they may name weights and code elsewhere."""
+    """Whether building a Unet with these arguments loads no file and fetches nothing: they may name weights elsewhere."""
     encoder = arguments.get("encoder_name", "")
-    known = arguments.keys() <= {"encoder_name", "encoder_weights", "encoder_depth", *DECODER}
+    known = arguments.keys() <= {"encoder_name", "encoder_weights", "encoder_depth", *_DECODER}
     return known and arguments.get("encoder_weights") is None and isinstance(encoder, str) and ":" not in encoder
 
 
 def build_smp(name: str, *, spatial_dims: int, in_channels: int, classes: int, arguments: Mapping[str, Any]) -> nn.Module:
-    """segmentation_models_pytorch.NAME with those arguments. Raises SettingError where it is absent or refuses them."""
+    """Builds segmentation_models_pytorch.NAME. Raises SettingError where the library is absent or refuses the arguments."""
     if spatial_dims != 2:
         raise SettingError(f"smp:{name} is made for images; the data has {spatial_dims} spatial axes. Take another network.")
     try:
-        kind = getattr(import_module(MODULE), name)
+        kind = getattr(import_module(_MODULE), name)
     except ImportError as error:
         raise SettingError(f"The network smp:{name} needs it installed: `pip install focalseg[smp]` ({error}).") from error
     try:
@@ -51,25 +51,23 @@ def build_smp(name: str, *, spatial_dims: int, in_channels: int, classes: int, a
 
 def is_smp_unet(network: nn.Module) -> bool:
     """Whether the network is a Unet of segmentation_models_pytorch, or derived from one."""
-    return any(kind.__module__.startswith(f"{MODULE}.") and kind.__name__ == "Unet" for kind in type(network).__mro__)
+    return any(kind.__module__.startswith(f"{_MODULE}.") and kind.__name__ == "Unet" for kind in type(network).__mro__)
 
 
-def draft_smp_unet_sites(network: Any) -> tuple[Draft, ...]:
-    """decoder.0 is the finest block, which has no skip; a skip steered by what its block is called with from below.
-
-    The argument's name is read off the signature: `skip_connection`, and `skip` in older releases.
-    """
+def draft_smp_unet_sites(network: Any) -> tuple[Place, ...]:
+    """The places of a Unet. decoder.0 is the finest block, which has no skip; a skip is steered by the features from below."""
+    # The name of the argument is read off the signature: it is `skip_connection`, and `skip` in older releases.
     blocks = list(network.decoder.blocks)
     names = list(inspect.signature(blocks[0].forward).parameters)
     skip = next(name for name in names if name.startswith("skip"))
     channels = network.encoder.out_channels
     paths = [f"decoder.blocks.{len(blocks) - 1 - level}" for level in range(len(blocks))]
     return (
-        Draft(name="bottleneck", kind="stage", features=f"{paths[-1]}:{names[0]}"),
+        Place(name="bottleneck", kind="stage", features=f"{paths[-1]}:{names[0]}"),
         *(
-            Draft(name=f"skip.{level}", kind="skip", features=f"{path}:{skip}", signal=f"{path}:{names[0]}")
+            Place(name=f"skip.{level}", kind="skip", features=f"{path}:{skip}", signal=f"{path}:{names[0]}")
             for level, path in enumerate(paths)
             if level > 0 and channels[level]  # some encoders give nothing at a level
         ),
-        *(Draft(name=f"decoder.{level}", kind="stage", features=path) for level, path in enumerate(paths)),
+        *(Place(name=f"decoder.{level}", kind="stage", features=path) for level, path in enumerate(paths)),
     )

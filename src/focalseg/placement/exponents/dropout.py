@@ -4,18 +4,18 @@ from typing import ClassVar
 
 import numpy as np
 
-from focalseg.attention.site import ALL_PASSES
+from focalseg.attention.focal_site import ALL_PASSES
 from focalseg.placement.exponents.regime import Regime, Replacement
 
-STREAM = 0x51E5
-"""Keeps the draws of sites apart from whatever else is drawn from the seed of a training and a step."""
+_STREAM = 0x51E5
+"""Keeps the draws of sites independent of whatever else is drawn from the seed of a training and a step."""
 
 
 class SiteDropout(Regime):
-    """First every site acts. Then in every step a share is drawn evenly from [0, 1], and each site acts with that probability.
+    """At first every site acts. Then every step draws a share evenly from [0, 1], and each site acts with that probability.
 
-    So gates learn what they are good for, and then the network learns to do with any of their subsets: those of every size are
-    seen alike, no site at all and all of them among them, and taking sites away afterwards asks it nothing that is new.
+    So gates learn what they are good for, and then the network learns to work with any subset of them. Subsets of every size
+    are seen equally often, from no site to all of them, so a network without some sites is nothing new to it afterwards.
     One-shot search with weights shared by all subsets, after Bender et al. 2018, "Understanding and Simplifying One-Shot
     Architecture Search"; the evenly drawn share and the start are ours.
     """
@@ -24,26 +24,27 @@ class SiteDropout(Regime):
     mixes_networks: ClassVar[bool] = True
 
     def begin_step(self, step: int) -> None:
-        """Another subset acts in every step, once sites are left out."""
+        """Draws the subset of sites that acts in this step, once the regime has set in."""
         if not self.has_set_in(step):
             return
         acting = draw_subset(len(self.filled), seed=self.seed, step=step)
         for site, acts in zip(self.filled.values(), acting, strict=True):
-            site.removed = None if acts else ALL_PASSES
+            site.stand_in = None if acts else ALL_PASSES
 
     def begin_validation(self) -> None:
-        """Every site acts."""
+        """Lets every site act."""
         for site in self.filled.values():
-            site.removed = None
+            site.stand_in = None
 
     def finish(self) -> dict[str, float]:
-        """Every site acts from now on."""
+        """Lets every site act from now on."""
         self.begin_validation()
         return {}
 
 
 def draw_subset(sites: int, *, seed: int, step: int) -> list[bool]:
-    """Which of so many sites act in a step: every number of them from none to all is equally likely."""
-    random = np.random.default_rng([STREAM, seed, step])
+    """Which of so many sites act in a step; every number of them from none to all is equally likely."""
+    # A generator of its own from (seed, step): nothing is drawn from the global one, and a resumed training draws the same.
+    random = np.random.default_rng([_STREAM, seed, step])
     acting: list[bool] = (random.random(sites) < random.random()).tolist()
     return acting

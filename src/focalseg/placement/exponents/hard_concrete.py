@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 from focalseg.placement.exponents.regime import Regime, Replacement
 
-TEMPERATURE = 2 / 3
-STRETCH_LOW, STRETCH_HIGH = -0.1, 1.1
-LARGEST_LOGIT = math.log(100)
+_TEMPERATURE = 2 / 3
+_STRETCH_LOW, _STRETCH_HIGH = -0.1, 1.1
+_LARGEST_LOGIT = math.log(100)
 PRICE = 0.01
-"""What an open site has to be worth in loss."""
+"""The reduction of the loss that an open site has to be worth."""
 
 
 class HardConcreteSwitch(nn.Module):
@@ -28,21 +28,21 @@ class HardConcreteSwitch(nn.Module):
         self.log_alpha = nn.Parameter(torch.tensor(math.log(9.0)))  # open in 98 of 100 draws
 
     def forward(self) -> Tensor:
-        """z, a scalar in [0, 1]."""
+        """Draws z, a scalar in [0, 1]."""
         if self.training:
             uniform = torch.rand_like(self.log_alpha).clamp(1e-6, 1 - 1e-6)
-            share = torch.sigmoid((uniform.log() - (-uniform).log1p() + self.log_alpha) / TEMPERATURE)
+            share = torch.sigmoid((uniform.log() - (-uniform).log1p() + self.log_alpha) / _TEMPERATURE)
         else:
             share = torch.sigmoid(self.log_alpha)
-        return (share * (STRETCH_HIGH - STRETCH_LOW) + STRETCH_LOW).clamp(0, 1)
+        return (share * (_STRETCH_HIGH - _STRETCH_LOW) + _STRETCH_LOW).clamp(0, 1)
 
     def open_probability(self) -> Tensor:
-        """P(z > 0), a scalar; the derivative's price of an open site hangs on it."""
-        return torch.sigmoid(self.log_alpha - TEMPERATURE * math.log(-STRETCH_LOW / STRETCH_HIGH))
+        """P(z > 0), a scalar: the price of a site is proportional to it, and differentiable where z itself may be flat."""
+        return torch.sigmoid(self.log_alpha - _TEMPERATURE * math.log(-_STRETCH_LOW / _STRETCH_HIGH))
 
 
 class HardConcrete(Regime):
-    """The exponent of each site times a switch of its own; the loss grows by 0.01 for every site that is sure to be open.
+    """Multiplies the exponent of each site by a switch; the loss grows by 0.01 for every site that is sure to be open.
 
     A switch at 0 leaves the host, to the bit, so that this is the paper's mixture of identity and module.
     """
@@ -57,20 +57,20 @@ class HardConcrete(Regime):
             site.switch = HardConcreteSwitch().to(site.gamma).train(site.training)
 
     def penalty(self, step: int) -> Tensor | None:
-        """0.01 times the expected number of open sites; nothing while gates learn what they are good for."""
+        """0.01 times the expected number of open sites; None while gates learn what they are good for."""
         probabilities = [switch.open_probability() for switch in self.switches().values()]
         return PRICE * torch.stack(probabilities).sum() if probabilities and self.has_set_in(step) else None
 
     @torch.no_grad()
     def end_step(self, step: int, optimiser: torch.optim.Optimizer) -> bool:
-        """Keeps log a within +-log 100, as the authors' code does: beyond it, no draw would turn a switch any more."""
+        """Keeps log a within +-log 100, as the authors' code does: beyond it hardly any draw would turn a switch."""
         for switch in self.switches().values():
-            switch.log_alpha.clamp_(-LARGEST_LOGIT, LARGEST_LOGIT)
+            switch.log_alpha.clamp_(-_LARGEST_LOGIT, _LARGEST_LOGIT)
         return super().end_step(step, optimiser)
 
     @torch.no_grad()
     def finish(self) -> dict[str, float]:
-        """Each gamma takes the factor that its switch has in evaluation, and the switches go."""
+        """Multiplies each gamma by the factor that its switch has in evaluation, and takes the switches out."""
         switches = self.switches()
         for name, switch in switches.items():
             site = self.filled[name]
@@ -79,5 +79,5 @@ class HardConcrete(Regime):
         return {name: float(switch.open_probability()) for name, switch in switches.items()}
 
     def switches(self) -> dict[str, HardConcreteSwitch]:
-        """By site."""
+        """The switch of every site."""
         return {name: site.switch for name, site in self.filled.items() if isinstance(site.switch, HardConcreteSwitch)}

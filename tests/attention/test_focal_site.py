@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from focalseg.attention.focal_site import AttentionSite, ShutSite
 from focalseg.attention.gate import Gate, SiteShape
-from focalseg.attention.site import AttentionSite, ShutSite
 from focalseg.errors import SettingError, ShapeError
 
 GateCase = tuple[Gate, Tensor, Tensor | None]
@@ -123,10 +123,10 @@ def test_the_output_keeps_the_dtype_of_the_features_and_the_features_are_not_edi
 def test_a_removed_site_multiplies_by_its_constant_and_asks_no_gate(kind: str, build_gate_case: BuildGateCase) -> None:
     gate, features, signal = build_gate_case(kind, (5, 7))
     site = AttentionSite(gate)
-    site.removed = torch.tensor(0.25)
+    site.stand_in = torch.tensor(0.25)
     assert torch.equal(site(features, signal), features * 0.25)
     assert torch.equal(site(features), features * 0.25)
-    site.removed = None
+    site.stand_in = None
     assert not torch.equal(site(features, signal), features * 0.25)
 
 
