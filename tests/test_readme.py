@@ -9,6 +9,7 @@ from statistics import fmean
 
 import pytest
 import torch
+from focalseg.placement.policies.search import SMALLEST_WORTH
 from scipy.stats import binomtest
 
 from focalseg.attention import GATES
@@ -17,7 +18,6 @@ from focalseg.hosts.attachment import attention_sites
 from focalseg.losses import UnifiedFocalConfig
 from focalseg.placement.exponents import REGIMES
 from focalseg.placement.policies import POLICIES
-from focalseg.placement.policies.search import SMALLEST_WORTH
 from focalseg.study.presets import PRESETS, Settings, build_settings
 from focalseg.yaml_files import parse_assignments
 
