@@ -6,7 +6,7 @@ import pytest
 
 from focalseg.errors import SettingError
 from focalseg.study.arms.design import plan_design
-from focalseg.study.budget.estimate import list_runs
+from focalseg.study.budget.estimate import estimate_runs
 from focalseg.study.place import train_arms
 from focalseg.study.planning.groundwork import lay_groundwork
 from focalseg.study.running.listeners import NOBODY
@@ -29,7 +29,7 @@ def design_of(make_folder, tiny_settings, tmp_path):
 
 
 def test_arms_and_probes_are_certain_and_what_follows_from_the_decision_is_as_dear_as_all(design_of):
-    runs = list_runs(design_of(rivals=("wider", "random", "se")))
+    runs = estimate_runs(design_of(rivals=("wider", "random", "se")))
     # Two folds, two seeds.
     assert sorted({plan.arm for plan in runs.certain}) == ["all", "none", "probe_dropout", "se", "wider"]
     assert len(runs.certain) == 5 * 4
@@ -50,7 +50,7 @@ def test_arms_and_probes_are_certain_and_what_follows_from_the_decision_is_as_de
     ],
 )
 def test_a_policy_is_counted_with_all_the_rounds_that_it_may_have(design_of, policy, trials):
-    runs = list_runs(design_of(policy))
+    runs = estimate_runs(design_of(policy))
     found = [plan for plan in (*runs.certain, *runs.at_most) if plan.arm.startswith("trial_")]
     assert len(found) == 4 * trials
 
@@ -59,7 +59,7 @@ def test_a_policy_that_cannot_be_afforded_is_refused_before_anything_is_trained(
     design = design_of("exhaustive", folds=1)
     many = replace(design, everywhere={f"site.{number}": "se" for number in range(11)})
     with pytest.raises(SettingError, match=r"exhaustive would train 2\^11 networks"):
-        list_runs(many)
+        estimate_runs(many)
 
 
 @pytest.mark.parametrize("policy", ["removal", "greedy_forward", "greedy_backward", "gamma_threshold"])
@@ -67,7 +67,7 @@ def test_a_policy_that_cannot_be_afforded_is_refused_before_anything_is_trained(
 def test_a_job_trains_what_is_certain_and_nothing_that_is_not_listed(design_of, policy, worth):
     engine = MadeUp(dice=lambda plan: 0.1 + worth * len(plan.config.attention), cost=lambda _, site: worth * (site != "skip.0"))
     design = design_of(policy, rivals=("random",), engine=engine)
-    runs = list_runs(design)
+    runs = estimate_runs(design)
     train_arms(design)
     trained = {plan.folder for batch in engine.batches for plan in batch}
     certain, at_most = ({plan.folder for plan in plans} for plans in (runs.certain, runs.at_most))

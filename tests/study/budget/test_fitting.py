@@ -9,7 +9,7 @@ import pytest
 from focalseg.errors import SettingError
 from focalseg.study.arms.design import plan_design
 from focalseg.study.budget import fitting as budget
-from focalseg.study.budget.estimate import list_runs
+from focalseg.study.budget.estimate import estimate_runs
 from focalseg.study.budget.fitting import (
     END_SECONDS,
     START_SECONDS,
@@ -194,7 +194,7 @@ def test_too_small_a_budget_is_refused_with_the_least_that_would_do():
 
 
 def test_finished_runs_are_not_counted(design):
-    runs = list_runs(design)
+    runs = estimate_runs(design)
     plans, plain = [*runs.certain, *runs.at_most], design.trainers[0].base
     assert sorted((item.arm, item.number) for item in list_items(plans, plain)) == sorted(
         (arm, number) for arm in ("none", "all", "probe_dropout", "placed") for number in (0, 1)

@@ -20,7 +20,7 @@ class JobRuns:
     at_most: tuple[RunPlan, ...]
 
 
-def list_runs(design: Design) -> JobRuns:
+def estimate_runs(design: Design) -> JobRuns:
     """All runs of a job before it starts, finished ones too, those of the rivals among them.
 
     What depends on the decision is planned as if all sites were placed, and as if a policy that goes on while it gains gained

@@ -17,7 +17,7 @@ from focalseg.hosts.building import build_host
 from focalseg.hosts.costs import count_flops
 from focalseg.study.arms.design import ALL, NONE, PLACED, Design
 from focalseg.study.arms.search import PROBE_COUNT
-from focalseg.study.budget.estimate import list_runs
+from focalseg.study.budget.estimate import estimate_runs
 from focalseg.study.budget.pace import Paces, measure_paces
 from focalseg.study.presets import RANDOM, RIVALS, Settings
 from focalseg.study.running.folder import CONFIG
@@ -163,7 +163,7 @@ def plan_costs(design: Design, settings: Settings, *, hours: float | None = None
     What is in the folder already is not counted. A job of a few steps is not measured unless hours are given. Raises
     SettingError where not even the least of the job fits into the hours, and for a policy that cannot be afforded.
     """
-    runs = list_runs(design)
+    runs = estimate_runs(design)
     items = list_items([*runs.certain, *runs.at_most], design.trainers[0].base)
     if not items or (hours is None and len(items) * settings.training.steps < FEWEST_STEPS):
         return settings
