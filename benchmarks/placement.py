@@ -26,8 +26,8 @@ from focalseg.configuration import merge
 from focalseg.placement.evidence import Evidence
 from focalseg.placement.exponents import REGIMES
 from focalseg.placement.policies import POLICIES
-from focalseg.placement.policies.search import SMALLEST_WORTH, Layout
-from focalseg.study.arms.search import PROBES, name_trial
+from focalseg.placement.policies.questions import SMALLEST_WORTH, Layout
+from focalseg.study.arms.search import PROBE_COUNT, name_trial
 from focalseg.study.planning.groundwork import lay_groundwork
 from focalseg.study.planning.precision import settle_precision
 from focalseg.study.planning.splits_file import claim_split
@@ -67,7 +67,7 @@ better, and its regret be below 0. Trainings that a decision rests on have no pa
 % interval over decisions and trainings of the table. ratio: to the regret of random sites, as many as the policy
 kept. needs met: decisions that kept a site of every set that is needed. nothing where idle: decisions that kept
 nothing, and shut no skip, where nothing is needed. modules: kept, of all candidates. alike: Jaccard index of two
-decisions. trainings: what one decision costs; policies that probe rest on {PROBES} trainings of all sites, those that
+decisions. trainings: what one decision costs; policies that probe rest on {PROBE_COUNT} trainings of all sites, those that
 train layouts on one of each. `focalseg place` gives a layout as many trainings as an arm, three: the second table has
 that; its decisions share trainings with one another, which makes their intervals narrower than they should be.
 plug-in: the regret to the best mean of the trainings that a decision does not rest on, which owes something to luck.
@@ -98,7 +98,7 @@ class Task:
 
     phantom: str
     truth: str
-    candidates: Layout
+    everywhere: Layout
     needed: tuple[frozenset[str], ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -112,44 +112,44 @@ TASKS = {
     "idle": Task(
         phantom="small-local",
         truth="All that decides about a pixel stands next to it; the plain network solves it.",
-        candidates=CHANNELS,
+        everywhere=CHANNELS,
     ),
     "idle, hard": Task(
         phantom="faint",
         truth="The same with blobs near the noise: much is missed, and attention does not help with that.",
-        candidates=CHANNELS,
+        everywhere=CHANNELS,
         settings={"training": {"augmentation": {"brightness": 0.0, "contrast": 0.0}}},
     ),
     "one site": Task(
         phantom="small-global-cue",
         truth="A band out of reach tells which colour counts; of these candidates one can pass that on.",
-        candidates={**CHANNELS, "bottleneck": "spatial"},
+        everywhere={**CHANNELS, "bottleneck": "spatial"},
         needed=(frozenset({"encoder.0"}),),
     ),
     "either of two": Task(
         phantom="small-global-cue",
         truth="The same with a second candidate that can do it as well.",
-        candidates=CHANNELS,
+        everywhere=CHANNELS,
         needed=(frozenset({"encoder.0", "bottleneck"}),),
     ),
     "spatial": Task(
         phantom="halves",
         truth="A band tells which half counts: pooling says nothing, a spatial gate at the first stage sees farther.",
-        candidates={"encoder.0": "spatial", "bottleneck": SE, "decoder.0": SE},
+        everywhere={"encoder.0": "spatial", "bottleneck": SE, "decoder.0": SE},
         needed=(frozenset({"encoder.0"}),),
         settings=merge(LARGER, {"training": {"steps": 600, "validate_every": 600}}),
     ),
     "two sites": Task(
         phantom="two-cues",
         truth="One cue for a channel gate and one for a spatial gate, each at its own site.",
-        candidates=SPATIAL_FIRST,
+        everywhere=SPATIAL_FIRST,
         needed=(frozenset({"encoder.0"}), frozenset({"bottleneck"})),
         settings=merge(LARGER, {"training": {"steps": 1200, "validate_every": 1200}}),
     ),
     "shortcut": Task(
         phantom="shortcut",
         truth="A gate that pools can learn the training scanners by heart, and misleads on others.",
-        candidates=CHANNELS,
+        everywhere=CHANNELS,
         settings={"training": {"steps": 400, "validate_every": 400}},
     ),
 }
@@ -177,7 +177,7 @@ def train_task(name: str, out: Path, *, seeds: int, probes: int) -> tuple[Truth,
     task = TASKS[name]
     folder = out / name.replace(",", "").replace(" ", "_")
     settings = settle_precision(build_settings("quick", merge(SMALL, task.settings)), folder, "cpu")
-    candidates, audience = task.candidates, build_audience()
+    everywhere, audience = task.everywhere, build_audience()
     ground = lay_groundwork(f"phantom:{task.phantom}@{DRAW}", settings, TABLE_SEED, "cpu", audience)
     claim_split(folder, ground, audience.tell)
     trainer = Trainer(
@@ -191,22 +191,21 @@ def train_task(name: str, out: Path, *, seeds: int, probes: int) -> tuple[Truth,
         groups=ground.groups,
     )
     layouts = [
-        {site: candidates[site] for site in subset}
-        for count in range(len(candidates) + 1)
-        for subset in combinations(candidates, count)
+        {site: everywhere[site] for site in subset}
+        for count in range(len(everywhere) + 1)
+        for subset in combinations(everywhere, count)
     ]
-    plans = {
-        name_trial(layout): trainer.plan(name_trial(layout), layout, range(TABLE_SEED, TABLE_SEED + seeds))
-        for layout in layouts
-    }
-    tried = trainer.run_arms(f"{name}: every placement", plans)
-    refuse_collapsed([result for arm in tried.values() for result in arm])
+    table_seeds = range(TABLE_SEED, TABLE_SEED + seeds)
+    plans = [plan for layout in layouts for plan in trainer.plan(name_trial(layout), layout, table_seeds)]
+    results = trainer.run(f"{name}: every placement", plans)
+    refuse_collapsed(results)
+    tried = {frozenset(layout): results[seeds * number : seeds * (number + 1)] for number, layout in enumerate(layouts)}
     truth = Truth(
         name=name,
-        candidates=candidates,
+        everywhere=everywhere,
         needed=task.needed,
         **{
-            part: {frozenset(layout): dice_matrix(tried[name_trial(layout)], part).mean(axis=1) for layout in layouts}
+            part: {sites: dice_matrix(own, part).mean(axis=1) for sites, own in tried.items()}
             for part in ("validation", "test")
         },
     )
@@ -214,7 +213,7 @@ def train_task(name: str, out: Path, *, seeds: int, probes: int) -> tuple[Truth,
     for regime in REGIMES:
         count = probes if regime == "dropout" else probes // 2
         probe_seeds = range(PROBE_SEED, PROBE_SEED + count)
-        probing = trainer.plan(f"probe_{regime}", candidates, probe_seeds, exponents=regime, testifies=True)
+        probing = trainer.plan(f"probe_{regime}", everywhere, probe_seeds, exponents=regime, testifies=True)
         results = trainer.run(f"{name}: all sites, exponents {regime}", probing)
         evidence[regime] = [
             None if result.collapsed else read_evidence(plan.folder) for plan, result in zip(probing, results, strict=True)
@@ -230,7 +229,8 @@ def refuse_collapsed(results: Sequence[RunResult]) -> None:
 
 def measure_task(truth: Truth, probes: Probes) -> dict[str, Any]:
     """All figures of a task, as plain data."""
-    policies = {policy: judge_policy(truth, repeat_policy(policy, truth, probes, probes_each=PROBES)) for policy in POLICIES}
+    decisions = {policy: repeat_policy(policy, truth, probes, probes_each=PROBE_COUNT) for policy in POLICIES}
+    policies = {policy: judge_policy(truth, own) for policy, own in decisions.items()}
     single = {
         f"{policy}, one training": judge_policy(truth, repeat_policy(policy, truth, probes, probes_each=1))
         for policy in PROBING
@@ -240,7 +240,7 @@ def measure_task(truth: Truth, probes: Probes) -> dict[str, Any]:
         for policy in ("removal", *TRYING)
     }
     return {
-        "candidates": dict(truth.candidates),
+        "candidates": dict(truth.everywhere),
         "needed": [sorted(need) for need in truth.needed],
         "dice": name_scores(truth.test),
         "validation": name_scores(truth.validation),

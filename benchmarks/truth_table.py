@@ -14,8 +14,8 @@ from scipy.stats import spearmanr
 
 from focalseg.placement.evidence import Evidence, SiteEvidence
 from focalseg.placement.policies import POLICIES
+from focalseg.placement.policies.questions import SMALLEST_WORTH, Choice, Layout, Search, follow
 from focalseg.placement.policies.removal import measure_overlap
-from focalseg.placement.policies.search import SMALLEST_WORTH, Layout
 
 Sites = frozenset[str]
 Probes = Mapping[str, Sequence[Evidence | None]]
@@ -39,13 +39,14 @@ MOST_DECISIONS = 60
 
 @dataclass(frozen=True, kw_only=True)
 class Truth:
-    """A task with every subset of its sites trained. needed: sets of sites of each of which one has to stay; none: no need.
+    """A task with every subset of its sites trained. everywhere: the layout with a gate at every one of them.
 
+    needed: sets of sites of each of which one has to stay; none: no need.
     validation, test: mean Dice of the trainings, (trainings,), by subset, trainings in the same order of seeds.
     """
 
     name: str
-    candidates: Layout
+    everywhere: Layout
     needed: tuple[Sites, ...]
     validation: Mapping[Sites, np.ndarray]
     test: Mapping[Sites, np.ndarray]
@@ -90,7 +91,7 @@ class Truth:
         """What a site adds in test Dice, the mean over all subsets of the others (Banzhaf's index)."""
         mean = {sites: float(values.mean()) for sites, values in self.test.items()}
         return {
-            site: fmean(mean[sites | {site}] - mean[sites] for sites in mean if site not in sites) for site in self.candidates
+            site: fmean(mean[sites | {site}] - mean[sites] for sites in mean if site not in sites) for site in self.everywhere
         }
 
     def serves(self, sites: Sites) -> bool:
@@ -122,20 +123,15 @@ class TableSearch:
     trainings: int = 0
     asked: set[Sites] = field(default_factory=set)
 
-    @property
-    def candidates(self) -> Layout:
-        """Of the task."""
-        return self.truth.candidates
+    def choose(self, policy: str) -> Choice:
+        """What a policy decides on these answers; one that draws draws anew in every decision."""
+        course = POLICIES[policy](Search(everywhere=self.truth.everywhere, seed=self.number))
+        return follow(course, probe=self.probe, score=self.score)
 
-    @property
-    def seed(self) -> int:
-        """Another for every decision."""
-        return self.number
-
-    def probe(self, exponents: str) -> Sequence[Evidence]:
+    def probe(self, exponents: str) -> tuple[Evidence, ...]:
         """The next trainings of that regime, without those that collapsed, as in a job."""
         asked = self.probes[exponents][self.number * self.probes_each : (self.number + 1) * self.probes_each]
-        found = [evidence for evidence in asked if evidence]
+        found = tuple(evidence for evidence in asked if evidence)
         if len(asked) < self.probes_each:
             raise ExhaustedError
         if not found:
@@ -177,7 +173,7 @@ def repeat_policy(policy: str, truth: Truth, probes: Probes, *, probes_each: int
     for number in range(MOST_DECISIONS):
         search = TableSearch(truth=truth, probes=probes, probes_each=probes_each, layouts_each=layouts_each, number=number)
         try:
-            choice = POLICIES[policy](search)
+            choice = search.choose(policy)
         except ExhaustedError:
             break
         except UnansweredError:

@@ -27,8 +27,8 @@ def table():
 def make_truth(table, dice, *, needed=()):
     """dice: test Dice of four trainings by the letters of a subset."""
     by_sites = {frozenset(letters): np.array(values) for letters, values in dice.items()}
-    candidates = dict.fromkeys(sorted(max(dice, key=len)), "se")
-    return table.Truth(name="by hand", candidates=candidates, needed=needed, validation=by_sites, test=by_sites)
+    everywhere = dict.fromkeys(sorted(max(dice, key=len)), "se")
+    return table.Truth(name="by hand", everywhere=everywhere, needed=needed, validation=by_sites, test=by_sites)
 
 
 def test_regret_is_what_a_subset_lacks_of_the_oracle_of_the_other_half(table):

@@ -16,7 +16,7 @@ from focalseg.imagesets.kinds import KINDS
 from focalseg.losses import UnifiedFocalConfig
 from focalseg.placement.exponents import REGIMES
 from focalseg.placement.policies import POLICIES
-from focalseg.placement.policies.search import SMALLEST_WORTH
+from focalseg.placement.policies.questions import SMALLEST_WORTH
 from focalseg.study.presets import PRESETS, Settings, build_settings
 
 

@@ -12,14 +12,7 @@ import pytest
 
 from focalseg.errors import SettingError
 from focalseg.evaluation.statistics import estimate_mean
-from focalseg.placement.decision import (
-    EvidenceAtHand,
-    Placement,
-    SiteDecision,
-    decide,
-    decide_by_search,
-    read_placement,
-)
+from focalseg.placement.decision import Placement, SiteDecision, decide, read_placement
 from focalseg.placement.evidence import Evidence, PathPoint, SiteEvidence
 from focalseg.placement.policies import POLICIES
 
@@ -244,17 +237,6 @@ def test_trainings_that_were_measured_on_different_cases_are_refused(evidence: E
     assert str(raised.value) == (
         "The sites were measured on 2, 3 validation cases; expected the same cases in every training, such as those of one "
         "fold. Decide on each fold by itself."
-    )
-
-
-def test_a_policy_that_looks_at_no_evidence_needs_some_to_write_beside_its_decisions(evidence: Evidence) -> None:
-    search = EvidenceAtHand((evidence,), "none")
-    assert decide_by_search(search, "none", testify=lambda: [evidence]).layout == {}
-    with pytest.raises(SettingError) as raised:
-        decide_by_search(search, "none")
-    assert str(raised.value) == (
-        "policy 'none' looked at no evidence and none was given; expected testify to give that of at least one training "
-        "of all candidates."
     )
 
 

@@ -24,24 +24,27 @@ def make_result(scores: Sequence[CaseScore], *, modules: int = 0) -> RunResult:
 
 @dataclass
 class MadeUp:
-    """Stands in for `run_locally`. dice: of all cases of a plan. cost: of a site in its evidence. batches: what was run."""
+    """An engine in place of `run_locally`. dice: of all cases of a plan. cost: of a site in its evidence. collapses: whether a
+    plan ends predicting nothing. batches: what was run."""
 
     dice: Callable[[RunPlan], float]
     cost: Callable[[RunPlan, str], float]
+    collapses: Callable[[RunPlan], bool] = lambda _: False
     batches: list[list[RunPlan]] = field(default_factory=list)
 
     def __call__(self, plans: Sequence[RunPlan], *, workers: int) -> None:
         """Writes the files of the runs that are not there."""
         assert workers > 0
         assert len({plan.folder for plan in plans}) == len(plans)
-        self.batches.append([plan for plan in plans if not (plan.folder / RESULT).exists()])
+        self.batches.append([plan for plan in plans if not plan.is_finished])
         for plan in self.batches[-1]:
             self.write(plan)
 
     def write(self, plan: RunPlan) -> None:
         """The files of one run."""
         dice, modules = self.dice(plan), len(plan.config.attention)
-        scores = [make_score(name, dice, part=part) for part, name in plan.scored_cases]
+        predicted = 0 if self.collapses(plan) else 10
+        scores = [make_score(name, dice, part=part, predicted=predicted) for part, name in plan.scored_cases]
         write_text(plan.folder / CASES, format_scores(scores))
         records = [
             SiteEvidence(

@@ -1,7 +1,7 @@
 """From evidence to a placement: a plan that prints, saves, compares and replays on a fresh network."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
@@ -17,7 +17,7 @@ from focalseg.hosts.site import SHUT
 from focalseg.placement.evidence import Evidence
 from focalseg.placement.exponents import REGIMES
 from focalseg.placement.policies import POLICIES
-from focalseg.placement.policies.search import Layout, Search
+from focalseg.placement.policies.questions import Choice, Layout, Search, follow
 
 SCHEMA = 1
 ON_DROPOUT, ON_FREE = "removal", "removal_from_all"
@@ -100,44 +100,34 @@ def decide(evidence: Evidence | Sequence[Evidence], policy: str = "removal") -> 
     {'bottleneck': 'se'}
     """
     trainings = (evidence,) if isinstance(evidence, Evidence) else tuple(evidence)
-    if not trainings or len({tuple((record.site, record.gate) for record in training.sites) for training in trainings}) != 1:
-        raise SettingError(
-            f"{len(trainings)} trainings were given; expected at least one, all with the same gates at the same sites."
-        )
-    counts = sorted({len(record.case_costs) for training in trainings for record in training.sites})
-    if len(counts) > 1:
-        raise SettingError(
-            f"The sites were measured on {', '.join(map(str, counts))} validation cases; expected the same cases in every "
-            "training, such as those of one fold. Decide on each fold by itself."
-        )
-    regimes = sorted({training.exponents for training in trainings})
-    if len(regimes) > 1:
-        raise SettingError(
-            f"The exponents trained under {' and '.join(regimes)}; expected the same training.exponents in every training. "
-            "Decide on those of one regime."
-        )
-    if policy == ON_DROPOUT and regimes == ["free"]:
+    _refuse_uneven(trainings)
+    if policy == ON_DROPOUT and trainings[0].exponents == "free":
         policy = ON_FREE
-    return decide_by_search(EvidenceAtHand(trainings, policy), policy, testify=lambda: trainings)
 
+    def probe(exponents: str) -> tuple[Evidence, ...]:
+        if not all(training.exponents == exponents and is_complete(training) for training in trainings):
+            raise SettingError(
+                f"policy {policy!r} decides on trainings with training.exponents={exponents}; the evidence is of others, or "
+                "not whole. Train so with `focalseg train`, or take another policy."
+            )
+        return trainings
 
-def decide_by_search(
-    search: Search, policy: str, *, testify: Callable[[], Sequence[Evidence]] = tuple[Evidence, ...]
-) -> Placement:
-    """The placement that a policy makes of the answers to its questions.
-
-    testify: gives the evidence that is written beside each decision; called where the policy looked at none. Raises
-    SettingError for an unknown policy and where there is no evidence at all.
-    """
-    choice = POLICIES[policy](search)
-    trainings = choice.evidence or tuple(testify())
-    if not trainings:
+    def score(layouts: Sequence[Layout]) -> Sequence[np.ndarray]:
         raise SettingError(
-            f"policy {policy!r} looked at no evidence and none was given; expected testify to give that of at least one "
-            "training of all candidates."
+            f"policy {policy!r} would train {len(layouts)} networks, which needs data; expected one that decides on evidence, "
+            f"such as 'removal'. `focalseg place --set policy={policy}` does train them."
         )
+
+    everywhere = {record.site: record.gate for record in trainings[0].sites}
+    choice = follow(POLICIES[policy](Search(everywhere=everywhere)), probe=probe, score=score)
+    return record_choice(choice, policy, everywhere, choice.evidence or trainings)
+
+
+def record_choice(choice: Choice, policy: str, everywhere: Layout, trainings: Sequence[Evidence]) -> Placement:
+    """The placement that a policy's choice among these sites makes. trainings: their evidence is written beside each decision;
+    at least one."""
     decisions = []
-    for number, (name, gate) in enumerate(search.candidates.items()):
+    for number, (name, gate) in enumerate(everywhere.items()):
         records = [training.sites[number] for training in trainings]
         removal = _estimate_removal(trainings, number)
         decisions.append(
@@ -156,31 +146,6 @@ def decide_by_search(
             )
         )
     return Placement(policy=policy, sites=tuple(decisions))
-
-
-class EvidenceAtHand:
-    """A search that has evidence and can train nothing."""
-
-    def __init__(self, trainings: tuple[Evidence, ...], policy: str) -> None:
-        self.trainings, self.policy = trainings, policy
-        self.candidates = {record.site: record.gate for record in trainings[0].sites}
-        self.seed = 0
-
-    def probe(self, exponents: str) -> tuple[Evidence, ...]:
-        """The evidence. Raises SettingError where it is of another regime, or lacks what this one alone can show."""
-        if not all(training.exponents == exponents and is_complete(training) for training in self.trainings):
-            raise SettingError(
-                f"policy {self.policy!r} decides on trainings with training.exponents={exponents}; the evidence is of others, "
-                f"or not whole. Train so with `focalseg train`, or take another policy."
-            )
-        return self.trainings
-
-    def score(self, layouts: Sequence[Layout]) -> list[np.ndarray]:
-        """Nothing can be trained here."""
-        raise SettingError(
-            f"policy {self.policy!r} would train {len(layouts)} networks, which needs data; expected one that decides on "
-            f"evidence, such as 'removal'. `focalseg place --set policy={self.policy}` does train them."
-        )
 
 
 def is_complete(training: Evidence) -> bool:
@@ -224,6 +189,26 @@ def read_placement(path: str | Path) -> Placement:
     if len(set(names)) < len(names):
         raise SettingError(f"{path} decides twice on one site; expected each site once. Take one of the two out.")
     return Placement(policy=str(content.get("policy", "")), sites=decisions)
+
+
+def _refuse_uneven(trainings: Sequence[Evidence]) -> None:
+    """Raises SettingError for no evidence, and for trainings whose sites, numbers of cases or regimes differ."""
+    if not trainings or len({tuple((record.site, record.gate) for record in training.sites) for training in trainings}) != 1:
+        raise SettingError(
+            f"{len(trainings)} trainings were given; expected at least one, all with the same gates at the same sites."
+        )
+    counts = sorted({len(record.case_costs) for training in trainings for record in training.sites})
+    if len(counts) > 1:
+        raise SettingError(
+            f"The sites were measured on {', '.join(map(str, counts))} validation cases; expected the same cases in every "
+            "training, such as those of one fold. Decide on each fold by itself."
+        )
+    regimes = sorted({training.exponents for training in trainings})
+    if len(regimes) > 1:
+        raise SettingError(
+            f"The exponents trained under {' and '.join(regimes)}; expected the same training.exponents in every training. "
+            "Decide on those of one regime."
+        )
 
 
 def _estimate_removal(trainings: Sequence[Evidence], number: int) -> Estimate:

@@ -11,7 +11,7 @@ from focalseg.files import write_text
 from focalseg.imagesets.opening import refuse_inside
 from focalseg.placement.decision import Placement
 from focalseg.study.arms.agreement import Decided, agree, choose_lean, decide_folds
-from focalseg.study.arms.design import ALL, NONE, PLACED, Contest, plan_contest, take_known
+from focalseg.study.arms.design import ALL, NONE, PLACED, Design, plan_design, take_known
 from focalseg.study.budget.fitting import plan_costs, recall_settings
 from focalseg.study.outcome.examples import write_examples
 from focalseg.study.outcome.lean import write_lean
@@ -84,18 +84,18 @@ def place(
     if (folder / CONFIG).exists():
         claim_folder(folder, write_yaml(job))  # refuses another job's before anything is read and measured
     ground = lay_groundwork(source, chosen, seed, device, audience)
-    contest = plan_contest(ground, chosen, folder, device=device, workers=workers, audience=audience)
+    design = plan_design(ground, chosen, folder, device=device, workers=workers, audience=audience)
     fitted = chosen
     if not (folder / PLACEMENT).exists():
-        fitted = plan_costs(contest, chosen, hours=None if begun else budget_hours, tell=audience.tell)
+        fitted = plan_costs(design, chosen, hours=None if begun else budget_hours, tell=audience.tell)
     if fitted != chosen:
         ground = plan_groundwork(ground.material, fitted, source=source, seed=seed)
-        contest = plan_contest(ground, fitted, folder, device=device, workers=workers, audience=Audience(watch=audience.watch))
+        design = plan_design(ground, fitted, folder, device=device, workers=workers, audience=Audience(watch=audience.watch))
     with hold_folder(folder, write_yaml(replace(job, settings=fitted))):
         claim_split(folder, ground, audience.tell)
         for remark in remark_few_groups([fold.split for fold in ground.folds], ground.splits, ground.groups):
             audience.tell(remark)
-        return train_and_judge(contest, folder)
+        return train_and_judge(design, folder)
 
 
 def refuse_exponents(settings: Settings) -> None:
@@ -108,16 +108,16 @@ def refuse_exponents(settings: Settings) -> None:
         )
 
 
-def train_and_judge(contest: Contest, folder: Path) -> PlaceResult:
+def train_and_judge(design: Design, folder: Path) -> PlaceResult:
     """The job itself, in a folder that is held."""
-    plans, decided = train_arms(contest)
+    plans, decided = train_arms(design)
     placements = decided.placements
     findings = Findings(
         arms={arm: [[read_result(plan.folder) for plan in fold[arm]] for fold in plans] for arm in plans[0]},
-        folds=tuple(trainer.split.fold for trainer in contest.trainers),
+        folds=tuple(trainer.split.fold for trainer in design.trainers),
         placements=placements,
         agreed=agree(placements),
-        candidates=len(contest.candidates),
+        candidates=len(design.everywhere),
         search=decided.search,
     )
     verdict = judge(findings)
@@ -127,31 +127,31 @@ def train_and_judge(contest: Contest, folder: Path) -> PlaceResult:
     lean = findings.arms[PLACED][fold][number]
     content |= {
         "lean": {"fold": findings.folds[fold], "seed": plans[fold][PLACED][number].config.seed},
-        "dead_sites": dict(contest.dead),
+        "dead_sites": dict(design.dead),
         "costs": read_costs(decided.witness),
     }
     write_text(folder / PLACEMENT, json.dumps(content, indent=2, allow_nan=False) + "\n")
     write_lean(folder / "lean", shown[PLACED], verdict, {**content["arms"][PLACED], "parameters": lean.parameters})
-    write_examples(folder, shown, lean, own_network=contest.trainers[0].base.network.name)
+    write_examples(folder, shown, lean, own_network=design.trainers[0].base.network.name)
     return PlaceResult(folder=folder, verdict=verdict, placement=findings.agreed)
 
 
-def train_arms(contest: Contest) -> tuple[list[dict[str, list[RunPlan]]], Decided]:
+def train_arms(design: Design) -> tuple[list[dict[str, list[RunPlan]]], Decided]:
     """Trains every arm of every fold; the finished runs of each fold by arm, and what was placed there."""
-    known = [contest.plan_known(trainer) for trainer in contest.trainers]
-    contest.run("training the networks to compare with", [plan for arms in known for plan in list_runs(arms)])
-    decided = decide_folds(contest, known)
+    known = [design.plan_known(trainer) for trainer in design.trainers]
+    design.run("training the networks to compare with", [plan for arms in known for plan in list_runs(arms)])
+    decided = decide_folds(design, known)
     chosen = [
-        take_known(contest.plan_decided(trainer, placement), arms)
-        for trainer, placement, arms in zip(contest.trainers, decided.placements, known, strict=True)
+        take_known(design.plan_decided(trainer, placement), arms)
+        for trainer, placement, arms in zip(design.trainers, decided.placements, known, strict=True)
     ]
     if not any(placement.modules for placement in decided.placements):
         chosen = [{PLACED: arms[PLACED]} for arms in chosen]  # no site drawn at random is the plain network
     there = {plan.folder for arms in known for plan in list_runs(arms)}
     if new := [plan for arms in chosen for plan in list_runs(arms) if plan.folder not in there]:
-        contest.run("training what was placed, and its rivals", new)
+        design.run("training what was placed, and its rivals", new)
     found = [arms | added for arms, added in zip(known, chosen, strict=True)]
-    order = [arm for arm in (NONE, ALL, PLACED, *contest.rivals) if arm in found[0]]
+    order = [arm for arm in (NONE, ALL, PLACED, *design.rivals) if arm in found[0]]
     return [{arm: arms[arm] for arm in order} for arms in found], decided
 
 

@@ -1,4 +1,4 @@
-"""A search whose answers are planned: what any layout would score, and what any training would show."""
+"""Policies driven by answers that are planned: what any layout would score, and what any training would show."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,8 @@ from types import MappingProxyType
 import numpy as np
 
 from focalseg.placement.evidence import Evidence, PathPoint, SiteEvidence
-from focalseg.placement.policies.search import Layout
+from focalseg.placement.policies import POLICIES
+from focalseg.placement.policies.questions import Choice, Course, Layout, Search, follow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,11 +19,24 @@ class PlannedSearch:
     questions: what was asked, in order, a regime or the layouts.
     """
 
-    candidates: Layout
+    everywhere: Layout
     dice: Mapping[frozenset[str], float] = field(default_factory=dict)
     evidence: Mapping[str, tuple[Evidence, ...]] = field(default_factory=dict)
     seed: int = 0
     questions: list[str | list[frozenset[str]]] = field(default_factory=list)
+
+    @property
+    def start(self) -> Search:
+        """What a policy is given."""
+        return Search(everywhere=self.everywhere, seed=self.seed)
+
+    def choose(self, policy: str) -> Choice:
+        """What a policy of the catalogue makes of these answers."""
+        return self.follow(POLICIES[policy](self.start))
+
+    def follow(self, course: Course) -> Choice:
+        """What a policy at work makes of these answers."""
+        return follow(course, probe=self.probe, score=self.score)
 
     def probe(self, exponents: str) -> tuple[Evidence, ...]:
         self.questions.append(exponents)
@@ -31,7 +45,7 @@ class PlannedSearch:
     def score(self, layouts: Sequence[Layout]) -> list[np.ndarray]:
         """Two trainings on two cases, which all score the same."""
         for layout in layouts:
-            assert layout.items() <= self.candidates.items(), f"{dict(layout)} holds what is no candidate"
+            assert layout.items() <= self.everywhere.items(), f"{dict(layout)} holds a site that is no candidate"
         asked = [frozenset(layout) for layout in layouts]
         self.questions.append(asked)
         return [np.full((2, 2), self.dice[sites]) for sites in asked]
@@ -103,7 +117,7 @@ def draw_search(names: Sequence[str], seed: int) -> PlannedSearch:
         )
 
     return PlannedSearch(
-        candidates=name_sites(*names),
+        everywhere=name_sites(*names),
         dice={some: 0.5 + 0.1 * random.random() for some in list_subsets(names)},
         evidence={regime: (draw_evidence(), draw_evidence()) for regime in ("free", "dropout", "path", "hard_concrete")},
         seed=seed,

@@ -3,7 +3,6 @@
 import pytest
 
 from focalseg.placement.evidence import Evidence, PathPoint
-from focalseg.placement.policies import POLICIES
 from focalseg.placement.policies.gamma_path import leanest_point
 from placement.policies.planned import PlannedSearch, name_sites, record_site
 
@@ -20,8 +19,8 @@ def choose(policy, *trainings):
     """The choice on these trainings, each a list of records, and nothing else."""
     names = [record.site for record in trainings[0]]
     evidence = tuple(Evidence(sites=tuple(records)) for records in trainings)
-    search = PlannedSearch(candidates=name_sites(*names), evidence={REGIME[policy]: evidence})
-    choice = POLICIES[policy](search)
+    search = PlannedSearch(everywhere=name_sites(*names), evidence={REGIME[policy]: evidence})
+    choice = search.choose(policy)
     assert search.questions == [REGIME[policy]]
     return choice
 
@@ -154,7 +153,7 @@ def follow(*points):
 def choose_on_paths(*paths):
     sites = tuple(record_site(name, gamma=0.0) for name in "abc")
     evidence = {"path": tuple(Evidence(sites=sites, path=path) for path in paths)}
-    return POLICIES["gamma_path"](PlannedSearch(candidates=name_sites("a", "b", "c"), evidence=evidence))
+    return PlannedSearch(everywhere=name_sites("a", "b", "c"), evidence=evidence).choose("gamma_path")
 
 
 def test_the_gamma_path_keeps_what_was_open_before_pressing_harder_hurt():

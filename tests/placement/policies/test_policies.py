@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from focalseg.placement.decision import decide_by_search
+from focalseg.placement.decision import record_choice
 from focalseg.placement.exponents import REGIMES
 from focalseg.placement.policies import POLICIES
 from placement.policies.planned import draw_search, record_site
@@ -24,7 +24,7 @@ every_policy = pytest.mark.parametrize("policy", list(POLICIES))
 @every_policy
 def test_a_policy_keeps_candidates_in_their_order_and_gives_a_reason_for_each(policy):
     for names, seed in itertools.product(NETWORKS.values(), range(4)):
-        choice = POLICIES[policy](draw_search(names, seed))
+        choice = draw_search(names, seed).choose(policy)
         assert list(choice.kept) == [name for name in names if name in choice.kept]
         assert set(choice.shut) <= {name for name in names if name.startswith("skip")} - set(choice.kept)
         assert list(choice.reasons) == list(names)
@@ -35,16 +35,16 @@ def test_a_policy_keeps_candidates_in_their_order_and_gives_a_reason_for_each(po
 def test_a_policy_that_is_asked_again_decides_the_same_and_edits_nothing(policy):
     for names in NETWORKS.values():
         search = draw_search(names, seed=1)
-        before = copy.deepcopy((dict(search.candidates), dict(search.dice), dict(search.evidence), search.seed))
-        first, second = POLICIES[policy](search), POLICIES[policy](draw_search(names, seed=1))
-        assert first == second == POLICIES[policy](search)
-        assert (dict(search.candidates), dict(search.dice), dict(search.evidence), search.seed) == before
+        before = copy.deepcopy((dict(search.everywhere), dict(search.dice), dict(search.evidence), search.seed))
+        first, second = search.choose(policy), draw_search(names, seed=1).choose(policy)
+        assert first == second == search.choose(policy)
+        assert (dict(search.everywhere), dict(search.dice), dict(search.evidence), search.seed) == before
 
 
 @every_policy
 def test_a_policy_asks_for_known_regimes_and_names_the_evidence_it_decided_on(policy):
     search = draw_search(NETWORKS["two levels"], seed=2)
-    choice = POLICIES[policy](search)
+    choice = search.choose(policy)
     probed = [question for question in search.questions if isinstance(question, str)]
     assert set(probed) <= set(REGIMES)
     assert choice.evidence == tuple(training for regime in probed for training in search.evidence[regime])
@@ -53,15 +53,15 @@ def test_a_policy_asks_for_known_regimes_and_names_the_evidence_it_decided_on(po
 @every_policy
 def test_the_placement_says_of_every_site_what_the_policy_said(policy):
     search = draw_search(NETWORKS["three levels"], seed=3)
-    choice = POLICIES[policy](search)
-    placement = decide_by_search(search, policy, testify=lambda: search.evidence["free"])
+    choice = search.choose(policy)
+    looked_at = choice.evidence or search.evidence["free"]
+    placement = record_choice(choice, policy, search.everywhere, looked_at)
     assert placement.policy == policy
-    assert [(one.site, one.gate) for one in placement.sites] == list(search.candidates.items())
+    assert [(one.site, one.gate) for one in placement.sites] == list(search.everywhere.items())
     assert [one.site for one in placement.sites if one.kept] == list(choice.kept)
     assert [one.site for one in placement.sites if one.shut] == list(choice.shut)
     assert {one.site: one.why for one in placement.sites} == choice.reasons
     assert placement.modules == len(choice.kept)
-    looked_at = choice.evidence or search.evidence["free"]
     for number, one in enumerate(placement.sites):
         assert one.gamma == pytest.approx(sum(training.sites[number].gamma for training in looked_at) / 2)
 
@@ -77,8 +77,8 @@ def test_trainings_that_show_nothing_of_worth_keep_nothing(policy):
         )
         for regime, some in search.evidence.items()
     }
-    search = type(search)(candidates=search.candidates, dice=flat, evidence=evidence)
-    kept = POLICIES[policy](search).kept
+    search = type(search)(everywhere=search.everywhere, dice=flat, evidence=evidence)
+    kept = search.choose(policy).kept
     assert len(kept) == {"all": 4, "random": 2}.get(policy, 0)
 
 

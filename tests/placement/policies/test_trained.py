@@ -5,18 +5,17 @@ import pytest
 from scipy import stats
 
 from focalseg.errors import SettingError
-from focalseg.placement.policies import POLICIES
 from focalseg.placement.policies.at_random import choose_at_random
 from focalseg.placement.policies.by_depth import deepest_first
-from focalseg.placement.policies.search import choose_leanest, mean_dice
+from focalseg.placement.policies.questions import choose_leanest, mean_dice
 from placement.policies.planned import PlannedSearch, draw_search, list_subsets, name_sites, plan_dice
 
 
 def choose(policy, dice):
     """The choice by a table of layouts of sites with one letter each, and the layouts that were trained for it."""
     names = sorted(max(dice, key=len))
-    search = PlannedSearch(candidates=name_sites(*names), dice=dice)
-    return POLICIES[policy](search), ["".join(sorted(layout)) for layout in search.trainings]
+    search = PlannedSearch(everywhere=name_sites(*names), dice=dice)
+    return search.choose(policy), ["".join(sorted(layout)) for layout in search.trainings]
 
 
 TWO_NEEDED_TOGETHER = plan_dice("abc", otherwise=0.5, ab=0.8, abc=0.8)
@@ -39,8 +38,8 @@ class SearchWithBadLuck(PlannedSearch):
 @pytest.mark.parametrize("policy", ["leave_one_out", "one_at_a_time", "greedy_forward", "greedy_backward", "exhaustive"])
 def test_a_training_that_collapsed_changes_no_decision(policy):
     dice = plan_dice("ab", otherwise=0.5, a=0.8, ab=0.8)
-    search = SearchWithBadLuck(candidates=name_sites("a", "b"), dice=dice)
-    assert POLICIES[policy](search).kept == ("a",)
+    search = SearchWithBadLuck(everywhere=name_sites("a", "b"), dice=dice)
+    assert search.choose(policy).kept == ("a",)
 
 
 def test_layouts_are_compared_on_the_trainings_that_collapsed_for_none_of_them():
@@ -48,8 +47,8 @@ def test_layouts_are_compared_on_the_trainings_that_collapsed_for_none_of_them()
         def score(self, layouts):
             return [one + np.array([[0.0], [0.3], [0.0]]) for one in super().score(layouts)]
 
-    search = Uneven(candidates=name_sites("a", "b"), dice=plan_dice("ab", otherwise=0.5))
-    assert mean_dice(search, [{"a": "se"}, {"a": "se", "b": "se"}]) == pytest.approx([0.5, 0.5])  # not 0.6 and 0.5
+    search = Uneven(everywhere=name_sites("a", "b"), dice=plan_dice("ab", otherwise=0.5))
+    assert mean_dice(search.score([{"a": "se"}, {"a": "se", "b": "se"}])) == pytest.approx([0.5, 0.5])  # not 0.6 and 0.5
 
 
 @pytest.mark.parametrize("policy", ["greedy_forward", "greedy_backward", "one_at_a_time", "exhaustive"])
@@ -61,7 +60,7 @@ def test_a_collapse_in_one_turn_is_not_held_against_what_an_earlier_turn_reached
             return [one + np.array([[0.0], [0.3], [0.0]]) for one in super().score(layouts)]
 
     dice = plan_dice("ab", otherwise=0.5, a=0.55, ab=0.55)
-    assert POLICIES[policy](Uneven(candidates=name_sites("a", "b"), dice=dice)).kept == ("a",)
+    assert Uneven(everywhere=name_sites("a", "b"), dice=dice).choose(policy).kept == ("a",)
 
 
 def test_a_layout_whose_trainings_all_collapsed_is_worth_nothing():
@@ -69,7 +68,8 @@ def test_a_layout_whose_trainings_all_collapsed_is_worth_nothing():
         def score(self, layouts):
             return [np.full_like(one, np.nan) for one in super().score(layouts)]
 
-    assert mean_dice(Hopeless(candidates=name_sites("a"), dice=plan_dice("a", otherwise=0.5)), [{}, {"a": "se"}]) == [0.0, 0.0]
+    search = Hopeless(everywhere=name_sites("a"), dice=plan_dice("a", otherwise=0.5))
+    assert mean_dice(search.score([{}, {"a": "se"}])) == [0.0, 0.0]
 
 
 def test_greedy_forward_is_fooled_by_two_sites_needed_together():
@@ -178,22 +178,22 @@ def test_exhaustive_is_the_smallest_good_layout_and_among_those_the_best_by_a_pl
     good = {some: value for some, value in search.dice.items() if best - value <= 0.01}
     fewest = min(map(len, good))
     expected = max((some for some in good if len(some) == fewest), key=lambda some: good[some])
-    assert frozenset(POLICIES["exhaustive"](search).kept) == expected
+    assert frozenset(search.choose("exhaustive").kept) == expected
 
 
 @pytest.mark.parametrize("policy", [name for name in MARGIN if name != "exhaustive"])
 @pytest.mark.parametrize("seed", range(5))
 def test_what_is_leaner_than_the_layout_of_exhaustive_is_worse_than_the_best_by_more_than_the_margin(policy, seed):
     search = draw_search(("encoder.0", "bottleneck", "skip.0", "decoder.0"), seed)
-    kept = frozenset(POLICIES[policy](search).kept)
-    oracle = frozenset(POLICIES["exhaustive"](search).kept)
+    kept = frozenset(search.choose(policy).kept)
+    oracle = frozenset(search.choose("exhaustive").kept)
     assert len(kept) >= len(oracle) or search.dice[kept] < max(search.dice.values()) - 0.01
 
 
 def test_exhaustive_refuses_more_sites_than_can_be_tried():
-    search = PlannedSearch(candidates=name_sites(*(f"encoder.{level}" for level in range(11))))
+    search = PlannedSearch(everywhere=name_sites(*(f"encoder.{level}" for level in range(11))))
     with pytest.raises(SettingError) as raised:
-        POLICIES["exhaustive"](search)
+        search.choose("exhaustive")
     assert str(raised.value) == (
         "policy exhaustive would train 2^11 networks for the 11 sites; expected at most 10 sites. "
         "Name fewer gates, or take another policy."
@@ -220,8 +220,8 @@ def test_by_depth_trains_ever_more_sites_from_its_end_on():
         "shallow_first": [set(), {"encoder.0"}, {"encoder.0", "encoder.1"}, set(names)],
     }
     for policy, layouts in expected.items():
-        search = PlannedSearch(candidates=name_sites(*names), dice=dice)
-        assert POLICIES[policy](search).kept == names
+        search = PlannedSearch(everywhere=name_sites(*names), dice=dice)
+        assert search.choose(policy).kept == names
         assert search.trainings == layouts
 
 
@@ -232,34 +232,32 @@ def test_by_depth_keeps_the_leanest_good_number_of_sites():
         ("deep_first", ("encoder.1", "bottleneck"), "the 2 deepest sites reach 0.700 Dice, the best number of them 0.700"),
         ("shallow_first", ("encoder.0", "encoder.1"), "the 2 shallowest sites reach 0.700 Dice, the best number of them 0.700"),
     ):
-        choice = POLICIES[policy](PlannedSearch(candidates=name_sites(*names), dice=dice))
+        choice = PlannedSearch(everywhere=name_sites(*names), dice=dice).choose(policy)
         assert choice.kept == kept
         assert set(choice.reasons.values()) == {reason}
 
 
 def test_of_layouts_that_are_as_good_the_leanest_wins_and_of_those_the_better_one():
-    dice = plan_dice("ab", otherwise=0.0, a=0.495, b=0.497, ab=0.5)
-    search = PlannedSearch(candidates=name_sites("a", "b"), dice=dice)
-    assert choose_leanest(search, [{}, {"a": "se"}, {"b": "se"}, {"a": "se", "b": "se"}]) == (2, [0.0, 0.495, 0.497, 0.5])
+    assert choose_leanest([{}, {"a": "se"}, {"b": "se"}, {"a": "se", "b": "se"}], [0.0, 0.495, 0.497, 0.5]) == 2
 
 
 @pytest.mark.parametrize(("sites", "kept"), [(1, 1), (2, 1), (3, 2), (4, 2), (7, 4)])
 def test_random_keeps_half_of_the_sites_rounded_up_and_trains_nothing(sites, kept):
-    search = PlannedSearch(candidates=name_sites(*(f"encoder.{level}" for level in range(sites))))
-    choice = POLICIES["random"](search)
+    search = PlannedSearch(everywhere=name_sites(*(f"encoder.{level}" for level in range(sites))))
+    choice = search.choose("random")
     assert len(choice.kept) == kept
     assert search.questions == []
     assert {name for name, why in choice.reasons.items() if why == "drawn"} == set(choice.kept)
 
 
 def test_random_keeps_as_many_as_it_is_told():
-    search = PlannedSearch(candidates=name_sites("a", "b", "c", "d"))
-    assert [len(choose_at_random(search, count).kept) for count in range(5)] == [0, 1, 2, 3, 4]
+    search = PlannedSearch(everywhere=name_sites("a", "b", "c", "d"))
+    assert [len(search.follow(choose_at_random(search.start, count)).kept) for count in range(5)] == [0, 1, 2, 3, 4]
 
 
 def test_random_draws_every_set_of_sites_alike_over_seeds():
     candidates = name_sites("a", "b", "c", "d")
-    drawn = [choose_at_random(PlannedSearch(candidates=candidates, seed=seed)).kept for seed in range(1200)]
+    drawn = [PlannedSearch(everywhere=candidates, seed=seed).choose("random").kept for seed in range(1200)]
     _, counts = np.unique(["".join(kept) for kept in drawn], return_counts=True)
     assert len(counts) == 6
     assert stats.chisquare(counts).pvalue > 1e-3
@@ -267,6 +265,6 @@ def test_random_draws_every_set_of_sites_alike_over_seeds():
 
 def test_all_and_none_train_nothing():
     for policy, kept in (("all", ("a", "b")), ("none", ())):
-        search = PlannedSearch(candidates=name_sites("a", "b"))
-        assert POLICIES[policy](search).kept == kept
+        search = PlannedSearch(everywhere=name_sites("a", "b"))
+        assert search.choose(policy).kept == kept
         assert search.questions == []

@@ -12,7 +12,7 @@ from focalseg.errors import SettingError
 from focalseg.feeding.preparation import Preparation
 from focalseg.hosts.building import NetworkConfig, build_host, plan_arguments
 from focalseg.placement.policies.at_random import draw_sites
-from focalseg.study.arms.design import plan_contest
+from focalseg.study.arms.design import plan_design
 from focalseg.study.place import train_arms
 from focalseg.study.planning.attention import plan_attention, plan_single_kind
 from focalseg.study.planning.groundwork import lay_groundwork
@@ -169,29 +169,21 @@ def test_sites_are_drawn_anew_for_every_seed_and_fold_and_alike_when_asked_again
 
 
 @pytest.fixture
-def contest_of(make_folder, tiny_settings, tmp_path):
-    def build(*rivals):
+def design_of(make_folder, tiny_settings, tmp_path):
+    """The design of a job whose removal policy keeps these sites, in runs that are made up."""
+
+    def build(*rivals, keep=()):
+        engine = MadeUp(dice=lambda _: 0.5, cost=lambda _, site: float(site in keep))
         settings = replace(tiny_settings, rivals=rivals)
         ground = lay_groundwork(str(make_folder(count=15)), settings, 0, "cpu")
-        return plan_contest(ground, settings, tmp_path / "out", device="cpu", workers=1, audience=NOBODY)
+        folder = tmp_path / "out"
+        return plan_design(ground, settings, folder, device="cpu", workers=1, audience=NOBODY, engine=engine)
 
     return build
 
 
-@pytest.fixture
-def keep(monkeypatch):
-    """Makes the removal policy keep these sites, in runs that are made up."""
-
-    def decide(*kept):
-        runs = MadeUp(dice=lambda _: 0.5, cost=lambda _, site: float(site in kept))
-        monkeypatch.setattr("focalseg.study.running.trainer.run_locally", runs)
-
-    return decide
-
-
-def test_rivals_are_trained_on_the_seeds_and_the_budget_of_the_other_arms(contest_of, keep):
-    keep("skip.0", "encoder.0")
-    plans, _ = train_arms(contest_of("wider", "eca", "random"))
+def test_rivals_are_trained_on_the_seeds_and_the_budget_of_the_other_arms(design_of):
+    plans, _ = train_arms(design_of("wider", "eca", "random", keep=("skip.0", "encoder.0")))
     assert list(plans[0]) == ["none", "all", "placed", "wider", "eca", "random"]
     plain = plans[0]["none"]
     for arm, runs in plans[0].items():
@@ -205,24 +197,21 @@ def test_rivals_are_trained_on_the_seeds_and_the_budget_of_the_other_arms(contes
     assert [len(run.config.attention) for run in plans[0]["random"]] == [2, 2]
 
 
-def test_nothing_is_drawn_where_nothing_is_placed(contest_of, keep):
-    keep()
-    plans, _ = train_arms(contest_of("random"))
+def test_nothing_is_drawn_where_nothing_is_placed(design_of):
+    plans, _ = train_arms(design_of("random"))
     assert list(plans[0]) == ["none", "all", "placed"]
     assert plans[0]["placed"] == plans[0]["none"]
 
 
-def test_a_draw_of_all_sites_takes_the_trainings_that_are_there(contest_of, keep):
-    keep(*CANDIDATES)
-    plans, _ = train_arms(contest_of("random"))
+def test_a_draw_of_all_sites_takes_the_trainings_that_are_there(design_of):
+    plans, _ = train_arms(design_of("random", keep=CANDIDATES))
     assert plans[0]["random"] == plans[0]["placed"] == plans[0]["all"]
 
 
-def test_a_kind_of_gate_that_all_sites_have_anyway_is_not_trained_twice(contest_of, keep):
-    keep()
-    contest = contest_of("se")
-    contest = replace(contest, candidates=contest.layouts["se"], layouts=contest.layouts | {"all": contest.layouts["se"]})
-    plans, _ = train_arms(contest)
+def test_a_kind_of_gate_that_all_sites_have_anyway_is_not_trained_twice(design_of):
+    design = design_of("se")
+    design = replace(design, everywhere=design.layouts["se"], layouts=design.layouts | {"all": design.layouts["se"]})
+    plans, _ = train_arms(design)
     assert plans[0]["se"] == plans[0]["all"] != plans[0]["none"]
 
 

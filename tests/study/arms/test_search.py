@@ -7,26 +7,24 @@ import numpy as np
 import pytest
 
 from focalseg.placement.exponents import REGIMES
-from focalseg.placement.policies.search import Search
+from focalseg.placement.policies.at_random import draw_sites
+from focalseg.placement.policies.questions import Probe, Score, ask
 from focalseg.study.arms.search import LONGEST_NAME, TrainedSearch, name_trial
 from focalseg.study.planning.groundwork import lay_groundwork
 from focalseg.study.running.listeners import NOBODY
-from focalseg.study.running.runs import RunResult, read_result
 from focalseg.study.running.trainer import Trainer
 from study.made_up import MadeUp
 
-CANDIDATES = {"encoder.0": "se", "bottleneck": "se", "skip.0": "ag"}
+EVERYWHERE = {"encoder.0": "se", "bottleneck": "se", "skip.0": "ag"}
 
 
 @pytest.fixture
-def made_up(monkeypatch):
+def made_up():
     """Trainings whose Dice says which they were: a hundredth for each seed, a tenth for each site."""
-    runs = MadeUp(
+    return MadeUp(
         dice=lambda plan: 0.1 * len(plan.config.attention) + 0.01 * plan.config.seed,
         cost=lambda plan, _site: 0.01 * plan.config.seed,
     )
-    monkeypatch.setattr("focalseg.study.running.trainer.run_locally", runs)
-    return runs
 
 
 @pytest.fixture
@@ -46,45 +44,55 @@ def search(make_folder, tiny_settings, tmp_path, made_up, watched):
         watch=lambda title, plans: watched.append((title, list(plans))) or nullcontext(),
         cache_mib=64,
         groups=ground.groups,
+        engine=made_up,
     )
-    return TrainedSearch(trainer=trainer, candidates=CANDIDATES, seeds=range(3, 5))
+    return TrainedSearch(trainer=trainer, everywhere=EVERYWHERE, seeds=range(3, 5))
+
+
+def answer(search, question):
+    """The answer to a question of a policy, once its runs are made."""
+    course = search.answer(question)
+    search.trainer.run(*next(course))
+    return ask(course)
 
 
 @pytest.mark.parametrize(("seeds", "probed"), [(1, (3, 4)), (2, (3, 4)), (5, (3, 4))])
 def test_evidence_comes_from_two_trainings_however_many_an_arm_has(search, made_up, seeds, probed):
-    replace(search, seeds=range(3, 3 + seeds)).probe("dropout")
+    answer(replace(search, seeds=range(3, 3 + seeds)), Probe("dropout"))
     assert tuple(plan.config.seed for plan in made_up.batches[-1]) == probed
 
 
-def test_it_is_what_policies_ask(search):
-    asked: Search = search
-    assert dict(asked.candidates) == CANDIDATES
-    assert asked.seed == 3
+@pytest.mark.parametrize("fold", range(3))
+def test_a_policy_starts_from_all_sites_and_draws_others_on_every_fold(search, fold):
+    trainer = replace(search.trainer, split=replace(search.trainer.split, fold=fold))
+    choice = ask(replace(search, trainer=trainer).start("random"))
+    assert choice.kept == tuple(draw_sites(EVERYWHERE, 2, seed=3 + 2 * fold))
+    assert list(choice.reasons) == list(EVERYWHERE)
 
 
 @pytest.mark.parametrize("regime", list(REGIMES))
 def test_a_probe_trains_all_candidates_under_the_regime_with_the_seeds_of_the_search(search, made_up, regime):
-    evidence = search.probe(regime)
+    evidence = answer(search, Probe(regime))
     ((first, second),) = made_up.batches
     for plan, seed in ((first, 3), (second, 4)):
-        assert dict(plan.config.attention) == CANDIDATES
+        assert dict(plan.config.attention) == EVERYWHERE
         assert (plan.config.seed, plan.config.training.exponents) == (seed, regime)
         assert plan.folder.parts[-3:] == (f"probe_{regime}", "fold_0", f"seed_{seed}")
     assert [training.sites[0].removal_cost for training in evidence] == pytest.approx([0.03, 0.04])
-    assert [record.site for record in evidence[0].sites] == list(CANDIDATES)
+    assert [record.site for record in evidence[0].sites] == list(EVERYWHERE)
 
 
 def test_the_probes_of_two_regimes_do_not_share_a_folder(search, made_up):
     folders = []
     for regime in REGIMES:
-        search.probe(regime)
+        answer(search, Probe(regime))
         folders += [plan.folder for plan in made_up.batches[-1]]
     assert len(set(folders)) == len(folders) == 2 * len(REGIMES)
 
 
 def test_scores_are_of_trainings_and_validation_cases_in_the_order_of_the_layouts(search):
-    layouts = [CANDIDATES, {}, {"skip.0": "ag"}]
-    scores = search.score(layouts)
+    layouts = [EVERYWHERE, {}, {"skip.0": "ag"}]
+    scores = answer(search, Score(layouts))
     cases = len(search.trainer.split.validation)
     assert [table.shape for table in scores] == [(2, cases)] * 3
     for table, layout in zip(scores, layouts, strict=True):
@@ -93,7 +101,7 @@ def test_scores_are_of_trainings_and_validation_cases_in_the_order_of_the_layout
 
 
 def test_layouts_are_trained_as_free_networks_side_by_side(search, made_up, watched):
-    search.score([{}, {"bottleneck": "se"}])
+    answer(search, Score([{}, {"bottleneck": "se"}]))
     (batch,) = made_up.batches
     assert [(plan.arm, plan.config.seed) for plan in batch] == [
         ("trial_none", 3),
@@ -103,63 +111,49 @@ def test_layouts_are_trained_as_free_networks_side_by_side(search, made_up, watc
     ]
     assert {plan.config.training.exponents for plan in batch} == {"free"}
     assert [dict(plan.config.attention) for plan in batch[1:3]] == [{}, {"bottleneck": "se"}]
-    assert watched[0][0] == "trying 2 placements"
+    assert watched == [("trying 2 placements", batch)]
 
 
 def test_a_question_that_was_asked_before_trains_nothing_and_has_the_same_answer(search, made_up):
-    first, evidence = search.score([CANDIDATES, {}]), search.probe("free")
-    again, more = search.score([{}, CANDIDATES]), search.probe("free")
+    first, evidence = answer(search, Score([EVERYWHERE, {}])), answer(search, Probe("free"))
+    again, more = answer(search, Score([{}, EVERYWHERE])), answer(search, Probe("free"))
     assert [len(batch) for batch in made_up.batches] == [4, 2, 0, 0]
     assert evidence == more
     assert all(np.array_equal(one, other) for one, other in zip(first, again[::-1], strict=True))
 
 
-def test_a_collapsed_probe_does_not_water_the_evidence_down(search, monkeypatch):
-    collapsed = {3}
-    results = {}
-    monkeypatch.setattr("focalseg.study.running.trainer.read_result", lambda folder: remember(results, folder))
-    monkeypatch.setattr(RunResult, "collapsed", property(lambda result: results[id(result)][0] in collapsed))
-    assert [training.sites[0].removal_cost for training in search.probe("dropout")] == pytest.approx([0.04])
-    collapsed.add(4)
-    assert [training.sites[0].removal_cost for training in search.probe("dropout")] == pytest.approx([0.03, 0.04])
+@pytest.mark.parametrize(("collapsed", "costs"), [((3,), [0.04]), ((3, 4), [0.03, 0.04])])
+def test_a_collapsed_probe_does_not_water_the_evidence_down(search, made_up, collapsed, costs):
+    made_up.collapses = lambda plan: plan.config.seed in collapsed
+    evidence = answer(search, Probe("dropout"))
+    assert [training.sites[0].removal_cost for training in evidence] == pytest.approx(costs)
 
 
-def test_a_collapsed_training_scores_no_layout(search, monkeypatch):
-    results = {}
-    monkeypatch.setattr("focalseg.study.running.trainer.read_result", lambda folder: remember(results, folder))
-    monkeypatch.setattr(RunResult, "collapsed", property(lambda result: results[id(result)][0] == 3))
-    (table,) = search.score([{"skip.0": "ag"}])
+def test_a_collapsed_training_scores_no_layout(search, made_up):
+    made_up.collapses = lambda plan: plan.config.seed == 3
+    (table,) = answer(search, Score([{"skip.0": "ag"}]))
     assert np.isnan(table[0]).all()
     assert np.allclose(table[1], 0.14)
 
 
-def test_a_search_counts_every_training_that_it_asked_for_once_and_those_that_collapsed(search, monkeypatch):
-    results = {}
-    monkeypatch.setattr("focalseg.study.running.trainer.read_result", lambda folder: remember(results, folder))
-    monkeypatch.setattr(RunResult, "collapsed", property(lambda result: results[id(result)][0] == 3))
+def test_a_search_counts_every_training_that_it_asked_for_once_and_those_that_collapsed(search, made_up):
+    made_up.collapses = lambda plan: plan.config.seed == 3
     assert search.collapsed == (0, 0)
-    search.probe("dropout")
+    answer(search, Probe("dropout"))
     assert search.collapsed == (1, 2)
-    search.score([{}, {"skip.0": "ag"}])
-    search.score([{}])
+    answer(search, Score([{}, {"skip.0": "ag"}]))
+    answer(search, Score([{}]))
     assert search.collapsed == (3, 6)
 
 
-def remember(results, folder):
-    """Reads a result and keeps which seed it is of."""
-    result = read_result(folder)
-    results[id(result)] = int(folder.name.removeprefix("seed_")), result
-    return result
-
-
 def test_the_seeds_of_a_search_are_its_own(search, made_up):
-    replace(search, seeds=range(8, 9)).score([{}])
+    answer(replace(search, seeds=range(8, 9)), Score([{}]))
     assert [plan.config.seed for plan in made_up.batches[0]] == [8]
 
 
 def test_a_trial_is_named_by_its_sites_and_many_sites_by_a_digest():
     assert name_trial({}) == "trial_none"
-    assert name_trial(CANDIDATES) == "trial_encoder.0+bottleneck+skip.0"
+    assert name_trial(EVERYWHERE) == "trial_encoder.0+bottleneck+skip.0"
     many, others = ({f"a.rather.long.name.of.a.site.{number}": "se" for number in range(count)} for count in (30, 31))
     assert len(name_trial(many)) < LONGEST_NAME
     assert name_trial(many) != name_trial(others)

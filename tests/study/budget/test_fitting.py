@@ -7,8 +7,9 @@ from itertools import pairwise, product
 import pytest
 
 from focalseg.errors import SettingError
-from focalseg.study.arms.design import plan_contest
+from focalseg.study.arms.design import plan_design
 from focalseg.study.budget import fitting as budget
+from focalseg.study.budget.estimate import estimate_runs
 from focalseg.study.budget.fitting import (
     END_SECONDS,
     START_SECONDS,
@@ -22,7 +23,6 @@ from focalseg.study.budget.fitting import (
     recall_settings,
     span,
 )
-from focalseg.study.budget.outline import list_plans
 from focalseg.study.budget.pace import Pace
 from focalseg.study.place import PlaceJob
 from focalseg.study.planning.groundwork import lay_groundwork
@@ -63,10 +63,10 @@ def price_simply(settings: Settings) -> float:
 
 
 @pytest.fixture
-def contest(make_folder, tiny_settings, tmp_path):
+def design(make_folder, tiny_settings, tmp_path):
     """A job of seconds that nothing was trained for yet."""
     ground = lay_groundwork(str(make_folder()), tiny_settings, 0, "cpu")
-    return plan_contest(ground, tiny_settings, tmp_path / "out", device="cpu", workers=1, audience=Audience())
+    return plan_design(ground, tiny_settings, tmp_path / "out", device="cpu", workers=1, audience=Audience())
 
 
 @pytest.mark.parametrize(
@@ -194,9 +194,9 @@ def test_too_small_a_budget_is_refused_with_the_least_that_would_do():
 
 
 @pytest.mark.slow
-def test_finished_runs_are_not_counted(contest):
-    outline = list_plans(contest)
-    plans, plain = [*outline.certain, *outline.at_most], contest.trainers[0].base
+def test_finished_runs_are_not_counted(design):
+    runs = estimate_runs(design)
+    plans, plain = [*runs.certain, *runs.at_most], design.trainers[0].base
     assert sorted((item.arm, item.number) for item in list_items(plans, plain)) == sorted(
         (arm, number) for arm in ("none", "all", "probe_dropout", "placed") for number in (0, 1)
     )
@@ -207,9 +207,9 @@ def test_finished_runs_are_not_counted(contest):
     assert [item.number for item in left if item.arm == plans[0].arm] == [1]
 
 
-def test_a_witness_that_left_no_evidence_is_counted_still(contest):
-    plain = contest.trainers[0].base
-    plans = [replace(plan, testifies=True) for plan in contest.plan_known(contest.trainers[0])["all"]]
+def test_a_witness_that_left_no_evidence_is_counted_still(design):
+    plain = design.trainers[0].base
+    plans = [replace(plan, testifies=True) for plan in design.plan_known(design.trainers[0])["all"]]
     for plan in plans:
         plan.folder.mkdir(parents=True)
         (plan.folder / RESULT).touch()
@@ -217,8 +217,8 @@ def test_a_witness_that_left_no_evidence_is_counted_still(contest):
     assert [item.number for item in list_items(plans, plain)] == [0]
 
 
-def test_the_work_of_the_wider_network_is_that_of_its_convolutions_and_cases_are_those_that_are_scored(contest, tiny_settings):
-    trainer = contest.trainers[0]
+def test_the_work_of_the_wider_network_is_that_of_its_convolutions_and_cases_are_those_that_are_scored(design, tiny_settings):
+    trainer = design.trainers[0]
     plain = trainer.base
 
     def count(widths):
@@ -235,7 +235,7 @@ def test_the_work_of_the_wider_network_is_that_of_its_convolutions_and_cases_are
         return down + up + 2 * sizes[0] * widths[0]
 
     widths = tuple(plain.network.widths)
-    wide = replace(contest, wider=replace(plain.network, arguments={"widths": [3 * width for width in widths]}))
+    wide = replace(design, wider=replace(plain.network, arguments={"widths": [3 * width for width in widths]}))
     items = list_items([plan for plans in wide.plan_known(trainer).values() for plan in plans], plain)
     work = {item.arm: item.work for item in items}
     assert work["none"] == work["all"] == 1
@@ -243,21 +243,21 @@ def test_the_work_of_the_wider_network_is_that_of_its_convolutions_and_cases_are
     assert work["wider"] == pytest.approx(expected, rel=1e-12)
     split = trainer.split
     assert {item.scored for item in items} == {len(split.validation) + len(split.test)}
-    probes = contest.search(trainer).trainer.plan("probe_free", contest.candidates, range(1))
+    probes = design.search(trainer).trainer.plan("probe_free", design.everywhere, range(1))
     assert [item.scored for item in list_items(probes, plain)] == [len(split.validation)]
 
 
 @pytest.mark.slow
-def test_a_job_of_few_steps_is_not_measured_unless_hours_are_given(contest, tiny_settings, monkeypatch):
+def test_a_job_of_few_steps_is_not_measured_unless_hours_are_given(design, tiny_settings, monkeypatch):
     notes: list[str] = []
     with monkeypatch.context() as patch:
         patch.setattr(budget, "measure_paces", pytest.fail)
-        assert plan_costs(contest, tiny_settings, tell=notes.append) == tiny_settings
+        assert plan_costs(design, tiny_settings, tell=notes.append) == tiny_settings
     assert not notes
-    assert plan_costs(contest, tiny_settings, hours=1.0, tell=notes.append) == tiny_settings
+    assert plan_costs(design, tiny_settings, hours=1.0, tell=notes.append) == tiny_settings
     assert len(notes) == 1
     assert ": 8 trainings of 12 steps, " in notes[0]
-    assert not contest.trainers[0].folder.exists()
+    assert not design.trainers[0].folder.exists()
 
 
 def test_the_same_hours_again_come_to_what_they_came_to(tmp_path, tiny_settings):

@@ -4,12 +4,12 @@ import json
 
 import numpy as np
 import pytest
+from focalseg.placement.policies.search import SMALLEST_WORTH
 
 from focalseg.evaluation.significance import compare_paired, correct_holm
 from focalseg.evaluation.statistics import estimate_mean, measure_seed_noise
 from focalseg.evaluation.verdict import Collapsed
 from focalseg.placement.decision import Placement, SiteDecision
-from focalseg.placement.policies.search import SMALLEST_WORTH
 from focalseg.study.outcome.summary import Findings, describe_findings, judge, summarise
 from focalseg.study.outcome.wording import describe_verdict
 from study.made_up import make_result, make_score

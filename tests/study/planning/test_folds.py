@@ -10,14 +10,16 @@ from PIL import Image
 
 from focalseg.errors import SettingError
 from focalseg.placement.decision import Placement, SiteDecision
+from focalseg.placement.policies.questions import Score
 from focalseg.study.arms.agreement import agree, choose_lean
-from focalseg.study.arms.design import plan_contest
+from focalseg.study.arms.design import plan_design
+from focalseg.study.arms.search import name_trial
 from focalseg.study.outcome.lean import load_lean
 from focalseg.study.outcome.summary import stack_folds
 from focalseg.study.place import place, train_arms
 from focalseg.study.planning.groundwork import lay_groundwork
 from focalseg.study.running.listeners import NOBODY, Audience
-from focalseg.study.running.runs import RESULT, read_result
+from focalseg.study.running.runs import EVIDENCE, RESULT
 from focalseg.study.running.scores import read_scores
 from focalseg.yaml_files import read_yaml
 from study.made_up import MadeUp, make_result, make_score
@@ -30,26 +32,25 @@ def with_folds(settings, count, **changes):
 
 
 @pytest.fixture
-def contest_of(make_folder, tiny_settings, tmp_path):
-    """The contest of a job on a folder of 15 cases, with so many folds tested."""
+def design_of(make_folder, tiny_settings, tmp_path, made_up):
+    """The design of a job on a folder of 15 cases, with so many folds tested and runs that are made up."""
 
     def build(folds=2, **changes):
         settings = with_folds(tiny_settings, folds, **changes)
         ground = lay_groundwork(str(make_folder(count=15)), settings, 0, "cpu")
-        return plan_contest(ground, settings, tmp_path / "out", device="cpu", workers=1, audience=NOBODY)
+        folder = tmp_path / "out"
+        return plan_design(ground, settings, folder, device="cpu", workers=1, audience=NOBODY, engine=made_up)
 
     return build
 
 
 @pytest.fixture
-def made_up(monkeypatch):
+def made_up():
     """Runs whose Dice is 0.5, that of sites kept by the first fold alone: encoder.0, by both: skip.0."""
-    runs = MadeUp(
+    return MadeUp(
         dice=lambda _: 0.5,
         cost=lambda plan, site: 0.5 if site == "skip.0" or (site, plan.config.fold) == ("encoder.0", 0) else 0.0,
     )
-    monkeypatch.setattr("focalseg.study.running.trainer.run_locally", runs)
-    return runs
 
 
 @pytest.fixture(scope="module")
@@ -123,11 +124,11 @@ def test_the_runs_of_all_folds_go_on_together(finished):
     assert seeds[1] == {3, 4}
 
 
-def test_every_round_of_a_policy_is_trained_for_all_folds_together(contest_of, made_up):
+def test_every_round_of_a_policy_is_trained_for_all_folds_together(design_of, made_up):
     # A site gains 0.1 in fold 0 and nothing in fold 1, so that there the search ends a round earlier.
     made_up.dice = lambda plan: 0.5 + 0.1 * ("encoder.0" in plan.config.attention and plan.config.fold == 0)
-    contest = contest_of(policy="greedy_forward")
-    _, decided = train_arms(contest)
+    design = design_of(policy="greedy_forward")
+    _, decided = train_arms(design)
     assert [placement.layout for placement in decided.placements] == [{"encoder.0": "se"}, {}]
     # Both folds asked for the plain network and four of one site, the first one for three of two sites as well; two seeds each.
     assert decided.search == (0, 2 * (5 + 3 + 5))
@@ -140,9 +141,9 @@ def test_every_round_of_a_policy_is_trained_for_all_folds_together(contest_of, m
     ]
 
 
-def test_each_fold_decides_by_its_own_trainings_and_one_of_two_is_half(contest_of, made_up):
-    contest = contest_of()
-    plans, decided = train_arms(contest)
+def test_each_fold_decides_by_its_own_trainings_and_one_of_two_is_half(design_of, made_up):
+    design = design_of()
+    plans, decided = train_arms(design)
     placements = decided.placements
     assert [placement.layout for placement in placements] == [{"encoder.0": "se", "skip.0": "ag"}, {"skip.0": "ag"}]
     assert [fold["placed"][0].config.attention for fold in plans] == [placement.layout for placement in placements]
@@ -155,41 +156,62 @@ def test_each_fold_decides_by_its_own_trainings_and_one_of_two_is_half(contest_o
     assert found["encoder.0"].gamma == pytest.approx(1.5)
 
 
-def test_a_fold_where_nothing_is_placed_takes_the_plain_trainings(contest_of, made_up):
+def test_a_fold_where_nothing_is_placed_takes_the_plain_trainings(design_of, made_up):
     made_up.cost = lambda plan, site: 0.5 * (site == "skip.0" and plan.config.fold == 0)
-    plans, _ = train_arms(contest_of())
+    plans, _ = train_arms(design_of())
     assert plans[1]["placed"] == plans[1]["none"]
     assert {plan.folder.parent.name for plan in made_up.batches[-1]} == {"fold_0"}
 
 
-def collapse(result):
-    """The same run, had it predicted nothing on its cases of ten pixels each."""
-    scores = [replace(make_score(score.case, 0.0, part=score.part, predicted=0), group=score.group) for score in result.scores]
-    return replace(result, scores=tuple(scores))
-
-
 @pytest.mark.parametrize(("silent", "counted"), [(("fold_0/seed_1", "fold_1/seed_1"), (2, 4)), (("fold_1/",), (2, 2))])
 def test_collapsed_trainings_of_the_search_are_counted_over_folds_unless_one_fold_learned_nothing(
-    silent, counted, contest_of, made_up, monkeypatch
+    silent, counted, design_of, made_up
 ):
-    def read(folder):
-        result = read_result(folder)
-        return collapse(result) if any(f"probe_dropout/{part}" in folder.as_posix() for part in silent) else result
-
-    monkeypatch.setattr("focalseg.study.running.trainer.read_result", read)
-    _, decided = train_arms(contest_of())
+    made_up.collapses = lambda plan: any(f"probe_dropout/{part}" in plan.folder.as_posix() for part in silent)
+    _, decided = train_arms(design_of())
     assert decided.search == counted
 
 
-def test_a_policy_that_asks_nothing_has_no_search(contest_of, made_up):
-    _, decided = train_arms(contest_of(policy="none"))
+def test_a_policy_that_asks_nothing_has_no_search(design_of, made_up):
+    _, decided = train_arms(design_of(policy="none"))
     assert decided.search == (0, 0)
 
 
-def test_what_was_trained_before_a_stop_is_not_trained_again(contest_of, made_up):
-    contest = contest_of()
-    made_up.write(contest.plan_known(contest.trainers[1])["all"][0])
-    plans, _ = train_arms(contest)
+def test_a_policy_that_looks_at_no_evidence_is_given_that_of_the_networks_with_all_attention(design_of, made_up):
+    design = design_of(policy="none")
+    for trainer in design.trainers:
+        for plan in design.plan_known(trainer)["all"]:
+            made_up.write(plan)
+            (plan.folder / EVIDENCE).unlink()
+    plans, decided = train_arms(design)
+    everywhere = [plan.folder for fold in plans for plan in fold["all"]]
+    assert [plan.folder for plan in made_up.batches[-1]] == everywhere
+    assert [placement.layout for placement in decided.placements] == [{}, {}]
+    assert [placement.sites[0].removal_cost for placement in decided.placements] == [0.5, 0.0]
+    assert decided.witness == everywhere[0]
+
+
+def test_a_fold_does_not_wait_for_runs_that_are_finished(design_of, made_up):
+    made_up.dice = lambda plan: 0.5 + 0.1 * ("encoder.0" in plan.config.attention)
+    design = design_of(policy="greedy_forward")
+    one, other = (design.search(trainer) for trainer in design.trainers)
+    first = Score([{}, *({site: gate} for site, gate in design.everywhere.items())])
+    for plan in next(one.answer(first)).plans:
+        made_up.write(plan)
+    _, decided = train_arms(design)
+    rounds = [{(plan.arm, plan.config.fold) for plan in batch} for batch in made_up.batches[1:-1]]
+    pairs = {name_trial({"encoder.0": "se", site: gate}) for site, gate in design.everywhere.items() if site != "encoder.0"}
+    assert rounds == [
+        {*((plan.arm, 1) for plan in next(other.answer(first)).plans), *((arm, 0) for arm in pairs)},
+        {(arm, 1) for arm in pairs},
+    ]
+    assert [placement.layout for placement in decided.placements] == [{"encoder.0": "se"}] * 2
+
+
+def test_what_was_trained_before_a_stop_is_not_trained_again(design_of, made_up):
+    design = design_of()
+    made_up.write(design.plan_known(design.trainers[1])["all"][0])
+    plans, _ = train_arms(design)
     trained = [plan.folder for batch in made_up.batches for plan in batch]
     assert plans[1]["all"][0].folder not in trained
     assert len(trained) == len(set(trained))

@@ -5,28 +5,27 @@ from dataclasses import replace
 import pytest
 
 from focalseg.imagesets.case import Dataset
-from focalseg.study.arms.design import plan_contest
+from focalseg.study.arms.design import plan_design
 from focalseg.study.planning.groundwork import lay_groundwork
 from focalseg.study.running import local
 from focalseg.study.running.listeners import NOBODY
 from focalseg.study.running.runs import CASES, COSTS, EVIDENCE, WEIGHTS, execute, read_evidence, read_result
 from focalseg.study.running.scores import read_scores
-from focalseg.study.running.trainer import Wanted, want_missing
 from focalseg.training.loop import CHECKPOINT, METRICS, Run
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def contest(make_folder, tiny_settings, tmp_path):
+def design(make_folder, tiny_settings, tmp_path):
     ground = lay_groundwork(str(make_folder()), tiny_settings, 0, "cpu")
-    return plan_contest(ground, tiny_settings, tmp_path / "out", device="cpu", workers=1, audience=NOBODY)
+    return plan_design(ground, tiny_settings, tmp_path / "out", device="cpu", workers=1, audience=NOBODY)
 
 
 @pytest.fixture
-def plan(contest):
+def plan(design):
     """A run of all sites that is to testify on them."""
-    return replace(contest.plan_known(contest.trainers[0])["all"][0], testifies=True)
+    return replace(design.plan_known(design.trainers[0])["all"][0], testifies=True)
 
 
 def with_dropout(plan):
@@ -82,14 +81,6 @@ def test_a_run_without_a_site_to_testify_on_is_finished_without_evidence(plan, a
     execute(plan)
     assert plan.is_finished
     assert not (plan.folder / EVIDENCE).exists()
-
-
-def test_evidence_that_is_not_there_is_wanted(contest, plan):
-    execute(replace(plan, testifies=False))
-    trainer = contest.trainers[0]
-    want_missing(trainer, "title", [replace(plan, testifies=False)])
-    with pytest.raises(Wanted):
-        want_missing(trainer, "title", [plan])
 
 
 def test_the_scores_of_parts_that_are_not_scored_are_absent_and_those_cases_are_not_read(plan, monkeypatch):

@@ -1,4 +1,4 @@
-"""How it is decided which sites stay: one file per policy."""
+"""How it is decided which sites stay: one file per policy, each a generator that asks and then chooses."""
 
 from collections.abc import Callable
 
@@ -14,10 +14,10 @@ from focalseg.placement.policies.hard_concrete import choose_by_hard_concrete
 from focalseg.placement.policies.leave_one_out import choose_by_leaving_one_out
 from focalseg.placement.policies.nowhere import choose_none
 from focalseg.placement.policies.one_at_a_time import choose_one_at_a_time
+from focalseg.placement.policies.questions import Course, Search
 from focalseg.placement.policies.removal import choose_by_removal, choose_by_removal_from_all
-from focalseg.placement.policies.search import Choice, Search
 
-POLICIES: Catalogue[Callable[[Search], Choice]] = Catalogue(
+POLICIES: Catalogue[Callable[[Search], Course]] = Catalogue(
     "policy",
     {
         "removal": choose_by_removal,

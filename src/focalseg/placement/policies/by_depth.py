@@ -2,19 +2,19 @@
 
 from math import inf
 
-from focalseg.placement.policies.search import Choice, Search, choose_leanest
+from focalseg.placement.policies.questions import Choice, Course, Score, Search, choose_leanest, mean_dice
 
 STEMS = ("encoder", "decoder", "skip")
 
 
-def choose_deep_first(search: Search) -> Choice:
+def choose_deep_first(search: Search) -> Course:
     """Trains none, the deepest, the two deepest ... all; keeps the leanest that is within 0.01 Dice of the best."""
-    return choose_in_order(search, deepest_first(tuple(search.candidates)), "deepest")
+    return choose_in_order(search, deepest_first(tuple(search.everywhere)), "deepest")
 
 
-def choose_shallow_first(search: Search) -> Choice:
+def choose_shallow_first(search: Search) -> Course:
     """Trains none, the shallowest, the two shallowest ... all; keeps the leanest that is within 0.01 Dice of the best."""
-    return choose_in_order(search, deepest_first(tuple(search.candidates))[::-1], "shallowest")
+    return choose_in_order(search, deepest_first(tuple(search.everywhere))[::-1], "shallowest")
 
 
 def deepest_first(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -37,10 +37,11 @@ def find_level(name: str) -> float | None:
     return float(level) if stem in STEMS and level.isdecimal() else None
 
 
-def choose_in_order(search: Search, order: tuple[str, ...], end: str) -> Choice:
+def choose_in_order(search: Search, order: tuple[str, ...], end: str) -> Course:
     """The leanest good layout among those that hold the first so many of an order."""
-    layouts = [{name: search.candidates[name] for name in order[:count]} for count in range(len(order) + 1)]
-    chosen, dice = choose_leanest(search, layouts)
-    kept = tuple(name for name in search.candidates if name in layouts[chosen])
+    layouts = [{name: search.everywhere[name] for name in order[:count]} for count in range(len(order) + 1)]
+    dice = mean_dice((yield Score(layouts)))
+    chosen = choose_leanest(layouts, dice)
+    kept = tuple(name for name in search.everywhere if name in layouts[chosen])
     reason = f"the {len(kept)} {end} sites reach {dice[chosen]:.3f} Dice, the best number of them {max(dice):.3f}"
-    return Choice(kept=kept, reasons=dict.fromkeys(search.candidates, reason))
+    return Choice(kept=kept, reasons=dict.fromkeys(search.everywhere, reason))

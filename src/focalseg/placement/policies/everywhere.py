@@ -1,8 +1,9 @@
 """Keep everything: what most papers do."""
 
-from focalseg.placement.policies.search import Choice, Search
+from focalseg.placement.policies.questions import Choice, Course, Search
 
 
-def choose_all(search: Search) -> Choice:
+def choose_all(search: Search) -> Course:
     """Keeps every site and asks for no training."""
-    return Choice(kept=tuple(search.candidates), reasons=dict.fromkeys(search.candidates, "every site is kept"))
+    yield from ()  # asks nothing
+    return Choice(kept=tuple(search.everywhere), reasons=dict.fromkeys(search.everywhere, "every site is kept"))

@@ -2,16 +2,16 @@
 
 from statistics import fmean
 
-from focalseg.placement.evidence import PathPoint
-from focalseg.placement.policies.search import SMALLEST_WORTH, Choice, Search
+from focalseg.placement.evidence import Evidence, PathPoint
+from focalseg.placement.policies.questions import SMALLEST_WORTH, Choice, Course, Probe, Search
 
 
-def choose_by_gamma_path(search: Search) -> Choice:
+def choose_by_gamma_path(search: Search) -> Course:
     """Of each training, the fewest sites open at a point of the path that is within 0.01 Dice of its best; of several
     trainings, what most of them kept."""
-    evidence = tuple(search.probe("path"))
+    evidence: tuple[Evidence, ...] = yield Probe("path")
     stayed = [leanest_point(training.path).open for training in evidence]
-    shares = {name: fmean(name in names for names in stayed) for name in search.candidates}
+    shares = {name: fmean(name in names for names in stayed) for name in search.everywhere}
     reasons = {
         name: f"it was open at the leanest good point of {share * len(stayed):.0f} of {len(stayed)} paths"
         for name, share in shares.items()

@@ -2,20 +2,21 @@
 
 from statistics import fmean
 
-from focalseg.placement.policies.search import Choice, Search
+from focalseg.placement.evidence import Evidence
+from focalseg.placement.policies.questions import Choice, Course, Probe, Search
 
 THRESHOLD = 1.0
 
 
-def choose_by_gamma(search: Search) -> Choice:
+def choose_by_gamma(search: Search) -> Course:
     """Keeps a site whose gamma, averaged over trainings, grew above 1, where every exponent starts.
 
     The threshold is ours: the paper's heuristic is not published in full.
     """
-    evidence = tuple(search.probe("free"))
+    evidence: tuple[Evidence, ...] = yield Probe("free")
     kept, reasons = [], {}
-    for records in zip(*(training.sites for training in evidence), strict=True):
-        name, gamma = records[0].site, fmean(record.gamma for record in records)
+    for number, name in enumerate(search.everywhere):
+        gamma = fmean(training.sites[number].gamma for training in evidence)
         if gamma > THRESHOLD:
             kept.append(name)
             reasons[name] = f"its gamma grew to {gamma:.2f}, above {THRESHOLD}"

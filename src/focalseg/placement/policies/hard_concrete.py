@@ -2,17 +2,18 @@
 
 from statistics import fmean
 
-from focalseg.placement.policies.search import Choice, Search
+from focalseg.placement.evidence import Evidence
+from focalseg.placement.policies.questions import Choice, Course, Probe, Search
 
 MORE_OFTEN_THAN_NOT = 0.5
 
 
-def choose_by_hard_concrete(search: Search) -> Choice:
+def choose_by_hard_concrete(search: Search) -> Course:
     """Keeps a site whose switch is on more often than off, averaged over trainings. Source: Louizos et al. 2018."""
-    evidence = tuple(search.probe("hard_concrete"))
+    evidence: tuple[Evidence, ...] = yield Probe("hard_concrete")
     kept, reasons = [], {}
-    for records in zip(*(training.sites for training in evidence), strict=True):
-        name, probability = records[0].site, fmean(record.open_probability or 0.0 for record in records)
+    for number, name in enumerate(search.everywhere):
+        probability = fmean(training.sites[number].open_probability or 0.0 for training in evidence)
         reasons[name] = f"it stayed on with probability {probability:.2f}"
         if probability > MORE_OFTEN_THAN_NOT:
             kept.append(name)

@@ -1,8 +1,9 @@
 """Keep nothing: the plain network."""
 
-from focalseg.placement.policies.search import Choice, Search
+from focalseg.placement.policies.questions import Choice, Course, Search
 
 
-def choose_none(search: Search) -> Choice:
+def choose_none(search: Search) -> Course:
     """Keeps no site and asks for no training."""
-    return Choice(kept=(), reasons=dict.fromkeys(search.candidates, "no site is kept"))
+    yield from ()  # asks nothing
+    return Choice(kept=(), reasons=dict.fromkeys(search.everywhere, "no site is kept"))

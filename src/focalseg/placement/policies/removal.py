@@ -4,10 +4,10 @@ from collections.abc import Sequence, Set
 from statistics import fmean
 
 from focalseg.placement.evidence import Evidence, SiteEvidence
-from focalseg.placement.policies.search import SMALLEST_WORTH, Choice, Search
+from focalseg.placement.policies.questions import SMALLEST_WORTH, Choice, Course, Probe, Search
 
 
-def choose_by_removal(search: Search) -> Choice:
+def choose_by_removal(search: Search) -> Course:
     """As `keep_what_hurts`, on networks that learned to do without any of their sites.
 
     A network that always had all of its sites leans on some that it could have done without: taking one away then asks it
@@ -16,12 +16,12 @@ def choose_by_removal(search: Search) -> Choice:
     return keep_what_hurts(search, exponents="dropout")
 
 
-def choose_by_removal_from_all(search: Search) -> Choice:
+def choose_by_removal_from_all(search: Search) -> Course:
     """As `keep_what_hurts`, on networks that always had all of their sites: what these lean on."""
     return keep_what_hurts(search, exponents="free")
 
 
-def keep_what_hurts(search: Search, *, exponents: str) -> Choice:
+def keep_what_hurts(search: Search, *, exponents: str) -> Course:
     """Keeps a site whose removal costs at least 0.01 Dice, averaged over trainings, and what a training cannot do without.
 
     The latter are sites that stand in for one another: each alone can go at no cost, and all of them together cannot. In a
@@ -33,8 +33,8 @@ def keep_what_hurts(search: Search, *, exponents: str) -> Choice:
     0.01, which needs no gate; one at the most, since skips were shut one at a time.
     Ours, in the spirit of perturbation selection (arXiv 2108.04392): a magnitude need not track the worth of an operation.
     """
-    evidence = tuple(search.probe(exponents))
-    records = dict(zip(search.candidates, zip(*(training.sites for training in evidence), strict=True), strict=True))
+    evidence: tuple[Evidence, ...] = yield Probe(exponents)
+    records = dict(zip(search.everywhere, zip(*(training.sites for training in evidence), strict=True), strict=True))
     alone = {name: fmean(record.removal_cost for record in own) for name, own in records.items()}
     missed = {name for name, cost in alone.items() if cost >= SMALLEST_WORTH}
     together = choose_typical(evidence, missed)

@@ -1,18 +1,16 @@
 """The placements of the folds: how they come about, what they have in common, and which network stands for them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from statistics import fmean
 
 from focalseg.evaluation.verdict import Collapsed
-from focalseg.placement.decision import Placement, SiteDecision, decide_by_search
-from focalseg.placement.evidence import Evidence
-from focalseg.study.arms.design import ALL, Contest
-from focalseg.study.arms.search import TrainedSearch
+from focalseg.placement.decision import Placement, SiteDecision, record_choice
+from focalseg.placement.policies.questions import Choice, ask
+from focalseg.study.arms.design import ALL, Design
+from focalseg.study.arms.search import Round, TrainedSearch
 from focalseg.study.running.runs import EVIDENCE, VALIDATION, RunPlan, RunResult, dice_matrix, read_evidence
-from focalseg.study.running.trainer import Trainer, Wanted, want_missing
 
 AVERAGED = ("gamma", "removal_cost", "removal_low", "removal_high", "joint_cost", "spread")
 
@@ -28,43 +26,52 @@ class Decided:
     witness: Path
 
 
-def decide_folds(contest: Contest, known: Sequence[Mapping[str, Sequence[RunPlan]]]) -> Decided:
-    """What the policy places on each fold, each from trainings of its own.
+def decide_folds(design: Design, known: Sequence[Mapping[str, Sequence[RunPlan]]]) -> Decided:
+    """What the policy places on each fold, each from trainings of its own. What all folds wait for is trained together, and
+    all go on, until none waits for more. known: the finished runs of each fold by arm."""
+    searches = [design.search(trainer) for trainer in design.trainers]
+    folds = [_decide_fold(search, design.policy, arms[ALL]) for search, arms in zip(searches, known, strict=True)]
+    steps = [_go_on(fold) for fold in folds]
+    while rounds := [step for step in steps if isinstance(step, Round)]:
+        design.run(rounds[0].title, [plan for each in rounds for plan in each.plans])
+        steps = [_go_on(fold) if isinstance(step, Round) else step for fold, step in zip(folds, steps, strict=True)]
+    folders = [*searches[0].asked, *(plan.folder for plan in known[0][ALL])]
+    return Decided(
+        placements=tuple(step for step in steps if isinstance(step, Placement)),
+        search=add_up([search.collapsed for search in searches]),
+        witness=next(folder for folder in folders if (folder / EVIDENCE).exists()),
+    )
 
-    Every policy is asked from the start until it wants a run that is not there; what all folds want is trained together, and
-    all are asked again, until none wants more. known: the finished runs of each fold by arm.
+
+def _go_on(fold: Generator[Round, None, Placement]) -> Round | Placement:
+    """The next runs that a fold waits for, or its placement. Runs that an earlier call left finished are not waited for."""
+    step = ask(fold)
+    while isinstance(step, Round) and all(plan.is_finished for plan in step.plans):
+        step = ask(fold)
+    return step
+
+
+def _decide_fold(search: TrainedSearch, policy: str, everywhere: Sequence[RunPlan]) -> Generator[Round, None, Placement]:
+    """Gives what has to be trained before the policy can go on, and returns the placement of the fold.
+
+    everywhere: the finished runs of all sites, which are compared anyway; their evidence is written beside the decisions of a
+    policy that looked at none.
     """
-    while True:
-        placements: list[Placement] = []
-        questions: list[Wanted] = []
-        searches: list[TrainedSearch] = []
-        for trainer, arms in zip(contest.trainers, known, strict=True):
-            searches.append(search := contest.search(replace(trainer, execute=want_missing)))
-            try:
-                placements.append(
-                    decide_by_search(search, contest.policy, testify=partial(gather_from, search.trainer, arms[ALL]))
-                )
-            except Wanted as question:
-                questions.append(question)
-        if not questions:
-            collapsed = add_up([search.collapsed for search in searches])
-            folders = [*searches[0].asked, *(plan.folder for plan in known[0][ALL])]
-            witness = next(folder for folder in folders if (folder / EVIDENCE).exists())
-            return Decided(placements=tuple(placements), search=collapsed, witness=witness)
-        contest.run(questions[0].title, [plan for question in questions for plan in question.plans])
+    course = search.start(policy)
+    step = ask(course)
+    while not isinstance(step, Choice):
+        step = ask(course, (yield from search.answer(step)))
+    if step.evidence:
+        return record_choice(step, policy, search.everywhere, step.evidence)
+    telling = [replace(plan, testifies=True) for plan in everywhere]
+    yield Round("gathering evidence on every site", telling)
+    return record_choice(step, policy, search.everywhere, [read_evidence(plan.folder) for plan in telling])
 
 
 def add_up(shares: Sequence[Collapsed]) -> Collapsed:
     """What is collapsed over all folds; of one fold alone where all of its own did, which others do not make up for."""
     silent = [share for share in shares if 0 < share.failed == share.trainings]
     return silent[0] if silent else Collapsed(*map(sum, zip(*shares, strict=True)))
-
-
-def gather_from(trainer: Trainer, plans: Sequence[RunPlan]) -> list[Evidence]:
-    """Evidence of trainings that are compared anyway, for a policy that looks at none."""
-    telling = [replace(plan, testifies=True) for plan in plans]
-    trainer.run("gathering evidence on every site", telling)
-    return [read_evidence(plan.folder) for plan in telling]
 
 
 def agree(placements: Sequence[Placement]) -> Placement:

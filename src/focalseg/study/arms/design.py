@@ -7,37 +7,38 @@ from pathlib import Path
 from focalseg.hosts.building import NetworkConfig
 from focalseg.placement.decision import Placement
 from focalseg.placement.policies.at_random import draw_sites
-from focalseg.study.arms.search import PROBES, TrainedSearch
+from focalseg.placement.policies.questions import Layout
+from focalseg.study.arms.search import PROBE_COUNT, TrainedSearch
 from focalseg.study.planning.attention import plan_attention, plan_single_kind
 from focalseg.study.planning.groundwork import Groundwork
 from focalseg.study.planning.wider import plan_wider
 from focalseg.study.presets import RANDOM, WIDER, Settings
 from focalseg.study.running.listeners import Audience
+from focalseg.study.running.local import run_locally
 from focalseg.study.running.runs import VALIDATION, RunPlan, RunResult
-from focalseg.study.running.trainer import Trainer
+from focalseg.study.running.trainer import Engine, Trainer
 from focalseg.training.run import Device
 
 NONE, ALL, PLACED = "none", "all", "placed"
-Layout = Mapping[str, str]
 Plans = Mapping[str, Sequence[RunPlan]]
 """The runs of one fold by arm, one a seed."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Contest:
-    """What is compared, as far as it is settled before anything is trained.
+class Design:
+    """The arms of a job, its folds and its seeds, as far as they are settled before anything is trained.
 
-    trainers: one a fold. candidates: kind of gate by site, for all sites that are not dead; dead: the reason, for those that
-    are. seeds: trainings an arm; first_seed: the first of those that sites are chosen with, after which come those of the arms.
-    rivals: the arms besides none, all and placed. layouts: kind of gate by site, of every arm of the plain network's channels
-    that is known beforehand. wider: the network of the arm of that name.
+    trainers: one per fold. everywhere: the layout with a gate at every site that is not dead; dead: the reason, by site, for
+    those that are. seeds: trainings per arm; first_seed: the first of those that sites are chosen with, after which come those
+    of the arms. rivals: the arms besides none, all and placed. layouts: of every arm of the plain network's channels that is
+    known beforehand. wider: the network of the arm of that name.
     """
 
     trainers: tuple[Trainer, ...]
     policy: str
     seeds: int
     first_seed: int
-    candidates: Layout
+    everywhere: Layout
     dead: Mapping[str, str]
     rivals: tuple[str, ...]
     layouts: Mapping[str, Layout]
@@ -46,13 +47,13 @@ class Contest:
     @property
     def fresh_seeds(self) -> range:
         """Seeds of the arms, which nothing was chosen with."""
-        first = self.first_seed + max(self.seeds, PROBES)
+        first = self.first_seed + max(self.seeds, PROBE_COUNT)
         return range(first, first + self.seeds)
 
     def search(self, trainer: Trainer) -> TrainedSearch:
         """The search of a fold, with the seeds that the arms do not have; it does not touch test cases."""
         seeds = range(self.first_seed, self.first_seed + self.seeds)
-        return TrainedSearch(trainer=replace(trainer, scored=(VALIDATION,)), candidates=self.candidates, seeds=seeds)
+        return TrainedSearch(trainer=replace(trainer, scored=(VALIDATION,)), everywhere=self.everywhere, seeds=seeds)
 
     def plan_known(self, trainer: Trainer) -> dict[str, list[RunPlan]]:
         """The arms of a fold that are known before anything is trained."""
@@ -75,7 +76,7 @@ class Contest:
         return [
             plan
             for seed in self.fresh_seeds
-            for plan in trainer.plan(RANDOM, draw_sites(self.candidates, count, seed=(seed, fold)), range(seed, seed + 1))
+            for plan in trainer.plan(RANDOM, draw_sites(self.everywhere, count, seed=(seed, fold)), range(seed, seed + 1))
         ]
 
     def run(self, title: str, plans: Sequence[RunPlan]) -> list[RunResult]:
@@ -85,7 +86,7 @@ class Contest:
         return [results[plan.folder] for plan in plans]
 
 
-def plan_contest(
+def plan_design(
     ground: Groundwork,
     settings: Settings,
     folder: Path,
@@ -93,19 +94,20 @@ def plan_contest(
     device: Device,
     workers: int | None,
     audience: Audience,
-) -> Contest:
-    """The contest of a job. Raises SettingError where no site is left, or a rival cannot be had.
+    engine: Engine = run_locally,
+) -> Design:
+    """The design of a job. engine: what executes its runs. Raises SettingError where no site is left, or a rival cannot be had.
 
     Dead sites are looked for once: they follow from the network and the size of what it sees, which all folds share.
     """
-    candidates, dead = plan_attention(ground.config, settings.gates, audience.tell)
-    layouts: dict[str, Layout] = {NONE: {}, ALL: candidates}
+    everywhere, dead = plan_attention(ground.config, settings.gates, audience.tell)
+    layouts: dict[str, Layout] = {NONE: {}, ALL: everywhere}
     for gate in settings.rivals:
         if gate not in (WIDER, RANDOM):
             layouts[gate] = plan_single_kind(ground.config, gate)
     wider = None
     if WIDER in settings.rivals:
-        wider = plan_wider(ground.config, ground.frame.widths, settings.network.arguments, candidates)
+        wider = plan_wider(ground.config, ground.frame.widths, settings.network.arguments, everywhere)
     trainers = [
         Trainer(
             base=fold.config,
@@ -116,15 +118,16 @@ def plan_contest(
             watch=audience.watch,
             cache_mib=settings.data.cache_mib,
             groups=ground.groups,
+            engine=engine,
         )
         for fold in ground.folds
     ]
-    return Contest(
+    return Design(
         trainers=tuple(trainers),
         policy=settings.policy,
         seeds=settings.seeds,
         first_seed=ground.config.seed,
-        candidates=candidates,
+        everywhere=everywhere,
         dead=dead,
         rivals=settings.rivals,
         layouts=layouts,

@@ -1,69 +1,83 @@
 """The questions of a policy, answered by trainings of one fold that its test cases have no part in."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from focalseg.evaluation.verdict import Collapsed
 from focalseg.placement.evidence import Evidence
-from focalseg.placement.policies.search import Layout
-from focalseg.study.running.runs import VALIDATION, RunPlan, RunResult, dice_matrix, read_evidence
+from focalseg.placement.policies import POLICIES
+from focalseg.placement.policies.questions import Course, Layout, Probe, Score, Search
+from focalseg.study.running.runs import VALIDATION, RunPlan, RunResult, dice_matrix, read_evidence, read_result
 from focalseg.study.running.trainer import Trainer
 
 LONGEST_NAME = 100
-PROBES = 2
+PROBE_COUNT = 2
 """Trainings that evidence is gathered on. Two cost, with the passes over validation cases, less than three trainings; where one
 misses a site that is needed, because it never learned it, the other has not. A third changed no decision to speak of, see
 benchmarks/results/placement.md."""
 
 
+class Round(NamedTuple):
+    """Runs that have to be finished before a fold can go on. title: what they are for."""
+
+    title: str
+    plans: Sequence[RunPlan]
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainedSearch:
-    """candidates: kind of gate by site. seeds: of the trainings that score a layout; evidence comes from as many as PROBES,
-    from the same first one. The networks that are judged in the end have others.
+    """The questions of one fold. everywhere: the layout with a gate at every candidate. seeds: of the trainings that score a
+    layout; probes are as many as PROBE_COUNT, from the same first seed on. The networks that are judged in the end have others.
 
     asked: the folder of every training that an answer came from, and whether it collapsed.
     """
 
     trainer: Trainer
-    candidates: Mapping[str, str]
+    everywhere: Layout
     seeds: range
     asked: dict[Path, bool] = field(default_factory=dict)
-
-    @property
-    def seed(self) -> int:
-        """Another for every fold, so that what is drawn is not the same sites again."""
-        return self.seeds.start + len(self.seeds) * self.trainer.split.fold
 
     @property
     def collapsed(self) -> Collapsed:
         """How many of the trainings that were asked for ended predicting nothing, and how many there were."""
         return Collapsed(sum(self.asked.values()), len(self.asked))
 
-    def probe(self, exponents: str) -> list[Evidence]:
-        """Evidence of trainings of all candidates. A collapsed training has nothing to lose at any site and is left out, unless
-        all of them collapsed: what they say is then worth nothing, which `collapsed` tells."""
-        seeds = range(self.seeds.start, self.seeds.start + PROBES)
-        plans = self.trainer.plan(f"probe_{exponents}", self.candidates, seeds, exponents=exponents, testifies=True)
-        results = self.trainer.run("looking for the sites that are needed", plans)
-        self._note(plans, results)
+    def start(self, policy: str) -> Course:
+        """A policy before its first question. It draws with another seed on every fold, so that what is drawn differs."""
+        seed = self.seeds.start + len(self.seeds) * self.trainer.split.fold
+        return POLICIES[policy](Search(everywhere=self.everywhere, seed=seed))
+
+    def answer(self, question: Probe | Score) -> Generator[Round, None, Any]:
+        """Gives the runs that answer a question, and returns the answer once they are finished."""
+        return self._probe(question.exponents) if isinstance(question, Probe) else self._score(question.layouts)
+
+    def _probe(self, exponents: str) -> Generator[Round, None, tuple[Evidence, ...]]:
+        """Evidence of trainings with all sites. A collapsed one has nothing to lose at any site and is left out, unless all of
+        them collapsed: what they say is then worth nothing, which `collapsed` tells."""
+        seeds = range(self.seeds.start, self.seeds.start + PROBE_COUNT)
+        plans = self.trainer.plan(f"probe_{exponents}", self.everywhere, seeds, exponents=exponents, testifies=True)
+        yield Round("looking for the sites that are needed", plans)
+        results = self._read(plans)
         telling = [plan for plan, result in zip(plans, results, strict=True) if not result.collapsed] or plans
-        return [read_evidence(plan.folder) for plan in telling]
+        return tuple(read_evidence(plan.folder) for plan in telling)
 
-    def score(self, layouts: Sequence[Layout]) -> list[np.ndarray]:
+    def _score(self, layouts: Sequence[Layout]) -> Generator[Round, None, list[np.ndarray]]:
         """Validation Dice (trainings, cases) of each layout; nan all along the row of a training that collapsed."""
-        layouts_by_name = {name_trial(layout): layout for layout in layouts}
-        arms = {name: self.trainer.plan(name, one, self.seeds) for name, one in layouts_by_name.items()}
-        results = self.trainer.run_arms(f"trying {len(arms)} placements", arms)
-        for name, plans in arms.items():
-            self._note(plans, results[name])
-        return [score_telling(results[name_trial(layout)]) for layout in layouts]
+        arms = {(name := name_trial(layout)): self.trainer.plan(name, layout, self.seeds) for layout in layouts}
+        yield Round(f"trying {len(arms)} placements", [plan for plans in arms.values() for plan in plans])
+        scores = {name: score_telling(self._read(plans)) for name, plans in arms.items()}
+        return [scores[name_trial(layout)] for layout in layouts]
 
-    def _note(self, plans: Sequence[RunPlan], results: Sequence[RunResult]) -> None:
+    def _read(self, plans: Sequence[RunPlan]) -> list[RunResult]:
+        """The results of finished runs, which are noted as asked for."""
+        results = [read_result(plan.folder) for plan in plans]
         self.asked.update((plan.folder, result.collapsed) for plan, result in zip(plans, results, strict=True))
+        return results
 
 
 def score_telling(results: Sequence[RunResult]) -> np.ndarray:

@@ -15,9 +15,9 @@ from focalseg.configuration import from_mapping, to_mapping
 from focalseg.errors import SettingError
 from focalseg.hosts.building import build_host
 from focalseg.hosts.costs import count_flops
-from focalseg.study.arms.design import ALL, NONE, PLACED, Contest
-from focalseg.study.arms.search import PROBES
-from focalseg.study.budget.outline import list_plans
+from focalseg.study.arms.design import ALL, NONE, PLACED, Design
+from focalseg.study.arms.search import PROBE_COUNT
+from focalseg.study.budget.estimate import estimate_runs
 from focalseg.study.budget.pace import Paces, measure_paces
 from focalseg.study.presets import RANDOM, RIVALS, Settings
 from focalseg.study.running.folder import CONFIG
@@ -74,7 +74,7 @@ class Item:
     def remains(self, settings: Settings) -> bool:
         """Whether it is part of a job with these settings, which are those it was listed for or fewer."""
         dropped = self.arm in RIVALS and self.arm not in settings.rivals
-        return not dropped and self.fold < settings.split.test_folds and self.number < max(settings.seeds, PROBES)
+        return not dropped and self.fold < settings.split.test_folds and self.number < max(settings.seeds, PROBE_COUNT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,24 +157,24 @@ CUTS = (
 """In the order in which they are given up: what says least of the question first."""
 
 
-def plan_costs(contest: Contest, settings: Settings, *, hours: float | None = None, tell: Tell = ignore) -> Settings:
+def plan_costs(design: Design, settings: Settings, *, hours: float | None = None, tell: Tell = ignore) -> Settings:
     """Tells what the job will cost, measured by a few steps of its networks; the settings, cut so that it fits into the hours.
 
     What is in the folder already is not counted. A job of a few steps is not measured unless hours are given. Raises
     SettingError where not even the least of the job fits into the hours, and for a policy that cannot be afforded.
     """
-    outline = list_plans(contest)
-    items = list_items([*outline.certain, *outline.at_most], contest.trainers[0].base)
+    runs = estimate_runs(design)
+    items = list_items([*runs.certain, *runs.at_most], design.trainers[0].base)
     if not items or (hours is None and len(items) * settings.training.steps < FEWEST_STEPS):
         return settings
     largest = max(Counter(item.stage for item in items).values())
-    trainer = contest.trainers[0]
+    trainer = design.trainers[0]
     workers = trainer.workers or choose_workers(largest, trainer.device)
 
     def affords(paces: Paces, seconds: float) -> bool:
         return seconds + START_SECONDS < LARGEST_SHARE * job_seconds(items, settings, paces, workers=workers)
 
-    known = contest.plan_known(trainer)
+    known = design.plan_known(trainer)
     paces = measure_paces(known[NONE][0], known[ALL][0], workers=workers, affords=affords)
 
     def price(one: Settings) -> float:

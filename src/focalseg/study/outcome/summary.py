@@ -19,7 +19,7 @@ from focalseg.evaluation.significance import (
 from focalseg.evaluation.statistics import SCORE_SPAN, Estimate, estimate_mean, measure_seed_noise
 from focalseg.evaluation.verdict import Against, Collapsed, Collapses, Verdict, decide_verdict
 from focalseg.placement.decision import Placement
-from focalseg.placement.policies.search import SMALLEST_WORTH
+from focalseg.placement.policies.questions import SMALLEST_WORTH
 from focalseg.study.arms.design import ALL, NONE, PLACED
 from focalseg.study.outcome.wording import describe_verdict
 from focalseg.study.running.runs import TEST, RunResult, dice_matrix

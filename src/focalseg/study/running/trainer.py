@@ -1,45 +1,28 @@
 """Trains the arms of one job: the same run but for attention and seed, side by side, each in a folder of its own."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from focalseg.imagesets.splits import Split
+from focalseg.placement.policies.questions import Layout
 from focalseg.study.running.listeners import Watch
 from focalseg.study.running.local import choose_workers, run_locally
 from focalseg.study.running.runs import TEST, VALIDATION, RunPlan, RunResult, read_result
 from focalseg.training.run import Device, RunConfig
 
 
-class Wanted(Exception):  # noqa: N818 - not an error: what is missing gets trained
-    """Runs that have to be there before it can go on. title: what they are for."""
+class Engine(Protocol):
+    """Executes runs, `workers` at a time, so that all of them are finished when it returns."""
 
-    def __init__(self, title: str, plans: Sequence[RunPlan]) -> None:
-        self.title, self.plans = title, tuple(plans)
-        super().__init__(f"{title}: {len(self.plans)} training(s)")
-
-
-def train_here(trainer: "Trainer", title: str, plans: Sequence[RunPlan]) -> None:
-    """Executes what of the runs is not there yet, side by side on this machine."""
-    with trainer.watch(title, plans):
-        run_locally(plans, workers=trainer.workers or choose_workers(len(plans), trainer.device))
-
-
-def want_missing(_trainer: "Trainer", title: str, plans: Sequence[RunPlan]) -> None:
-    """Trains nothing: raises Wanted where a run is not there yet, so that those of several folds can be trained together."""
-    if not all(plan.is_finished for plan in plans):
-        raise Wanted(title, plans)
-
-
-def want_all(_trainer: "Trainer", title: str, plans: Sequence[RunPlan]) -> None:
-    """Trains nothing and reads nothing: raises Wanted for whatever is asked."""
-    raise Wanted(title, plans)
+    def __call__(self, plans: Sequence[RunPlan], *, workers: int) -> None:
+        """Those that are finished already are not done again."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trainer:
-    """The runs of one fold. folder: of the whole job. scored: as in `RunPlan`. execute: sees to it that runs are there before
-    their results are read."""
+    """The runs of one fold. folder: of the whole job. scored: as in `RunPlan`. engine: what executes them."""
 
     base: RunConfig
     split: Split
@@ -50,13 +33,12 @@ class Trainer:
     cache_mib: int
     groups: Mapping[str, str]
     scored: tuple[str, ...] = (VALIDATION, TEST)
-    execute: Callable[["Trainer", str, Sequence[RunPlan]], None] = train_here
+    engine: Engine = run_locally
 
     def plan(
-        self, arm: str, layout: Mapping[str, str], seeds: range, *, exponents: str = "free", testifies: bool = False
+        self, arm: str, layout: Layout, seeds: range, *, exponents: str = "free", testifies: bool = False
     ) -> list[RunPlan]:
-        """The runs of an arm, one a seed. layout: kind of gate by site. exponents: the regime they train under. testifies: as
-        in `RunPlan`."""
+        """The runs of an arm, one per seed. exponents: the regime they train under. testifies: as in `RunPlan`."""
         training = replace(self.base.training, exponents=exponents)
         return [
             RunPlan(
@@ -74,11 +56,7 @@ class Trainer:
         ]
 
     def run(self, title: str, plans: Sequence[RunPlan]) -> list[RunResult]:
-        """Executes what of the runs is not there yet; their results in the order of the plans."""
-        self.execute(self, title, plans)
+        """Executes what of the runs is not there yet, side by side; their results in the order of the plans."""
+        with self.watch(title, plans):
+            self.engine(plans, workers=self.workers or choose_workers(len(plans), self.device))
         return [read_result(plan.folder) for plan in plans]
-
-    def run_arms(self, title: str, arms: Mapping[str, Sequence[RunPlan]]) -> dict[str, list[RunResult]]:
-        """Executes the runs of several arms side by side; the results by arm."""
-        results = iter(self.run(title, [plan for plans in arms.values() for plan in plans]))
-        return {arm: [next(results) for _ in plans] for arm, plans in arms.items()}
