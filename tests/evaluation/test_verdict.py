@@ -5,8 +5,8 @@ import math
 import pytest
 
 from focalseg.evaluation.significance import Comparison
-from focalseg.evaluation.statistics import Estimate
 from focalseg.evaluation.verdict import Against, Collapses, decide_verdict, describe_failures
+from focalseg.records.estimate import Estimate
 
 MEND = "more training.steps or a lower training.learning_rate may mend that"
 HELPS = Estimate(mean=0.3, low=0.1, high=0.5)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from focalseg.evaluation.significance import Comparison, decide_non_inferiority
-from focalseg.evaluation.statistics import Estimate
+from focalseg.records.estimate import Estimate
 
 Outcome = Literal["helps", "no_difference_shown", "harms"]
 Share = tuple[int, int]

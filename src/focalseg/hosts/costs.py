@@ -4,7 +4,6 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,45 +14,9 @@ from focalseg.errors import SiteError
 from focalseg.hosts.attachment import attention_sites, filled_sites, unwrap
 from focalseg.hosts.dead_sites import find_tensors
 from focalseg.hosts.tracing import copy_network, run_copy
+from focalseg.records.costs import CostTable, SiteCost
 
 REPEATS = 5
-
-
-@dataclass(frozen=True, kw_only=True)
-class SiteCost:
-    """One filled site. flops: of one image forward, multiply-adds counted as two, convolutions and matrix products alone (the
-    product with the features is none). seconds: forward and backward of the site for one image, the median of some repeats
-    on the device and with the threads of the call; nan on the meta device."""
-
-    site: str
-    gate: str
-    parameters: int
-    flops: int
-    seconds: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class CostTable:
-    """The costs of all filled sites, and of one forward and backward pass of the whole network beside them."""
-
-    sites: tuple[SiteCost, ...]
-    parameters: int
-    flops: int
-    seconds: float
-
-    def __str__(self) -> str:
-        rows = [("site", "gate", "parameters", "MFLOPs", "ms")]
-        rows += [
-            (one.site, one.gate, f"{one.parameters:,}", f"{one.flops / 1e6:.2f}", f"{1e3 * one.seconds:.2f}")
-            for one in self.sites
-        ]
-        rows.append(("network", "", f"{self.parameters:,}", f"{self.flops / 1e6:.2f}", f"{1e3 * self.seconds:.2f}"))
-        widths = [max(len(row[column]) for row in rows) for column in range(5)]
-        return "\n".join(
-            f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  "
-            + "  ".join(f"{cell:>{width}}" for cell, width in zip(row[2:], widths[2:], strict=True))
-            for row in rows
-        )
 
 
 def measure_costs(network: nn.Module, image_shape: Sequence[int], *, repeats: int = REPEATS) -> CostTable:

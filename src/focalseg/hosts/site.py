@@ -12,9 +12,6 @@ from focalseg.hosts.ports import Port
 
 SiteKind = Literal["stage", "skip", "own"]
 
-SHUT = "shut"
-"""Stands for the kind of a gate where nothing is to pass a skip. It is no attention: it has no weights and no gamma."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Site(CheckedConfig):

@@ -7,8 +7,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from focalseg.placement.evidence import Evidence, PathPoint, SiteEvidence
 from focalseg.placement.policies.search import Layout
+from focalseg.records.evidence import Evidence, PathPoint, SiteEvidence
 
 
 @dataclass(frozen=True, kw_only=True)

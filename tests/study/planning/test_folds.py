@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from focalseg.errors import SettingError
-from focalseg.placement.decision import Placement, SiteDecision
+from focalseg.records.placement import Placement, SiteDecision
+from focalseg.records.result import RESULT
 from focalseg.study.arms.agreement import agree, choose_lean
 from focalseg.study.arms.design import plan_contest
 from focalseg.study.outcome.lean import load_lean
@@ -17,7 +18,7 @@ from focalseg.study.outcome.summary import stack_folds
 from focalseg.study.place import place, train_arms
 from focalseg.study.planning.groundwork import lay_groundwork
 from focalseg.study.running.listeners import NOBODY, Audience
-from focalseg.study.running.runs import RESULT, read_result
+from focalseg.study.running.runs import read_result
 from focalseg.study.running.scores import read_scores
 from focalseg.yaml_files import read_yaml
 from study.made_up import MadeUp, make_result, make_score

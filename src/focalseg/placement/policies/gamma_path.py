@@ -2,8 +2,8 @@
 
 from statistics import fmean
 
-from focalseg.placement.evidence import PathPoint
 from focalseg.placement.policies.search import SMALLEST_WORTH, Choice, Search
+from focalseg.records.evidence import PathPoint
 
 
 def choose_by_gamma_path(search: Search) -> Choice:

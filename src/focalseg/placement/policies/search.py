@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from focalseg.placement.evidence import Evidence
+from focalseg.records.evidence import Evidence
 
 Layout = Mapping[str, str]
 """Kind of gate by site."""

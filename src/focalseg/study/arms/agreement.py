@@ -7,11 +7,12 @@ from pathlib import Path
 from statistics import fmean
 
 from focalseg.evaluation.verdict import Share
-from focalseg.placement.decision import Placement, SiteDecision, decide_by_search
-from focalseg.placement.evidence import Evidence
-from focalseg.study.arms.design import ALL, Contest
+from focalseg.placement.decision import decide_by_search
+from focalseg.records.evidence import EVIDENCE, Evidence
+from focalseg.records.placement import ALL, Placement, SiteDecision
+from focalseg.study.arms.design import Contest
 from focalseg.study.arms.search import TrainedSearch
-from focalseg.study.running.runs import EVIDENCE, VALIDATION, RunPlan, RunResult, dice_matrix, read_evidence
+from focalseg.study.running.runs import VALIDATION, RunPlan, RunResult, dice_matrix, read_evidence
 from focalseg.study.running.trainer import Trainer, Wanted, want_missing
 
 AVERAGED = ("gamma", "removal_cost", "removal_low", "removal_high", "joint_cost", "spread")

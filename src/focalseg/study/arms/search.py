@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from focalseg.evaluation.verdict import Share
-from focalseg.placement.evidence import Evidence
 from focalseg.placement.policies.search import Layout
+from focalseg.records.evidence import Evidence
 from focalseg.study.running.runs import VALIDATION, RunPlan, RunResult, dice_matrix, read_evidence
 from focalseg.study.running.trainer import Trainer
 

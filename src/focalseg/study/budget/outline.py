@@ -5,10 +5,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from focalseg.placement.evidence import Evidence
 from focalseg.placement.policies import POLICIES
 from focalseg.placement.policies.search import SMALLEST_WORTH, Layout
-from focalseg.study.arms.design import PLACED, Contest
+from focalseg.records.evidence import Evidence
+from focalseg.records.placement import PLACED
+from focalseg.study.arms.design import Contest
 from focalseg.study.arms.search import TrainedSearch, name_trial
 from focalseg.study.presets import RANDOM
 from focalseg.study.running.runs import RunPlan

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from focalseg.imagesets.splits import Split
+from focalseg.records.splits import Split
 from focalseg.study.running.listeners import Watch
 from focalseg.study.running.local import choose_workers, run_locally
 from focalseg.study.running.runs import TEST, VALIDATION, RunPlan, RunResult, read_result
