@@ -7,7 +7,6 @@ from nothing, and checks that no group of cases is on two sides of the split. Wr
 """
 
 import argparse
-import json
 import os
 import shutil
 import subprocess
@@ -17,6 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
+from focalseg.records.placement import PLACEMENT, JobRecord
+from focalseg.records.record import read_record
+from focalseg.records.splits import SPLITS, Splits
 
 RESULT = Path(__file__).parent / "results" / "main_job.md"
 POLL_SECONDS = 0.2
@@ -43,11 +46,10 @@ def run_job(arguments: list[str], out: Path, command: str) -> dict[str, Any]:
     """One main job into a fresh folder, with what it ended with."""
     shutil.rmtree(out, ignore_errors=True)
     cost = run([*arguments, "--out", str(out)])
-    content = json.loads((out / "placement.json").read_text())
-    splits = json.loads((out / "splits.json").read_text())
+    record, splits = read_record(JobRecord, out / PLACEMENT), read_record(Splits, out / SPLITS)
     for part in (out / "lean" / "model.safetensors", out / "report" / "index.html"):
         assert part.stat().st_size, part
-    return {"command": command, **cost, "verdict": content["sentence"], "groups": describe_groups(splits)}
+    return {"command": command, **cost, "verdict": record.sentence, "groups": describe_groups(splits)}
 
 
 def run(arguments: list[str]) -> dict[str, Any]:
@@ -85,10 +87,10 @@ def resident_bytes(number: int) -> int:
         return 0
 
 
-def describe_groups(splits: dict[str, Any]) -> str:
+def describe_groups(splits: Splits) -> str:
     """How many groups each side has; fails where a group is on two sides."""
-    fold, *_ = splits["folds"]
-    sides = [{splits["groups"][name] for name in fold[part]} for part in ("train", "validation", "test")]
+    fold = splits.folds[0]
+    sides = [{splits.groups[name] for name in side} for side in (fold.train, fold.validation, fold.test)]
     assert len(set().union(*sides)) == sum(map(len, sides)), "a group is on two sides"
     return " / ".join(str(len(side)) for side in sides)
 

@@ -17,6 +17,9 @@ from typing import Any
 
 import torch
 
+from focalseg.records.record import read_record
+from focalseg.records.splits import SPLITS, Splits
+
 COMMAND = "python benchmarks/networks.py --out RUNS --images CVC_CLINICDB --volumes HIPPOCAMPUS"
 RESULT = Path(__file__).parent / "results" / "networks.md"
 IMAGE_BUDGET = ["--preset", "quick", "--set", "seeds=2"]
@@ -51,8 +54,8 @@ def run(arguments: list[str]) -> dict[str, Any]:
 def place(data: Path, out: Path, options: list[str]) -> dict[str, Any]:
     """One main job. The lean network must be there, and no group on two sides of the split."""
     content = run(["place", str(data), "--out", str(out), *options])
-    fold, *_ = json.loads((out / "splits.json").read_text())["folds"]
-    assert not set(fold["train"]) & set(fold["test"])
+    fold = read_record(Splits, out / SPLITS).folds[0]
+    assert not set(fold.train) & set(fold.test)
     assert (out / "lean" / "model.safetensors").stat().st_size
     return {"command": f"focalseg place {data.name} {' '.join(options)}", **content}
 

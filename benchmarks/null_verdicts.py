@@ -20,8 +20,8 @@ from typing import Any
 from scipy.stats import binomtest
 
 from focalseg.cli.progress import build_audience
-from focalseg.configuration import merge
-from focalseg.study.place import PLACEMENT, place
+from focalseg.configuration import merge, to_mapping
+from focalseg.study.place import place
 from focalseg.study.presets import build_settings
 from machine import describe_machine
 from placement import SMALL, TASKS
@@ -52,17 +52,17 @@ def repeat(out: Path, policy: str, number: int) -> dict[str, Any]:
     """One main job on images of its own."""
     folder = out / policy / str(number)
     settings = build_settings("quick", merge(SMALL, TASK.settings), {"policy": policy})
-    place(f"phantom:{TASK.phantom}@{FIRST_DRAW + number}", folder, settings, seed=100 * number, audience=build_audience())
-    content = json.loads((folder / PLACEMENT).read_text())
+    data = f"phantom:{TASK.phantom}@{FIRST_DRAW + number}"
+    record = place(data, folder, settings, seed=100 * number, audience=build_audience()).record
     return {
         "policy": policy,
         "number": number,
-        "verdict": content["verdict"],
-        "sentence": content["sentence"],
-        "claims_help": any(claim in content["sentence"] for claim in CLAIMS),
-        "difference": content["difference"],
-        "all_minus_none": content["all_minus_none"],
-        "kept": [site["site"] for site in content["sites"] if site["kept"]],
+        "verdict": record.verdict,
+        "sentence": record.sentence,
+        "claims_help": any(claim in record.sentence for claim in CLAIMS),
+        "difference": to_mapping(record.difference),
+        "all_minus_none": to_mapping(record.all_minus_none),
+        "kept": [site.site for site in record.sites if site.kept],
     }
 
 

@@ -23,10 +23,10 @@ import numpy as np
 
 from focalseg.cli.progress import build_audience
 from focalseg.configuration import merge
-from focalseg.placement.evidence import Evidence
 from focalseg.placement.exponents import REGIMES
 from focalseg.placement.policies import POLICIES
 from focalseg.placement.policies.questions import SMALLEST_WORTH, Layout
+from focalseg.records.evidence import Evidence
 from focalseg.study.arms.search import PROBE_COUNT, name_trial
 from focalseg.study.planning.groundwork import lay_groundwork
 from focalseg.study.planning.precision import settle_precision

@@ -16,8 +16,9 @@ from typing import Any
 import torch
 
 from focalseg.cli.progress import build_audience, show_progress
+from focalseg.configuration import to_mapping
 from focalseg.evaluation.statistics import estimate_mean
-from focalseg.study.place import PLACEMENT, place
+from focalseg.study.place import place
 from focalseg.study.planning.attention import plan_attention
 from focalseg.study.planning.groundwork import lay_groundwork
 from focalseg.study.presets import build_settings
@@ -78,16 +79,15 @@ def train_single_sites(folder: Path, seeds: tuple[int, ...] = (1000, 1001, 1002)
 def run_place(task: str, out: Path, seed: int) -> dict[str, Any]:
     """One main job, reduced to what the table shows."""
     folder = out / f"{task.removeprefix('phantom:')}_seed_{seed}"
-    place(task, folder, build_settings("quick"), seed=seed, audience=build_audience())
-    content = json.loads((folder / PLACEMENT).read_text())
+    record = place(task, folder, build_settings("quick"), seed=seed, audience=build_audience()).record
     return {
         "task": task,
         "seed": seed,
-        "verdict": content["verdict"],
-        "difference": content["difference"],
-        "dice": {arm: summary["dice"] for arm, summary in content["arms"].items()},
-        "kept": {site["site"]: site["gate"] for site in content["sites"] if site["kept"]},
-        "sites": [{name: value for name, value in site.items() if name != "why"} for site in content["sites"]],
+        "verdict": record.verdict,
+        "difference": to_mapping(record.difference),
+        "dice": {arm: summary.dice for arm, summary in record.arms.items()},
+        "kept": {site.site: site.gate for site in record.sites if site.kept},
+        "sites": [{name: value for name, value in to_mapping(site).items() if name != "why"} for site in record.sites],
     }
 
 

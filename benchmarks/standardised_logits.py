@@ -20,7 +20,7 @@ import torch
 from scipy.stats import rankdata, spearmanr
 
 from focalseg.cli.progress import show_progress
-from focalseg.placement.evidence import Evidence
+from focalseg.records.evidence import Evidence
 from focalseg.study.planning.attention import plan_attention
 from focalseg.study.planning.groundwork import lay_groundwork
 from focalseg.study.presets import build_settings

@@ -12,10 +12,10 @@ from zlib import crc32
 import numpy as np
 from scipy.stats import spearmanr
 
-from focalseg.placement.evidence import Evidence, SiteEvidence
 from focalseg.placement.policies import POLICIES
 from focalseg.placement.policies.questions import SMALLEST_WORTH, Choice, Layout, Search, follow
 from focalseg.placement.policies.removal import measure_overlap
+from focalseg.records.evidence import Evidence, SiteEvidence
 
 Sites = frozenset[str]
 Probes = Mapping[str, Sequence[Evidence | None]]

@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from focalseg.configuration import CheckedConfig, from_mapping, merge, setting
+from focalseg.configuration import CheckedConfig, from_mapping, merge, setting, to_mapping
 from focalseg.errors import SettingError
 from focalseg.study.presets import PRESETS, Settings, build_settings
 from focalseg.yaml_files import parse_assignments, read_yaml, write_yaml
@@ -45,6 +45,56 @@ def test_every_fault_is_reported_at_once():
         "limit was True; expected a whole number or nothing.",
         "The setting name is missing; give it a value.",
     ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Many(CheckedConfig):
+    row: tuple[Inner, ...] = ()
+    named: Mapping[str, Inner] = field(default_factory=dict)
+    shares: Mapping[str, float] = setting(at_least=0)
+    maybe: Inner | None = None
+
+
+def test_configs_in_lists_in_mappings_and_left_out_come_back():
+    one, other = Inner(share=0.25), Inner(sizes=(3,))
+    many = Many(row=(one, other), named={"a": other}, shares={"b": 0.5}, maybe=one)
+    assert from_mapping(Many, to_mapping(many)) == many
+    nothing = Many(shares={})
+    assert from_mapping(Many, to_mapping(nothing)) == nothing
+    assert from_mapping(Many, {"shares": {}, "maybe": None}) == nothing
+
+
+def test_every_fault_of_configs_in_lists_and_mappings_is_named_by_its_place():
+    content = {
+        "row": [{}, {"share": 2}, 3],
+        "named": {"a": {"sizes": "x"}, "b": None},
+        "shares": {"c": -1, "d": float("inf")},
+        "maybe": {"chare": 1},
+    }
+    with pytest.raises(SettingError) as caught:
+        from_mapping(Many, content, each="field")
+    assert str(caught.value).splitlines() == [
+        "row[1].share was 2.0; expected a finite number at least 0 and below 1.",
+        "row[2] was 3; expected fields as `name: value`.",
+        "named.a.sizes was 'x'; expected a list, each item a whole number.",
+        "named.b was None; expected fields as `name: value`.",
+        "shares.c was -1.0; expected a finite number at least 0.",
+        "shares.d was inf; expected a finite number at least 0.",
+        "No field named 'maybe.chare'; known are maybe.share, maybe.sizes. Did you mean 'maybe.share'?",
+    ]
+    with pytest.raises(SettingError) as caught:
+        from_mapping(Many, {"row": {"a": {}}, "named": [], "shares": {}, "maybe": 3})
+    assert str(caught.value).splitlines() == [
+        "row was {'a': {}}; expected a list, each item named values.",
+        "named was (); expected `name: value` lines, each value named values.",
+        "maybe was 3; expected settings as `name: value`.",
+    ]
+
+
+def test_a_long_wrong_value_is_not_repeated_whole():
+    with pytest.raises(SettingError) as caught:
+        from_mapping(Inner, {"share": "x" * 5000})
+    assert str(caught.value) == f"share was '{'x' * 199}...; expected a number."
 
 
 @pytest.mark.parametrize("share", [float("nan"), float("inf"), -0.1, 1, "much", None, True])

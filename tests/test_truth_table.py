@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from focalseg.placement.evidence import Evidence, SiteEvidence
+from focalseg.records.evidence import Evidence, SiteEvidence
 
 PATH = Path(__file__).parents[1] / "benchmarks" / "truth_table.py"
 

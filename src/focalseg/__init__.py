@@ -26,7 +26,7 @@ _HOMES = {
     "read_gammas": "focalseg.hosts.gammas",
     "gather_evidence": "focalseg.placement.evidence",
     "decide": "focalseg.placement.decision",
-    "read_placement": "focalseg.placement.decision",
+    "read_placement": "focalseg.records.placement",
     "apply_placement": "focalseg.placement.applying",
 }
 __all__ = [
@@ -64,8 +64,9 @@ if TYPE_CHECKING:
     from focalseg.losses.unified_focal import UnifiedFocalLoss
     from focalseg.networks.unet import UNet
     from focalseg.placement.applying import apply_placement
-    from focalseg.placement.decision import decide, read_placement
+    from focalseg.placement.decision import decide
     from focalseg.placement.evidence import gather_evidence
+    from focalseg.records.placement import read_placement
 
 
 def __getattr__(name: str) -> Any:

@@ -1,9 +1,8 @@
 """Frozen dataclasses to mappings and back, strictly: every fault is reported, and all of them at once.
 
-A config is a frozen, keyword-only dataclass whose fields are numbers, text, booleans, tuples of them, literals, an optional of
-these, mappings of text to these or to any plain data (numbers, text, booleans, nothing, lists and mappings of them), or other
-configs. Ranges are declared with `setting(default, at_least=...)` and checked
-whenever one is made.
+A config is a frozen, keyword-only dataclass whose fields are numbers, text, booleans, literals, or other configs; tuples of
+these; mappings of text to these or to any plain data (numbers, text, booleans, nothing, lists and mappings of them); or an
+optional of any of these. Ranges are declared with `setting(default, at_least=...)` and checked whenever one is made.
 """
 
 import dataclasses
@@ -14,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from focalseg.catalogue import unknown_name_message
-from focalseg.errors import SettingError
+from focalseg.errors import SettingError, SiteError
 
 Config = TypeVar("Config")
 
@@ -24,6 +23,8 @@ LARGEST_SEED = 2**31 - 1
 
 DEEPEST = 20
 """How far plain data may be nested: YAML can hold a list that holds itself."""
+LONGEST_SHOWN = 200
+"""Characters of a wrong value that an error repeats: a damaged file may hold anything."""
 BOUNDS: dict[str, tuple[str, Callable[[float, float], bool]]] = {
     "at_least": ("at least", operator.ge),
     "above": ("above", operator.gt),
@@ -57,10 +58,13 @@ def to_mapping(config: Any) -> dict[str, Any]:
     return plain
 
 
-def from_mapping(kind: type[Config], mapping: Mapping[str, Any]) -> Config:
-    """The config of that kind. Raises SettingError with a line for each unknown key, wrong type and value out of range."""
+def from_mapping(kind: type[Config], mapping: Mapping[str, Any], *, each: str = "setting") -> Config:
+    """The config of that kind. each: what one of its fields is called in an error.
+
+    Raises SettingError with a line for each unknown key, wrong type and value out of range.
+    """
     faults: list[str] = []
-    config = _build(kind, mapping, "", faults)
+    config = _build(kind, mapping, "", faults, each)
     if faults or config is None:
         raise SettingError("\n".join(faults))
     return config
@@ -89,35 +93,54 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
-def _build(kind: type[Config], mapping: Any, prefix: str, faults: list[str]) -> Config | None:
+def _build(kind: type[Config], mapping: Any, name: str, faults: list[str], each: str) -> Config | None:
     if not isinstance(mapping, Mapping):
-        faults.append(f"{prefix.rstrip('.') or 'The whole'} was {mapping!r}; expected settings as `name: value`.")
+        faults.append(f"{name or 'The whole'} was {_show(mapping)}; expected {each}s as `name: value`.")
         return None
+    prefix = f"{name}." if name else ""
     fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     hints = get_type_hints(kind)
     count_before = len(faults)
     values: dict[str, Any] = {}
-    for name, value in mapping.items():
-        if name not in fields:
-            within = [found for found in list_settings(kind, prefix) if found.endswith(f".{name}")]
+    for key, value in mapping.items():
+        if key not in fields:
+            within = [found for found in list_settings(kind, prefix) if found.endswith(f".{key}")]
             offer = f" Did you mean {' or '.join(map(repr, within))}?" if within else ""
-            faults.append(unknown_name_message("setting", prefix + name, [prefix + known for known in fields], offer))
-        elif dataclasses.is_dataclass(hints[name]):
-            values[name] = _build(hints[name], value, f"{prefix}{name}.", faults)
-        else:
-            values[name] = _convert(value, hints[name])
-            found = _value_faults(prefix + name, values[name], hints[name])
-            faults += found or _range_faults(prefix + name, values[name], fields[name].metadata)
-    for name, field in fields.items():
-        if name not in mapping and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            faults.append(f"The setting {prefix}{name} is missing; give it a value.")
+            faults.append(unknown_name_message(each, prefix + key, [prefix + known for known in fields], offer))
+            continue
+        count = len(faults)
+        values[key] = _decode(value, hints[key], prefix + key, faults, each)
+        if len(faults) == count:
+            faults += _range_faults(prefix + key, values[key], fields[key].metadata)
+    for key, field in fields.items():
+        if key not in mapping and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            faults.append(f"The {each} {prefix}{key} is missing; give it a value.")
     if len(faults) > count_before:
         return None
     try:
         return kind(**values)
-    except SettingError as error:  # settings that are right one by one and do not go together
-        faults.append(f"{prefix}{error}")
+    except (SettingError, SiteError) as error:  # values that are right one by one and do not go together
+        place = f"{name}: " if isinstance(error, SiteError) else prefix
+        faults += [place + line for line in str(error).splitlines()]
         return None
+
+
+def _decode(value: Any, hint: Any, name: str, faults: list[str], each: str) -> Any:
+    """What a file holds as what the field holds, the configs in it built; what is wrong with it is added to the faults."""
+    for option in _options(hint):
+        inner = get_args(option)[0 if get_origin(option) is tuple else -1] if get_args(option) else option
+        is_config = dataclasses.is_dataclass(inner)
+        if not is_config or (value is None and type(None) in _options(hint)):
+            continue
+        if get_origin(option) is tuple and isinstance(value, list | tuple):
+            return tuple(_build(inner, item, f"{name}[{number}]", faults, each) for number, item in enumerate(value))
+        if get_origin(option) is Mapping and isinstance(value, Mapping):
+            return {key: _build(inner, item, f"{name}.{key}", faults, each) for key, item in value.items()}
+        if inner is option:
+            return _build(inner, value, name, faults, each)
+    converted = _convert(value, hint)
+    faults += _value_faults(name, converted, hint)
+    return converted
 
 
 def _convert(value: Any, hint: Any) -> Any:
@@ -168,12 +191,14 @@ def _fits(value: Any, hint: Any) -> bool:
 def _value_faults(name: str, value: Any, hint: Any) -> list[str]:
     if _fits(value, hint):
         return []
-    return [f"{name} was {value!r}; expected {_describe(hint)}."]
+    return [f"{name} was {_show(value)}; expected {_describe(hint)}."]
 
 
 def _range_faults(name: str, value: Any, metadata: Mapping[str, Any]) -> list[str]:
     bounds: dict[str, float] = metadata.get("bounds", {})
     wanted = " and ".join(f"{BOUNDS[kind][0]} {bound}" for kind, bound in bounds.items())
+    if isinstance(value, Mapping) and "bounds" in metadata:
+        return [fault for key, item in value.items() for fault in _range_faults(f"{name}.{key}", item, metadata)]
     numbers = [number for number in (value if isinstance(value, tuple) else (value,)) if isinstance(number, int | float)]
     return [
         f"{name} was {number}; expected a finite number{' ' + wanted if wanted else ''}."
@@ -193,8 +218,15 @@ def _describe(hint: Any) -> str:
         return "`name: value` lines" if inner is Any else f"`name: value` lines, each value {_describe(inner)}"
     if origin is tuple:
         return f"a list, each item {_describe(get_args(hint)[0])}"
+    if dataclasses.is_dataclass(hint):
+        return "named values"
     names = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "nothing"}
     return names.get(hint, getattr(hint, "__name__", str(hint)))
+
+
+def _show(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 
 def _is_plain(value: Any, depth: int = 0) -> bool:

@@ -293,6 +293,6 @@ def test_differences_of_two_single_trainings_lie_in_the_range_in_95_per_cent_of_
 
 def test_one_training_does_not_tell_the_noise_of_the_seed():
     noise = measure_seed_noise(np.array([0.7, 0.8]))
-    assert np.isnan(noise.deviation)
-    assert np.isnan(noise.range_of_difference)
+    assert noise.deviation is None
+    assert noise.range_of_difference is None
     assert noise.trainings == 1

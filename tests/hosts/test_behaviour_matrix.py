@@ -33,7 +33,7 @@ from focalseg.hosts.site import Site
 from focalseg.hosts.weights import load_attention, save_attention
 from focalseg.networks.state import read_state, write_state
 from focalseg.placement.applying import apply_placement
-from focalseg.placement.decision import Placement, SiteDecision
+from focalseg.records.placement import Placement, SiteDecision
 from hosts.host_table import HOSTS, IN_CHANNELS, copy_host, fitting_layout, host_sites
 
 LookAt = Callable[[nn.Module], Any]

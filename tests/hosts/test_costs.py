@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 from focalseg.attention import GATES
 from focalseg.errors import SiteError
-from focalseg.hosts.costs import CostTable, SiteCost, count_parameters, measure_costs
+from focalseg.hosts.costs import count_parameters, measure_costs
 from focalseg.hosts.finding import sites
 from focalseg.hosts.instrument import fill_sites, instrument
 from focalseg.hosts.pruning import disable_attention
 from focalseg.networks.unet import UNet
+from focalseg.records.costs import CostTable, SiteCost
 from hosts.host_table import HOSTS, copy_host, host_sites
 
 SIZES = {1: (16,), 2: (16, 8), 3: (8, 4, 8)}

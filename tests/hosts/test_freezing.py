@@ -16,8 +16,8 @@ from focalseg.hosts.instrument import fill_sites, instrument
 from focalseg.hosts.pruning import remove_attention
 from focalseg.networks.unet import UNet
 from focalseg.placement.applying import apply_placement
-from focalseg.placement.decision import Placement
 from focalseg.placement.evidence import gather_evidence
+from focalseg.records.placement import Placement
 
 BuildUNet = Callable[..., UNet]
 

@@ -19,7 +19,7 @@ from focalseg.hosts.instrument import OWN, fill_sites, instrument
 from focalseg.hosts.pruning import disable_attention, enable_attention, open_own_gates, remove_attention, without_attention
 from focalseg.networks.unet import UNet
 from focalseg.placement.applying import apply_placement
-from focalseg.placement.decision import Placement, SiteDecision
+from focalseg.records.placement import Placement, SiteDecision
 from hosts.host_table import HOSTS, copy_host, describe_unknown_family, host_sites
 
 BuildUNet = Callable[..., UNet]

@@ -23,13 +23,13 @@ from focalseg.hosts.finding import sites
 from focalseg.hosts.gammas import gamma_parameters, read_gammas
 from focalseg.hosts.instrument import Touched, fill_sites, instrument
 from focalseg.hosts.pruning import disable_attention, enable_attention, remove_attention, without_attention
-from focalseg.hosts.site import SHUT, Site
+from focalseg.hosts.site import Site
 from focalseg.hosts.weights import ATTENTION, WEIGHTS, load_attention, save_attention
 from focalseg.networks.state import read_state, write_state
 from focalseg.networks.unet import UNet
 from focalseg.placement.applying import apply_placement
-from focalseg.placement.decision import Placement, SiteDecision
 from focalseg.placement.evidence import gather_evidence
+from focalseg.records.placement import SHUT, Placement, SiteDecision
 from focalseg.training.run import RunConfig, build_network
 from hosts.host_table import HOSTS, copy_host, host_sites
 from hosts.shutting import shut_by_hand

@@ -130,7 +130,7 @@ def test_a_file_that_is_missing_empty_cut_or_a_folder_is_named(
     path, network = saved / name, build_unet()
     whole = path.read_bytes()
     by_file = {
-        ATTENTION: "expected one that save_attention wrote.",
+        ATTENTION: "expected one that save_attention wrote. Restore the file, or save it anew.",
         WEIGHTS: "expected weights as focalseg saved them. Restore the file.",
     }
     mend = by_file[name]
@@ -155,42 +155,62 @@ def change(folder: Path, edit: Callable[[Any], object]) -> None:
 
 
 HOSTILE: list[tuple[str, Callable[[Any], object]]] = [
-    ("SettingError", lambda content: content["sites"][0]["site"].update(surprise=1)),
-    ("SettingError", lambda content: content["sites"][0]["site"].pop("kind")),
-    ("SettingError", lambda content: content["sites"][0]["site"].update(kind="other")),
-    ("SettingError", lambda content: content["sites"][0]["site"]["shape"].update(channels=-3)),
-    ("SettingError", lambda content: content["sites"][0].update(site=[])),
-    ("SiteError", lambda content: content["sites"][0]["site"].update(name="")),
-    ("SiteError", lambda content: content["sites"][0]["site"].update(name="../../encoder/0")),
-    ("KeyError", lambda content: content["sites"][0].pop("gate")),
-    ("KeyError", lambda content: content.pop("schema")),
-    ("KeyError", lambda content: content.pop("sites")),
-    ("TypeError", lambda content: content.update(sites=3)),
-    ("TypeError", lambda content: content.update(sites={"a": 1})),
-    ("TypeError", lambda content: content["sites"].append(None)),
+    (
+        "No field named 'sites[0].site.surprise'; known are sites[0].site.name, ",
+        lambda content: content["sites"][0]["site"].update(surprise=1),
+    ),
+    ("The field sites[0].site.kind is missing; give it a value.", lambda content: content["sites"][0]["site"].pop("kind")),
+    (
+        "sites[0].site.kind was 'other'; expected one of stage, skip, own.",
+        lambda content: content["sites"][0]["site"].update(kind="other"),
+    ),
+    (
+        "sites[0].site.shape.channels was -3; expected a finite number at least 1.",
+        lambda content: content["sites"][0]["site"]["shape"].update(channels=-3),
+    ),
+    ("sites[0].site was []; expected fields as `name: value`.", lambda content: content["sites"][0].update(site=[])),
+    (
+        "sites[0].site: A site was named ''; expected a name, without a slash.",
+        lambda content: content["sites"][0]["site"].update(name=""),
+    ),
+    (
+        "sites[0].site: A site was named '../../encoder/0'; expected a name, without a slash.",
+        lambda content: content["sites"][0]["site"].update(name="../../encoder/0"),
+    ),
+    ("The field sites[0].gate is missing; give it a value.", lambda content: content["sites"][0].pop("gate")),
+    ("schema was None; this version reads 1.", lambda content: content.pop("schema")),
+    ("The field sites is missing; give it a value.", lambda content: content.pop("sites")),
+    ("sites was 3; expected a list, each item named values.", lambda content: content.update(sites=3)),
+    ("sites was {'a': 1}; expected a list, each item named values.", lambda content: content.update(sites={"a": 1})),
+    ("sites[3] was None; expected fields as `name: value`.", lambda content: content["sites"].append(None)),
 ]
 
 
-@pytest.mark.parametrize(("kind", "edit"), HOSTILE)
+@pytest.mark.parametrize(("fault", "edit"), HOSTILE)
 def test_a_record_that_no_network_has_is_refused(
-    saved: Path, build_unet: BuildUNet, look_at: LookAt, kind: str, edit: Callable[[Any], object]
+    saved: Path, build_unet: BuildUNet, look_at: LookAt, fault: str, edit: Callable[[Any], object]
 ) -> None:
     change(saved, edit)
-    message = f"{saved / ATTENTION} cannot be read ({kind}); expected one that save_attention wrote."
-    refuse(build_unet(), saved, look_at, message)
+    network = build_unet()
+    before = look_at(network)
+    with pytest.raises(SettingError) as raised:
+        load_attention(network, saved)
+    assert str(raised.value).startswith(f"{saved / ATTENTION}: {fault}")
+    assert str(raised.value).endswith(" Restore the file, or save it anew.")
+    assert look_at(network) == before
 
 
 def test_a_record_of_another_schema_without_sites_or_with_a_site_twice_is_refused(
     saved: Path, build_unet: BuildUNet, look_at: LookAt
 ) -> None:
     path, network = saved / ATTENTION, build_unet()
-    once = f"{path} names no site, or one twice; expected each site once. Save it anew."
+    once = f"{path}: sites has no site, or one twice; expected each site once. Restore the file, or save it anew."
     change(saved, lambda content: content["sites"].append(content["sites"][0]))
     refuse(network, saved, look_at, once)
     change(saved, lambda content: content.update(sites=[]))
     refuse(network, saved, look_at, once)
     change(saved, lambda content: content.update(schema=2))
-    refuse(network, saved, look_at, f"{path} has schema 2; this version reads 1. Save it anew.")
+    refuse(network, saved, look_at, f"{path}: schema was 2; this version reads 1. Restore the file, or save it anew.")
 
 
 @pytest.mark.parametrize(

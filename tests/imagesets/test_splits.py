@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from focalseg.errors import DataError, SettingError
-from focalseg.imagesets.splits import Split, check_leaks, find_leaks, read_splits, regroup, split_by_group, split_officially
+from focalseg.imagesets.splits import check_leaks, find_leaks, read_splits, regroup, split_by_group, split_officially
+from focalseg.records.splits import Split
 
 SIDES = ("train", "validation", "test")
 

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from focalseg.configuration import to_mapping
 from focalseg.errors import SettingError
 from focalseg.evaluation.statistics import estimate_mean
-from focalseg.placement.decision import Placement, SiteDecision, decide, read_placement
-from focalseg.placement.evidence import Evidence, PathPoint, SiteEvidence
+from focalseg.placement.decision import decide
 from focalseg.placement.policies import POLICIES
+from focalseg.records.evidence import Evidence, PathPoint, SiteEvidence
+from focalseg.records.placement import Placement, SiteDecision, read_placement
 
 
 def site(
@@ -301,10 +303,11 @@ def test_the_file_has_the_schema_and_the_fields_of_the_contract(evidence: Eviden
 def test_what_the_main_job_writes_beside_the_sites_does_not_disturb_the_reader(
     evidence: Evidence, save: Callable[[Any], Path]
 ) -> None:
-    content = {**decide(evidence).to_mapping(), "verdict": "helps", "difference": {"dice": 0.1}, "arms": {"none": {}}}
+    content = {**to_mapping(decide(evidence)), "verdict": "helps", "difference": {"dice": 0.1}, "arms": {"none": {}}}
     assert read_placement(save(content)) == decide(evidence)
 
 
+MEND = "Restore the file, or make the placement anew with `focalseg place`."
 GOOD = {"site": "skip.0", "gate": "ag", "gamma": 1.5, "removal_cost": 0.1, "spread": 0.2, "kept": True, "why": "because"}
 
 
@@ -330,31 +333,39 @@ def test_a_shut_skip_is_in_the_layout_and_is_no_module(save: Callable[[Any], Pat
 
 
 @pytest.mark.parametrize(
-    ("content", "kind"),
+    ("content", "fault"),
     [
-        ("", "JSONDecodeError"),
-        ('{"schema": 1, "policy": "removal", "sites": [', "JSONDecodeError"),
-        (b"\xff\xfe\x00", "UnicodeDecodeError"),
-        ([GOOD], "TypeError"),
-        (None, "TypeError"),
-        ({}, "KeyError"),
-        ({"policy": "removal", "sites": [GOOD]}, "KeyError"),
-        ({"schema": 1, "policy": "removal"}, "KeyError"),
-        ({"schema": 1, "sites": None}, "TypeError"),
-        ({"schema": 1, "sites": [{"site": "skip.0"}]}, "The setting gate is missing; give it a value"),
-        (
-            {"schema": 1, "sites": [{**GOOD, "surprise": 1}]},
-            "No setting named 'surprise'; known are site, gate, gamma, removal_cost, spread, kept, why, removal_low, "
-            "removal_high, joint_cost, shut",
-        ),
-        ({"schema": 1, "sites": ["skip.0"]}, "The whole was 'skip.0'; expected settings as `name: value`"),
+        ("", " cannot be read (JSONDecodeError); expected one that `focalseg place` wrote."),
+        ('{"schema": 1, "policy": "removal", "sites": [', " cannot be read (JSONDecodeError); expected one that"),
+        (b"\xff\xfe\x00", " cannot be read (UnicodeDecodeError); expected one that `focalseg place` wrote."),
+        ([GOOD], ": The whole was [{'site': 'skip.0', 'gate': 'ag', "),
+        (None, ": The whole was None; expected fields as `name: value`."),
+        ({}, ": schema was None; this version reads 1."),
+        ({"policy": "removal", "sites": [GOOD]}, ": schema was None; this version reads 1."),
+        ({"schema": 1, "policy": "removal"}, ": The field sites is missing; give it a value."),
+        ({"schema": 1, "sites": None}, ": sites was None; expected a list, each item named values."),
+        ({"schema": 1, "sites": [{"site": "skip.0"}]}, ": The field sites[0].gate is missing; give it a value."),
+        ({"schema": 1, "sites": [{**GOOD, "surprise": 1}]}, ": No field named 'sites[0].surprise'; known are sites[0].site, "),
+        ({"schema": 1, "sites": ["skip.0"]}, ": sites[0] was 'skip.0'; expected fields as `name: value`."),
     ],
 )
-def test_a_file_that_is_no_placement_is_an_error_that_names_it(save: Callable[[Any], Path], content: Any, kind: str) -> None:
+def test_a_file_that_is_no_placement_is_an_error_that_names_it_the_fault_and_the_mend(
+    save: Callable[[Any], Path], content: Any, fault: str
+) -> None:
     path = save("null" if content is None else content)
     with pytest.raises(SettingError) as raised:
         read_placement(path)
-    assert str(raised.value) == f"{path} is no placement ({kind}); expected a placement.json of `focalseg place`."
+    assert str(raised.value).startswith(f"{path}{fault}")
+    assert str(raised.value).endswith(f" {MEND}")
+
+
+def test_of_a_file_with_many_faults_three_are_told(save: Callable[[Any], Path]) -> None:
+    path = save({"schema": 1, "sites": [{**GOOD, "gamma": "high", "kept": 1, "gate": None, "shut": 3}]})
+    with pytest.raises(SettingError) as raised:
+        read_placement(path)
+    assert [line.split(" was ")[0] for line in str(raised.value).splitlines()] == [
+        f"{path}: sites[0].{name}" for name in ("gate", "gamma", "kept")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -382,21 +393,21 @@ def test_a_file_of_another_schema_is_an_error_with_both_numbers(save: Callable[[
     path = save({"schema": 2, "policy": "removal", "sites": []})
     with pytest.raises(SettingError) as raised:
         read_placement(path)
-    assert str(raised.value) == f"{path} has schema 2; this version reads 1. Make the placement anew."
+    assert str(raised.value) == f"{path}: schema was 2; this version reads 1. {MEND}"
 
 
 def test_a_file_that_is_not_there_is_an_error_that_says_what_was_expected(tmp_path: Path) -> None:
     path = tmp_path / "nowhere" / "placement.json"
     with pytest.raises(SettingError) as raised:
         read_placement(path)
-    assert str(raised.value) == f"No file {path}; expected a placement.json that `focalseg place` wrote."
+    assert str(raised.value) == f"No file {path}; expected one that `focalseg place` wrote. {MEND}"
 
 
 def test_a_folder_is_no_placement(tmp_path: Path) -> None:
     with pytest.raises(SettingError) as raised:
         read_placement(tmp_path)
     assert (
-        str(raised.value) == f"{tmp_path} is no placement (IsADirectoryError); expected a placement.json of `focalseg place`."
+        str(raised.value) == f"{tmp_path} cannot be read (IsADirectoryError); expected one that `focalseg place` wrote. {MEND}"
     )
 
 

@@ -14,8 +14,9 @@ from focalseg.hosts.attachment import attention_sites
 from focalseg.hosts.instrument import instrument
 from focalseg.hosts.norms import estimate_norms
 from focalseg.networks.unet import UNet
-from focalseg.placement.evidence import SiteEvidence, gather_evidence, measure_coefficients, score_cases, take_away_one_by_one
+from focalseg.placement.evidence import gather_evidence, measure_coefficients, score_cases, take_away_one_by_one
 from focalseg.placement.exponents import REGIMES
+from focalseg.records.evidence import SiteEvidence
 from hosts.by_hand import Batch, build_network_by_hand, dice, draw_cases_by_hand, put_constant
 from hosts.host_table import HOSTS, copy_host, host_sites
 

@@ -4,8 +4,8 @@ import pytest
 
 from focalseg.attention import GATES
 from focalseg.hosts.instrument import OWN
-from focalseg.hosts.site import SHUT
 from focalseg.placement.exponents import REGIMES
+from focalseg.records.placement import SHUT
 from focalseg.report import wording
 from focalseg.report.placement import naming
 from focalseg.study.presets import RIVALS

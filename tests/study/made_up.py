@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass, field
 
 from focalseg.evaluation.metrics import Overlap
 from focalseg.files import write_text
-from focalseg.placement.evidence import Evidence, SiteEvidence
-from focalseg.study.running.runs import CASES, EVIDENCE, RESULT, RunPlan, RunResult
+from focalseg.records.evidence import EVIDENCE, Evidence, SiteEvidence
+from focalseg.records.result import RESULT
+from focalseg.study.running.runs import CASES, RunPlan, RunResult
 from focalseg.study.running.scores import CaseScore, format_scores
 
 

@@ -15,14 +15,15 @@ from focalseg.evaluation.metrics import measure_labels, measure_overlap
 from focalseg.hosts.attachment import attention_sites
 from focalseg.imagesets.opening import open_dataset
 from focalseg.inference.prediction import predict_mask
-from focalseg.placement.decision import read_placement
-from focalseg.placement.evidence import Evidence, SiteEvidence
 from focalseg.placement.policies import POLICIES
+from focalseg.records.costs import COSTS
+from focalseg.records.evidence import EVIDENCE, Evidence, SiteEvidence
+from focalseg.records.placement import read_placement
 from focalseg.study.arms import search as search_module
 from focalseg.study.outcome.lean import load_lean
 from focalseg.study.place import place
 from focalseg.study.running.listeners import Audience
-from focalseg.study.running.runs import EVIDENCE, RunResult, read_costs, read_evidence
+from focalseg.study.running.runs import RunResult, read_evidence
 from focalseg.study.running.scores import CaseScore, read_scores
 from focalseg.study.train import train_one
 from focalseg.training.run import build_network
@@ -353,7 +354,7 @@ def test_evidence_is_gathered_on_the_networks_that_it_is_asked_of_alone(policy, 
     found = sorted((tmp_path / "out").glob(f"runs/*/*/*/{EVIDENCE}"))
     assert {path.parents[2].name for path in found} == {telling}
     content = json.loads((tmp_path / "out" / "placement.json").read_text())
-    assert content["costs"] == read_costs(found[0].parent)
+    assert content["costs"] == json.loads((found[0].parent / COSTS).read_text())
 
 
 @pytest.mark.parametrize("policy", list(POLICIES))

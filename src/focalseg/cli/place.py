@@ -1,6 +1,5 @@
 """`focalseg place`: the main job."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -62,25 +61,23 @@ def run_place(
 ) -> None:
     """The job, then its report, then the answer on stdout. budget: hours."""
     from focalseg.cli.progress import build_audience
-    from focalseg.evaluation.statistics import Estimate
+    from focalseg.configuration import to_mapping
     from focalseg.report.placement.page import write_report
     from focalseg.study.outcome.wording import describe_verdict
-    from focalseg.study.place import PLACEMENT
     from focalseg.study.place import place as run
 
     audience = build_audience()
     result = run(data, out, settings, seed=seed, device=device, workers=workers, audience=audience, budget_hours=budget)
     page = write_report(out)
-    content = json.loads((out / PLACEMENT).read_text(encoding="utf-8"))
     if as_json:
-        print_json({**content, "report": str(page), "lean": str(out / "lean")})
+        print_json({**to_mapping(result.record), "report": str(page), "lean": str(out / "lean")})
         return
     print(result.placement)
     print()
     print("arm: test Dice with 95 % interval, modules, parameters")
-    for arm, row in content["arms"].items():
-        dice = Estimate(mean=row["dice"], low=row["low"], high=row["high"])
-        print(f"  {arm:<{max(map(len, content['arms']))}} {dice} {row['modules']:>3} {row['parameters']:>11,}")
+    arms = result.record.arms
+    for name, arm in arms.items():
+        print(f"  {name:<{max(map(len, arms))}} {arm.estimate} {arm.modules:>3} {arm.parameters:>11,}")
     print()
     print(f"verdict: {result.verdict.outcome} - {describe_verdict(result.verdict)}")
     print(f"lean network: {out / 'lean'}")

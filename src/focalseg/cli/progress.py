@@ -11,8 +11,9 @@ from rich.progress import Progress
 
 from focalseg.cli.counting import PLAIN_LINE_SECONDS, columns, show_counting
 from focalseg.findings import counted
+from focalseg.records.result import RESULT
 from focalseg.study.running.listeners import Audience
-from focalseg.study.running.runs import RESULT, RunPlan
+from focalseg.study.running.runs import RunPlan
 from focalseg.training.loop import METRICS
 from focalseg.training.metrics_log import read_metrics
 

@@ -11,11 +11,12 @@ from focalseg.evaluation.statistics import (
     CONFIDENCE,
     DIFFERENCE_SPAN,
     ROUNDING,
-    Estimate,
     StandardError,
     estimate_mean,
     estimate_standard_error,
 )
+from focalseg.records.estimate import Estimate
+from focalseg.records.placement import NonInferiority
 
 POWER = 0.8
 EXACT_GROUPS = 13  # up to here all 2^G sign flips are counted out
@@ -42,15 +43,6 @@ class Comparison:
     trainings: int
     cases: int
     groups: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class NonInferiority:
-    """Whether one arm is at most margin worse than another. bound: the difference it is at least, with 97.5 % confidence."""
-
-    margin: float
-    bound: float
-    shown: bool
 
 
 def compare_paired(one: np.ndarray, other: np.ndarray, groups: Sequence[str], folds: Sequence[int] = ()) -> Comparison:

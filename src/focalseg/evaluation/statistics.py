@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from focalseg.records.estimate import Estimate
+from focalseg.records.placement import SeedNoise
+
 REPLICATES = 4000
 SCORE_SPAN, DIFFERENCE_SPAN = (0.0, 1.0), (-1.0, 1.0)
 CONFIDENCE = 0.95
@@ -13,37 +16,11 @@ _BATCH = 500  # replicates drawn at a time, so that ten thousand groups fit into
 
 
 @dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """A mean with its 95 % interval."""
-
-    mean: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
-
-
-@dataclass(frozen=True, kw_only=True)
 class StandardError:
     """Standard error of a mean over trainings and groups, and the degrees of freedom that it has been found with."""
 
     error: float
     freedom: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class SeedNoise:
-    """What the seed alone does to one arm.
-
-    deviation: standard deviation over trainings, within a fold, of the mean score. range_of_difference: 95 % of the differences
-    of two single trainings that differ in their seed alone lie within plus and minus this. Both are nan for one training.
-    trainings: of each fold.
-    """
-
-    deviation: float
-    range_of_difference: float
-    trainings: int
 
 
 def estimate_mean(
@@ -134,7 +111,7 @@ def measure_seed_noise(scores: np.ndarray, folds: Sequence[int] = ()) -> SeedNoi
     _, sums, sizes = _sum_groups(table, folds or [0] * table.shape[1])
     trainings = len(table)
     if trainings == 1:
-        return SeedNoise(deviation=np.nan, range_of_difference=np.nan, trainings=1)
+        return SeedNoise(deviation=None, range_of_difference=None, trainings=1)
     deviation = float((sums / sizes).var(axis=0, ddof=1).mean()) ** 0.5
     quantile = float(stats.t.isf((1 - CONFIDENCE) / 2, (trainings - 1) * len(sizes)))
     return SeedNoise(deviation=deviation, range_of_difference=quantile * 2**0.5 * deviation, trainings=trainings)

@@ -2,32 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, NamedTuple
 
 from focalseg.evaluation.significance import Comparison, decide_non_inferiority
-from focalseg.evaluation.statistics import Estimate
-
-Outcome = Literal["helps", "no_difference_shown", "harms"]
-
-
-class Collapsed(NamedTuple):
-    """How many of how many trainings ended predicting nothing at all."""
-
-    failed: int
-    trainings: int
-
-    @property
-    def most(self) -> bool:
-        """Whether these are more than half, so that the scores of an arm tell nothing of attention."""
-        return 2 * self.failed > self.trainings
-
-    @property
-    def half(self) -> bool:
-        """Whether these are half or more: what is left of a search for sites is then at most as much as what is missing."""
-        return self.trainings > 0 and 2 * self.failed >= self.trainings
-
-
-NOTHING_COLLAPSED = Collapsed(0, 0)
+from focalseg.records.estimate import Estimate
+from focalseg.records.placement import NOTHING_COLLAPSED, Collapsed, Outcome
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +23,7 @@ class Collapses:
     @property
     def count(self) -> int:
         """How many different trainings collapsed."""
-        return sum(collapsed.failed for collapsed in (*self.arms.values(), self.search)) - self.shared
+        return sum(collapsed.collapsed for collapsed in (*self.arms.values(), self.search)) - self.shared
 
     @property
     def too_many(self) -> bool:

@@ -8,9 +8,10 @@ from typing import Literal
 import numpy as np
 
 from focalseg.evaluation.metrics import Overlap
-from focalseg.evaluation.statistics import DIFFERENCE_SPAN, Estimate, estimate_mean
+from focalseg.evaluation.statistics import DIFFERENCE_SPAN, estimate_mean
 from focalseg.focal_role.trainings import ORDINARY, Outcome
 from focalseg.losses.unified_focal import UnifiedFocalConfig
+from focalseg.records.estimate import Estimate
 
 Knob = Literal["loss", "network", "turned"]
 _SCORES = ("dice", "precision", "recall")

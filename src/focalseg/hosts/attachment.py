@@ -18,7 +18,8 @@ from focalseg.attention.focal_site import AnySite, FocalSite, ShutSite
 from focalseg.errors import SiteError
 from focalseg.hosts.capture import Capture
 from focalseg.hosts.ports import Arguments, Keywords, Port
-from focalseg.hosts.site import SHUT, Site
+from focalseg.hosts.site import Site
+from focalseg.records.placement import SHUT
 
 CONTAINER = "focal_attention"
 Passing = Callable[..., Tensor]

@@ -4,7 +4,6 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,47 +14,9 @@ from focalseg.errors import SiteError
 from focalseg.hosts.attachment import attention_sites, filled_sites, unwrap
 from focalseg.hosts.dead_sites import find_tensors
 from focalseg.hosts.tracing import copy_network, run_copy
+from focalseg.records.costs import CostTable, SiteCost
 
 _REPEATS = 5
-
-
-@dataclass(frozen=True, kw_only=True)
-class SiteCost:
-    """The cost of one site that holds attention, for one image.
-
-    flops: those of the forward pass in convolutions and matrix products (not in the product with the features); a multiply-add
-    counts as two. seconds: the median time of a forward and backward pass of the site alone; nan on the meta device.
-    """
-
-    site: str
-    gate: str
-    parameters: int
-    flops: int
-    seconds: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class CostTable:
-    """The costs of all sites that hold attention, and beside them those of the whole network."""
-
-    sites: tuple[SiteCost, ...]
-    parameters: int
-    flops: int
-    seconds: float
-
-    def __str__(self) -> str:
-        rows = [("site", "gate", "parameters", "MFLOPs", "ms")]
-        rows += [
-            (one.site, one.gate, f"{one.parameters:,}", f"{one.flops / 1e6:.2f}", f"{1e3 * one.seconds:.2f}")
-            for one in self.sites
-        ]
-        rows.append(("network", "", f"{self.parameters:,}", f"{self.flops / 1e6:.2f}", f"{1e3 * self.seconds:.2f}"))
-        widths = [max(len(row[column]) for row in rows) for column in range(5)]
-        return "\n".join(
-            f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  "
-            + "  ".join(f"{cell:>{width}}" for cell, width in zip(row[2:], widths[2:], strict=True))
-            for row in rows
-        )
 
 
 def measure_costs(network: nn.Module, image_shape: Sequence[int], *, repeats: int = _REPEATS) -> CostTable:

@@ -10,7 +10,8 @@ from focalseg.attention.focal_site import AnySite, AttentionSite, OwnGateSite, S
 from focalseg.errors import SettingError, SiteError
 from focalseg.hosts.attachment import attach, filled_sites, like_host, occupied_sites, unwrap_to_fill
 from focalseg.hosts.finding import sites
-from focalseg.hosts.site import SHUT, Site, select_sites
+from focalseg.hosts.site import Site, select_sites
+from focalseg.records.placement import SHUT
 
 OWN = "own"
 """The name, among kinds of gates, of a gate that the host brought along and that became focal."""

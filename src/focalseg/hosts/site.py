@@ -12,9 +12,6 @@ from focalseg.hosts.ports import Port
 
 SiteKind = Literal["stage", "skip", "own"]
 
-SHUT = "shut"
-"""The name, among kinds of gates, of a skip where nothing passes. It is no attention: it has no weights and no gamma."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Place:

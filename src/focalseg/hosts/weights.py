@@ -1,27 +1,49 @@
 """Saving and loading what was added to a network, and nothing of the host."""
 
-import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from focalseg.attention.focal_site import AnySite, FocalSite
-from focalseg.configuration import from_mapping, to_mapping
 from focalseg.errors import SettingError, ShapeError, SiteError
-from focalseg.files import write_text, write_whole
+from focalseg.files import write_whole
 from focalseg.hosts.attachment import CONTAINER, attach, escape, find_container, like_host, occupied_sites, unwrap_to_fill
 from focalseg.hosts.instrument import build_site
 from focalseg.hosts.ports import Port
 from focalseg.hosts.site import Site
 from focalseg.hosts.tracing import guess_image_shape, trace
 from focalseg.networks.state import read_state_file
+from focalseg.records.record import Record, read_record, write_record
 
 ATTENTION, WEIGHTS = "attention.json", "attention.safetensors"
-SCHEMA = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedSite:
+    """One gate, where it stands, and whether its logits are standardised."""
+
+    gate: str
+    standardise: bool
+    site: Site
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedAttention(Record):
+    """attention.json: what was added to a network, of which attention.safetensors has the tensors."""
+
+    made_by = "save_attention"
+    again = "save it anew"
+
+    schema: int = 1
+    sites: tuple[SavedSite, ...]
+
+    def __post_init__(self) -> None:
+        if not self.sites or len({saved.site.name for saved in self.sites}) < len(self.sites):
+            raise SettingError("sites has no site, or one twice; expected each site once.")
 
 
 def _attention_state(network: nn.Module) -> dict[str, Tensor]:
@@ -48,18 +70,18 @@ def save_attention(network: nn.Module, folder: str | Path) -> None:
     container = find_container(network)
     if container is None:
         raise SiteError("The network has no attention to save; call instrument(network) first.")
-    records = [
-        {
-            "gate": container.gates[name],
-            "standardise": bool(getattr(getattr(module, "gate", None), "standardise", False)),
-            "site": to_mapping(container.sites[name]),
-        }
+    saved = [
+        SavedSite(
+            gate=container.gates[name],
+            standardise=bool(getattr(getattr(module, "gate", None), "standardise", False)),
+            site=container.sites[name],
+        )
         for name, module in container.standing().items()
     ]
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in _attention_state(network).items()}
     folder = Path(folder)
     write_whole(folder / WEIGHTS, lambda file: file.write(save(state)))
-    write_text(folder / ATTENTION, json.dumps({"schema": SCHEMA, "sites": records}, indent=1) + "\n")
+    write_record(folder / ATTENTION, SavedAttention(sites=tuple(saved)))
 
 
 def load_attention(network: nn.Module, folder: str | Path) -> None:
@@ -81,17 +103,18 @@ def load_attention(network: nn.Module, folder: str | Path) -> None:
     network, folder = unwrap_to_fill(network), Path(folder)
     if occupied := occupied_sites(network):
         raise SiteError(f"Attention already stands at {', '.join(occupied)}; take it out first.")
-    records, state = _read_records(folder / ATTENTION), read_state_file(folder / WEIGHTS)
+    saved, state = read_record(SavedAttention, folder / ATTENTION).sites, read_state_file(folder / WEIGHTS)
     built: dict[str, tuple[Site, str, AnySite]] = {}
-    for site, gate, standardise in records:
+    for one in saved:
+        site, gate = one.site, one.gate
         for port in site.ports:
             port.resolve(network)
         prefix = f"{CONTAINER}.{escape(site.name)}."
         part = {name.removeprefix(prefix): state.pop(name) for name in list(state) if name.startswith(prefix)}
-        built[site.name] = (site, gate, like_host(network, site, _rebuild(gate, site, standardise, part, folder)))
+        built[site.name] = (site, gate, like_host(network, site, _rebuild(one, part, folder)))
     if state:
         raise _misfit(folder)
-    _check_channels(network, [site for site, _, _ in records], folder)
+    _check_channels(network, [one.site for one in saved], folder)
     attach(network, built, list(built))
 
 
@@ -112,19 +135,19 @@ def _check_channels(network: nn.Module, saved: Sequence[Site], folder: Path) -> 
                 )
 
 
-def _rebuild(gate: str, site: Site, standardise: bool, state: Mapping[str, Tensor], folder: Path) -> AnySite:
+def _rebuild(saved: SavedSite, state: Mapping[str, Tensor], folder: Path) -> AnySite:
     """The site with the tensors of the file."""
     # Made on the meta device, which takes no memory, whatever size a hostile record claims; the tensors are then assigned.
     try:
         with torch.device("meta"):
-            module = build_site(gate, site, standardise=standardise)
+            module = build_site(saved.gate, saved.site, standardise=saved.standardise)
         module.load_state_dict(dict(state), assign=True)
     except (ArithmeticError, KeyError, RuntimeError, TypeError) as error:
         raise _misfit(folder) from error
     gamma = float(module.gamma.detach()) if isinstance(module, FocalSite) else 0.0
     if not 0 <= gamma < float("inf"):
         raise SettingError(
-            f"{folder / WEIGHTS} has gamma {gamma} for {site.name}; expected a finite number at least 0. Save them again."
+            f"{folder / WEIGHTS} has gamma {gamma} for {saved.site.name}; expected a finite number at least 0. Save them again."
         )
     return module
 
@@ -134,25 +157,3 @@ def _misfit(folder: Path) -> SettingError:
         f"{folder / WEIGHTS} does not hold the weights that {ATTENTION} describes; expected both files of one network. "
         "Save them again."
     )
-
-
-def _read_records(path: Path) -> list[tuple[Site, str, bool]]:
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if content["schema"] != SCHEMA:
-            raise SettingError(f"{path} has schema {content['schema']!r}; this version reads {SCHEMA}. Save it anew.")
-        records = [
-            (from_mapping(Site, record["site"]), str(record["gate"]), record["standardise"] is True)
-            for record in content["sites"]
-        ]
-        if not records or len({site.name for site, _, _ in records}) < len(records):
-            raise SettingError(f"{path} names no site, or one twice; expected each site once. Save it anew.")
-    except FileNotFoundError as error:
-        raise SettingError(f"No file {path}; expected one that save_attention wrote.") from error
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, SiteError) as error:
-        if isinstance(error, SettingError) and str(error).startswith(str(path)):
-            raise
-        raise SettingError(
-            f"{path} cannot be read ({type(error).__name__}); expected one that save_attention wrote."
-        ) from error
-    return records

@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +13,12 @@ from focalseg.errors import DataError, SettingError
 from focalseg.findings import Finding, show_path
 from focalseg.imagesets.kinds import KINDS, list_names
 from focalseg.json_files import DepthError, parse_json
+from focalseg.records.splits import Split
 
 SIDES = ("train", "validation", "test")
 MOST_BYTES = 64 << 20
 _MOST_LEAKS = 20
 _DEALS = 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class Split:
-    """Names of the cases of one fold. No group has cases in two of the three."""
-
-    fold: int
-    train: tuple[str, ...]
-    validation: tuple[str, ...]
-    test: tuple[str, ...]
 
 
 def split_by_group(

@@ -10,9 +10,9 @@ from focalseg.hosts.finding import sites
 from focalseg.hosts.instrument import fill_sites
 from focalseg.hosts.ports import Port
 from focalseg.hosts.pruning import open_own_gates
-from focalseg.hosts.site import SHUT, Site, select_sites
+from focalseg.hosts.site import Site, select_sites
 from focalseg.hosts.tracing import copy_network
-from focalseg.placement.decision import Placement
+from focalseg.records.placement import SHUT, Placement
 
 
 def apply_placement(

@@ -1,85 +1,21 @@
-"""From evidence to a placement: a plan that prints, saves, compares and replays on a fresh network."""
+"""From evidence to a placement, by a policy."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 import numpy as np
 
-from focalseg.configuration import CheckedConfig, from_mapping
 from focalseg.errors import SettingError
-from focalseg.evaluation.statistics import DIFFERENCE_SPAN, Estimate, estimate_mean
-from focalseg.files import write_text
-from focalseg.hosts.site import SHUT
-from focalseg.placement.evidence import Evidence
+from focalseg.evaluation.statistics import DIFFERENCE_SPAN, estimate_mean
 from focalseg.placement.exponents import REGIMES
 from focalseg.placement.policies import POLICIES
 from focalseg.placement.policies.questions import Choice, Layout, Search, follow
+from focalseg.records.estimate import Estimate
+from focalseg.records.evidence import Evidence
+from focalseg.records.placement import Placement, SiteDecision
 
-SCHEMA = 1
 ON_DROPOUT, ON_FREE = "removal", "removal_from_all"
 """The policies that are the same but for the trainings that they look at."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SiteDecision(CheckedConfig):
-    """What was decided on one site, on which evidence, averaged over trainings, and why.
-
-    removal_cost: Dice lost without it, between removal_low and removal_high (95 % interval); joint_cost: without it and all
-    that were missed less. None: the file was written before these were measured. shut: a skip where nothing passes, which is
-    no module.
-    """
-
-    site: str
-    gate: str
-    gamma: float
-    removal_cost: float
-    spread: float
-    kept: bool
-    why: str
-    removal_low: float | None = None
-    removal_high: float | None = None
-    joint_cost: float | None = None
-    shut: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Placement:
-    """Which gates stand where. `layout` is what is put into a network."""
-
-    policy: str
-    sites: tuple[SiteDecision, ...]
-
-    @property
-    def layout(self) -> dict[str, str]:
-        """Kind of gate by site, of the kept ones, and of the skips that are shut."""
-        gates = {decision.site: SHUT if decision.shut else decision.gate for decision in self.sites}
-        return {decision.site: gates[decision.site] for decision in self.sites if decision.kept or decision.shut}
-
-    @property
-    def modules(self) -> int:
-        """How many attention modules are kept."""
-        return sum(decision.kept for decision in self.sites)
-
-    def to_mapping(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return {"schema": SCHEMA, "policy": self.policy, "sites": [asdict(decision) for decision in self.sites]}
-
-    def save(self, path: str | Path) -> None:
-        """Writes the placement as JSON, for `read_placement` and `focalseg train --attention`."""
-        write_text(Path(path), json.dumps(self.to_mapping(), indent=2, allow_nan=False) + "\n")
-
-    def __str__(self) -> str:
-        header = f"{'site':<12} {'gate':<5} {'gamma':>6} {'removal':>8} {'spread':>7}  decision ({self.policy})"
-        lines = (
-            f"{one.site:<12} {one.gate:<5} {one.gamma:6.2f} {one.removal_cost:+z8.3f} {one.spread:7.3f}  "
-            f"{'shut' if one.shut else 'kept' if one.kept else 'dropped'}: {one.why}"
-            for one in self.sites
-        )
-        return "\n".join([header, *lines])
 
 
 def decide(evidence: Evidence | Sequence[Evidence], policy: str = "removal") -> Placement:
@@ -92,7 +28,7 @@ def decide(evidence: Evidence | Sequence[Evidence], policy: str = "removal") -> 
     evidence, and for trainings whose sites, numbers of cases or regimes differ.
 
     >>> import focalseg
-    >>> from focalseg.placement.evidence import Evidence, SiteEvidence
+    >>> from focalseg.records.evidence import Evidence, SiteEvidence
     >>> useful = SiteEvidence(site="bottleneck", gate="se", gamma=1.8, spread=0.3, case_costs=(0.05, 0.07, 0.06))
     >>> idle = SiteEvidence(site="skip.0", gate="ag", gamma=0.1, spread=0.0, case_costs=(0.0, 0.001, -0.001))
     >>> placement = focalseg.decide(Evidence(sites=(useful, idle)), policy="gamma_threshold")
@@ -153,42 +89,6 @@ def is_complete(training: Evidence) -> bool:
     regime = REGIMES[training.exponents]
     probable = all(site.open_probability is not None for site in training.sites)
     return (bool(training.path) or not regime.witnesses_path) and (probable or not regime.witnesses_probability)
-
-
-def read_placement(path: str | Path) -> Placement:
-    """A placement from a file that `Placement.save` or `focalseg place` wrote. Raises SettingError for any other file.
-
-    >>> import focalseg, pathlib, tempfile
-    >>> from focalseg.placement.evidence import Evidence, SiteEvidence
-    >>> site = SiteEvidence(site="bottleneck", gate="se", gamma=1.8, spread=0.3, case_costs=(0.05, 0.07))
-    >>> placement = focalseg.decide(Evidence(sites=(site,)), policy="all")
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     placement.save(pathlib.Path(folder) / "placement.json")
-    ...     focalseg.read_placement(pathlib.Path(folder) / "placement.json") == placement
-    True
-    """
-    path = Path(path)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["schema"] != SCHEMA:
-            raise SettingError(
-                f"{path} has schema {content['schema']!r}; this version reads {SCHEMA}. Make the placement anew."
-            )
-        records = content["sites"]
-        if not isinstance(records, list):
-            raise TypeError("sites is no list")
-        decisions = tuple(from_mapping(SiteDecision, record) for record in records)
-    except FileNotFoundError as error:
-        raise SettingError(f"No file {path}; expected a placement.json that `focalseg place` wrote.") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        if isinstance(error, SettingError) and str(error).startswith(str(path)):
-            raise
-        reason = str(error).splitlines()[0].rstrip(".") if isinstance(error, SettingError) else type(error).__name__
-        raise SettingError(f"{path} is no placement ({reason}); expected a placement.json of `focalseg place`.") from error
-    names = [decision.site for decision in decisions]
-    if len(set(names)) < len(names):
-        raise SettingError(f"{path} decides twice on one site; expected each site once. Take one of the two out.")
-    return Placement(policy=str(content.get("policy", "")), sites=decisions)
 
 
 def _refuse_uneven(trainings: Sequence[Evidence]) -> None:

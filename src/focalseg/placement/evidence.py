@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from statistics import fmean
 
 import torch
@@ -14,63 +13,8 @@ from focalseg.evaluation.scoring import Batch, score_batches
 from focalseg.hosts.attachment import attention_sites, filled_sites, unwrap
 from focalseg.hosts.norms import estimate_norms
 from focalseg.placement.exponents import REGIMES
+from focalseg.records.evidence import Evidence, SiteEvidence
 from focalseg.windows import predict_in_windows
-
-
-@dataclass(frozen=True, kw_only=True)
-class SiteEvidence:
-    """Evidence of one training on one site. Costs are in Dice, one number per validation case; above 0 the site was of use.
-
-    gamma: the learned exponent. spread: how much the applied coefficients vary about their mean (root mean square over cases,
-    channels and space, in [0, 1]); 0 means a constant, which is no attention. case_costs: what is lost when the site is taken
-    away. joint_case_costs: what is lost when the site goes together with all that are missed less: sites leave one by one,
-    each time the one that is missed least, which shows sites that replace one another. shut_case_costs: for a skip, what is
-    lost when nothing passes; else empty. open_probability: where exponents are switched at random, how often this one is on.
-    """
-
-    site: str
-    gate: str
-    gamma: float
-    spread: float
-    case_costs: tuple[float, ...]
-    joint_case_costs: tuple[float, ...] = ()
-    shut_case_costs: tuple[float, ...] = ()
-    open_probability: float | None = None
-
-    @property
-    def removal_cost(self) -> float:
-        """The Dice that is lost without the site, the mean over the cases."""
-        return fmean(self.case_costs)
-
-    @property
-    def joint_cost(self) -> float:
-        """The Dice that is lost without the site and all that went before it, the mean over the cases."""
-        return fmean(self.joint_case_costs or (0.0,))
-
-
-@dataclass(frozen=True, kw_only=True)
-class PathPoint:
-    """Where a training stood when its exponents were pressed to 0 one by one: the sites whose exponent was above 0, and its
-    mean Dice on the validation cases."""
-
-    open: tuple[str, ...]
-    dice: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evidence:
-    """Evidence of one training on all its sites, over the same cases in the same order.
-
-    case_scores: Dice of each validation case, with every site in place. groups: for each case the group that it belongs to;
-    empty: each case is a group. path: the course of a training whose exponents were pressed to 0, from all sites open to none.
-    exponents: the regime that the exponents trained under, one of `REGIMES`.
-    """
-
-    sites: tuple[SiteEvidence, ...]
-    case_scores: tuple[float, ...] = ()
-    groups: tuple[str, ...] = ()
-    path: tuple[PathPoint, ...] = ()
-    exponents: str = "free"
 
 
 def gather_evidence(

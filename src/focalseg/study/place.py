@@ -1,21 +1,21 @@
 """The main job: does attention help on this data, which kind, and where?"""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from focalseg.errors import SettingError
 from focalseg.evaluation.verdict import Verdict
-from focalseg.files import write_text
 from focalseg.imagesets.opening import refuse_inside
-from focalseg.placement.decision import Placement
+from focalseg.records.costs import COSTS, CostTable
+from focalseg.records.placement import ALL, NONE, PLACED, PLACEMENT, JobRecord, LeanSource, Placement
+from focalseg.records.record import read_record, write_record
 from focalseg.study.arms.agreement import Decided, agree, choose_lean, decide_folds
-from focalseg.study.arms.design import ALL, NONE, PLACED, Design, plan_design, take_known
+from focalseg.study.arms.design import Design, plan_design, take_known
 from focalseg.study.budget.fitting import plan_costs, recall_settings
 from focalseg.study.outcome.examples import write_examples
 from focalseg.study.outcome.lean import write_lean
-from focalseg.study.outcome.summary import Findings, describe_findings, judge
+from focalseg.study.outcome.summary import JobResult, judge, record_results
 from focalseg.study.planning.folds import remark_few_groups
 from focalseg.study.planning.groundwork import lay_groundwork, plan_groundwork
 from focalseg.study.planning.precision import settle_precision
@@ -23,11 +23,9 @@ from focalseg.study.planning.splits_file import claim_split
 from focalseg.study.presets import Settings
 from focalseg.study.running.folder import CONFIG, claim_folder, hold_folder, refuse_foreign
 from focalseg.study.running.listeners import NOBODY, Audience
-from focalseg.study.running.runs import RunPlan, read_costs, read_result
+from focalseg.study.running.runs import RunPlan, read_result
 from focalseg.training.run import Device, TrainingConfig
 from focalseg.yaml_files import write_yaml
-
-PLACEMENT = "placement.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,11 +45,12 @@ class PlaceJob:
 
 @dataclass(frozen=True, kw_only=True)
 class PlaceResult:
-    """What the main job found, and where its files are."""
+    """What the main job found, and where its files are. placement: what all folds agree on; record: placement.json."""
 
     folder: Path
     verdict: Verdict
     placement: Placement
+    record: JobRecord
 
 
 def place(
@@ -112,7 +111,7 @@ def train_and_judge(design: Design, folder: Path) -> PlaceResult:
     """The job itself, in a folder that is held."""
     plans, decided = train_arms(design)
     placements = decided.placements
-    findings = Findings(
+    results = JobResult(
         arms={arm: [[read_result(plan.folder) for plan in fold[arm]] for fold in plans] for arm in plans[0]},
         folds=tuple(trainer.split.fold for trainer in design.trainers),
         placements=placements,
@@ -120,20 +119,21 @@ def train_and_judge(design: Design, folder: Path) -> PlaceResult:
         candidates=len(design.everywhere),
         search=decided.search,
     )
-    verdict = judge(findings)
-    content = describe_findings(verdict, findings)
-    fold, number = choose_lean(findings.agreed, placements, placed=findings.arms[PLACED], none=findings.arms[NONE])
+    verdict = judge(results)
+    fold, number = choose_lean(results.agreed, placements, placed=results.arms[PLACED], none=results.arms[NONE])
     shown = {arm: plans[fold][arm][number].folder for arm in (NONE, PLACED)}
-    lean = findings.arms[PLACED][fold][number]
-    content |= {
-        "lean": {"fold": findings.folds[fold], "seed": plans[fold][PLACED][number].config.seed},
-        "dead_sites": dict(design.dead),
-        "costs": read_costs(decided.witness),
-    }
-    write_text(folder / PLACEMENT, json.dumps(content, indent=2, allow_nan=False) + "\n")
-    write_lean(folder / "lean", shown[PLACED], verdict, {**content["arms"][PLACED], "parameters": lean.parameters})
+    lean = results.arms[PLACED][fold][number]
+    record = record_results(
+        verdict,
+        results,
+        lean=LeanSource(fold=results.folds[fold], seed=plans[fold][PLACED][number].config.seed),
+        dead_sites=design.dead,
+        costs=read_record(CostTable, decided.witness / COSTS),
+    )
+    write_record(folder / PLACEMENT, record)
+    write_lean(folder / "lean", shown[PLACED], verdict, record.arms[PLACED], lean.parameters)
     write_examples(folder, shown, lean, own_network=design.trainers[0].base.network.name)
-    return PlaceResult(folder=folder, verdict=verdict, placement=findings.agreed)
+    return PlaceResult(folder=folder, verdict=verdict, placement=results.agreed, record=record)
 
 
 def train_arms(design: Design) -> tuple[list[dict[str, list[RunPlan]]], Decided]:

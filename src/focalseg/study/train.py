@@ -6,7 +6,7 @@ from pathlib import Path
 from focalseg.attention import GATES
 from focalseg.errors import SettingError
 from focalseg.imagesets.opening import refuse_inside
-from focalseg.placement.decision import read_placement
+from focalseg.records.placement import read_placement
 from focalseg.study.outcome.examples import write_examples
 from focalseg.study.planning.attention import plan_attention, plan_single_kind
 from focalseg.study.planning.groundwork import lay_groundwork

@@ -7,9 +7,9 @@ from types import MappingProxyType
 
 import numpy as np
 
-from focalseg.placement.evidence import Evidence, PathPoint, SiteEvidence
 from focalseg.placement.policies import POLICIES
 from focalseg.placement.policies.questions import Choice, Course, Layout, Search, follow
+from focalseg.records.evidence import Evidence, PathPoint, SiteEvidence
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from focalseg.placement.evidence import Evidence, PathPoint
 from focalseg.placement.policies.gamma_path import leanest_point
+from focalseg.records.evidence import Evidence, PathPoint
 from placement.policies.planned import PlannedSearch, name_sites, record_site
 
 REGIME = {

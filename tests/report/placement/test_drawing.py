@@ -4,17 +4,17 @@ import itertools
 
 import pytest
 
-from focalseg.evaluation.statistics import Estimate
 from focalseg.hosts.building import NetworkConfig
+from focalseg.records.estimate import Estimate
+from focalseg.records.placement import SiteDecision
 from focalseg.report.charts import spread_labels
 from focalseg.report.lettering import estimate_width
-from focalseg.report.placement.contents import SiteFinding
 from focalseg.report.placement.drawing import LETTER, MARK_HEIGHT, MARK_WIDTH, draw_list, draw_network, draw_unet
 from focalseg.report.placement.intervals import WIDTH, cost_axis, difference_axis, lay_rows, score_axis
 
 
-def find(site: str, gamma: float) -> SiteFinding:
-    return SiteFinding(site=site, gate="se", gamma=gamma, removal_cost=0.0, spread=0.0, kept=True)
+def find(site: str, gamma: float) -> SiteDecision:
+    return SiteDecision(site=site, gate="se", gamma=gamma, removal_cost=0.0, spread=0.0, kept=True, why="so")
 
 
 @pytest.mark.parametrize("levels", range(1, 8))
@@ -52,7 +52,7 @@ UNET_NAMES = ("encoder.0", "encoder.1", "bottleneck", "skip.0", "skip.1", "decod
 MONAI = NetworkConfig(name="monai:UNet")
 
 
-def find_all(*names: str) -> list[SiteFinding]:
+def find_all(*names: str) -> list[SiteDecision]:
     return [find(name, 1.0) for name in names]
 
 
@@ -65,7 +65,7 @@ def test_a_network_with_the_sites_of_a_unet_is_drawn_as_one_and_its_missing_site
 
 
 def test_the_gate_of_the_host_itself_stands_beside_its_site_as_own() -> None:
-    finding = SiteFinding(site="skip.0", gate="own", gamma=1.0, removal_cost=0.0, spread=0.0, kept=True)
+    finding = SiteDecision(site="skip.0", gate="own", gamma=1.0, removal_cost=0.0, spread=0.0, kept=True, why="so")
     mark = next(mark for mark in draw_unet((8, 16), [finding]).marks if mark.name == "skip.0")
     assert mark.gate == "own"
     assert "own (the network's own gate, made focal)" in mark.tooltip
@@ -140,8 +140,8 @@ def test_labels_that_crowd_stand_about_what_they_want() -> None:
     assert sorted(placed.values()) == pytest.approx([0.8, 1.0, 1.2])
 
 
-def shut(site: str) -> SiteFinding:
-    return SiteFinding(site=site, gate="ag", gamma=1.0, removal_cost=0.0, spread=0.0, kept=False, shut=True)
+def shut(site: str) -> SiteDecision:
+    return SiteDecision(site=site, gate="ag", gamma=1.0, removal_cost=0.0, spread=0.0, kept=False, shut=True, why="so")
 
 
 @pytest.mark.parametrize("known", [True, False])

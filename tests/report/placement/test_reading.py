@@ -9,12 +9,23 @@ from typing import Any
 import pytest
 
 from focalseg.errors import SettingError
+from focalseg.records.placement import SeedNoise
 from focalseg.report.placement.page import write_report
 from focalseg.report.placement.reading import read_placement_contents
 
 Make = Callable[..., Path]
 
 EXPECTED = "expected a folder that `focalseg place`, `focalseg demo` or `focalseg train` filled"
+SITE = {"site": "encoder.0", "gate": "se", "gamma": 1.0, "removal_cost": 0.0, "spread": 0.0, "kept": True, "why": ""}
+COUNTS = {"parameters": 1, "flops": 1, "seconds": 1}
+
+
+def only(site: str, gate: str = "se") -> dict[str, Any]:
+    """What placement.json says of one site and no other."""
+    return {
+        "sites": [SITE | {"site": site, "gate": gate}],
+        "costs": {"sites": [{"site": site, "gate": "se", **COUNTS}], **COUNTS},
+    }
 
 
 def refusal(folder: Path) -> str:
@@ -55,45 +66,49 @@ def test_a_damaged_placement_file(make_placement: Make, text: str) -> None:
 def test_a_placement_of_another_schema(make_placement: Make) -> None:
     folder = make_placement(schema=2)
     assert refusal(folder) == (
-        f"{folder / 'placement.json'} has schema 2; this version reads 1. Make the placement anew with `focalseg place`."
+        f"{folder / 'placement.json'}: schema was 2; this version reads 1. "
+        "Restore the file, or make the placement anew with `focalseg place`."
     )
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"verdict": "maybe"}, "verdict is 'maybe'; expected helps, no_difference_shown, harms"),
-        ({"sentence": 3}, "sentence is 3; expected a text"),
-        ({"difference": {"dice": "high", "low": 0, "high": 1}}, "difference: dice is 'high'; expected a finite number"),
-        ({"difference": {"dice": 2, "low": 0, "high": 1}}, "expected a mean within its interval"),
-        ({"difference": {"dice": float("nan"), "low": 0, "high": 1}}, "dice is nan; expected a finite number"),
-        ({"arms": {}}, "arms: none is missing; expected named values"),
-        ({"sites": {}}, "sites is {}; expected a list"),
-        ({"sites": [3]}, "sites[0] holds 3; expected named values"),
-        ({"sites": [{"site": ""}]}, "sites[0]: site is a text ''; expected a name of 1 to 120 characters"),
+        ({"verdict": "maybe"}, "verdict was 'maybe'; expected one of helps, no_difference_shown, harms"),
+        ({"sentence": 3}, "sentence was 3; expected text"),
+        ({"difference": {"dice": "high", "low": 0, "high": 1}}, "difference.dice was 'high'; expected a number"),
         (
-            {"sites": [{"site": "x" * 121}]},
-            "sites[0]: site is a text of 121 characters; expected a name of 1 to 120 characters",
+            {"difference": {"dice": 2, "low": 0, "high": 1}},
+            "difference.dice was 2.0, from low 0.0 to high 1.0; expected a mean within its interval",
         ),
-        ({"sites": [{"site": 7}]}, "sites[0]: site is 7; expected a text"),
+        ({"difference": {"dice": float("nan"), "low": 0, "high": 1}}, "difference.dice was nan; expected a finite number"),
+        ({"arms": {}}, "arms.none is missing; expected fields as `name: value`"),
+        ({"sites": {}}, "sites was {}; expected a list"),
+        ({"sites": [3]}, "sites[0] was 3; expected fields as `name: value`"),
+        (only(""), "sites[0].site was a text ''; expected a name of 1 to 120 characters"),
         (
-            {"sites": [{"site": "a", "gate": "x"}]},
-            "sites[0]: gate is 'x'; expected se, eca, spatial, scse, cbam, ag, focus, own",
+            only("x" * 121),
+            "sites[0].site was a text of 121 characters; expected a name of 1 to 120 characters",
         ),
-        ({"costs": None}, "placement.json: costs holds None; expected named values"),
-        ({"costs": {}}, "costs: sites is missing; expected a list"),
+        ({"sites": [{"site": 7}]}, "sites[0].site was 7; expected text"),
+        (
+            only("encoder.0", "x"),
+            "sites[0].gate was 'x'; expected se, eca, spatial, scse, cbam, ag, focus, own",
+        ),
+        ({"costs": None}, "placement.json: costs was None; expected fields as `name: value`"),
+        ({"costs": {}}, "The field costs.sites is missing; give it a value"),
         (
             {"costs": {"sites": [{"site": "a", "gate": "se"}]}},
-            "costs: sites[0]: parameters is missing; expected a whole number",
+            "The field costs.sites[0].parameters is missing; give it a value",
         ),
         (
             {"costs": {"sites": [], "parameters": 1, "flops": 1, "seconds": -1}},
-            "costs: seconds is -1; expected a number, 0 or more",
+            "costs.seconds was -1.0; expected a finite number at least 0",
         ),
-        ({"costs": {"sites": [], "parameters": 1, "flops": 1, "seconds": 1}}, "costs: sites has no cost of 'encoder.0'"),
-        ({"dead_sites": []}, "dead_sites holds []; expected named values"),
-        ({"dead_sites": {"a": 3}}, "dead_sites: a is 3; expected a text"),
-        ({"dead_sites": {"": "dead"}}, "dead_sites: site is a text ''; expected a name of 1 to 120 characters"),
+        ({"costs": {"sites": [], "parameters": 1, "flops": 1, "seconds": 1}}, "costs.sites has no cost of 'encoder.0'"),
+        ({"dead_sites": []}, "dead_sites was (); expected `name: value` lines"),
+        ({"dead_sites": {"a": 3}}, "dead_sites was {'a': 3}; expected `name: value` lines, each value text"),
+        ({"dead_sites": {"": "dead"}}, "a name in dead_sites was a text ''; expected a name of 1 to 120 characters"),
     ],
 )
 def test_a_field_of_the_wrong_kind_is_named(make_placement: Make, changes: dict[str, Any], message: str) -> None:
@@ -110,8 +125,7 @@ def test_a_damaged_file_beside_the_placement(make_placement: Make, name: str) ->
 
 
 def test_a_site_deeper_than_the_network(make_placement: Make) -> None:
-    site = {"site": "skip.7", "gate": "ag", "gamma": 1.0, "removal_cost": 0.0, "spread": 0.0, "kept": True, "why": ""}
-    folder = make_placement(sites=[site])
+    folder = make_placement(**only("skip.7", "ag"))
     assert "has the site 'skip.7'; the runs' U-Net has levels 0 to 1." in refusal(folder)
 
 
@@ -121,9 +135,8 @@ def test_a_site_that_our_network_does_not_have(make_placement: Make, own: dict[s
 
 
 def test_a_site_named_twice(make_placement: Make) -> None:
-    site = {"site": "encoder.0", "gate": "se", "gamma": 1.0, "removal_cost": 0.0, "spread": 0.0, "kept": True, "why": ""}
-    folder = make_placement(sites=[site, site])
-    assert "sites[1] has the site 'encoder.0' once more; expected each site once." in refusal(folder)
+    folder = make_placement(sites=[SITE, SITE])
+    assert "sites[1].site was 'encoder.0' once more; expected each site once." in refusal(folder)
 
 
 @pytest.mark.parametrize("widths", ["5", "[8]", "[8, x]", "[8, 0]", "abc"])
@@ -161,8 +174,8 @@ def test_arms_besides_the_three_are_read_after_them_and_shown_in_the_table(make_
     arms = {"wider": content["arms"]["none"] | {"parameters": 30123}, **content["arms"]}
     (folder / "placement.json").write_text(json.dumps(content | {"arms": arms}))
     contents = read_placement_contents(folder)
-    assert [arm.name for arm in contents.arms] == ["none", "all", "placed", "wider"]
-    assert contents.arm("wider").parameters == 30123
+    assert [*contents.arms] == ["none", "all", "placed", "wider"]
+    assert contents.arms["wider"].parameters == 30123
     assert ">wider plain network, no attention</th>" in write_report(folder).read_text(encoding="utf-8")
 
 
@@ -175,28 +188,35 @@ NOISE = {"deviation": 0.01, "range_of_difference": 0.1, "trainings": 2}
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"comparisons": None}, "placement.json: comparisons is None; expected a list"),
-        ({"comparisons": [COMPARISON | {"other": "nobody"}]}, "comparisons[0]: other is 'nobody'; expected none, all, placed"),
-        ({"comparisons": [COMPARISON | {"one": 3}]}, "comparisons[0]: one is 3; expected a text"),
-        ({"comparisons": [COMPARISON | {"high": 0.05}]}, "expected a mean within its interval"),
-        ({"comparisons": [COMPARISON | {"holm_p": 1.5}]}, "comparisons[0]: holm_p is 1.5; expected a number from 0 to 1"),
+        ({"comparisons": None}, "placement.json: comparisons was None; expected a list"),
+        ({"comparisons": [COMPARISON | {"other": "nobody"}]}, "comparisons[0].other was 'nobody'; expected none, all, placed"),
+        ({"comparisons": [COMPARISON | {"one": 3}]}, "comparisons[0].one was 3; expected text"),
+        (
+            {"comparisons": [COMPARISON | {"high": 0.05}]},
+            "comparisons[0].dice was 0.1, from low 0.0 to high 0.05; expected a mean within its interval",
+        ),
+        (
+            {"comparisons": [COMPARISON | {"holm_p": 1.5}]},
+            "comparisons[0].holm_p was 1.5; expected a finite number at least 0 and at most 1",
+        ),
         (
             {"comparisons": [COMPARISON | {"smallest_difference": -1}]},
-            "comparisons[0]: smallest_difference is -1; expected a number, 0 or more",
+            "comparisons[0].smallest_difference was -1.0; expected a finite number at least 0",
         ),
-        ({"comparisons": [COMPARISON | {"collapsed": 1}]}, "comparisons[0]: collapsed is 1; expected true or false"),
-        ({"search": {"collapsed": 1}}, "search: trainings is missing; expected a whole number, 0 or more"),
-        ({"non_inferiority": CLAIM | {"of": "none"}}, "non_inferiority: of is 'none'; expected placed"),
-        ({"non_inferiority": CLAIM | {"bound": None}}, "non_inferiority: bound is None; expected a finite number"),
-        ({"non_inferiority": CLAIM | {"shown": "yes"}}, "non_inferiority: shown is 'yes'; expected true or false"),
-        ({"seed_noise": NOISE | {"deviation": None}}, "seed_noise: deviation is None; expected a finite number"),
-        ({"seed_noise": {}}, "seed_noise: trainings is missing; expected a whole number, 0 or more"),
-        ({"folds": {}}, "folds is {}; expected a list"),
-        ({"folds": [FOLD | {"kept": []}]}, "folds[0]: kept holds []; expected named values"),
+        ({"comparisons": [COMPARISON | {"collapsed": 1}]}, "comparisons[0].collapsed was 1; expected true or false"),
+        ({"search": {"collapsed": 1}}, "The field search.trainings is missing; give it a value"),
+        ({"non_inferiority": CLAIM | {"of": "none"}}, "non_inferiority.of was 'none'; expected one of placed"),
+        ({"non_inferiority": CLAIM | {"bound": None}}, "non_inferiority.bound was None; expected a number"),
+        ({"non_inferiority": CLAIM | {"shown": "yes"}}, "non_inferiority.shown was 'yes'; expected true or false"),
+        ({"seed_noise": NOISE | {"deviation": None}}, "seed_noise.deviation was None of 2 trainings; expected a finite number"),
+        ({"seed_noise": {}}, "The field seed_noise.trainings is missing; give it a value"),
+        ({"folds": {}}, "folds was {}; expected a list"),
+        ({"folds": [FOLD | {"kept": []}]}, "folds[0].kept was (); expected `name: value` lines"),
         ({"folds": [FOLD | {"kept": {"nowhere": "se"}}]}, "folds[0] has the site 'nowhere'; expected one of those under sites"),
-        ({"folds": [FOLD | {"shut": [3]}]}, "folds[0] has the site '3'; expected one of those under sites"),
-        ({"folds": [FOLD | {"difference": 3}]}, "folds[0]: difference holds 3; expected named values"),
-        ({"folds": [FOLD | {"fold": -1}]}, "folds[0]: fold is -1; expected a whole number, 0 or more"),
+        ({"folds": [FOLD | {"shut": [3]}]}, "folds[0].shut was (3,); expected a list, each item text"),
+        ({"folds": [FOLD | {"shut": ["3"]}]}, "folds[0] has the site '3'; expected one of those under sites"),
+        ({"folds": [FOLD | {"difference": 3}]}, "folds[0].difference was 3; expected fields as `name: value`"),
+        ({"folds": [FOLD | {"fold": -1}]}, "folds[0].fold was -1; expected a finite number at least 0"),
     ],
 )
 def test_a_field_of_the_comparisons_and_folds_that_is_wrong_is_named(
@@ -210,12 +230,12 @@ def test_a_field_of_the_comparisons_and_folds_that_is_wrong_is_named(
     [
         (
             {"removal_low": 0.5, "removal_high": 0.6},
-            "sites[0]: removal_cost is 0.251, from removal_low 0.5 to removal_high 0.6",
+            "sites[0].removal_cost was 0.251, from removal_low 0.5 to removal_high 0.6",
         ),
-        ({"removal_low": 0.2}, "sites[0]: removal_high is missing; expected a finite number"),
-        ({"joint_cost": "dear"}, "sites[0]: joint_cost is 'dear'; expected a finite number"),
-        ({"shut": None}, "sites[0]: shut is None; expected true or false"),
-        ({"shut": True}, "sites[0] is both kept and shut; expected one of the two"),
+        ({"removal_low": 0.2}, "sites[0].removal_cost was 0.251, from removal_low 0.2 to removal_high None; expected"),
+        ({"joint_cost": "dear"}, "sites[0].joint_cost was 'dear'; expected a number"),
+        ({"shut": None}, "sites[0].shut was None; expected true or false"),
+        ({"shut": True}, "sites[0].shut was True, and kept too; expected one of the two"),
     ],
 )
 def test_evidence_on_a_site_that_is_wrong_is_named(make_placement: Make, change: dict[str, Any], message: str) -> None:
@@ -233,7 +253,7 @@ def test_arms_with_other_labels_than_the_first(make_placement: Make) -> None:
     content = json.loads(path.read_text(encoding="utf-8"))
     content["arms"]["all"]["dice_per_label"] = {"vein": 0.5}
     path.write_text(json.dumps(content), encoding="utf-8")
-    assert "arms: all: dice_per_label has the labels vein; expected those of none, foreground" in refusal(folder)
+    assert "arms.all.dice_per_label has the labels vein; expected those of none, foreground" in refusal(folder)
 
 
 def test_numbers_that_were_not_measured_are_none(make_placement: Make, contest: dict[str, Any]) -> None:
@@ -243,6 +263,5 @@ def test_numbers_that_were_not_measured_are_none(make_placement: Make, contest: 
     contest["seed_noise"] = {"deviation": None, "range_of_difference": None, "trainings": 1}
     contents = read_placement_contents(make_placement(**contest))
     assert {(site.removal, site.joint_cost) for site in contents.sites} == {(None, None)}
-    assert contents.comparisons[0].smallest_difference is None
-    assert contents.seed_noise is not None
-    assert contents.seed_noise.deviation != contents.seed_noise.deviation  # nan
+    assert contents.record.comparisons[0].smallest_difference is None
+    assert contents.record.seed_noise == SeedNoise(deviation=None, range_of_difference=None, trainings=1)

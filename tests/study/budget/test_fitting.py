@@ -7,6 +7,8 @@ from itertools import pairwise, product
 import pytest
 
 from focalseg.errors import SettingError
+from focalseg.records.evidence import EVIDENCE
+from focalseg.records.result import RESULT
 from focalseg.study.arms.design import plan_design
 from focalseg.study.budget import fitting as budget
 from focalseg.study.budget.estimate import estimate_runs
@@ -28,7 +30,6 @@ from focalseg.study.place import PlaceJob
 from focalseg.study.planning.groundwork import lay_groundwork
 from focalseg.study.presets import Settings, build_settings
 from focalseg.study.running.listeners import Audience
-from focalseg.study.running.runs import EVIDENCE, RESULT
 from focalseg.yaml_files import write_yaml
 
 PLAIN = Pace(reading=1.0, step=0.1, validation=2.0, scoring=0.75, evidence=0.0)

@@ -4,13 +4,13 @@ import json
 
 import numpy as np
 import pytest
-from focalseg.placement.policies.search import SMALLEST_WORTH
 
+from focalseg.configuration import to_mapping
 from focalseg.evaluation.significance import compare_paired, correct_holm
 from focalseg.evaluation.statistics import estimate_mean, measure_seed_noise
-from focalseg.evaluation.verdict import Collapsed
-from focalseg.placement.decision import Placement, SiteDecision
-from focalseg.study.outcome.summary import Findings, describe_findings, judge, summarise
+from focalseg.placement.policies.questions import SMALLEST_WORTH
+from focalseg.records.placement import Collapsed, Placement, SiteDecision
+from focalseg.study.outcome.summary import JobResult, judge, record_results, summarise
 from focalseg.study.outcome.wording import describe_verdict
 from study.made_up import make_result, make_score
 
@@ -54,7 +54,12 @@ SEARCHED = Collapsed(0, 6)
 
 
 def findings(placements=PLACEMENTS, search=SEARCHED, **arms):
-    return Findings(arms=arms, folds=(0, 3), placements=placements, agreed=placements[0], candidates=7, search=search)
+    return JobResult(arms=arms, folds=(0, 3), placements=placements, agreed=placements[0], candidates=7, search=search)
+
+
+def describe(verdict, results):
+    """What placement.json is to hold."""
+    return to_mapping(record_results(verdict, results))
 
 
 def shifted(by, noise=0.0):
@@ -76,7 +81,7 @@ def table_of(results):
 
 
 def test_an_arm_is_the_mean_over_the_cases_of_all_folds_and_row_s_is_seed_s_of_each(four):
-    summary = summarise(four.arms["placed"])
+    summary = to_mapping(summarise(four.arms["placed"]))
     table = table_of(four.arms["placed"])
     expected = estimate_mean(table, list("abcdefg"), folds=FOLD_OF_CASE, span=(0, 1))
     assert (summary["dice"], summary["low"], summary["high"]) == (expected.mean, expected.low, expected.high)
@@ -90,7 +95,7 @@ def test_an_arm_is_the_mean_over_the_cases_of_all_folds_and_row_s_is_seed_s_of_e
 
 
 def test_every_comparison_is_listed_with_its_adjusted_p_value(four):
-    records = describe_findings(judge(four), four)["comparisons"]
+    records = describe(judge(four), four)["comparisons"]
     assert [(record["one"], record["other"]) for record in records] == [
         ("placed", "none"), ("placed", "all"), ("placed", "wider"), ("all", "none"), ("wider", "none"),
     ]  # fmt: skip
@@ -109,14 +114,14 @@ def test_every_comparison_is_listed_with_its_adjusted_p_value(four):
 
 
 def test_the_margin_of_as_good_is_what_a_site_has_to_be_worth(four):
-    content = describe_findings(judge(four), four)
+    content = describe(judge(four), four)
     record = content["non_inferiority"]
     low = next(one["low"] for one in content["comparisons"] if one["other"] == "all")
     assert record == {"of": "placed", "to": "all", "margin": SMALLEST_WORTH, "bound": low, "shown": low > -SMALLEST_WORTH}
 
 
 def test_the_noise_of_the_seed_is_that_of_the_plain_network(four):
-    noise = describe_findings(judge(four), four)["seed_noise"]
+    noise = describe(judge(four), four)["seed_noise"]
     within = [table.mean(axis=1).var(ddof=1) for table in NONE]
     assert noise["deviation"] == pytest.approx(np.sqrt(np.mean(within)))
     expected = measure_seed_noise(table_of(four.arms["none"]), FOLD_OF_CASE)
@@ -124,7 +129,7 @@ def test_the_noise_of_the_seed_is_that_of_the_plain_network(four):
 
 
 def test_each_fold_says_what_it_kept_and_what_that_gained_there(four):
-    first, second = describe_findings(judge(four), four)["folds"]
+    first, second = describe(judge(four), four)["folds"]
     assert (first["fold"], second["fold"]) == (0, 3)
     assert first["kept"] == {"encoder.0": "se", "decoder.0": "se"}
     assert second["kept"] == {"encoder.0": "se"}
@@ -148,7 +153,7 @@ def test_trainings_that_predict_nothing_are_counted_over_folds():
     assert describe_verdict(verdict).startswith(
         "Not answered: 6 of 6 trainings of the arm none ended predicting nothing at all; "
     )
-    assert summarise(arms["none"])["collapsed"] == 6
+    assert summarise(arms["none"]).collapsed == 6
 
 
 def test_a_search_that_collapsed_answers_nothing_and_the_file_says_so(four):
@@ -158,7 +163,7 @@ def test_a_search_that_collapsed_answers_nothing_and_the_file_says_so(four):
     assert describe_verdict(verdict).startswith(
         "Not answered: 4 of 6 trainings of the search for sites ended predicting nothing at all"
     )
-    assert describe_findings(verdict, found)["search"] == {"collapsed": 4, "trainings": 6}
+    assert describe(verdict, found)["search"] == {"collapsed": 4, "trainings": 6}
 
 
 def test_an_arm_that_collapsed_takes_part_in_no_comparison():
@@ -170,7 +175,7 @@ def test_an_arm_that_collapsed_takes_part_in_no_comparison():
     }
     found = findings(**arms)
     verdict = judge(found)
-    content = describe_findings(verdict, found)
+    content = describe(verdict, found)
     assert {(one["one"], one["other"]): one["collapsed"] for one in content["comparisons"]} == {
         ("placed", "none"): False, ("placed", "all"): True, ("placed", "wider"): True, ("all", "none"): True,
         ("wider", "none"): True,
@@ -199,7 +204,7 @@ def test_a_training_of_both_arms_that_collapsed_is_one():
 def test_an_arm_beside_itself_shows_no_precision():
     plain = arm(NONE)
     nothing = findings(placements=(DROPPED, DROPPED), none=plain, all=arm(shifted(0.0)), placed=plain)
-    record = describe_findings(judge(nothing), nothing)["comparisons"][0]
+    record = describe(judge(nothing), nothing)["comparisons"][0]
     assert (record["one"], record["other"], record["dice"]) == ("placed", "none", 0)
     assert record["smallest_difference"] is None
     assert (record["p_value"], record["holm_p"], record["permutation_p"]) == (1, 1, 1)
@@ -211,7 +216,7 @@ def test_a_comparison_that_is_another_one_counts_once_in_holms_adjustment(twin):
     arms = {"none": arm(NONE), "all": arm([table + by for table, by in zip(NONE, noise, strict=True)])}
     rival = arm([table + by[::-1] for table, by in zip(NONE, noise, strict=True)])
     found = findings(**arms, placed=arms[twin], wider=rival)
-    records = {(one["one"], one["other"]): one for one in describe_findings(judge(found), found)["comparisons"]}
+    records = {(one["one"], one["other"]): one for one in describe(judge(found), found)["comparisons"]}
     p_values = {"all - none": records["all", "none"]["p_value"], "none - wider": records["wider", "none"]["p_value"]}
     if twin == "all":
         p_values["all - wider"] = records["placed", "wider"]["p_value"]
@@ -228,7 +233,7 @@ def test_the_sentence_and_the_file_name_one_smallest_difference():
     noisy = findings(none=arm(NONE), all=arm(NONE), placed=arm([table + random.normal(0, 0.1, table.shape) for table in NONE]))
     verdict = judge(noisy)
     assert verdict.outcome == "no_difference_shown"
-    smallest = describe_findings(verdict, noisy)["comparisons"][0]["smallest_difference"]
+    smallest = describe(verdict, noisy)["comparisons"][0]["smallest_difference"]
     assert f"such data shows a true difference of {smallest:.3f} in 80 % of studies" in describe_verdict(verdict)
 
 
@@ -241,7 +246,7 @@ def test_an_interval_over_folds_knows_that_folds_differ():
 
 def test_the_content_is_json_without_infinity_for_one_training_and_one_group_as_well():
     one = [[make_result([make_score("a", 0.5), make_score("v", 0.5, part="validation")])]]
-    alone = Findings(
+    alone = JobResult(
         arms={"none": one, "all": one, "placed": one},
         folds=(0,),
         placements=PLACEMENTS[:1],
@@ -249,6 +254,6 @@ def test_the_content_is_json_without_infinity_for_one_training_and_one_group_as_
         candidates=2,
         search=Collapsed(0, 1),
     )
-    content = json.loads(json.dumps(describe_findings(judge(alone), alone), allow_nan=False))
+    content = json.loads(json.dumps(describe(judge(alone), alone), allow_nan=False))
     assert content["seed_noise"] == {"deviation": None, "range_of_difference": None, "trainings": 1}
     assert content["folds"][0]["fold"] == 0

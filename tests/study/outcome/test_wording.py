@@ -5,8 +5,9 @@ import math
 import pytest
 
 from focalseg.evaluation.significance import Comparison
-from focalseg.evaluation.statistics import Estimate
-from focalseg.evaluation.verdict import Against, Collapsed, Collapses, decide_verdict
+from focalseg.evaluation.verdict import Against, Collapses, decide_verdict
+from focalseg.records.estimate import Estimate
+from focalseg.records.placement import Collapsed
 from focalseg.study.outcome.wording import describe_failures, describe_verdict
 
 MEND = "more training.steps or a lower training.learning_rate may mend that"

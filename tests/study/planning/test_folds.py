@@ -9,8 +9,10 @@ import pytest
 from PIL import Image
 
 from focalseg.errors import SettingError
-from focalseg.placement.decision import Placement, SiteDecision
 from focalseg.placement.policies.questions import Score
+from focalseg.records.evidence import EVIDENCE
+from focalseg.records.placement import Placement, SiteDecision
+from focalseg.records.result import RESULT
 from focalseg.study.arms.agreement import agree, choose_lean
 from focalseg.study.arms.design import plan_design
 from focalseg.study.arms.search import name_trial
@@ -19,7 +21,6 @@ from focalseg.study.outcome.summary import stack_folds
 from focalseg.study.place import place, train_arms
 from focalseg.study.planning.groundwork import lay_groundwork
 from focalseg.study.running.listeners import NOBODY, Audience
-from focalseg.study.running.runs import EVIDENCE, RESULT
 from focalseg.study.running.scores import read_scores
 from focalseg.yaml_files import read_yaml
 from study.made_up import MadeUp, make_result, make_score

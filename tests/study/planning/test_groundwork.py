@@ -1,6 +1,5 @@
 """From a data set and settings to a run that can start: what is read, split, told and refused beforehand."""
 
-import json
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -9,9 +8,10 @@ import pytest
 from PIL import Image
 
 from focalseg.errors import DataError, SettingError
+from focalseg.records.record import write_record
 from focalseg.study.planning.folds import remark_few_groups
 from focalseg.study.planning.groundwork import lay_groundwork, plan_groundwork
-from focalseg.study.planning.splits_file import describe_split
+from focalseg.study.planning.splits_file import record_splits
 from focalseg.study.presets import DataSettings, SplitSettings
 from focalseg.study.running.listeners import Audience
 
@@ -122,7 +122,7 @@ def test_a_split_that_was_written_is_read_back_and_one_that_leaks_is_refused_wit
     folder = make_folder()
     first = lay(folder, tiny_settings, split=SplitSettings(seed=7))
     path = tmp_path / "splits.json"
-    path.write_text(json.dumps(describe_split(first)))
+    write_record(path, record_splits(first))
     again = lay(folder, tiny_settings, split=SplitSettings(file=str(path)))
     assert again.splits == first.splits
     train, test = first.split.train[0], first.split.test[0]

@@ -2,8 +2,8 @@
 
 from statistics import fmean
 
-from focalseg.placement.evidence import Evidence, PathPoint
 from focalseg.placement.policies.questions import SMALLEST_WORTH, Choice, Course, Probe, Search
+from focalseg.records.evidence import Evidence, PathPoint
 
 
 def choose_by_gamma_path(search: Search) -> Course:

@@ -2,8 +2,8 @@
 
 from statistics import fmean
 
-from focalseg.placement.evidence import Evidence
 from focalseg.placement.policies.questions import Choice, Course, Probe, Search
+from focalseg.records.evidence import Evidence
 
 THRESHOLD = 1.0
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from focalseg.placement.evidence import Evidence
+from focalseg.records.evidence import Evidence
 
 Given = TypeVar("Given")
 Returned = TypeVar("Returned")

@@ -3,8 +3,8 @@
 from collections.abc import Sequence, Set
 from statistics import fmean
 
-from focalseg.placement.evidence import Evidence, SiteEvidence
 from focalseg.placement.policies.questions import SMALLEST_WORTH, Choice, Course, Probe, Search
+from focalseg.records.evidence import Evidence, SiteEvidence
 
 
 def choose_by_removal(search: Search) -> Course:

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from focalseg.records.placement import SiteDecision
 from focalseg.report.charts import (
     AXES_SHARE,
     COLOURS,
@@ -20,7 +21,7 @@ from focalseg.report.charts import (
 )
 from focalseg.report.lettering import estimate_width, shorten
 from focalseg.report.overlays import Array
-from focalseg.report.placement.contents import Curve, SiteFinding, TrainingLog
+from focalseg.report.placement.contents import Curve, TrainingLog
 
 ARM_COLOURS = {"none": "plain", "all": "everywhere", "placed": "lean"}
 LEVEL_DASHES = ("-", "--", ":", "-.")
@@ -30,12 +31,12 @@ LABEL_PITCH, LABEL_ROOM = 1.12 * FONT_SIZE, 9.4
 """Of names beside lines: from one to the next in units of the chart, and the room across in em, beside a list."""
 
 
-def draw_gammas(log: TrainingLog, findings: Sequence[SiteFinding], highest: float, *, listed: bool = False) -> str:
+def draw_gammas(log: TrainingLog, findings: Sequence[SiteDecision], highest: float, *, listed: bool = False) -> str:
     """Paths of the exponents of one training, a line a site with its name at the end. highest: of the common axis.
 
     listed: whether the sites are a plain list, whose lines are told apart by their place in it, or the parts of a U-Net.
     """
-    kept = {finding.site for finding in findings if finding.decision in ("", "kept")}
+    kept = {finding.site for finding in findings if finding.kept}
     curves = {finding.site: log.gammas[finding.site] for finding in findings if finding.site in log.gammas}
     ends = {site: float(curve.values[-1]) for site, curve in curves.items() if curve.steps.size}
     named = choose_named(ends, kept)

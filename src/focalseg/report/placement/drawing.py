@@ -5,9 +5,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from focalseg.hosts.building import NetworkConfig
-from focalseg.hosts.site import SHUT
+from focalseg.records.placement import SHUT, SiteDecision
 from focalseg.report.lettering import estimate_width, shorten
-from focalseg.report.placement.contents import SiteFinding
 from focalseg.report.placement.naming import describe_gate, name_gate
 from focalseg.report.placement.sites import has_unet_sites
 from focalseg.report.wording import signed
@@ -91,7 +90,7 @@ class Drawing:
 
 def draw_network(
     network: NetworkConfig | None,
-    findings: Sequence[SiteFinding],
+    findings: Sequence[SiteDecision],
     dead_sites: Mapping[str, str] | None = None,
     *,
     shut: Collection[str] = (),
@@ -108,7 +107,7 @@ def draw_network(
     return draw_list(findings) if findings else None
 
 
-def draw_list(findings: Sequence[SiteFinding]) -> Drawing:
+def draw_list(findings: Sequence[SiteDecision]) -> Drawing:
     """The sites of any network in their order, numbered, in one column or two."""
     columns = 1 if len(findings) <= MOST_IN_A_COLUMN else 2
     rows = math.ceil(len(findings) / columns)
@@ -138,7 +137,7 @@ def draw_list(findings: Sequence[SiteFinding]) -> Drawing:
 
 def draw_unet(
     widths: Sequence[int],
-    findings: Sequence[SiteFinding],
+    findings: Sequence[SiteDecision],
     dead_sites: Mapping[str, str] | None = None,
     *,
     shut: Collection[str] = (),
@@ -182,7 +181,7 @@ def _reaches_the_bottom(names: Collection[str]) -> bool:
     return "bottleneck" in names and levels == {str(level) for level in range(len(levels))} != set()
 
 
-def _find_scale(findings: Sequence[SiteFinding]) -> float:
+def _find_scale(findings: Sequence[SiteDecision]) -> float:
     """The gamma of a full bar."""
     return max([SMALLEST_SCALE, *(finding.gamma for finding in findings)])
 
@@ -211,7 +210,7 @@ def _draw_block(x: float, level: int, y: float, widths: Sequence[int]) -> Block:
 
 
 def _draw_marks(
-    findings: Sequence[SiteFinding],
+    findings: Sequence[SiteDecision],
     rows: Sequence[float],
     scale: float,
     dead_sites: Mapping[str, str],
@@ -235,7 +234,7 @@ def _draw_marks(
     return tuple(marks)
 
 
-def _draw_mark(finding: SiteFinding, x: float, y: float, *, track: float, scale: float, room: float | None = None) -> Mark:
+def _draw_mark(finding: SiteDecision, x: float, y: float, *, track: float, scale: float, room: float | None = None) -> Mark:
     """room: for the name and the gate; None for a name that is known to fit."""
     gate = name_gate(SHUT if finding.shut else finding.gate)
     return Mark(
@@ -246,13 +245,13 @@ def _draw_mark(finding: SiteFinding, x: float, y: float, *, track: float, scale:
         gate=gate,
         gamma=finding.gamma,
         length=track * max(finding.gamma, 0.0) / scale,
-        state=finding.decision or "kept",
+        state=finding.decision,
         tooltip=_explain(finding),
     )
 
 
-def _explain(finding: SiteFinding) -> str:
-    decision = f"; {finding.decision}: {finding.why}" if finding.decision else ""
+def _explain(finding: SiteDecision) -> str:
+    decision = f"; {finding.decision}: {finding.why}" if finding.why else ""
     return (
         f"{finding.site}, {describe_gate(finding.gate)}: gamma {finding.gamma:.2f}, "
         f"removal cost {signed(finding.removal_cost)} Dice, spread {finding.spread:.3f}{decision}"
@@ -260,7 +259,7 @@ def _explain(finding: SiteFinding) -> str:
 
 
 def _draw_skips(
-    rows: Sequence[float], widths: Sequence[float], findings: Sequence[SiteFinding], closed: Collection[str]
+    rows: Sequence[float], widths: Sequence[float], findings: Sequence[SiteDecision], closed: Collection[str]
 ) -> list[str]:
     """Across the skips that are not closed, through the gate where one stands."""
     gated, arrows = {finding.site for finding in findings}, []
@@ -295,10 +294,9 @@ def _draw_sides(rows: Sequence[float], widths: Sequence[float]) -> tuple[str, ..
     return tuple(arrows)
 
 
-def _list_findings(findings: Sequence[SiteFinding]) -> str:
+def _list_findings(findings: Sequence[SiteDecision]) -> str:
     sites = (
-        f"{finding.site} {name_gate(finding.gate)} gamma {finding.gamma:.2f}"
-        + (f" {finding.decision}" if finding.decision else "")
+        f"{finding.site} {name_gate(finding.gate)} gamma {finding.gamma:.2f}" + (f" {finding.decision}" if finding.why else "")
         for finding in findings
     )
     return "; ".join(sites) or "no attention"

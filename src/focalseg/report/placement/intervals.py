@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from focalseg.evaluation.statistics import Estimate
+from focalseg.records.estimate import Estimate
 from focalseg.report.lettering import estimate_width, shorten
 from focalseg.report.wording import decimal, signed
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from focalseg.hosts.building import UNET, NetworkConfig
 from focalseg.hosts.instrument import OWN
-from focalseg.hosts.site import SHUT
+from focalseg.records.placement import SHUT
 from focalseg.study.presets import RANDOM, RIVALS, WIDER
 
 GATE_NAMES = {

@@ -8,22 +8,21 @@ from typing import Any
 import numpy as np
 
 from focalseg.errors import SettingError
-from focalseg.evaluation.statistics import SCORE_SPAN, Estimate, estimate_mean
+from focalseg.evaluation.statistics import SCORE_SPAN, estimate_mean
 from focalseg.files import write_text
-from focalseg.hosts.costs import CostTable, SiteCost
-from focalseg.hosts.site import SHUT
+from focalseg.records.costs import CostTable, SiteCost
+from focalseg.records.estimate import Estimate
+from focalseg.records.placement import ALL, NONE, PLACED, PLACEMENT, SHUT, SiteDecision
+from focalseg.records.result import RESULT
 from focalseg.report.placement import curves, intervals, naming
-from focalseg.report.placement.contents import PlacementContents, RunContents, SiteFinding, TrainingLog
+from focalseg.report.placement.contents import PlacementContents, RunContents, TrainingLog
 from focalseg.report.placement.drawing import draw_network
 from focalseg.report.placement.examples import draw_examples
 from focalseg.report.placement.naming import name_arm
 from focalseg.report.placement.reading import read_placement_contents, read_run_contents
 from focalseg.report.rendering import render
 from focalseg.report.wording import MINUS
-from focalseg.study.arms.design import ALL, NONE, PLACED
-from focalseg.study.place import PLACEMENT
 from focalseg.study.running.folder import CONFIG
-from focalseg.study.running.runs import RESULT
 from focalseg.study.running.scores import CaseScore, count_empty
 
 PAGE = Path("report") / "index.html"
@@ -68,9 +67,10 @@ def render_placement(contents: PlacementContents) -> str:
     """The page of a placement as HTML."""
     differences = _name_differences(contents)
     axis = intervals.difference_axis([difference for _, difference in differences])
-    dots = [dot for arm in contents.arms for dot in arm.dice_per_training]
-    scores = intervals.score_axis([arm.dice for arm in contents.arms], dots, width=BAR_WIDTH)
-    drawing = draw_network(contents.network, contents.sites, contents.dead_sites)
+    record, arms = contents.record, contents.arms
+    dots = [dot for arm in arms.values() for dot in arm.dice_per_training]
+    scores = intervals.score_axis([arm.estimate for arm in arms.values()], dots, width=BAR_WIDTH)
+    drawing = draw_network(contents.network, contents.sites, record.dead_sites)
     listed = drawing is not None and drawing.listed
     highest = curves.highest_gamma(contents.probes)
     trained = {arm: logs for arm, logs in contents.logs.items() if logs}
@@ -79,12 +79,13 @@ def render_placement(contents: PlacementContents) -> str:
         FILTERS,
         **SAID,
         contents=contents,
+        record=record,
         drawing=drawing,
-        costs=_spread_costs(contents.costs),
+        costs=_spread_costs(record.costs),
         axis=axis,
         rows=intervals.lay_rows(axis, differences),
         score_axis=scores,
-        score_bars={arm.name: scores.bar(arm.dice, arm.dice_per_training) for arm in contents.arms},
+        score_bars={name: scores.bar(arm.estimate, arm.dice_per_training) for name, arm in arms.items()},
         removals=_draw_removals(contents.sites),
         gamma_charts=[
             (curves.name_training(log), curves.draw_gammas(log, contents.sites, highest, listed=listed))
@@ -130,14 +131,15 @@ def render_run(contents: RunContents) -> str:
 
 def _name_differences(contents: PlacementContents) -> list[tuple[str, Estimate]]:
     """What the arms differ by, the verdict's own difference first. Arms that collapsed are left out of an answer."""
-    if not contents.comparisons:
-        pairs = [(PLACED, NONE, contents.difference), (ALL, NONE, contents.all_minus_none)]
+    if not contents.record.comparisons:
+        record = contents.record
+        pairs = [(PLACED, NONE, record.difference.estimate), (ALL, NONE, record.all_minus_none.estimate)]
     else:
-        pairs = [(comparison.one, comparison.other, comparison.difference) for comparison in contents.telling]
+        pairs = [(comparison.one, comparison.other, comparison.estimate) for comparison in contents.telling]
     return [(f"{name_arm(one)} {MINUS} {name_arm(other)}", difference) for one, other, difference in pairs]
 
 
-def _draw_removals(findings: Sequence[SiteFinding]) -> Removals:
+def _draw_removals(findings: Sequence[SiteDecision]) -> Removals:
     """What removal costs, site by site, on one axis."""
     costs = {
         finding.site: finding.removal
@@ -152,9 +154,9 @@ def _list_seeds(logs: Sequence[TrainingLog]) -> list[str]:
     return [str(seed) for seed in sorted({log.seed for log in logs})]
 
 
-def _spread_costs(costs: CostTable | None) -> dict[str, SiteCost]:
+def _spread_costs(costs: CostTable) -> dict[str, SiteCost]:
     """The costs by site, empty where none were measured."""
-    return {} if costs is None else {cost.site: cost for cost in costs.sites}
+    return {cost.site: cost for cost in costs.sites}
 
 
 def _summarise_parts(contents: RunContents) -> dict[str, dict[str, Estimate]]:

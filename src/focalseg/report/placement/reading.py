@@ -11,28 +11,17 @@ import numpy as np
 
 from focalseg.configuration import from_mapping
 from focalseg.errors import SettingError
-from focalseg.placement.decision import SCHEMA
+from focalseg.records.costs import COSTS, NOT_MEASURED, CostTable
+from focalseg.records.evidence import EVIDENCE, Evidence
+from focalseg.records.placement import ALL, ARMS, PLACEMENT, JobRecord, SiteDecision
+from focalseg.records.record import MEND, read_record
+from focalseg.records.splits import SPLITS, Splits
 from focalseg.report.lettering import show_characters
-from focalseg.report.placement.arms import (
-    ARMS,
-    read_arms,
-    read_comparisons,
-    read_estimate,
-    read_folds,
-    read_non_inferiority,
-    read_search,
-    read_seed_noise,
-)
-from focalseg.report.placement.contents import Curve, Example, PlacementContents, RunContents, SplitSizes, TrainingLog
-from focalseg.report.placement.record import MEND, Record, read_record
-from focalseg.report.placement.sites import check_levels, check_widths, read_costs, read_dead_sites, read_findings
-from focalseg.study.arms.design import ALL
+from focalseg.report.placement.contents import Curve, Example, PlacementContents, RunContents, TrainingLog
+from focalseg.report.placement.sites import check_levels, check_name, check_sites, check_widths
 from focalseg.study.outcome.examples import EXAMPLES
-from focalseg.study.place import PLACEMENT
-from focalseg.study.planning.splits_file import SPLITS
 from focalseg.study.running.folder import CONFIG
-from focalseg.study.running.runs import CASES, COSTS, EVIDENCE, RESULT, RunResult, read_evidence
-from focalseg.study.running.scores import read_scores
+from focalseg.study.running.runs import CASES, read_result
 from focalseg.training.loop import GAMMA_COLUMN, METRICS
 from focalseg.training.metrics_log import read_metrics
 from focalseg.training.run import RunConfig
@@ -47,43 +36,29 @@ DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, Ba
 
 def read_placement_contents(folder: Path) -> PlacementContents:
     """A folder of the main job. Raises SettingError naming the file and the field at fault."""
-    record = read_record(folder / PLACEMENT)
-    if record.content.get("schema") != SCHEMA:
-        raise SettingError(
-            f"{record.place} has schema {record.content.get('schema')!r}; this version reads {SCHEMA}. "
-            "Make the placement anew with `focalseg place`."
-        )
+    path = folder / PLACEMENT
+    record = read_record(JobRecord, path, show=show_characters)
+    check_sites(record.sites, f"{path}: sites")
+    check_sites(record.costs.sites, f"{path}: costs.sites")
+    for name in record.dead_sites:
+        check_name(name, f"{path}: a name in dead_sites")
     runs = {name: _list_runs(folder, name) for name in ARMS}
     probes = [run for run in _list_runs(folder, PROBES) if (run / CONFIG).exists() and (run / METRICS).exists()]
     config = _read_first_config([path for paths in runs.values() for path in paths])
     witness = _read_first_config(probes or runs[ALL])
-    arms = read_arms(record.record("arms"))
-    sites = read_findings(record.records("sites"))
-    names = {finding.site for finding in sites}
     if config:
-        check_levels(sites, config.network, record.place)
+        check_levels(record.sites, config.network, str(path))
+    splits = read_record(Splits, folder / SPLITS) if (folder / SPLITS).exists() else None
+    names = {decision.site for decision in record.sites}
     return PlacementContents(
-        data=_read_source(folder) or (config.data if config else ""),
-        outcome=_choose(record, "verdict", ("helps", "no_difference_shown", "harms")),
-        sentence=record.text("sentence"),
-        policy=record.text("policy"),
-        difference=read_estimate(record.record("difference")),
-        all_minus_none=read_estimate(record.record("all_minus_none")),
-        arms=arms,
-        sites=sites,
+        data=splits.data if splits else config.data if config else "",
+        record=record,
         network=config.network if config else None,
-        costs=read_costs(record.record("costs"), sites) if "costs" in record.content else None,
-        dead_sites=read_dead_sites(record.record("dead_sites")) if "dead_sites" in record.content else {},
-        comparisons=read_comparisons(record, [arm.name for arm in arms]),
-        non_inferiority=read_non_inferiority(record),
-        seed_noise=read_seed_noise(record),
-        search=read_search(record),
-        folds=read_folds(record, names),
         logs={arm: _read_logs(paths, names) for arm, paths in runs.items()},
         probes=_read_logs(probes or runs[ALL], names),
         regime=witness.training.exponents if witness else "",
         probed=bool(probes),
-        split=_read_split(folder),
+        splits=splits,
         examples=_read_examples(folder / EXAMPLES),
         settings=_read_text(folder / CONFIG),
     )
@@ -92,25 +67,17 @@ def read_placement_contents(folder: Path) -> PlacementContents:
 def read_run_contents(folder: Path) -> RunContents:
     """A folder of a single run. Raises SettingError naming the file at fault."""
     config = _read_config(folder / CONFIG)
-    record = read_record(folder / RESULT)
-    result = RunResult(
-        modules=record.count("modules"),
-        parameters=record.count("parameters"),
-        flops=record.count("flops"),
-        seconds=record.number("seconds"),
-        scores=_guard(folder / CASES, lambda: read_scores(folder / CASES)),
-    )
+    result = _guard(folder / CASES, lambda: read_result(folder))
     if not result.scores_of("test"):
         raise SettingError(f"{folder} has no scores of test cases; expected at least one in cases.csv. {MEND}")
-    records = _read_evidence(folder) if (folder / EVIDENCE).exists() else []
-    sites = read_findings(records, decided=False)
+    sites = _read_evidence(folder / EVIDENCE) if (folder / EVIDENCE).exists() else ()
     check_levels(sites, config.network, str(folder / EVIDENCE))
     return RunContents(
         config=config,
         result=result,
         sites=sites,
-        costs=read_costs(read_record(folder / COSTS), sites) if sites and (folder / COSTS).exists() else None,
-        log=_read_log(folder, {finding.site for finding in sites}),
+        costs=_read_costs(folder / COSTS, sites) if sites and (folder / COSTS).exists() else NOT_MEASURED,
+        log=_read_log(folder, {decision.site for decision in sites}),
         examples=_read_examples(folder / EXAMPLES),
         settings=_read_text(folder / CONFIG),
     )
@@ -127,16 +94,24 @@ def _list_runs(folder: Path, arm: str) -> list[Path]:
     return sorted(folder.glob(f"runs/{arm}/fold_*/seed_*"), key=fold_and_seed)
 
 
-def _read_evidence(folder: Path) -> list[Record]:
-    evidence, fields = (
-        _guard(folder / EVIDENCE, lambda: read_evidence(folder)),
-        ("site", "gate", "gamma", "removal_cost", "spread"),
+def _read_evidence(path: Path) -> tuple[SiteDecision, ...]:
+    """The sites of a run, whose attention was given and not decided on."""
+    evidence = read_record(Evidence, path, show=show_characters)
+    check_sites(evidence.sites, f"{path}: sites")
+    return tuple(
+        SiteDecision(
+            site=one.site, gate=one.gate, gamma=one.gamma, removal_cost=one.removal_cost, spread=one.spread, kept=True, why=""
+        )
+        for one in evidence.sites
     )
-    place = f"{folder / EVIDENCE}: sites"
-    return [
-        Record({field: getattr(site, field) for field in fields}, f"{place}[{number}]")
-        for number, site in enumerate(evidence.sites)
-    ]
+
+
+def _read_costs(path: Path, sites: Sequence[SiteDecision]) -> CostTable:
+    costs = read_record(CostTable, path, show=show_characters)
+    check_sites(costs.sites, f"{path}: sites")
+    for fault in costs.misfit(decision.site for decision in sites):
+        raise SettingError(f"{path}: {fault} {MEND}")
+    return costs
 
 
 def _read_logs(runs: Sequence[Path], sites: Collection[str]) -> tuple[TrainingLog, ...]:
@@ -166,26 +141,6 @@ def _read_log(folder: Path, sites: Collection[str]) -> TrainingLog:
         )
 
     return _guard(path, read)
-
-
-def _read_split(folder: Path) -> SplitSizes | None:
-    if not (folder / SPLITS).exists():
-        return None
-    record = read_record(folder / SPLITS)
-    folds = record.records("folds")
-    if not folds:
-        raise SettingError(f"{record.place} has no folds; expected at least one. {MEND}")
-    groups = record.record("groups").content
-    return SplitSizes(
-        training=len(folds[0].items("train")),
-        validation=len(folds[0].items("validation")),
-        test=len(folds[0].items("test")),
-        grouped=len({str(group) for group in groups.values()}) < len(groups),
-    )
-
-
-def _read_source(folder: Path) -> str:
-    return read_record(folder / SPLITS).text("data") if (folder / SPLITS).exists() else ""
 
 
 def _read_examples(path: Path) -> tuple[Example, ...]:
@@ -230,13 +185,6 @@ def _read_config(path: Path) -> RunConfig:
 
 def _read_text(path: Path) -> str:
     return _guard(path, lambda: path.read_text(encoding="utf-8")) if path.exists() else ""
-
-
-def _choose(record: Record, name: str, allowed: tuple[str, ...]) -> str:
-    value = record.text(name)
-    if value not in allowed:
-        raise SettingError(f"{record.place}: {name} is {value!r}; expected {', '.join(allowed)}. {MEND}")
-    return value
 
 
 def _guard(path: Path, read: Callable[[], Content]) -> Content:

@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
-from focalseg.evaluation.verdict import Collapsed
-from focalseg.placement.decision import Placement, SiteDecision, record_choice
+from focalseg.placement.decision import record_choice
 from focalseg.placement.policies.questions import Choice, ask
-from focalseg.study.arms.design import ALL, Design
+from focalseg.records.evidence import EVIDENCE
+from focalseg.records.placement import ALL, Collapsed, Placement, SiteDecision
+from focalseg.study.arms.design import Design
 from focalseg.study.arms.search import Round, TrainedSearch
-from focalseg.study.running.runs import EVIDENCE, VALIDATION, RunPlan, RunResult, dice_matrix, read_evidence
+from focalseg.study.running.runs import VALIDATION, RunPlan, RunResult, dice_matrix, read_evidence
 
 AVERAGED = ("gamma", "removal_cost", "removal_low", "removal_high", "joint_cost", "spread")
 
@@ -70,8 +71,9 @@ def _decide_fold(search: TrainedSearch, policy: str, everywhere: Sequence[RunPla
 
 def add_up(shares: Sequence[Collapsed]) -> Collapsed:
     """What is collapsed over all folds; of one fold alone where all of its own did, which others do not make up for."""
-    silent = [share for share in shares if 0 < share.failed == share.trainings]
-    return silent[0] if silent else Collapsed(*map(sum, zip(*shares, strict=True)))
+    silent = [share for share in shares if 0 < share.collapsed == share.trainings]
+    everything = Collapsed(sum(share.collapsed for share in shares), sum(share.trainings for share in shares))
+    return silent[0] if silent else everything
 
 
 def agree(placements: Sequence[Placement]) -> Placement:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from focalseg.hosts.building import NetworkConfig
-from focalseg.placement.decision import Placement
 from focalseg.placement.policies.at_random import draw_sites
 from focalseg.placement.policies.questions import Layout
+from focalseg.records.placement import ALL, NONE, PLACED, Placement
 from focalseg.study.arms.search import PROBE_COUNT, TrainedSearch
 from focalseg.study.planning.attention import plan_attention, plan_single_kind
 from focalseg.study.planning.groundwork import Groundwork
@@ -19,7 +19,6 @@ from focalseg.study.running.runs import VALIDATION, RunPlan, RunResult
 from focalseg.study.running.trainer import Engine, Trainer
 from focalseg.training.run import Device
 
-NONE, ALL, PLACED = "none", "all", "placed"
 Plans = Mapping[str, Sequence[RunPlan]]
 """The runs of one fold by arm, one a seed."""
 

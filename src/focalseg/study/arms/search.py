@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from focalseg.evaluation.verdict import Collapsed
-from focalseg.placement.evidence import Evidence
 from focalseg.placement.policies import POLICIES
 from focalseg.placement.policies.questions import Course, Layout, Probe, Score, Search
+from focalseg.records.evidence import Evidence
+from focalseg.records.placement import Collapsed
 from focalseg.study.running.runs import VALIDATION, RunPlan, RunResult, dice_matrix, read_evidence, read_result
 from focalseg.study.running.trainer import Trainer
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from focalseg.placement.policies.questions import Choice, Probe, ask
-from focalseg.study.arms.design import PLACED, Design
+from focalseg.records.placement import PLACED
+from focalseg.study.arms.design import Design
 from focalseg.study.arms.search import TrainedSearch
 from focalseg.study.presets import RANDOM
 from focalseg.study.running.runs import RunPlan

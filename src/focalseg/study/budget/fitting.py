@@ -15,7 +15,8 @@ from focalseg.configuration import from_mapping, to_mapping
 from focalseg.errors import SettingError
 from focalseg.hosts.building import build_host
 from focalseg.hosts.costs import count_flops
-from focalseg.study.arms.design import ALL, NONE, PLACED, Design
+from focalseg.records.placement import ALL, NONE, PLACED
+from focalseg.study.arms.design import Design
 from focalseg.study.arms.search import PROBE_COUNT
 from focalseg.study.budget.estimate import estimate_runs
 from focalseg.study.budget.pace import Paces, measure_paces

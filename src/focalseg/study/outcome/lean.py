@@ -1,17 +1,16 @@
 """The lean network as a folder to take away: weights, what builds the network, and a model card."""
 
-import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
 from focalseg.configuration import from_mapping, to_mapping
-from focalseg.errors import SettingError
 from focalseg.evaluation.verdict import Verdict
 from focalseg.files import write_text, write_whole
 from focalseg.labels import THRESHOLD
+from focalseg.records.placement import ArmSummary
+from focalseg.records.record import read_json, write_json
 from focalseg.study.outcome.wording import describe_verdict
 from focalseg.study.running.folder import CONFIG
 from focalseg.study.running.runs import WEIGHTS, rebuild_network
@@ -51,13 +50,14 @@ EXAMPLE_FILES = {1: "image.tif", 2: "image.png", 3: "image.nii.gz"}
 """By spatial axes: what a file to predict may be called."""
 
 
-def write_lean(folder: Path, run: Path, verdict: Verdict, summary: dict[str, Any]) -> None:
-    """Copies a run's network into a folder with `model.safetensors`, `config.json` and `README.md`."""
+def write_lean(folder: Path, run: Path, verdict: Verdict, arm: ArmSummary, parameters: int) -> None:
+    """Copies a run's network, of that arm and with so many parameters, into a folder with `model.safetensors`, `config.json`
+    and `README.md`."""
     config = from_mapping(RunConfig, read_yaml(run / CONFIG))
     with (run / WEIGHTS).open("rb") as weights:
         write_whole(folder / WEIGHTS, lambda file: shutil.copyfileobj(weights, file))
-    write_text(folder / LEAN_CONFIG, json.dumps(to_mapping(config), indent=2) + "\n")
-    rows = summary["dice_per_label"].items() if len(config.labels) > 1 else ()
+    write_json(folder / LEAN_CONFIG, to_mapping(config), indent=2)
+    rows = arm.dice_per_label.items() if len(config.labels) > 1 else ()
     card = CARD.format(
         data=config.data,
         sentence=describe_verdict(verdict),
@@ -70,8 +70,9 @@ def write_lean(folder: Path, run: Path, verdict: Verdict, summary: dict[str, Any
         labels="".join(f"| test Dice of {label} | {dice:.3f} |\n" for label, dice in rows),
         image=EXAMPLE_FILES[len(config.preparation.size)],
         folder=repr(folder.as_posix()) + ("" if config.network.built_in else f", own_network={config.network.name!r}"),
-        trainings=describe_trainings(summary["trainings"], summary["folds"]),
-        **{name: summary[name] for name in ("dice", "low", "high", "cases", "groups", "parameters")},
+        trainings=describe_trainings(arm.trainings, arm.folds),
+        parameters=parameters,
+        **{name: getattr(arm, name) for name in ("dice", "low", "high", "cases", "groups")},
     )
     write_text(folder / "README.md", card)
 
@@ -125,11 +126,5 @@ def describe_output(config: RunConfig) -> str:
 def load_lean(folder: str | Path, *, own_network: str = "") -> tuple[RunConfig, nn.Module]:
     """The lean network, on the CPU and in evaluation mode, with the config of its run; raises as `rebuild_network`."""
     folder = Path(folder)
-    path = folder / LEAN_CONFIG
-    try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise SettingError(
-            f"{path} cannot be read ({type(error).__name__}); expected the folder `lean` that `focalseg place` wrote."
-        ) from error
+    settings = read_json(folder / LEAN_CONFIG, "the folder `lean` that `focalseg place` wrote.")
     return rebuild_network(settings, folder / WEIGHTS, own_network=own_network)

@@ -1,26 +1,39 @@
-"""What the trainings of the arms add up to: the verdict, and the content of placement.json."""
+"""What the trainings of the arms add up to: the verdict, and the record of them."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import fmean
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from focalseg.evaluation.significance import (
     Comparison,
-    NonInferiority,
     compare_paired,
     correct_holm,
     decide_non_inferiority,
 )
-from focalseg.evaluation.statistics import SCORE_SPAN, Estimate, estimate_mean, measure_seed_noise
-from focalseg.evaluation.verdict import Against, Collapsed, Collapses, Verdict, decide_verdict
-from focalseg.placement.decision import Placement
+from focalseg.evaluation.statistics import SCORE_SPAN, estimate_mean, measure_seed_noise
+from focalseg.evaluation.verdict import Against, Collapses, Verdict, decide_verdict
 from focalseg.placement.policies.questions import SMALLEST_WORTH
-from focalseg.study.arms.design import ALL, NONE, PLACED
+from focalseg.records.costs import NOT_MEASURED, CostTable
+from focalseg.records.estimate import DiceInterval, Estimate
+from focalseg.records.placement import (
+    ALL,
+    NONE,
+    PLACED,
+    ArmComparison,
+    ArmSummary,
+    Collapsed,
+    FoldSummary,
+    JobRecord,
+    LeanSource,
+    NonInferiority,
+    Placement,
+)
 from focalseg.study.outcome.wording import describe_verdict
 from focalseg.study.running.runs import TEST, RunResult, dice_matrix
 from focalseg.study.running.scores import count_empty
@@ -31,7 +44,7 @@ Arms = Mapping[str, Results]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Findings:
+class JobResult:
     """All that a finished job has to say. folds: the number of each; placements: theirs; agreed: the placement of all of them.
 
     candidates: how many sites could hold attention. search: how many of how many trainings that sites were chosen with
@@ -75,7 +88,7 @@ class Findings:
         return replace(found, shown=found.shown and not {PLACED, ALL} & self.lost.keys())
 
 
-def judge(findings: Findings) -> Verdict:
+def judge(findings: JobResult) -> Verdict:
     """The verdict from the paired test scores of the placed and the plain network, and what the other arms add to it."""
     arms = findings.arms
     several = len(findings.placements) > 1
@@ -96,7 +109,7 @@ def judge(findings: Findings) -> Verdict:
     )
 
 
-def find_collapses(findings: Findings) -> Collapses:
+def find_collapses(findings: JobResult) -> Collapses:
     """The trainings that the verdict rests on and that predict nothing. Where nothing was placed, a run of both arms is one."""
     none, placed = ([result for fold in findings.arms[arm] for result in fold] for arm in (NONE, PLACED))
     shared = [one for one, other in zip(none, placed, strict=True) if one == other]
@@ -132,7 +145,7 @@ def count_collapsed(folds: Results) -> Collapsed:
     return Collapsed(sum(result.collapsed for result in results), len(results))
 
 
-def summarise(folds: Results) -> dict[str, Any]:
+def summarise(folds: Results) -> ArmSummary:
     """An arm in numbers: test Dice with its interval, what it costs, and what was measured.
 
     Modules, parameters and operations are means, to the nearest whole number, where folds or trainings differ in them.
@@ -141,83 +154,85 @@ def summarise(folds: Results) -> dict[str, Any]:
     dice = stack_folds(folds, TEST)
     results = [result for fold in folds for result in fold]
     scores = [score for result in results for score in result.scores_of(TEST)]
-    return {
-        **describe_estimate(estimate_mean(dice, groups, folds=folds_of_test_cases(folds), span=SCORE_SPAN)),
+    numbers: dict[str, Any] = {
+        **as_dice(estimate_mean(dice, groups, folds=folds_of_test_cases(folds), span=SCORE_SPAN)),
         **{name: float(np.mean([score.average(name) for score in scores])) for name in ("iou", "precision", "recall")},
         **{name: round(fmean(getattr(result, name) for result in results)) for name in ("modules", "parameters", "flops")},
-        "seconds": float(np.mean([result.seconds for result in results])),
-        "trainings": len(dice),
-        "folds": len(folds),
-        "collapsed": count_collapsed(folds).failed,
-        "cases": len({score.case for score in scores}),
-        "groups": len(set(groups)),
         **count_empty(scores),
-        "dice_per_training": dice.mean(axis=1).tolist(),
-        "dice_per_label": {
+    }
+    return ArmSummary(
+        **numbers,
+        seconds=float(np.mean([result.seconds for result in results])),
+        trainings=len(dice),
+        folds=len(folds),
+        collapsed=count_collapsed(folds).collapsed,
+        cases=len({score.case for score in scores}),
+        groups=len(set(groups)),
+        dice_per_training=tuple(dice.mean(axis=1).tolist()),
+        dice_per_label={
             label: float(np.mean([score.overlaps[label].dice for score in scores])) for label in scores[0].overlaps
         },
-    }
+    )
 
 
-def describe_findings(verdict: Verdict, findings: Findings) -> dict[str, Any]:
-    """The content of placement.json."""
-    arms = findings.arms
-    noise = measure_seed_noise(stack_folds(arms[NONE], TEST), folds_of_test_cases(arms[NONE]))
-    return {
-        **findings.agreed.to_mapping(),
-        "verdict": verdict.outcome,
-        "sentence": describe_verdict(verdict),
-        "difference": describe_estimate(verdict.difference),
-        "all_minus_none": describe_estimate(findings.comparisons[ALL, NONE].estimate),
-        "comparisons": list(describe_comparisons(findings)),
-        "non_inferiority": {"of": PLACED, "to": ALL, **vars(findings.as_good_as_all)},
-        "search": {"collapsed": findings.search.failed, "trainings": findings.search.trainings},
-        "seed_noise": {name: finite(value) for name, value in vars(noise).items()},
-        "arms": {name: summarise(results) for name, results in arms.items()},
-        "folds": list(describe_folds(findings)),
-    }
+def record_results(
+    verdict: Verdict,
+    results: JobResult,
+    *,
+    lean: LeanSource | None = None,
+    dead_sites: Mapping[str, str] = MappingProxyType({}),
+    costs: CostTable = NOT_MEASURED,
+) -> JobRecord:
+    """What placement.json says."""
+    arms = results.arms
+    return JobRecord(
+        policy=results.agreed.policy,
+        sites=results.agreed.sites,
+        verdict=verdict.outcome,
+        sentence=describe_verdict(verdict),
+        difference=DiceInterval(**as_dice(verdict.difference)),
+        all_minus_none=DiceInterval(**as_dice(results.comparisons[ALL, NONE].estimate)),
+        comparisons=tuple(_record_comparisons(results)),
+        non_inferiority=results.as_good_as_all,
+        search=results.search,
+        seed_noise=measure_seed_noise(stack_folds(arms[NONE], TEST), folds_of_test_cases(arms[NONE])),
+        arms={name: summarise(folds) for name, folds in arms.items()},
+        folds=tuple(_record_folds(results)),
+        lean=lean,
+        dead_sites=dict(dead_sites),
+        costs=costs,
+    )
 
 
-def describe_comparisons(findings: Findings) -> Iterator[dict[str, Any]]:
-    """A record each. collapsed: whether most trainings of one of the two arms did, so that it says nothing.
-
-    p_value goes with the interval; holm_p is that value, adjusted for all that are listed; permutation_p speaks of new cases
-    for these trainings. smallest_difference: the true one that would be shown in 80 % of studies; nothing where it is not
-    finite, or where the arms are the very same trainings.
-    """
-    for pair, comparison in findings.comparisons.items():
-        yield {
-            "one": pair[0],
-            "other": pair[1],
-            **describe_estimate(comparison.estimate),
-            "p_value": comparison.p_value,
-            "holm_p": findings.adjusted[pair],
-            "permutation_p": comparison.permutation_p,
-            "smallest_difference": finite(comparison.smallest_difference),
-            "collapsed": not findings.lost.keys().isdisjoint(pair),
-        }
+def _record_comparisons(results: JobResult) -> Iterator[ArmComparison]:
+    for pair, comparison in results.comparisons.items():
+        smallest = comparison.smallest_difference
+        yield ArmComparison(
+            one=pair[0],
+            other=pair[1],
+            **as_dice(comparison.estimate),
+            p_value=comparison.p_value,
+            holm_p=results.adjusted[pair],
+            permutation_p=comparison.permutation_p,
+            smallest_difference=smallest if math.isfinite(smallest) else None,
+            collapsed=not results.lost.keys().isdisjoint(pair),
+        )
 
 
-def describe_folds(findings: Findings) -> Iterator[dict[str, Any]]:
-    """What each fold kept and shut, and placed minus none on its test cases."""
-    for number, (fold, placement) in enumerate(zip(findings.folds, findings.placements, strict=True)):
-        alone = {arm: [results[number]] for arm, results in findings.arms.items()}
-        yield {
-            "fold": fold,
-            "kept": {site.site: site.gate for site in placement.sites if site.kept},
-            "shut": [site.site for site in placement.sites if site.shut],
-            "difference": describe_estimate(compare(alone, PLACED, NONE).estimate),
-        }
+def _record_folds(results: JobResult) -> Iterator[FoldSummary]:
+    for number, (fold, placement) in enumerate(zip(results.folds, results.placements, strict=True)):
+        alone = {arm: [folds[number]] for arm, folds in results.arms.items()}
+        yield FoldSummary(
+            fold=fold,
+            kept={site.site: site.gate for site in placement.sites if site.kept},
+            shut=tuple(site.site for site in placement.sites if site.shut),
+            difference=DiceInterval(**as_dice(compare(alone, PLACED, NONE).estimate)),
+        )
 
 
-def describe_estimate(estimate: Estimate) -> dict[str, float]:
-    """A mean Dice, or a difference of two, with its interval."""
+def as_dice(estimate: Estimate) -> dict[str, float]:
+    """A mean Dice, or a difference of two, as the files hold it."""
     return {"dice": estimate.mean, "low": estimate.low, "high": estimate.high}
-
-
-def finite(value: float) -> float | None:
-    """The number, or nothing where it is none: JSON has no infinity."""
-    return value if math.isfinite(value) else None
 
 
 def groups_of_test_cases(folds: Results) -> list[str]:

@@ -2,8 +2,9 @@
 
 import math
 
-from focalseg.evaluation.statistics import Estimate
-from focalseg.evaluation.verdict import Against, Collapsed, Collapses, Verdict
+from focalseg.evaluation.verdict import Against, Collapses, Verdict
+from focalseg.records.estimate import Estimate
+from focalseg.records.placement import Collapsed
 
 MEND = "more training.steps or a lower training.learning_rate may mend that"
 COLLAPSED = "ended predicting nothing at all"
@@ -118,7 +119,7 @@ def _name_everywhere(against: Against) -> str:
 
 
 def _of(collapsed: Collapsed) -> str:
-    return f"{collapsed.failed} of {_count(collapsed.trainings, 'training')}"
+    return f"{collapsed.collapsed} of {_count(collapsed.trainings, 'training')}"
 
 
 def _swap(difference: Estimate) -> Estimate:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from focalseg.errors import SettingError
 from focalseg.imagesets.case import Dataset
-from focalseg.imagesets.splits import Split, check_leaks, read_splits, regroup, split_by_group, split_officially
+from focalseg.imagesets.splits import check_leaks, read_splits, regroup, split_by_group, split_officially
 from focalseg.imagesets.survey.duplicates import join_groups
 from focalseg.imagesets.survey.survey import Survey
+from focalseg.records.splits import Split
 from focalseg.study.presets import SplitSettings
 
 FEW_GROUPS = 6

@@ -7,11 +7,11 @@ from focalseg.errors import ShapeError
 from focalseg.feeding.preparation import Normalisation, on_common_scale, plan_size
 from focalseg.hosts.building import NetworkConfig, build_host, plan_arguments
 from focalseg.hosts.tracing import check_forward
-from focalseg.imagesets.splits import Split
 from focalseg.imagesets.survey.summary import CaseSummary
 from focalseg.imagesets.survey.survey import Survey
 from focalseg.labels import count_channels
 from focalseg.networks.widths import plan_widths
+from focalseg.records.splits import Split
 from focalseg.study.presets import NetworkSettings, Settings
 
 MULTIPLES = (1, 2, 4, 8, 16, 32, 64)

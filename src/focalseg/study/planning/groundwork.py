@@ -7,8 +7,8 @@ from focalseg.distance import check_spacing
 from focalseg.errors import DataError
 from focalseg.feeding.preparation import plan_preparation
 from focalseg.hosts.building import build_host
-from focalseg.imagesets.splits import Split
 from focalseg.imagesets.survey.survey import Survey, cap_faults, summarise_notes, survey_dataset
+from focalseg.records.splits import Split
 from focalseg.study.planning.folds import choose_folds, describe_sides, plan_splits
 from focalseg.study.planning.frame import Frame, cases_of, plan_frame
 from focalseg.study.presets import Settings, SplitSettings

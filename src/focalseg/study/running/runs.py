@@ -1,9 +1,8 @@
 """One run from its plan to its files: training, scores of every case, evidence."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,13 +21,17 @@ from focalseg.files import write_text, write_whole
 from focalseg.hosts.attachment import attention_sites
 from focalseg.hosts.costs import count_flops, count_parameters, measure_costs
 from focalseg.hosts.gammas import read_gammas
-from focalseg.hosts.site import SHUT
 from focalseg.imagesets.case import Case, Dataset
 from focalseg.imagesets.opening import open_dataset
-from focalseg.imagesets.splits import Split
 from focalseg.inference.prediction import predict_mask
 from focalseg.networks.state import read_state, read_state_file, write_state
-from focalseg.placement.evidence import Evidence, PathPoint, SiteEvidence, gather_evidence
+from focalseg.placement.evidence import gather_evidence
+from focalseg.records.costs import COSTS
+from focalseg.records.evidence import EVIDENCE, Evidence, PathPoint
+from focalseg.records.placement import SHUT
+from focalseg.records.record import read_record, write_record
+from focalseg.records.result import RESULT, Result
+from focalseg.records.splits import Split
 from focalseg.study.running.folder import CONFIG, claim_folder
 from focalseg.study.running.scores import CaseScore, format_scores, read_scores
 from focalseg.study.running.stopping import STOP
@@ -37,8 +40,7 @@ from focalseg.training.metrics_log import read_metrics
 from focalseg.training.run import Device, RunConfig, build_network
 from focalseg.yaml_files import read_yaml, write_yaml
 
-CASES, WEIGHTS, RESULT = "cases.csv", "model.safetensors", "result.json"
-EVIDENCE, COSTS = "evidence.json", "costs.json"
+CASES, WEIGHTS = "cases.csv", "model.safetensors"
 VALIDATION, TEST = "validation", "test"
 WHOLE_FRAME = ", whole frame"
 """Added to the name of a part for scores that count outside of the field of view as well."""
@@ -81,13 +83,9 @@ class RunPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunResult:
-    """What a finished run cost and scored. flops: multiply-adds counted as two, one image forward. seconds: training alone."""
+class RunResult(Result):
+    """What a finished run cost and scored."""
 
-    modules: int
-    parameters: int
-    flops: int
-    seconds: float
     scores: tuple[CaseScore, ...]
 
     @property
@@ -132,19 +130,17 @@ def write_results(plan: RunPlan, run: Run) -> None:
     scores = score_at_full_size(plan, network)
     write_text(plan.folder / CASES, format_scores(scores))
     if plan.leaves_evidence:
-        costs = measure_costs(network, plan.config.image_shape)
-        write_text(plan.folder / COSTS, json.dumps(asdict(costs), indent=1) + "\n")
+        write_record(plan.folder / COSTS, measure_costs(network, plan.config.image_shape))
         groups = tuple(score.group for score in scores if score.part == VALIDATION)
-        evidence = collect_evidence(plan, run, open_probabilities, groups)
-        write_text(plan.folder / EVIDENCE, json.dumps(asdict(evidence), indent=1))
+        write_record(plan.folder / EVIDENCE, collect_evidence(plan, run, open_probabilities, groups))
     image = torch.zeros(1, *plan.config.image_shape, device=next(network.parameters()).device)
-    result = {
-        "modules": len(attention_sites(network)),
-        "parameters": count_parameters(network),
-        "flops": count_flops(network.eval(), image),
-        "seconds": round(run.seconds, 2),
-    }
-    write_text(plan.folder / RESULT, json.dumps(result, indent=2) + "\n")
+    result = Result(
+        modules=len(attention_sites(network)),
+        parameters=count_parameters(network),
+        flops=count_flops(network.eval(), image),
+        seconds=round(run.seconds, 2),
+    )
+    write_record(plan.folder / RESULT, result)
 
 
 @lru_cache(maxsize=1)
@@ -232,26 +228,12 @@ def read_path(metrics: Path) -> tuple[PathPoint, ...]:
 
 def read_result(folder: Path) -> RunResult:
     """What `execute` wrote."""
-    content = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-    return RunResult(**content, scores=read_scores(folder / CASES))
+    return RunResult(**vars(read_record(Result, folder / RESULT)), scores=read_scores(folder / CASES))
 
 
 def read_evidence(folder: Path) -> Evidence:
     """Evidence of a run with attention."""
-    content: dict[str, Any] = json.loads((folder / EVIDENCE).read_text(encoding="utf-8"))
-    return Evidence(
-        sites=tuple(from_mapping(SiteEvidence, record) for record in content["sites"]),
-        case_scores=tuple(content["case_scores"]),
-        groups=tuple(content["groups"]),
-        path=tuple(from_mapping(PathPoint, record) for record in content["path"]),
-        exponents=content["exponents"],
-    )
-
-
-def read_costs(folder: Path) -> dict[str, Any]:
-    """What the sites of a run with attention cost, as `measure_costs` found it."""
-    content: dict[str, Any] = json.loads((folder / COSTS).read_text(encoding="utf-8"))
-    return content
+    return read_record(Evidence, folder / EVIDENCE)
 
 
 def load_network(folder: Path, *, own_network: str = "") -> tuple[RunConfig, nn.Module]:

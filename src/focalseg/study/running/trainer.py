@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from focalseg.imagesets.splits import Split
 from focalseg.placement.policies.questions import Layout
+from focalseg.records.splits import Split
 from focalseg.study.running.listeners import Watch
 from focalseg.study.running.local import choose_workers, run_locally
 from focalseg.study.running.runs import TEST, VALIDATION, RunPlan, RunResult, read_result

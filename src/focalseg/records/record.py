@@ -1,0 +1,84 @@
+"""The one way in which a record becomes a file and a file a record."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from focalseg.configuration import from_mapping, to_mapping
+from focalseg.errors import SettingError
+from focalseg.files import write_text
+
+AGAIN = "run the command that made the folder again"
+MEND = f"Restore the file, or {AGAIN}."
+MOST_FAULTS = 3
+"""Of a damaged file, how many are told."""
+
+
+class Record:
+    """Base of the dataclasses that have a file of their own, named in the module of each.
+
+    made_by: what writes the file. again: how it is made again, as it follows on "Restore the file, or". indent: of its JSON.
+    A field with a default was not written by every version, or not by every job.
+    """
+
+    made_by: ClassVar[str]
+    again: ClassVar[str] = AGAIN
+    indent: ClassVar[int] = 1
+
+
+Kind = TypeVar("Kind", bound=Record)
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Writes a record as strict JSON, its fields in their order; the file is whole or absent. Raises SettingError for a number
+    that is not finite, which JSON does not know."""
+    write_json(path, to_mapping(record), indent=record.indent)
+
+
+def write_json(path: Path, content: dict[str, Any], *, indent: int) -> None:
+    """Writes plain data as strict JSON, whole or not at all."""
+    try:
+        text = json.dumps(content, indent=indent, allow_nan=False)
+    except ValueError as error:
+        raise SettingError(f"{path} was to hold a number that is not finite; expected finite ones. Train anew.") from error
+    write_text(path, text + "\n")
+
+
+def read_record(kind: type[Kind], path: Path, *, show: Callable[[str], str] | None = None) -> Kind:
+    """The record that a file holds. show: done to every text in it beforehand, by who wants to show and not to use it.
+
+    Other names at its top are not for this record and are let be; within, every field is checked. Raises SettingError naming
+    the file and each field at fault.
+    """
+    content = read_json(path, f"one that {kind.made_by} wrote. Restore the file, or {kind.again}.")
+    try:
+        if not isinstance(content, dict):
+            raise SettingError(f"The whole was {content!r:.40}; expected fields as `name: value`.")
+        known = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+        if "schema" in known and content.get("schema") != known["schema"].default:
+            raise SettingError(f"schema was {content.get('schema')!r:.40}; this version reads {known['schema'].default}.")
+        given = {name: value for name, value in content.items() if name in known}
+        return from_mapping(kind, given if show is None else _show_texts(given, show), each="field")
+    except SettingError as error:
+        faults = [f"{path}: {fault}" for fault in str(error).splitlines()[:MOST_FAULTS]]
+        raise SettingError("\n".join(faults) + f" Restore the file, or {kind.again}.") from error
+
+
+def read_json(path: Path, expected: str) -> Any:
+    """The plain data in a JSON file. Raises SettingError, saying what was expected, for a file that cannot be read as such."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise SettingError(f"No file {path}; expected {expected}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise SettingError(f"{path} cannot be read ({type(error).__name__}); expected {expected}") from error
+
+
+def _show_texts(content: Any, show: Callable[[str], str]) -> Any:
+    if isinstance(content, dict):
+        return {show(name): _show_texts(value, show) for name, value in content.items()}
+    if isinstance(content, list):
+        return [_show_texts(value, show) for value in content]
+    return show(content) if isinstance(content, str) else content

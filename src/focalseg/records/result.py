@@ -1,0 +1,22 @@
+"""result.json: what a finished run cost. It is written last and says that all else is there; the scores are in cases.csv."""
+
+from dataclasses import dataclass
+
+from focalseg.configuration import setting
+from focalseg.records.record import Record
+
+RESULT = "result.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result(Record):
+    """What a finished run cost. flops: multiply-adds counted as two, one image forward. seconds: training alone."""
+
+    made_by = "a finished training"
+    again = "remove it and run the command that made the folder again, which writes it from the checkpoint"
+    indent = 2
+
+    modules: int = setting(at_least=0)
+    parameters: int = setting(at_least=0)
+    flops: int = setting(at_least=0)
+    seconds: float = setting(at_least=0)

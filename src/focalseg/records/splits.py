@@ -1,0 +1,42 @@
+"""splits.json: which case was trained, validated and tested on, held to the data by a digest."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from focalseg.configuration import setting
+from focalseg.errors import SettingError
+from focalseg.records.record import Record
+
+SPLITS = "splits.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """Names of the cases of one fold. No group has cases in two of the three."""
+
+    fold: int = setting(at_least=0)
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Splits(Record):
+    """data: the source. sha256: of the names, the groups and every pixel of all cases. groups: of each case by name."""
+
+    made_by = "`focalseg place` or `focalseg train`"
+
+    schema: int = 1
+    data: str
+    sha256: str = ""
+    folds: tuple[Split, ...]
+    groups: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        if not self.folds:
+            raise SettingError("folds was empty; expected at least one.")
+
+    @property
+    def grouped(self) -> bool:
+        """Whether some cases belong together."""
+        return len(set(self.groups.values())) < len(self.groups)

@@ -1,0 +1,160 @@
+"""Every record through its file and back, and what a file may not hold."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from focalseg.configuration import to_mapping
+from focalseg.errors import SettingError
+from focalseg.records.costs import CostTable, SiteCost
+from focalseg.records.estimate import DiceInterval
+from focalseg.records.evidence import Evidence, PathPoint, SiteEvidence
+from focalseg.records.placement import (
+    ArmComparison,
+    ArmSummary,
+    FoldSummary,
+    JobRecord,
+    LeanSource,
+    NonInferiority,
+    Placement,
+    SearchSummary,
+    SeedNoise,
+    SiteDecision,
+    read_placement,
+)
+from focalseg.records.record import Record, read_record, write_record
+from focalseg.records.result import Result
+from focalseg.records.splits import Split, Splits
+
+GAIN = DiceInterval(dice=0.1, low=-0.2, high=0.3)
+SITE = SiteDecision(
+    site="skip.0", gate="ag", gamma=1.5, removal_cost=0.1, spread=0.2, kept=True, why="so", removal_low=0.1, removal_high=0.2,
+    joint_cost=0.0,
+)  # fmt: skip
+ARM = ArmSummary(
+    dice=0.7, low=0.6, high=0.9, iou=0.5, precision=0.6, recall=0.7, modules=1, parameters=1000, flops=10**12, seconds=12.5,
+    trainings=2, cases=3, groups=3, both_empty=0, one_empty=1, dice_per_training=(0.6, 0.8), dice_per_label={"vein": 0.7},
+)  # fmt: skip
+COSTS = CostTable(
+    sites=(SiteCost(site="skip.0", gate="ag", parameters=3, flops=0, seconds=1e-5),), parameters=10, flops=20, seconds=0.5
+)
+PLACEMENT = Placement(policy="removal", sites=(SITE,))
+RECORDS: list[Record] = [
+    PLACEMENT,
+    JobRecord(
+        policy="removal",
+        sites=(SITE,),
+        verdict="helps",
+        sentence="It does.",
+        difference=GAIN,
+        all_minus_none=GAIN,
+        comparisons=(ArmComparison(one="placed", other="none", dice=0.1, low=0.0, high=0.2, p_value=0.03, holm_p=0.06),),
+        non_inferiority=NonInferiority(margin=0.01, bound=-0.2, shown=False),
+        search=SearchSummary(collapsed=1, trainings=4),
+        seed_noise=SeedNoise(deviation=None, range_of_difference=None, trainings=1),
+        arms={"none": ARM, "all": ARM, "placed": ARM},
+        folds=(FoldSummary(fold=3, kept={"skip.0": "ag"}, shut=(), difference=GAIN),),
+        lean=LeanSource(fold=3, seed=7),
+        dead_sites={"decoder.9": "so"},
+        costs=COSTS,
+    ),
+    Splits(
+        data="a folder", sha256="00", folds=(Split(fold=0, train=("a",), validation=("b",), test=("ü",)),), groups={"a": "g"}
+    ),
+    Evidence(
+        sites=(SiteEvidence(site="skip.0", gate="ag", gamma=0.0, spread=0.1, case_costs=(0.1, -0.2), open_probability=0.5),),
+        case_scores=(0.5, 1.0),
+        groups=("a", "b"),
+        path=(PathPoint(open=("skip.0",), dice=0.5), PathPoint(open=(), dice=0.4)),
+        exponents="path",
+    ),
+    COSTS,
+    Result(modules=1, parameters=2, flops=3, seconds=0.25),
+]
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: type(record).__name__)
+def test_a_record_comes_back_from_its_file_with_its_fields_in_their_order(record: Record, tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    write_record(path, record)
+    assert read_record(type(record), path) == record
+    text = path.read_text(encoding="utf-8")
+    content = json.loads(text, parse_constant=pytest.fail)
+    assert [*content] == [*record.__dataclass_fields__]  # type: ignore[attr-defined]
+    assert text == json.dumps(content, indent=record.indent) + "\n"
+
+
+def test_a_placement_is_read_from_the_record_of_its_job(tmp_path: Path) -> None:
+    write_record(tmp_path / "placement.json", RECORDS[1])
+    assert read_placement(tmp_path / "placement.json") == PLACEMENT
+
+
+def test_the_keys_of_a_comparison_and_a_fold_are_those_of_the_files_of_before() -> None:
+    content = to_mapping(RECORDS[1])
+    assert [*content["comparisons"][0]] == [
+        "one", "other", "dice", "low", "high", "p_value", "holm_p", "permutation_p", "smallest_difference", "collapsed",
+    ]  # fmt: skip
+    assert [*content["folds"][0]] == ["fold", "kept", "shut", "difference"]
+    assert [*content["non_inferiority"]] == ["of", "to", "margin", "bound", "shown"]
+    assert [*content["arms"]["none"]] == [
+        "dice", "low", "high", "iou", "precision", "recall", "modules", "parameters", "flops", "seconds", "trainings", "folds",
+        "collapsed", "cases", "groups", "both_empty", "one_empty", "dice_per_training", "dice_per_label",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_number_that_json_does_not_know_leaves_the_file_as_it_was(value: float, tmp_path: Path) -> None:
+    path = tmp_path / "costs.json"
+    write_record(path, COSTS)
+    before = path.read_bytes()
+    with pytest.raises(SettingError) as raised:
+        write_record(path, CostTable(sites=(), parameters=1, flops=1, seconds=value))
+    assert str(raised.value) == f"{path} was to hold a number that is not finite; expected finite ones. Train anew."
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "fault"),
+    [
+        (
+            Result,
+            {"modules": 1, "parameters": -2, "flops": 3, "seconds": 1},
+            "parameters was -2; expected a finite number at least 0.",
+        ),
+        (Result, {"modules": 1.0, "parameters": 2, "flops": 3, "seconds": 1}, "modules was 1.0; expected a whole number."),
+        (Splits, {"schema": 1, "data": "x", "folds": [], "groups": {}}, "folds was empty; expected at least one."),
+        (Splits, {"schema": 2}, "schema was 2; this version reads 1."),
+        (
+            Evidence,
+            {"sites": [{"site": "a", "gate": "se", "gamma": 1, "spread": 0, "case_costs": []}]},
+            "sites[0].case_costs was empty; expected the cost on at least one validation case.",
+        ),
+        (Evidence, {"sites": [], "path": [{"open": "a", "dice": 1}]}, "path[0].open was 'a'; expected a list, each item text."),
+    ],
+)
+def test_a_file_that_is_no_record_is_refused_with_the_field_and_the_mend(
+    kind: type[Record], content: Any, fault: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "record.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(SettingError) as raised:
+        read_record(kind, path)
+    assert str(raised.value) == f"{path}: {fault} Restore the file, or {kind.again}."
+
+
+def test_a_file_of_a_later_version_may_say_more_at_its_top(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps({"modules": 1, "parameters": 2, "flops": 3, "seconds": 0.25, "sha256": "00"}))
+    assert read_record(Result, path) == RECORDS[-1]
+
+
+def test_records_are_read_without_torch_and_numpy() -> None:
+    names = ("placement", "splits", "evidence", "costs", "result")
+    program = (
+        f"import sys, {', '.join(f'focalseg.records.{name}' for name in names)}; print({{'torch', 'numpy'}} & {{*sys.modules}})"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout == "set()\n"
