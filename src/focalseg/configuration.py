@@ -6,8 +6,8 @@ optional of any of these. Ranges are declared with `setting(default, at_least=..
 """
 
 import dataclasses
-import math
 import operator
+import sys
 import types
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -153,14 +153,11 @@ def _convert(value: Any, hint: Any) -> Any:
         return tuple(_convert(item, inner) for item in value)
     if isinstance(value, Mapping) and get_origin(hint) is Mapping:
         return {name: _convert(item, get_args(hint)[1]) for name, item in value.items()}
-    if float in _options(hint) and not isinstance(value, bool):
-        if isinstance(value, int) and int not in _options(hint):
+    if float in _options(hint) and (type(value) is str or (type(value) is int and int not in _options(hint))):
+        try:
             return float(value)
-        if isinstance(value, str):
-            try:
-                return float(value)
-            except ValueError:
-                return value
+        except (ValueError, OverflowError):
+            return value
     return value
 
 
@@ -203,7 +200,7 @@ def _range_faults(name: str, value: Any, metadata: Mapping[str, Any]) -> list[st
     return [
         f"{name} was {number}; expected a finite number{' ' + wanted if wanted else ''}."
         for number in numbers
-        if not math.isfinite(number) or not all(BOUNDS[kind][1](number, bound) for kind, bound in bounds.items())
+        if not abs(number) <= sys.float_info.max or not all(BOUNDS[kind][1](number, bound) for kind, bound in bounds.items())
     ]
 
 

@@ -137,7 +137,10 @@ def test_an_unknown_kind_of_attention_is_refused(focalseg, make_folder, tmp_path
 def test_a_placement_file_that_is_none_is_refused(focalseg, make_folder, tmp_path):
     (tmp_path / "placement.json").write_text("{}")
     outcome = focalseg("train", make_folder(), "--out", tmp_path / "out", "--attention", tmp_path / "placement.json")
-    assert_refused(outcome, 2, r".*placement\.json is no placement .*; expected a placement\.json of .*", out=tmp_path / "out")
+    complaint = (
+        r".*placement\.json: schema was None; this version reads 1\. Restore the file, or make the placement anew with .*"
+    )
+    assert_refused(outcome, 2, complaint, out=tmp_path / "out")
 
 
 def test_a_device_that_is_not_there_is_the_machines_fault(focalseg, make_folder, tmp_path):

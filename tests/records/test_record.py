@@ -127,6 +127,8 @@ def test_a_number_that_json_does_not_know_leaves_the_file_as_it_was(value: float
         ),
         (Result, {"modules": 1.0, "parameters": 2, "flops": 3, "seconds": 1}, "modules was 1.0; expected a whole number."),
         (Splits, {"schema": 1, "data": "x", "folds": [], "groups": {}}, "folds was empty; expected at least one."),
+        (Result, {"modules": 10**400, "parameters": 2, "flops": 3, "seconds": 1}, "modules was 1000"),
+        (Result, {"modules": 1, "parameters": 2, "flops": 3, "seconds": -(10**400)}, "seconds was -1000"),
         (Splits, {"schema": 2}, "schema was 2; this version reads 1."),
         (
             Evidence,
@@ -143,7 +145,8 @@ def test_a_file_that_is_no_record_is_refused_with_the_field_and_the_mend(
     path.write_text(json.dumps(content))
     with pytest.raises(SettingError) as raised:
         read_record(kind, path)
-    assert str(raised.value) == f"{path}: {fault} Restore the file, or {kind.again}."
+    assert str(raised.value).startswith(f"{path}: {fault}")
+    assert str(raised.value).endswith(f". Restore the file, or {kind.again}.")
 
 
 def test_a_file_of_a_later_version_may_say_more_at_its_top(tmp_path: Path) -> None:

@@ -132,6 +132,9 @@ class Collapsed(CheckedConfig):
     collapsed: int = setting(at_least=0)
     trainings: int = setting(at_least=0)
 
+    def __str__(self) -> str:
+        return f"{self.collapsed} of {self.trainings}"
+
     @property
     def most(self) -> bool:
         """Whether these are more than half, so that the scores of an arm tell nothing of attention."""

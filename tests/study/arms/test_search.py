@@ -9,6 +9,7 @@ import pytest
 from focalseg.placement.exponents import REGIMES
 from focalseg.placement.policies.at_random import draw_sites
 from focalseg.placement.policies.questions import Probe, Score, ask
+from focalseg.records.placement import Collapsed
 from focalseg.study.arms.search import LONGEST_NAME, TrainedSearch, name_trial
 from focalseg.study.planning.groundwork import lay_groundwork
 from focalseg.study.running.listeners import NOBODY
@@ -138,12 +139,12 @@ def test_a_collapsed_training_scores_no_layout(search, made_up):
 
 def test_a_search_counts_every_training_that_it_asked_for_once_and_those_that_collapsed(search, made_up):
     made_up.collapses = lambda plan: plan.config.seed == 3
-    assert search.collapsed == (0, 0)
+    assert search.collapsed == Collapsed(0, 0)
     answer(search, Probe("dropout"))
-    assert search.collapsed == (1, 2)
+    assert search.collapsed == Collapsed(1, 2)
     answer(search, Score([{}, {"skip.0": "ag"}]))
     answer(search, Score([{}]))
-    assert search.collapsed == (3, 6)
+    assert search.collapsed == Collapsed(3, 6)
 
 
 def test_the_seeds_of_a_search_are_its_own(search, made_up):

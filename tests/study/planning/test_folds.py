@@ -11,7 +11,7 @@ from PIL import Image
 from focalseg.errors import SettingError
 from focalseg.placement.policies.questions import Score
 from focalseg.records.evidence import EVIDENCE
-from focalseg.records.placement import Placement, SiteDecision
+from focalseg.records.placement import Collapsed, Placement, SiteDecision
 from focalseg.records.result import RESULT
 from focalseg.study.arms.agreement import agree, choose_lean
 from focalseg.study.arms.design import plan_design
@@ -132,7 +132,7 @@ def test_every_round_of_a_policy_is_trained_for_all_folds_together(design_of, ma
     _, decided = train_arms(design)
     assert [placement.layout for placement in decided.placements] == [{"encoder.0": "se"}, {}]
     # Both folds asked for the plain network and four of one site, the first one for three of two sites as well; two seeds each.
-    assert decided.search == (0, 2 * (5 + 3 + 5))
+    assert decided.search == Collapsed(0, 2 * (5 + 3 + 5))
     rounds = [[(plan.arm, plan.config.fold) for plan in batch] for batch in made_up.batches[1:-1]]
     singles = ["trial_encoder.0", "trial_bottleneck", "trial_skip.0", "trial_decoder.0"]
     pairs = [f"trial_encoder.0+{site.removeprefix('trial_')}" for site in singles[1:]]
@@ -170,12 +170,12 @@ def test_collapsed_trainings_of_the_search_are_counted_over_folds_unless_one_fol
 ):
     made_up.collapses = lambda plan: any(f"probe_dropout/{part}" in plan.folder.as_posix() for part in silent)
     _, decided = train_arms(design_of())
-    assert decided.search == counted
+    assert decided.search == Collapsed(*counted)
 
 
 def test_a_policy_that_asks_nothing_has_no_search(design_of, made_up):
     _, decided = train_arms(design_of(policy="none"))
-    assert decided.search == (0, 0)
+    assert decided.search == Collapsed(0, 0)
 
 
 def test_a_policy_that_looks_at_no_evidence_is_given_that_of_the_networks_with_all_attention(design_of, made_up):
