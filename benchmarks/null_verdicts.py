@@ -19,7 +19,7 @@ from typing import Any
 
 from scipy.stats import binomtest
 
-from focalseg.cli.progress import build_audience
+from focalseg.cli.progress import build_listeners
 from focalseg.configuration import merge, to_mapping
 from focalseg.study.place import place
 from focalseg.study.presets import build_settings
@@ -53,7 +53,7 @@ def repeat(out: Path, policy: str, number: int) -> dict[str, Any]:
     folder = out / policy / str(number)
     settings = build_settings("quick", merge(SMALL, TASK.settings), {"policy": policy})
     data = f"phantom:{TASK.phantom}@{FIRST_DRAW + number}"
-    record = place(data, folder, settings, seed=100 * number, audience=build_audience()).record
+    record = place(data, folder, settings, seed=100 * number, listeners=build_listeners()).record
     return {
         "policy": policy,
         "number": number,

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from focalseg.cli.progress import build_audience
+from focalseg.cli.progress import build_listeners
 from focalseg.configuration import merge
 from focalseg.placement.exponents import REGIMES
 from focalseg.placement.policies import POLICIES
@@ -177,16 +177,16 @@ def train_task(name: str, out: Path, *, seeds: int, probes: int) -> tuple[Truth,
     task = TASKS[name]
     folder = out / name.replace(",", "").replace(" ", "_")
     settings = settle_precision(build_settings("quick", merge(SMALL, task.settings)), folder, "cpu")
-    everywhere, audience = task.everywhere, build_audience()
-    ground = lay_groundwork(f"phantom:{task.phantom}@{DRAW}", settings, TABLE_SEED, "cpu", audience)
-    claim_split(folder, ground, audience.tell)
+    everywhere, listeners = task.everywhere, build_listeners()
+    ground = lay_groundwork(f"phantom:{task.phantom}@{DRAW}", settings, TABLE_SEED, "cpu", listeners)
+    claim_split(folder, ground, listeners.tell)
     trainer = Trainer(
         base=ground.config,
         split=ground.split,
         folder=folder,
         device="cpu",
         workers=None,
-        watch=audience.watch,
+        watch=listeners.watch,
         cache_mib=settings.data.cache_mib,
         groups=ground.groups,
     )

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from focalseg.cli.progress import build_audience, show_progress
+from focalseg.cli.progress import build_listeners, show_progress
 from focalseg.configuration import to_mapping
 from focalseg.evaluation.statistics import estimate_mean
 from focalseg.study.place import place
@@ -79,7 +79,7 @@ def train_single_sites(folder: Path, seeds: tuple[int, ...] = (1000, 1001, 1002)
 def run_place(task: str, out: Path, seed: int) -> dict[str, Any]:
     """One main job, reduced to what the table shows."""
     folder = out / f"{task.removeprefix('phantom:')}_seed_{seed}"
-    record = place(task, folder, build_settings("quick"), seed=seed, audience=build_audience()).record
+    record = place(task, folder, build_settings("quick"), seed=seed, listeners=build_listeners()).record
     return {
         "task": task,
         "seed": seed,

@@ -158,7 +158,7 @@ def own() -> dict[str, Any]:
 
 
 @pytest.fixture
-def contest() -> dict[str, Any]:
+def made_job() -> dict[str, Any]:
     """For make_placement: what a job with rivals over two folds adds to placement.json."""
     return describe_contest(SITES)
 

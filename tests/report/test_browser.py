@@ -98,11 +98,11 @@ def test_the_first_screen_holds_the_verdict_and_the_drawing(browser: Any, make_p
 
 @pytest.mark.parametrize("width", [1280, 400])
 def test_rivals_folds_and_shut_skips_fit_at_any_width(
-    browser: Any, make_placement: Callable[..., Path], contest: dict[str, Any], width: int
+    browser: Any, make_placement: Callable[..., Path], made_job: dict[str, Any], width: int
 ) -> None:
-    contest["arms"]["W" * 300] = contest["arms"]["of_old"]
-    contest["comparisons"].append(contest["comparisons"][0] | {"other": "W" * 300})
-    page, faults = open_page(browser, write_report(make_placement(**contest)), width)
+    made_job["arms"]["W" * 300] = made_job["arms"]["of_old"]
+    made_job["comparisons"].append(made_job["comparisons"][0] | {"other": "W" * 300})
+    page, faults = open_page(browser, write_report(make_placement(**made_job)), width)
     assert faults == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     texts = page.evaluate(MEASURE_TEXTS)

@@ -22,7 +22,7 @@ from focalseg.records.placement import read_placement
 from focalseg.study.arms import search as search_module
 from focalseg.study.outcome.lean import load_lean
 from focalseg.study.place import place
-from focalseg.study.running.listeners import Audience
+from focalseg.study.running.listeners import Listeners
 from focalseg.study.running.runs import RunResult, read_evidence
 from focalseg.study.running.scores import CaseScore, read_scores
 from focalseg.study.train import train_one
@@ -123,9 +123,9 @@ def test_no_case_is_on_two_sides_and_scores_name_their_side(placed):
 @pytest.mark.parametrize("policy", list(POLICIES))
 def test_what_looks_for_sites_predicts_no_test_case(policy, make_folder, tiny_settings, tmp_path):
     seen = []
-    audience = Audience(watch=lambda _title, plans: seen.extend(plans) or nullcontext())
+    listeners = Listeners(watch=lambda _title, plans: seen.extend(plans) or nullcontext())
     settings = replace(tiny_settings, seeds=1, policy=policy, training=replace(tiny_settings.training, steps=1))
-    place(str(make_folder()), tmp_path / "out", settings, device="cpu", workers=1, audience=audience)
+    place(str(make_folder()), tmp_path / "out", settings, device="cpu", workers=1, listeners=listeners)
     for plan in seen:
         parts = {score.part for score in read_scores(plan.folder / "cases.csv")}
         assert parts == ({"validation", "test"} if plan.arm in ("none", "all", "placed") else {"validation"})
@@ -221,13 +221,13 @@ def test_a_job_that_is_cut_to_its_hours_reads_the_data_once_and_is_the_job_of_th
         titles.append(title)
         yield lambda _done, _total: None
 
-    audience = Audience(count=count)
+    listeners = Listeners(count=count)
     once, cutting = (
-        place(data, tmp_path / "cut", asked, device="cpu", workers=1, audience=audience, budget_hours=1.0),
+        place(data, tmp_path / "cut", asked, device="cpu", workers=1, listeners=listeners, budget_hours=1.0),
         titles[:],
     )
     titles.clear()
-    place(data, tmp_path / "plain", cut, device="cpu", workers=1, audience=audience)
+    place(data, tmp_path / "plain", cut, device="cpu", workers=1, listeners=listeners)
     assert cutting == titles == ["reading the cases", "comparing the images"]
     assert once.verdict.outcome == "no_difference_shown"
     for name in ("splits.json", "placement.json", "runs/none/fold_0/seed_2/config.yaml"):
@@ -241,10 +241,10 @@ def read_timeless(path):
 
 def test_what_is_trained_after_the_decision_is_said_as_it_is(make_folder, tiny_settings, tmp_path, monkeypatch):
     titles = []
-    audience = Audience(watch=lambda title, _plans: titles.append(title) or nullcontext())
+    listeners = Listeners(watch=lambda title, _plans: titles.append(title) or nullcontext())
     monkeypatch.setattr(search_module, "read_evidence", fixed_evidence("encoder.0"))
     settings = replace(tiny_settings, rivals=("random",))
-    place(str(make_folder()), tmp_path / "out", settings, device="cpu", workers=1, audience=audience)
+    place(str(make_folder()), tmp_path / "out", settings, device="cpu", workers=1, listeners=listeners)
     assert titles == [
         "training the networks to compare with",
         "looking for the sites that are needed",
@@ -333,9 +333,9 @@ def test_a_skip_that_is_to_be_shut_is_shut_in_the_lean_network_and_is_no_module(
 
 def test_arms_share_fresh_seeds_and_what_looks_for_sites_has_others(make_folder, tiny_settings, tmp_path):
     seen = []
-    audience = Audience(watch=lambda _title, plans: seen.extend(plans) or nullcontext())
+    listeners = Listeners(watch=lambda _title, plans: seen.extend(plans) or nullcontext())
     settings = replace(tiny_settings, policy="one_at_a_time", training=replace(tiny_settings.training, steps=2))
-    place(str(make_folder()), tmp_path / "out", settings, seed=7, device="cpu", workers=1, audience=audience)
+    place(str(make_folder()), tmp_path / "out", settings, seed=7, device="cpu", workers=1, listeners=listeners)
     seeds = {}
     for plan in seen:
         seeds.setdefault(plan.arm, set()).add(plan.config.seed)

@@ -60,14 +60,14 @@ def run_place(
     budget: float | None = None,
 ) -> None:
     """The job, then its report, then the answer on stdout. budget: hours."""
-    from focalseg.cli.progress import build_audience
+    from focalseg.cli.progress import build_listeners
     from focalseg.configuration import to_mapping
     from focalseg.report.placement.page import write_report
     from focalseg.study.outcome.wording import describe_verdict
     from focalseg.study.place import place as run
 
-    audience = build_audience()
-    result = run(data, out, settings, seed=seed, device=device, workers=workers, audience=audience, budget_hours=budget)
+    listeners = build_listeners()
+    result = run(data, out, settings, seed=seed, device=device, workers=workers, listeners=listeners, budget_hours=budget)
     page = write_report(out)
     if as_json:
         print_json({**to_mapping(result.record), "report": str(page), "lean": str(out / "lean")})

@@ -12,7 +12,7 @@ from rich.progress import Progress
 from focalseg.cli.counting import PLAIN_LINE_SECONDS, columns, show_counting
 from focalseg.findings import counted
 from focalseg.records.result import RESULT
-from focalseg.study.running.listeners import Audience
+from focalseg.study.running.listeners import Listeners
 from focalseg.study.running.runs import RunPlan
 from focalseg.training.loop import METRICS
 from focalseg.training.metrics_log import read_metrics
@@ -25,9 +25,9 @@ def _show_note(note: str) -> None:
     print(f"note: {note}", file=sys.stderr, flush=True)
 
 
-def build_audience() -> Audience:
+def build_listeners() -> Listeners:
     """The listeners for a person at the command line: notes, counts and trainings are all shown on stderr."""
-    return Audience(tell=_show_note, count=show_counting, watch=show_progress)
+    return Listeners(tell=_show_note, count=show_counting, watch=show_progress)
 
 
 @contextmanager

@@ -38,11 +38,11 @@ def train(
 ) -> None:
     """Train one network and score it on test data that it never saw."""
     settings = read_settings(preset, config, set_, network=network)
-    from focalseg.cli.progress import build_audience
+    from focalseg.cli.progress import build_listeners
     from focalseg.report.placement.page import write_report
     from focalseg.study.train import train_one
 
-    result = train_one(data, out, settings, attention=attention, seed=seed, device=device, audience=build_audience())
+    result = train_one(data, out, settings, attention=attention, seed=seed, device=device, listeners=build_listeners())
     page = write_report(out)
     scores = result.scores_of("test")
     dice = sum(score.dice for score in scores) / len(scores)

@@ -22,7 +22,7 @@ from focalseg.study.planning.precision import settle_precision
 from focalseg.study.planning.splits_file import claim_split
 from focalseg.study.presets import Settings
 from focalseg.study.running.folder import CONFIG, claim_folder, hold_folder, refuse_foreign
-from focalseg.study.running.listeners import NOBODY, Audience
+from focalseg.study.running.listeners import NOBODY, Listeners
 from focalseg.study.running.runs import RunPlan, read_result
 from focalseg.training.run import Device, TrainingConfig
 from focalseg.yaml_files import write_yaml
@@ -61,7 +61,7 @@ def place(
     seed: int = 0,
     device: Device = "auto",
     workers: int | None = None,
-    audience: Audience = NOBODY,
+    listeners: Listeners = NOBODY,
     budget_hours: float | None = None,
 ) -> PlaceResult:
     """Decides where attention stays, then trains networks without it, with all of it and with what was decided, and compares.
@@ -82,18 +82,18 @@ def place(
     job = PlaceJob(data=source, seed=seed, settings=chosen, budget_hours=budget_hours, asked=asked)
     if (folder / CONFIG).exists():
         claim_folder(folder, write_yaml(job))  # refuses another job's before anything is read and measured
-    ground = lay_groundwork(source, chosen, seed, device, audience)
-    design = plan_design(ground, chosen, folder, device=device, workers=workers, audience=audience)
+    ground = lay_groundwork(source, chosen, seed, device, listeners)
+    design = plan_design(ground, chosen, folder, device=device, workers=workers, listeners=listeners)
     fitted = chosen
     if not (folder / PLACEMENT).exists():
-        fitted = plan_costs(design, chosen, hours=None if begun else budget_hours, tell=audience.tell)
+        fitted = plan_costs(design, chosen, hours=None if begun else budget_hours, tell=listeners.tell)
     if fitted != chosen:
         ground = plan_groundwork(ground.material, fitted, source=source, seed=seed)
-        design = plan_design(ground, fitted, folder, device=device, workers=workers, audience=Audience(watch=audience.watch))
+        design = plan_design(ground, fitted, folder, device=device, workers=workers, listeners=Listeners(watch=listeners.watch))
     with hold_folder(folder, write_yaml(replace(job, settings=fitted))):
-        claim_split(folder, ground, audience.tell)
+        claim_split(folder, ground, listeners.tell)
         for remark in remark_few_groups([fold.split for fold in ground.folds], ground.splits, ground.groups):
-            audience.tell(remark)
+            listeners.tell(remark)
         return train_and_judge(design, folder)
 
 

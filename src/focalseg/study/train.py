@@ -14,7 +14,7 @@ from focalseg.study.planning.precision import settle_precision
 from focalseg.study.planning.splits_file import claim_split
 from focalseg.study.presets import Settings
 from focalseg.study.running.folder import hold_folder, refuse_foreign
-from focalseg.study.running.listeners import NOBODY, Audience, Tell
+from focalseg.study.running.listeners import NOBODY, Listeners, Tell
 from focalseg.study.running.runs import RunPlan, RunResult, execute, read_result
 from focalseg.training.run import Device, RunConfig, build_network
 from focalseg.yaml_files import write_yaml
@@ -28,7 +28,7 @@ def train_one(
     attention: str,
     seed: int,
     device: Device,
-    audience: Audience = NOBODY,
+    listeners: Listeners = NOBODY,
 ) -> RunResult:
     """Trains and scores one network in `folder`, on the first fold. attention: as `read_layout` takes it. Goes on after an
     interruption."""
@@ -36,8 +36,8 @@ def train_one(
     refuse_foreign(folder)
     settings = settle_precision(settings, folder, device)
     settings = replace(settings, split=replace(settings.split, test_folds=1))
-    ground = lay_groundwork(source, settings, seed, device, audience)
-    config = replace(ground.config, attention=read_layout(attention, ground.config, settings, audience.tell))
+    ground = lay_groundwork(source, settings, seed, device, listeners)
+    config = replace(ground.config, attention=read_layout(attention, ground.config, settings, listeners.tell))
     build_network(config)
     plan = RunPlan(
         arm=attention,
@@ -48,8 +48,8 @@ def train_one(
         cache_mib=settings.data.cache_mib,
         groups=ground.groups,
     )
-    with hold_folder(folder, write_yaml(config)), audience.watch("training one network", [plan]):
-        claim_split(folder, ground, audience.tell)
+    with hold_folder(folder, write_yaml(config)), listeners.watch("training one network", [plan]):
+        claim_split(folder, ground, listeners.tell)
         execute(plan)
         result = read_result(folder)
         write_examples(folder, {"run": folder}, result, own_network=config.network.name)

@@ -21,17 +21,17 @@ def read(folder: Path) -> Reader:
     return Reader(write_report(folder).read_text(encoding="utf-8"))
 
 
-def test_rivals_stand_after_the_three_networks_in_plain_words(make_placement: Make, contest: dict[str, Any]) -> None:
-    text = read(make_placement(**contest)).text
+def test_rivals_stand_after_the_three_networks_in_plain_words(make_placement: Make, made_job: dict[str, Any]) -> None:
+    text = read(make_placement(**made_job)).text
     names = ("none", "all", "placed", "wider plain network, no attention", "as many sites at random", "SE everywhere", "of_old")
     places = [text.index(f"{name} 0.{'7' if number < 3 else '6'}00 [") for number, name in enumerate(names)]
     assert places == sorted(places)
 
 
 def test_every_comparison_has_its_interval_in_the_chart_and_its_figures_in_the_table(
-    make_placement: Make, contest: dict[str, Any]
+    make_placement: Make, made_job: dict[str, Any]
 ) -> None:
-    reader = read(make_placement(**contest))
+    reader = read(make_placement(**made_job))
     chart = next(attributes["aria-label"] for tag, attributes in reader.elements if "Difference in test" in str(attributes))
     for name in ("none", "all", "wider plain network, no attention", "as many sites at random", "SE everywhere"):
         assert f"placed {MINUS} {name} " in str(chart)
@@ -52,9 +52,9 @@ def test_every_comparison_has_its_interval_in_the_chart_and_its_figures_in_the_t
         (False, f"was not shown: placed {MINUS} all may be as low as {MINUS}0.004, beyond the margin of 0.010 Dice"),
     ],
 )
-def test_non_inferiority_is_a_sentence(make_placement: Make, contest: dict[str, Any], shown: bool, text: str) -> None:
-    contest["non_inferiority"] |= {"bound": -0.004, "shown": shown}
-    assert text in read(make_placement(**contest)).text
+def test_non_inferiority_is_a_sentence(make_placement: Make, made_job: dict[str, Any], shown: bool, text: str) -> None:
+    made_job["non_inferiority"] |= {"bound": -0.004, "shown": shown}
+    assert text in read(make_placement(**made_job)).text
 
 
 @pytest.mark.parametrize(
@@ -66,29 +66,29 @@ def test_non_inferiority_is_a_sentence(make_placement: Make, contest: dict[str, 
     ],
 )
 def test_the_noise_of_the_seed_is_a_sentence(
-    make_placement: Make, contest: dict[str, Any], noise: tuple[float | None, float | None, int], text: str
+    make_placement: Make, made_job: dict[str, Any], noise: tuple[float | None, float | None, int], text: str
 ) -> None:
-    contest["seed_noise"] = dict(zip(("deviation", "range_of_difference", "trainings"), noise, strict=True))
-    assert text in read(make_placement(**contest)).text
+    made_job["seed_noise"] = dict(zip(("deviation", "range_of_difference", "trainings"), noise, strict=True))
+    assert text in read(make_placement(**made_job)).text
 
 
-def test_folds_are_told_with_what_each_kept_shut_and_gained(make_placement: Make, contest: dict[str, Any]) -> None:
-    text = read(make_placement(**contest)).text
+def test_folds_are_told_with_what_each_kept_shut_and_gained(make_placement: Make, made_job: dict[str, Any]) -> None:
+    text = read(make_placement(**made_job)).text
     assert "Over 2 folds: on each, sites were chosen and networks trained and tested anew." in text
     assert "Site Fold 0 Fold 1 encoder.0 kept kept encoder.1 dropped dropped bottleneck dropped kept skip.0 shut shut" in text
     assert f"placed {MINUS} none +0.300 [+0.280, +0.320] +0.350 [+0.330, +0.370]" in text
     assert "of which 2 were tested in turn" in text
 
 
-def test_one_fold_has_no_table_of_folds(make_placement: Make, contest: dict[str, Any]) -> None:
-    contest["folds"] = contest["folds"][:1]
-    text = read(make_placement(**contest)).text
+def test_one_fold_has_no_table_of_folds(make_placement: Make, made_job: dict[str, Any]) -> None:
+    made_job["folds"] = made_job["folds"][:1]
+    text = read(make_placement(**made_job)).text
     assert "Fold 0" not in text
     assert "The data were split once into 24 training" in text
 
 
-def test_evidence_has_a_whisker_a_joint_cost_and_the_decision_in_words(make_placement: Make, contest: dict[str, Any]) -> None:
-    reader = read(make_placement(**contest))
+def test_evidence_has_a_whisker_a_joint_cost_and_the_decision_in_words(make_placement: Make, made_job: dict[str, Any]) -> None:
+    reader = read(make_placement(**made_job))
     assert "encoder.0 SE kept +0.251 [+0.201, +0.321] +0.502 2.25 0.100 taking it away costs 0.251 Dice" in reader.text
     assert "skip.0 AG shut +0.148 [+0.098, +0.218] +0.296" in reader.text
     assert "skip.1 AG dropped" in reader.text
@@ -98,8 +98,8 @@ def test_evidence_has_a_whisker_a_joint_cost_and_the_decision_in_words(make_plac
     assert "Skips shutskip.0" in reader.text
 
 
-def test_a_shut_skip_is_told_from_a_dropped_one_without_colour(make_placement: Make, contest: dict[str, Any]) -> None:
-    reader = read(make_placement(**contest))
+def test_a_shut_skip_is_told_from_a_dropped_one_without_colour(make_placement: Make, made_job: dict[str, Any]) -> None:
+    reader = read(make_placement(**made_job))
     states = {str(mark["data-site"]): str(mark["class"]).split()[1] for mark in reader.of_class("site")}
     assert states["skip.0"] == "shut"
     assert states["skip.1"] == "dropped"
@@ -149,8 +149,8 @@ def test_a_damaged_training_that_the_decision_rests_on_is_named(make_placement: 
         write_report(folder)
 
 
-def test_a_policy_that_asked_for_no_evidence_is_not_said_to_rest_on_any(make_placement: Make, contest: dict[str, Any]) -> None:
-    text = read(make_placement(**contest, policy="leave_one_out")).text
+def test_a_policy_that_asked_for_no_evidence_is_not_said_to_rest_on_any(make_placement: Make, made_job: dict[str, Any]) -> None:
+    text = read(make_placement(**made_job, policy="leave_one_out")).text
     assert "The policy leave_one_out chose the sites on validation data alone." in text
     assert "that the decision rests on" not in text
 
@@ -166,10 +166,10 @@ def test_very_many_paths_of_gamma_are_folded_away(make_placement: Make, add_prob
     assert len(ids) == len(set(ids))
 
 
-def test_what_was_not_answered_leads_with_the_reason(make_placement: Make, contest: dict[str, Any]) -> None:
-    contest["arms"]["none"]["collapsed"] = 3  # of 2 seeds on 2 folds
+def test_what_was_not_answered_leads_with_the_reason(make_placement: Make, made_job: dict[str, Any]) -> None:
+    made_job["arms"]["none"]["collapsed"] = 3  # of 2 seeds on 2 folds
     reason = "Not answered: 3 of 4 trainings of the arm none ended predicting nothing at all; more steps may mend that."
-    page = write_report(make_placement(**contest, verdict="no_difference_shown", sentence=reason)).read_text(encoding="utf-8")
+    page = write_report(make_placement(**made_job, verdict="no_difference_shown", sentence=reason)).read_text(encoding="utf-8")
     heading = re.search(r"<h1.*?</h1>", page, re.DOTALL)
     assert heading
     assert Reader(heading.group(0)).text.startswith("Not answered: 3 of 4 trainings of the arm none ended predicting nothing")
@@ -188,33 +188,33 @@ def test_only_the_first_sentence_of_a_verdict_is_its_heading(make_placement: Mak
 
 
 def test_a_fold_that_kept_something_makes_another_network_than_the_plain_one(
-    make_placement: Make, contest: dict[str, Any]
+    make_placement: Make, made_job: dict[str, Any]
 ) -> None:
-    contest["sites"] = [site | {"kept": False, "shut": False} for site in contest["sites"]]
-    assert "the same trainings" not in read(make_placement(**contest)).text
+    made_job["sites"] = [site | {"kept": False, "shut": False} for site in made_job["sites"]]
+    assert "the same trainings" not in read(make_placement(**made_job)).text
 
 
 def test_what_could_have_been_seen_is_the_smallest_difference_of_placed_and_none(
-    make_placement: Make, contest: dict[str, Any]
+    make_placement: Make, made_job: dict[str, Any]
 ) -> None:
-    contest["comparisons"][0]["smallest_difference"] = 0.047
-    text = read(make_placement(**contest)).text
+    made_job["comparisons"][0]["smallest_difference"] = 0.047
+    text = read(make_placement(**made_job)).text
     assert "show a true difference of 0.047 Dice in 80 % of studies; a smaller one may well have gone unseen" in text
 
 
 @pytest.mark.parametrize("change", [{"smallest_difference": None}, {"collapsed": True}])
 def test_nothing_is_said_of_what_could_have_been_seen_where_nothing_tells(
-    make_placement: Make, contest: dict[str, Any], change: dict[str, Any]
+    make_placement: Make, made_job: dict[str, Any], change: dict[str, Any]
 ) -> None:
-    contest["comparisons"][0] |= change
-    assert "gone unseen" not in read(make_placement(**contest)).text
+    made_job["comparisons"][0] |= change
+    assert "gone unseen" not in read(make_placement(**made_job)).text
 
 
-def test_a_comparison_with_an_arm_that_collapsed_is_not_made(make_placement: Make, contest: dict[str, Any]) -> None:
-    contest["arms"]["all"]["collapsed"] = 3  # of 2 seeds on 2 folds
-    for comparison in contest["comparisons"]:
+def test_a_comparison_with_an_arm_that_collapsed_is_not_made(make_placement: Make, made_job: dict[str, Any]) -> None:
+    made_job["arms"]["all"]["collapsed"] = 3  # of 2 seeds on 2 folds
+    for comparison in made_job["comparisons"]:
         comparison["collapsed"] = "all" in (comparison["one"], comparison["other"])
-    reader = read(make_placement(**contest))
+    reader = read(make_placement(**made_job))
     reason = "not compared: most trainings of all ended predicting nothing"
     assert f"placed {MINUS} all {reason}" in reader.text
     assert f"all {MINUS} none {reason}" in reader.text
@@ -228,46 +228,46 @@ def test_a_comparison_with_an_arm_that_collapsed_is_not_made(make_placement: Mak
 
 
 def test_comparisons_from_before_arms_that_collapsed_were_marked_are_shown(
-    make_placement: Make, contest: dict[str, Any]
+    make_placement: Make, made_job: dict[str, Any]
 ) -> None:
-    for comparison in contest["comparisons"]:
+    for comparison in made_job["comparisons"]:
         del comparison["collapsed"]
-    del contest["search"]
-    assert "not compared" not in read(make_placement(**contest)).text
+    del made_job["search"]
+    assert "not compared" not in read(make_placement(**made_job)).text
 
 
-def test_a_search_half_of_which_collapsed_answers_nothing(make_placement: Make, contest: dict[str, Any]) -> None:
-    contest["search"] = {"collapsed": 2, "trainings": 4}
-    text = read(make_placement(**contest)).text
+def test_a_search_half_of_which_collapsed_answers_nothing(make_placement: Make, made_job: dict[str, Any]) -> None:
+    made_job["search"] = {"collapsed": 2, "trainings": 4}
+    text = read(make_placement(**made_job)).text
     assert "Not answered: 2 of 4 trainings of the search for sites ended predicting nothing at all" in text
     assert "it tells nothing of attention" in text
     assert "Trainings that ended predicting nothing: search for sites 2 of 4." in text
 
 
-def test_less_than_half_of_a_search_is_a_note(make_placement: Make, contest: dict[str, Any]) -> None:
-    contest["arms"]["none"]["collapsed"] = 1
-    contest["search"] = {"collapsed": 1, "trainings": 4}
-    text = read(make_placement(**contest)).text
+def test_less_than_half_of_a_search_is_a_note(make_placement: Make, made_job: dict[str, Any]) -> None:
+    made_job["arms"]["none"]["collapsed"] = 1
+    made_job["search"] = {"collapsed": 1, "trainings": 4}
+    text = read(make_placement(**made_job)).text
     assert "Not answered" not in text
     assert "Trainings that ended predicting nothing: none 1 of 4; search for sites 1 of 4." in text
 
 
-def test_the_plain_network_that_collapsed_is_named_once(make_placement: Make, contest: dict[str, Any]) -> None:
-    contest["sites"] = [site | {"kept": False, "shut": False} for site in contest["sites"]]
-    contest["folds"] = [fold | {"kept": {}, "shut": []} for fold in contest["folds"]]
+def test_the_plain_network_that_collapsed_is_named_once(make_placement: Make, made_job: dict[str, Any]) -> None:
+    made_job["sites"] = [site | {"kept": False, "shut": False} for site in made_job["sites"]]
+    made_job["folds"] = [fold | {"kept": {}, "shut": []} for fold in made_job["folds"]]
     for arm in ("none", "placed"):
-        contest["arms"][arm]["collapsed"] = 4
-    text = read(make_placement(**contest, verdict="no_difference_shown")).text
+        made_job["arms"][arm]["collapsed"] = 4
+    text = read(make_placement(**made_job, verdict="no_difference_shown")).text
     assert "Not answered: 4 of 4 trainings of the arm none ended predicting nothing at all;" in text
 
 
 def test_a_placement_that_keeps_nothing_does_not_claim_to_see_any_difference_to_itself(
-    make_placement: Make, contest: dict[str, Any]
+    make_placement: Make, made_job: dict[str, Any]
 ) -> None:
-    contest["sites"] = [site | {"kept": False, "shut": False} for site in contest["sites"]]
-    contest["folds"] = [fold | {"kept": {}, "shut": []} for fold in contest["folds"]]
-    contest["comparisons"][0] |= {"dice": 0.0, "low": 0.0, "high": 0.0, "holm_p": 1.0, "smallest_difference": None}
-    text = read(make_placement(**contest)).text
+    made_job["sites"] = [site | {"kept": False, "shut": False} for site in made_job["sites"]]
+    made_job["folds"] = [fold | {"kept": {}, "shut": []} for fold in made_job["folds"]]
+    made_job["comparisons"][0] |= {"dice": 0.0, "low": 0.0, "high": 0.0, "holm_p": 1.0, "smallest_difference": None}
+    text = read(make_placement(**made_job)).text
     assert "the rows none and placed are the same trainings" in text
     assert f"placed {MINUS} none 0.000 [0.000, 0.000] 1.000 the same trainings" in text
     assert "gone unseen" not in text
@@ -281,11 +281,11 @@ def test_a_run_tells_its_own_regime_and_draws_the_skips_that_it_shut(make_run: M
     assert len(reader.of_class("dead-end")) == 1
 
 
-def test_hostile_names_of_arms_are_text_and_nothing_else(make_placement: Make, contest: dict[str, Any]) -> None:
+def test_hostile_names_of_arms_are_text_and_nothing_else(make_placement: Make, made_job: dict[str, Any]) -> None:
     name = "<img src=x onerror=alert(1)>\"' helps" + "W" * 300
-    contest["arms"][name] = contest["arms"].pop("of_old")
-    contest["comparisons"].append(contest["comparisons"][0] | {"other": name})
-    folder = make_placement(**contest)
+    made_job["arms"][name] = made_job["arms"].pop("of_old")
+    made_job["comparisons"].append(made_job["comparisons"][0] | {"other": name})
+    folder = make_placement(**made_job)
     reader = read(folder)
     assert name in reader.text
     assert not {tag for tag, _ in reader.elements} & {"img", "script"}

@@ -256,12 +256,12 @@ def test_arms_with_other_labels_than_the_first(make_placement: Make) -> None:
     assert "arms.all.dice_per_label has the labels vein; expected those of none, foreground" in refusal(folder)
 
 
-def test_numbers_that_were_not_measured_are_none(make_placement: Make, contest: dict[str, Any]) -> None:
+def test_numbers_that_were_not_measured_are_none(make_placement: Make, made_job: dict[str, Any]) -> None:
     absent = dict.fromkeys(("removal_low", "removal_high", "joint_cost"))
-    contest["sites"] = [site | absent for site in contest["sites"]]
-    contest["comparisons"][0]["smallest_difference"] = None
-    contest["seed_noise"] = {"deviation": None, "range_of_difference": None, "trainings": 1}
-    contents = read_placement_contents(make_placement(**contest))
+    made_job["sites"] = [site | absent for site in made_job["sites"]]
+    made_job["comparisons"][0]["smallest_difference"] = None
+    made_job["seed_noise"] = {"deviation": None, "range_of_difference": None, "trainings": 1}
+    contents = read_placement_contents(make_placement(**made_job))
     assert {(site.removal, site.joint_cost) for site in contents.sites} == {(None, None)}
     assert contents.record.comparisons[0].smallest_difference is None
     assert contents.record.seed_noise == SeedNoise(deviation=None, range_of_difference=None, trainings=1)

@@ -23,7 +23,7 @@ def design_of(make_folder, tiny_settings, tmp_path):
         settings = replace(tiny_settings, policy=policy, rivals=rivals, split=split)
         ground = lay_groundwork(str(make_folder(count=15)), settings, 0, "cpu")
         folder = tmp_path / "out"
-        return plan_design(ground, settings, folder, device="cpu", workers=1, audience=NOBODY, engine=engine)
+        return plan_design(ground, settings, folder, device="cpu", workers=1, listeners=NOBODY, engine=engine)
 
     return build
 

@@ -29,7 +29,7 @@ from focalseg.study.budget.pace import Pace
 from focalseg.study.place import PlaceJob
 from focalseg.study.planning.groundwork import lay_groundwork
 from focalseg.study.presets import Settings, build_settings
-from focalseg.study.running.listeners import Audience
+from focalseg.study.running.listeners import Listeners
 from focalseg.yaml_files import write_yaml
 
 PLAIN = Pace(reading=1.0, step=0.1, validation=2.0, scoring=0.75, evidence=0.0)
@@ -67,7 +67,7 @@ def price_simply(settings: Settings) -> float:
 def design(make_folder, tiny_settings, tmp_path):
     """A job of seconds that nothing was trained for yet."""
     ground = lay_groundwork(str(make_folder()), tiny_settings, 0, "cpu")
-    return plan_design(ground, tiny_settings, tmp_path / "out", device="cpu", workers=1, audience=Audience())
+    return plan_design(ground, tiny_settings, tmp_path / "out", device="cpu", workers=1, listeners=Listeners())
 
 
 @pytest.mark.parametrize(

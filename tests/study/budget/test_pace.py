@@ -10,7 +10,7 @@ from focalseg.placement import evidence
 from focalseg.study.arms.design import plan_design
 from focalseg.study.budget.pace import Pace, average, count_evidence_cases, measure_pace, measure_paces, time_steps
 from focalseg.study.planning.groundwork import lay_groundwork
-from focalseg.study.running.listeners import Audience
+from focalseg.study.running.listeners import Listeners
 from focalseg.study.running.runs import execute
 from focalseg.training.run import build_network
 
@@ -19,7 +19,7 @@ from focalseg.training.run import build_network
 def plans(make_folder, tiny_settings, tmp_path):
     """A run without attention and one with all of it."""
     ground = lay_groundwork(str(make_folder()), tiny_settings, 0, "cpu")
-    design = plan_design(ground, tiny_settings, tmp_path / "out", device="cpu", workers=1, audience=Audience())
+    design = plan_design(ground, tiny_settings, tmp_path / "out", device="cpu", workers=1, listeners=Listeners())
     known = design.plan_known(design.trainers[0])
     return known["none"][0], known["all"][0]
 

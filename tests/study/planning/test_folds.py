@@ -20,7 +20,7 @@ from focalseg.study.outcome.lean import load_lean
 from focalseg.study.outcome.summary import stack_folds
 from focalseg.study.place import place, train_arms
 from focalseg.study.planning.groundwork import lay_groundwork
-from focalseg.study.running.listeners import NOBODY, Audience
+from focalseg.study.running.listeners import NOBODY, Listeners
 from focalseg.study.running.scores import read_scores
 from focalseg.yaml_files import read_yaml
 from study.made_up import MadeUp, make_result, make_score
@@ -40,7 +40,7 @@ def design_of(make_folder, tiny_settings, tmp_path, made_up):
         settings = with_folds(tiny_settings, folds, **changes)
         ground = lay_groundwork(str(make_folder(count=15)), settings, 0, "cpu")
         folder = tmp_path / "out"
-        return plan_design(ground, settings, folder, device="cpu", workers=1, audience=NOBODY, engine=made_up)
+        return plan_design(ground, settings, folder, device="cpu", workers=1, listeners=NOBODY, engine=made_up)
 
     return build
 
@@ -60,8 +60,8 @@ def finished(tmp_path_factory, write_folder, tiny_settings):
     out = tmp_path_factory.mktemp("folds") / "out"
     data, watched = write_folder(out.parent / "data", count=15), []
     settings = with_folds(tiny_settings, 2, training=replace(tiny_settings.training, steps=3), rivals=("random", "wider"))
-    audience = Audience(watch=lambda _, plans: watched.append(list(plans)) or nullcontext())
-    result = place(str(data), out, settings, seed=3, device="cpu", workers=1, audience=audience)
+    listeners = Listeners(watch=lambda _, plans: watched.append(list(plans)) or nullcontext())
+    result = place(str(data), out, settings, seed=3, device="cpu", workers=1, listeners=listeners)
     return result, out, watched, settings
 
 

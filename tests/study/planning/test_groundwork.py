@@ -13,7 +13,7 @@ from focalseg.study.planning.folds import remark_few_groups
 from focalseg.study.planning.groundwork import lay_groundwork, plan_groundwork
 from focalseg.study.planning.splits_file import record_splits
 from focalseg.study.presets import DataSettings, SplitSettings
-from focalseg.study.running.listeners import Audience
+from focalseg.study.running.listeners import Listeners
 
 
 def lay(folder, settings, **changes):
@@ -38,7 +38,7 @@ def test_notes_are_told_and_the_reading_is_counted(make_folder, tiny_settings):
     def count(title):
         yield lambda done, total: counted.append((title, done, total))
 
-    ground = lay_groundwork(str(folder), tiny_settings, 0, "cpu", Audience(count=count))
+    ground = lay_groundwork(str(folder), tiny_settings, 0, "cpu", Listeners(count=count))
     assert list(ground.remarks) == [
         "10 cases in 10 groups that stay together: 6 to train on, 2 to validate on, 2 to test on.",
         f"2 x an empty mask: {folder}/masks/case_2.png, {folder}/masks/case_5.png; see focalseg check.",

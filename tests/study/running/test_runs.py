@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def design(make_folder, tiny_settings, tmp_path):
     ground = lay_groundwork(str(make_folder()), tiny_settings, 0, "cpu")
-    return plan_design(ground, tiny_settings, tmp_path / "out", device="cpu", workers=1, audience=NOBODY)
+    return plan_design(ground, tiny_settings, tmp_path / "out", device="cpu", workers=1, listeners=NOBODY)
 
 
 @pytest.fixture

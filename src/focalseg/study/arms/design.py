@@ -13,7 +13,7 @@ from focalseg.study.planning.attention import plan_attention, plan_single_kind
 from focalseg.study.planning.groundwork import Groundwork
 from focalseg.study.planning.wider import plan_wider
 from focalseg.study.presets import RANDOM, WIDER, Settings
-from focalseg.study.running.listeners import Audience
+from focalseg.study.running.listeners import Listeners
 from focalseg.study.running.local import run_locally
 from focalseg.study.running.runs import VALIDATION, RunPlan, RunResult
 from focalseg.study.running.trainer import Engine, Trainer
@@ -92,14 +92,14 @@ def plan_design(
     *,
     device: Device,
     workers: int | None,
-    audience: Audience,
+    listeners: Listeners,
     engine: Engine = run_locally,
 ) -> Design:
     """The design of a job. engine: what executes its runs. Raises SettingError where no site is left, or a rival cannot be had.
 
     Dead sites are looked for once: they follow from the network and the size of what it sees, which all folds share.
     """
-    everywhere, dead = plan_attention(ground.config, settings.gates, audience.tell)
+    everywhere, dead = plan_attention(ground.config, settings.gates, listeners.tell)
     layouts: dict[str, Layout] = {NONE: {}, ALL: everywhere}
     for gate in settings.rivals:
         if gate not in (WIDER, RANDOM):
@@ -114,7 +114,7 @@ def plan_design(
             folder=folder,
             device=device,
             workers=workers,
-            watch=audience.watch,
+            watch=listeners.watch,
             cache_mib=settings.data.cache_mib,
             groups=ground.groups,
             engine=engine,

@@ -12,7 +12,7 @@ from focalseg.records.splits import Split
 from focalseg.study.planning.folds import choose_folds, describe_sides, plan_splits
 from focalseg.study.planning.frame import Frame, cases_of, plan_frame
 from focalseg.study.presets import Settings, SplitSettings
-from focalseg.study.running.listeners import NOBODY, Audience
+from focalseg.study.running.listeners import NOBODY, Listeners
 from focalseg.study.running.runs import open_source
 from focalseg.training.loop import open_fabric
 from focalseg.training.run import Device, RunConfig, find_candidates
@@ -71,21 +71,21 @@ class Groundwork:
         return self.folds[0].split
 
 
-def lay_groundwork(source: str, settings: Settings, seed: int, device: Device, audience: Audience = NOBODY) -> Groundwork:
+def lay_groundwork(source: str, settings: Settings, seed: int, device: Device, listeners: Listeners = NOBODY) -> Groundwork:
     """Reads every case, and plans the plain run of every fold that is tested.
 
     Raises SettingError, DataError, ShapeError or MachineError for whatever would stop it later.
     """
-    material = read_material(source, settings.split, device, audience)
+    material = read_material(source, settings.split, device, listeners)
     return plan_groundwork(material, settings, source=source, seed=seed)
 
 
-def read_material(source: str, settings: SplitSettings, device: Device, audience: Audience = NOBODY) -> Material:
+def read_material(source: str, settings: SplitSettings, device: Device, listeners: Listeners = NOBODY) -> Material:
     """Reads every case and deals them into folds. Raises SettingError, DataError or MachineError."""
     open_fabric(device)
     open_source.cache_clear()  # the folder may have been mended since this process last listed it
     dataset = open_source(source)
-    survey = survey_dataset(dataset, audience.count)
+    survey = survey_dataset(dataset, listeners.count)
     errors = [error for error in survey.errors if not (settings.file and error.kind == "leak")]
     if errors:
         raise DataError(cap_faults(errors, source))

@@ -22,7 +22,7 @@ def _watch_for_nobody(_title: str, _plans: Sequence[RunPlan]) -> AbstractContext
 
 
 @dataclass(frozen=True, kw_only=True)
-class Audience:
+class Listeners:
     """Nobody, unless told otherwise."""
 
     tell: Tell = ignore
@@ -30,4 +30,4 @@ class Audience:
     watch: Watch = _watch_for_nobody
 
 
-NOBODY = Audience()
+NOBODY = Listeners()
