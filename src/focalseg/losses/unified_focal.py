@@ -165,7 +165,7 @@ class UnifiedFocalLoss(nn.Module):
         logits, target = _plain(logits, "logits"), _plain(target, "target").detach()
         check_shape(logits)
         if self.config.check_logits:
-            check_finite(logits)
+            _check_finite(logits)
         truth = read_target(logits, target, ignore_index=self.config.ignore_index, check=self.config.check_target)
         arms = self.config.arms(max(2, logits.shape[1]))
         weights = weigh_pixels(
@@ -235,7 +235,7 @@ def check_shape(logits: Tensor) -> None:
         raise ShapeError(f"The logits have shape {shape}; at least one image, one channel and one pixel were expected.")
 
 
-def check_finite(logits: Tensor) -> None:
+def _check_finite(logits: Tensor) -> None:
     """Raises DataError that names the first of the logits (B, K, *spatial) that is not finite."""
     where = (~torch.isfinite(logits)).nonzero()
     if not len(where):

@@ -41,7 +41,7 @@ def decide(evidence: Evidence | Sequence[Evidence], policy: str = "removal") -> 
         policy = ON_FREE
 
     def probe(exponents: str) -> tuple[Evidence, ...]:
-        if not all(training.exponents == exponents and is_complete(training) for training in trainings):
+        if not all(training.exponents == exponents and _is_complete(training) for training in trainings):
             raise SettingError(
                 f"policy {policy!r} decides on trainings with training.exponents={exponents}; the evidence is of others, or "
                 "not whole. Train so with `focalseg train`, or take another policy."
@@ -84,7 +84,7 @@ def record_choice(choice: Choice, policy: str, everywhere: Layout, trainings: Se
     return Placement(policy=policy, sites=tuple(decisions))
 
 
-def is_complete(training: Evidence) -> bool:
+def _is_complete(training: Evidence) -> bool:
     """Whether the evidence has all that trainings of its regime can show: a network alone does not tell how it got there."""
     regime = REGIMES[training.exponents]
     probable = all(site.open_probability is not None for site in training.sites)

@@ -74,7 +74,7 @@ def place(
     """
     refuse_inside(folder, source, "--out")
     refuse_foreign(folder)
-    refuse_exponents(settings)
+    _refuse_exponents(settings)
     settings = settle_precision(settings, folder, device)
     begun = recall_settings(folder, settings, budget_hours)
     chosen = begun or settings
@@ -94,10 +94,10 @@ def place(
         claim_split(folder, ground, listeners.tell)
         for remark in remark_few_groups([fold.split for fold in ground.folds], ground.splits, ground.groups):
             listeners.tell(remark)
-        return train_and_judge(design, folder)
+        return _train_and_judge(design, folder)
 
 
-def refuse_exponents(settings: Settings) -> None:
+def _refuse_exponents(settings: Settings) -> None:
     """Raises SettingError where the settings say how exponents train."""
     given, free = settings.training.exponents, TrainingConfig.exponents
     if given != free:
@@ -107,7 +107,7 @@ def refuse_exponents(settings: Settings) -> None:
         )
 
 
-def train_and_judge(design: Design, folder: Path) -> PlaceResult:
+def _train_and_judge(design: Design, folder: Path) -> PlaceResult:
     """The job itself, in a folder that is held."""
     plans, decided = train_arms(design)
     placements = decided.placements
@@ -139,7 +139,7 @@ def train_and_judge(design: Design, folder: Path) -> PlaceResult:
 def train_arms(design: Design) -> tuple[list[dict[str, list[RunPlan]]], Decided]:
     """Trains every arm of every fold; the finished runs of each fold by arm, and what was placed there."""
     known = [design.plan_known(trainer) for trainer in design.trainers]
-    design.run("training the networks to compare with", [plan for arms in known for plan in list_runs(arms)])
+    design.run("training the networks to compare with", [plan for arms in known for plan in _list_runs(arms)])
     decided = decide_folds(design, known)
     chosen = [
         take_known(design.plan_decided(trainer, placement), arms)
@@ -147,14 +147,14 @@ def train_arms(design: Design) -> tuple[list[dict[str, list[RunPlan]]], Decided]
     ]
     if not any(placement.modules for placement in decided.placements):
         chosen = [{PLACED: arms[PLACED]} for arms in chosen]  # no site drawn at random is the plain network
-    there = {plan.folder for arms in known for plan in list_runs(arms)}
-    if new := [plan for arms in chosen for plan in list_runs(arms) if plan.folder not in there]:
+    there = {plan.folder for arms in known for plan in _list_runs(arms)}
+    if new := [plan for arms in chosen for plan in _list_runs(arms) if plan.folder not in there]:
         design.run("training what was placed, and its rivals", new)
     found = [arms | added for arms, added in zip(known, chosen, strict=True)]
     order = [arm for arm in (NONE, ALL, PLACED, *design.rivals) if arm in found[0]]
     return [{arm: arms[arm] for arm in order} for arms in found], decided
 
 
-def list_runs(arms: Mapping[str, Sequence[RunPlan]]) -> list[RunPlan]:
+def _list_runs(arms: Mapping[str, Sequence[RunPlan]]) -> list[RunPlan]:
     """The runs of all arms."""
     return [plan for plans in arms.values() for plan in plans]

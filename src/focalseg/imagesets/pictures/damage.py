@@ -22,7 +22,7 @@ class DamageError(ValueError):
     """What is wrong with the content, as a verb phrase that continues the file's name."""
 
 
-def iterate_png_chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
+def _iterate_png_chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
     """Name, start and end of the data of every chunk, its checksum verified. Raises DamageError."""
     position, name, size = len(PNG_SIGNATURE), b"", len(content)
     view = memoryview(content)
@@ -44,7 +44,7 @@ def iterate_png_chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 def check_png(content: bytes) -> None:
     """Raises DamageError unless it is a chain of sound chunks from the header to the end and nothing more."""
-    names = [name for name, _, _ in iterate_png_chunks(content)]
+    names = [name for name, _, _ in _iterate_png_chunks(content)]
     if names[0] != b"IHDR" or b"IDAT" not in names or names.count(b"IHDR") > 1:
         raise DamageError("lacks the header or the pixels of a PNG")
     last = len(names) - 1 - names[::-1].index(b"IDAT")
@@ -69,7 +69,7 @@ def check_png_stream(content: bytes) -> None:
         columns, rows = -((left - width) // step_x), -((top - height) // step_y)
         if columns > 0 and rows > 0:
             expected += rows * (1 + (columns * bits * PNG_CHANNELS.get(colour, 1) + 7) // 8)
-    stream = b"".join(content[start:end] for name, start, end in iterate_png_chunks(content) if name == b"IDAT")
+    stream = b"".join(content[start:end] for name, start, end in _iterate_png_chunks(content) if name == b"IDAT")
     check_deflate(stream, expected, expected, "its pixels")
 
 

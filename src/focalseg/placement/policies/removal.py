@@ -8,26 +8,26 @@ from focalseg.records.evidence import Evidence, SiteEvidence
 
 
 def choose_by_removal(search: Search) -> Course:
-    """As `keep_what_hurts`, on networks that learned to do without any of their sites.
+    """As `_keep_what_hurts`, on networks that learned to do without any of their sites.
 
     A network that always had all of its sites leans on some that it could have done without: taking one away then asks it
     something that it never learned. With sites left out at random while it trains, what is missed is what nothing replaces.
     """
-    return keep_what_hurts(search, exponents="dropout")
+    return _keep_what_hurts(search, exponents="dropout")
 
 
 def choose_by_removal_from_all(search: Search) -> Course:
-    """As `keep_what_hurts`, on networks that always had all of their sites: what these lean on."""
-    return keep_what_hurts(search, exponents="free")
+    """As `_keep_what_hurts`, on networks that always had all of their sites: what these lean on."""
+    return _keep_what_hurts(search, exponents="free")
 
 
-def keep_what_hurts(search: Search, *, exponents: str) -> Course:
+def _keep_what_hurts(search: Search, *, exponents: str) -> Course:
     """Keeps a site whose removal costs at least 0.01 Dice, averaged over trainings, and what a training cannot do without.
 
     The latter are sites that stand in for one another: each alone can go at no cost, and all of them together cannot. In a
     training sites leave one by one, the least missed first, and what is left once that costs 0.01 Dice stays. Which stand-in is
     the last one is luck, and trainings differ in it; taken are those of one training, so that they are a set that served one
-    network, see `choose_typical`.
+    network, see `_choose_typical`.
 
     Of the skips that would be kept, the one that costs least when nothing passes there is shut instead if that is less than
     0.01, which needs no gate; one at the most, since skips were shut one at a time.
@@ -37,7 +37,7 @@ def keep_what_hurts(search: Search, *, exponents: str) -> Course:
     records = dict(zip(search.everywhere, zip(*(training.sites for training in evidence), strict=True), strict=True))
     alone = {name: fmean(record.removal_cost for record in own) for name, own in records.items()}
     missed = {name for name, cost in alone.items() if cost >= SMALLEST_WORTH}
-    together = choose_typical(evidence, missed)
+    together = _choose_typical(evidence, missed)
     needed = [name for name in records if name in missed or name in together]
     closing = {name: fmean(fmean(record.shut_case_costs or (1.0,)) for record in records[name]) for name in needed}
     shut = [name for name in needed if closing[name] == min(closing.values()) < SMALLEST_WORTH][:1]
@@ -46,18 +46,18 @@ def keep_what_hurts(search: Search, *, exponents: str) -> Course:
     return Choice(kept=tuple(name for name in needed if name not in shut), shut=tuple(shut), reasons=reasons, evidence=evidence)
 
 
-def last_ones(training: Evidence) -> frozenset[str]:
+def _last_ones(training: Evidence) -> frozenset[str]:
     """The sites of a training that cannot go any more when those that are missed less have gone."""
     return frozenset(record.site for record in training.sites if record.joint_cost >= SMALLEST_WORTH)
 
 
-def choose_typical(evidence: Sequence[Evidence], missed: Set[str]) -> frozenset[str]:
+def _choose_typical(evidence: Sequence[Evidence], missed: Set[str]) -> frozenset[str]:
     """The last ones of the training that agrees most with all, by the mean Jaccard index; of equals the smaller set.
 
     missed: what is kept anyway. A training that could do without all others, since it did not learn to use them, is no
     argument against one that could not: it is left out where that costs 0.01 Dice on average.
     """
-    sets = [last_ones(training) for training in evidence]
+    sets = [_last_ones(training) for training in evidence]
     others = [[record.joint_cost for record in training.sites if record.site not in missed] for training in evidence]
     stands_in = fmean(max(costs, default=0.0) for costs in others) >= SMALLEST_WORTH
     telling = [one for one in sets if one - missed] if stands_in else sets

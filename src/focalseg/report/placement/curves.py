@@ -39,7 +39,7 @@ def draw_gammas(log: TrainingLog, findings: Sequence[SiteDecision], highest: flo
     kept = {finding.site for finding in findings if finding.kept}
     curves = {finding.site: log.gammas[finding.site] for finding in findings if finding.site in log.gammas}
     ends = {site: float(curve.values[-1]) for site, curve in curves.items() if curve.steps.size}
-    named = choose_named(ends, kept)
+    named = _choose_named(ends, kept)
     axes_height = max(AXES_SHARE * HEIGHT, LABEL_PITCH * len(named))
     with mpl.rc_context(STYLE):
         figure, axes = start("training step", "gamma", right=0.7 if listed else 0.775, axes_height=axes_height)
@@ -56,7 +56,7 @@ def draw_gammas(log: TrainingLog, findings: Sequence[SiteDecision], highest: flo
             )
             if site in named:
                 labels[site] = (f"name-of-site-{place}-", colour)
-                texts[labels[site][0]] = label_site(site, place) if listed else site
+                texts[labels[site][0]] = _label_site(site, place) if listed else site
         axes.set_ylim(0, highest)
         axes.set_xlim(0, None)
         axes.margins(x=0)
@@ -71,13 +71,13 @@ def name_training(log: TrainingLog) -> str:
     return f"training with seed {log.seed}" + ("" if log.fold is None else f" on fold {log.fold}")
 
 
-def choose_named(ends: Mapping[str, float], kept: Collection[str]) -> set[str]:
+def _choose_named(ends: Mapping[str, float], kept: Collection[str]) -> set[str]:
     """The lines with their name beside them: all, or of very many the kept ones first, then those that end farthest from 1."""
     ranked = sorted(ends, key=lambda site: (site not in kept, -abs(ends[site] - 1)))
     return set(ranked[:MOST_NAMED])
 
 
-def label_site(site: str, place: int) -> str:
+def _label_site(site: str, place: int) -> str:
     """What stands beside the line of a site: its name or, where that is too long, its number in the list and the name's end."""
     if shorten(site, LABEL_ROOM) == site:
         return site
@@ -98,7 +98,7 @@ def draw_training(logs: Mapping[str, Sequence[TrainingLog]], quantity: str, titl
             if len(curves) > 1:
                 for curve in curves:
                     axes.plot(curve.steps, curve.values, color=colour, linewidth=0.8, alpha=0.5)
-            mean = average_curves(curves)
+            mean = _average_curves(curves)
             axes.plot(
                 mean.steps, mean.values, color=colour, linewidth=2, marker="o" if mean.steps.size < 12 else "", markersize=3
             )
@@ -122,7 +122,7 @@ def draw_histogram(scores: Array) -> str:
         return finish(figure, "how many test cases reached which Dice")
 
 
-def average_curves(curves: Sequence[Curve]) -> Curve:
+def _average_curves(curves: Sequence[Curve]) -> Curve:
     """Their mean at the steps that all of them have."""
     shared = curves[0].steps
     for curve in curves[1:]:

@@ -147,7 +147,7 @@ def draw_unet(
     dead_sites: those left out before training, with the reason. shut: skips without a finding where nothing passes.
     """
     dead_sites = dead_sites or {}
-    levels = len(widths) - 1 if widths else count_levels([*(finding.site for finding in findings), *dead_sites, *shut])
+    levels = len(widths) - 1 if widths else _count_levels([*(finding.site for finding in findings), *dead_sites, *shut])
     block_widths = [_block_width(level, widths) for level in range(levels + 1)]
     closed = {*shut, *(finding.site for finding in findings if finding.shut)}
     scale = _find_scale(findings)
@@ -170,7 +170,7 @@ def draw_unet(
     )
 
 
-def count_levels(names: Sequence[str]) -> int:
+def _count_levels(names: Sequence[str]) -> int:
     """Levels above the bottleneck that the names of a U-Net's sites reach to, at least one."""
     return max([1, *(int(name.partition(".")[2]) + 1 for name in names if name != "bottleneck")])
 

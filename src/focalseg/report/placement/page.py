@@ -54,16 +54,16 @@ def write_report(folder: Path) -> Path:
     The same files give the same bytes. Raises SettingError for a folder that is neither, and for a damaged file in it.
     """
     if (folder / PLACEMENT).is_file():
-        page = render_placement(read_placement_contents(folder))
+        page = _render_placement(read_placement_contents(folder))
     elif (folder / RESULT).is_file():
-        page = render_run(read_run_contents(folder))
+        page = _render_run(read_run_contents(folder))
     else:
         raise SettingError(_explain_no_report(folder))
     write_text(folder / PAGE, page)
     return folder / PAGE
 
 
-def render_placement(contents: PlacementContents) -> str:
+def _render_placement(contents: PlacementContents) -> str:
     """The page of a placement as HTML."""
     differences = _name_differences(contents)
     axis = intervals.difference_axis([difference for _, difference in differences])
@@ -98,7 +98,7 @@ def render_placement(contents: PlacementContents) -> str:
     )
 
 
-def render_run(contents: RunContents) -> str:
+def _render_run(contents: RunContents) -> str:
     """The page of a single run as HTML."""
     test = contents.scores_of("test")
     dice = np.array([score.dice for score in test])

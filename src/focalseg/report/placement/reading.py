@@ -83,7 +83,7 @@ def read_run_contents(folder: Path) -> RunContents:
     )
 
 
-def fold_and_seed(run: Path) -> tuple[int, int]:
+def _fold_and_seed(run: Path) -> tuple[int, int]:
     """The fold and the seed in the path of a run's folder, -1 for what it does not name."""
     endings = (run.parent.name.removeprefix("fold_"), run.name.removeprefix("seed_"))
     fold, seed = (int(ending) if ending.isascii() and ending.isdigit() else -1 for ending in endings)
@@ -91,7 +91,7 @@ def fold_and_seed(run: Path) -> tuple[int, int]:
 
 
 def _list_runs(folder: Path, arm: str) -> list[Path]:
-    return sorted(folder.glob(f"runs/{arm}/fold_*/seed_*"), key=fold_and_seed)
+    return sorted(folder.glob(f"runs/{arm}/fold_*/seed_*"), key=_fold_and_seed)
 
 
 def _read_evidence(path: Path) -> tuple[SiteDecision, ...]:
@@ -131,7 +131,7 @@ def _read_log(folder: Path, sites: Collection[str]) -> TrainingLog:
     def read() -> TrainingLog:
         columns = [column for column in (rows[0] if rows else ()) if column.startswith(GAMMA_COLUMN)]
         names = {column: show_characters(column.removeprefix(GAMMA_COLUMN)) for column in columns}
-        fold, seed = fold_and_seed(folder)
+        fold, seed = _fold_and_seed(folder)
         return TrainingLog(
             seed=seed,
             fold=None if fold < 0 else fold,

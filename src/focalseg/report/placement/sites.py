@@ -21,11 +21,11 @@ UNET_SITE = re.compile(r"bottleneck|(encoder|skip|decoder)\.([0-9]|[1-9][0-9])")
 def has_unet_sites(network: NetworkConfig | None, names: Collection[str]) -> bool:
     """Whether these sites are those of a U-Net. Places that a person named are not, whatever they are called: modules called
     `encoder.0` need not stand in one. network: None where no run is there to tell."""
-    named = network is not None and is_named(network)
+    named = network is not None and _is_named(network)
     return not named and all(UNET_SITE.fullmatch(name) for name in names)
 
 
-def is_named(network: NetworkConfig) -> bool:
+def _is_named(network: NetworkConfig) -> bool:
     """Whether a person named the places of attention."""
     return bool(network.stages or network.skips or network.own_gates)
 
@@ -60,7 +60,7 @@ def check_widths(network: NetworkConfig, place: str) -> None:
 
 def check_levels(sites: Sequence[SiteDecision], network: NetworkConfig, place: str) -> None:
     """Raises SettingError for a site that our U-Net of that depth does not have. Other networks name theirs as they like."""
-    if network.name != UNET or is_named(network):
+    if network.name != UNET or _is_named(network):
         return
     deepest = len(network.widths) - 2
     for name in (decision.site for decision in sites):

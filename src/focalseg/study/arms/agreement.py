@@ -39,7 +39,7 @@ def decide_folds(design: Design, known: Sequence[Mapping[str, Sequence[RunPlan]]
     folders = [*searches[0].asked, *(plan.folder for plan in known[0][ALL])]
     return Decided(
         placements=tuple(step for step in steps if isinstance(step, Placement)),
-        search=add_up([search.collapsed for search in searches]),
+        search=_add_up([search.collapsed for search in searches]),
         witness=next(folder for folder in folders if (folder / EVIDENCE).exists()),
     )
 
@@ -69,7 +69,7 @@ def _decide_fold(search: TrainedSearch, policy: str, everywhere: Sequence[RunPla
     return record_choice(step, policy, search.everywhere, [read_evidence(plan.folder) for plan in telling])
 
 
-def add_up(shares: Sequence[Collapsed]) -> Collapsed:
+def _add_up(shares: Sequence[Collapsed]) -> Collapsed:
     """What is collapsed over all folds; of one fold alone where all of its own did, which others do not make up for."""
     silent = [share for share in shares if 0 < share.collapsed == share.trainings]
     everything = Collapsed(sum(share.collapsed for share in shares), sum(share.trainings for share in shares))
@@ -85,10 +85,10 @@ def agree(placements: Sequence[Placement]) -> Placement:
     if len(placements) == 1:
         return placements[0]
     sites = zip(*(placement.sites for placement in placements), strict=True)
-    return Placement(policy=placements[0].policy, sites=tuple(agree_on_site(decisions) for decisions in sites))
+    return Placement(policy=placements[0].policy, sites=tuple(_agree_on_site(decisions) for decisions in sites))
 
 
-def agree_on_site(decisions: Sequence[SiteDecision]) -> SiteDecision:
+def _agree_on_site(decisions: Sequence[SiteDecision]) -> SiteDecision:
     """What several folds decided on one site, as one decision."""
     folds, keep, shut = len(decisions), [one for one in decisions if one.kept], [one for one in decisions if one.shut]
     kept = 2 * len(keep) >= folds
@@ -121,10 +121,10 @@ def choose_lean(
     near = [fold for fold, distance in enumerate(apart) if distance == min(apart)]
     telling = [(fold, number) for fold in near for number, result in enumerate(placed[fold]) if not result.collapsed]
     everything = [(fold, number) for fold in near for number in range(len(placed[fold]))]
-    plain = {fold: measure_dice([one for one in none[fold] if not one.collapsed] or none[fold]) for fold in near}
-    return max(telling or everything, key=lambda one: measure_dice([placed[one[0]][one[1]]]) - plain[one[0]])
+    plain = {fold: _measure_dice([one for one in none[fold] if not one.collapsed] or none[fold]) for fold in near}
+    return max(telling or everything, key=lambda one: _measure_dice([placed[one[0]][one[1]]]) - plain[one[0]])
 
 
-def measure_dice(results: Sequence[RunResult]) -> float:
+def _measure_dice(results: Sequence[RunResult]) -> float:
     """Mean validation Dice of some trainings."""
     return float(dice_matrix(results, VALIDATION).mean())

@@ -70,7 +70,7 @@ class TrainedSearch:
         """Validation Dice (trainings, cases) of each layout; nan all along the row of a training that collapsed."""
         arms = {(name := name_trial(layout)): self.trainer.plan(name, layout, self.seeds) for layout in layouts}
         yield Round(f"trying {len(arms)} placements", [plan for plans in arms.values() for plan in plans])
-        scores = {name: score_telling(self._read(plans)) for name, plans in arms.items()}
+        scores = {name: _score_telling(self._read(plans)) for name, plans in arms.items()}
         return [scores[name_trial(layout)] for layout in layouts]
 
     def _read(self, plans: Sequence[RunPlan]) -> list[RunResult]:
@@ -80,7 +80,7 @@ class TrainedSearch:
         return results
 
 
-def score_telling(results: Sequence[RunResult]) -> np.ndarray:
+def _score_telling(results: Sequence[RunResult]) -> np.ndarray:
     """Validation Dice (trainings, cases), the rows of collapsed trainings nan."""
     lost = np.array([[result.collapsed] for result in results])
     return np.where(lost, np.nan, dice_matrix(results, VALIDATION))

@@ -64,20 +64,20 @@ def write_lean(folder: Path, run: Path, verdict: Verdict, arm: ArmSummary, param
         network=describe_network(config),
         attention=", ".join(f"{gate} at {site}" for site, gate in config.attention.items()) or "none",
         channels=config.network.in_channels,
-        size=describe_size(config),
-        normalisation=describe_normalisation(config),
-        output=describe_output(config),
+        size=_describe_size(config),
+        normalisation=_describe_normalisation(config),
+        output=_describe_output(config),
         labels="".join(f"| test Dice of {label} | {dice:.3f} |\n" for label, dice in rows),
         image=EXAMPLE_FILES[len(config.preparation.size)],
         folder=repr(folder.as_posix()) + ("" if config.network.built_in else f", own_network={config.network.name!r}"),
-        trainings=describe_trainings(arm.trainings, arm.folds),
+        trainings=_describe_trainings(arm.trainings, arm.folds),
         parameters=parameters,
         **{name: getattr(arm, name) for name in ("dice", "low", "high", "cases", "groups")},
     )
     write_text(folder / "README.md", card)
 
 
-def describe_trainings(trainings: int, folds: int) -> str:
+def _describe_trainings(trainings: int, folds: int) -> str:
     """How many trainings a mean is over; with folds each of them is one on every fold."""
     each = f" on each of {folds} folds" if folds > 1 else ""
     return f"{trainings} training{'' if trainings == 1 else 's'}{each}"
@@ -91,19 +91,19 @@ def describe_network(config: RunConfig) -> str:
     return ", ".join([name, *arguments])
 
 
-def describe_size(config: RunConfig) -> str:
+def _describe_size(config: RunConfig) -> str:
     """What an image is resized to, and how much of it the network sees at a time."""
     preparation = config.preparation
     windows = f", seen in overlapping windows of {' x '.join(map(str, preparation.window))}" if preparation.patch else ""
-    return f"{' x '.join(map(str, preparation.size))} {name_element(config)}s{windows}"
+    return f"{' x '.join(map(str, preparation.size))} {_name_element(config)}s{windows}"
 
 
-def name_element(config: RunConfig) -> str:
+def _name_element(config: RunConfig) -> str:
     """What the smallest part of an image is called."""
     return "voxel" if len(config.preparation.size) == 3 else "pixel"
 
 
-def describe_normalisation(config: RunConfig) -> str:
+def _describe_normalisation(config: RunConfig) -> str:
     """What is done to intensities."""
     preparation = config.preparation
     if preparation.normalisation == "case":
@@ -114,9 +114,9 @@ def describe_normalisation(config: RunConfig) -> str:
     return f"minus {mean}, divided by {deviation}, a channel each"
 
 
-def describe_output(config: RunConfig) -> str:
+def _describe_output(config: RunConfig) -> str:
     """What the network's channels mean."""
-    element, channels = name_element(config), config.network.classes
+    element, channels = _name_element(config), config.network.classes
     if channels == 1:
         return f"one logit a {element}; {config.labels[0]} where its sigmoid is above {THRESHOLD}"
     names = ", ".join(f"{number} {name}" for number, name in enumerate(("background", *config.labels)))

@@ -78,7 +78,7 @@ class JobResult:
     @cached_property
     def lost(self) -> dict[str, Collapsed]:
         """The arms that no comparison says anything of, since most of their trainings collapsed: how many of how many."""
-        collapsed = {arm: count_collapsed(folds) for arm, folds in self.arms.items()}
+        collapsed = {arm: _count_collapsed(folds) for arm, folds in self.arms.items()}
         return {arm: share for arm, share in collapsed.items() if share.most}
 
     @property
@@ -97,7 +97,7 @@ def judge(findings: JobResult) -> Verdict:
         modules=findings.agreed.modules,
         by_fold=tuple(placement.modules for placement in findings.placements) if several else (),
         shut=max(sum(site.shut for site in placement.sites) for placement in findings.placements),
-        collapses=find_collapses(findings),
+        collapses=_find_collapses(findings),
         against=Against(
             placed_minus={
                 arm: findings.comparisons[PLACED, arm].estimate for arm in arms if arm not in (PLACED, *findings.lost)
@@ -109,13 +109,13 @@ def judge(findings: JobResult) -> Verdict:
     )
 
 
-def find_collapses(findings: JobResult) -> Collapses:
+def _find_collapses(findings: JobResult) -> Collapses:
     """The trainings that the verdict rests on and that predict nothing. Where nothing was placed, a run of both arms is one."""
     none, placed = ([result for fold in findings.arms[arm] for result in fold] for arm in (NONE, PLACED))
     shared = [one for one, other in zip(none, placed, strict=True) if one == other]
     rests_on = (NONE,) if len(shared) == len(none) else (NONE, PLACED)
     return Collapses(
-        arms={arm: count_collapsed(findings.arms[arm]) for arm in rests_on},
+        arms={arm: _count_collapsed(findings.arms[arm]) for arm in rests_on},
         search=findings.search,
         shared=sum(result.collapsed for result in shared) if PLACED in rests_on else 0,
     )
@@ -126,8 +126,8 @@ def compare(arms: Arms, one: str, other: str) -> Comparison:
     return compare_paired(
         stack_folds(arms[one], TEST),
         stack_folds(arms[other], TEST),
-        groups_of_test_cases(arms[other]),
-        folds_of_test_cases(arms[other]),
+        _groups_of_test_cases(arms[other]),
+        _folds_of_test_cases(arms[other]),
     )
 
 
@@ -139,7 +139,7 @@ def stack_folds(folds: Results, part: str) -> np.ndarray:
     return np.concatenate([dice_matrix(results, part) for results in folds], axis=1)
 
 
-def count_collapsed(folds: Results) -> Collapsed:
+def _count_collapsed(folds: Results) -> Collapsed:
     """How many of how many trainings of an arm ended predicting nothing."""
     results = [result for fold in folds for result in fold]
     return Collapsed(sum(result.collapsed for result in results), len(results))
@@ -150,12 +150,12 @@ def summarise(folds: Results) -> ArmSummary:
 
     Modules, parameters and operations are means, to the nearest whole number, where folds or trainings differ in them.
     """
-    groups = groups_of_test_cases(folds)
+    groups = _groups_of_test_cases(folds)
     dice = stack_folds(folds, TEST)
     results = [result for fold in folds for result in fold]
     scores = [score for result in results for score in result.scores_of(TEST)]
     numbers: dict[str, Any] = {
-        **as_dice(estimate_mean(dice, groups, folds=folds_of_test_cases(folds), span=SCORE_SPAN)),
+        **_as_dice(estimate_mean(dice, groups, folds=_folds_of_test_cases(folds), span=SCORE_SPAN)),
         **{name: float(np.mean([score.average(name) for score in scores])) for name in ("iou", "precision", "recall")},
         **{name: round(fmean(getattr(result, name) for result in results)) for name in ("modules", "parameters", "flops")},
         **count_empty(scores),
@@ -165,7 +165,7 @@ def summarise(folds: Results) -> ArmSummary:
         seconds=float(np.mean([result.seconds for result in results])),
         trainings=len(dice),
         folds=len(folds),
-        collapsed=count_collapsed(folds).collapsed,
+        collapsed=_count_collapsed(folds).collapsed,
         cases=len({score.case for score in scores}),
         groups=len(set(groups)),
         dice_per_training=tuple(dice.mean(axis=1).tolist()),
@@ -190,12 +190,12 @@ def record_results(
         sites=results.agreed.sites,
         verdict=verdict.outcome,
         sentence=describe_verdict(verdict),
-        difference=DiceInterval(**as_dice(verdict.difference)),
-        all_minus_none=DiceInterval(**as_dice(results.comparisons[ALL, NONE].estimate)),
+        difference=DiceInterval(**_as_dice(verdict.difference)),
+        all_minus_none=DiceInterval(**_as_dice(results.comparisons[ALL, NONE].estimate)),
         comparisons=tuple(_record_comparisons(results)),
         non_inferiority=results.as_good_as_all,
         search=results.search,
-        seed_noise=measure_seed_noise(stack_folds(arms[NONE], TEST), folds_of_test_cases(arms[NONE])),
+        seed_noise=measure_seed_noise(stack_folds(arms[NONE], TEST), _folds_of_test_cases(arms[NONE])),
         arms={name: summarise(folds) for name, folds in arms.items()},
         folds=tuple(_record_folds(results)),
         lean=lean,
@@ -210,7 +210,7 @@ def _record_comparisons(results: JobResult) -> Iterator[ArmComparison]:
         yield ArmComparison(
             one=pair[0],
             other=pair[1],
-            **as_dice(comparison.estimate),
+            **_as_dice(comparison.estimate),
             p_value=comparison.p_value,
             holm_p=results.adjusted[pair],
             permutation_p=comparison.permutation_p,
@@ -226,20 +226,20 @@ def _record_folds(results: JobResult) -> Iterator[FoldSummary]:
             fold=fold,
             kept={site.site: site.gate for site in placement.sites if site.kept},
             shut=tuple(site.site for site in placement.sites if site.shut),
-            difference=DiceInterval(**as_dice(compare(alone, PLACED, NONE).estimate)),
+            difference=DiceInterval(**_as_dice(compare(alone, PLACED, NONE).estimate)),
         )
 
 
-def as_dice(estimate: Estimate) -> dict[str, float]:
+def _as_dice(estimate: Estimate) -> dict[str, float]:
     """A mean Dice, or a difference of two, as the files hold it."""
     return {"dice": estimate.mean, "low": estimate.low, "high": estimate.high}
 
 
-def groups_of_test_cases(folds: Results) -> list[str]:
+def _groups_of_test_cases(folds: Results) -> list[str]:
     """The group of every test case, fold after fold, in the order of the scores."""
     return [score.group for results in folds for score in results[0].scores_of(TEST)]
 
 
-def folds_of_test_cases(folds: Results) -> list[int]:
+def _folds_of_test_cases(folds: Results) -> list[int]:
     """Which of the folds tested every test case, in the order of the scores."""
     return [number for number, results in enumerate(folds) for _ in results[0].scores_of(TEST)]

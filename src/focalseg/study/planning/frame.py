@@ -34,10 +34,12 @@ def plan_frame(survey: Survey, split: Split, settings: Settings) -> Frame:
     intensities are on one scale from its validation cases as well."""
     training = cases_of(survey, split.train)
     size = plan_size(training, longest_side=settings.data.longest_side)
-    window = plan_window(size, settings.data.patch_side)
+    window = _plan_window(size, settings.data.patch_side)
     widths = plan_widths(window, base_width=settings.network.base_width, most_levels=settings.network.most_levels)
-    network = plan_network(settings.network, widths, axes=len(window), channels=training[0].channels, labels=len(survey.labels))
-    window = fit_size(network, window)
+    network = _plan_network(
+        settings.network, widths, axes=len(window), channels=training[0].channels, labels=len(survey.labels)
+    )
+    window = _fit_size(network, window)
     # A side that is cut into patches need not fit the network; one that is not is the patch.
     size = tuple(max(side, shown) if settings.data.patch_side else shown for side, shown in zip(size, window, strict=True))
     normalisation = settings.data.normalisation
@@ -47,12 +49,12 @@ def plan_frame(survey: Survey, split: Split, settings: Settings) -> Frame:
     return Frame(size=size, window=window, normalisation=normalisation, network=network, widths=widths)
 
 
-def plan_window(size: tuple[int, ...], patch_side: int | None) -> tuple[int, ...]:
+def _plan_window(size: tuple[int, ...], patch_side: int | None) -> tuple[int, ...]:
     """What the network sees at a time: the whole, or as much of it as patch_side allows along each axis."""
     return size if patch_side is None else tuple(min(side, patch_side) for side in size)
 
 
-def plan_network(settings: NetworkSettings, widths: Sequence[int], *, axes: int, channels: int, labels: int) -> NetworkConfig:
+def _plan_network(settings: NetworkSettings, widths: Sequence[int], *, axes: int, channels: int, labels: int) -> NetworkConfig:
     """The network of these channels a level, for images with so many spatial axes."""
     planned = plan_arguments(settings.name, widths=widths)
     return NetworkConfig(
@@ -67,7 +69,7 @@ def plan_network(settings: NetworkSettings, widths: Sequence[int], *, axes: int,
     )
 
 
-def fit_size(config: NetworkConfig, size: tuple[int, ...]) -> tuple[int, ...]:
+def _fit_size(config: NetworkConfig, size: tuple[int, ...]) -> tuple[int, ...]:
     """The size, or the nearest that the network takes: many halve their input and want every side to be a multiple of 2^n.
 
     Raises ShapeError where no such size is within a quarter of every side.

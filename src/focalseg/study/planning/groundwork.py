@@ -76,11 +76,11 @@ def lay_groundwork(source: str, settings: Settings, seed: int, device: Device, l
 
     Raises SettingError, DataError, ShapeError or MachineError for whatever would stop it later.
     """
-    material = read_material(source, settings.split, device, listeners)
+    material = _read_material(source, settings.split, device, listeners)
     return plan_groundwork(material, settings, source=source, seed=seed)
 
 
-def read_material(source: str, settings: SplitSettings, device: Device, listeners: Listeners = NOBODY) -> Material:
+def _read_material(source: str, settings: SplitSettings, device: Device, listeners: Listeners = NOBODY) -> Material:
     """Reads every case and deals them into folds. Raises SettingError, DataError or MachineError."""
     open_fabric(device)
     open_source.cache_clear()  # the folder may have been mended since this process last listed it
@@ -101,9 +101,9 @@ def plan_groundwork(material: Material, settings: Settings, *, source: str, seed
     survey = material.survey
     tested = choose_folds(material.splits, settings.split)
     for split in tested:
-        check_foreground(survey, split)
+        _check_foreground(survey, split)
     frame = plan_frame(survey, tested[0], settings)
-    plain = [plan_run(frame, survey, split, settings, source=source, seed=seed) for split in tested]
+    plain = [_plan_run(frame, survey, split, settings, source=source, seed=seed) for split in tested]
     find_candidates(plain[0], build_host(frame.network))
     remarks = [describe_sides(tested, material.groups), *summarise_notes(survey.notes)]
     if frame.normalisation == "case" and settings.data.normalisation == "auto":
@@ -118,7 +118,7 @@ def plan_groundwork(material: Material, settings: Settings, *, source: str, seed
     )
 
 
-def plan_run(frame: Frame, survey: Survey, split: Split, settings: Settings, *, source: str, seed: int) -> RunConfig:
+def _plan_run(frame: Frame, survey: Survey, split: Split, settings: Settings, *, source: str, seed: int) -> RunConfig:
     """The plain run on a fold: intensities, and the spacing of elements, are those of its own training cases."""
     preparation = plan_preparation(
         cases_of(survey, split.train),
@@ -144,7 +144,7 @@ def plan_run(frame: Frame, survey: Survey, split: Split, settings: Settings, *, 
     )
 
 
-def check_foreground(survey: Survey, split: Split) -> None:
+def _check_foreground(survey: Survey, split: Split) -> None:
     """Raises DataError for a label that no training case has, and for a side to validate or test on without foreground."""
     sides = {side: cases_of(survey, getattr(split, side)) for side in ("train", "validation", "test")}
     faults = []

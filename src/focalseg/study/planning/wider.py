@@ -31,12 +31,12 @@ def plan_wider(config: RunConfig, widths: Sequence[int], chosen: Mapping[str, An
 
     def measure(number: int) -> float:
         """Parameters of the first network from that number on that can be built; endless where there is none."""
-        sizes = (measure_size(network) for network in networks[number:])
+        sizes = (_measure_size(network) for network in networks[number:])
         return next((float(size) for size in sizes if size is not None), inf)
 
     # Sizes only grow along the steps, so a search by halves builds a dozen networks instead of all of them.
     least = bisect_left(range(len(networks)), float(target), key=measure)
-    found = next((network for network in networks[least:] if measure_size(network) is not None), None)
+    found = next((network for network in networks[least:] if _measure_size(network) is not None), None)
     if found is None or len(networks) == 1:
         raise SettingError(
             f"rivals names 'wider', and the channels of {config.network.name} do not follow from widths that focalseg plans; "
@@ -71,7 +71,7 @@ def read_numbers(value: Any) -> list[int]:
     return several if all(type(one) is int for one in several) else []
 
 
-def measure_size(config: NetworkConfig) -> int | None:
+def _measure_size(config: NetworkConfig) -> int | None:
     """Parameters of a network; None where it cannot be built."""
     try:
         with torch.random.fork_rng(devices=[]):

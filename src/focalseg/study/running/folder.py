@@ -25,7 +25,7 @@ def claim_folder(folder: Path, config: str) -> None:
     path = folder / CONFIG
     if path.exists():
         if path.read_text(encoding="utf-8") != config:
-            names = ", ".join(find_differences(read_yaml(path), yaml.safe_load(config))[:3])
+            names = ", ".join(_find_differences(read_yaml(path), yaml.safe_load(config))[:3])
             raise SettingError(
                 f"{folder} was made with other settings (see {path}: {names}); give another --out, or remove it to start anew."
             )
@@ -44,14 +44,14 @@ def refuse_foreign(folder: Path) -> None:
         raise SettingError(f"{folder} is not empty and was not made by focalseg; give a new or an empty folder as --out.")
 
 
-def find_differences(one: Any, other: Any, name: str = "") -> list[str]:
+def _find_differences(one: Any, other: Any, name: str = "") -> list[str]:
     """The settings, by their whole names, in which two configs as plain data differ."""
     if not isinstance(one, dict) or not isinstance(other, dict):
         return [] if one == other else [name]
     return [
         difference
         for key in [*one, *(key for key in other if key not in one)]
-        for difference in find_differences(one.get(key), other.get(key), f"{name}.{key}" if name else str(key))
+        for difference in _find_differences(one.get(key), other.get(key), f"{name}.{key}" if name else str(key))
     ]
 
 

@@ -118,10 +118,10 @@ def execute(plan: RunPlan) -> None:
                 raise Interrupted(STOP.requested) from None
         if STOP.is_requested():
             raise Interrupted(STOP.requested)
-        write_results(plan, run)
+        _write_results(plan, run)
 
 
-def write_results(plan: RunPlan, run: Run) -> None:
+def _write_results(plan: RunPlan, run: Run) -> None:
     """Weights, scores, costs and evidence of a finished training; result.json last, which says that all of it is there."""
     network = run.network
     open_probabilities = run.regime.finish()
@@ -132,7 +132,7 @@ def write_results(plan: RunPlan, run: Run) -> None:
     if plan.leaves_evidence:
         write_record(plan.folder / COSTS, measure_costs(network, plan.config.image_shape))
         groups = tuple(score.group for score in scores if score.part == VALIDATION)
-        write_record(plan.folder / EVIDENCE, collect_evidence(plan, run, open_probabilities, groups))
+        write_record(plan.folder / EVIDENCE, _collect_evidence(plan, run, open_probabilities, groups))
     image = torch.zeros(1, *plan.config.image_shape, device=next(network.parameters()).device)
     result = Result(
         modules=len(attention_sites(network)),
@@ -192,7 +192,7 @@ def score_at_full_size(plan: RunPlan, network: nn.Module) -> list[CaseScore]:
     return scores
 
 
-def collect_evidence(plan: RunPlan, run: Run, open_probabilities: Mapping[str, float], groups: tuple[str, ...]) -> Evidence:
+def _collect_evidence(plan: RunPlan, run: Run, open_probabilities: Mapping[str, float], groups: tuple[str, ...]) -> Evidence:
     """Evidence on the validation cases. groups: of these, those that their scores count with."""
     config = run.config
     evidence = gather_evidence(
