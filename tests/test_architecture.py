@@ -1,6 +1,7 @@
 """What the shape of the code promises beyond the import contract."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -118,3 +119,26 @@ assert "focalseg.imagesets.case" in sys.modules or "--help" in sys.argv
 """
     answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
+
+
+def test_a_function_that_only_its_own_file_uses_begins_with_an_underscore():
+    """Whatever nothing else in the package, its tests, benchmarks or docs names is no door of its file."""
+    texts = {
+        path: path.read_text(encoding="utf-8")
+        for folder in ("src", "tests", "benchmarks", "docs")
+        for path in list_texts(folder)
+    }
+    texts[ROOT / "README.md"] = (ROOT / "README.md").read_text(encoding="utf-8")
+    named: dict[str, set[Path]] = {}
+    for path, text in texts.items():
+        for word in set(re.findall(r"[A-Za-z_]\w*", text)):
+            named.setdefault(word, set()).add(path)
+    functions = [
+        (path, node.name) for path in FILES for node in ast.parse(texts[path]).body if isinstance(node, ast.FunctionDef)
+    ]
+    assert [(str(path), name) for path, name in functions if not name.startswith("_") and named[name] == {path}] == []
+
+
+def list_texts(folder: str) -> Iterator[Path]:
+    """The sources and pages of a folder of the repository."""
+    return (path for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".md", ".j2"))
