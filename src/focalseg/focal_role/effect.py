@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -12,8 +11,7 @@ from focalseg.evaluation.statistics import DIFFERENCE_SPAN, Estimate, estimate_m
 from focalseg.focal_role.trainings import ORDINARY, Outcome
 from focalseg.losses.unified_focal import UnifiedFocalConfig
 
-Knob = Literal["loss", "network", "turned"]
-_SCORES = ("dice", "precision", "recall")
+SCORES = ("dice", "precision", "recall")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,15 +68,14 @@ def _summarise(trainings: dict[float, list[tuple[Overlap, ...]]]) -> tuple[Setti
     """Settings in the order of gamma, from the overlaps of each seed by gamma."""
     zero = _dice_matrix(trainings[0.0]) if 0.0 in trainings else None
     settings = []
-    for gamma in sorted(trainings):
-        seeds = trainings[gamma]
+    for gamma, seeds in sorted(trainings.items()):
         names = [str(number) for number in range(len(seeds[0]))]
         difference = None if zero is None else estimate_mean(_dice_matrix(seeds) - zero, names, span=DIFFERENCE_SPAN)
         flat = [overlap for overlaps in seeds for overlap in overlaps]
         settings.append(
             Setting(
                 gamma=gamma,
-                **{name: score(seeds, name) for name in _SCORES},
+                **{name: _score(seeds, name) for name in SCORES},
                 predictions=len(flat),
                 empty=sum(overlap.one_empty and not overlap.predicted_pixels for overlap in flat),
                 against_zero=difference,
@@ -87,7 +84,7 @@ def _summarise(trainings: dict[float, list[tuple[Overlap, ...]]]) -> tuple[Setti
     return tuple(settings)
 
 
-def score(seeds: Sequence[Sequence[Overlap]], name: str) -> Score:
+def _score(seeds: Sequence[Sequence[Overlap]], name: str) -> Score:
     """The named score, averaged over the cases of each seed."""
     means = tuple(float(np.mean([getattr(overlap, name) for overlap in overlaps])) for overlaps in seeds)
     return Score(mean=float(np.mean(means)), lowest=min(means), highest=max(means), seeds=means)

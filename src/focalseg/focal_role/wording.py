@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from focalseg.focal_role.effect import Effect, Setting
 from focalseg.focal_role.investigation import FocalRole
 from focalseg.focal_role.maps import ARMS, NEAR_PIXELS, ArmShift, FactorMap, FocalMaps, GradientMap
@@ -70,17 +72,17 @@ def describe_knob(settings: Sequence[Setting], what: str) -> str:
 def _describe_ranges(settings: Sequence[Setting]) -> str:
     """How far the means lie apart, and how far the seeds."""
     means = [one.dice.mean for one in settings]
-    widest = max(settings, key=lambda one: _spread(one.dice.seeds))
+    widest = max(settings, key=lambda one: np.ptp(one.dice.seeds))
     return (
-        f"The means lie up to {decimal(_spread(means))} apart; "
-        f"the seeds of one gamma up to {decimal(_spread(widest.dice.seeds))} (at gamma {widest.gamma:g})."
+        f"The means lie up to {decimal(np.ptp(means))} apart; "
+        f"the seeds of one gamma up to {decimal(np.ptp(widest.dice.seeds))} (at gamma {widest.gamma:g})."
     )
 
 
 def describe_effect(effect: Effect) -> str:
     """What the two knobs do to the same trainings, in a sentence."""
-    loss, network = (_spread([one.dice.mean for one in settings]) for settings in (effect.loss, effect.network))
-    seeds = (max(_spread(one.dice.seeds) for one in settings) for settings in (effect.loss, effect.network))
+    loss, network = (np.ptp([one.dice.mean for one in settings]) for settings in (effect.loss, effect.network))
+    seeds = (max(np.ptp(one.dice.seeds) for one in settings) for settings in (effect.loss, effect.network))
     return (
         f"The mean Dice differs by up to {decimal(loss)} between the gammas of the loss and by up to {decimal(network)} "
         f"between those of the network, while the seeds of one gamma lie up to {' and '.join(map(decimal, seeds))} apart"
@@ -96,13 +98,8 @@ def describe_all(role: FocalRole) -> tuple[str, ...]:
         *(describe_gradients(maps, foreground) for maps in arms),
         describe_factors(role.maps.factors),
         describe_weights(role.maps),
-        *(describe_knob(settings, KNOBS[knob]) for knob, settings in list_knobs(role.effect).items()),
+        *(describe_knob(settings, KNOBS[knob]) for knob, settings in vars(role.effect).items()),
     )
-
-
-def list_knobs(effect: Effect) -> dict[str, tuple[Setting, ...]]:
-    """Settings by the knob, in the order of the page."""
-    return {knob: getattr(effect, knob) for knob in KNOBS}
 
 
 def describe_difference(setting: Setting) -> str:
@@ -116,7 +113,3 @@ def describe_difference(setting: Setting) -> str:
 def _name(setting: Setting) -> str:
     """A gamma with its mean difference to gamma 0."""
     return f"{setting.gamma:g} ({signed(setting.against_zero.mean)})" if setting.against_zero else f"{setting.gamma:g}"
-
-
-def _spread(values: Sequence[float]) -> float:
-    return max(values) - min(values)
