@@ -66,7 +66,6 @@ def render_focal_role(role: FocalRole) -> str:
         factor_sentence=focal_wording.describe_factors(maps.factors),
         weights=focal_pictures.draw_weights(maps.weights, role.budget.maps.boundary_weight),
         weight_sentence=focal_wording.describe_weights(maps),
-        effect=effect,
         effect_sentence=focal_wording.describe_effect(effect),
         charts=_draw_effect(role),
         knobs=[

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from focalseg.focal_role.effect import Effect, Setting
-from focalseg.focal_role.investigation import FocalRole
-from focalseg.focal_role.maps import ARMS, NEAR_PIXELS, ArmShift, FactorMap, FocalMaps, GradientMap
+from focalseg.focal_role.maps import NEAR_PIXELS, ArmShift, FactorMap, FocalMaps, GradientMap
 from focalseg.report.wording import decimal, listed, signed
 
 _EMPHASIS = {"overlap": "gradient of the overlap arm", "cross_entropy": "gradient of the cross-entropy arm", "both": "gradient"}
@@ -86,19 +85,6 @@ def describe_effect(effect: Effect) -> str:
     return (
         f"The mean Dice differs by up to {decimal(loss)} between the gammas of the loss and by up to {decimal(network)} "
         f"between those of the network, while the seeds of one gamma lie up to {' and '.join(map(decimal, seeds))} apart"
-    )
-
-
-def describe_all(role: FocalRole) -> tuple[str, ...]:
-    """The sentences of the page, in its order, but for those that repeat a table of the documentation."""
-    foreground = float(role.maps.subject.mask.mean())
-    arms = ([one for one in role.maps.gradients if one.arm == arm] for arm in ARMS)
-    return (
-        describe_effect(role.effect),
-        *(describe_gradients(maps, foreground) for maps in arms),
-        describe_factors(role.maps.factors),
-        describe_weights(role.maps),
-        *(describe_knob(settings, KNOBS[knob]) for knob, settings in vars(role.effect).items()),
     )
 
 
