@@ -1,6 +1,5 @@
 """What the trainings say: scores by exponent, with their range over seeds and the difference to an exponent of 0."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -52,16 +51,16 @@ class Effect:
 def measure_effect(outcomes: Sequence[Outcome]) -> Effect:
     """Sorts the outcomes of trainings by knob and exponent."""
     budget = outcomes[0].trial.budget
-    of_loss: dict[float, list[tuple[Overlap, ...]]] = defaultdict(list)
-    of_network: dict[float, list[tuple[Overlap, ...]]] = defaultdict(list)
-    for one in outcomes:
-        trial = one.trial
-        if trial.network_gamma == ORDINARY and trial.loss_gamma in budget.loss_gammas:
-            of_loss[trial.loss_gamma].append(one.overlaps)
-        if trial.loss_gamma == UnifiedFocalConfig.gamma and trial.network_gamma in budget.network_gammas:
-            of_network[trial.network_gamma].append(one.overlaps)
-    of_turning = {gamma: [one.turned[gamma] for one in outcomes if one.turned] for gamma in budget.network_gammas}
-    return Effect(loss=_summarise(of_loss), network=_summarise(of_network), turned=_summarise(of_turning))
+
+    def find(loss_gamma: float, network_gamma: float) -> list[tuple[Overlap, ...]]:
+        trials = ((one.trial, one.overlaps) for one in outcomes)
+        return [found for trial, found in trials if (trial.loss_gamma, trial.network_gamma) == (loss_gamma, network_gamma)]
+
+    return Effect(
+        loss=_summarise({gamma: find(gamma, ORDINARY) for gamma in budget.loss_gammas}),
+        network=_summarise({gamma: find(UnifiedFocalConfig.gamma, gamma) for gamma in budget.network_gammas}),
+        turned=_summarise({gamma: [one.turned[gamma] for one in outcomes if one.turned] for gamma in budget.network_gammas}),
+    )
 
 
 def _summarise(trainings: dict[float, list[tuple[Overlap, ...]]]) -> tuple[Setting, ...]:

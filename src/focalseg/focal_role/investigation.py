@@ -1,6 +1,6 @@
 """The whole investigation: curves, maps and effect, and every number of it as plain data."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, is_dataclass
 from typing import Any
 
@@ -61,8 +61,7 @@ def list_numbers(role: FocalRole) -> dict[str, Any]:
 
 
 def to_plain(value: Any) -> Any:
-    """Dataclasses, tuples and mappings as JSON has them, without arrays."""
-    if is_dataclass(value) or isinstance(value, Mapping):
-        fields = value if isinstance(value, Mapping) else vars(value)
-        return {str(name): to_plain(part) for name, part in fields.items() if not isinstance(part, np.ndarray)}
-    return [to_plain(part) for part in value] if isinstance(value, tuple | list) else value
+    """Dataclasses and tuples as JSON has them, without arrays."""
+    if is_dataclass(value):
+        return {name: to_plain(part) for name, part in vars(value).items() if not isinstance(part, np.ndarray)}
+    return [to_plain(part) for part in value] if isinstance(value, tuple) else value

@@ -40,12 +40,6 @@ class Subject:
     logits: np.ndarray
     log_coefficients: np.ndarray
 
-    @property
-    def wrong(self) -> np.ndarray:
-        """(H, W) bool, true where the prediction is wrong."""
-        errors: np.ndarray = self.mask != self.predicted
-        return errors
-
 
 @dataclass(frozen=True, kw_only=True)
 class GradientMap:
@@ -159,7 +153,7 @@ def _predict_subjects(run: Run, data: TaskData, phantom: str) -> tuple[Subject, 
 
 def map_gradients(subject: Subject, arm: str, gammas: tuple[float, ...]) -> list[GradientMap]:
     """One map per gamma: |d loss / d logit| of the loss in its default form, with no part of it but the arm."""
-    target = torch.from_numpy(subject.mask)[None, None]
+    target, wrong = torch.from_numpy(subject.mask)[None, None], subject.mask != subject.predicted
     maps: list[GradientMap] = []
     for gamma in gammas:
         logits = torch.from_numpy(subject.logits)[None, None].clone().requires_grad_()
@@ -173,7 +167,7 @@ def map_gradients(subject: Subject, arm: str, gammas: tuple[float, ...]) -> list
                 gamma=gamma,
                 pixels=pixels,
                 on_foreground=float(pixels[subject.mask].sum() / pixels.sum()),
-                on_wrong=float(pixels[subject.wrong].sum() / pixels.sum()),
+                on_wrong=float(pixels[wrong].sum() / pixels.sum()),
                 total=float(pixels.sum() / first.sum()),
             )
         )

@@ -7,7 +7,7 @@ from focalseg.files import write_text
 from focalseg.focal_role import charts as focal_charts
 from focalseg.focal_role import pictures as focal_pictures
 from focalseg.focal_role import wording as focal_wording
-from focalseg.focal_role.effect import SCORES
+from focalseg.focal_role.effect import SCORES, Effect
 from focalseg.focal_role.investigation import FocalRole, list_numbers
 from focalseg.focal_role.maps import ARMS, NEAR_PIXELS, SITE, WANTED_SHARE
 from focalseg.report.rendering import render
@@ -67,7 +67,7 @@ def render_focal_role(role: FocalRole) -> str:
         weights=focal_pictures.draw_weights(maps.weights, role.budget.maps.boundary_weight),
         weight_sentence=focal_wording.describe_weights(maps),
         effect_sentence=focal_wording.describe_effect(effect),
-        charts=_draw_effect(role),
+        charts=_draw_effect(effect),
         knobs=[
             (_KNOB_TITLES[knob], settings, focal_wording.describe_knob(settings, focal_wording.KNOBS[knob]))
             for knob, settings in vars(effect).items()
@@ -76,9 +76,8 @@ def render_focal_role(role: FocalRole) -> str:
     )
 
 
-def _draw_effect(role: FocalRole) -> list[tuple[str, str]]:
+def _draw_effect(effect: Effect) -> list[tuple[str, str]]:
     """By score: its chart against the gamma of the loss, and its chart against that of the network, on one axis."""
-    effect = role.effect
     rows = []
     for score in SCORES:
         span = focal_charts.score_span([*effect.loss, *effect.network, *effect.turned], score)
