@@ -51,8 +51,9 @@ def describe_set(survey: Survey, fingerprint: Fingerprint) -> list[tuple[str, st
     ]
     if fingerprint.foreground:
         facts += [("foreground", f"{show_shares(fingerprint.foreground)} of a case's pixels")]
+    empty = len(fingerprint.empty_masks)
     facts += [
-        ("empty masks", _count_of(len(fingerprint.empty_masks), len(survey.cases))),
+        ("empty masks", f"{empty:,} of {len(survey.cases):,}" if empty else "none"),
         ("duplicates", _describe_duplicates(fingerprint)),
     ]
     if fingerprint.observer_dice is not None:
@@ -159,7 +160,3 @@ def _show_range(axis: Spread, digits: int) -> str:
 
 def _round(value: float) -> str:
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
-
-
-def _count_of(number: int, whole: int) -> str:
-    return f"{number:,} of {whole:,}" if number else "none"
