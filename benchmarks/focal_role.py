@@ -17,10 +17,18 @@ from typing import Any
 import torch
 
 from focalseg.focal_role.effect import measure_effect
-from focalseg.focal_role.investigation import FocalBudget, investigate_focal_role, list_numbers, to_plain
+from focalseg.focal_role.investigation import FocalBudget, FocalRole, investigate_focal_role, list_numbers, to_plain
+from focalseg.focal_role.maps import ARMS
 from focalseg.focal_role.page import write_focal_page
 from focalseg.focal_role.trainings import TrainingBudget, plan_trials, run_trials
-from focalseg.focal_role.wording import KNOBS, describe_all
+from focalseg.focal_role.wording import (
+    KNOBS,
+    describe_effect,
+    describe_factors,
+    describe_gradients,
+    describe_knob,
+    describe_weights,
+)
 from focalseg.report.wording import decimal, signed
 from focalseg.study.running.local import choose_workers
 
@@ -61,6 +69,19 @@ def measure_more(name: str, budget: TrainingBudget) -> dict[str, Any]:
     workers = choose_workers(len(plan_trials(budget)), "cpu")
     outcomes = run_trials(budget, workers=workers, tell=lambda done, of: tell(f"{name}: {done} of {of} trainings"))
     return {"budget": to_plain(budget), "effect": to_plain(measure_effect(outcomes))}
+
+
+def describe_all(role: FocalRole) -> tuple[str, ...]:
+    """The sentences of the page, in its order, but for those that repeat a table of the documentation."""
+    foreground = float(role.maps.subject.mask.mean())
+    arms = ([one for one in role.maps.gradients if one.arm == arm] for arm in ARMS)
+    return (
+        describe_effect(role.effect),
+        *(describe_gradients(maps, foreground) for maps in arms),
+        describe_factors(role.maps.factors),
+        describe_weights(role.maps),
+        *(describe_knob(settings, KNOBS[knob]) for knob, settings in vars(role.effect).items()),
+    )
 
 
 def format_results(results: dict[str, Any]) -> str:

@@ -12,7 +12,6 @@ from focalseg.focal_role.effect import measure_effect
 from focalseg.focal_role.maps import (
     ARMS,
     FocalMaps,
-    MapBudget,
     Subject,
     compute_maps,
     map_factor,
@@ -21,6 +20,7 @@ from focalseg.focal_role.maps import (
     measure_shift,
 )
 from focalseg.focal_role.trainings import (
+    MapBudget,
     Outcome,
     TrainingBudget,
     load_task,
@@ -185,7 +185,7 @@ def test_several_workers_give_what_one_gives():
 
 def test_turning_leaves_the_run_as_it_was():
     trial = plan_trials(BUDGET)[-1]
-    data = load_task(BUDGET.phantom, BUDGET.longest_side, BUDGET.train_cases, BUDGET.held_out_cases)
+    data = load_task(BUDGET)
     run = train_in_passing(plan_config(trial, data), data, gamma=1.0)
     before = {name: value.clone() for name, value in run.network.state_dict().items()}
     scores = score_held_out(run, data)
@@ -196,7 +196,7 @@ def test_turning_leaves_the_run_as_it_was():
 
 def test_a_network_held_at_gamma_zero_is_the_plain_one():
     trial = next(trial for trial in plan_trials(BUDGET) if trial.network_gamma == 0)
-    data = load_task(BUDGET.phantom, BUDGET.longest_side, BUDGET.train_cases, BUDGET.held_out_cases)
+    data = load_task(BUDGET)
     plain = train_in_passing(replace(plan_config(trial, data), attention={}), data, gamma=0.0)
     assert isinstance(train_trial(trial), Outcome)
     assert train_trial(trial).overlaps == score_held_out(plain, data)

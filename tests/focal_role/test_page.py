@@ -16,9 +16,8 @@ from focalseg.cli import report as report_verb
 from focalseg.focal_role import investigation
 from focalseg.focal_role import page as focal_page
 from focalseg.focal_role.investigation import FocalBudget, FocalRole, investigate_focal_role
-from focalseg.focal_role.maps import MapBudget
 from focalseg.focal_role.pictures import colour_pixels
-from focalseg.focal_role.trainings import TrainingBudget
+from focalseg.focal_role.trainings import MapBudget, TrainingBudget
 from focalseg.report.wording import decimal, signed
 
 ROOT = Path(__file__).parents[2]

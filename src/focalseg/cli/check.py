@@ -3,13 +3,15 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
 from focalseg.cli.options import AsJson, Data
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from focalseg.findings import Finding
     from focalseg.imagesets.case import Dataset
     from focalseg.imagesets.repair.copying import Repair
@@ -36,6 +38,7 @@ def check(data: Data, out: _PageFolder = None, repair: _RepairFolder = None, as_
     from focalseg.report.check.page import show_record, write_check
     from focalseg.report.check.wording import count_findings
 
+    beside = sys.stderr if as_json else sys.stdout  # stdout carries nothing but the JSON object
     if repair:
         refuse_copy(repair, data)
     if out:
@@ -47,8 +50,8 @@ def check(data: Data, out: _PageFolder = None, repair: _RepairFolder = None, as_
     else:
         _print_survey(survey)
     if out:
-        _tell(f"page: {write_check(out, dataset, survey)}", as_json=as_json)
-    repaired = _write_copy(dataset, survey, repair, as_json=as_json) if repair else None
+        print(f"page: {write_check(out, dataset, survey)}", file=beside)
+    repaired = _write_copy(dataset, survey, repair, beside) if repair else None
     if not as_json:
         print(f"{count_findings(survey)}. {_advise(survey, repaired)}".rstrip())
     if survey.errors:
@@ -73,7 +76,7 @@ def _open_or_show(data: str, *, as_json: bool) -> "Dataset":
         raise
 
 
-def _write_copy(dataset: "Dataset", survey: "Survey", folder: Path, *, as_json: bool) -> "Repair | None":
+def _write_copy(dataset: "Dataset", survey: "Survey", folder: Path, beside: TextIO) -> "Repair | None":
     """The corrected copy, and what became of it in words; None where no case can be copied."""
     from focalseg.cli.counting import show_counting
     from focalseg.errors import DataError
@@ -82,10 +85,9 @@ def _write_copy(dataset: "Dataset", survey: "Survey", folder: Path, *, as_json: 
     try:
         repaired = repair_dataset(dataset, survey, folder, show_counting)
     except DataError as error:
-        _tell(f"no copy was written: {error}", as_json=as_json)
+        print(f"no copy was written: {error}", file=beside)
         return None
-    for line in _describe_repair(repaired):
-        _tell(line, as_json=as_json)
+    print(*_describe_repair(repaired), sep="\n", file=beside)
     return repaired
 
 
@@ -102,11 +104,6 @@ def _refuse_page_folder(out: Path, data: str, repair: Path | None) -> None:
         raise SettingError(f"--out {out} lies in --repair {repair}, which holds the copy alone; give a folder outside of it.")
     if out.is_dir() and any(out.iterdir()) and not (out / RECORD).is_file():
         raise SettingError(f"{out} is not empty and was not made by focalseg check; give a new or an empty folder as --out.")
-
-
-def _tell(line: str, *, as_json: bool) -> None:
-    """Prints a line for a person: on stdout, or on stderr where stdout carries a JSON object."""
-    print(line, file=sys.stderr if as_json else sys.stdout)
 
 
 def _print_survey(survey: "Survey") -> None:
@@ -131,7 +128,7 @@ def _print_group(group: "FindingGroup") -> None:
     shown = group.findings if group.level == "error" else group.findings[:_MOST_NOTES]
     print(f"{counted(len(group.findings), group.level)}: {group.title}")
     if sys.stdout.isatty():
-        _print_table(group, len(shown))
+        _print_table(shown)
     else:
         for finding in shown:
             print(finding)
@@ -168,7 +165,7 @@ def _describe_repair(repaired: "Repair") -> list[str]:
     ]
 
 
-def _print_table(group: "FindingGroup", most: int) -> None:
+def _print_table(shown: "Sequence[Finding]") -> None:
     """Prints, on a terminal, what all findings of a kind have in common once, and one row per file."""
     from rich.console import Console
     from rich.table import Table
@@ -177,7 +174,6 @@ def _print_table(group: "FindingGroup", most: int) -> None:
     from focalseg.findings import show_path
 
     console = Console()
-    shown = group.findings[:most]
     cells = {
         "file": [show_path(finding.file) for finding in shown],
         "found": [_tell_found(finding) for finding in shown],

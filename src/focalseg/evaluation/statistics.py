@@ -11,6 +11,7 @@ from focalseg.records.placement import SeedNoise
 REPLICATES = 4000
 SCORE_SPAN, DIFFERENCE_SPAN = (0.0, 1.0), (-1.0, 1.0)
 CONFIDENCE = 0.95
+_TAIL = (1 - CONFIDENCE) / 2
 ROUNDING = 1e-12
 _BATCH = 500  # replicates drawn at a time, so that ten thousand groups fit into memory
 
@@ -58,13 +59,12 @@ def estimate_mean(
     spread = float(replicates.std())
     if standard.error <= ROUNDING or spread <= ROUNDING:
         return Estimate(mean=mean, low=mean, high=mean)
-    tails = (1 - CONFIDENCE) / 2
     if len(sizes) == 2:
-        high = _student_quantile(standard.freedom, tails) * standard.error
+        high = _student_quantile(standard.freedom) * standard.error
         low = -high
     else:
-        stretch = _student_over_normal(standard.freedom, tails) * standard.error / spread
-        low, high = (float(end) * stretch for end in np.quantile(replicates - mean, [tails, 1 - tails]))
+        stretch = _student_over_normal(standard.freedom) * standard.error / spread
+        low, high = (float(end) * stretch for end in np.quantile(replicates - mean, [_TAIL, 1 - _TAIL]))
     return Estimate(mean=mean, low=max(mean + min(low, 0.0), span[0]), high=min(mean + max(high, 0.0), span[1]))
 
 
@@ -93,9 +93,8 @@ def estimate_standard_error(scores: np.ndarray, groups: Sequence[str], folds: Se
     standard = _standard_error(sums, sizes)
     if len(set(folds)) < 2:
         return standard
-    tail = (1 - CONFIDENCE) / 2
     both = (standard, _standard_error_of_folds(table, groups, folds))
-    return max(both, key=lambda one: _student_over_normal(one.freedom, tail) * one.error)
+    return max(both, key=lambda one: _student_over_normal(one.freedom) * one.error)
 
 
 def measure_seed_noise(scores: np.ndarray, folds: Sequence[int] = ()) -> SeedNoise:
@@ -105,15 +104,13 @@ def measure_seed_noise(scores: np.ndarray, folds: Sequence[int] = ()) -> SeedNoi
     deviation: a difference of two single trainings that is no larger may be luck. folds (N,): which fold tested each case; a
     training is of one fold, so that the variance is the mean of those within the F folds, with (S - 1) F degrees of freedom.
     """
-    from scipy import stats  # importing focalseg loads torch and NumPy only
-
     table = np.atleast_2d(np.asarray(scores, dtype=float))
     _, sums, sizes = _sum_groups(table, folds or [0] * table.shape[1])
     trainings = len(table)
     if trainings == 1:
         return SeedNoise(deviation=None, range_of_difference=None, trainings=1)
     deviation = float((sums / sizes).var(axis=0, ddof=1).mean()) ** 0.5
-    quantile = float(stats.t.isf((1 - CONFIDENCE) / 2, (trainings - 1) * len(sizes)))
+    quantile = _student_quantile((trainings - 1) * len(sizes))
     return SeedNoise(deviation=deviation, range_of_difference=quantile * 2**0.5 * deviation, trainings=trainings)
 
 
@@ -137,11 +134,7 @@ def _standard_error_of_folds(table: np.ndarray, groups: Sequence[str], folds: Se
     of_groups, groups_freedom = _jackknife(means, groups)
     of_cells, _ = _jackknife(means, [f"{fold} {group}" for fold, group in zip(folds, groups, strict=True)])
     crossed = max(of_groups - of_cells, 0.0)
-    variance = of_folds + crossed
-    if variance == 0:
-        return StandardError(error=0.0, freedom=1.0)
-    freedom = variance**2 / (of_folds**2 / folds_freedom + crossed**2 / groups_freedom)
-    return StandardError(error=variance**0.5, freedom=max(freedom, min(folds_freedom, groups_freedom)))
+    return _satterthwaite(of_folds + crossed, (of_folds, folds_freedom), (crossed, groups_freedom))
 
 
 def _standard_error(sums: np.ndarray, sizes: np.ndarray) -> StandardError:
@@ -154,10 +147,15 @@ def _standard_error(sums: np.ndarray, sizes: np.ndarray) -> StandardError:
     deviations = sums - sums.mean(axis=0)
     of_interaction = sum(_jackknife_variance(row, sizes) for row in deviations) / (trainings * (trainings - 1))
     variance = of_groups + max(of_trainings - of_interaction, 0.0)
+    return _satterthwaite(variance, (of_trainings, trainings - 1.0), (of_groups, groups_freedom))
+
+
+def _satterthwaite(variance: float, *parts: tuple[float, float]) -> StandardError:
+    """parts: variances that make up the whole, each with its degrees of freedom; those of the whole are never fewer."""
     if variance == 0:
         return StandardError(error=0.0, freedom=1.0)
-    freedom = variance**2 / (of_trainings**2 / (trainings - 1) + of_groups**2 / groups_freedom)
-    return StandardError(error=variance**0.5, freedom=max(freedom, min(trainings - 1.0, groups_freedom)))
+    freedom = variance**2 / sum(part**2 / of_part for part, of_part in parts)
+    return StandardError(error=variance**0.5, freedom=max(freedom, min(of_part for _, of_part in parts)))
 
 
 def _jackknife(scores: np.ndarray, groups: Sequence[str] | Sequence[int]) -> tuple[float, float]:
@@ -202,13 +200,13 @@ def _draw_counts(number: int, random: np.random.Generator) -> np.ndarray:
     return np.bincount(drawn.ravel(), minlength=_BATCH * number).reshape(_BATCH, number).astype(float)
 
 
-def _student_over_normal(freedom: float, tail: float) -> float:
+def _student_over_normal(freedom: float) -> float:
     from scipy import stats  # importing focalseg loads torch and NumPy only
 
-    return _student_quantile(freedom, tail) / float(stats.norm.isf(tail))
+    return _student_quantile(freedom) / float(stats.norm.isf(_TAIL))
 
 
-def _student_quantile(freedom: float, tail: float) -> float:
+def _student_quantile(freedom: float) -> float:
     from scipy import stats  # importing focalseg loads torch and NumPy only
 
-    return float(stats.t.isf(tail, freedom))
+    return float(stats.t.isf(_TAIL, freedom))

@@ -117,8 +117,7 @@ def augment(
     # A quarter turn of a plane whose pixels are not square would change the shapes of things.
     square = len(size) > 1 and size[-1] == size[-2] and spacing[-1] == spacing[-2]
     draws = _draw(len(images), len(size), config, square=square, seed=seed, step=step)
-    moved = _move((images, *maps), len(size), config, draws, square=square, spacing=spacing)
-    return tuple(moved)
+    return tuple(_move((images, *maps), len(size), config, draws, square=square, spacing=spacing))
 
 
 def _check(images: Tensor, maps: Sequence[Tensor], spacing_mm: Sequence[float] | None) -> None:
@@ -161,14 +160,10 @@ def _move(
     The intensities of the first of the values change as well.
     """
     count = len(all_values[0])
-    operations = {
-        "rotation": config.largest_angle(axes) > 0,
-        "scale": config.scale > 0,
-        "elastic": config.elastic_pixels > 0,
-    }
+    amounts = {"rotation": config.largest_angle(axes), "scale": config.scale, "elastic": config.elastic_pixels}
     touched = torch.zeros(count, dtype=torch.bool)
-    for operation, on in operations.items():
-        touched |= draws.touched[operation] & on
+    for operation, amount in amounts.items():
+        touched |= draws.touched[operation] & (amount > 0)
     moved = [torch.empty_like(values) for values in all_values]
     for case in (~touched).nonzero()[:, 0].tolist():
         flipped = [axis - axes for axis in range(axes) if draws.flips[case, axis]]

@@ -54,30 +54,23 @@ class Feed:
         self, indices: Tensor, *, foreground_share: float, seed: int, step: int, device: _Device = "cpu"
     ) -> tuple[Tensor, Tensor]:
         """A patch of each case where `patches.draw_corners` lays it: images (B, C, *patch) and masks (B, *patch)."""
+        if self._patch is None:
+            raise ValueError("This feed gives whole cases; no patch was set.")
         places = [self._places[index] for index in indices.tolist()]
         sizes = [self._store.sizes[index] for index in indices.tolist()]
-        corners = draw_corners(places, sizes, self._patch_size, foreground_share=foreground_share, seed=seed, step=step)
-        return self._cut(indices, corners, device)
+        corners = draw_corners(places, sizes, self._patch, foreground_share=foreground_share, seed=seed, step=step)
+        parts = [
+            [cut_patch(array, corner, self._patch) for array in self._store[index]]
+            for index, corner in zip(indices.tolist(), corners, strict=True)
+        ]
+        images, masks = (torch.from_numpy(np.stack(side)) for side in zip(*parts, strict=True))
+        return self._normalise(images, indices, device), masks.to(device)
 
     def batches(
         self, size: int, *, device: _Device = "cpu", arrange: Callable[[Tensor], Tensor] = lambda images: images
     ) -> "Batches":
         """All cases, whole, `size` at a time, each batch made when it is asked for. arrange: what is done to its images."""
         return Batches(self, torch.split(torch.arange(len(self)), size), device, arrange)
-
-    @property
-    def _patch_size(self) -> tuple[int, ...]:
-        if self._patch is None:
-            raise ValueError("This feed gives whole cases; no patch was set.")
-        return self._patch
-
-    def _cut(self, indices: Tensor, corners: Sequence[tuple[int, ...]], device: _Device) -> tuple[Tensor, Tensor]:
-        parts = [
-            [cut_patch(array, corner, self._patch_size) for array in self._store[index]]
-            for index, corner in zip(indices.tolist(), corners, strict=True)
-        ]
-        images, masks = (torch.from_numpy(np.stack(side)) for side in zip(*parts, strict=True))
-        return self._normalise(images, indices, device), masks.to(device)
 
     def _normalise(self, images: Tensor, indices: Tensor, device: _Device) -> Tensor:
         """Normalises on the device: images are moved as bytes, before they become four times as large in float32."""

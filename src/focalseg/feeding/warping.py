@@ -6,7 +6,6 @@ eight corners as whole vectors takes less than half of its time there.
 
 import math
 from collections.abc import Sequence
-from functools import cache
 
 import numpy as np
 import torch
@@ -33,12 +32,6 @@ def map_linearly(size: Sequence[int], matrices: np.ndarray, *, device: torch.dev
             )
             torch.add(sum(outer, torch.zeros((), device=device)), last, out=plane)
     return places
-
-
-@cache
-def _offsets(length: int) -> Tensor:
-    """(length,) float32: the offset of each element of an axis from its middle. Do not write to it: it is shared."""
-    return torch.arange(length) - (length - 1) / 2
 
 
 def bend(size: Sequence[int], amplitude: float, generator: torch.Generator, *, device: torch.device | None = None) -> Tensor:

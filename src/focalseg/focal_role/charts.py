@@ -30,10 +30,11 @@ def shade_styles() -> tuple[dict[str, str], dict[str, str]]:
     """The colours of the gammas by their name in the page, smallest gamma first: for a light page and for a dark one."""
     ramp = mpl.colormaps["viridis"]
 
-    def spread(low: float, high: float) -> dict[str, str]:
-        return {f"shade-{number}": to_hex(ramp(low + (high - low) * number / (_SHADES - 1))) for number in range(_SHADES)}
-
-    return spread(*LIGHT_SPAN), spread(*DARK_SPAN)
+    light, dark = (
+        {f"shade-{number}": to_hex(ramp(low + (high - low) * number / (_SHADES - 1))) for number in range(_SHADES)}
+        for low, high in (LIGHT_SPAN, DARK_SPAN)
+    )
+    return light, dark
 
 
 def draw_panel(panel: Panel) -> str:
@@ -88,5 +89,5 @@ def _name_series(axes: Axes, ends: dict[str, float]) -> None:
     low, high = axes.get_ylim()
     gap = (high - low) * 1.15 * FONT_SIZE / (0.775 * HEIGHT)
     heights = spread_labels(ends, gap, low, high)
-    for (name, height), colour in zip(((name, heights[name]) for name in ends), _SERIES_COLOURS, strict=True):
-        write_beside(axes, name, height, COLOURS[colour], "bold")
+    for name, colour in zip(ends, _SERIES_COLOURS, strict=True):
+        write_beside(axes, name, heights[name], COLOURS[colour], "bold")

@@ -1,6 +1,5 @@
 """Curves of F(l, gamma) = exp(gamma * l) in its three uses."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -34,7 +33,7 @@ class Panel:
     curves: tuple[Curve, ...]
 
 
-def compute_curves(gammas: tuple[float, ...] = _GAMMAS) -> tuple[Panel, ...]:
+def compute_curves() -> tuple[Panel, ...]:
     """Four panels for three uses, in float64; the loss has its factor and what becomes of the cross-entropy by it.
 
     network: coefficient^gamma against the gate's logit. loss: (1 - p_t)^gamma against p_t. cross_entropy: that times
@@ -43,21 +42,18 @@ def compute_curves(gammas: tuple[float, ...] = _GAMMAS) -> tuple[Panel, ...]:
     logits = torch.linspace(-_STEEPEST_LOGIT, _STEEPEST_LOGIT, _POINTS, dtype=torch.float64)
     shares = torch.linspace(0, _NEAREST_TO_END, _POINTS, dtype=torch.float64)
     probabilities = torch.linspace(1 - _NEAREST_TO_END, _NEAREST_TO_END, _POINTS, dtype=torch.float64)
-
-    def focus_loss(gamma: float) -> Tensor:
-        return focal(torch.log1p(-probabilities), gamma)
-
-    uses: dict[str, tuple[Tensor, Callable[[float], Tensor]]] = {
-        "network": (logits, lambda gamma: focal(F.logsigmoid(logits), gamma)),
-        "loss": (probabilities, focus_loss),
-        "cross_entropy": (probabilities, lambda gamma: -focus_loss(gamma) * probabilities.log()),
-        "boundary": (shares, lambda gamma: focal(torch.log1p(-shares), gamma)),
+    # By use: the axis, l along it, and what F(l, gamma) is multiplied by.
+    uses: dict[str, tuple[Tensor, Tensor, Tensor | float]] = {
+        "network": (logits, F.logsigmoid(logits), 1.0),
+        "loss": (probabilities, torch.log1p(-probabilities), 1.0),
+        "cross_entropy": (probabilities, torch.log1p(-probabilities), -probabilities.log()),
+        "boundary": (shares, torch.log1p(-shares), 1.0),
     }
     return tuple(
         Panel(
             use=use,
             axis=tuple(axis.tolist()),
-            curves=tuple(Curve(gamma=gamma, values=tuple(compute(gamma).tolist())) for gamma in gammas),
+            curves=tuple(Curve(gamma=gamma, values=tuple((focal(log, gamma) * factor).tolist())) for gamma in _GAMMAS),
         )
-        for use, (axis, compute) in uses.items()
+        for use, (axis, log, factor) in uses.items()
     )

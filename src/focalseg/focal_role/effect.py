@@ -1,9 +1,7 @@
 """What the trainings say: scores by exponent, with their range over seeds and the difference to an exponent of 0."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -13,8 +11,7 @@ from focalseg.focal_role.trainings import ORDINARY, Outcome
 from focalseg.losses.unified_focal import UnifiedFocalConfig
 from focalseg.records.estimate import Estimate
 
-Knob = Literal["loss", "network", "turned"]
-_SCORES = ("dice", "precision", "recall")
+SCORES = ("dice", "precision", "recall")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,31 +52,30 @@ class Effect:
 def measure_effect(outcomes: Sequence[Outcome]) -> Effect:
     """Sorts the outcomes of trainings by knob and exponent."""
     budget = outcomes[0].trial.budget
-    of_loss: dict[float, list[tuple[Overlap, ...]]] = defaultdict(list)
-    of_network: dict[float, list[tuple[Overlap, ...]]] = defaultdict(list)
-    for one in outcomes:
-        trial = one.trial
-        if trial.network_gamma == ORDINARY and trial.loss_gamma in budget.loss_gammas:
-            of_loss[trial.loss_gamma].append(one.overlaps)
-        if trial.loss_gamma == UnifiedFocalConfig.gamma and trial.network_gamma in budget.network_gammas:
-            of_network[trial.network_gamma].append(one.overlaps)
-    of_turning = {gamma: [one.turned[gamma] for one in outcomes if one.turned] for gamma in budget.network_gammas}
-    return Effect(loss=_summarise(of_loss), network=_summarise(of_network), turned=_summarise(of_turning))
+
+    def find(loss_gamma: float, network_gamma: float) -> list[tuple[Overlap, ...]]:
+        trials = ((one.trial, one.overlaps) for one in outcomes)
+        return [found for trial, found in trials if (trial.loss_gamma, trial.network_gamma) == (loss_gamma, network_gamma)]
+
+    return Effect(
+        loss=_summarise({gamma: find(gamma, ORDINARY) for gamma in budget.loss_gammas}),
+        network=_summarise({gamma: find(UnifiedFocalConfig.gamma, gamma) for gamma in budget.network_gammas}),
+        turned=_summarise({gamma: [one.turned[gamma] for one in outcomes if one.turned] for gamma in budget.network_gammas}),
+    )
 
 
 def _summarise(trainings: dict[float, list[tuple[Overlap, ...]]]) -> tuple[Setting, ...]:
     """Settings in the order of gamma, from the overlaps of each seed by gamma."""
     zero = _dice_matrix(trainings[0.0]) if 0.0 in trainings else None
     settings = []
-    for gamma in sorted(trainings):
-        seeds = trainings[gamma]
+    for gamma, seeds in sorted(trainings.items()):
         names = [str(number) for number in range(len(seeds[0]))]
         difference = None if zero is None else estimate_mean(_dice_matrix(seeds) - zero, names, span=DIFFERENCE_SPAN)
         flat = [overlap for overlaps in seeds for overlap in overlaps]
         settings.append(
             Setting(
                 gamma=gamma,
-                **{name: score(seeds, name) for name in _SCORES},
+                **{name: _score(seeds, name) for name in SCORES},
                 predictions=len(flat),
                 empty=sum(overlap.one_empty and not overlap.predicted_pixels for overlap in flat),
                 against_zero=difference,
@@ -88,7 +84,7 @@ def _summarise(trainings: dict[float, list[tuple[Overlap, ...]]]) -> tuple[Setti
     return tuple(settings)
 
 
-def score(seeds: Sequence[Sequence[Overlap]], name: str) -> Score:
+def _score(seeds: Sequence[Sequence[Overlap]], name: str) -> Score:
     """The named score, averaged over the cases of each seed."""
     means = tuple(float(np.mean([getattr(overlap, name) for overlap in overlaps])) for overlaps in seeds)
     return Score(mean=float(np.mean(means)), lowest=min(means), highest=max(means), seeds=means)

@@ -1,6 +1,6 @@
 """The whole investigation: curves, maps and effect, and every number of it as plain data."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, is_dataclass
 from typing import Any
 
@@ -9,8 +9,8 @@ import numpy as np
 from focalseg.configuration import CheckedConfig
 from focalseg.focal_role.curves import Panel, compute_curves
 from focalseg.focal_role.effect import Effect, measure_effect
-from focalseg.focal_role.maps import FocalMaps, MapBudget, compute_maps
-from focalseg.focal_role.trainings import TrainingBudget, plan_trials, run_trials
+from focalseg.focal_role.maps import FocalMaps, compute_maps
+from focalseg.focal_role.trainings import MapBudget, TrainingBudget, plan_trials, run_trials
 from focalseg.study.running.local import choose_workers
 
 _SCHEMA = 1
@@ -57,15 +57,11 @@ def investigate_focal_role(budget: FocalBudget | None = None, *, tell: Callable[
 
 def list_numbers(role: FocalRole) -> dict[str, Any]:
     """Every number of the investigation, ready for JSON. Arrays are left out: they are pictures."""
-    numbers: dict[str, Any] = {"schema": _SCHEMA, **to_plain(role)}
-    return numbers
+    return {"schema": _SCHEMA, **to_plain(role)}
 
 
 def to_plain(value: Any) -> Any:
-    """Dataclasses, tuples and mappings as JSON has them, without arrays."""
-    if is_dataclass(value) and not isinstance(value, type):
-        fields = {name: getattr(value, name) for name in value.__dataclass_fields__}
-        return {name: to_plain(part) for name, part in fields.items() if not isinstance(part, np.ndarray)}
-    if isinstance(value, Mapping):
-        return {str(name): to_plain(part) for name, part in value.items()}
-    return [to_plain(part) for part in value] if isinstance(value, tuple | list) else value
+    """Dataclasses and tuples as JSON has them, without arrays."""
+    if is_dataclass(value):
+        return {name: to_plain(part) for name, part in vars(value).items() if not isinstance(part, np.ndarray)}
+    return [to_plain(part) for part in value] if isinstance(value, tuple) else value

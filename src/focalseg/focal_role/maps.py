@@ -1,7 +1,7 @@
 """Where the exponent acts on one image: in the loss's gradient, a gate's coefficients and the boundary's weight."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -9,17 +9,14 @@ import torch
 from torch import Tensor
 
 from focalseg.attention.focal_site import AttentionSite
-from focalseg.configuration import LARGEST_SEED, CheckedConfig, setting
 from focalseg.distance import closeness_to_border, distance_to_border
 from focalseg.errors import DataError
 from focalseg.evaluation.metrics import measure_overlap
 from focalseg.focal import focal
-from focalseg.focal_role.trainings import TaskData, hold_gammas, load_task, predict_logits, train_in_passing
+from focalseg.focal_role.trainings import ORDINARY, MapBudget, TaskData, load_task, plan_held, predict_logits, train_in_passing
 from focalseg.hosts.attachment import attention_sites
-from focalseg.hosts.building import NetworkConfig
 from focalseg.losses.unified_focal import UnifiedFocalLoss
 from focalseg.training.loop import Run
-from focalseg.training.run import RunConfig
 
 ARMS = {"overlap": 1.0, "cross_entropy": 0.0, "both": 0.5}
 """overlap_weight by the name of the part of the loss that it leaves."""
@@ -29,24 +26,6 @@ WANTED_SHARE = 0.04
 NEAR_PIXELS = 2.0
 _SMALLEST_CLOSENESS = 1e-30
 """phi is 0 at the farthest pixel, whose logarithm must stay finite; any weight made from this is 0 beside 1."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class MapBudget(CheckedConfig):
-    """The image, the network that is trained on its like, and the exponents of the maps. boundary_weight: beta."""
-
-    phantom: str = "ultrasound"
-    longest_side: int = setting(96, at_least=16)
-    train_cases: int = setting(120, at_least=2)
-    held_out_cases: int = setting(40, at_least=2)
-    widths: tuple[int, ...] = setting((8, 16, 32), at_least=1)
-    steps: int = setting(250, at_least=1)
-    batch_size: int = setting(8, at_least=1)
-    seed: int = setting(0, at_least=0, at_most=LARGEST_SEED)
-    loss_gammas: tuple[float, ...] = setting((0.0, 0.25, 0.5, 0.75), at_least=0, below=1)
-    network_gammas: tuple[float, ...] = setting((0.0, 0.5, 1.0, 2.0, 4.0), at_least=0)
-    boundary_gammas: tuple[float, ...] = setting((0.5, 1.0, 4.0, 16.0), at_least=0)
-    boundary_weight: float = setting(1.0, above=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,12 +39,6 @@ class Subject:
     predicted: np.ndarray
     logits: np.ndarray
     log_coefficients: np.ndarray
-
-    @property
-    def wrong(self) -> np.ndarray:
-        """(H, W) bool, true where the prediction is wrong."""
-        errors: np.ndarray = self.mask != self.predicted
-        return errors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,18 +109,11 @@ class FocalMaps:
 
 def compute_maps(budget: MapBudget) -> FocalMaps:
     """Trains the network and maps the held-out case whose foreground lies nearest to WANTED_SHARE of its pixels."""
-    data = load_task(budget.phantom, budget.longest_side, budget.train_cases, budget.held_out_cases)
-    config = RunConfig(
-        data=budget.phantom,
-        seed=budget.seed,
-        preparation=data.preparation,
-        network=NetworkConfig(in_channels=data.images.shape[1], arguments={"widths": list(budget.widths)}),
-        attention={SITE: "ag"},
-        training=hold_gammas(budget.steps, budget.batch_size),
-    )
-    subjects = _predict_subjects(train_in_passing(config, data, gamma=1.0), data, budget.phantom)
+    data = load_task(budget)
+    config = replace(plan_held(budget, data, budget.seed), attention={SITE: "ag"})
+    subjects = _predict_subjects(train_in_passing(config, data, gamma=ORDINARY), data, budget.phantom)
     subject = min(subjects, key=lambda one: abs(float(one.mask.mean()) - WANTED_SHARE))
-    near = _measure_border_distance(subject) <= NEAR_PIXELS
+    near = distance_to_border(torch.from_numpy(subject.mask)[None, None])[0, 0].numpy() <= NEAR_PIXELS
     return FocalMaps(
         subject=subject,
         gradients=tuple(one for arm in ARMS for one in map_gradients(subject, arm, budget.loss_gammas)),
@@ -161,7 +127,12 @@ def compute_maps(budget: MapBudget) -> FocalMaps:
 def _predict_subjects(run: Run, data: TaskData, phantom: str) -> tuple[Subject, ...]:
     """Every held-out case that has a border, with what network and gate make of it. Raises DataError where there is none."""
     images, masks = data.images[data.train :], data.masks[data.train :].numpy()
-    logits, log_coefficients = predict_logits(run, images), _read_log_coefficients(run, images)
+    seen: list[Tensor] = []
+    site = cast(AttentionSite, attention_sites(run.network)[SITE])
+    handle = site.gate.register_forward_hook(lambda _gate, _arguments, output: seen.append(output.detach()))
+    logits = predict_logits(run, images)
+    handle.remove()
+    log_coefficients = seen[0][:, 0].float().cpu().numpy()
     subjects = tuple(
         Subject(
             case=f"phantom:{phantom}, case {data.train + number}",
@@ -180,22 +151,9 @@ def _predict_subjects(run: Run, data: TaskData, phantom: str) -> tuple[Subject, 
     return subjects
 
 
-def _read_log_coefficients(run: Run, images: Tensor) -> np.ndarray:
-    """What the gate at SITE gives for images (N, C, H, W), as (N, H, W) float32."""
-    site = cast(AttentionSite, attention_sites(run.network)[SITE])
-    seen: list[Tensor] = []
-    handle = site.gate.register_forward_hook(lambda _gate, _arguments, output: seen.append(output.detach()))
-    try:
-        predict_logits(run, images)
-    finally:
-        handle.remove()
-    log_coefficients: np.ndarray = seen[0][:, 0].float().cpu().numpy()
-    return log_coefficients
-
-
 def map_gradients(subject: Subject, arm: str, gammas: tuple[float, ...]) -> list[GradientMap]:
     """One map per gamma: |d loss / d logit| of the loss in its default form, with no part of it but the arm."""
-    target = torch.from_numpy(subject.mask)[None, None]
+    target, wrong = torch.from_numpy(subject.mask)[None, None], subject.mask != subject.predicted
     maps: list[GradientMap] = []
     for gamma in gammas:
         logits = torch.from_numpy(subject.logits)[None, None].clone().requires_grad_()
@@ -209,7 +167,7 @@ def map_gradients(subject: Subject, arm: str, gammas: tuple[float, ...]) -> list
                 gamma=gamma,
                 pixels=pixels,
                 on_foreground=float(pixels[subject.mask].sum() / pixels.sum()),
-                on_wrong=float(pixels[subject.wrong].sum() / pixels.sum()),
+                on_wrong=float(pixels[wrong].sum() / pixels.sum()),
                 total=float(pixels.sum() / first.sum()),
             )
         )
@@ -254,9 +212,3 @@ def map_weight(subject: Subject, gamma: float, beta: float, near: np.ndarray) ->
         near_border=float(added[near].sum() / added.sum()),
         mean=float(1 + added.mean()),
     )
-
-
-def _measure_border_distance(subject: Subject) -> np.ndarray:
-    """(H, W) float32, in pixels, 0 on both pixels that face one another across the border."""
-    distance: np.ndarray = distance_to_border(torch.from_numpy(subject.mask)[None, None])[0, 0].numpy()
-    return distance

@@ -7,13 +7,13 @@ from focalseg.files import write_text
 from focalseg.focal_role import charts as focal_charts
 from focalseg.focal_role import pictures as focal_pictures
 from focalseg.focal_role import wording as focal_wording
+from focalseg.focal_role.effect import SCORES, Effect
 from focalseg.focal_role.investigation import FocalRole, list_numbers
 from focalseg.focal_role.maps import ARMS, NEAR_PIXELS, SITE, WANTED_SHARE
 from focalseg.report.rendering import render
 
 _PAGE = Path("focal") / "index.html"
 _NUMBERS = Path("focal") / "figures.json"
-_SCORES = ("dice", "precision", "recall")
 _ARM_TITLES = {
     "overlap": "Overlap arm alone",
     "cross_entropy": "Cross-entropy arm alone",
@@ -66,22 +66,20 @@ def render_focal_role(role: FocalRole) -> str:
         factor_sentence=focal_wording.describe_factors(maps.factors),
         weights=focal_pictures.draw_weights(maps.weights, role.budget.maps.boundary_weight),
         weight_sentence=focal_wording.describe_weights(maps),
-        effect=effect,
         effect_sentence=focal_wording.describe_effect(effect),
-        charts=_draw_effect(role),
+        charts=_draw_effect(effect),
         knobs=[
             (_KNOB_TITLES[knob], settings, focal_wording.describe_knob(settings, focal_wording.KNOBS[knob]))
-            for knob, settings in focal_wording.list_knobs(effect).items()
+            for knob, settings in vars(effect).items()
         ],
         describe_difference=focal_wording.describe_difference,
     )
 
 
-def _draw_effect(role: FocalRole) -> list[tuple[str, str]]:
+def _draw_effect(effect: Effect) -> list[tuple[str, str]]:
     """By score: its chart against the gamma of the loss, and its chart against that of the network, on one axis."""
-    effect = role.effect
     rows = []
-    for score in _SCORES:
+    for score in SCORES:
         span = focal_charts.score_span([*effect.loss, *effect.network, *effect.turned], score)
         loss = focal_charts.draw_scores({"held": effect.loss}, score, span, "gamma of the loss")
         series = {"held": effect.network, "turned": effect.turned}

@@ -1,7 +1,7 @@
 """Maps of one image as pictures: pixels through a colour map, the true outline drawn over them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -17,37 +17,21 @@ _ROOT = 0.5
 """Power law of the colours of gradients, which span decades: four times the gradient is twice the brightness."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class MapPicture:
-    """One map as it is shown. data: a PNG as data URI. caption: what was measured on it, one line per measure."""
-
-    title: str
-    data: str
-    caption: tuple[str, ...]
+MapPicture = tuple[str, str, tuple[str, ...]]
+"""One map as it is shown: its gamma, a PNG as data URI, and what was measured on it, one line per measure."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class SubjectPicture:
-    """The image itself with both outlines as SVG paths. width and height, in pixels, are those of every map."""
-
-    width: int
-    height: int
-    data: str
-    truth: str
-    predicted: str
-
-
-def draw_subject(maps: FocalMaps) -> SubjectPicture:
-    """Draws the image that the maps belong to."""
+def draw_subject(maps: FocalMaps) -> dict[str, Any]:
+    """The image that the maps belong to, both outlines as SVG paths. width and height, in pixels, are those of every map."""
     subject = maps.subject
     height, width = subject.mask.shape
-    return SubjectPicture(
-        width=width,
-        height=height,
-        data=encode_image(subject.image, (width, height)),
-        truth=trace_outline(subject.mask),
-        predicted=trace_outline(subject.predicted),
-    )
+    return {
+        "width": width,
+        "height": height,
+        "data": encode_image(subject.image, (width, height)),
+        "truth": trace_outline(subject.mask),
+        "predicted": trace_outline(subject.predicted),
+    }
 
 
 def draw_gradients(maps: Sequence[GradientMap]) -> tuple[MapPicture, ...]:
@@ -87,10 +71,10 @@ def colour_pixels(pixels: Array) -> str:
     return encode_image(np.moveaxis(np.asarray(colours)[..., :3], -1, 0), (width, height))
 
 
-def list_ramp(count: int = 9) -> list[str]:
+def list_ramp() -> list[str]:
     """Colours along the map, dark end first, for a key."""
-    return [to_hex(mpl.colormaps[_RAMP](number / (count - 1))) for number in range(count)]
+    return [to_hex(mpl.colormaps[_RAMP](number / 8)) for number in range(9)]
 
 
 def _draw_map(gamma: float, pixels: Array, *caption: str) -> MapPicture:
-    return MapPicture(title=f"{gamma:g}", data=colour_pixels(pixels), caption=caption)
+    return f"{gamma:g}", colour_pixels(pixels), caption

@@ -48,6 +48,24 @@ class TrainingBudget(CheckedConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
+class MapBudget(CheckedConfig):
+    """The image, the network that is trained on its like, and the exponents of the maps. boundary_weight: beta."""
+
+    phantom: str = "ultrasound"
+    longest_side: int = setting(96, at_least=16)
+    train_cases: int = setting(120, at_least=2)
+    held_out_cases: int = setting(40, at_least=2)
+    widths: tuple[int, ...] = setting((8, 16, 32), at_least=1)
+    steps: int = setting(250, at_least=1)
+    batch_size: int = setting(8, at_least=1)
+    seed: int = setting(0, at_least=0, at_most=LARGEST_SEED)
+    loss_gammas: tuple[float, ...] = setting((0.0, 0.25, 0.5, 0.75), at_least=0, below=1)
+    network_gammas: tuple[float, ...] = setting((0.0, 0.5, 1.0, 2.0, 4.0), at_least=0)
+    boundary_gammas: tuple[float, ...] = setting((0.5, 1.0, 4.0, 16.0), at_least=0)
+    boundary_weight: float = setting(1.0, above=0)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Trial:
     """One training: its two exponents and its seed. The network's gamma is the same at every site and does not learn."""
 
@@ -103,7 +121,7 @@ def plan_trials(budget: TrainingBudget) -> tuple[Trial, ...]:
 def train_trial(trial: Trial) -> Outcome:
     """Trains and scores; ordinary attention is scored besides with every other gamma of the network turned in afterwards."""
     budget = trial.budget
-    data = load_task(budget.phantom, budget.longest_side, budget.train_cases, budget.held_out_cases)
+    data = load_task(budget)
     run = train_in_passing(plan_config(trial, data), data, gamma=trial.network_gamma)
     turn = trial.network_gamma == ORDINARY and trial.loss_gamma == UnifiedFocalConfig.gamma
     turned = {gamma: turn_gammas(run, data, gamma) for gamma in budget.network_gammas} if turn else {}
@@ -112,21 +130,21 @@ def train_trial(trial: Trial) -> Outcome:
 
 def plan_config(trial: Trial, data: TaskData) -> RunConfig:
     """The configuration of a trial's run, with a gate at every site."""
-    budget = trial.budget
-    config = RunConfig(
-        data=budget.phantom,
-        seed=trial.seed,
-        preparation=data.preparation,
-        network=NetworkConfig(in_channels=data.images.shape[1], arguments={"widths": list(budget.widths)}),
-        loss=UnifiedFocalConfig(gamma=trial.loss_gamma),
-        training=hold_gammas(budget.steps, budget.batch_size),
-    )
+    config = replace(plan_held(trial.budget, data, trial.seed), loss=UnifiedFocalConfig(gamma=trial.loss_gamma))
     return replace(config, attention=plan_attention(config, ("se", "ag"))[0])
 
 
-def hold_gammas(steps: int, batch_size: int) -> TrainingConfig:
-    """A training in which weights learn and exponents stay; nothing is looked at before the end."""
-    return TrainingConfig(steps=steps, batch_size=batch_size, gamma_learning_rate_factor=0.0, validate_every=steps)
+def plan_held(budget: TrainingBudget | MapBudget, data: TaskData, seed: int) -> RunConfig:
+    """A run in which weights learn and exponents stay, as yet without attention; nothing is looked at before the end."""
+    return RunConfig(
+        data=budget.phantom,
+        seed=seed,
+        preparation=data.preparation,
+        network=NetworkConfig(in_channels=data.images.shape[1], arguments={"widths": list(budget.widths)}),
+        training=TrainingConfig(
+            steps=budget.steps, batch_size=budget.batch_size, gamma_learning_rate_factor=0.0, validate_every=budget.steps
+        ),
+    )
 
 
 def train_in_passing(config: RunConfig, data: TaskData, *, gamma: float) -> Run:
@@ -146,18 +164,14 @@ def _set_gammas(run: Run, gamma: float) -> None:
         parameter.fill_(gamma)
 
 
-@torch.no_grad()
 def turn_gammas(run: Run, data: TaskData, gamma: float) -> tuple[Overlap, ...]:
-    """Scores with gamma at every site in place of the trained one, norms estimated anew; the run is then as it was."""
-    before = [float(parameter) for parameter in gamma_parameters(run.network)]
-    training = data.for_training()
-    images = [batch for batch, _ in run.batches(training.train)]
-    with kept_as_it_was(run.network):
+    """Scores ordinary attention with gamma at every site instead, norms estimated anew; the run is then as it was."""
+    images = [batch for batch, _ in run.batches(run.data.train)]
+    with kept_as_it_was(run.network), torch.no_grad():
         _set_gammas(run, gamma)
         estimate_norms(run.network, images)
         overlaps = score_held_out(run, data)
-        for parameter, value in zip(gamma_parameters(run.network), before, strict=True):
-            parameter.fill_(value)
+        _set_gammas(run, ORDINARY)
     return overlaps
 
 
@@ -177,15 +191,15 @@ def predict_logits(run: Run, images: Tensor) -> np.ndarray:
 
 
 @lru_cache(maxsize=1)
-def load_task(phantom: str, longest_side: int, train: int, held_out: int) -> TaskData:
-    """Prepares that many cases of a phantom, normalised by its training part."""
-    dataset = PhantomDataset(phantom, count=train + held_out)
+def load_task(budget: TrainingBudget | MapBudget) -> TaskData:
+    """Prepares the cases of a phantom, normalised by its training part."""
+    dataset = PhantomDataset(budget.phantom, count=budget.train_cases + budget.held_out_cases)
     cases = [dataset.read_case(number) for number in range(len(dataset))]
-    training = [summarise(case) for case in cases[:train]]
-    preparation = plan_preparation(training, size=plan_size(training, longest_side=longest_side))
+    training = [summarise(case) for case in cases[: budget.train_cases]]
+    preparation = plan_preparation(training, size=plan_size(training, longest_side=budget.longest_side))
     return TaskData(
         preparation=preparation,
         images=torch.stack([preparation.prepare_image(case.image) for case in cases]),
         masks=torch.stack([preparation.prepare_mask(case.mask).bool() for case in cases]),
-        train=train,
+        train=budget.train_cases,
     )

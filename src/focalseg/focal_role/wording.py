@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from focalseg.focal_role.effect import Effect, Setting
-from focalseg.focal_role.investigation import FocalRole
-from focalseg.focal_role.maps import ARMS, NEAR_PIXELS, ArmShift, FactorMap, FocalMaps, GradientMap
+from focalseg.focal_role.maps import NEAR_PIXELS, ArmShift, FactorMap, FocalMaps, GradientMap
 from focalseg.report.wording import decimal, listed, signed
 
 _EMPHASIS = {"overlap": "gradient of the overlap arm", "cross_entropy": "gradient of the cross-entropy arm", "both": "gradient"}
@@ -70,39 +71,21 @@ def describe_knob(settings: Sequence[Setting], what: str) -> str:
 def _describe_ranges(settings: Sequence[Setting]) -> str:
     """How far the means lie apart, and how far the seeds."""
     means = [one.dice.mean for one in settings]
-    widest = max(settings, key=lambda one: _spread(one.dice.seeds))
+    widest = max(settings, key=lambda one: np.ptp(one.dice.seeds))
     return (
-        f"The means lie up to {decimal(_spread(means))} apart; "
-        f"the seeds of one gamma up to {decimal(_spread(widest.dice.seeds))} (at gamma {widest.gamma:g})."
+        f"The means lie up to {decimal(np.ptp(means))} apart; "
+        f"the seeds of one gamma up to {decimal(np.ptp(widest.dice.seeds))} (at gamma {widest.gamma:g})."
     )
 
 
 def describe_effect(effect: Effect) -> str:
     """What the two knobs do to the same trainings, in a sentence."""
-    loss, network = (_spread([one.dice.mean for one in settings]) for settings in (effect.loss, effect.network))
-    seeds = (max(_spread(one.dice.seeds) for one in settings) for settings in (effect.loss, effect.network))
+    loss, network = (np.ptp([one.dice.mean for one in settings]) for settings in (effect.loss, effect.network))
+    seeds = (max(np.ptp(one.dice.seeds) for one in settings) for settings in (effect.loss, effect.network))
     return (
         f"The mean Dice differs by up to {decimal(loss)} between the gammas of the loss and by up to {decimal(network)} "
         f"between those of the network, while the seeds of one gamma lie up to {' and '.join(map(decimal, seeds))} apart"
     )
-
-
-def describe_all(role: FocalRole) -> tuple[str, ...]:
-    """The sentences of the page, in its order, but for those that repeat a table of the documentation."""
-    foreground = float(role.maps.subject.mask.mean())
-    arms = ([one for one in role.maps.gradients if one.arm == arm] for arm in ARMS)
-    return (
-        describe_effect(role.effect),
-        *(describe_gradients(maps, foreground) for maps in arms),
-        describe_factors(role.maps.factors),
-        describe_weights(role.maps),
-        *(describe_knob(settings, KNOBS[knob]) for knob, settings in list_knobs(role.effect).items()),
-    )
-
-
-def list_knobs(effect: Effect) -> dict[str, tuple[Setting, ...]]:
-    """Settings by the knob, in the order of the page."""
-    return {knob: getattr(effect, knob) for knob in KNOBS}
 
 
 def describe_difference(setting: Setting) -> str:
@@ -116,7 +99,3 @@ def describe_difference(setting: Setting) -> str:
 def _name(setting: Setting) -> str:
     """A gamma with its mean difference to gamma 0."""
     return f"{setting.gamma:g} ({signed(setting.against_zero.mean)})" if setting.against_zero else f"{setting.gamma:g}"
-
-
-def _spread(values: Sequence[float]) -> float:
-    return max(values) - min(values)

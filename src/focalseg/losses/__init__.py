@@ -8,7 +8,7 @@ from torch import nn
 from focalseg.catalogue import Catalogue
 from focalseg.losses.boundary_loss import BoundaryLoss
 from focalseg.losses.from_monai import FROM_MONAI, MonaiLoss
-from focalseg.losses.special_cases import SPECIAL_CASES, special_case
+from focalseg.losses.special_cases import SPECIAL_CASES
 from focalseg.losses.unified_focal import (
     UnifiedFocalConfig,
     UnifiedFocalLoss,
@@ -31,7 +31,7 @@ LOSSES = Catalogue[Callable[..., nn.Module]](
     "loss",
     {
         "unified_focal": UnifiedFocalLoss,
-        **{name: partial(special_case, name) for name in SPECIAL_CASES},
+        **{name: partial(UnifiedFocalLoss, **settings) for name, settings in SPECIAL_CASES.items()},
         "boundary": BoundaryLoss,
         **{name: partial(MonaiLoss, name) for name in FROM_MONAI},
     },

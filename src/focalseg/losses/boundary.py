@@ -38,7 +38,8 @@ def weigh_pixels(
         return counted
     if closeness is None:
         closeness = find_closeness(logits, target, radius=radius, spacing_mm=spacing_mm)
-    weights = 1 + weight * _penalise(closeness, gamma)
+    # F(log phi, gamma_d) = phi^gamma_d, where phi is 0 too: exp(gamma_d * -inf) is 0, and phi^0 is 1.
+    weights = 1 + weight * (focal(closeness.log(), gamma) if gamma > 0 else torch.ones_like(closeness))
     return weights if counted is None else weights * counted
 
 
@@ -48,12 +49,6 @@ def find_closeness(logits: Tensor, target: Target, *, radius: float | None, spac
     masks = target.masks(classes).reshape(len(logits), -1, *spatial)
     valid = None if target.valid is None else target.valid.reshape(len(logits), *spatial)
     return closeness_to_border(masks, radius=radius, valid=valid, spacing_mm=spacing_mm).flatten(2)
-
-
-def _penalise(closeness: Tensor, gamma: float) -> Tensor:
-    """F(log phi, gamma_d) = phi^gamma_d, with phi^0 = 1 at phi = 0 too."""
-    # log 0 is -inf: exp(gamma * -inf) is 0 as it should be for gamma > 0, but 0 * -inf would be no number.
-    return focal(closeness.log(), gamma) if gamma > 0 else torch.ones_like(closeness)
 
 
 def _read_closeness(logits: Tensor, closeness: Tensor, check: bool) -> Tensor:

@@ -6,8 +6,6 @@ Each is taken over all classes, the background included, as the Unified Focal lo
 from collections.abc import Mapping
 from typing import Any
 
-from focalseg.losses.unified_focal import UnifiedFocalLoss
-
 SPECIAL_CASES: Mapping[str, Mapping[str, Any]] = {
     # 1 - Dice (Milletari et al. 2016 without squares): TI at delta 0.5.
     "dice": {"overlap_weight": 1.0, "delta": 0.5, "gamma": 0.0},
@@ -29,8 +27,3 @@ SPECIAL_CASES: Mapping[str, Mapping[str, Any]] = {
         "class_weights": (2.0,),
     },
 }
-
-
-def special_case(name: str, **settings: Any) -> UnifiedFocalLoss:
-    """The loss of that name in SPECIAL_CASES; settings of `UnifiedFocalLoss` that are given replace its own."""
-    return UnifiedFocalLoss(**{**SPECIAL_CASES[name], **settings})

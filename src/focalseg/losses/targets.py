@@ -47,8 +47,7 @@ def read_target(logits: Tensor, target: Tensor, *, ignore_index: int | None, che
     classes = logits.shape[1]
     indexed = target.squeeze(1) if target.ndim == logits.ndim and target.shape[1] == 1 else target
     if indexed.shape == logits.shape[:1] + logits.shape[2:]:
-        flat = indexed.flatten(1)
-        return _read_mask(flat, ignore_index, check) if classes == 1 else _read_labels(flat, classes, ignore_index, check)
+        return _read_labels(indexed.flatten(1), classes, ignore_index, check)
     if classes > 1 and target.shape == logits.shape:
         return _read_shares(target.flatten(2), ignore_index, check)
     forms = (
@@ -59,17 +58,14 @@ def read_target(logits: Tensor, target: Tensor, *, ignore_index: int | None, che
     raise ShapeError(f"The target has shape {tuple(target.shape)}; logits {tuple(logits.shape)} need {forms}")
 
 
-def _read_mask(mask: Tensor, ignore_index: int | None, check: bool) -> Target:
-    mask, valid = _leave_out(mask, ignore_index)
-    fault = _find_fault(mask, 1, "values from 0 to 1", ignore_index) if check else None
-    soft = mask.is_floating_point()
-    return Target(values=mask if soft else _compact(mask, 2), soft=soft, valid=valid, fault=fault)
-
-
-def _read_labels(labels: Tensor, classes: int, ignore_index: int | None, check: bool) -> Target:
+def _read_labels(labels: Tensor, channels: int, ignore_index: int | None, check: bool) -> Target:
+    """(B, N): class indices, or for one channel a mask, which may be soft."""
+    classes = max(2, channels)
     labels, valid = _leave_out(labels, ignore_index)
-    fault = _find_fault(labels, classes - 1, f"class indices from 0 to {classes - 1}", ignore_index) if check else None
-    return Target(values=_compact(labels, classes), soft=False, valid=valid, fault=fault)
+    expected = "values from 0 to 1" if channels == 1 else f"class indices from 0 to {classes - 1}"
+    fault = _find_fault(labels, classes - 1, expected, ignore_index) if check else None
+    soft = channels == 1 and labels.is_floating_point()
+    return Target(values=labels if soft else _compact(labels, classes), soft=soft, valid=valid, fault=fault)
 
 
 def _read_shares(shares: Tensor, ignore_index: int | None, check: bool) -> Target:

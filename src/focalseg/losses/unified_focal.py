@@ -1,7 +1,7 @@
 """The Unified Focal loss with the focal distance penalty, from logits."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal, Self
 
@@ -145,12 +145,12 @@ class UnifiedFocalLoss(nn.Module):
     @classmethod
     def from_config(cls, config: UnifiedFocalConfig) -> Self:
         """The loss of these settings."""
-        return cls(**{field.name: getattr(config, field.name) for field in fields(config)})
+        return cls(**vars(config))
 
     def extra_repr(self) -> str:
         """The settings that differ from the defaults."""
-        changed = {field.name: getattr(self.config, field.name) for field in fields(self.config)}
-        return ", ".join(f"{name}={value!r}" for name, value in changed.items() if value != getattr(UnifiedFocalConfig, name))
+        settings = vars(self.config).items()
+        return ", ".join(f"{name}={value!r}" for name, value in settings if value != getattr(UnifiedFocalConfig, name))
 
     def forward(self, logits: Tensor, target: Tensor, closeness: Tensor | None = None) -> Tensor:
         """logits (B, K, *spatial), floating: K = 1 by sigmoid, more by softmax with class 0 the background.

@@ -2,11 +2,9 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Literal
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from focalseg.imagesets.survey.survey import Survey
@@ -43,7 +41,7 @@ def _draw_spread(values: Sequence[float], across: str) -> str:
     with mpl.rc_context(STYLE):
         figure, axes = start(across, "cases", right=0.96)
         axes.hist(values, bins=_BINS, color=COLOURS["lean"], rwidth=0.86)
-        _count_in_whole_numbers(axes, "y")
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
         return finish(figure, f"how many cases have which {across}")
 
 
@@ -71,11 +69,6 @@ def _draw_groups(groups: Counter[int]) -> str:
     with mpl.rc_context(STYLE):
         figure, axes = start("cases in a group", "groups", right=0.96)
         axes.bar(list(groups), list(groups.values()), color=COLOURS["lean"], width=0.8)
-        _count_in_whole_numbers(axes, "x")
-        _count_in_whole_numbers(axes, "y")
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
         return finish(figure, "how many groups have how many cases")
-
-
-def _count_in_whole_numbers(axes: Axes, axis: Literal["x", "y"]) -> None:
-    chosen = axes.xaxis if axis == "x" else axes.yaxis
-    chosen.set_major_locator(MaxNLocator(nbins=5, integer=True))

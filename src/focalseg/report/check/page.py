@@ -36,7 +36,6 @@ def show_record(survey: Survey) -> str:
 def render_check(dataset: Dataset, survey: Survey) -> str:
     """The page as HTML; reads the cases that it shows."""
     fingerprint = measure_fingerprint(survey)
-    pictures = draw_check(dataset, survey)
     groups = check_wording.group_findings(survey.findings)
     return render(
         "check.html.j2",
@@ -47,7 +46,7 @@ def render_check(dataset: Dataset, survey: Survey) -> str:
         notes=[group for group in groups if group.level == "note"],
         mendable=check_wording.count_mendable(survey.errors),
         most_open=_MOST_OPEN,
-        pictures=pictures,
+        pictures=draw_check(dataset, survey),
         charts=draw_charts(survey),
         show_path=show_path,
         show_share=check_wording.show_share,

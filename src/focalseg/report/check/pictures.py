@@ -1,6 +1,7 @@
 """Cases of a set as small pictures with their outlines: the extremes, those with notes, and images that are nearly the same."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,21 +60,19 @@ def draw_check(dataset: Dataset, survey: Survey) -> CheckPictures:
         one, other = (draw(by_name[name], "") for name in pair.cases)
         if one and other:
             pairs.append((describe_pair(pair), one, other))
-    return CheckPictures(
-        extremes=_keep(draw(case, caption) for case, caption in choose_extremes(survey.cases)),
-        noted=_keep(draw(case, caption) for case, caption in choose_noted(survey)),
-        pairs=tuple(pairs),
+    extremes, noted = (
+        tuple(picture for case, caption in chosen if (picture := draw(case, caption)))
+        for chosen in (choose_extremes(survey.cases), choose_noted(survey))
     )
+    return CheckPictures(extremes=extremes, noted=noted, pairs=tuple(pairs))
 
 
 def choose_extremes(cases: Sequence[CaseSummary]) -> list[tuple[CaseSummary, str]]:
     """The cases with the least, the median and the most foreground, among those that have any."""
     ranked = sorted((case for case in cases if case.foreground > 0), key=lambda case: case.foreground)
-    chosen: dict[int, tuple[CaseSummary, str]] = {}
-    for place, caption in ((0, "least"), (len(ranked) // 2, "median"), (len(ranked) - 1, "most")):
-        if ranked:
-            chosen.setdefault(ranked[place].number, (ranked[place], caption))
-    return list(chosen.values())
+    # Of one case or two, a place has several captions and keeps the last.
+    captions = {len(ranked) - 1: "most", len(ranked) // 2: "median", 0: "least"}
+    return [(ranked[place], caption) for place, caption in sorted(captions.items())] if ranked else []
 
 
 def choose_pairs(pairs: Sequence[Duplicate]) -> list[Duplicate]:
@@ -86,16 +85,16 @@ def choose_noted(survey: Survey) -> list[tuple[CaseSummary, str]]:
     """Readable cases that a finding is about, a few of each kind, errors first; the caption says which kinds."""
     by_file = {file: case for case in survey.cases for file in (case.file, case.mask_file)}
     kinds: dict[int, list[str]] = {}
-    taken: dict[str, int] = {}
+    taken: Counter[str] = Counter()
     for finding in survey.findings:
         case = by_file.get(finding.file)
         if case is None or finding.kind in _PAIRED:
             continue
-        if case.number in kinds or (taken.get(finding.kind, 0) < MOST_OF_A_KIND and len(kinds) < MOST_NOTED):
+        if case.number in kinds or (taken[finding.kind] < MOST_OF_A_KIND and len(kinds) < MOST_NOTED):
             titles = kinds.setdefault(case.number, [])
             if KINDS[finding.kind].title not in titles:
                 titles.append(KINDS[finding.kind].title)
-                taken[finding.kind] = taken.get(finding.kind, 0) + 1
+                taken[finding.kind] += 1
     by_number = {case.number: case for case in survey.cases}
     return [(by_number[number], "; ".join(titles)) for number, titles in kinds.items()]
 
@@ -124,7 +123,3 @@ def take_slice(case: Case) -> tuple[Array, Array, tuple[int, int] | None]:
     foreground = np.count_nonzero(case.mask, axis=(1, 2))
     chosen = int(foreground.argmax()) if foreground.any() else len(foreground) // 2
     return case.image[:, chosen], case.mask[chosen], (chosen, len(foreground))
-
-
-def _keep(pictures: Iterable[CasePicture | None]) -> tuple[CasePicture, ...]:
-    return tuple(picture for picture in pictures if picture)

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 
 from focalseg.findings import Finding, Level, counted
 from focalseg.imagesets.kinds import KINDS
@@ -27,14 +29,11 @@ class FindingGroup:
 
 def group_findings(findings: Iterable[Finding]) -> tuple[FindingGroup, ...]:
     """Findings by kind: errors first, kinds in the order of their catalogue, a kind's findings in the order they came in."""
-    by_kind: dict[str, list[Finding]] = {}
-    for finding in findings:
-        by_kind.setdefault(finding.kind, []).append(finding)
-    place = {kind: number for number, kind in enumerate(KINDS)}
-    order = sorted(by_kind, key=lambda kind: (by_kind[kind][0].level != "error", place[kind]))
+    order = list(KINDS)
+    findings = sorted(findings, key=lambda finding: (finding.level != "error", order.index(finding.kind)))
     return tuple(
-        FindingGroup(kind=kind, level=by_kind[kind][0].level, title=KINDS[kind].title, findings=tuple(by_kind[kind]))
-        for kind in order
+        FindingGroup(kind=kind, level=alike[0].level, title=KINDS[kind].title, findings=alike)
+        for kind, alike in ((kind, tuple(group)) for kind, group in groupby(findings, key=attrgetter("kind")))
     )
 
 
@@ -52,8 +51,9 @@ def describe_set(survey: Survey, fingerprint: Fingerprint) -> list[tuple[str, st
     ]
     if fingerprint.foreground:
         facts += [("foreground", f"{show_shares(fingerprint.foreground)} of a case's pixels")]
+    empty = len(fingerprint.empty_masks)
     facts += [
-        ("empty masks", _count_of(len(fingerprint.empty_masks), len(survey.cases))),
+        ("empty masks", f"{empty:,} of {len(survey.cases):,}" if empty else "none"),
         ("duplicates", _describe_duplicates(fingerprint)),
     ]
     if fingerprint.observer_dice is not None:
@@ -160,7 +160,3 @@ def _show_range(axis: Spread, digits: int) -> str:
 
 def _round(value: float) -> str:
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
-
-
-def _count_of(number: int, whole: int) -> str:
-    return f"{number:,} of {whole:,}" if number else "none"

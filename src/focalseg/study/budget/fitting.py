@@ -78,84 +78,55 @@ class Item:
         return not dropped and self.fold < settings.split.test_folds and self.number < max(settings.seeds, PROBE_COUNT)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Cut:
-    """Something to give up. levels: what it may come to of what was asked, ascending. tell: nothing where it came to all."""
-
-    levels: Callable[[Settings], Sequence[int]]
-    apply: Callable[[Settings, int], Settings]
-    tell: Callable[[Settings, Settings], str]
+def _drop_rivals(asked: Settings, left: Settings) -> list[Settings]:
+    return [replace(left, rivals=asked.rivals[:count]) for count in range(len(asked.rivals))]
 
 
-def cut_rivals(settings: Settings, count: int) -> Settings:
-    """With the first so many rivals."""
-    return replace(settings, rivals=settings.rivals[:count])
+def _drop_folds(asked: Settings, left: Settings) -> list[Settings]:
+    """But not to two: with these nobody knows how much folds differ, and the interval is wider than that of one."""
+    counts = [count for count in range(1, asked.split.test_folds) if count != 2]
+    return [replace(left, split=replace(left.split, test_folds=count)) for count in counts]
 
 
-def cut_folds(settings: Settings, count: int) -> Settings:
-    """With so many folds tested."""
-    return replace(settings, split=replace(settings.split, test_folds=count))
+def _drop_seeds(asked: Settings, left: Settings) -> list[Settings]:
+    return [replace(left, seeds=count) for count in range(ENOUGH_SEEDS, asked.seeds)]
 
 
-def tell_seeds(old: Settings, new: Settings) -> str:
-    """How many trainings are left."""
-    wide = ", which makes wide intervals" if new.seeds < ENOUGH_SEEDS else ""
-    return f"{new.seeds} trainings an arm and fold instead of {old.seeds}{wide}"
+def _drop_steps(asked: Settings, left: Settings) -> list[Settings]:
+    """Down to the least share of them, in even parts."""
+    steps = asked.training.steps
+    counts = range(math.ceil(LEAST_STEPS * steps), steps, max(steps // STEP_PARTS, 1))
+    return [replace(left, training=replace(left.training, steps=count)) for count in counts]
 
 
-def cut_seeds(settings: Settings, count: int) -> Settings:
-    """With so many trainings an arm and fold."""
-    return replace(settings, seeds=count)
+def _drop_third_seed(asked: Settings, left: Settings) -> list[Settings]:
+    """With the third training given up there is room for more steps of the others again, up to all of them."""
+    fewest = replace(left, seeds=FEWEST_SEEDS)
+    return [*_drop_steps(asked, fewest), replace(fewest, training=asked.training)] if asked.seeds > FEWEST_SEEDS else []
 
 
-def cut_steps(settings: Settings, count: int) -> Settings:
-    """With so many steps a training."""
-    return replace(settings, training=replace(settings.training, steps=count))
+def _tell_seeds(asked: Settings, left: Settings) -> str:
+    wide = ", which makes wide intervals" if left.seeds < ENOUGH_SEEDS else ""
+    return f"{left.seeds} trainings an arm and fold instead of {asked.seeds}{wide}"
 
 
-def possible_steps(settings: Settings) -> Sequence[int]:
-    """Steps down to the least share of them, in even parts."""
-    steps = settings.training.steps
-    return range(math.ceil(LEAST_STEPS * steps), steps, max(steps // STEP_PARTS, 1))
+def _tell_steps(asked: Settings, left: Settings) -> str:
+    steps = left.training.steps
+    return "" if steps == asked.training.steps else f"{steps} steps a training instead of {asked.training.steps}"
 
 
-def possible_steps_of_fewest(settings: Settings) -> Sequence[int]:
-    """Steps that fewer trainings may have: with the third given up there is room for more of them again."""
-    return [*possible_steps(settings), settings.training.steps] if settings.seeds > FEWEST_SEEDS else []
-
-
-def cut_to_fewest(settings: Settings, steps: int) -> Settings:
-    """With the fewest trainings an arm, of so many steps each."""
-    return cut_steps(cut_seeds(settings, FEWEST_SEEDS), steps)
-
-
-def tell_steps(old: Settings, new: Settings) -> str:
-    """How many steps are left."""
-    same = new.training.steps == old.training.steps
-    return "" if same else f"{new.training.steps} steps a training instead of {old.training.steps}"
-
-
-def possible_folds(settings: Settings) -> Sequence[int]:
-    """Fewer folds, but not two: with these nobody knows how much folds differ, and the interval is wider than that of one."""
-    return [count for count in range(1, settings.split.test_folds) if count != 2]
-
-
-CUTS = (
-    Cut(
-        levels=lambda settings: range(len(settings.rivals)),
-        apply=cut_rivals,
-        tell=lambda old, new: f"{' and '.join(old.rivals[len(new.rivals) :])} not compared",
-    ),
-    Cut(
-        levels=possible_folds,
-        apply=cut_folds,
-        tell=lambda old, new: f"{new.split.test_folds} of the {old.split.test_folds} folds tested",
-    ),
-    Cut(levels=lambda settings: range(ENOUGH_SEEDS, settings.seeds), apply=cut_seeds, tell=tell_seeds),
-    Cut(levels=possible_steps, apply=cut_steps, tell=tell_steps),
-    Cut(levels=possible_steps_of_fewest, apply=cut_to_fewest, tell=tell_seeds),
+CUTS: Sequence[tuple[Callable[[Settings, Settings], list[Settings]], Callable[[Settings, Settings], str]]] = (
+    (_drop_rivals, lambda asked, left: f"{' and '.join(asked.rivals[len(left.rivals) :])} not compared"),
+    (_drop_folds, lambda asked, left: f"{left.split.test_folds} of the {asked.split.test_folds} folds tested"),
+    (_drop_seeds, _tell_seeds),
+    (_drop_steps, _tell_steps),
+    (_drop_third_seed, _tell_seeds),
 )
-"""In the order in which they are given up: what says least of the question first."""
+"""In the order in which they are given up: what says least of the question first.
+
+Each has what may be left of the settings that were asked for, ascending in price, and what tells of it: nothing where that came
+to all.
+"""
 
 
 def plan_costs(design: Design, settings: Settings, *, hours: float | None = None, tell: Tell = ignore) -> Settings:
@@ -252,13 +223,10 @@ def fit_settings(settings: Settings, seconds: float, price: Price, tell: Tell = 
     """
     fitted = settings
     given_up: list[Callable[[Settings, Settings], str]] = []
-    for cut in CUTS:
-        levels = cut.levels(settings)
-        if not levels or price(fitted) <= seconds:
-            continue
-        cheaper = [cut.apply(fitted, level) for level in levels]
-        fitted = cheaper[max(bisect_right(cheaper, seconds, key=price) - 1, 0)]
-        given_up.append(cut.tell)
+    for cut, tell_cut in CUTS:
+        if price(fitted) > seconds and (cheaper := cut(settings, fitted)):
+            fitted = cheaper[max(bisect_right(cheaper, seconds, key=price) - 1, 0)]
+            given_up.append(tell_cut)
     least = price(fitted)
     if least > seconds:
         raise SettingError(

@@ -2,8 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, median
@@ -58,25 +57,17 @@ def measure_paces(plain: RunPlan, attended: RunPlan, *, workers: int, affords: C
     measuring may go on for so many seconds once more, and those that processes need to start. Then it is done in as many
     processes at a time as there will be: they slow one another down.
     """
-    plans, started = [plain, attended], time.perf_counter()
-    with threads_of_worker(workers):
+    plans, started, threads = [plain, attended], time.perf_counter(), torch.get_num_threads()
+    if workers > 1:
+        torch.set_num_threads(count_threads(workers))
+    try:
         paces = dict(zip((False, True), measure_each(plans), strict=True))
+    finally:
+        torch.set_num_threads(threads)
     if workers == 1 or not affords(paces, time.perf_counter() - started):
         return paces
     witnesses = call_locally(measure_each, [plans] * workers, workers=workers)
     return dict(zip((False, True), map(average, zip(*witnesses, strict=True)), strict=True))
-
-
-@contextmanager
-def threads_of_worker(workers: int) -> Iterator[None]:
-    """As many threads inside as each of so many workers has; with one worker all of them."""
-    before = torch.get_num_threads()
-    if workers > 1:
-        torch.set_num_threads(count_threads(workers))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def measure_each(plans: Sequence[RunPlan]) -> list[Pace]:
