@@ -1,5 +1,6 @@
 """What shows only when the cases of a set are laid beside one another: outliers, labels, duplicates, leaks."""
 
+import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -96,9 +97,7 @@ def find_labels(cases: Sequence[CaseSummary], names: Sequence[str] | None, table
         found = f"declares {list_names(absent)}, which none of the {len(cases)} masks holds"
         several = len(names) > 1 and absent and cases
         return tuple(names), [KINDS["absent_label"].at(table, found)] if several else []
-    last = 0
-    while last + 1 in holders:
-        last += 1
+    last = next(label for label in itertools.count() if label + 1 not in holders)
     findings = [
         KINDS["not_declared"].at(
             case.mask_file,
