@@ -157,16 +157,11 @@ def _compare(files: CaseFiles, images: list[Decoded], masks: list[np.ndarray], s
         if first.header is not None and is_volume(path):
             faults += volumes.compare_headers(first.header, volumes.read_header(path), files.images[0], path)
         elif mask.shape != size:
-            faults.append(_sizes_differ(path, mask.shape, size))
+            found = f"is {_show(mask.shape)} pixels but its image is {_show(size)}"
+            turned = sorted(mask.shape) == sorted(size)
+            mend = "Turn the mask: its sides are those of the image in another order." if turned else ""
+            faults.append(KINDS["sizes_differ"].at(path, found, mend=mend))
     return faults
-
-
-def _sizes_differ(mask: Path, mask_size: tuple[int, ...], image_size: tuple[int, ...]) -> Finding:
-    """The finding for a mask whose size differs from its image's; sizes are array shapes, the width last."""
-    found = f"is {_show(mask_size)} pixels but its image is {_show(image_size)}"
-    turned = sorted(mask_size) == sorted(image_size) and len(mask_size) == len(image_size)
-    mend = "Turn the mask: its sides are those of the image in another order." if turned else ""
-    return KINDS["sizes_differ"].at(mask, found, mend=mend)
 
 
 def _show(size: tuple[int, ...]) -> str:

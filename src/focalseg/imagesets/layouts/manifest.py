@@ -212,7 +212,8 @@ class _Reader:
         if not self._resolve(text).is_relative_to(self._home):
             self._report("outside", f"{place}, a link out of the folder", others=(file,))
             return None
-        if fault := (find_file_fault(file, mode) or self._find_permission_fault(file)):
+        readable = os.access(file, os.R_OK)
+        if fault := find_file_fault(file, mode) or (None if readable else KINDS["no_permission"].at(file, "may not be read")):
             self.findings.append(fault)
             return None
         return file
@@ -223,9 +224,6 @@ class _Reader:
             return
         mend = "Write / between folders." if "\\" in text else "Add the file, or mend the line or take it out."
         self._report(kind, f"{place}, which is not there", "a file of that name", mend, (file,))
-
-    def _find_permission_fault(self, file: Path) -> Finding | None:
-        return None if os.access(file, os.R_OK) else KINDS["no_permission"].at(file, "may not be read")
 
     def _start_here(self, text: str) -> str:
         """A path that starts at the root and leads into the folder, from the folder on; any other as it is."""

@@ -17,10 +17,8 @@ FAINT_CONTRAST = 0.35
 SMALL_CUE_SHARE = 5 / 16
 _DOT_CONTRAST = 1.2
 _DOT_RADII = (1.5, 2.0)
-_DOT_DISTANCES = (
-    5,
-    13,
-)  # of centres below the band, least and beyond the most: from well within the network's reach to out of it
+# Of centres below the band, least and beyond the most: from well within the network's reach to out of it.
+_DOT_DISTANCES = (5, 13)
 _DOTS_A_HALF = 2  # at most
 _MARGIN = 3  # free columns beside the edges and the middle
 HALVES_BAND = 8

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -99,12 +99,7 @@ def _take_pixels(page: Page) -> tuple[MaskPixels, tuple[Finding, ...]]:
 def _join(pages: Sequence[MaskPixels]) -> MaskPixels:
     numbers = [page.numbers for page in pages if page.numbers is not None]
     colours = [page.colours for page in pages if page.colours is not None]
-    return MaskPixels(
-        path=pages[0].path,
-        numbers=np.stack(numbers) if numbers else None,
-        colours=np.stack(colours) if colours else None,
-        full=pages[0].full,
-    )
+    return replace(pages[0], numbers=np.stack(numbers) if numbers else None, colours=np.stack(colours) if colours else None)
 
 
 def _code_colours(pixels: MaskPixels, coding: MaskCoding) -> np.ndarray:

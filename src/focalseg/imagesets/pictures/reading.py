@@ -22,7 +22,6 @@ from focalseg.imagesets.pictures.headers import (
     BITS,
     CHECKS,
     COLOUR_MODES,
-    FORMATS,
     MOST_PIXELS,
     WIDE_MODES,
     PictureHeader,
@@ -36,7 +35,7 @@ from focalseg.imagesets.pictures.headers import (
 )
 from focalseg.imagesets.pictures.jpeg import find_jpeg_end
 
-__all__ = ["FORMATS", "MOST_PIXELS", "SUFFIXES", "Page", "PictureHeader", "read_header", "read_image", "read_pages", "sniff"]
+__all__ = ["MOST_PIXELS", "SUFFIXES", "Page", "PictureHeader", "read_header", "read_image", "read_pages", "sniff"]
 
 FORMAT_SUFFIXES = {"PNG": (".png",), "JPEG": (".jpg", ".jpeg"), "TIFF": (".tif", ".tiff"), "BMP": (".bmp",), "GIF": (".gif",)}
 SUFFIXES = tuple(itertools.chain.from_iterable(FORMAT_SUFFIXES.values()))

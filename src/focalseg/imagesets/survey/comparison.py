@@ -49,13 +49,10 @@ def find_unlike(cases: Sequence[CaseSummary]) -> list[Finding]:
         axes, channels, dtype = kind(case)
         if (axes, channels, dtype) == most:
             continue
-        mend = "Convert it."
+        found, usual, mend = _describe(channels, dtype), _describe(*most[1:])[4:], "Convert it."
         if axes != most[0]:
-            found, expected = f"has {axes} spatial axes", f"{most[0]}, as most cases have"
-            mend = "Take it out."
-        else:
-            found, expected = _describe(channels, dtype), f"{_describe(*most[1:])[4:]}, as most cases have"
-        findings.append(KINDS["unlike"].at(case.file, found, expected=expected, mend=mend))
+            found, usual, mend = f"has {axes} spatial axes", f"{most[0]}", "Take it out."
+        findings.append(KINDS["unlike"].at(case.file, found, expected=f"{usual}, as most cases have", mend=mend))
     return findings
 
 

@@ -105,7 +105,10 @@ def compare_headers(image: VolumeHeader, mask: VolumeHeader, image_path: Path, m
     pairs = [(one, other) for one in mask.place.affines for other in image.place.affines]
     if any(not _compare_grids(mask, image, *pair) for pair in pairs):
         return []
-    apart = _compare_axes(mask, image) or _compare_grids(mask, image, mask.place.affine, image.place.affine)
+    apart, axes = [], [*range(len(image.shape)), 3]
+    if mask.shape == image.shape:  # then the axes are compared as they are stored, which says more
+        apart = describe_differences(mask.place.affine[:, axes], image.place.affine[:, axes], image.shape)
+    apart = apart or _compare_grids(mask, image, mask.place.affine, image.place.affine)
     found = f"lies elsewhere in space than its image: {', '.join(apart)}"
     return [KINDS["elsewhere"].at(mask_path, found, others=[image_path])]
 
@@ -217,14 +220,6 @@ def _compare_grids(mask: VolumeHeader, image: VolumeHeader, mask_affine: np.ndar
     one = canonical_affine(mask_affine, mask.shape, mask.orientation)
     other = canonical_affine(image_affine, image.shape, image.orientation)
     return describe_differences(one, other, image.canonical_shape)
-
-
-def _compare_axes(mask: VolumeHeader, image: VolumeHeader) -> list[str]:
-    """How the axes of the two differ as stored; empty where it is their sizes that differ."""
-    if mask.shape != image.shape:
-        return []
-    axes = [*range(len(image.shape)), 3]
-    return describe_differences(mask.place.affine[:, axes], image.place.affine[:, axes], image.shape)
 
 
 def _encode_header(like: VolumeHeader) -> bytes:
