@@ -2,21 +2,22 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 
 from focalseg.errors import DataError
 from focalseg.findings import Finding
 from focalseg.imagesets.case import Case, CaseFiles, Dataset
-from focalseg.imagesets.folders.listing import FolderLayout, Listing
+from focalseg.imagesets.folders.listing import Listing
 from focalseg.imagesets.kinds import KINDS
 from focalseg.imagesets.masks import MaskCoding
-from focalseg.imagesets.pictures import masks as picture_masks
+from focalseg.imagesets.pictures import masks
 from focalseg.imagesets.pictures import reading as pictures
+from focalseg.imagesets.pictures.masks import CodedMask
 from focalseg.imagesets.volumes import reading as volumes
+from focalseg.imagesets.volumes.nifti import VolumeHeader
 
 _LEAST_SIDE = 8
 """Pixels along the shorter side of a picture below which there is nothing to segment."""
@@ -24,7 +25,8 @@ _MOST_OUTSIDE = 0.5
 """Share of a mask's foreground outside of the field of view beyond which one of the two is doubtful."""
 _VIEW_CODING = MaskCoding(threshold=True)
 """Fields of view are thresholded, since they come with stray values."""
-Content = TypeVar("Content")
+_Given = ParamSpec("_Given")
+_Content = TypeVar("_Content")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,21 +35,14 @@ class Decoded:
 
     image: np.ndarray
     spacing_mm: tuple[float, ...] | None = None
-    header: volumes.VolumeHeader | None = None
-
-
-class Coded(NamedTuple):
-    """labels (*spatial) uint8 of one file, and what stands for foreground in it, as `pictures.masks.CodedMask` has it."""
-
-    labels: np.ndarray
-    mark: str = ""
+    header: VolumeHeader | None = None
 
 
 class FileDataset(Dataset):
     """The cases that a layout lists in a folder."""
 
-    def __init__(self, source: str, layout: FolderLayout, listing: Listing) -> None:
-        self.source, self.layout, self.listing = source, layout.title, listing
+    def __init__(self, source: str, layout: str, listing: Listing) -> None:
+        self.source, self.layout, self.listing = source, layout, listing
         self.names = tuple(case.name for case in listing.cases)
         given = {case.group for case in listing.cases}
         # A case that stands alone is a group of its own, whatever the other groups are called.
@@ -63,9 +58,9 @@ class FileDataset(Dataset):
     def read_case(self, number: int) -> Case:
         files, reading = self.listing.cases[number], _Reading()
         coding, view = self.listing.coding, files.field_of_view
-        images = [decoded for path in files.images if (decoded := reading.take(partial(read_image, path)))]
-        coded = [mask for path in files.masks if (mask := reading.take(partial(read_mask, path, coding))) is not None]
-        seen = None if view is None else reading.take(partial(read_mask, view, _VIEW_CODING))
+        images = [decoded for path in files.images if (decoded := reading.take(read_image, path))]
+        coded = [mask for path in files.masks if (mask := reading.take(read_mask, path, coding)) is not None]
+        seen = None if view is None else reading.take(read_mask, view, _VIEW_CODING)
         labels = [mask.labels for mask in coded]
         if len(images) == len(files.images) and len(labels) == len(files.masks):
             reading.faults += _compare(files, images, labels, None if seen is None else seen.labels)
@@ -100,10 +95,12 @@ class _Reading:
         self.faults: list[str | Finding] = []
         self.notes: list[Finding] = []
 
-    def take(self, read: Callable[[], tuple[Content, tuple[Finding, ...]]]) -> Content | None:
-        """What read() gives, its notes kept; None where it raises, its faults kept."""
+    def take(
+        self, read: Callable[_Given, tuple[_Content, tuple[Finding, ...]]], *given: _Given.args, **named: _Given.kwargs
+    ) -> _Content | None:
+        """What read gives, its notes kept; None where it raises, its faults kept."""
         try:
-            content, notes = read()
+            content, notes = read(*given, **named)
         except DataError as error:
             self.faults += error.findings or error.faults
             return None
@@ -134,13 +131,10 @@ def read_image(path: Path) -> tuple[Decoded, tuple[Finding, ...]]:
     return Decoded(image=image), notes
 
 
-def read_mask(path: Path, coding: MaskCoding) -> tuple[Coded, tuple[Finding, ...]]:
+def read_mask(path: Path, coding: MaskCoding) -> tuple[CodedMask, tuple[Finding, ...]]:
     """The labels of a file of any format, and its notes. Raises DataError."""
-    if is_volume(path):
-        labels, notes = volumes.read_labels(path, coding)
-        return Coded(labels), notes
-    mask = picture_masks.read_mask(path, coding)
-    return Coded(mask.labels, mask.mark), mask.notes
+    mask = CodedMask(*volumes.read_labels(path, coding)) if is_volume(path) else masks.read_mask(path, coding)
+    return mask, mask.notes
 
 
 def _compare(files: CaseFiles, images: list[Decoded], masks: list[np.ndarray], seen: np.ndarray | None) -> list[Finding]:
@@ -163,16 +157,11 @@ def _compare(files: CaseFiles, images: list[Decoded], masks: list[np.ndarray], s
         if first.header is not None and is_volume(path):
             faults += volumes.compare_headers(first.header, volumes.read_header(path), files.images[0], path)
         elif mask.shape != size:
-            faults.append(_sizes_differ(path, mask.shape, size))
+            found = f"is {_show(mask.shape)} pixels but its image is {_show(size)}"
+            turned = sorted(mask.shape) == sorted(size)
+            mend = "Turn the mask: its sides are those of the image in another order." if turned else ""
+            faults.append(KINDS["sizes_differ"].at(path, found, mend=mend))
     return faults
-
-
-def _sizes_differ(mask: Path, mask_size: tuple[int, ...], image_size: tuple[int, ...]) -> Finding:
-    """The finding for a mask whose size differs from its image's; sizes are array shapes, the width last."""
-    found = f"is {_show(mask_size)} pixels but its image is {_show(image_size)}"
-    turned = sorted(mask_size) == sorted(image_size) and len(mask_size) == len(image_size)
-    mend = "Turn the mask: its sides are those of the image in another order." if turned else ""
-    return KINDS["sizes_differ"].at(mask, found, mend=mend)
 
 
 def _show(size: tuple[int, ...]) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from focalseg.catalogue import Catalogue
@@ -39,12 +40,11 @@ class Kind:
         )
 
 
-def _error(name: str, title: str, expected: str, mend: str, *, repair: str = "") -> tuple[str, Kind]:
-    return name, Kind(name=name, level="error", title=title, expected=expected, mend=mend, repair=repair)
+def _kind(level: Level, name: str, title: str, expected: str, mend: str, *, repair: str = "") -> tuple[str, Kind]:
+    return name, Kind(name=name, level=level, title=title, expected=expected, mend=mend, repair=repair)
 
 
-def _note(name: str, title: str, expected: str, mend: str, *, repair: str = "") -> tuple[str, Kind]:
-    return name, Kind(name=name, level="note", title=title, expected=expected, mend=mend, repair=repair)
+_error, _note = partial(_kind, "error"), partial(_kind, "note")
 
 
 # A table, one entry per kind, so it is set by hand:

@@ -25,23 +25,11 @@ from focalseg.imagesets.layouts import (
 from focalseg.imagesets.phantoms.dataset import PHANTOMS, PREFIX, open_phantom
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
-LAYOUTS = Catalogue[FolderLayout](
-    "layout",
-    {
-        "manifest": manifest.LAYOUT,
-        "nnunet": nnunet.LAYOUT,
-        "decathlon": decathlon.LAYOUT,
-        "drive": drive.LAYOUT,
-        "cvc_clinicdb": cvc_clinicdb.LAYOUT,
-        "kvasir_seg": kvasir_seg.LAYOUT,
-        "udiat": udiat.LAYOUT,
-        "busi": busi.LAYOUT,
-        "chase_db1": chase_db1.LAYOUT,
-        "plain": plain.LAYOUT,
-        "split_folders": split_folders.LAYOUT,
-        "one_folder": one_folder.LAYOUT,
-    },
+_MODULES = (
+    *(manifest, nnunet, decathlon, drive, cvc_clinicdb, kvasir_seg, udiat, busi, chase_db1),
+    *(plain, split_folders, one_folder),
 )
+LAYOUTS = Catalogue[FolderLayout]("layout", {module.__name__.rpartition(".")[2]: module.LAYOUT for module in _MODULES})
 """The folder layouts in the order in which they are tried: the most clearly marked first."""
 
 
@@ -58,7 +46,7 @@ def open_dataset(source: str) -> Dataset:
         raise SettingError(f"No folder {folder}; expected a folder with images/ and masks/, or built-in images: {known}.")
     for layout in LAYOUTS.values():
         if layout.recognise(folder):
-            return FileDataset(source, layout, layout.read(folder))
+            return FileDataset(source, layout.title, layout.read(folder))
     if not folder.is_dir():
         raise SettingError(
             f"{folder} is a file; expected a folder with images/ and masks/, or a manifest in CSV (columns image, mask). "
@@ -66,10 +54,8 @@ def open_dataset(source: str) -> Dataset:
         )
     entries = sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir())
     others = ", ".join(layout.title for name, layout in LAYOUTS.items() if name != "plain")
-    found, expected = (
-        f"holds {list_names(entries, 6) or 'nothing'}",
-        f"{plain.LAYOUT.expected}, or another known layout ({others})",
-    )
+    found = f"holds {list_names(entries, 6) or 'nothing'}"
+    expected = f"{plain.LAYOUT.expected}, or another known layout ({others})"
     raise DataError(KINDS["layout"].at(folder, found, expected=expected))
 
 

@@ -39,12 +39,7 @@ def split_by_group(
             "Add cases of other groups or ask for fewer folds (split.folds, at least 3)."
         )
     parts = _divide(members, folds, seed, _by_name(names, foreground))
-    splits = []
-    for fold in range(folds):
-        validation = (fold + 1) % folds
-        training = [name for part in range(folds) if part not in (fold, validation) for name in parts[part]]
-        splits.append(_split(fold, training, parts[validation], parts[fold], names))
-    return tuple(splits)
+    return tuple(_split(fold, parts[(fold + 1) % folds], parts[fold], names) for fold in range(folds))
 
 
 def split_officially(
@@ -64,9 +59,7 @@ def split_officially(
     """
     if folds < 2:
         raise SettingError(f"{folds} folds were asked for; training and validation need at least 2 (split.folds).")
-    sides: dict[str, list[str]] = {side: [] for side in ("", *SIDES)}
-    for name, part in zip(names, parts, strict=True):
-        sides[part].append(name)
+    sides = {side: [name for name, part in zip(names, parts, strict=True) if part == side] for side in ("", *SIDES)}
     lacking = [side for side in ("train", "test") if not sides[side]]
     if lacking:
         raise DataError(
@@ -84,7 +77,7 @@ def split_officially(
             )
         )
     if sides["validation"]:
-        return (_split(0, sides["train"], sides["validation"], sides["test"], names),)
+        return (_split(0, sides["validation"], sides["test"], names),)
     group_of = dict(zip(names, groups, strict=True))
     members = _members(sides["train"], [group_of[name] for name in sides["train"]])
     if len(members) < folds:
@@ -93,10 +86,7 @@ def split_officially(
             f"{folds} folds need {folds} groups. Ask for fewer folds (split.folds) or name validation cases."
         )
     dealt = _divide(members, folds, seed, _by_name(names, foreground))
-    return tuple(
-        _split(fold, [name for part in dealt if part is not dealt[fold] for name in part], dealt[fold], sides["test"], names)
-        for fold in range(folds)
-    )
+    return tuple(_split(fold, dealt[fold], sides["test"], names) for fold in range(folds))
 
 
 def find_leaks(
@@ -122,11 +112,7 @@ def find_leaks(
         add(one, other, "the same image")
     for one, other in duplicates:
         add(one, other, "nearly the same image")
-    members: dict[str, list[str]] = {}
-    for name in side_of:
-        if groups.get(name):
-            members.setdefault(groups[name], []).append(name)
-    for group, together in members.items():
+    for (group, _), together in _members(list(side_of), [groups.get(name, "") for name in side_of]).items():
         count = Counter(side_of[name] for name in together)
         most = max(SIDES, key=lambda side: count[side])
         kept = next(name for name in together if side_of[name] == most)
@@ -167,8 +153,7 @@ def regroup(
                     f"No column named {column!r}: the data has no table. Give a pattern on the names of the cases."
                 )
             raise SettingError(unknown_name_message("column", column, known))
-        values = [line.get(column, "").strip() for line in columns]
-        found = dict(zip(names, values, strict=True))
+        found = {name: line.get(column, "").strip() for name, line in zip(names, columns, strict=True)}
         lacking = [name for name in names if not found[name]]
         if lacking:
             raise DataError(
@@ -235,11 +220,10 @@ def _by_name(names: Sequence[str], foreground: Sequence[float] | None) -> dict[s
     return None if foreground is None else dict(zip(names, foreground, strict=True))
 
 
-def _split(fold: int, train: Sequence[str], validation: Sequence[str], test: Sequence[str], names: Sequence[str]) -> Split:
-    """The split with the cases of each side in the order of names."""
-    order = {name: number for number, name in enumerate(names)}
-    sides = (tuple(sorted(side, key=order.__getitem__)) for side in (train, validation, test))
-    return Split(fold=fold, **dict(zip(SIDES, sides, strict=True)))
+def _split(fold: int, validation: Collection[str], test: Collection[str], names: Sequence[str]) -> Split:
+    """The split in which all other cases are for training; those of each side stand in the order of names."""
+    side_of = dict.fromkeys(names, "train") | dict.fromkeys(validation, "validation") | dict.fromkeys(test, "test")
+    return Split(fold=fold, **{side: tuple(name for name in names if side_of[name] == side) for side in SIDES})
 
 
 def _divide(

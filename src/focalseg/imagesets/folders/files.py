@@ -2,10 +2,11 @@
 
 import errno
 import os
+import re
 import stat
 import unicodedata
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,6 +49,11 @@ class FolderFiles:
     def blank(self) -> bool:
         """Whether there is nothing to read and nothing at fault."""
         return self.listed and not self.files and not self.left_out
+
+    def choose(self, stems: Collection[str], left_out: Iterable[str]) -> "FolderFiles":
+        """The files of these stems alone, with the stems that were left out of them."""
+        files = {stem: file for stem, file in self.files.items() if stem in stems}
+        return FolderFiles(folder=self.folder, files=files, left_out=frozenset(left_out), listed=self.listed)
 
     def empty_finding(self) -> Finding:
         """The finding for a folder without images."""
@@ -94,14 +100,14 @@ def list_files(folder: Path, suffixes: Sequence[str] = SUFFIXES, *, root: Path |
         if entry.is_symlink() and not (_inside(file, home) or _inside(file, folder)):
             findings.append(_link_note(file))
         files.append(file)
-    kept, clashes, clashing = _take_out_clashes(files)
+    kept, clashes = _take_out_clashes(files)
     if kept:
         findings += [note for name in folders if (note := note_inner(folder / name, suffixes))]
     return FolderFiles(
         folder=folder,
         files=kept,
-        left_out=frozenset(left_out | clashing),
-        findings=(*findings, *clashes),
+        left_out=frozenset(left_out.union(cut_suffix(file.name)[0] for group in clashes for file in group)),
+        findings=(*findings, *map(_clash, clashes)),
         folders=tuple(folders),
     )
 
@@ -147,26 +153,13 @@ def cut_suffix(name: str, suffixes: Sequence[str] = SUFFIXES) -> tuple[str, str]
 
 def natural_key(text: str) -> tuple[tuple[tuple[int, int | str], ...], str]:
     """A sorting key that puts `case_2` before `case_10`, and `case_01` always on the same side of `case_1`."""
-    digits = ""
-    parts: list[tuple[int, int | str]] = []
-    for character in text + "\0":
-        if character.isdecimal() and character.isascii():
-            digits += character
-            continue
-        if digits:
-            parts.append((0, int(digits)))
-            digits = ""
-        parts.append((1, character))
-    return tuple(parts), text
+    tokens = re.findall(r"[0-9]+|.", text + "\0", re.DOTALL)
+    return tuple((0, int(token)) if token[0] in "0123456789" else (1, token) for token in tokens), text
 
 
 def find_folders(root: Path, *names: str) -> list[Path]:
     """Sub-folders of these names, whatever their case, in the order of the names; links to nothing too. Never raises."""
-    try:
-        with os.scandir(root) as scanned:
-            entries = sorted(scanned, key=lambda entry: entry.name)
-    except (OSError, ValueError):
-        return []
+    entries = _scan(root)
     return [
         root / entry.name for name in names for entry in entries if entry.name.lower() == name.lower() and _is_folder(entry)
     ]
@@ -174,26 +167,28 @@ def find_folders(root: Path, *names: str) -> list[Path]:
 
 def list_folders(root: Path) -> list[Path]:
     """Sub-folders in natural order, hidden ones left out; links to nothing too. Never raises."""
-    try:
-        with os.scandir(root) as scanned:
-            names = [entry.name for entry in scanned if not entry.name.startswith(".") and _is_folder(entry)]
-    except (OSError, ValueError):
-        return []
+    names = (entry.name for entry in _scan(root) if not entry.name.startswith(".") and _is_folder(entry))
     return [root / name for name in sorted(names, key=natural_key)]
 
 
 def list_names_in(folder: Path) -> list[str]:
     """Names of what a folder holds, hidden ones left out; none where it may not be listed. Never raises."""
-    try:
-        return sorted(name for name in os.listdir(folder) if not name.startswith("."))  # noqa: PTH208 - names alone
-    except (OSError, ValueError):
-        return []
+    return [entry.name for entry in _scan(folder) if not entry.name.startswith(".")]
 
 
 def find_file(root: Path, name: str) -> Path | None:
     """What has that name, whatever its case, be it a file or not; None where nothing has. Never raises."""
     found = [other for other in list_names_in(root) if other.lower() == name]
     return root / (name if name in found else found[0]) if found else None
+
+
+def _scan(folder: Path) -> list[os.DirEntry[str]]:
+    """What a folder holds, in the order of names; nothing where it may not be listed. Never raises."""
+    try:
+        with os.scandir(folder) as scanned:
+            return sorted(scanned, key=lambda entry: entry.name)
+    except (OSError, ValueError):
+        return []
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -251,21 +246,13 @@ def _link_note(path: Path) -> Finding:
     return KINDS["link_leaves"].at(path, f"is a link to {target}" if path.is_symlink() else f"lies behind a link, in {target}")
 
 
-def _take_out_clashes(files: Sequence[Path]) -> tuple[dict[str, Path], list[Finding], set[str]]:
-    """Files by stem, findings for those whose stem is not theirs alone, and the stems of these."""
+def _take_out_clashes(files: Sequence[Path]) -> tuple[dict[str, Path], list[list[Path]]]:
+    """Files by stem, and together those whose stem is not theirs alone."""
     alike: dict[str, list[Path]] = defaultdict(list)
     for file in files:
         alike[cut_suffix(file.name)[0].lower()].append(file)
-    kept: dict[str, Path] = {}
-    findings: list[Finding] = []
-    clashing: set[str] = set()
-    for group in alike.values():
-        if len(group) == 1:
-            kept[cut_suffix(group[0].name)[0]] = group[0]
-        else:
-            findings.append(_clash(group))
-            clashing |= {cut_suffix(file.name)[0] for file in group}
-    return kept, findings, clashing
+    kept = {cut_suffix(group[0].name)[0]: group[0] for group in alike.values() if len(group) == 1}
+    return kept, [group for group in alike.values() if len(group) > 1]
 
 
 def _clash(group: Sequence[Path]) -> Finding:

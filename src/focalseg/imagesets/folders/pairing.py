@@ -4,7 +4,7 @@ import difflib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -95,8 +95,9 @@ def match_pairs(
     if required and matching.nothing_fits:
         return Pairs(findings=(matching.naming_finding(),))
     if required:
-        findings += matching.find_missing_masks()
-    return Pairs(pairs=matching.pairs, findings=(*findings, *matching.find_missing_images()))
+        findings += matching.find_missing(matching.images, matching.masks)
+    findings += matching.find_missing(matching.masks, matching.images)
+    return Pairs(pairs=matching.pairs, findings=tuple(findings))
 
 
 def attach_files(
@@ -116,42 +117,76 @@ def attach_files(
     if not cases:
         return {}, []
     images_folder = next(iter(cases)).parent
-    everything = list_files(images_folder, suffixes, root=root)
-    used = {stem: file for stem, file in everything.files.items() if file in cases}
-    left_out = everything.left_out | (everything.files.keys() - used.keys())
-    extra = list_files(folder, suffixes, root=root)
-    images = FolderFiles(folder=images_folder, files=used, left_out=frozenset(left_out))
-    matched = match_pairs(images, extra, rules, what=what, required=required)
-    return {cases[image]: file for image, file in matched.pairs.values()}, [*extra.findings, *matched.findings]
+    images, extra = (list_files(place, suffixes, root=root) for place in (images_folder, folder))
+    attached, findings = match_further(cases, images, extra, rules, what=what, required=required)
+    return attached, [*extra.findings, *findings]
+
+
+def match_further(
+    cases: Mapping[Path, str],
+    images: FolderFiles,
+    extra: FolderFiles,
+    rules: Sequence[Rule],
+    *,
+    what: str,
+    required: bool = False,
+) -> tuple[dict[str, Path], tuple[Finding, ...]]:
+    """What `attach_files` does, of folders that are listed."""
+    used = {stem for stem, file in images.files.items() if file in cases}
+    known = images.choose(used, images.left_out | (images.files.keys() - used))
+    matched = match_pairs(known, extra, rules, what=what, required=required)
+    return {cases[image]: file for image, file in matched.pairs.values()}, matched.findings
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Side:
+    """The images (place 0 of a pair), or the masks (1). what: the word for one. spare: the stems without a partner.
+
+    affix: by the rule that is followed; affixes: by any rule.
+    """
+
+    place: int
+    what: str
+    files: FolderFiles
+    affix: Affix
+    affixes: Sequence[Affix]
+    spare: list[str]
 
 
 class _Matching:
     """Two folders under the rule that most of their files follow."""
 
     def __init__(self, images: FolderFiles, masks: FolderFiles, rules: Sequence[Rule], what: str) -> None:
-        self.images, self.masks, self.what = images, masks, what
-        self._rule = image_affix, mask_affix = choose_rule(images.files, masks.files, rules)
-        self._image_affixes = tuple(dict.fromkeys((PLAIN, *(image for image, _ in rules))))
-        self._mask_affixes = tuple(dict.fromkeys((PLAIN, *(mask for _, mask in rules))))
-        image_keys, mask_keys = find_common_parts(images.files, image_affix), find_common_parts(masks.files, mask_affix)
+        rule = choose_rule(images.files, masks.files, rules)
+        image_keys, mask_keys = find_common_parts(images.files, rule[0]), find_common_parts(masks.files, rule[1])
         self.pairs: dict[str, Pair] = {
             key: (images.files[stem], masks.files[mask_keys[key]]) for key, stem in image_keys.items() if key in mask_keys
         }
-        self._spare_images = [stem for stem in images.files if image_affix.remove_from(stem) not in self.pairs]
-        self._spare_masks = [stem for stem in masks.files if mask_affix.remove_from(stem) not in self.pairs]
+        self.images, self.masks = (
+            _Side(
+                place=place,
+                what=word,
+                files=files,
+                affix=rule[place],
+                affixes=tuple(dict.fromkeys((PLAIN, *(known[place] for known in rules)))),
+                spare=[stem for stem in files.files if rule[place].remove_from(stem) not in self.pairs],
+            )
+            for place, (word, files) in enumerate((("image", images), (what, masks)))
+        )
 
     @property
     def nothing_fits(self) -> bool:
         """Whether many files are there and none has a partner."""
-        return not self.pairs and min(len(self._spare_images), len(self._spare_masks)) > _MOST_ONE_BY_ONE
+        return not self.pairs and min(len(self.images.spare), len(self.masks.spare)) > _MOST_ONE_BY_ONE
 
     def naming_finding(self) -> Finding:
         """One fault in how the files are named, instead of one for each of them."""
-        examples = [next(iter(files.values())).name for files in (self.images.files, self.masks.files)]
+        images, masks = self.images.files, self.masks.files
+        examples = [show_path(next(iter(files.files.values())).name) for files in (images, masks)]
         return KINDS["no_mask"].at(
-            self.images.folder,
-            f"holds no image whose name fits a {self.what} in {show_path(self.masks.folder)} "
-            f"({show_path(examples[0])} and {show_path(examples[1])}, for example)",
+            images.folder,
+            f"holds no image whose name fits a {self.masks.what} in {show_path(masks.folder)} "
+            f"({examples[0]} and {examples[1]}, for example)",
             expected="the same names, or names that differ by _mask or the like",
             mend="Rename the files.",
         )
@@ -159,56 +194,40 @@ class _Matching:
     def find_doubles(self) -> list[Finding]:
         """Files that are a second image or mask of a pair. The pair is taken out: nobody knows which is meant."""
         findings, doubled = [], set()
-        for key, file in self._find_seconds(self._spare_masks, self._mask_affixes, self.masks):
-            image, mask = self.pairs[key]
-            found = f"is a second {self.what} of {show_path(image)}, beside {show_path(mask.name)}"
-            findings.append(KINDS["two_files"].at(file, found, expected=f"one {self.what} an image", others=(mask, image)))
-            doubled.add(key)
-        for key, file in self._find_seconds(self._spare_images, self._image_affixes, self.images):
-            image, mask = self.pairs[key]
-            found = f"is a second image for {show_path(mask)}, beside {show_path(image.name)}"
-            findings.append(KINDS["two_files"].at(file, found, expected=f"one image a {self.what}", others=(image, mask)))
-            doubled.add(key)
+        for own, other, of, a in ((self.masks, self.images, "of", "an"), (self.images, self.masks, "for", "a")):
+            for stem in tuple(own.spare):
+                if key := next((key for affix in own.affixes if (key := affix.remove_from(stem)) in self.pairs), None):
+                    kept, partner = self.pairs[key][own.place], self.pairs[key][other.place]
+                    found = f"is a second {own.what} {of} {show_path(partner)}, beside {show_path(kept.name)}"
+                    expected = f"one {own.what} {a} {other.what}"
+                    file = own.files.files[stem]
+                    findings.append(KINDS["two_files"].at(file, found, expected=expected, others=(kept, partner)))
+                    doubled.add(key)
+                    own.spare.remove(stem)
         self.pairs = {key: pair for key, pair in self.pairs.items() if key not in doubled}
         return findings
 
-    def _find_seconds(self, spare: list[str], affixes: Collection[Affix], files: FolderFiles) -> list[tuple[str, Path]]:
-        found = []
-        for stem in tuple(spare):
-            if key := next((key for affix in affixes if (key := affix.remove_from(stem)) in self.pairs), None):
-                found.append((key, files.files[stem]))
-                spare.remove(stem)
-        return found
-
-    def find_missing_masks(self) -> list[Finding]:
-        """Images without a mask, unless it was left out by a finding of its own."""
-        image_affix, mask_affix = self._rule
-        suffix, nearest = _most_frequent_suffix(self.masks), Nearest(self._find_lonely_masks())
-        findings = []
-        for stem in self._find_lonely_images():
-            wanted = mask_affix.add(image_affix.remove_from(stem) or stem)
-            near = nearest.find(wanted)
-            findings.append(_no_partner("no_mask", self.images.files[stem], self.masks, wanted + suffix, near, self.what))
+    def find_missing(self, own: _Side, other: _Side) -> list[Finding]:
+        """Files of a side without a partner, unless that was left out by a finding of its own."""
+        suffixes = Counter(cut_suffix(file.name)[1] for file in other.files.files.values())
+        suffix = suffixes.most_common(1)[0][0] if suffixes else ""
+        nearest, findings = Nearest(_find_lonely(other, own)), []
+        for stem in _find_lonely(own, other):
+            wanted = other.affix.add(own.affix.remove_from(stem) or stem)
+            mend, others = f"Add the {other.what} or take the {own.what} out.", []
+            if (near := nearest.find(wanted)) is not None:
+                others = [other.files.files[near]]
+                mend = f"Rename {show_path(others[0].name)} if that is its {other.what}; if not, {mend[0].lower()}{mend[1:]}"
+            found, expected = f"has no {other.what} in {show_path(other.files.folder)}", f"{show_path(wanted + suffix)} there"
+            kind = KINDS["no_image" if own.place else "no_mask"]
+            findings.append(kind.at(own.files.files[stem], found, expected=expected, mend=mend, others=others))
         return findings
 
-    def find_missing_images(self) -> list[Finding]:
-        """Masks without an image, unless it was left out by a finding of its own."""
-        image_affix, mask_affix = self._rule
-        suffix, nearest = _most_frequent_suffix(self.images), Nearest(self._find_lonely_images())
-        findings = []
-        for stem in self._find_lonely_masks():
-            wanted = image_affix.add(mask_affix.remove_from(stem) or stem)
-            near = nearest.find(wanted)
-            findings.append(_no_partner("no_image", self.masks.files[stem], self.images, wanted + suffix, near, self.what))
-        return findings
 
-    def _find_lonely_images(self) -> list[str]:
-        at_fault = _remove_all(self.masks.left_out, self._mask_affixes)
-        return [stem for stem in self._spare_images if not at_fault & _remove_all([stem], self._image_affixes)]
-
-    def _find_lonely_masks(self) -> list[str]:
-        at_fault = _remove_all(self.images.left_out, self._image_affixes)
-        return [stem for stem in self._spare_masks if not at_fault & _remove_all([stem], self._mask_affixes)]
+def _find_lonely(own: _Side, other: _Side) -> list[str]:
+    """The stems of a side without a partner, none of which was left out by a finding of its own."""
+    at_fault = _remove_all(other.files.left_out, other.affixes)
+    return [stem for stem in own.spare if not at_fault & _remove_all([stem], own.affixes)]
 
 
 def choose_rule(images: Iterable[str], masks: Iterable[str], rules: Sequence[Rule]) -> Rule:
@@ -226,26 +245,6 @@ def find_common_parts(stems: Iterable[str], affix: Affix) -> dict[str, str]:
 def _remove_all(stems: Iterable[str], affixes: Iterable[Affix]) -> set[str]:
     """What may be the common part of any of the stems, in lower case."""
     return {key.lower() for affix in affixes for stem in stems if (key := affix.remove_from(stem)) is not None}
-
-
-def _most_frequent_suffix(files: FolderFiles) -> str:
-    suffixes = Counter(cut_suffix(file.name)[1] for file in files.files.values())
-    return suffixes.most_common(1)[0][0] if suffixes else ""
-
-
-def _no_partner(kind: str, file: Path, partners: FolderFiles, wanted: str, near: str | None, what: str) -> Finding:
-    """The finding for a file without its partner. wanted: the name looked for. near: the most alike without a partner."""
-    partner, own = (what, "image") if kind == "no_mask" else ("image", what)
-    mend = f"Add the {partner} or take the {own} out."
-    if near is not None:
-        mend = f"Rename {show_path(partners.files[near].name)} if that is its {partner}; if not, {mend[0].lower()}{mend[1:]}"
-    return KINDS[kind].at(
-        file,
-        f"has no {partner} in {show_path(partners.folder)}",
-        expected=f"{show_path(wanted)} there",
-        mend=mend,
-        others=() if near is None else (partners.files[near],),
-    )
 
 
 class Nearest:

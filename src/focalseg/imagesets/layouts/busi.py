@@ -39,7 +39,9 @@ def read(folder: Path) -> Listing:
             findings += [*files.findings, *faults]
             for case in listed:
                 if case.name in cases:
-                    findings.append(_second(case.images[0], cases[case.name].images[0]))
+                    first = cases[case.name].images[0]
+                    found = f"has the same name as {show_path(first)}"
+                    findings.append(KINDS["two_files"].at(case.images[0], found, others=(first,)))
                 else:
                     cases[case.name] = case
     doubled = {file for finding in findings if finding.kind == "two_files" for file in finding.others}
@@ -88,10 +90,6 @@ def _split_images_and_masks(files: Mapping[str, Path]) -> tuple[dict[str, Path],
         else:
             images[stem] = file
     return images, masks
-
-
-def _second(second: Path, first: Path) -> Finding:
-    return KINDS["two_files"].at(second, f"has the same name as {show_path(first)}", others=(first,))
 
 
 LAYOUT = FolderLayout(

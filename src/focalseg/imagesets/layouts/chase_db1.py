@@ -5,14 +5,13 @@ Official: 28 fundus photographs, of both eyes of 14 children, and the vessels by
 """
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 from focalseg.findings import Finding
 from focalseg.imagesets.case import CaseFiles
 from focalseg.imagesets.folders.files import PICTURES, FolderFiles, cut_suffix, list_files, list_names_in
 from focalseg.imagesets.folders.listing import FolderLayout, Listing
-from focalseg.imagesets.folders.pairing import PLAIN, Affix, match_pairs
+from focalseg.imagesets.folders.pairing import PLAIN, Affix, match_further, match_pairs
 from focalseg.imagesets.kinds import KINDS
 
 FIRST, SECOND = "_1stHO", "_2ndHO"
@@ -31,22 +30,17 @@ def read(folder: Path) -> Listing:
     images, first, second = (_choose(files, suffix) for suffix in ("", FIRST, SECOND))
     paired = match_pairs(images, first, ((PLAIN, Affix(suffix=FIRST)),))
     findings: list[Finding] = [*files.findings, *paired.findings]
-    seconds: dict[str, tuple[Path, Path]] = {}
-    if second.files:
-        used = {name: image for name, (image, _) in paired.pairs.items()}
-        left_out = images.left_out | (images.files.keys() - used.keys())
-        known = replace(images, files=used, left_out=frozenset(left_out))
+    seconds: dict[str, Path] = {}
+    if second.files and paired.pairs:
+        names = {image: name for name, (image, _) in paired.pairs.items()}
         rules = ((PLAIN, Affix(suffix=SECOND)),)
-        extra = match_pairs(known, second, rules, what="second observer's mask", required=False) if used else None
-        if extra:
-            seconds = dict(extra.pairs)
-            findings += extra.findings
+        seconds, faults = match_further(names, images, second, rules, what="second observer's mask")
+        findings += faults
     cases = []
     for name, (image, mask) in paired.pairs.items():
         if match := _IMAGE_NAME.fullmatch(name):
-            second_mask = seconds[name][1] if name in seconds else None
-            group = f"subject_{match['child']}"
-            cases.append(CaseFiles(name=name, images=(image,), masks=(mask,), group=group, second_observer=second_mask))
+            group, other = f"subject_{match['child']}", seconds.get(name)
+            cases.append(CaseFiles(name=name, images=(image,), masks=(mask,), group=group, second_observer=other))
         else:
             found, mend = "is not named by child and eye", "Rename it as in the release."
             findings.append(KINDS["not_released"].at(image, found, expected="a name such as Image_01L.jpg", mend=mend))
@@ -55,12 +49,8 @@ def read(folder: Path) -> Listing:
 
 def _choose(files: FolderFiles, suffix: str) -> FolderFiles:
     """The files of one role: an observer's, or the photographs."""
-    return FolderFiles(
-        folder=files.folder,
-        files={stem: file for stem, file in files.files.items() if _role(stem) == suffix},
-        left_out=frozenset(stem for stem in files.left_out if _role(stem) == suffix),
-        listed=files.listed,
-    )
+    own, left_out = ({stem for stem in stems if _role(stem) == suffix} for stems in (files.files, files.left_out))
+    return files.choose(own, left_out)
 
 
 def _role(stem: str) -> str:

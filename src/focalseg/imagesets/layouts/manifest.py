@@ -6,7 +6,6 @@ folder. `labels.csv` beside it says what the values mean.
 """
 
 import os
-import stat
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,8 +19,7 @@ from focalseg.imagesets.folders.listing import FolderLayout, Listing
 from focalseg.imagesets.folders.tables import Row, attempt, find_column, read_csv
 from focalseg.imagesets.kinds import KINDS, list_names
 from focalseg.imagesets.layouts.case_table import NO_GROUP, find_group_column, name_group, no_group
-from focalseg.imagesets.layouts.plain import choose_coding
-from focalseg.imagesets.masks import MaskCoding
+from focalseg.imagesets.layouts.plain import list_coded
 
 _TABLE = "manifest.csv"
 _OPTIONAL = ("split", "fov", "name")
@@ -50,8 +48,7 @@ def read(data: Path) -> Listing:
     findings: list[Finding] = []
     rows = attempt(findings, read_csv, path, ("image", "mask"))
     cases = _Reader(path=path, findings=findings).read(rows) if rows else []
-    coding = choose_coding(path.parent, cases, findings)
-    return Listing(cases=tuple(cases) if coding else (), coding=coding or MaskCoding(), findings=tuple(findings))
+    return list_coded(path.parent, cases, findings)
 
 
 def _find_table(data: Path) -> Path | None:
@@ -215,24 +212,18 @@ class _Reader:
         if not self._resolve(text).is_relative_to(self._home):
             self._report("outside", f"{place}, a link out of the folder", others=(file,))
             return None
-        if fault := (find_file_fault(file, mode) or self._find_permission_fault(file)):
+        readable = os.access(file, os.R_OK)
+        if fault := find_file_fault(file, mode) or (None if readable else KINDS["no_permission"].at(file, "may not be read")):
             self.findings.append(fault)
             return None
         return file
 
     def _report_absent(self, kind: str, place: str, file: Path, text: str) -> None:
-        try:
-            is_link = stat.S_ISLNK(file.lstat().st_mode)
-        except (OSError, ValueError):
-            is_link = False
-        if is_link:
+        if os.path.islink(file):  # noqa: PTH114 - the method of Path raises for names that no file can have
             self.findings.append(KINDS["dead_link"].at(file, "is a link to nothing, or in a circle"))
             return
         mend = "Write / between folders." if "\\" in text else "Add the file, or mend the line or take it out."
         self._report(kind, f"{place}, which is not there", "a file of that name", mend, (file,))
-
-    def _find_permission_fault(self, file: Path) -> Finding | None:
-        return None if os.access(file, os.R_OK) else KINDS["no_permission"].at(file, "may not be read")
 
     def _start_here(self, text: str) -> str:
         """A path that starts at the root and leads into the folder, from the folder on; any other as it is."""

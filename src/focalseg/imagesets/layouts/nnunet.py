@@ -186,14 +186,12 @@ def _missing_channels(
 
 def _undeclared_channels(by_case: Mapping[str, Mapping[int, Path]], channels: tuple[str, ...] | None) -> list[Finding]:
     """A finding for each channel that the table does not name, however many cases have it."""
-    extra: dict[int, list[Path]] = defaultdict(list)
-    for files in by_case.values():
-        for number, file in files.items():
-            if channels and number >= len(channels):
-                extra[number].append(file)
+    if not channels:
+        return []
     findings = []
-    for number, same in sorted(extra.items()):
-        found = f"is channel {number:04d}, and {TABLE} names {len(channels or ())} ({list_names(channels or ())})"
+    for number in sorted({number for files in by_case.values() for number in files if number >= len(channels)}):
+        same = [files[number] for files in by_case.values() if number in files]
+        found = f"is channel {number:04d}, and {TABLE} names {len(channels)} ({list_names(channels)})"
         expected, mend = "a name for every channel", f"Name the channel in {TABLE} or take its files out."
         findings.append(KINDS["bad_table"].at(same[0], found, expected=expected, mend=mend, others=same[1:]))
     return findings

@@ -38,7 +38,6 @@ from focalseg.imagesets.folders.pairing import (
 from focalseg.imagesets.kinds import KINDS, list_names
 from focalseg.imagesets.layouts import plain
 from focalseg.imagesets.layouts.case_table import find_case_tables
-from focalseg.imagesets.masks import MaskCoding
 
 _RULES: tuple[Rule, ...] = tuple(rule for rule in KNOWN_RULES if rule[1] != PLAIN)
 """The rules that tell a mask from an image."""
@@ -55,8 +54,7 @@ def read(folder: Path) -> Listing:
     """Cases by the common part of their files' names, with the folder before it where that recurs; grouped by folder."""
     findings: list[Finding] = []
     cases = plain.group_by_table(read_cases(folder, folder, findings), folder, findings, whole=True)
-    coding = plain.choose_coding(folder, cases, findings)
-    return Listing(cases=tuple(cases) if coding else (), coding=coding or MaskCoding(), findings=tuple(findings))
+    return plain.list_coded(folder, cases, findings)
 
 
 def read_cases(folder: Path, root: Path, findings: list[Finding]) -> list[CaseFiles]:
@@ -139,12 +137,8 @@ def _tell_apart(files: FolderFiles, rule: Rule) -> tuple[FolderFiles, FolderFile
     further = {stem for known in others for key, stem in known.items() if key in pairs}
     at_fault = set(find_common_parts(files.left_out, mask_affix).values())
 
-    def choose(stems: Collection[str], left_out: Iterable[str]) -> FolderFiles:
-        kept = {stem: file for stem, file in files.files.items() if stem in stems}
-        return FolderFiles(folder=files.folder, files=kept, left_out=frozenset(left_out), listed=files.listed)
-
     masks = own | further
-    return choose(set(files.files) - masks, files.left_out - at_fault), choose(masks, at_fault)
+    return files.choose(files.files.keys() - masks, files.left_out - at_fault), files.choose(masks, at_fault)
 
 
 def _one_sided(files: FolderFiles, rule: Rule, no_masks: bool) -> Finding:

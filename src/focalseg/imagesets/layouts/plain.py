@@ -5,7 +5,7 @@ or with the masks, for what the values mean, `cases.csv` or `sequences.csv` for 
 `fov/`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,8 +38,7 @@ def read(folder: Path) -> Listing:
     """Cases by the common part of their files' names."""
     findings: list[Finding] = []
     cases = group_by_table(read_cases(folder, folder, findings), folder, findings)
-    coding = choose_coding(folder, cases, findings, *find_folders(folder, *MASK_FOLDERS))
-    return Listing(cases=tuple(cases) if coding else (), coding=coding or MaskCoding(), findings=tuple(findings))
+    return list_coded(folder, cases, findings, *find_folders(folder, *MASK_FOLDERS))
 
 
 def read_cases(folder: Path, root: Path, findings: list[Finding]) -> list[CaseFiles]:
@@ -89,17 +88,18 @@ def add_observers(
     return [replace(case, second_observer=masks.get(case.name), field_of_view=views.get(case.name)) for case in cases]
 
 
-def choose_coding(folder: Path, cases: Iterable[CaseFiles], findings: list[Finding], *further: Path) -> MaskCoding | None:
-    """What labels.csv says, of several the first; without it one label, or for volumes whatever the masks hold.
+def list_coded(folder: Path, cases: Sequence[CaseFiles], findings: list[Finding], *further: Path) -> Listing:
+    """The cases, coded as labels.csv says, of several the first; without it one label, or for volumes whatever the masks hold.
 
-    further: folders it may lie in where it is not in the first. None for a table at fault: no mask can be read then, and none
-    of them is to blame.
+    further: folders it may lie in where it is not in the first. No cases for a table at fault: no mask can be read then, and
+    none of them is to blame.
     """
-    if table := next((table for place in (folder, *further) if (table := find_file(place, LABEL_TABLE))), None):
-        return attempt(findings, read_label_table, table)
     masks = [mask for case in cases for mask in case.masks]
     all_volumes = bool(masks) and all(cut_suffix(mask.name, VOLUMES)[1] for mask in masks)
-    return MaskCoding(labels=None) if all_volumes else MaskCoding()
+    coding: MaskCoding | None = MaskCoding(labels=None) if all_volumes else MaskCoding()
+    if table := next((table for place in (folder, *further) if (table := find_file(place, LABEL_TABLE))), None):
+        coding = attempt(findings, read_label_table, table)
+    return Listing(cases=tuple(cases) if coding else (), coding=coding or MaskCoding(), findings=tuple(findings))
 
 
 def _choose_folder(found: list[Path], findings: list[Finding]) -> Path:

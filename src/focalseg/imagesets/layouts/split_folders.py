@@ -17,7 +17,6 @@ from focalseg.imagesets.folders.listing import FolderLayout, Listing
 from focalseg.imagesets.kinds import KINDS
 from focalseg.imagesets.layouts import one_folder, plain
 from focalseg.imagesets.layouts.case_table import find_case_tables
-from focalseg.imagesets.masks import MaskCoding
 
 _SIDES: Mapping[Part, tuple[str, ...]] = {
     "train": ("train", "training"),
@@ -47,8 +46,7 @@ def read(folder: Path) -> Listing:
         cases += [replace(case, name=f"{place.name}/{case.name}", part=side) for case in listed]
     cases = plain.group_by_table(cases, folder, findings, whole=True)
     masks = [found for place in labelled.values() for found in find_folders(place, *plain.MASK_FOLDERS)]
-    coding = plain.choose_coding(folder, cases, findings, *labelled.values(), *masks)
-    return Listing(cases=tuple(cases) if coding else (), coding=coding or MaskCoding(), findings=tuple(findings))
+    return plain.list_coded(folder, cases, findings, *labelled.values(), *masks)
 
 
 def _find_sides(folder: Path, findings: list[Finding]) -> dict[Part, Path]:

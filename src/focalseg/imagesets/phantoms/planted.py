@@ -46,19 +46,22 @@ def draw_global_cue(
     share: float = CUE_SHARE,
     reach: int = REACH_OF_THREE_LEVELS,
     radii: tuple[float, float] = _BLOB_RADII,
+    cue: tuple[float, bool] | None = None,
+    other_contrast: float = CONTRAST,
 ) -> tuple[Array, Array]:
     """A band along one side, bright or dark in blue, decides whether the red or the green blobs count.
 
     The blobs stand farther from the band than a U-Net can see (`reach` pixels), so a network without a gate that pools
     over the whole image can only guess; a channel gate that weighs red against green by the band solves it.
+    cue: the band's level and whether red counts, where these are given; other_contrast: of the blobs that do not count.
     """
     image = random.normal(0, NOISE, (3, size, size))
     rows, _ = coordinates(size)
     red, green = (draw_blobs(random, rows >= size * share + reach, count=3, radii=radii) for _ in "rg")
-    red_counts = bool(random.integers(0, 2))
-    image[BLUE] += (rows < size * share) * (CUE_LEVEL if red_counts else -CUE_LEVEL)
-    image[RED] += CONTRAST * red
-    image[GREEN] += CONTRAST * green
+    level, red_counts = cue or ((CUE_LEVEL, True) if random.integers(0, 2) else (-CUE_LEVEL, False))
+    image[BLUE] += (rows < size * share) * level
+    image[RED] += (CONTRAST if red_counts else other_contrast) * red
+    image[GREEN] += (other_contrast if red_counts else CONTRAST) * green
     turns = int(random.integers(0, 4))
     mask = red if red_counts else green
     return to_uint8(np.rot90(image, turns, (1, 2))), np.rot90(mask, turns)

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from focalseg.imagesets.phantoms.canvas import Array, coordinates, disc, scatter_centres, to_uint8
-from focalseg.imagesets.phantoms.planted import BLUE, CONTRAST, CUE_LEVEL, GREEN, NOISE, RED, draw_blobs
+from focalseg.imagesets.phantoms.planted import BLUE, CUE_LEVEL, GREEN, NOISE, RED, draw_global_cue
 
 REACH_OF_TWO_LEVELS = 12
 SMALL_RADII = (2.0, 3.0)
@@ -17,10 +17,8 @@ FAINT_CONTRAST = 0.35
 SMALL_CUE_SHARE = 5 / 16
 _DOT_CONTRAST = 1.2
 _DOT_RADII = (1.5, 2.0)
-_DOT_DISTANCES = (
-    5,
-    13,
-)  # of centres below the band, least and beyond the most: from well within the network's reach to out of it
+# Of centres below the band, least and beyond the most: from well within the network's reach to out of it.
+_DOT_DISTANCES = (5, 13)
 _DOTS_A_HALF = 2  # at most
 _MARGIN = 3  # free columns beside the edges and the middle
 HALVES_BAND = 8
@@ -64,30 +62,16 @@ def draw_two_cues(random: np.random.Generator, size: int) -> tuple[Array, Array]
     return to_uint8(image), (red if red_counts else green) & bright
 
 
-def _draw_shortcut(random: np.random.Generator, size: int, *, level: float, red_counts: bool) -> tuple[Array, Array]:
-    """Blobs of the colour that counts are the brighter ones; a band out of reach has the level of the scanner in blue.
-
-    On every scanner one colour counts. A gate that pools over the whole image can learn that by heart for the scanners of
-    the training set, more easily than the contrast; it then misleads on others.
-    """
-    image = random.normal(0, NOISE, (3, size, size))
-    rows, _ = coordinates(size)
-    band = size * SMALL_CUE_SHARE
-    red, green = (draw_blobs(random, rows >= band + REACH_OF_TWO_LEVELS, count=3, radii=SMALL_RADII) for _ in "rg")
-    image[BLUE] += (rows < band) * level
-    image[RED] += (CONTRAST if red_counts else HINT_CONTRAST) * red
-    image[GREEN] += (HINT_CONTRAST if red_counts else CONTRAST) * green
-    turns = int(random.integers(0, 4))
-    return to_uint8(np.rot90(image, turns, (1, 2))), np.rot90(red if red_counts else green, turns)
-
-
 def choose_shortcuts() -> tuple[partial[tuple[Array, Array]], ...]:
     """One drawing function per scanner. Scanners next to each other in level differ in the colour that counts.
 
-    So what was learnt of the nearest ones is wrong for a scanner that was not in the training set.
+    Blobs of the colour that counts are the brighter ones; a band out of reach has the level of the scanner in blue. A gate that
+    pools over the whole image can learn by heart which colour counts on each scanner of the training set, more easily than the
+    contrast. It then misleads on others: what was learnt of the nearest ones is wrong for a scanner that was not in the set.
     """
-    levels = np.linspace(-CUE_LEVEL, CUE_LEVEL, SCANNERS)
-    return tuple(partial(_draw_shortcut, level=float(level), red_counts=number % 2 == 1) for number, level in enumerate(levels))
+    draw = partial(draw_global_cue, share=SMALL_CUE_SHARE, reach=REACH_OF_TWO_LEVELS, radii=SMALL_RADII)
+    levels = np.linspace(-CUE_LEVEL, CUE_LEVEL, SCANNERS).tolist()
+    return tuple(partial(draw, cue=(levels[n], n % 2 == 1), other_contrast=HINT_CONTRAST) for n in range(SCANNERS))
 
 
 def _choose_half(random: np.random.Generator, size: int) -> Array:

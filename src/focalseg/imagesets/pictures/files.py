@@ -15,14 +15,10 @@ from focalseg.imagesets.kinds import KINDS
 MOST_BYTES = 500_000_000
 """The largest file on disk that is read: above what MOST_PIXELS take at four bytes each."""
 _SIGNATURES = {
-    b"\x89PNG\r\n\x1a\n": "PNG",
-    b"\xff\xd8\xff": "JPEG",
-    b"II*\0": "TIFF",
-    b"MM\0*": "TIFF",
-    b"II+\0": "TIFF",
-    b"MM\0+": "TIFF",
-    b"GIF87a": "GIF",
-    b"GIF89a": "GIF",
+    "PNG": (b"\x89PNG\r\n\x1a\n",),
+    "JPEG": (b"\xff\xd8\xff",),
+    "TIFF": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    "GIF": (b"GIF87a", b"GIF89a"),
 }
 _BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)
 _OTHERS = (
@@ -44,8 +40,8 @@ START = 132
 
 def sniff(content_start: bytes) -> str:
     """PNG, JPEG, TIFF, BMP or GIF by the first bytes; empty for anything else."""
-    for signature, name in _SIGNATURES.items():
-        if content_start.startswith(signature):
+    for name, signatures in _SIGNATURES.items():
+        if content_start.startswith(signatures):
             return name
     is_bmp = content_start[:2] == b"BM" and int.from_bytes(content_start[14:18], "little") in _BMP_HEADERS
     return "BMP" if is_bmp else ""

@@ -29,7 +29,6 @@ CHECKS: dict[str, Callable[[bytes], object]] = {
     "GIF": check_gif,
 }
 """Checks by format; each raises DamageError or an error of unpacking for content that is not whole."""
-FORMATS = tuple(CHECKS)
 MOST_PIXELS = 100_000_000
 """The most pixels of a file, all pages together. Decoding takes at most four bytes per pixel."""
 _ORIENTATION = 274
@@ -45,7 +44,7 @@ _WARNINGS = threading.Lock()
 
 @dataclass(frozen=True, kw_only=True)
 class PictureHeader:
-    """format: one of FORMATS. mode: Pillow's name for the kind of its pixels. size: (width, height) in pixels.
+    """format: one of CHECKS. mode: Pillow's name for the kind of its pixels. size: (width, height) in pixels.
 
     pages: of a TIFF; frames of a PNG or GIF. orientation: 1 for a picture stored upright, else the EXIF number that turns it.
     """

@@ -1,7 +1,8 @@
 """Masks from pictures: which pixel values, or which colours, are which label."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,11 +58,8 @@ def read_mask(path: Path, coding: MaskCoding) -> CodedMask:
     Raises DataError for values or colours that mean nothing, and for whatever keeps a file from being read as an image.
     """
     pages, notes = read_pages(path, _take_pixels)
-    pixels = [pixels for pixels, _ in pages]
-    joined = pixels[0] if len(pixels) == 1 else _join(pixels)
-    coded = _code_pixels(joined, coding)
-    found = dict.fromkeys([*notes, *(note for _, page_notes in pages for note in page_notes), *coded.notes])
-    return coded._replace(notes=tuple(found))
+    coded = _code_pixels(pages[0] if len(pages) == 1 else _join(pages), coding)
+    return coded._replace(notes=tuple(dict.fromkeys(notes + coded.notes)))
 
 
 def _code_pixels(pixels: MaskPixels, coding: MaskCoding) -> CodedMask:
@@ -72,7 +70,7 @@ def _code_pixels(pixels: MaskPixels, coding: MaskCoding) -> CodedMask:
         numbers, notes = _find_numbers(pixels)
         return CodedMask(code_labels(pixels.path, _check_whole(pixels.path, numbers), coding), notes)
     if pixels.colours is not None and (pixels.numbers is not None or not _is_grey(pixels.colours)):
-        return _code_one_colour(pixels)
+        return _code_one_colour(pixels, pixels.colours)
     numbers, notes = _find_numbers(pixels)
     whole = _check_whole(pixels.path, numbers)
     if coding.threshold and pixels.full:
@@ -101,34 +99,24 @@ def _take_pixels(page: Page) -> tuple[MaskPixels, tuple[Finding, ...]]:
 def _join(pages: Sequence[MaskPixels]) -> MaskPixels:
     numbers = [page.numbers for page in pages if page.numbers is not None]
     colours = [page.colours for page in pages if page.colours is not None]
-    return MaskPixels(
-        path=pages[0].path,
-        numbers=np.stack(numbers) if numbers else None,
-        colours=np.stack(colours) if colours else None,
-        full=pages[0].full,
-    )
+    return replace(pages[0], numbers=np.stack(numbers) if numbers else None, colours=np.stack(colours) if colours else None)
 
 
 def _code_colours(pixels: MaskPixels, coding: MaskCoding) -> np.ndarray:
-    colours = pixels.colours
+    colours, declared = pixels.colours, f", as {coding.table} says" if coding.table else ""
     if colours is None:
         if pixels.numbers is None or not 0 < pixels.full < 256:
-            found, expected = (
-                "holds numbers of more than 8 bits",
-                "colours" + (f", as {coding.table} says" if coding.table else ""),
-            )
+            found, expected = "holds numbers of more than 8 bits", "colours" + declared
             raise DataError(KINDS["not_declared"].at(pixels.path, found, expected=expected, mend="Export it in colour."))
         colours = pixels.numbers.astype(np.uint32) * (255 // pixels.full) * _GREY_STEP
     known = {red << 16 | green << 8 | blue: label for (red, green, blue), label in coding.colours.items()}
     found_colours, places, counts = np.unique(colours, return_inverse=True, return_counts=True)
-    if strange := [
-        (colour, count) for colour, count in zip(found_colours.tolist(), counts.tolist(), strict=True) if colour not in known
-    ]:
-        shown = ", ".join(f"{_name(colour)} ({count:,} pixels)" for colour, count in strange[:_SHOWN])
-        more = f" and {len(strange) - _SHOWN} more colours" if len(strange) > _SHOWN else ""
-        expected = ", ".join(map(_name, known)) + (f", as {coding.table} says" if coding.table else "")
-        raise DataError(KINDS["not_declared"].at(pixels.path, f"holds {shown}{more}", expected=expected))
-    labels: np.ndarray = np.array([known[colour] for colour in found_colours.tolist()], np.uint8)[places.reshape(colours.shape)]
+    numbers = dict(zip(found_colours.tolist(), counts.tolist(), strict=True))
+    if strange := {colour: count for colour, count in numbers.items() if colour not in known}:
+        shown = _list_first(strange)
+        expected = ", ".join(map(_name, known)) + declared
+        raise DataError(KINDS["not_declared"].at(pixels.path, f"holds {shown}", expected=expected))
+    labels: np.ndarray = np.array([known[colour] for colour in numbers], np.uint8)[places.reshape(colours.shape)]
     return labels
 
 
@@ -179,12 +167,10 @@ def _code_one_label(path: Path, values: np.ndarray) -> np.ndarray:
         said = f"holds {len(found)} different values and looks like a photograph"
         raise DataError(KINDS["in_between"].at(path, said, expected=one_label, mend=_SWAP_MEND))
     if low != 0 or high <= _LARGEST_SMALL_NUMBER or _has_grey_labels(values, between, len(found)):
-        raise DataError(
-            KINDS["not_declared"].at(path, f"holds {shown}", expected=f"{one_label}, or a table labels.csv", mend=_TABLE_MEND)
-        )
-    said = (
-        f"has {count:,} of {values.size:,} pixels ({count / values.size:.2%}) between {low} and {high}, as of JPEG or resizing"
-    )
+        expected = f"{one_label}, or a table labels.csv"
+        raise DataError(KINDS["not_declared"].at(path, f"holds {shown}", expected=expected, mend=_TABLE_MEND))
+    share = f"{count:,} of {values.size:,} pixels ({count / values.size:.2%})"
+    said = f"has {share} between {low} and {high}, as of JPEG or resizing"
     raise DataError(KINDS["in_between"].at(path, said, expected=one_label))
 
 
@@ -192,24 +178,19 @@ def _has_grey_labels(values: np.ndarray, between: np.ndarray, number: int) -> bo
     """Whether the values in between form areas, as labels do; those of resizing and JPEG form edges."""
     if number > _MOST_GREY_LABELS:
         return False
-    inner = (
-        between[..., :-1, :-1]
-        & (values[..., :-1, :-1] == values[..., 1:, :-1])
-        & (values[..., :-1, :-1] == values[..., :-1, 1:])
-    )
-    return 2 * int(np.count_nonzero(inner)) > int(np.count_nonzero(between))
+    corner, below, beside = values[..., :-1, :-1], values[..., 1:, :-1], values[..., :-1, 1:]
+    inner = between[..., :-1, :-1] & (corner == below) & (corner == beside)
+    return bool(2 * np.count_nonzero(inner) > np.count_nonzero(between))
 
 
-def _code_one_colour(pixels: MaskPixels) -> CodedMask:
+def _code_one_colour(pixels: MaskPixels, colours: np.ndarray) -> CodedMask:
     """Labels of a palette or colour mask of one label: black is background, one other colour is foreground."""
-    colours = pixels.colours if pixels.colours is not None else np.zeros(0, np.uint32)
     found = np.unique(colours)
     if pixels.numbers is not None and len(np.unique(pixels.numbers)) > len(found):
         used, names = np.unique(pixels.numbers), ", ".join(map(_name, found[:_SHOWN].tolist()))
         said = f"uses {len(used)} palette entries of {counted(len(found), 'colour')} ({names})"
-        raise DataError(
-            KINDS["colours_unknown"].at(pixels.path, said, mend="Export label numbers, or a colour for each label.")
-        )
+        mend = "Export label numbers, or a colour for each label."
+        raise DataError(KINDS["colours_unknown"].at(pixels.path, said, mend=mend))
     if len(found) > 1 and _is_grey(found):
         grey = (colours & 255).astype(np.uint8)
         return CodedMask(_code_one_label(pixels.path, grey), (), _mark(int(grey.max())))
@@ -229,10 +210,15 @@ def _list_colours(path: Path, colours: np.ndarray) -> Finding:
     if len(found) > _MOST_VALUES:
         said = f"holds {len(found):,} different colours and looks like a photograph"
         return KINDS["in_between"].at(path, said, expected="black and one other colour", mend=_SWAP_MEND)
-    order = np.argsort(-counts, kind="stable")[:_SHOWN]
-    shown = ", ".join(f"{_name(int(found[at]))} ({counts[at]:,} pixels)" for at in order)
-    more = f" and {len(found) - _SHOWN} more colours" if len(found) > _SHOWN else ""
-    return KINDS["colours_unknown"].at(path, f"holds {shown}{more}")
+    order = np.argsort(-counts, kind="stable")
+    shown = _list_first(dict(zip(found[order].tolist(), counts[order].tolist(), strict=True)))
+    return KINDS["colours_unknown"].at(path, f"holds {shown}")
+
+
+def _list_first(pixels: Mapping[int, int]) -> str:
+    """The first colours with their numbers of pixels, and the number of the others."""
+    shown = ", ".join(f"{_name(colour)} ({count:,} pixels)" for colour, count in itertools.islice(pixels.items(), _SHOWN))
+    return shown + (f" and {len(pixels) - _SHOWN} more colours" if len(pixels) > _SHOWN else "")
 
 
 def _is_grey(colours: np.ndarray) -> bool:

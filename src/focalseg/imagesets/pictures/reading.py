@@ -4,6 +4,7 @@ A file is read once: the bytes that are checked are the bytes that are decoded.
 """
 
 import io
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,6 @@ from focalseg.imagesets.pictures.headers import (
     BITS,
     CHECKS,
     COLOUR_MODES,
-    FORMATS,
     MOST_PIXELS,
     WIDE_MODES,
     PictureHeader,
@@ -35,18 +35,10 @@ from focalseg.imagesets.pictures.headers import (
 )
 from focalseg.imagesets.pictures.jpeg import find_jpeg_end
 
-__all__ = ["FORMATS", "MOST_PIXELS", "SUFFIXES", "Page", "PictureHeader", "read_header", "read_image", "read_pages", "sniff"]
+__all__ = ["MOST_PIXELS", "SUFFIXES", "Page", "PictureHeader", "read_header", "read_image", "read_pages", "sniff"]
 
-_SUFFIX_FORMATS = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".bmp": "BMP",
-    ".gif": "GIF",
-}
-SUFFIXES = tuple(_SUFFIX_FORMATS)
+FORMAT_SUFFIXES = {"PNG": (".png",), "JPEG": (".jpg", ".jpeg"), "TIFF": (".tif", ".tiff"), "BMP": (".bmp",), "GIF": (".gif",)}
+SUFFIXES = tuple(itertools.chain.from_iterable(FORMAT_SUFFIXES.values()))
 PHOTOMETRIC, SAMPLE_FORMAT = 262, 339
 _SIGNED = 2
 _EXACT_IN_FLOAT32 = 1 << 24
@@ -76,13 +68,11 @@ def read_image(path: Path) -> tuple[np.ndarray, tuple[Finding, ...]]:
     Raises DataError for anything else: damaged, turned, transparent, animated, too large, for print.
     """
     pages, notes = read_pages(path, _take_channels)
-    channels = [channels for channels, _ in pages]
-    found = dict.fromkeys([*notes, *(note for _, more in pages for note in more)])
-    return channels[0] if len(channels) == 1 else np.stack(channels, axis=1), tuple(found)
+    return pages[0] if len(pages) == 1 else np.stack(pages, axis=1), notes
 
 
-def read_pages(path: Path, take: Callable[[Page], T]) -> tuple[list[T], list[Finding]]:
-    """What `take` makes of each page, and notes about the file. Raises DataError unless the whole file is sound."""
+def read_pages(path: Path, take: Callable[[Page], tuple[T, tuple[Finding, ...]]]) -> tuple[list[T], tuple[Finding, ...]]:
+    """What `take` makes of each page, and all notes once. Raises DataError unless the whole file is sound."""
     content = read_content(path)
     found = identify(path, content[:START])
     try:
@@ -95,11 +85,11 @@ def read_pages(path: Path, take: Callable[[Page], T]) -> tuple[list[T], list[Fin
     except Exception as error:
         # Pillow raises a dozen kinds on damaged files, MemoryError, ZeroDivisionError and struct.error among them.
         raise explain_failure(path, found, content, error) from error
-    if _SUFFIX_FORMATS.get(path.suffix.lower(), found) == found:
-        return taken, []
-    return taken, [
-        KINDS["wrong_suffix"].at(path, f"is a {found} by its content", expected=f"a name that does not end in {path.suffix}")
-    ]
+    notes = [note for _, more in taken for note in more]
+    if path.suffix.lower() in set(SUFFIXES).difference(FORMAT_SUFFIXES[found]):
+        expected = f"a name that does not end in {path.suffix}"
+        notes.insert(0, KINDS["wrong_suffix"].at(path, f"is a {found} by its content", expected=expected))
+    return [content for content, _ in taken], tuple(dict.fromkeys(notes))
 
 
 def read_numbers(page: Page) -> np.ndarray:

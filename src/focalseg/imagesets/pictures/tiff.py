@@ -2,8 +2,7 @@
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from focalseg.imagesets.pictures.damage import DamageError, check_deflate
 from focalseg.imagesets.pictures.jpeg import find_jpeg_end
@@ -23,33 +22,22 @@ _MOST_TILE = 1 << 26
 """The most pixels of a tile, which libtiff unpacks in one go."""
 
 
-@dataclass(frozen=True)
-class _Kind:
-    """How the file writes numbers. pointer and count: of an address, and of the number of entries; entry: bytes of an entry."""
+class _Kind(NamedTuple):
+    """How the file writes, as `struct` has it, an address, a number of entries and an entry's head; entry: the bytes of one."""
 
     order: str
-    big: bool
-
-    @property
-    def pointer(self) -> str:
-        """The format of an address, as `struct` writes it."""
-        return self.order + ("Q" if self.big else "I")
-
-    @property
-    def count(self) -> str:
-        """The format of the number of entries, as `struct` writes it."""
-        return self.order + ("Q" if self.big else "H")
-
-    @property
-    def entry(self) -> int:
-        """The bytes that an entry takes."""
-        return 20 if self.big else 12
+    pointer: str
+    number: str
+    head: str
+    entry: int
 
 
 def _read_kind(start: bytes) -> tuple[_Kind, int]:
     """How the file writes numbers, and where its first directory lies."""
-    kind = _Kind("<" if start[:2] == b"II" else ">", 43 in (start[2], start[3]))
-    return kind, struct.unpack_from(kind.pointer, start, 8 if kind.big else 4)[0]
+    order, big = "<" if start[:2] == b"II" else ">", 43 in (start[2], start[3])
+    pointer, number, head = ("Q", "Q", "HHQ") if big else ("I", "H", "HHI")
+    kind = _Kind(order, order + pointer, order + number, order + head, 20 if big else 12)
+    return kind, struct.unpack_from(kind.pointer, start, 8 if big else 4)[0]
 
 
 def count_pages(file: BinaryIO) -> int:
@@ -63,7 +51,7 @@ def count_pages(file: BinaryIO) -> int:
                 raise DamageError("is altered: its pages form a circle")
             seen.add(position)
             file.seek(position)
-            entries = struct.unpack(kind.count, file.read(struct.calcsize(kind.count)))[0]
+            entries = struct.unpack(kind.number, file.read(struct.calcsize(kind.number)))[0]
             file.seek(entries * kind.entry, 1)
             position = struct.unpack(kind.pointer, file.read(struct.calcsize(kind.pointer)))[0]
     except (struct.error, IndexError, OverflowError, OSError, ValueError) as error:
@@ -96,14 +84,14 @@ def check_tiff(content: bytes) -> None:
 
 def _read_directory(content: bytes, kind: _Kind, position: int) -> tuple[dict[int, tuple[int, ...]], int]:
     """Whole-number entries of a directory by tag, and where the next one lies. Every entry's data is checked to be there."""
-    number = struct.unpack_from(kind.count, content, position)[0]
-    position += struct.calcsize(kind.count)
+    number = struct.unpack_from(kind.number, content, position)[0]
+    position += struct.calcsize(kind.number)
     if position + number * kind.entry > len(content):
         raise DamageError(f"is cut short: a directory of {number:,} entries begins at byte {position:,} of {len(content):,}")
     room = struct.calcsize(kind.pointer)
     entries: dict[int, tuple[int, ...]] = {}
     for start in range(position, position + number * kind.entry, kind.entry):
-        tag, code, count = struct.unpack_from(kind.order + ("HHQ" if kind.big else "HHI"), content, start)
+        tag, code, count = struct.unpack_from(kind.head, content, start)
         length = count * _SIZES.get(code, 0)
         place = start + kind.entry - room
         if length > room:

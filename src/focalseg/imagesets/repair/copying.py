@@ -7,7 +7,7 @@ import csv
 import shutil
 import tempfile
 import zlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +17,8 @@ from focalseg.errors import DataError, MachineError, SettingError
 from focalseg.findings import Finding, show_path
 from focalseg.imagesets.case import CaseFiles, Dataset
 from focalseg.imagesets.dataset import FileDataset, is_volume
-from focalseg.imagesets.folders.listing import FolderLayout, Listing
+from focalseg.imagesets.folders.files import VOLUMES
+from focalseg.imagesets.folders.listing import Listing
 from focalseg.imagesets.kinds import KINDS
 from focalseg.imagesets.layouts.dataset_json import TABLE
 from focalseg.imagesets.layouts.label_table import LABEL_TABLE
@@ -45,15 +46,6 @@ class Repair:
     copied: int
     left_out: tuple[str, ...]
     survey: Survey
-
-
-@dataclass(frozen=True, kw_only=True)
-class _LogLine:
-    """One line of repair.csv. file: as the check names it."""
-
-    file: str
-    kind: str
-    done: str
 
 
 def repair_dataset(dataset: Dataset, survey: Survey, folder: Path, count: Count = count_for_nobody) -> Repair:
@@ -105,19 +97,12 @@ def refuse_copy(folder: Path, source: str) -> None:
 
 def _find_usual(survey: Survey) -> Usual | None:
     """What most pictures of the set are; None for a set without pictures."""
-    kinds = Counter((case.channels, case.dtype) for case in survey.cases if not case.is_volume)
-    if not kinds:
-        return None
-    channels, dtype = kinds.most_common(1)[0][0]
-    return Usual(channels=channels, dtype=dtype)
+    kinds = Counter(Usual(channels=case.channels, dtype=case.dtype) for case in survey.cases if not case.is_volume)
+    return kinds.most_common(1)[0][0] if kinds else None
 
 
-class _LeftOutError(Exception):
-    """Raised to leave a case out of the copy. findings: the reasons."""
-
-    def __init__(self, findings: Iterable[Finding]) -> None:
-        super().__init__()
-        self.findings = tuple(findings)
+class _LeftOutError(DataError):
+    """Raised to leave a case out of the copy, with the findings that are the reasons."""
 
 
 @dataclass
@@ -143,13 +128,13 @@ class _Copying:
             for finding in survey.errors
         )
         self.coding = None if guessed else dataset.listing.coding
-        self.lines: list[_LogLine] = []
+        self.lines: list[tuple[str, str, str]] = []  # of repair.csv: file, as the check names it, kind, and what was done
         self.dropped: list[CaseFiles] = []
         self.moved: dict[str, str] = {}
         self.mended = self.copied = 0
-        self.by_file: dict[str, list[Finding]] = {}
+        self.by_file: dict[str, list[Finding]] = defaultdict(list)
         for finding in survey.findings:
-            self.by_file.setdefault(finding.file, []).append(finding)
+            self.by_file[finding.file].append(finding)
 
     def run(self, advance: Advance) -> None:
         """Copies or mends every case, then the tables, then writes the log."""
@@ -165,11 +150,12 @@ class _Copying:
         copy_tables(self.target, self._list_changes(), known)
         for finding in self.survey.errors:
             if finding.file not in known:
-                self._log(finding, f"{self._describe_rest(Path(finding.file))}: {finding.found}")
+                rest = f"{self._describe_rest(Path(finding.file))}: {finding.found}"
+                self.lines.append((finding.file, finding.kind, rest))
         with (self.target / _LOG).open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file)
             table.writerow(("file", "kind", "done"))
-            table.writerows((show_path(line.file), line.kind, line.done) for line in self.lines)
+            table.writerows((show_path(path), kind, done) for path, kind, done in self.lines)
 
     def _describe_rest(self, path: Path) -> str:
         """What became of a file at fault that belongs to no case: a table, or a file without a partner."""
@@ -207,7 +193,7 @@ class _Copying:
                     break
                 findings = self._read_again(case)
             else:
-                raise _LeftOutError(finding for among in findings.values() for finding in among)
+                raise _LeftOutError([finding for among in findings.values() for finding in among])
             for path in case.place:
                 _relative(path, self.root)
         except _LeftOutError as reason:
@@ -216,7 +202,8 @@ class _Copying:
                 if place != path:
                     place.unlink(missing_ok=True)
             for finding in reason.findings:
-                self._log(finding, f"left out, with its case {show_path(files.name)}: {finding.found}")
+                done = f"left out, with its case {show_path(files.name)}: {finding.found}"
+                self.lines.append((finding.file, finding.kind, done))
             return
         for path, place in case.place.items():
             self._keep(path, place, case.done.get(path, {}))
@@ -238,11 +225,11 @@ class _Copying:
                 mended = self._mend_file(case, path, set(repairable))
             except CannotMendError as error:
                 if errors := [finding for finding in repairable.values() if finding.level == "error"]:
-                    raise _LeftOutError(replace(finding, found=f"{error}") for finding in errors) from error
+                    raise _LeftOutError([replace(finding, found=f"{error}") for finding in errors]) from error
                 continue
             except _DAMAGE as error:
                 found = f"cannot be mended ({error})"
-                raise _LeftOutError(replace(finding, found=found) for finding in repairable.values()) from error
+                raise _LeftOutError([replace(finding, found=found) for finding in repairable.values()]) from error
             place = self.target / self._choose_name(path, mended.suffix)
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(mended.content)
@@ -270,7 +257,7 @@ class _Copying:
         )
         listing = Listing(cases=(moved,), coding=self.dataset.listing.coding)
         try:
-            read = FileDataset(self.dataset.source, _NO_LAYOUT, listing).read_case(0)
+            read = FileDataset(self.dataset.source, self.dataset.layout, listing).read_case(0)
             found = list(read.notes)
             alike = Usual(channels=len(read.image), dtype=str(read.image.dtype)) == self.usual
             if self.usual and read.spacing_mm is None and not alike:
@@ -287,7 +274,7 @@ class _Copying:
     def _choose_name(self, path: Path, suffix: str) -> str:
         """The place of a mended file in the copy: that of the file, with the suffix of its content."""
         name = _relative(path, self.root)
-        ending = next((ending for ending in (".nii.gz", ".nii") if name.lower().endswith(ending)), path.suffix)
+        ending = next((ending for ending in VOLUMES if name.lower().endswith(ending)), path.suffix)
         return name if ending.lower() == suffix.lower() else name.removesuffix(name[len(name) - len(ending) :]) + suffix
 
     def _keep(self, path: Path, place: Path, done: Mapping[str, str]) -> None:
@@ -304,10 +291,7 @@ class _Copying:
                 self.moved[name] = new
         for kind, what in done.items():
             saved = f"; now {self.moved[name]}" if name in self.moved else ""
-            self.lines.append(_LogLine(file=str(path), kind=kind, done=what + saved))
-
-    def _log(self, finding: Finding, done: str) -> None:
-        self.lines.append(_LogLine(file=finding.file, kind=finding.kind, done=done))
+            self.lines.append((str(path), kind, what + saved))
 
 
 def _list_files(files: CaseFiles) -> tuple[Path, ...]:
@@ -322,7 +306,3 @@ def _relative(path: Path, root: Path) -> str:
         return path.relative_to(root).as_posix()
     except ValueError as error:
         raise _LeftOutError([KINDS["outside"].at(path, f"is not in {show_path(root)}")]) from error
-
-
-_NO_LAYOUT = FolderLayout(title="", expected="", recognise=lambda _folder: False, read=lambda _folder: Listing(cases=()))
-"""The layout given to a case that is read by itself."""

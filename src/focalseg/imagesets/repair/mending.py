@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 from focalseg.errors import DataError
 from focalseg.imagesets.masks import MaskCoding
 from focalseg.imagesets.pictures import reading as pictures
+from focalseg.imagesets.pictures.reading import FORMAT_SUFFIXES
 
 FULL, WIDE = 255, 65535
 _HALF = 127
@@ -24,7 +25,6 @@ _MOST_TINT = 24
 """The largest difference between the channels of a grey picture that was saved as a JPEG in colour."""
 _WHOLE_TOLERANCE = 0.01
 _GZIP_MAGIC = b"\x1f\x8b"
-SUFFIXES = {"PNG": (".png",), "JPEG": (".jpg", ".jpeg"), "TIFF": (".tif", ".tiff"), "BMP": (".bmp",), "GIF": (".gif",)}
 _GREY_MODES = ("1", "L", "I;16")
 
 
@@ -55,21 +55,20 @@ def mend_picture(path: Path, kinds: Collection[str], coding: MaskCoding | None, 
     Raises CannotMendError where it would take a guess.
     """
     content = path.read_bytes()
-    with Image.open(io.BytesIO(content), formats=tuple(SUFFIXES)) as file:
+    with Image.open(io.BytesIO(content), formats=tuple(FORMAT_SUFFIXES)) as file:
         encoded = str(file.format)
-        steps = [step for step in _PICTURE_STEPS if step.kind in kinds]
+        steps = {kind: step for kind, step in _PICTURE_STEPS.items() if kind in kinds}
         done: dict[str, str] = {}
         if not steps and "unlike" not in kinds:
-            suffix = path.suffix if path.suffix.lower() in SUFFIXES[encoded] else SUFFIXES[encoded][0]
+            suffix = path.suffix if path.suffix.lower() in FORMAT_SUFFIXES[encoded] else FORMAT_SUFFIXES[encoded][0]
             return Mended(content=content, suffix=suffix, done={"wrong_suffix": f"named by its content, {encoded}"})
         picture: Image.Image = file
-        for step in steps:
-            picture = step.apply(picture, coding)
-            done[step.kind] = step.done
+        for kind, (what, apply) in steps.items():
+            picture, done[kind] = apply(picture, coding), what
     if "unlike" in kinds:
         picture, done["unlike"] = _convert_to_usual(path, usual)
     lossless = encoded in ("PNG", "TIFF") or (encoded == "BMP" and picture.mode in ("L", "RGB"))
-    suffix = path.suffix if lossless and path.suffix.lower() in SUFFIXES[encoded] else ".png"
+    suffix = path.suffix if lossless and path.suffix.lower() in FORMAT_SUFFIXES[encoded] else ".png"
     return Mended(content=_encode(picture, suffix), suffix=suffix, done=done)
 
 
@@ -80,21 +79,11 @@ def _encode(picture: Image.Image, suffix: str) -> bytes:
     picture.info = {}
     picture.getexif().clear()
     buffer = io.BytesIO()
-    picture.save(buffer, format=next(name for name, suffixes in SUFFIXES.items() if suffix.lower() in suffixes))
+    picture.save(buffer, format=next(name for name, suffixes in FORMAT_SUFFIXES.items() if suffix.lower() in suffixes))
     return buffer.getvalue()
 
 
-def _turn_upright(picture: Image.Image, _coding: MaskCoding | None) -> Image.Image:
-    """Turns the picture upright, as its EXIF note says."""
-    return ImageOps.exif_transpose(picture)
-
-
-def _convert_print_colours(picture: Image.Image, _coding: MaskCoding | None) -> Image.Image:
-    """Converts CMYK to RGB."""
-    return picture.convert("RGB")
-
-
-def _drop_alpha(picture: Image.Image, _coding: MaskCoding | None) -> Image.Image:
+def _drop_alpha(picture: Image.Image) -> Image.Image:
     """Grey with alpha -> grey, all else with alpha -> RGB. Raises CannotMendError where a pixel is not opaque."""
     colours = picture.convert("RGBA")
     if (np.asarray(colours)[..., 3] != FULL).any():
@@ -102,7 +91,7 @@ def _drop_alpha(picture: Image.Image, _coding: MaskCoding | None) -> Image.Image
     return picture.convert("L" if picture.mode == "LA" else "RGB")
 
 
-def _convert_to_grey(picture: Image.Image, _coding: MaskCoding | None) -> Image.Image:
+def _convert_to_grey(picture: Image.Image) -> Image.Image:
     """A picture whose channels are equal -> one of them."""
     channels = np.asarray(picture.convert("RGB"))
     if (channels != channels[..., :1]).any():
@@ -125,29 +114,15 @@ def _threshold_at_half(picture: Image.Image, coding: MaskCoding | None) -> Image
     return Image.fromarray(np.where(values > half, FULL, 0).astype(np.uint8))
 
 
-def _round_values(picture: Image.Image, _coding: MaskCoding | None) -> Image.Image:
-    """A mask of fractions -> the whole numbers that they nearly are."""
-    return Image.fromarray(_round_labels(np.asarray(picture)))
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Step:
-    """How one kind is mended in a picture. done: what the log says."""
-
-    kind: str
-    apply: Callable[[Image.Image, MaskCoding | None], Image.Image]
-    done: str
-
-
-_PICTURE_STEPS = (
-    _Step(kind="turned", apply=_turn_upright, done="turned upright"),
-    _Step(kind="print_colours", apply=_convert_print_colours, done="converted to RGB"),
-    _Step(kind="alpha_dropped", apply=_drop_alpha, done="alpha channel left out"),
-    _Step(kind="colour_mask", apply=_convert_to_grey, done="saved as grey"),
-    _Step(kind="in_between", apply=_threshold_at_half, done="set to 255 above half, to 0 below"),
-    _Step(kind="not_whole", apply=_round_values, done="rounded to whole numbers"),
-)
-"""The steps, in the order in which they are taken."""
+_PICTURE_STEPS: dict[str, tuple[str, Callable[[Image.Image, MaskCoding | None], Image.Image]]] = {
+    "turned": ("turned upright", lambda picture, _: ImageOps.exif_transpose(picture)),
+    "print_colours": ("converted to RGB", lambda picture, _: picture.convert("RGB")),
+    "alpha_dropped": ("alpha channel left out", lambda picture, _: _drop_alpha(picture)),
+    "colour_mask": ("saved as grey", lambda picture, _: _convert_to_grey(picture)),
+    "in_between": ("set to 255 above half, to 0 below", _threshold_at_half),
+    "not_whole": ("rounded to whole numbers", lambda picture, _: Image.fromarray(_round_labels(np.asarray(picture)))),
+}
+"""What the log says and how it is done, by the kind that is mended, in the order of the steps."""
 
 
 def _convert_to_usual(path: Path, usual: Usual | None) -> tuple[Image.Image, str]:

@@ -1,5 +1,6 @@
 """What shows only when the cases of a set are laid beside one another: outliers, labels, duplicates, leaks."""
 
+import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -48,13 +49,10 @@ def find_unlike(cases: Sequence[CaseSummary]) -> list[Finding]:
         axes, channels, dtype = kind(case)
         if (axes, channels, dtype) == most:
             continue
-        mend = "Convert it."
+        found, usual, mend = _describe(channels, dtype), _describe(*most[1:])[4:], "Convert it."
         if axes != most[0]:
-            found, expected = f"has {axes} spatial axes", f"{most[0]}, as most cases have"
-            mend = "Take it out."
-        else:
-            found, expected = _describe(channels, dtype), f"{_describe(*most[1:])[4:]}, as most cases have"
-        findings.append(KINDS["unlike"].at(case.file, found, expected=expected, mend=mend))
+            found, usual, mend = f"has {axes} spatial axes", f"{most[0]}", "Take it out."
+        findings.append(KINDS["unlike"].at(case.file, found, expected=f"{usual}, as most cases have", mend=mend))
     return findings
 
 
@@ -96,9 +94,7 @@ def find_labels(cases: Sequence[CaseSummary], names: Sequence[str] | None, table
         found = f"declares {list_names(absent)}, which none of the {len(cases)} masks holds"
         several = len(names) > 1 and absent and cases
         return tuple(names), [KINDS["absent_label"].at(table, found)] if several else []
-    last = 0
-    while last + 1 in holders:
-        last += 1
+    last = next(label for label in itertools.count() if label + 1 not in holders)
     findings = [
         KINDS["not_declared"].at(
             case.mask_file,

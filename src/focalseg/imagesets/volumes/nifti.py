@@ -43,13 +43,7 @@ _PAIR_MAGIC = {348: b"ni1", 540: b"ni2"}
 LINE_ENDS = (13, 10, 26, 10)
 """Bytes of NIfTI-2 that a transfer as text alters."""
 _REAL = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8"}
-_NOT_REAL = {
-    32: "complex numbers",
-    1792: "complex numbers",
-    2048: "complex numbers",
-    128: "colours (RGB)",
-    2304: "colours (RGBA)",
-}
+_NOT_REAL = dict.fromkeys((32, 1792, 2048), "complex numbers") | {128: "colours (RGB)", 2304: "colours (RGBA)"}
 _NOT_SUPPORTED = {1: "single bits", 1536: "floats of 128 bits"}
 
 
@@ -71,20 +65,10 @@ class VolumeHeader:
     place: Place
     notes: tuple[Finding, ...]
 
-    @property
-    def spacing_mm(self) -> tuple[float, ...]:
-        """The size of a voxel along the file's axes."""
-        return self.place.spacing_mm
-
-    @property
-    def affine(self) -> np.ndarray:
-        """(4, 4) float64: from indices along the file's axes to mm towards R, A and S."""
-        return self.place.affine
-
     @cached_property
     def orientation(self) -> Orientation:
         """The order and direction in which the file's axes become canonical ones."""
-        return decide_orientation(self.affine, len(self.shape))
+        return decide_orientation(self.place.affine, len(self.shape))
 
     @property
     def canonical_shape(self) -> tuple[int, ...]:

@@ -22,7 +22,6 @@ from focalseg.imagesets.volumes.nifti import (
     EXTENDER_BYTES,
     LINE_ENDS,
     MAGIC,
-    MOST_VOXELS,
     VolumeHeader,
     open_content,
     parse_header,
@@ -48,19 +47,6 @@ _FINE_STEP = 1e-3
 """Labels stored in steps finer than this may be off by half a step: the file cannot tell them from whole numbers."""
 _MOST_LABEL = 2**31 - 1
 
-__all__ = [
-    "MOST_VOXELS",
-    "SUFFIXES",
-    "Volume",
-    "VolumeHeader",
-    "compare_headers",
-    "read_header",
-    "read_labels",
-    "read_volume",
-    "to_file_axes",
-    "write_labels",
-]
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Volume:
@@ -82,7 +68,7 @@ def read_volume(path: Path) -> Volume:
     """The image of a file, a slope applied. Raises DataError naming the file for anything that cannot be used."""
     header, stored = _read(path)
     image = _arrange(_scale(path, stored, header), header)
-    spacing_mm = tuple(header.spacing_mm[axis] for axis in header.orientation.order)
+    spacing_mm = tuple(header.place.spacing_mm[axis] for axis in header.orientation.order)
     return Volume(image=image, spacing_mm=spacing_mm, header=header, notes=header.notes)
 
 
@@ -119,7 +105,10 @@ def compare_headers(image: VolumeHeader, mask: VolumeHeader, image_path: Path, m
     pairs = [(one, other) for one in mask.place.affines for other in image.place.affines]
     if any(not _compare_grids(mask, image, *pair) for pair in pairs):
         return []
-    apart = _compare_axes(mask, image) or _compare_grids(mask, image, mask.affine, image.affine)
+    apart, axes = [], [*range(len(image.shape)), 3]
+    if mask.shape == image.shape:  # then the axes are compared as they are stored, which says more
+        apart = describe_differences(mask.place.affine[:, axes], image.place.affine[:, axes], image.shape)
+    apart = apart or _compare_grids(mask, image, mask.place.affine, image.place.affine)
     found = f"lies elsewhere in space than its image: {', '.join(apart)}"
     return [KINDS["elsewhere"].at(mask_path, found, others=[image_path])]
 
@@ -231,14 +220,6 @@ def _compare_grids(mask: VolumeHeader, image: VolumeHeader, mask_affine: np.ndar
     one = canonical_affine(mask_affine, mask.shape, mask.orientation)
     other = canonical_affine(image_affine, image.shape, image.orientation)
     return describe_differences(one, other, image.canonical_shape)
-
-
-def _compare_axes(mask: VolumeHeader, image: VolumeHeader) -> list[str]:
-    """How the axes of the two differ as stored; empty where it is their sizes that differ."""
-    if mask.shape != image.shape:
-        return []
-    axes = [*range(len(image.shape)), 3]
-    return describe_differences(mask.affine[:, axes], image.affine[:, axes], image.shape)
 
 
 def _encode_header(like: VolumeHeader) -> bytes:
