@@ -33,7 +33,7 @@ def draw_local(
     """
     image = random.normal(0, NOISE, (3, size, size))
     anywhere = np.ones((size, size), bool)
-    red, green = (draw_blobs(random, anywhere, count=4, radii=radii) for _ in "rg")
+    red, green = (_draw_blobs(random, anywhere, count=4, radii=radii) for _ in "rg")
     image[RED] += contrast * red
     image[GREEN] += contrast * green
     return to_uint8(image), red
@@ -57,7 +57,7 @@ def draw_global_cue(
     """
     image = random.normal(0, NOISE, (3, size, size))
     rows, _ = coordinates(size)
-    red, green = (draw_blobs(random, rows >= size * share + reach, count=3, radii=radii) for _ in "rg")
+    red, green = (_draw_blobs(random, rows >= size * share + reach, count=3, radii=radii) for _ in "rg")
     level, red_counts = cue or ((CUE_LEVEL, True) if random.integers(0, 2) else (-CUE_LEVEL, False))
     image[BLUE] += (rows < size * share) * level
     image[RED] += (CONTRAST if red_counts else other_contrast) * red
@@ -74,13 +74,13 @@ def draw_context(random: np.random.Generator, size: int) -> tuple[Array, Array]:
     radii = random.uniform(0.22, 0.32, 2) * size
     distance = ellipse_distance(size, (centre[0], centre[1]), (radii[0], radii[1]), random.uniform(0, np.pi))
     image += 0.35 * (distance <= 1) + 0.15 * smooth_noise(random, size, size / 16)
-    inside = draw_blobs(random, distance <= 0.75, count=3)
-    outside = draw_blobs(random, distance >= 1.3, count=5)
+    inside = _draw_blobs(random, distance <= 0.75, count=3)
+    outside = _draw_blobs(random, distance >= 1.3, count=5)
     image[RED] += CONTRAST * (inside | outside)
     return to_uint8(image), inside
 
 
-def draw_blobs(random: np.random.Generator, allowed: Array, *, count: int, radii: tuple[float, float] = _BLOB_RADII) -> Array:
+def _draw_blobs(random: np.random.Generator, allowed: Array, *, count: int, radii: tuple[float, float] = _BLOB_RADII) -> Array:
     """Union of up to `count` discs with their centres in allowed (size, size) bool; at least one where any pixel is allowed."""
     size = len(allowed)
     blobs = np.zeros_like(allowed)

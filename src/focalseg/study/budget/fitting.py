@@ -165,7 +165,7 @@ def list_items(plans: Sequence[RunPlan], plain: RunConfig) -> list[Item]:
     items = []
     for plan in plans:
         if plan.config.network != plain.network and plan.arm not in wider:
-            wider[plan.arm] = count_host_flops(plan.config) / count_host_flops(plain)
+            wider[plan.arm] = _count_host_flops(plan.config) / _count_host_flops(plain)
         fold = folds.index(plan.split.fold)
         number, seen[plan.arm, fold] = seen[plan.arm, fold], seen[plan.arm, fold] + 1
         if not plan.is_finished:
@@ -174,7 +174,7 @@ def list_items(plans: Sequence[RunPlan], plain: RunConfig) -> list[Item]:
                     arm=plan.arm,
                     fold=fold,
                     number=number,
-                    stage=stage_of(plan.arm),
+                    stage=_stage_of(plan.arm),
                     attention=bool(plan.config.attention),
                     scored=len(plan.scored_cases),
                     testifies=plan.testifies,
@@ -184,14 +184,14 @@ def list_items(plans: Sequence[RunPlan], plain: RunConfig) -> list[Item]:
     return items
 
 
-def count_host_flops(config: RunConfig) -> int:
+def _count_host_flops(config: RunConfig) -> int:
     """Operations of a run's network without attention, one image forward."""
     with torch.random.fork_rng(devices=[]):
         network = build_host(config.network).eval()
     return count_flops(network, torch.zeros(1, *config.image_shape))
 
 
-def stage_of(arm: str) -> int:
+def _stage_of(arm: str) -> int:
     """0 for arms that are known beforehand, 1 for the search, 2 for what follows from it."""
     if arm in (PLACED, RANDOM):
         return 2

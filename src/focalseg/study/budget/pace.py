@@ -61,16 +61,16 @@ def measure_paces(plain: RunPlan, attended: RunPlan, *, workers: int, affords: C
     if workers > 1:
         torch.set_num_threads(count_threads(workers))
     try:
-        paces = dict(zip((False, True), measure_each(plans), strict=True))
+        paces = dict(zip((False, True), _measure_each(plans), strict=True))
     finally:
         torch.set_num_threads(threads)
     if workers == 1 or not affords(paces, time.perf_counter() - started):
         return paces
-    witnesses = call_locally(measure_each, [plans] * workers, workers=workers)
+    witnesses = call_locally(_measure_each, [plans] * workers, workers=workers)
     return dict(zip((False, True), map(average, zip(*witnesses, strict=True)), strict=True))
 
 
-def measure_each(plans: Sequence[RunPlan]) -> list[Pace]:
+def _measure_each(plans: Sequence[RunPlan]) -> list[Pace]:
     """The pace of each run."""
     return [measure_pace(plan) for plan in plans]
 
@@ -92,9 +92,9 @@ def measure_pace(plan: RunPlan) -> Pace:
             read = (time.perf_counter() - started) / (len(data.train) + len(data.validation))
             run = Run(scratch.config, data, scratch.folder, device=plan.device)
             step = time_steps(run.advance)
-            validated = time_once(run.measure_validation_dice) / len(data.validation)
+            validated = _time_once(run.measure_validation_dice) / len(data.validation)
         scored = replace(scratch, split=replace(few, validation=few.validation[:SCORED_CASES]), scored=(VALIDATION,))
-        score = time_once(lambda: score_at_full_size(scored, run.network)) / len(scored.scored_cases)
+        score = _time_once(lambda: score_at_full_size(scored, run.network)) / len(scored.scored_cases)
     return Pace(
         reading=read * (len(split.train) + len(split.validation)),
         step=step,
@@ -125,11 +125,11 @@ def time_steps(step: Callable[[], object]) -> float:
         step()
     seconds: list[float] = []
     while len(seconds) < FEWEST_TIMED_STEPS or (sum(seconds) < TIMED_SECONDS and len(seconds) < MOST_TIMED_STEPS):
-        seconds.append(time_once(step))
+        seconds.append(_time_once(step))
     return median(seconds)
 
 
-def time_once(call: Callable[[], object]) -> float:
+def _time_once(call: Callable[[], object]) -> float:
     """Seconds of one call."""
     started = time.perf_counter()
     call()
