@@ -59,7 +59,8 @@ def to_mapping(config: Any) -> dict[str, Any]:
 
 
 def from_mapping(kind: type[Config], mapping: Mapping[str, Any], *, each: str = "setting") -> Config:
-    """The config of that kind. each: what one of its fields is called in an error.
+    """The config of that kind. each: what one of its fields is called in an error;
+    a setting, which YAML gives, may be a number as text (`1e-3`), a field of a file of ours may not.
 
     Raises SettingError with a line for each unknown key, wrong type and value out of range.
     """
@@ -138,22 +139,22 @@ def _decode(value: Any, hint: Any, name: str, faults: list[str], each: str) -> A
             return {key: _build(inner, item, f"{name}.{key}", faults, each) for key, item in value.items()}
         if inner is option:
             return _build(inner, value, name, faults, each)
-    converted = _convert(value, hint)
+    converted = _convert(value, hint, text_too=each == "setting")
     faults += _value_faults(name, converted, hint)
     return converted
 
 
-def _convert(value: Any, hint: Any) -> Any:
+def _convert(value: Any, hint: Any, *, text_too: bool) -> Any:
     """What YAML gives as what the field holds: lists as tuples, whole numbers and `1e-3` as floats."""
     if isinstance(value, list) and hint is not Any:
         inner = (get_args(hint) or (Any,))[0]
         for option in _options(hint):
             if get_origin(option) is tuple:
                 inner = get_args(option)[0]
-        return tuple(_convert(item, inner) for item in value)
+        return tuple(_convert(item, inner, text_too=text_too) for item in value)
     if isinstance(value, Mapping) and get_origin(hint) is Mapping:
-        return {name: _convert(item, get_args(hint)[1]) for name, item in value.items()}
-    if float in _options(hint) and (type(value) is str or (type(value) is int and int not in _options(hint))):
+        return {name: _convert(item, get_args(hint)[1], text_too=text_too) for name, item in value.items()}
+    if float in _options(hint) and ((text_too and type(value) is str) or (type(value) is int and int not in _options(hint))):
         try:
             return float(value)
         except (ValueError, OverflowError):
@@ -198,7 +199,7 @@ def _range_faults(name: str, value: Any, metadata: Mapping[str, Any]) -> list[st
         return [fault for key, item in value.items() for fault in _range_faults(f"{name}.{key}", item, metadata)]
     numbers = [number for number in (value if isinstance(value, tuple) else (value,)) if isinstance(number, int | float)]
     return [
-        f"{name} was {number}; expected a finite number{' ' + wanted if wanted else ''}."
+        f"{name} was {_show(number)}; expected a finite number{' ' + wanted if wanted else ''}."
         for number in numbers
         if not abs(number) <= sys.float_info.max or not all(BOUNDS[kind][1](number, bound) for kind, bound in bounds.items())
     ]

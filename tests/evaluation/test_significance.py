@@ -1,5 +1,7 @@
 """Comparisons against SciPy's tests and closed forms, and what they refuse."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -77,6 +79,15 @@ def test_the_permutation_p_of_few_groups_is_that_of_scipy_over_all_sign_flips(gr
         (means,), lambda values, axis: values.sum(axis=axis), permutation_type="samples", vectorized=True, n_resamples=np.inf
     )
     assert of_means(means).permutation_p == pytest.approx(expected.pvalue)
+
+
+def test_flips_that_tie_with_the_data_but_for_rounding_are_counted_with_them():
+    """Counted with whole numbers, of which the scores are a millionth of a third."""
+    whole = np.array([121, -121, -494, -103, -324, 60, -509, 316])
+    flips = np.array(list(itertools.product((-1, 1), repeat=len(whole))))
+    expected = np.mean(np.abs(flips @ whole) >= abs(whole.sum()))
+    found = compare_paired(whole[None] * 1e-6 / 3, np.zeros((1, len(whole))), list("abcdefgh")).permutation_p
+    assert found == pytest.approx(expected, abs=1e-12)
 
 
 def test_the_permutation_p_of_many_groups_is_near_that_of_scipy():

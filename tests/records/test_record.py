@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from focalseg.configuration import to_mapping
+from focalseg.configuration import from_mapping, to_mapping
 from focalseg.errors import SettingError
 from focalseg.records.costs import CostTable, SiteCost
 from focalseg.records.estimate import DiceInterval
@@ -16,12 +16,12 @@ from focalseg.records.evidence import Evidence, PathPoint, SiteEvidence
 from focalseg.records.placement import (
     ArmComparison,
     ArmSummary,
+    Collapsed,
     FoldSummary,
     JobRecord,
     LeanSource,
     NonInferiority,
     Placement,
-    SearchSummary,
     SeedNoise,
     SiteDecision,
     read_placement,
@@ -54,7 +54,7 @@ RECORDS: list[Record] = [
         all_minus_none=GAIN,
         comparisons=(ArmComparison(one="placed", other="none", dice=0.1, low=0.0, high=0.2, p_value=0.03, holm_p=0.06),),
         non_inferiority=NonInferiority(margin=0.01, bound=-0.2, shown=False),
-        search=SearchSummary(collapsed=1, trainings=4),
+        search=Collapsed(1, 4),
         seed_noise=SeedNoise(deviation=None, range_of_difference=None, trainings=1),
         arms={"none": ARM, "all": ARM, "placed": ARM},
         folds=(FoldSummary(fold=3, kept={"skip.0": "ag"}, shut=(), difference=GAIN),),
@@ -127,14 +127,14 @@ def test_a_number_that_json_does_not_know_leaves_the_file_as_it_was(value: float
         ),
         (Result, {"modules": 1.0, "parameters": 2, "flops": 3, "seconds": 1}, "modules was 1.0; expected a whole number."),
         (Splits, {"schema": 1, "data": "x", "folds": [], "groups": {}}, "folds was empty; expected at least one."),
-        (Result, {"modules": 10**400, "parameters": 2, "flops": 3, "seconds": 1}, "modules was 1000"),
-        (Result, {"modules": 1, "parameters": 2, "flops": 3, "seconds": -(10**400)}, "seconds was -1000"),
+        (Result, {"modules": 1, "parameters": 2, "flops": 3, "seconds": -(10**90)}, "seconds was -1000"),
         (Splits, {"schema": 2}, "schema was 2; this version reads 1."),
         (
             Evidence,
             {"sites": [{"site": "a", "gate": "se", "gamma": 1, "spread": 0, "case_costs": []}]},
             "sites[0].case_costs was empty; expected the cost on at least one validation case.",
         ),
+        (Result, {"modules": 1, "parameters": 2, "flops": 3, "seconds": "1e3"}, "seconds was '1e3'; expected a number."),
         (Evidence, {"sites": [], "path": [{"open": "a", "dice": 1}]}, "path[0].open was 'a'; expected a list, each item text."),
     ],
 )
@@ -147,6 +147,33 @@ def test_a_file_that_is_no_record_is_refused_with_the_field_and_the_mend(
         read_record(kind, path)
     assert str(raised.value).startswith(f"{path}: {fault}")
     assert str(raised.value).endswith(f". Restore the file, or {kind.again}.")
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ('{"sites": ' + "[" * 700 + "]" * 700 + "}", "DepthError"),
+        ('{"modules": 1, "parameters": 2, "flops": 1, "flops": 3, "seconds": 1}', "ValueError"),
+        ('{"modules": 1, "parameters": 2, "flops": NaN, "seconds": 1}', "ValueError"),
+        ('{"modules": 1', "JSONDecodeError"),
+    ],
+    ids=["deep", "a key twice", "no number", "cut"],
+)
+def test_a_file_that_is_no_strict_json_is_refused_in_one_line(text: str, kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(SettingError) as raised:
+        read_record(Result, path)
+    assert str(raised.value) == (
+        f"{path} cannot be read ({kind}); expected one that a finished training wrote. Restore the file, or remove it if it is "
+        "there, and run the command that made the folder again, which writes it from the checkpoint."
+    )
+
+
+def test_a_number_of_many_digits_is_not_repeated_whole() -> None:
+    with pytest.raises(SettingError) as raised:
+        from_mapping(Result, {"modules": 10**4000, "parameters": 2, "flops": 3, "seconds": 1.0})
+    assert len(str(raised.value)) < 300
 
 
 def test_a_file_of_a_later_version_may_say_more_at_its_top(tmp_path: Path) -> None:

@@ -134,14 +134,16 @@ def _permutation_p(sums: np.ndarray) -> float:
     def flip(size: tuple[int, ...]) -> Any:
         return shares * (2 * random.integers(0, 2, size, dtype=np.int8) - 1)
 
-    def measure_reach(flipped: np.ndarray, axis: int) -> Any:
-        # Rounded, so that flips tie with the data that differ from them by rounding alone.
-        return np.abs(flipped.sum(axis=axis)).round(9)
+    # A flip that differs from the data by rounding alone ties with them: what is counted is whether it reaches as far.
+    reach = abs(shares.sum()) - 1e-9
+
+    def reaches(flipped: np.ndarray, axis: int) -> Any:
+        return (np.abs(flipped.sum(axis=axis)) >= reach).astype(float)
 
     settings: dict[str, Any] = {"n_resamples": FLIPS, "batch": BATCH, "alternative": "greater"}
     if len(sums) <= EXACT_GROUPS:  # fewer flips than FLIPS, of which SciPy then takes each once
-        return float(stats.permutation_test((shares,), measure_reach, permutation_type="samples", **settings).pvalue)
-    return float(stats.monte_carlo_test(shares, flip, measure_reach, **settings).pvalue)
+        return float(stats.permutation_test((shares,), reaches, permutation_type="samples", **settings).pvalue)
+    return float(stats.monte_carlo_test(shares, flip, reaches, **settings).pvalue)
 
 
 def _wilcoxon_p(means: np.ndarray) -> float:

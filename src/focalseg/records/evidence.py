@@ -63,7 +63,9 @@ class Evidence(Record):
     """
 
     made_by = "a training with attention"
-    again = "remove it and run the command that made the folder again, which gathers evidence from the checkpoint"
+    again = (
+        "remove it if it is there, and run the command that made the folder again, which gathers evidence from the checkpoint"
+    )
 
     sites: tuple[SiteEvidence, ...]
     case_scores: tuple[float, ...] = ()

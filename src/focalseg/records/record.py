@@ -9,6 +9,7 @@ from typing import Any, ClassVar, TypeVar
 from focalseg.configuration import from_mapping, to_mapping
 from focalseg.errors import SettingError
 from focalseg.files import write_text
+from focalseg.json_files import parse_json
 
 AGAIN = "run the command that made the folder again"
 MEND = f"Restore the file, or {AGAIN}."
@@ -69,10 +70,10 @@ def read_record(kind: type[Kind], path: Path, *, show: Callable[[str], str] | No
 def read_json(path: Path, expected: str) -> Any:
     """The plain data in a JSON file. Raises SettingError, saying what was expected, for a file that cannot be read as such."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(path.read_bytes())
     except FileNotFoundError as error:
         raise SettingError(f"No file {path}; expected {expected}") from error
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise SettingError(f"{path} cannot be read ({type(error).__name__}); expected {expected}") from error
 
 

@@ -13,7 +13,7 @@ class Result(Record):
     """What a finished run cost. flops: multiply-adds counted as two, one image forward. seconds: training alone."""
 
     made_by = "a finished training"
-    again = "remove it and run the command that made the folder again, which writes it from the checkpoint"
+    again = "remove it if it is there, and run the command that made the folder again, which writes it from the checkpoint"
     indent = 2
 
     modules: int = setting(at_least=0)

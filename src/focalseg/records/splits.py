@@ -25,6 +25,7 @@ class Splits(Record):
     """data: the source. sha256: of the names, the groups and every pixel of all cases. groups: of each case by name."""
 
     made_by = "`focalseg place` or `focalseg train`"
+    again = "give another --out, or remove its folder to start anew"
 
     schema: int = 1
     data: str

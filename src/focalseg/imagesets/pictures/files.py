@@ -73,6 +73,8 @@ def _is_text(content_start: bytes) -> bool:
 @contextmanager
 def open_file(path: Path) -> Iterator[tuple[BinaryIO, int]]:
     """The file, opened for reading, and its length in bytes. Raises DataError for what is no file or cannot be read."""
+    if "\0" in str(path):
+        raise DataError(KINDS["not_a_file"].at(path, "has a name that no file can have"))
     try:
         # A pipe would wait for its writer, hence the look before the opening.
         mode = path.stat().st_mode

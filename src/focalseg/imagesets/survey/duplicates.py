@@ -177,7 +177,8 @@ class _Search:
             advance(start + len(rows), 2 * len(self.pictures))  # the other half is the fitting
         # Also those that were found as they lie and not listed, being too many.
         near_pairs = np.concatenate(seen)
-        waiting = [each for (one, other), each in candidates.items() if not np.unpackbits(near_pairs[one])[other]]
+        # A pair is one bit of its row; the highest bit of a byte comes first.
+        waiting = [each for (one, other), each in candidates.items() if not near_pairs[one, other >> 3] & 128 >> (other & 7)]
         return found | self._fit(waiting, advance)
 
     def _compare(self, rows: np.ndarray, coarse: Floats, number: int, near: _Best) -> None:

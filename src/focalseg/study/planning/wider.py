@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from fractions import Fraction
+from functools import cache
 from math import ceil, inf
 from typing import Any
 
@@ -29,14 +30,18 @@ def plan_wider(config: RunConfig, widths: Sequence[int], chosen: Mapping[str, An
     target = count_parameters(build_network(replace(config, attention=layout)))
     networks = _widen_step_by_step(config.network, config.network.widths or tuple(widths), fixed=chosen.keys() - {"widths"})
 
+    @cache
+    def size_of(number: int) -> int | None:
+        return _measure_size(networks[number])
+
     def measure(number: int) -> float:
         """Parameters of the first network from that number on that can be built; endless where there is none."""
-        sizes = (_measure_size(network) for network in networks[number:])
+        sizes = map(size_of, range(number, len(networks)))
         return next((float(size) for size in sizes if size is not None), inf)
 
     # Sizes only grow along the steps, so a search by halves builds a dozen networks instead of all of them.
     least = bisect_left(range(len(networks)), float(target), key=measure)
-    found = next((network for network in networks[least:] if _measure_size(network) is not None), None)
+    found = next((networks[number] for number in range(least, len(networks)) if size_of(number) is not None), None)
     if found is None or len(networks) == 1:
         raise SettingError(
             f"rivals names 'wider', and the channels of {config.network.name} do not follow from widths that focalseg plans; "
