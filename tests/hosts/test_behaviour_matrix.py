@@ -1,6 +1,7 @@
 """Every law of attention, over every gate, host, number of spatial axes and number type.
 
-Gates come from their catalogue and hosts from `host_table.py`: a new one of either is tested on arrival. Cheap laws run over the whole product; the others over every host in all its axes, the gates taking turns, so that each is met.
+Gates come from their catalogue and hosts from `host_table.py`: a new one of either is tested on arrival. Cheap laws run over
+the whole product; the others over every host in all its axes, the gates taking turns, so that each is met.
 """
 
 import copy
