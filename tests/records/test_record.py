@@ -127,7 +127,11 @@ def test_a_number_that_json_does_not_know_leaves_the_file_as_it_was(value: float
         ),
         (Result, {"modules": 1.0, "parameters": 2, "flops": 3, "seconds": 1}, "modules was 1.0; expected a whole number."),
         (Splits, {"schema": 1, "data": "x", "folds": [], "groups": {}}, "folds was empty; expected at least one."),
-        (Result, {"modules": 1, "parameters": 2, "flops": 3, "seconds": -(10**90)}, "seconds was -1e+90; expected a finite number at least 0."),
+        (
+            Result,
+            {"modules": 1, "parameters": 2, "flops": 3, "seconds": -(10**90)},
+            "seconds was -1e+90; expected a finite number at least 0.",
+        ),
         (Splits, {"schema": 2}, "schema was 2; this version reads 1."),
         (
             Evidence,
