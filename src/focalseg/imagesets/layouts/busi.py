@@ -13,9 +13,11 @@ from pathlib import Path
 from focalseg.findings import Finding, show_path
 from focalseg.imagesets.case import CaseFiles
 from focalseg.imagesets.folders.files import PICTURES, FolderFiles, cut_suffix, find_folders, list_files, list_names_in
-from focalseg.imagesets.folders.listing import FolderLayout, Listing
+from focalseg.imagesets.folders.listing import Listing
 from focalseg.imagesets.kinds import KINDS
 
+TITLE = "BUSI"
+EXPECTED = "benign/, malignant/ and normal/ with images and masks side by side (benign (1).png, benign (1)_mask.png)"
 _CLASSES = ("benign", "malignant", "normal")
 _RELEASE = "Dataset_BUSI_with_GT"
 _IMAGE_NAME = re.compile(rf"({'|'.join(_CLASSES)}) \(\d+\)(_mask(_\d+)?)?", re.IGNORECASE)
@@ -90,11 +92,3 @@ def _split_images_and_masks(files: Mapping[str, Path]) -> tuple[dict[str, Path],
         else:
             images[stem] = file
     return images, masks
-
-
-LAYOUT = FolderLayout(
-    title="BUSI",
-    expected="benign/, malignant/ and normal/ with images and masks side by side (benign (1).png, benign (1)_mask.png)",
-    recognise=recognise,
-    read=read,
-)

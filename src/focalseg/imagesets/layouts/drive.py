@@ -12,11 +12,13 @@ from pathlib import Path
 from focalseg.findings import Finding
 from focalseg.imagesets.case import CaseFiles, Part
 from focalseg.imagesets.folders.files import PICTURES, find_folders
-from focalseg.imagesets.folders.listing import FolderLayout, Listing
+from focalseg.imagesets.folders.listing import Listing
 from focalseg.imagesets.folders.pairing import Affix, Rule, pair_folders
 from focalseg.imagesets.kinds import KINDS
 from focalseg.imagesets.layouts import plain
 
+TITLE = "DRIVE"
+EXPECTED = "training/ and test/ with images/ (21_training.tif), 1st_manual/ (21_manual1.gif) and mask/ each"
 IMAGES, FIRST_OBSERVER, SECOND_OBSERVER, FIELD_OF_VIEW = "images", "1st_manual", "2nd_manual", "mask"
 
 
@@ -80,11 +82,3 @@ def _incomplete(place: Path, half: _Half, images: Sequence[Path]) -> Finding:
     if half.part == "test":
         return KINDS["unlabelled"].at(images[0], found, expected=f"{FIRST_OBSERVER}/, as in the full release")
     return KINDS["no_mask"].at(images[0], found, expected=f"{FIRST_OBSERVER}/, as in the release", mend="Add the folder.")
-
-
-LAYOUT = FolderLayout(
-    title="DRIVE",
-    expected="training/ and test/ with images/ (21_training.tif), 1st_manual/ (21_manual1.gif) and mask/ each",
-    recognise=recognise,
-    read=read,
-)

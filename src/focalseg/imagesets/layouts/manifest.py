@@ -15,12 +15,14 @@ from typing import get_args
 from focalseg.findings import Finding, show_path
 from focalseg.imagesets.case import CaseFiles, Part
 from focalseg.imagesets.folders.files import cut_suffix, find_file, find_file_fault, find_name_fault
-from focalseg.imagesets.folders.listing import FolderLayout, Listing
+from focalseg.imagesets.folders.listing import Listing
 from focalseg.imagesets.folders.tables import Row, attempt, find_column, read_csv
 from focalseg.imagesets.kinds import KINDS, list_names
 from focalseg.imagesets.layouts.case_table import NO_GROUP, find_group_column, name_group, no_group
 from focalseg.imagesets.layouts.plain import list_coded
 
+TITLE = "manifest"
+EXPECTED = "a table manifest.csv with the columns image and mask, and at will group (or patient), split, fov and name"
 _TABLE = "manifest.csv"
 _OPTIONAL = ("split", "fov", "name")
 _SPLITS = [part for part in get_args(Part) if part]
@@ -265,11 +267,3 @@ def _find_case_name_fault(name: str) -> str:
     if set(name) & set("/\\") or name in (".", ".."):
         return "which is a path"
     return "which is too long" if len(name.encode()) > _MOST_NAME_BYTES else ""
-
-
-LAYOUT = FolderLayout(
-    title="manifest",
-    expected="a table manifest.csv with the columns image and mask, and at will group (or patient), split, fov and name",
-    recognise=recognise,
-    read=read,
-)

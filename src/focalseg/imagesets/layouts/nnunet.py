@@ -26,13 +26,15 @@ from focalseg.imagesets.folders.files import (
     list_folders,
     list_names_in,
 )
-from focalseg.imagesets.folders.listing import FolderLayout, Listing
+from focalseg.imagesets.folders.listing import Listing
 from focalseg.imagesets.folders.pairing import Nearest
 from focalseg.imagesets.folders.tables import attempt, read_json
 from focalseg.imagesets.kinds import KINDS, list_names
 from focalseg.imagesets.layouts.dataset_json import TABLE, check_count, read_channels, read_labels
 from focalseg.imagesets.masks import MOST_LABELS, MaskCoding
 
+TITLE = "nnU-Net raw data"
+EXPECTED = "dataset.json, imagesTr/ with a file a channel (case_1_0000.png) and labelsTr/ (case_1.png)"
 IMAGES, LABELS = "imagesTr", "labelsTr"
 _CHANNEL_NAME = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})", re.ASCII)
 _SET_NAME = re.compile(r"(Dataset\d{3}|Task\d{2,3})_.+", re.ASCII | re.IGNORECASE)
@@ -208,11 +210,3 @@ def _no_labels(case: str, image: Path, labels: FolderFiles, near: str | None) ->
 def _case_of(stem: str) -> str:
     match = _CHANNEL_NAME.fullmatch(stem)
     return match["case"] if match else stem
-
-
-LAYOUT = FolderLayout(
-    title="nnU-Net raw data",
-    expected="dataset.json, imagesTr/ with a file a channel (case_1_0000.png) and labelsTr/ (case_1.png)",
-    recognise=recognise,
-    read=read,
-)

@@ -25,7 +25,7 @@ from focalseg.imagesets.folders.files import (
     list_names_in,
     note_inner,
 )
-from focalseg.imagesets.folders.listing import FolderLayout, Listing
+from focalseg.imagesets.folders.listing import Listing
 from focalseg.imagesets.folders.pairing import (
     KNOWN_RULES,
     MASK_AFFIXES,
@@ -39,6 +39,8 @@ from focalseg.imagesets.kinds import KINDS, list_names
 from focalseg.imagesets.layouts import plain
 from focalseg.imagesets.layouts.case_table import find_case_tables
 
+TITLE = "masks beside their images"
+EXPECTED = "case_1.png and case_1_mask.png side by side, in one folder or in a folder a patient"
 _RULES: tuple[Rule, ...] = tuple(rule for rule in KNOWN_RULES if rule[1] != PLAIN)
 """The rules that tell a mask from an image."""
 _LEAST = 2
@@ -160,11 +162,3 @@ def _list_stems(folder: Path) -> list[str]:
     """The stems of the names of images in a folder."""
     cut = (cut_suffix(name) for name in list_names_in(folder) if not is_passed_over(name))
     return [stem for stem, suffix in cut if suffix]
-
-
-LAYOUT = FolderLayout(
-    title="masks beside their images",
-    expected="case_1.png and case_1_mask.png side by side, in one folder or in a folder a patient",
-    recognise=recognise,
-    read=read,
-)

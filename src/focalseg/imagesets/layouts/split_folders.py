@@ -13,11 +13,13 @@ from pathlib import Path
 from focalseg.findings import Finding
 from focalseg.imagesets.case import CaseFiles, Part
 from focalseg.imagesets.folders.files import cut_suffix, find_folders, is_passed_over, list_names_in
-from focalseg.imagesets.folders.listing import FolderLayout, Listing
+from focalseg.imagesets.folders.listing import Listing
 from focalseg.imagesets.kinds import KINDS
 from focalseg.imagesets.layouts import one_folder, plain
 from focalseg.imagesets.layouts.case_table import find_case_tables
 
+TITLE = "train, validation and test folders"
+EXPECTED = "train/, val/ and test/ with images/ and masks/ each, with files of the same names"
 _SIDES: Mapping[Part, tuple[str, ...]] = {
     "train": ("train", "training"),
     "validation": ("val", "valid", "validation"),
@@ -87,11 +89,3 @@ def _find_fault(place: Path, part: Part) -> Iterator[Finding]:
     elif part != "test" or find_folders(place, *plain.MASK_FOLDERS):
         mend = "Put them there or take the folder out."
         yield KINDS["empty_folder"].at(place, "holds no images", expected="images/ and masks/ in it", mend=mend)
-
-
-LAYOUT = FolderLayout(
-    title="train, validation and test folders",
-    expected="train/, val/ and test/ with images/ and masks/ each, with files of the same names",
-    recognise=recognise,
-    read=read,
-)
