@@ -45,9 +45,8 @@ def read_case_table(path: Path, *, whole: bool = False) -> CaseTable:
     rows = read_csv(path, required=("frame", "sequence") if sequences else ())
     name_column = find_column(rows, ("frame",) if sequences else ID_COLUMNS)
     if name_column is None:
-        raise DataError(
-            _fault(path, "has no column for the cases", f"a column {', '.join(ID_COLUMNS[:-1])} or {ID_COLUMNS[-1]}")
-        )
+        wanted = f"a column {', '.join(ID_COLUMNS[:-1])} or {ID_COLUMNS[-1]}"
+        raise DataError(_fault(path, "has no column for the cases", wanted))
     group_column = find_group_column(rows, ("sequence",) if sequences else _GROUP_COLUMNS)
     groups: dict[str, str] = {}
     columns: dict[str, Mapping[str, str]] = {}
@@ -99,13 +98,12 @@ def group_cases(cases: Sequence[CaseFiles], table: CaseTable) -> tuple[list[Case
         if (line := lines.get(case.name)) is not None
     ]
     missing = [case for case in cases if case.name not in lines]
-    nearest = Nearest(table.columns.keys() - set(lines.values())) if missing else None
+    nearest = Nearest(table.columns.keys() - set(lines.values()))
     findings = []
     for case in missing:
-        near = nearest.find(case.name) if nearest else None
-        mend = (
-            f"Write {show_path(case.name)} where the table has {show_path(near)}, if that is it." if near else "Add the line."
-        )
+        mend = "Add the line."
+        if near := nearest.find(case.name):
+            mend = f"Write {show_path(case.name)} where the table has {show_path(near)}, if that is it."
         found = f"is not in {show_path(table.path)}"
         findings.append(KINDS["bad_table"].at(case.images[0], found, expected=f"a line with {table.what}", mend=mend))
     return known, findings

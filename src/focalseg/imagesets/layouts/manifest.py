@@ -8,7 +8,7 @@ folder. `labels.csv` beside it says what the values mean.
 import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import get_args
 
@@ -49,7 +49,7 @@ def read(data: Path) -> Listing:
     path = _find_table(data) or data
     findings: list[Finding] = []
     rows = attempt(findings, read_csv, path, ("image", "mask"))
-    cases = _Reader(path=path, findings=findings).read(rows) if rows else []
+    cases = _Reader(path, rows, findings).read(rows) if rows else []
     return list_coded(path.parent, cases, findings)
 
 
@@ -62,23 +62,18 @@ def _find_table(data: Path) -> Path | None:
         return None
 
 
-@dataclass(kw_only=True)
 class _Reader:
     """Reads one table. Every fault found is added to the findings."""
 
-    path: Path
-    findings: list[Finding]
-    _home: Path = field(init=False)
-    _folders: dict[Path, Path] = field(default_factory=dict)
-    _resolved: dict[str, Path] = field(default_factory=dict)
-    _columns: Mapping[str, str | None] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self._home = self.path.parent.resolve()
+    def __init__(self, path: Path, rows: Sequence[Row], findings: list[Finding]) -> None:
+        self.path, self.findings = path, findings
+        self._home = path.parent.resolve()
+        self._columns = {name: find_column(rows, (name,)) for name in _OPTIONAL} | {"group": find_group_column(rows)}
+        # Each path is looked up once, and so is its folder.
+        self._resolve, self._resolve_folder = cache(self._look_up), cache(Path.resolve)
 
     def read(self, rows: Sequence[Row]) -> list[CaseFiles]:
         """The cases of the lines that have no fault."""
-        self._columns = {name: find_column(rows, (name,)) for name in _OPTIONAL} | {"group": find_group_column(rows)}
         names = self._name_cases(rows)
         at_fault = self._find_twice(rows) | self._find_leaks(rows)
         cases = []
@@ -235,19 +230,14 @@ class _Reader:
         homes = (self.path.parent.absolute(), self._home)
         return next((str(path.relative_to(home)) for home in homes if path.is_relative_to(home)), text)
 
-    def _resolve(self, text: str) -> Path:
-        """Where a path really leads. Each is looked up once, and so is its folder."""
-        if text not in self._resolved:
-            self._resolved[text] = self._look_up(self.path.parent / self._start_here(text))
-        return self._resolved[text]
-
-    def _look_up(self, file: Path) -> Path:
+    def _look_up(self, text: str) -> Path:
+        """Where a path really leads."""
+        file = self.path.parent / self._start_here(text)
         try:
             if file.is_symlink() or file.name in ("", ".."):
                 return file.resolve()
-            if file.parent not in self._folders:
-                self._folders[file.parent] = file.parent.resolve()
-            return self._folders[file.parent] / file.name
+            folder: Path = self._resolve_folder(file.parent)
+            return folder / file.name
         except (OSError, ValueError, RuntimeError):
             return file
 

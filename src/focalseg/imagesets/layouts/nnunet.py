@@ -154,7 +154,7 @@ def _match(
         if files and case not in masks and case not in masks_at_fault and labels.listed:
             findings.append(_no_labels(case, files[min(files)], labels, spare.find(case)))
         elif files and case not in images_at_fault and wanted and (absent := sorted(set(range(wanted)) - files.keys())):
-            findings += _missing_channels(case, files, absent, channels)
+            findings.append(_missing_channels(case, files, absent, channels))
         elif files and case in masks and case not in images_at_fault:
             numbers = range(wanted) if wanted else sorted(files)
             cases.append(CaseFiles(name=case, images=tuple(files[number] for number in numbers), masks=(masks[case],)))
@@ -168,22 +168,20 @@ def _match(
 
 def _count_files(by_case: Mapping[str, Mapping[int, Path]], channels: tuple[str, ...] | None) -> int | None:
     """The number of files that a case should have; None where nothing says it. A colour picture is one file."""
-    files = [(number, file) for numbered in by_case.values() for number, file in numbered.items()]
-    pictures = all(number == 0 and file.name.lower().endswith(PICTURES) for number, file in files)
     if channels is None:
         return None
+    files = [(number, file) for numbered in by_case.values() for number, file in numbered.items()]
+    pictures = all(number == 0 and file.name.lower().endswith(PICTURES) for number, file in files)
     return 1 if pictures and len(channels) == _COLOURS else len(channels)
 
 
-def _missing_channels(
-    case: str, files: Mapping[int, Path], absent: list[int], channels: tuple[str, ...] | None
-) -> list[Finding]:
+def _missing_channels(case: str, files: Mapping[int, Path], absent: list[int], channels: tuple[str, ...] | None) -> Finding:
     first = files[min(files)]
     suffix = cut_suffix(first.name)[1]
     named = [f"{number:04d} ({channels[number]})" if channels else f"{number:04d}" for number in absent]
     expected = " and ".join(f"{show_path(case)}_{number:04d}{suffix}" for number in absent) + " beside it"
     found = f"is without its channel {' and '.join(named)}"
-    return [KINDS["no_image"].at(first, found, expected=expected, mend="Add the channel or take the case out.")]
+    return KINDS["no_image"].at(first, found, expected=expected, mend="Add the channel or take the case out.")
 
 
 def _undeclared_channels(by_case: Mapping[str, Mapping[int, Path]], channels: tuple[str, ...] | None) -> list[Finding]:
@@ -200,11 +198,11 @@ def _undeclared_channels(by_case: Mapping[str, Mapping[int, Path]], channels: tu
 
 
 def _no_labels(case: str, image: Path, labels: FolderFiles, near: str | None) -> Finding:
-    mend = (
-        f"Rename the labels of {show_path(near)} if they are its own; if not, add them or take the image out." if near else ""
-    )
+    mend = f"Rename the labels of {show_path(near)} if they are its own; if not, add them or take the image out." * bool(near)
     expected = f"{show_path(case)}{cut_suffix(image.name)[1]} there"
-    return KINDS["no_mask"].at(image, f"has no labels in {show_path(labels.folder)}", expected=expected, mend=mend)
+    return KINDS["no_mask"].at(
+        image, f"has no labels in {show_path(labels.folder)}", expected=expected, mend=mend if near else ""
+    )
 
 
 def _case_of(stem: str) -> str:

@@ -19,10 +19,9 @@ from focalseg.imagesets.folders.files import (
     FolderFiles,
     cut_suffix,
     find_name_fault,
-    is_passed_over,
     list_files,
     list_folders,
-    list_names_in,
+    list_images_in,
     note_inner,
 )
 from focalseg.imagesets.folders.listing import Listing
@@ -67,7 +66,7 @@ def read_cases(folder: Path, root: Path, findings: list[Finding]) -> list[CaseFi
     places = list_folders(folder)
     usual = _find_usual_rule(places)
     by_folder = {place: _read_patient(place, root, usual, findings) for place in places if _is_named(place, findings)}
-    if loose := [name for name in list_names_in(folder) if not is_passed_over(name) and cut_suffix(name)[1]]:
+    if loose := list_images_in(folder):
         expected, mend = "every image in a folder of its patient", "Move what should be read into such a folder."
         found = f"holds {list_names(loose)} beside the folders, which is not read"
         findings.append(KINDS["passed_over"].at(folder, found, expected=expected, mend=mend))
@@ -160,5 +159,4 @@ def _count_pairs(stems: Collection[str]) -> int:
 
 def _list_stems(folder: Path) -> list[str]:
     """The stems of the names of images in a folder."""
-    cut = (cut_suffix(name) for name in list_names_in(folder) if not is_passed_over(name))
-    return [stem for stem, suffix in cut if suffix]
+    return [cut_suffix(name)[0] for name in list_images_in(folder)]
