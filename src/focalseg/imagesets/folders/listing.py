@@ -24,15 +24,14 @@ class Listing:
 
 
 class FolderLayout(Protocol):
-    """A way to lay out a set in a folder: each is a module. EXPECTED: what such a folder looks like, for whoever has another.
-
-    recognise looks at names alone and never raises; read lists the cases and collects every fault instead of raising.
-    """
+    """A way to lay out a set in a folder, each a module. EXPECTED: what such a folder looks like, for whoever has another."""
 
     __name__: str
     TITLE: str
     EXPECTED: str
 
-    def recognise(self, folder: Path, /) -> bool: ...
+    def recognise(self, folder: Path, /) -> bool:
+        """Whether the folder is laid out so. Looks at names alone and never raises."""
 
-    def read(self, folder: Path, /) -> Listing: ...
+    def read(self, folder: Path, /) -> Listing:
+        """Lists the cases, and collects every fault instead of raising."""

@@ -59,7 +59,9 @@ def read_csv(path: Path, required: Sequence[str] = ()) -> list[Row]:
         raise _fault(path, f"has {lines:,} lines of {len(header)} columns", f"at most {_MOST_CELLS:,} cells", "Cut it down.")
     for line, fields in listed:
         if len(fields) != len(header):
-            faults.append(_wrong_length(path, line, len(fields), len(header)))
+            said, wanted = f"has {counted(len(fields), 'field')} in line {line}", f"{len(header)}, as in its header"
+            mend = "Mend the line; a cell with a separator in it stands in double quotes."
+            faults.append(KINDS["bad_table"].at(path, said, expected=wanted, mend=mend))
         elif any(map(str.strip, fields)):
             cells = {name: field.strip() for name, field in zip(header, fields, strict=True) if name}
             rows.append(Row(line=line, cells=cells))
@@ -191,12 +193,6 @@ def _read_header(path: Path, fields: Sequence[str], required: Sequence[str]) -> 
         shown = show_path(", ".join(filter(None, header))[:120])
         raise _fault(path, f"has no column {' and no column '.join(missing)} (it has {shown})", wanted, "Add it or rename one.")
     return header
-
-
-def _wrong_length(path: Path, line: int, found: int, expected: int) -> Finding:
-    mend = "Mend the line; a cell with a separator in it stands in double quotes."
-    said = f"has {counted(found, 'field')} in line {line}"
-    return KINDS["bad_table"].at(path, said, expected=f"{expected}, as in its header", mend=mend)
 
 
 def _shorten(path: Path, faults: list[Finding]) -> list[Finding]:

@@ -49,8 +49,7 @@ def read_case_table(path: Path, *, whole: bool = False) -> CaseTable:
         raise DataError(_fault(path, "has no column for the cases", wanted))
     group_column = find_group_column(rows, ("sequence",) if sequences else _GROUP_COLUMNS)
     groups: dict[str, str] = {}
-    columns: dict[str, Mapping[str, str]] = {}
-    lines: dict[str, int] = {}
+    first: dict[str, Row] = {}
     faults: list[Finding] = []
     for row in rows:
         case = _read_name(row.cells[name_column], whole=whole)
@@ -60,16 +59,15 @@ def read_case_table(path: Path, *, whole: bool = False) -> CaseTable:
             faults.append(_fault(path, f"has an empty cell in line {row.line}", wanted, "Complete the line."))
         elif group.lower() in NO_GROUP:
             faults.append(no_group(path, row, group_column or ""))
-        elif columns.setdefault(case, row.cells) != row.cells:
-            found = f"has {show_path(case)} in line {lines[case]} and another in line {row.line}"
+        elif first.setdefault(case, row).cells != row.cells:
+            found = f"has {show_path(case)} in line {first[case].line} and another in line {row.line}"
             faults.append(_fault(path, found, "one line a case", "Take one out."))
         else:
-            lines.setdefault(case, row.line)
             groups[case] = name_group(group_column, group) if group_column else ""
     if faults:
         raise DataError(faults)
     what = show_path(f"its {name_column}" + (f" and {group_column}" if group_column else ""))
-    return CaseTable(path=path, what=what, groups=groups, columns=columns)
+    return CaseTable(path=path, what=what, groups=groups, columns={case: row.cells for case, row in first.items()})
 
 
 def find_group_column(rows: Sequence[Row], names: Sequence[str] = _GROUP_COLUMNS) -> str | None:

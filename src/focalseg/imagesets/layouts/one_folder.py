@@ -70,8 +70,7 @@ def read_cases(folder: Path, root: Path, findings: list[Finding]) -> list[CaseFi
         expected, mend = "every image in a folder of its patient", "Move what should be read into such a folder."
         found = f"holds {list_names(loose)} beside the folders, which is not read"
         findings.append(KINDS["passed_over"].at(folder, found, expected=expected, mend=mend))
-    counts = Counter(case.name.lower() for cases in by_folder.values() for case in cases)
-    recurs = any(count > 1 for count in counts.values())
+    recurs = max(Counter(case.name.lower() for cases in by_folder.values() for case in cases).values(), default=0) > 1
     return [
         replace(case, name=f"{group}/{case.name}" if recurs else case.name, group=f"folder_{group}")
         for place, cases in by_folder.items()
