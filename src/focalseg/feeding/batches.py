@@ -9,12 +9,9 @@ ORDER_STREAM, AUGMENTATION_STREAM, DROPOUT_STREAM, OPERATION_STREAM, PATCH_STREA
 
 def select_batch(count: int, batch_size: int, *, seed: int, step: int) -> Tensor:
     """Indices (batch_size,) int64 of a step: epochs are permutations keyed by (seed, epoch), laid end to end."""
-    positions = torch.arange(step * batch_size, (step + 1) * batch_size)
-    orders = {
-        epoch: torch.randperm(count, generator=step_generator(seed, epoch, ORDER_STREAM))
-        for epoch in {int(position) // count for position in positions}
-    }
-    return torch.stack([orders[int(position) // count][int(position) % count] for position in positions])
+    places = [divmod(position, count) for position in range(step * batch_size, (step + 1) * batch_size)]
+    orders = {epoch: torch.randperm(count, generator=step_generator(seed, epoch, ORDER_STREAM)) for epoch, _ in places}
+    return torch.stack([orders[epoch][place] for epoch, place in places])
 
 
 def step_generator(seed: int, step: int, stream: int) -> torch.Generator:

@@ -64,7 +64,11 @@ class Preparation(CheckedConfig):
 
     def measure_scale(self, image: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and standard deviation per channel by which this image (C, *spatial) is normalised."""
-        return _describe_intensities(image) if self.normalisation == "case" else (self.mean, self.standard_deviation)
+        if self.normalisation == "data_set":
+            return self.mean, self.standard_deviation
+        pixels = image.reshape(len(image), -1)
+        deviations = pixels.std(axis=1, dtype=np.float64).tolist()
+        return tuple(pixels.mean(axis=1, dtype=np.float64).tolist()), tuple(map(_or_1, deviations))
 
     def prepare_image(self, image: np.ndarray) -> Tensor:
         """(C, *spatial) of any size -> (C, *size) float32, normalised. Raises DataError for other channels or axes."""
@@ -151,13 +155,6 @@ def pool_intensities(cases: Sequence[CaseSummary]) -> tuple[tuple[float, ...], t
         for channel in range(cases[0].channels)
     ]
     return tuple(mean for mean, _ in pooled), tuple(_or_1(deviation) for _, deviation in pooled)
-
-
-def _describe_intensities(image: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation per channel of an image (C, *spatial)."""
-    pixels = image.reshape(len(image), -1)
-    deviations = pixels.std(axis=1, dtype=np.float64).tolist()
-    return tuple(pixels.mean(axis=1, dtype=np.float64).tolist()), tuple(map(_or_1, deviations))
 
 
 def normalise(images: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:

@@ -25,11 +25,11 @@ from focalseg.imagesets.layouts import (
 from focalseg.imagesets.phantoms.dataset import PHANTOMS, PREFIX, open_phantom
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
-_MODULES = (
+_MODULES: tuple[FolderLayout, ...] = (
     *(manifest, nnunet, decathlon, drive, cvc_clinicdb, kvasir_seg, udiat, busi, chase_db1),
     *(plain, split_folders, one_folder),
 )
-LAYOUTS = Catalogue[FolderLayout]("layout", {module.__name__.rpartition(".")[2]: module.LAYOUT for module in _MODULES})
+LAYOUTS = Catalogue("layout", {module.__name__.rpartition(".")[2]: module for module in _MODULES})
 """The folder layouts in the order in which they are tried: the most clearly marked first."""
 
 
@@ -46,16 +46,16 @@ def open_dataset(source: str) -> Dataset:
         raise SettingError(f"No folder {folder}; expected a folder with images/ and masks/, or built-in images: {known}.")
     for layout in LAYOUTS.values():
         if layout.recognise(folder):
-            return FileDataset(source, layout.title, layout.read(folder))
+            return FileDataset(source, layout.TITLE, layout.read(folder))
     if not folder.is_dir():
         raise SettingError(
             f"{folder} is a file; expected a folder with images/ and masks/, or a manifest in CSV (columns image, mask). "
             f"{'Unpack it and give' if folder.suffix in _ARCHIVES else 'Give'} the folder that holds the images."
         )
     entries = sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir())
-    others = ", ".join(layout.title for name, layout in LAYOUTS.items() if name != "plain")
+    others = ", ".join(layout.TITLE for name, layout in LAYOUTS.items() if name != "plain")
     found = f"holds {list_names(entries, 6) or 'nothing'}"
-    expected = f"{plain.LAYOUT.expected}, or another known layout ({others})"
+    expected = f"{plain.EXPECTED}, or another known layout ({others})"
     raise DataError(KINDS["layout"].at(folder, found, expected=expected))
 
 

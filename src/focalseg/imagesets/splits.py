@@ -38,7 +38,7 @@ def split_by_group(
             f"The data has {len(names)} cases in {len(members)} groups that stay together; {folds} folds need {folds} groups. "
             "Add cases of other groups or ask for fewer folds (split.folds, at least 3)."
         )
-    parts = _divide(members, folds, seed, _by_name(names, foreground))
+    parts = _divide(members, folds, seed, names, foreground)
     return tuple(_split(fold, parts[(fold + 1) % folds], parts[fold], names) for fold in range(folds))
 
 
@@ -85,7 +85,7 @@ def split_officially(
             f"The official training part has {len(sides['train'])} cases in {len(members)} groups that stay together; "
             f"{folds} folds need {folds} groups. Ask for fewer folds (split.folds) or name validation cases."
         )
-    dealt = _divide(members, folds, seed, _by_name(names, foreground))
+    dealt = _divide(members, folds, seed, names, foreground)
     return tuple(_split(fold, dealt[fold], sides["test"], names) for fold in range(folds))
 
 
@@ -216,10 +216,6 @@ def _members(names: Sequence[str], groups: Sequence[str]) -> dict[tuple[str, str
     return members
 
 
-def _by_name(names: Sequence[str], foreground: Sequence[float] | None) -> dict[str, float] | None:
-    return None if foreground is None else dict(zip(names, foreground, strict=True))
-
-
 def _split(fold: int, validation: Collection[str], test: Collection[str], names: Sequence[str]) -> Split:
     """The split in which all other cases are for training; those of each side stand in the order of names."""
     side_of = dict.fromkeys(names, "train") | dict.fromkeys(validation, "validation") | dict.fromkeys(test, "test")
@@ -227,15 +223,16 @@ def _split(fold: int, validation: Collection[str], test: Collection[str], names:
 
 
 def _divide(
-    members: Mapping[tuple[str, str], list[str]], folds: int, seed: int, foreground: Mapping[str, float] | None
+    members: Mapping[tuple[str, str], list[str]], folds: int, seed: int, names: Sequence[str], shares: Sequence[float] | None
 ) -> list[list[str]]:
-    """Divides whole groups into `folds` parts; with foreground, takes the most balanced of several ways to deal them."""
+    """Divides whole groups into `folds` parts; with shares of foreground, one per name, the most balanced of several deals."""
     random = np.random.default_rng(seed)
     lots = [list(members.values())[number] for number in random.permutation(len(members))]
     lots.sort(key=lambda lot: -len(lot))
     plain = _deal(lots, folds, dict.fromkeys((name for lot in lots for name in lot), 0.0))
-    if foreground is None:
+    if shares is None:
         return plain
+    foreground = dict(zip(names, shares, strict=True))
     # Strata of groups alike in size and foreground: each stratum gives one group to every part.
     alike = sorted(lots, key=lambda lot: (-len(lot), -sum(foreground[name] for name in lot)))
     strata = [alike[start : start + folds] for start in range(0, len(alike), folds)]

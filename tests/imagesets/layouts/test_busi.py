@@ -2,7 +2,7 @@
 
 import pytest
 
-from focalseg.imagesets.layouts.busi import LAYOUT
+from focalseg.imagesets.layouts import busi as LAYOUT
 from imagesets.layouts.trees import kinds, names, plant, said
 
 TREE = """

@@ -1,6 +1,6 @@
 """CHASE_DB1: all in one folder, grouped by child."""
 
-from focalseg.imagesets.layouts.chase_db1 import LAYOUT
+from focalseg.imagesets.layouts import chase_db1 as LAYOUT
 from imagesets.layouts.trees import kinds, names, plant, said
 
 

@@ -2,7 +2,8 @@
 
 import csv
 
-from focalseg.imagesets.layouts.cvc_clinicdb import LAST_FRAMES, LAYOUT, find_sequence
+from focalseg.imagesets.layouts import cvc_clinicdb as LAYOUT
+from focalseg.imagesets.layouts.cvc_clinicdb import LAST_FRAMES, find_sequence
 from imagesets.layouts.trees import kinds, names, plant, said
 
 

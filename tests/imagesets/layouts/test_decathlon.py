@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from focalseg.imagesets.layouts.decathlon import LAYOUT
+from focalseg.imagesets.layouts import decathlon as LAYOUT
 from focalseg.imagesets.masks import MaskCoding
 from imagesets.layouts.trees import kinds, names, plant, said
 

@@ -1,6 +1,6 @@
 """DRIVE: the official halves, both observers and the field of view."""
 
-from focalseg.imagesets.layouts.drive import LAYOUT
+from focalseg.imagesets.layouts import drive as LAYOUT
 from imagesets.layouts.trees import kinds, names, plant, said
 
 

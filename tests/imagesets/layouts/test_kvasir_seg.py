@@ -2,7 +2,7 @@
 
 import pytest
 
-from focalseg.imagesets.layouts.kvasir_seg import LAYOUT
+from focalseg.imagesets.layouts import kvasir_seg as LAYOUT
 from imagesets.layouts.trees import kinds, names, plant
 
 TREE = "images/cju0.jpg\nimages/cju1.jpg\nmasks/cju0.jpg\nmasks/cju1.jpg\n"

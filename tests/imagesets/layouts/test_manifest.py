@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from focalseg.imagesets.layouts.manifest import LAYOUT
+from focalseg.imagesets.layouts import manifest as LAYOUT
 from focalseg.imagesets.masks import MaskCoding
 from focalseg.imagesets.opening import open_dataset
 from imagesets.layouts.trees import kinds, names, plant, said

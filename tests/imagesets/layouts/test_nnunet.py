@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from focalseg.imagesets.layouts.nnunet import LAYOUT
+from focalseg.imagesets.layouts import nnunet as LAYOUT
 from imagesets.layouts.trees import kinds, names, plant, said
 
 SECOND = {

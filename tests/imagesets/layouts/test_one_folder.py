@@ -3,7 +3,7 @@
 import pytest
 
 from focalseg.imagesets.folders.pairing import IMAGE_AFFIXES, MASK_AFFIXES
-from focalseg.imagesets.layouts.one_folder import LAYOUT
+from focalseg.imagesets.layouts import one_folder as LAYOUT
 from imagesets.layouts.trees import kinds, names, plant, said
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from focalseg.imagesets.layouts.plain import LAYOUT
+from focalseg.imagesets.layouts import plain as LAYOUT
 from focalseg.imagesets.masks import MaskCoding
 from imagesets.layouts.trees import kinds, names, plant, said
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from focalseg.imagesets.layouts.split_folders import LAYOUT
+from focalseg.imagesets.layouts import split_folders as LAYOUT
 from focalseg.imagesets.opening import open_dataset
 from imagesets.layouts.trees import kinds, names, plant, said
 

@@ -1,6 +1,6 @@
 """UDIAT: original/ and GT/."""
 
-from focalseg.imagesets.layouts.udiat import LAYOUT
+from focalseg.imagesets.layouts import udiat as LAYOUT
 from imagesets.layouts.trees import kinds, names, plant
 
 

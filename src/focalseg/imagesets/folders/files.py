@@ -80,7 +80,7 @@ def list_files(folder: Path, suffixes: Sequence[str] = SUFFIXES, *, root: Path |
     left_out: set[str] = set()
     for entry in entries:
         file = folder / entry.name
-        if is_passed_over(entry.name):
+        if _is_passed_over(entry.name):
             continue
         try:
             mode = entry.stat().st_mode
@@ -112,7 +112,7 @@ def list_files(folder: Path, suffixes: Sequence[str] = SUFFIXES, *, root: Path |
     )
 
 
-def is_passed_over(name: str) -> bool:
+def _is_passed_over(name: str) -> bool:
     """Whether a file of that name is none of the data's: hidden, made by a file manager, or a text."""
     return name.startswith(".") or name.lower() in _PASSED_NAMES or Path(name).suffix.lower() in _PASSED_SUFFIXES
 
@@ -176,6 +176,11 @@ def list_names_in(folder: Path) -> list[str]:
     return [entry.name for entry in _scan(folder) if not entry.name.startswith(".")]
 
 
+def list_images_in(folder: Path, suffixes: Sequence[str] = SUFFIXES) -> list[str]:
+    """Names in a folder that have one of the suffixes and are not passed over. Never raises."""
+    return [name for name in list_names_in(folder) if not _is_passed_over(name) and cut_suffix(name, suffixes)[1]]
+
+
 def find_file(root: Path, name: str) -> Path | None:
     """What has that name, whatever its case, be it a file or not; None where nothing has. Never raises."""
     found = [other for other in list_names_in(root) if other.lower() == name]
@@ -237,7 +242,7 @@ def _inside(path: Path, folder: Path) -> bool:
 
 def note_inner(folder: Path, suffixes: Sequence[str] = SUFFIXES) -> Finding | None:
     """The note on a sub-folder that holds files which would have been read one level up."""
-    inner = [name for name in list_names_in(folder) if not is_passed_over(name) and cut_suffix(name, suffixes)[1]]
+    inner = list_images_in(folder, suffixes)
     return KINDS["passed_over"].at(folder, f"is a folder inside and holds {list_names(inner)}") if inner else None
 
 

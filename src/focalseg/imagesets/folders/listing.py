@@ -1,8 +1,8 @@
 """What is known of a set on disk before a file of it is decoded."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from focalseg.findings import Finding
 from focalseg.imagesets.case import CaseFiles
@@ -23,14 +23,15 @@ class Listing:
     channels: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class FolderLayout:
-    """A way to lay out a set in a folder; one module each. expected: what such a folder looks like, for whoever has another.
+class FolderLayout(Protocol):
+    """A way to lay out a set in a folder, each a module. EXPECTED: what such a folder looks like, for whoever has another."""
 
-    recognise looks at names alone and never raises; read lists the cases and collects every fault instead of raising.
-    """
+    __name__: str
+    TITLE: str
+    EXPECTED: str
 
-    title: str
-    expected: str
-    recognise: Callable[[Path], bool]
-    read: Callable[[Path], Listing]
+    def recognise(self, folder: Path, /) -> bool:
+        """Whether the folder is laid out so. Looks at names alone and never raises."""
+
+    def read(self, folder: Path, /) -> Listing:
+        """Lists the cases, and collects every fault instead of raising."""

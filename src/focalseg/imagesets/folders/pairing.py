@@ -92,7 +92,8 @@ def match_pairs(
         return Pairs(findings=tuple(blank))
     matching = _Matching(images, masks, rules, what)
     findings = matching.find_doubles()
-    if required and matching.nothing_fits:
+    spare = min(len(matching.images.spare), len(matching.masks.spare))
+    if required and not matching.pairs and spare > _MOST_ONE_BY_ONE:
         return Pairs(findings=(matching.naming_finding(),))
     if required:
         findings += matching.find_missing(matching.images, matching.masks)
@@ -173,11 +174,6 @@ class _Matching:
             )
             for place, (word, files) in enumerate((("image", images), (what, masks)))
         )
-
-    @property
-    def nothing_fits(self) -> bool:
-        """Whether many files are there and none has a partner."""
-        return not self.pairs and min(len(self.images.spare), len(self.masks.spare)) > _MOST_ONE_BY_ONE
 
     def naming_finding(self) -> Finding:
         """One fault in how the files are named, instead of one for each of them."""

@@ -45,7 +45,6 @@ def read_csv(path: Path, required: Sequence[str] = ()) -> list[Row]:
     Raises DataError for a table that breaks a rule or a limit, every line at fault named.
     """
     content = _read_bytes(path, MOST_CSV_BYTES)
-    start = content.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n")
     lines = content.count(b"\n") + content.count(b"\r") - content.count(b"\r\n")
     if lines > MOST_LINES:
         raise _fault(path, f"has {lines:,} lines", f"at most {MOST_LINES:,}", "Cut it into parts.")
@@ -54,24 +53,18 @@ def read_csv(path: Path, required: Sequence[str] = ()) -> list[Row]:
         raise _fault(path, f"has a NUL byte in line {line}", "text in UTF-8", "Save it as CSV in UTF-8.")
     rows: list[Row] = []
     faults: list[Finding] = []
-    reader = _LineReader(content, _find_delimiter(start))
-    try:
-        header = _read_header(path, next(reader, (0, []))[1], required)
-        if lines * len(header) > _MOST_CELLS:
-            raise _fault(
-                path, f"has {lines:,} lines of {len(header)} columns", f"at most {_MOST_CELLS:,} cells", "Cut it down."
-            )
-        for line, fields in reader:
-            if len(fields) != len(header):
-                faults.append(_wrong_length(path, line, len(fields), len(header)))
-            elif any(map(str.strip, fields)):
-                cells = {name: field.strip() for name, field in zip(header, fields, strict=True) if name}
-                rows.append(Row(line=line, cells=cells))
-    except UnicodeDecodeError as error:
-        raise _undecodable(path, content) from error
-    except csv.Error as error:
-        mend = "Mend the line, or remove the quotes that are not closed."
-        raise _fault(path, f"cannot be read from line {reader.line} on ({error})", "one case a line", mend) from error
+    listed = _read_lines(path, content)
+    header = _read_header(path, next(listed, (0, []))[1], required)
+    if lines * len(header) > _MOST_CELLS:
+        raise _fault(path, f"has {lines:,} lines of {len(header)} columns", f"at most {_MOST_CELLS:,} cells", "Cut it down.")
+    for line, fields in listed:
+        if len(fields) != len(header):
+            said, wanted = f"has {counted(len(fields), 'field')} in line {line}", f"{len(header)}, as in its header"
+            mend = "Mend the line; a cell with a separator in it stands in double quotes."
+            faults.append(KINDS["bad_table"].at(path, said, expected=wanted, mend=mend))
+        elif any(map(str.strip, fields)):
+            cells = {name: field.strip() for name, field in zip(header, fields, strict=True) if name}
+            rows.append(Row(line=line, cells=cells))
     if faults:
         raise DataError(_shorten(path, faults))
     if not rows:
@@ -146,19 +139,21 @@ def _undecodable(path: Path, content: bytes) -> DataError:
     return _fault(path, found, "text in UTF-8", "Save it again with the encoding UTF-8.")
 
 
-class _LineReader(Iterator[tuple[int, list[str]]]):
-    """Fields of each line that is not blank, with the number of the line it starts in."""
-
-    def __init__(self, content: bytes, delimiter: str) -> None:
-        text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="")
-        self._reader = csv.reader(_limit_lines(text), delimiter=delimiter, strict=True)
-        self.line = 1
-
-    def __next__(self) -> tuple[int, list[str]]:
-        while True:
-            self.line = self._reader.line_num + 1
-            if fields := next(self._reader):
-                return self.line, fields
+def _read_lines(path: Path, content: bytes) -> Iterator[tuple[int, list[str]]]:
+    """Fields of each line that is not blank, with the number of the line it starts in. Raises DataError."""
+    text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="")
+    reader = csv.reader(_limit_lines(text), delimiter=_find_delimiter(content), strict=True)
+    line = 1
+    try:
+        for fields in reader:
+            if fields:
+                yield line, fields
+            line = reader.line_num + 1
+    except UnicodeDecodeError as error:
+        raise _undecodable(path, content) from error
+    except csv.Error as error:
+        mend = "Mend the line, or remove the quotes that are not closed."
+        raise _fault(path, f"cannot be read from line {line} on ({error})", "one case a line", mend) from error
 
 
 def _limit_lines(lines: Iterable[str]) -> Iterator[str]:
@@ -170,7 +165,8 @@ def _limit_lines(lines: Iterable[str]) -> Iterator[str]:
 
 def _find_delimiter(content: bytes) -> str:
     """The delimiter that separates the most fields in the first line."""
-    line = re.split(rb"[\r\n]", content[:_MOST_LINE_LENGTH], maxsplit=1)[0].decode(errors="replace")
+    start = content.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n")[:_MOST_LINE_LENGTH]
+    line = re.split(rb"[\r\n]", start, maxsplit=1)[0].decode(errors="replace")
     outside_quotes = re.sub(r'"[^"]*"', "", line)
     return max(_DELIMITERS, key=outside_quotes.count)
 
@@ -197,12 +193,6 @@ def _read_header(path: Path, fields: Sequence[str], required: Sequence[str]) -> 
         shown = show_path(", ".join(filter(None, header))[:120])
         raise _fault(path, f"has no column {' and no column '.join(missing)} (it has {shown})", wanted, "Add it or rename one.")
     return header
-
-
-def _wrong_length(path: Path, line: int, found: int, expected: int) -> Finding:
-    mend = "Mend the line; a cell with a separator in it stands in double quotes."
-    said = f"has {counted(found, 'field')} in line {line}"
-    return KINDS["bad_table"].at(path, said, expected=f"{expected}, as in its header", mend=mend)
 
 
 def _shorten(path: Path, faults: list[Finding]) -> list[Finding]:

@@ -7,15 +7,16 @@ There is no official split, and no table of the women; many images are near dupl
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
 from pathlib import Path
 
 from focalseg.findings import Finding, show_path
 from focalseg.imagesets.case import CaseFiles
 from focalseg.imagesets.folders.files import PICTURES, FolderFiles, cut_suffix, find_folders, list_files, list_names_in
-from focalseg.imagesets.folders.listing import FolderLayout, Listing
+from focalseg.imagesets.folders.listing import Listing
 from focalseg.imagesets.kinds import KINDS
 
+TITLE = "BUSI"
+EXPECTED = "benign/, malignant/ and normal/ with images and masks side by side (benign (1).png, benign (1)_mask.png)"
 _CLASSES = ("benign", "malignant", "normal")
 _RELEASE = "Dataset_BUSI_with_GT"
 _IMAGE_NAME = re.compile(rf"({'|'.join(_CLASSES)}) \(\d+\)(_mask(_\d+)?)?", re.IGNORECASE)
@@ -62,15 +63,20 @@ def _read_class(files: FolderFiles, class_name: str) -> tuple[list[CaseFiles], l
     """Cases and findings of a class's folder, where masks lie beside their images."""
     if files.blank:
         return [], [files.empty_finding()]
-    images, masks = _split_images_and_masks(files.files)
+    images: dict[str, Path] = {}
+    masks: dict[str, list[Path]] = defaultdict(list)
+    for stem, file in files.files.items():
+        if match := _MASK_NAME.fullmatch(stem):
+            masks[match["image"]].append(file)
+        else:
+            images[stem] = file
     left_out = {match["image"] for stem in files.left_out if (match := _MASK_NAME.fullmatch(stem))} | files.left_out
     cases: list[CaseFiles] = []
     findings: list[Finding] = []
     for stem, image in images.items():
         own = masks.pop(stem, [])
         if own and stem not in left_out:
-            columns = {"class": class_name}
-            cases.append(CaseFiles(name=stem, images=(image,), masks=tuple(own), columns=columns))
+            cases.append(CaseFiles(name=stem, images=(image,), masks=tuple(own), columns={"class": class_name}))
         elif stem not in left_out:
             wanted = f"{show_path(stem)}_mask.png beside it"
             findings.append(KINDS["no_mask"].at(image, "has no mask", expected=wanted))
@@ -78,23 +84,3 @@ def _read_class(files: FolderFiles, class_name: str) -> tuple[list[CaseFiles], l
         if stem not in left_out:
             findings.append(KINDS["no_image"].at(own[0], "has no image", expected=f"{show_path(stem)}.png beside it"))
     return cases, findings
-
-
-def _split_images_and_masks(files: Mapping[str, Path]) -> tuple[dict[str, Path], dict[str, list[Path]]]:
-    """Images by stem, and the masks of each."""
-    images: dict[str, Path] = {}
-    masks: dict[str, list[Path]] = defaultdict(list)
-    for stem, file in files.items():
-        if match := _MASK_NAME.fullmatch(stem):
-            masks[match["image"]].append(file)
-        else:
-            images[stem] = file
-    return images, masks
-
-
-LAYOUT = FolderLayout(
-    title="BUSI",
-    expected="benign/, malignant/ and normal/ with images and masks side by side (benign (1).png, benign (1)_mask.png)",
-    recognise=recognise,
-    read=read,
-)

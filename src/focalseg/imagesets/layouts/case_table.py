@@ -45,13 +45,11 @@ def read_case_table(path: Path, *, whole: bool = False) -> CaseTable:
     rows = read_csv(path, required=("frame", "sequence") if sequences else ())
     name_column = find_column(rows, ("frame",) if sequences else ID_COLUMNS)
     if name_column is None:
-        raise DataError(
-            _fault(path, "has no column for the cases", f"a column {', '.join(ID_COLUMNS[:-1])} or {ID_COLUMNS[-1]}")
-        )
+        wanted = f"a column {', '.join(ID_COLUMNS[:-1])} or {ID_COLUMNS[-1]}"
+        raise DataError(_fault(path, "has no column for the cases", wanted))
     group_column = find_group_column(rows, ("sequence",) if sequences else _GROUP_COLUMNS)
     groups: dict[str, str] = {}
-    columns: dict[str, Mapping[str, str]] = {}
-    lines: dict[str, int] = {}
+    first: dict[str, Row] = {}
     faults: list[Finding] = []
     for row in rows:
         case = _read_name(row.cells[name_column], whole=whole)
@@ -61,16 +59,15 @@ def read_case_table(path: Path, *, whole: bool = False) -> CaseTable:
             faults.append(_fault(path, f"has an empty cell in line {row.line}", wanted, "Complete the line."))
         elif group.lower() in NO_GROUP:
             faults.append(no_group(path, row, group_column or ""))
-        elif columns.setdefault(case, row.cells) != row.cells:
-            found = f"has {show_path(case)} in line {lines[case]} and another in line {row.line}"
+        elif first.setdefault(case, row).cells != row.cells:
+            found = f"has {show_path(case)} in line {first[case].line} and another in line {row.line}"
             faults.append(_fault(path, found, "one line a case", "Take one out."))
         else:
-            lines.setdefault(case, row.line)
             groups[case] = name_group(group_column, group) if group_column else ""
     if faults:
         raise DataError(faults)
     what = show_path(f"its {name_column}" + (f" and {group_column}" if group_column else ""))
-    return CaseTable(path=path, what=what, groups=groups, columns=columns)
+    return CaseTable(path=path, what=what, groups=groups, columns={case: row.cells for case, row in first.items()})
 
 
 def find_group_column(rows: Sequence[Row], names: Sequence[str] = _GROUP_COLUMNS) -> str | None:
@@ -99,13 +96,12 @@ def group_cases(cases: Sequence[CaseFiles], table: CaseTable) -> tuple[list[Case
         if (line := lines.get(case.name)) is not None
     ]
     missing = [case for case in cases if case.name not in lines]
-    nearest = Nearest(table.columns.keys() - set(lines.values())) if missing else None
+    nearest = Nearest(table.columns.keys() - set(lines.values()))
     findings = []
     for case in missing:
-        near = nearest.find(case.name) if nearest else None
-        mend = (
-            f"Write {show_path(case.name)} where the table has {show_path(near)}, if that is it." if near else "Add the line."
-        )
+        mend = "Add the line."
+        if near := nearest.find(case.name):
+            mend = f"Write {show_path(case.name)} where the table has {show_path(near)}, if that is it."
         found = f"is not in {show_path(table.path)}"
         findings.append(KINDS["bad_table"].at(case.images[0], found, expected=f"a line with {table.what}", mend=mend))
     return known, findings

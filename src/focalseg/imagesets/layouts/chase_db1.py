@@ -10,10 +10,12 @@ from pathlib import Path
 from focalseg.findings import Finding
 from focalseg.imagesets.case import CaseFiles
 from focalseg.imagesets.folders.files import PICTURES, FolderFiles, cut_suffix, list_files, list_names_in
-from focalseg.imagesets.folders.listing import FolderLayout, Listing
+from focalseg.imagesets.folders.listing import Listing
 from focalseg.imagesets.folders.pairing import PLAIN, Affix, match_further, match_pairs
 from focalseg.imagesets.kinds import KINDS
 
+TITLE = "CHASE_DB1"
+EXPECTED = "Image_01L.jpg, Image_01L_1stHO.png and Image_01L_2ndHO.png in one folder"
 FIRST, SECOND = "_1stHO", "_2ndHO"
 _IMAGE_NAME = re.compile(r"Image_(?P<child>\d{1,4})(?P<eye>[LR])", re.IGNORECASE)
 _MARK = re.compile(_IMAGE_NAME.pattern + FIRST, re.IGNORECASE)
@@ -55,11 +57,3 @@ def _choose(files: FolderFiles, suffix: str) -> FolderFiles:
 
 def _role(stem: str) -> str:
     return next((suffix for suffix in (FIRST, SECOND) if stem.lower().endswith(suffix.lower())), "")
-
-
-LAYOUT = FolderLayout(
-    title="CHASE_DB1",
-    expected="Image_01L.jpg, Image_01L_1stHO.png and Image_01L_2ndHO.png in one folder",
-    recognise=recognise,
-    read=read,
-)

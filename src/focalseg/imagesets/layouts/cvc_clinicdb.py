@@ -13,11 +13,13 @@ from pathlib import Path
 from focalseg.findings import Finding
 from focalseg.imagesets.case import CaseFiles
 from focalseg.imagesets.folders.files import PICTURES, find_folders
-from focalseg.imagesets.folders.listing import FolderLayout, Listing
+from focalseg.imagesets.folders.listing import Listing
 from focalseg.imagesets.folders.pairing import SAME_NAME, pair_folders
 from focalseg.imagesets.kinds import KINDS
 from focalseg.imagesets.masks import MaskCoding
 
+TITLE = "CVC-ClinicDB"
+EXPECTED = "Original/ and Ground Truth/ with frames named by their number (1.tif in both)"
 IMAGES, MASKS = "Original", "Ground Truth"
 LAST_FRAMES = (
     25, 50, 67, 78, 103, 126, 151, 177, 199, 205, 227, 252, 277, 297, 317,
@@ -56,11 +58,3 @@ def read(folder: Path) -> Listing:
 def find_sequence(frame: int) -> int:
     """The number, from 1, of the sequence to which a frame (1 to 612) belongs."""
     return bisect.bisect_left(LAST_FRAMES, frame) + 1
-
-
-LAYOUT = FolderLayout(
-    title="CVC-ClinicDB",
-    expected="Original/ and Ground Truth/ with frames named by their number (1.tif in both)",
-    recognise=recognise,
-    read=read,
-)

@@ -10,12 +10,14 @@ from pathlib import Path
 from focalseg.findings import Finding
 from focalseg.imagesets.case import CaseFiles
 from focalseg.imagesets.folders.files import VOLUMES, find_file, find_folders, list_files
-from focalseg.imagesets.folders.listing import FolderLayout, Listing
+from focalseg.imagesets.folders.listing import Listing
 from focalseg.imagesets.folders.pairing import SAME_NAME, match_pairs
 from focalseg.imagesets.folders.tables import attempt, read_json
 from focalseg.imagesets.layouts.dataset_json import TABLE, check_count, check_list, read_channels, read_labels
 from focalseg.imagesets.masks import MaskCoding
 
+TITLE = "Medical Segmentation Decathlon"
+EXPECTED = "imagesTr/ and labelsTr/ with volumes of the same names (case_1.nii.gz in both)"
 IMAGES, LABELS = "imagesTr", "labelsTr"
 
 
@@ -41,11 +43,3 @@ def read(folder: Path) -> Listing:
             differences = check_list(content, path, sorted(every))
             findings += differences or check_count(content, path, whole=len(cases), every=len(every))
     return Listing(cases=tuple(cases), coding=coding, findings=tuple(findings), channels=len(channels) if channels else None)
-
-
-LAYOUT = FolderLayout(
-    title="Medical Segmentation Decathlon",
-    expected="imagesTr/ and labelsTr/ with volumes of the same names (case_1.nii.gz in both)",
-    recognise=recognise,
-    read=read,
-)

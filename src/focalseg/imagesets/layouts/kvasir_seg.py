@@ -8,10 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from focalseg.imagesets.folders.files import find_file
-from focalseg.imagesets.folders.listing import FolderLayout, Listing
+from focalseg.imagesets.folders.listing import Listing
 from focalseg.imagesets.layouts import plain
 from focalseg.imagesets.masks import MaskCoding
 
+TITLE = "Kvasir-SEG"
+EXPECTED = "images/ and masks/ with files of the same names, and kavsir_bboxes.json"
 _MARKS = ("kavsir_bboxes.json", "kvasir_bboxes.json")
 
 
@@ -24,11 +26,3 @@ def read(folder: Path) -> Listing:
     """As a plain folder, with whatever tables somebody put beside it; the masks are thresholded unless labels.csv says more."""
     listing = plain.read(folder)
     return listing if listing.coding.table else replace(listing, coding=MaskCoding(threshold=True))
-
-
-LAYOUT = FolderLayout(
-    title="Kvasir-SEG",
-    expected="images/ and masks/ with files of the same names, and kavsir_bboxes.json",
-    recognise=recognise,
-    read=read,
-)

@@ -8,19 +8,21 @@ folder. `labels.csv` beside it says what the values mean.
 import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import get_args
 
 from focalseg.findings import Finding, show_path
 from focalseg.imagesets.case import CaseFiles, Part
 from focalseg.imagesets.folders.files import cut_suffix, find_file, find_file_fault, find_name_fault
-from focalseg.imagesets.folders.listing import FolderLayout, Listing
+from focalseg.imagesets.folders.listing import Listing
 from focalseg.imagesets.folders.tables import Row, attempt, find_column, read_csv
 from focalseg.imagesets.kinds import KINDS, list_names
 from focalseg.imagesets.layouts.case_table import NO_GROUP, find_group_column, name_group, no_group
 from focalseg.imagesets.layouts.plain import list_coded
 
+TITLE = "manifest"
+EXPECTED = "a table manifest.csv with the columns image and mask, and at will group (or patient), split, fov and name"
 _TABLE = "manifest.csv"
 _OPTIONAL = ("split", "fov", "name")
 _SPLITS = [part for part in get_args(Part) if part]
@@ -47,7 +49,7 @@ def read(data: Path) -> Listing:
     path = _find_table(data) or data
     findings: list[Finding] = []
     rows = attempt(findings, read_csv, path, ("image", "mask"))
-    cases = _Reader(path=path, findings=findings).read(rows) if rows else []
+    cases = _Reader(path, rows, findings).read(rows) if rows else []
     return list_coded(path.parent, cases, findings)
 
 
@@ -60,23 +62,18 @@ def _find_table(data: Path) -> Path | None:
         return None
 
 
-@dataclass(kw_only=True)
 class _Reader:
     """Reads one table. Every fault found is added to the findings."""
 
-    path: Path
-    findings: list[Finding]
-    _home: Path = field(init=False)
-    _folders: dict[Path, Path] = field(default_factory=dict)
-    _resolved: dict[str, Path] = field(default_factory=dict)
-    _columns: Mapping[str, str | None] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self._home = self.path.parent.resolve()
+    def __init__(self, path: Path, rows: Sequence[Row], findings: list[Finding]) -> None:
+        self.path, self.findings = path, findings
+        self._home = path.parent.resolve()
+        self._columns = {name: find_column(rows, (name,)) for name in _OPTIONAL} | {"group": find_group_column(rows)}
+        # Each path is looked up once, and so is its folder.
+        self._resolve, self._resolve_folder = cache(self._look_up), cache(Path.resolve)
 
     def read(self, rows: Sequence[Row]) -> list[CaseFiles]:
         """The cases of the lines that have no fault."""
-        self._columns = {name: find_column(rows, (name,)) for name in _OPTIONAL} | {"group": find_group_column(rows)}
         names = self._name_cases(rows)
         at_fault = self._find_twice(rows) | self._find_leaks(rows)
         cases = []
@@ -233,19 +230,14 @@ class _Reader:
         homes = (self.path.parent.absolute(), self._home)
         return next((str(path.relative_to(home)) for home in homes if path.is_relative_to(home)), text)
 
-    def _resolve(self, text: str) -> Path:
-        """Where a path really leads. Each is looked up once, and so is its folder."""
-        if text not in self._resolved:
-            self._resolved[text] = self._look_up(self.path.parent / self._start_here(text))
-        return self._resolved[text]
-
-    def _look_up(self, file: Path) -> Path:
+    def _look_up(self, text: str) -> Path:
+        """Where a path really leads."""
+        file = self.path.parent / self._start_here(text)
         try:
             if file.is_symlink() or file.name in ("", ".."):
                 return file.resolve()
-            if file.parent not in self._folders:
-                self._folders[file.parent] = file.parent.resolve()
-            return self._folders[file.parent] / file.name
+            folder: Path = self._resolve_folder(file.parent)
+            return folder / file.name
         except (OSError, ValueError, RuntimeError):
             return file
 
@@ -265,11 +257,3 @@ def _find_case_name_fault(name: str) -> str:
     if set(name) & set("/\\") or name in (".", ".."):
         return "which is a path"
     return "which is too long" if len(name.encode()) > _MOST_NAME_BYTES else ""
-
-
-LAYOUT = FolderLayout(
-    title="manifest",
-    expected="a table manifest.csv with the columns image and mask, and at will group (or patient), split, fov and name",
-    recognise=recognise,
-    read=read,
-)

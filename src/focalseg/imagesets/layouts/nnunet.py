@@ -26,13 +26,15 @@ from focalseg.imagesets.folders.files import (
     list_folders,
     list_names_in,
 )
-from focalseg.imagesets.folders.listing import FolderLayout, Listing
+from focalseg.imagesets.folders.listing import Listing
 from focalseg.imagesets.folders.pairing import Nearest
 from focalseg.imagesets.folders.tables import attempt, read_json
 from focalseg.imagesets.kinds import KINDS, list_names
 from focalseg.imagesets.layouts.dataset_json import TABLE, check_count, read_channels, read_labels
 from focalseg.imagesets.masks import MOST_LABELS, MaskCoding
 
+TITLE = "nnU-Net raw data"
+EXPECTED = "dataset.json, imagesTr/ with a file a channel (case_1_0000.png) and labelsTr/ (case_1.png)"
 IMAGES, LABELS = "imagesTr", "labelsTr"
 _CHANNEL_NAME = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})", re.ASCII)
 _SET_NAME = re.compile(r"(Dataset\d{3}|Task\d{2,3})_.+", re.ASCII | re.IGNORECASE)
@@ -152,7 +154,7 @@ def _match(
         if files and case not in masks and case not in masks_at_fault and labels.listed:
             findings.append(_no_labels(case, files[min(files)], labels, spare.find(case)))
         elif files and case not in images_at_fault and wanted and (absent := sorted(set(range(wanted)) - files.keys())):
-            findings += _missing_channels(case, files, absent, channels)
+            findings.append(_missing_channels(case, files, absent, channels))
         elif files and case in masks and case not in images_at_fault:
             numbers = range(wanted) if wanted else sorted(files)
             cases.append(CaseFiles(name=case, images=tuple(files[number] for number in numbers), masks=(masks[case],)))
@@ -166,22 +168,20 @@ def _match(
 
 def _count_files(by_case: Mapping[str, Mapping[int, Path]], channels: tuple[str, ...] | None) -> int | None:
     """The number of files that a case should have; None where nothing says it. A colour picture is one file."""
-    files = [(number, file) for numbered in by_case.values() for number, file in numbered.items()]
-    pictures = all(number == 0 and file.name.lower().endswith(PICTURES) for number, file in files)
     if channels is None:
         return None
+    files = [(number, file) for numbered in by_case.values() for number, file in numbered.items()]
+    pictures = all(number == 0 and file.name.lower().endswith(PICTURES) for number, file in files)
     return 1 if pictures and len(channels) == _COLOURS else len(channels)
 
 
-def _missing_channels(
-    case: str, files: Mapping[int, Path], absent: list[int], channels: tuple[str, ...] | None
-) -> list[Finding]:
+def _missing_channels(case: str, files: Mapping[int, Path], absent: list[int], channels: tuple[str, ...] | None) -> Finding:
     first = files[min(files)]
     suffix = cut_suffix(first.name)[1]
     named = [f"{number:04d} ({channels[number]})" if channels else f"{number:04d}" for number in absent]
     expected = " and ".join(f"{show_path(case)}_{number:04d}{suffix}" for number in absent) + " beside it"
     found = f"is without its channel {' and '.join(named)}"
-    return [KINDS["no_image"].at(first, found, expected=expected, mend="Add the channel or take the case out.")]
+    return KINDS["no_image"].at(first, found, expected=expected, mend="Add the channel or take the case out.")
 
 
 def _undeclared_channels(by_case: Mapping[str, Mapping[int, Path]], channels: tuple[str, ...] | None) -> list[Finding]:
@@ -198,21 +198,13 @@ def _undeclared_channels(by_case: Mapping[str, Mapping[int, Path]], channels: tu
 
 
 def _no_labels(case: str, image: Path, labels: FolderFiles, near: str | None) -> Finding:
-    mend = (
-        f"Rename the labels of {show_path(near)} if they are its own; if not, add them or take the image out." if near else ""
-    )
+    mend = f"Rename the labels of {show_path(near)} if they are its own; if not, add them or take the image out." * bool(near)
     expected = f"{show_path(case)}{cut_suffix(image.name)[1]} there"
-    return KINDS["no_mask"].at(image, f"has no labels in {show_path(labels.folder)}", expected=expected, mend=mend)
+    return KINDS["no_mask"].at(
+        image, f"has no labels in {show_path(labels.folder)}", expected=expected, mend=mend if near else ""
+    )
 
 
 def _case_of(stem: str) -> str:
     match = _CHANNEL_NAME.fullmatch(stem)
     return match["case"] if match else stem
-
-
-LAYOUT = FolderLayout(
-    title="nnU-Net raw data",
-    expected="dataset.json, imagesTr/ with a file a channel (case_1_0000.png) and labelsTr/ (case_1.png)",
-    recognise=recognise,
-    read=read,
-)

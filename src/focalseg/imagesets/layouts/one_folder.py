@@ -19,13 +19,12 @@ from focalseg.imagesets.folders.files import (
     FolderFiles,
     cut_suffix,
     find_name_fault,
-    is_passed_over,
     list_files,
     list_folders,
-    list_names_in,
+    list_images_in,
     note_inner,
 )
-from focalseg.imagesets.folders.listing import FolderLayout, Listing
+from focalseg.imagesets.folders.listing import Listing
 from focalseg.imagesets.folders.pairing import (
     KNOWN_RULES,
     MASK_AFFIXES,
@@ -39,6 +38,8 @@ from focalseg.imagesets.kinds import KINDS, list_names
 from focalseg.imagesets.layouts import plain
 from focalseg.imagesets.layouts.case_table import find_case_tables
 
+TITLE = "masks beside their images"
+EXPECTED = "case_1.png and case_1_mask.png side by side, in one folder or in a folder a patient"
 _RULES: tuple[Rule, ...] = tuple(rule for rule in KNOWN_RULES if rule[1] != PLAIN)
 """The rules that tell a mask from an image."""
 _LEAST = 2
@@ -65,12 +66,11 @@ def read_cases(folder: Path, root: Path, findings: list[Finding]) -> list[CaseFi
     places = list_folders(folder)
     usual = _find_usual_rule(places)
     by_folder = {place: _read_patient(place, root, usual, findings) for place in places if _is_named(place, findings)}
-    if loose := [name for name in list_names_in(folder) if not is_passed_over(name) and cut_suffix(name)[1]]:
+    if loose := list_images_in(folder):
         expected, mend = "every image in a folder of its patient", "Move what should be read into such a folder."
         found = f"holds {list_names(loose)} beside the folders, which is not read"
         findings.append(KINDS["passed_over"].at(folder, found, expected=expected, mend=mend))
-    counts = Counter(case.name.lower() for cases in by_folder.values() for case in cases)
-    recurs = any(count > 1 for count in counts.values())
+    recurs = max(Counter(case.name.lower() for cases in by_folder.values() for case in cases).values(), default=0) > 1
     return [
         replace(case, name=f"{group}/{case.name}" if recurs else case.name, group=f"folder_{group}")
         for place, cases in by_folder.items()
@@ -158,13 +158,4 @@ def _count_pairs(stems: Collection[str]) -> int:
 
 def _list_stems(folder: Path) -> list[str]:
     """The stems of the names of images in a folder."""
-    cut = (cut_suffix(name) for name in list_names_in(folder) if not is_passed_over(name))
-    return [stem for stem, suffix in cut if suffix]
-
-
-LAYOUT = FolderLayout(
-    title="masks beside their images",
-    expected="case_1.png and case_1_mask.png side by side, in one folder or in a folder a patient",
-    recognise=recognise,
-    read=read,
-)
+    return [cut_suffix(name)[0] for name in list_images_in(folder)]

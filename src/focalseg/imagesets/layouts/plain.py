@@ -12,7 +12,7 @@ from pathlib import Path
 from focalseg.findings import Finding, show_path
 from focalseg.imagesets.case import CaseFiles
 from focalseg.imagesets.folders.files import SUFFIXES, VOLUMES, cut_suffix, find_file, find_folders, list_files
-from focalseg.imagesets.folders.listing import FolderLayout, Listing
+from focalseg.imagesets.folders.listing import Listing
 from focalseg.imagesets.folders.pairing import KNOWN_RULES, PLAIN, Affix, Rule, attach_files, pair_folders
 from focalseg.imagesets.folders.tables import attempt
 from focalseg.imagesets.kinds import KINDS
@@ -20,6 +20,8 @@ from focalseg.imagesets.layouts.case_table import find_case_tables, group_cases,
 from focalseg.imagesets.layouts.label_table import LABEL_TABLE, read_label_table
 from focalseg.imagesets.masks import MaskCoding
 
+TITLE = "images and masks"
+EXPECTED = "images/ and masks/ with files of the same names (case_1.png in both)"
 IMAGE_FOLDERS = ("images", "imgs", "image", "img")
 MASK_FOLDERS = (
     "masks", "labels", "mask", "label", "gt", "ground_truth", "groundtruth", "segmentations", "segmentation", "segs",
@@ -119,11 +121,3 @@ def _may_hold_images(folder: Path) -> bool:
 def second(path: Path, first: Path, what: str) -> Finding:
     """The finding for a folder or table of which there is a second one."""
     return KINDS["two_files"].at(path, f"stands beside {show_path(first.name)}", expected=f"one {what}", others=(first,))
-
-
-LAYOUT = FolderLayout(
-    title="images and masks",
-    expected="images/ and masks/ with files of the same names (case_1.png in both)",
-    recognise=recognise,
-    read=read,
-)

@@ -12,12 +12,14 @@ from pathlib import Path
 
 from focalseg.findings import Finding
 from focalseg.imagesets.case import CaseFiles, Part
-from focalseg.imagesets.folders.files import cut_suffix, find_folders, is_passed_over, list_names_in
-from focalseg.imagesets.folders.listing import FolderLayout, Listing
+from focalseg.imagesets.folders.files import find_folders, list_images_in
+from focalseg.imagesets.folders.listing import Listing
 from focalseg.imagesets.kinds import KINDS
 from focalseg.imagesets.layouts import one_folder, plain
 from focalseg.imagesets.layouts.case_table import find_case_tables
 
+TITLE = "train, validation and test folders"
+EXPECTED = "train/, val/ and test/ with images/ and masks/ each, with files of the same names"
 _SIDES: Mapping[Part, tuple[str, ...]] = {
     "train": ("train", "training"),
     "validation": ("val", "valid", "validation"),
@@ -77,21 +79,11 @@ def _read_side(place: Path, root: Path, findings: list[Finding]) -> list[CaseFil
 def _find_fault(place: Path, part: Part) -> Iterator[Finding]:
     """The finding for a side without images and masks. Test images are often handed on without masks."""
     within = [place, *find_folders(place, *plain.IMAGE_FOLDERS)]
-    if any(not is_passed_over(name) and cut_suffix(name)[1] for folder in within for name in list_names_in(folder)):
+    if any(map(list_images_in, within)):
+        kind, mend = "no_mask", "Add the masks or take the folder out."
         if part == "test":
-            mend = "Nothing need be done: the other cases are used, and divided anew."
-            yield KINDS["unlabelled"].at(place, "holds images without masks", expected="images/ and masks/ in it", mend=mend)
-        else:
-            mend = "Add the masks or take the folder out."
-            yield KINDS["no_mask"].at(place, "holds images without masks", expected="images/ and masks/ in it", mend=mend)
+            kind, mend = "unlabelled", "Nothing need be done: the other cases are used, and divided anew."
+        yield KINDS[kind].at(place, "holds images without masks", expected="images/ and masks/ in it", mend=mend)
     elif part != "test" or find_folders(place, *plain.MASK_FOLDERS):
         mend = "Put them there or take the folder out."
         yield KINDS["empty_folder"].at(place, "holds no images", expected="images/ and masks/ in it", mend=mend)
-
-
-LAYOUT = FolderLayout(
-    title="train, validation and test folders",
-    expected="train/, val/ and test/ with images/ and masks/ each, with files of the same names",
-    recognise=recognise,
-    read=read,
-)

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from focalseg.imagesets.case import CaseFiles
 from focalseg.imagesets.folders.files import PICTURES, find_folders
-from focalseg.imagesets.folders.listing import FolderLayout, Listing
+from focalseg.imagesets.folders.listing import Listing
 from focalseg.imagesets.folders.pairing import SAME_NAME, pair_folders
 
+TITLE = "UDIAT"
+EXPECTED = "original/ and GT/ with files of the same names (000001.png in both)"
 IMAGES, MASKS = "original", "GT"
 
 
@@ -25,11 +27,3 @@ def read(folder: Path) -> Listing:
     paired = pair_folders(folder, images, masks, suffixes=PICTURES, rules=SAME_NAME)
     cases = (CaseFiles(name=name, images=(image,), masks=(mask,)) for name, (image, mask) in paired.pairs.items())
     return Listing(cases=tuple(cases), findings=paired.findings)
-
-
-LAYOUT = FolderLayout(
-    title="UDIAT",
-    expected="original/ and GT/ with files of the same names (000001.png in both)",
-    recognise=recognise,
-    read=read,
-)

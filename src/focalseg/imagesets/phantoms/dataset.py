@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -10,16 +9,8 @@ from focalseg.catalogue import Catalogue
 from focalseg.configuration import LARGEST_SEED
 from focalseg.errors import SettingError
 from focalseg.imagesets.case import Case, Dataset
+from focalseg.imagesets.phantoms import planted_small
 from focalseg.imagesets.phantoms.planted import draw_context, draw_global_cue, draw_local
-from focalseg.imagesets.phantoms.planted_small import (
-    FAINT_CONTRAST,
-    REACH_OF_TWO_LEVELS,
-    SMALL_CUE_SHARE,
-    SMALL_RADII,
-    choose_shortcuts,
-    draw_halves,
-    draw_two_cues,
-)
 from focalseg.imagesets.phantoms.polyp import draw_polyp
 from focalseg.imagesets.phantoms.ultrasound import draw_ultrasound
 from focalseg.imagesets.phantoms.vessel import draw_vessel
@@ -49,16 +40,12 @@ PHANTOMS = Catalogue(
         "local": Phantom(draws=(draw_local,), size=64, count=400),
         "global-cue": Phantom(draws=(draw_global_cue,), size=64, count=400),
         "context": Phantom(draws=(draw_context,), size=64, count=400),
-        "small-local": Phantom(draws=(partial(draw_local, radii=SMALL_RADII),), size=32, count=400),
-        "faint": Phantom(draws=(partial(draw_local, contrast=FAINT_CONTRAST, radii=SMALL_RADII),), size=32, count=400),
-        "small-global-cue": Phantom(
-            draws=(partial(draw_global_cue, share=SMALL_CUE_SHARE, reach=REACH_OF_TWO_LEVELS, radii=SMALL_RADII),),
-            size=32,
-            count=400,
-        ),
-        "halves": Phantom(draws=(draw_halves,), size=32, count=400),
-        "two-cues": Phantom(draws=(draw_two_cues,), size=32, count=400),
-        "shortcut": Phantom(draws=choose_shortcuts(), size=32, count=300),
+        "small-local": Phantom(draws=(planted_small.draw_small_local,), size=32, count=400),
+        "faint": Phantom(draws=(planted_small.draw_faint,), size=32, count=400),
+        "small-global-cue": Phantom(draws=(planted_small.draw_small_global_cue,), size=32, count=400),
+        "halves": Phantom(draws=(planted_small.draw_halves,), size=32, count=400),
+        "two-cues": Phantom(draws=(planted_small.draw_two_cues,), size=32, count=400),
+        "shortcut": Phantom(draws=planted_small.choose_shortcuts(), size=32, count=300),
     },
 )
 

@@ -9,12 +9,13 @@ from functools import partial
 import numpy as np
 
 from focalseg.imagesets.phantoms.canvas import Array, coordinates, disc, scatter_centres, to_uint8
-from focalseg.imagesets.phantoms.planted import BLUE, CUE_LEVEL, GREEN, NOISE, RED, draw_global_cue
+from focalseg.imagesets.phantoms.planted import BLUE, CUE_LEVEL, GREEN, NOISE, RED, draw_global_cue, draw_local
 
 REACH_OF_TWO_LEVELS = 12
-SMALL_RADII = (2.0, 3.0)
-FAINT_CONTRAST = 0.35
-SMALL_CUE_SHARE = 5 / 16
+_RADII = (2.0, 3.0)
+draw_small_local = partial(draw_local, radii=_RADII)
+draw_faint = partial(draw_small_local, contrast=0.35)
+draw_small_global_cue = partial(draw_global_cue, share=5 / 16, reach=REACH_OF_TWO_LEVELS, radii=_RADII)
 _DOT_CONTRAST = 1.2
 _DOT_RADII = (1.5, 2.0)
 # Of centres below the band, least and beyond the most: from well within the network's reach to out of it.
@@ -69,9 +70,9 @@ def choose_shortcuts() -> tuple[partial[tuple[Array, Array]], ...]:
     pools over the whole image can learn by heart which colour counts on each scanner of the training set, more easily than the
     contrast. It then misleads on others: what was learnt of the nearest ones is wrong for a scanner that was not in the set.
     """
-    draw = partial(draw_global_cue, share=SMALL_CUE_SHARE, reach=REACH_OF_TWO_LEVELS, radii=SMALL_RADII)
     levels = np.linspace(-CUE_LEVEL, CUE_LEVEL, SCANNERS).tolist()
-    return tuple(partial(draw, cue=(levels[n], n % 2 == 1), other_contrast=HINT_CONTRAST) for n in range(SCANNERS))
+    cues = [(level, number % 2 == 1) for number, level in enumerate(levels)]
+    return tuple(partial(draw_small_global_cue, cue=cue, other_contrast=HINT_CONTRAST) for cue in cues)
 
 
 def _choose_half(random: np.random.Generator, size: int) -> Array:

@@ -147,7 +147,11 @@ class _Search:
     def __init__(self, pictures: np.ndarray) -> None:
         self.pictures = pictures
         self.axes = pictures.ndim - 1
-        self.coarse = _unit(_shrink(self.pictures, SIDES[self.axes][1]))
+        # All ways to order and reverse the axes, as they lie first: 2, 8 or 48.
+        directions = itertools.product((1, -1), repeat=self.axes)
+        self.orientations = tuple(itertools.product(itertools.permutations(range(self.axes)), directions))
+        coarse = _standardise(_shrink(self.pictures, SIDES[self.axes][1]))
+        self.coarse = (coarse / np.sqrt(coarse[0].size)).astype(np.float32)  # a scalar product is a correlation
         self.detail = np.empty_like(self.pictures)
         self.telling = np.empty(len(pictures), bool)
         for start in range(0, len(pictures), BLOCK):
@@ -165,7 +169,7 @@ class _Search:
             rows = np.arange(start, min(start + BLOCK, len(self.pictures)))
             rough = _Best(len(rows), len(self.pictures), least=-1)
             near = _Best(len(rows), len(self.pictures), least=0)
-            for number, orientation in enumerate(_orientations(self.axes)):
+            for number, orientation in enumerate(self.orientations):
                 coarse = _flat(_turn(self.coarse[rows], orientation)) @ _flat(self.coarse).T
                 better = coarse > rough.correlation
                 np.copyto(rough.correlation, coarse, where=better)
@@ -186,13 +190,12 @@ class _Search:
 
         Of each pair the row is the smaller number.
         """
-        orientation = _orientations(self.axes)[number]
         likely = (coarse > LEAST_COARSE) & (np.arange(coarse.shape[1]) > rows[:, None])
         likely &= self.telling & self.telling[rows][:, None]
         ones, others = np.flatnonzero(likely.any(1)), np.flatnonzero(likely.any(0))
         if not len(ones):
             return
-        pictures, details = (_turn(every[rows[ones]], orientation) for every in (self.pictures, self.detail))
+        pictures, details = (_turn(every[rows[ones]], self.orientations[number]) for every in (self.pictures, self.detail))
         for columns in np.split(others, range(BLOCK, len(others), BLOCK)):
             here = np.ix_(ones, columns)
             plain = _product(pictures, self.pictures[columns])
@@ -211,9 +214,9 @@ class _Search:
             graph = coo_array((weights, (rows[ones], others)), shape=(len(self.pictures), len(self.pictures)))
             tree = minimum_spanning_tree(graph.tocsr()).tocoo()
             ones, others = np.asarray(tree.row - rows[0]), np.asarray(tree.col)
-        orientations = _orientations(self.axes)
+        words = [_say(orientation) for orientation in self.orientations]
         return {
-            (int(rows[one]), other): (float(near.correlation[one, other]), _say(orientations[near.orientation[one, other]]))
+            (int(rows[one]), other): (float(near.correlation[one, other]), words[near.orientation[one, other]])
             for one, other in zip(ones.tolist(), others.tolist(), strict=True)
         }
 
@@ -235,12 +238,11 @@ class _Search:
     def _fit(self, candidates: Sequence[tuple[int, int, int]], advance: Advance) -> Found:
         """Those that are near duplicates once one was shifted and zoomed, at low resolution first."""
         found: Found = {}
-        orientations = _orientations(self.axes)
-        small, large = SIDES[self.axes][1], SIDES[self.axes][0]
+        large, small = SIDES[self.axes]
         for start in range(0, len(candidates), BLOCK):
             block = candidates[start : start + BLOCK]
             advance(round(len(self.pictures) * (1 + start / len(candidates))), 2 * len(self.pictures))
-            ones = np.stack([_turn(self.pictures[one][None], orientations[turn])[0] for one, _, turn in block])
+            ones = np.stack([_turn(self.pictures[one][None], self.orientations[turn])[0] for one, _, turn in block])
             others = self.pictures[[other for _, other, _ in block]]
             placing = register(_shrink(ones, small), _shrink(others, small), stay(len(block), self.axes), steps=5)
             moved, weights = warp(_shrink(others, small), placing)
@@ -255,7 +257,7 @@ class _Search:
             shared = weights.reshape(len(kept), -1).mean(1)
             for number in np.flatnonzero((plain > LEAST_CORRELATION) & (detail > LEAST_DETAIL) & (shared > 0.85)):
                 one, other, turn = block[kept[number]]
-                words = ", ".join(word for word in (_say(orientations[turn]), "cropped or shifted") if word)
+                words = ", ".join(word for word in (_say(self.orientations[turn]), "cropped or shifted") if word)
                 found[min(one, other), max(one, other)] = float(plain[number]), words
         return found
 
@@ -301,12 +303,6 @@ def _standardise(pictures: np.ndarray) -> NDArray[np.float64]:
     return np.where(spread > 0, centred / np.where(spread > 0, spread, 1), 0.0)
 
 
-def _unit(pictures: np.ndarray) -> Floats:
-    """Mean 0 and length 1, so that a scalar product is a correlation."""
-    pixels = int(np.prod(pictures.shape[1:]))
-    return np.asarray(_standardise(pictures) / np.sqrt(pixels), np.float32)
-
-
 def _shrink(pictures: np.ndarray, side: int) -> np.ndarray:
     factor = pictures.shape[1] // side
     for axis in range(1, pictures.ndim):
@@ -324,13 +320,6 @@ def _detail(pictures: np.ndarray) -> Floats:
     overall = fine.std(axis=tuple(range(1, axes + 1)), keepdims=True)
     # The tenth keeps what is smooth from being blown up to the strength of the rest.
     return _standardise(fine / (strength + 0.1 * overall + 1e-12)).astype(np.float32)
-
-
-@cache
-def _orientations(axes: int) -> tuple[Orientation, ...]:
-    """All ways to order and reverse the axes, as they lie first: 2, 8 or 48."""
-    orders = itertools.permutations(range(axes))
-    return tuple((order, signs) for order in orders for signs in itertools.product((1, -1), repeat=axes))
 
 
 def _turn(pictures: np.ndarray, orientation: Orientation) -> np.ndarray:

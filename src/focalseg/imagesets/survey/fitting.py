@@ -26,7 +26,8 @@ def register(ones: np.ndarray, others: np.ndarray, placing: np.ndarray, *, steps
         columns = [moved, np.ones_like(moved)]
         for axis, side in enumerate(sides):
             slope = np.gradient(moved, axis=axis + 1) / placing[:, axis, 0].reshape(-1, *[1] * axes)
-            columns += [slope * _along(np.arange(side) - (side - 1) / 2, axis, axes), slope]
+            along = (np.arange(side) - (side - 1) / 2).reshape(-1, *[1] * (axes - 1 - axis))
+            columns += [slope * along, slope]
         system = np.stack(columns, axis=-1).reshape(count, -1, len(columns)) * weights.reshape(count, -1, 1)
         across = system.transpose(0, 2, 1)
         matrix = (across @ system).astype(np.float64)
@@ -53,7 +54,7 @@ def warp(pictures: np.ndarray, placing: np.ndarray) -> tuple[_Floats, _Floats]:
         front = np.moveaxis(pictures, axis + 1, 1)
         moved = (kernel @ np.ascontiguousarray(front).reshape(count, side, -1)).reshape(front.shape)
         pictures = np.moveaxis(moved, 1, axis + 1)
-        weights = weights * inside.reshape(count, *(side if other == axis else 1 for other in range(len(sides))))
+        weights = weights * np.expand_dims(inside, [1 + other for other in range(len(sides)) if other != axis])
     return pictures, weights
 
 
@@ -61,11 +62,6 @@ def _cubic(distance: np.ndarray) -> np.ndarray:
     near = (1.5 * distance - 2.5) * distance**2 + 1
     far = ((-0.5 * distance + 2.5) * distance - 4) * distance + 2
     return np.where(distance < 1, near, np.where(distance < 2, far, 0))
-
-
-def _along(values: np.ndarray, axis: int, axes: int) -> _Floats:
-    """Values along one of the spatial axes of pictures."""
-    return values.reshape([1] + [-1 if other == axis else 1 for other in range(axes)]).astype(np.float32)
 
 
 def correlate(ones: np.ndarray, others: np.ndarray, weights: np.ndarray) -> NDArray[np.float64]:

@@ -110,22 +110,19 @@ def _compare_observers(dataset: Dataset, number: int, case: Case) -> list[float]
     return [2 * int((one & other).sum()) / total if total else 1.0]
 
 
-def summarise_notes(notes: Sequence[Finding], most: int = 3) -> list[str]:
+def summarise_notes(notes: Sequence[Finding]) -> list[str]:
     """One line per kind of note, naming the first few files, so that five hundred empty masks do not hide a constant image."""
     by_kind: dict[str, list[Finding]] = {}
     for note in notes:
         by_kind.setdefault(note.kind, []).append(note)
     lines = []
     for kind, alike in by_kind.items():
-        if len(alike) == 1:
-            lines.append(str(alike[0]))
-        else:
-            names = list_names([note.file for note in alike], most)
-            lines.append(f"{len(alike)} x {KINDS[kind].title}: {names}; see focalseg check.")
+        several = f"{len(alike)} x {KINDS[kind].title}: {list_names([note.file for note in alike])}; see focalseg check."
+        lines.append(several if len(alike) > 1 else str(alike[0]))
     return lines
 
 
-def cap_faults(errors: Sequence[Finding], source: str, most: int = MOST_FAULTS) -> list[str | Finding]:
+def cap_faults(errors: Sequence[Finding], source: str) -> list[str | Finding]:
     """The first errors and, where there are more, a line that says where the others are listed."""
-    more = [f"{len(errors) - most} more errors in {source}; run focalseg check {source} for all of them."]
-    return [*errors[:most], *(more if len(errors) > most else [])]
+    more = [f"{len(errors) - MOST_FAULTS} more errors in {source}; run focalseg check {source} for all of them."]
+    return [*errors[:MOST_FAULTS], *(more if len(errors) > MOST_FAULTS else [])]

@@ -13,6 +13,7 @@ from typing import Any
 import nibabel.orientations
 import nibabel.quaternions
 import numpy as np
+from nibabel.volumeutils import shape_zoom_affine
 
 from focalseg.errors import DataError
 from focalseg.findings import Finding
@@ -139,13 +140,9 @@ def read_place(path: Path, stored: Any, shape: tuple[int, ...]) -> Place:
     if stored["qform_code"] > 0:
         forms["qform"] = _read_qform(path, stored, _MM_BY_UNIT[unit])
     _check_forms(path, forms, stored, shape)
-    affines = tuple(forms.values()) or (_centre(spacing_mm, shape),)
-    notes = []
-    if unit in _UNIT_NAMES:
-        notes.append(KINDS["converted_unit"].at(path, f"has sizes in {_UNIT_NAMES[unit]}"))
-    return Place(
-        spacing_mm=tuple(spacing_mm.tolist()), affine=affines[0], affines=affines, stated=bool(forms), notes=tuple(notes)
-    )
+    affines = tuple(forms.values()) or (shape_zoom_affine(shape, spacing_mm),)
+    notes = (KINDS["converted_unit"].at(path, f"has sizes in {_UNIT_NAMES[unit]}"),) if unit in _UNIT_NAMES else ()
+    return Place(spacing_mm=tuple(spacing_mm.tolist()), affine=affines[0], affines=affines, stated=bool(forms), notes=notes)
 
 
 def _show_sizes(sizes: Any) -> str:
@@ -155,7 +152,7 @@ def _show_sizes(sizes: Any) -> str:
 
 def _read_sform(path: Path, stored: Any, mm: float, spacing_mm: np.ndarray) -> np.ndarray:
     affine = np.eye(4)
-    affine[:3] = np.stack([stored[name] for name in ("srow_x", "srow_y", "srow_z")]).astype(float) * mm
+    affine[:3] = np.stack([stored[f"srow_{axis}"] for axis in "xyz"]).astype(float) * mm
     columns = affine[:3, : len(spacing_mm)]
     if not np.isfinite(affine).all():
         raise _bad(path, "has an sform with numbers that are not finite")
@@ -173,21 +170,18 @@ def _read_sform(path: Path, stored: Any, mm: float, spacing_mm: np.ndarray) -> n
 
 def _read_qform(path: Path, stored: Any, mm: float) -> np.ndarray:
     """Method 2 of nifti1.h: a rotation by a unit quaternion, of which three parts are kept, and pixdim[0] for the hand."""
-    parts, offset = (
-        np.array([stored[name] for name in names], float)
-        for names in (("quatern_b", "quatern_c", "quatern_d"), ("qoffset_x", "qoffset_y", "qoffset_z"))
-    )
-    length = np.linalg.norm(parts)
+    quaternion = _read_quaternion(stored)
+    offset = np.array([stored[f"qoffset_{axis}"] for axis in "xyz"], float)
+    length = np.linalg.norm(quaternion[1:])
     if not length <= 1 + _TOLERANCE:
-        raise _bad(
-            path, f"has a qform that is no rotation: its quaternion has the length {length:.6g}", expected="a length of 1"
-        )
+        found = f"has a qform that is no rotation: its quaternion has the length {length:.6g}"
+        raise _bad(path, found, expected="a length of 1")
     if not np.isfinite(offset).all():
         raise _bad(path, "has a qform with numbers that are not finite")
     affine = np.eye(4)
     sizes = stored["pixdim"][1:4].astype(float) * mm
     hand = [1, 1, -1 if stored["pixdim"][0] < 0 else 1]
-    rotation = nibabel.quaternions.quat2mat([_real_part(parts), *parts])  # type: ignore[no-untyped-call]
+    rotation = nibabel.quaternions.quat2mat(quaternion)  # type: ignore[no-untyped-call]
     affine[:3, :3] = rotation * (np.nan_to_num(sizes) * hand)
     affine[:3, 3] = offset * mm
     return affine
@@ -201,23 +195,16 @@ def _check_forms(path: Path, forms: dict[str, np.ndarray], stored: Any, shape: t
     """
     if len(forms) < 2:
         return
-    real = _real_part(np.array([stored[f"quatern_{name}"] for name in "bcd"], float))
-    slack = 2 * _QUATERNION_ROUNDING / max(real, _QUATERNION_ROUNDING**0.5)
+    slack = 2 * _QUATERNION_ROUNDING / max(_read_quaternion(stored)[0], _QUATERNION_ROUNDING**0.5)
     axes = [*range(len(shape)), 3]
     if found := describe_differences(forms["qform"][:, axes], forms["sform"][:, axes], shape, slack):
         raise DataError(KINDS["two_places"].at(path, f"has a qform that disagrees with its sform: {', '.join(found)}"))
 
 
-def _real_part(parts: np.ndarray) -> float:
-    return float(max(0.0, 1 - parts @ parts) ** 0.5)
-
-
-def _centre(spacing_mm: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    affine = np.eye(4)
-    steps = spacing_mm * [-1, 1, 1][: len(shape)]
-    affine[range(len(shape)), range(len(shape))] = steps
-    affine[: len(shape), 3] = -steps * (np.array(shape) - 1) / 2
-    return affine
+def _read_quaternion(stored: Any) -> np.ndarray:
+    """(4,): the real part, which is not kept but follows from a length of 1, and the three others."""
+    parts = np.array([stored[f"quatern_{name}"] for name in "bcd"], float)
+    return np.array([max(0.0, 1 - parts @ parts) ** 0.5, *parts])
 
 
 def _steps(orientation: Orientation) -> tuple[Any, ...]:
