@@ -148,9 +148,7 @@ def attach(network: nn.Module, added: Mapping[str, tuple[Site, str, AnySite]], o
             container.add_module(escape(name), module)
             container.sites[name], container.gates[name] = site, gate
         ranks = {name: rank for rank, name in enumerate(order)}
-        container.gates = {
-            name: container.gates[name] for name in sorted(container.gates, key=lambda name: ranks.get(name, -1))
-        }
+        container.gates = dict(sorted(container.gates.items(), key=lambda item: ranks.get(item[0], -1)))
         _hook_all(network, container)
     except BaseException:
         for name in added:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from focalseg.errors import FocalsegError, ShapeError, SiteError
-from focalseg.hosts.attachment import detach, find_container, first_weight, register
+from focalseg.hosts.attachment import detach, first_weight, occupied_sites, register
 from focalseg.hosts.ports import Arguments, Keywords, Port
 from focalseg.layers import Convolution
 
@@ -33,16 +33,12 @@ def trace(network: nn.Module, ports: Iterable[Port], image_shape: Sequence[int])
 
     Raises SiteError for a path that no module has, ShapeError where the network does not take such an image.
     """
-    passed = {port: Passed() for port in ports}
-    for port in passed:
+    ports = dict.fromkeys(ports)
+    for port in ports:
         port.find_module(network)
     for on_shapes in (True, False):  # on the meta device nothing is computed, but not every network runs there
-        probe = plain_copy(network)
-        clock = itertools.count()
-        for port, record in passed.items():
-            record.shapes.clear()
-            record.times.clear()
-            _watch(probe, port, record, clock)
+        probe, clock = plain_copy(network), itertools.count()
+        passed = {port: _watch(probe, port.resolve(probe), clock) for port in ports}
         try:
             run_copy(probe.to("meta") if on_shapes else probe, image_shape)
         except ShapeError:
@@ -103,10 +99,8 @@ def try_images(network: nn.Module, image_shape: Sequence[int] | None, run: Calla
 def plain_copy(network: nn.Module) -> nn.Module:
     """A copy of the network without the attention that was added."""
     probe = copy_network(network)
-    container = find_container(probe)
-    if container is not None:
-        for name in list(container.gates):
-            detach(probe, name)
+    for name in occupied_sites(probe):
+        detach(probe, name)
     return probe
 
 
@@ -136,14 +130,16 @@ def guess_image_shape(network: nn.Module, side: int = _GUESSED_SIDES[-1]) -> tup
     raise SiteError(f"{type(network).__name__} has no convolution to tell what it takes; give image_shape, (C, *spatial).")
 
 
-def _watch(probe: nn.Module, named: Port, record: Passed, clock: Iterator[int]) -> None:
-    port = named.resolve(probe)
+def _watch(probe: nn.Module, port: Port, clock: Iterator[int]) -> Passed:
+    """What is going to pass at a port, filled in while the copy runs."""
+    record = Passed()
 
     def note(_module: nn.Module, arguments: Arguments, keywords: Keywords, output: Any = None) -> None:
         record.shapes.append(tuple(port.read(arguments, keywords, output).shape))
         record.times.append(next(clock))
 
     register(probe, port, note)
+    return record
 
 
 def _first_line(error: Exception) -> str:
