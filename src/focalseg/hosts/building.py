@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from torch import nn
 
-from focalseg.catalogue import unknown_name_message
+from focalseg.catalogue import offer_nearest, unknown_name_message
 from focalseg.configuration import CheckedConfig, setting
 from focalseg.errors import FocalsegError, SettingError
 from focalseg.hosts.libraries.monai import MONAI_NETWORKS, build_monai
@@ -73,8 +73,7 @@ def _check_name(name: str) -> None:
     module, separator, function = name.partition(":")
     own = separator and function.isidentifier() and all(part.isidentifier() for part in module.split("."))
     if name not in NAMES and (not own or module in _LIBRARIES):
-        near = unknown_name_message("network", name, NAMES).partition("Did you mean ")[2]
-        offer = f" Did you mean {near}" if near else ""
+        offer = offer_nearest(name, NAMES)
         raise SettingError(f"name was {name!r}; expected {', '.join(NAMES)}, or package.module:function of your own.{offer}")
 
 

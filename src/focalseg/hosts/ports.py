@@ -14,7 +14,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from focalseg.catalogue import unknown_name_message
+from focalseg.catalogue import offer_nearest
 from focalseg.errors import SiteError
 
 _GRAMMAR = re.compile(r"(?P<path>[^:\[\]]*)(:(?P<argument>\w+))?(\[(?P<start>[0-9]*):(?P<stop>[0-9]*)\])?", re.ASCII)
@@ -120,11 +120,9 @@ class Port:
 
 def describe_unknown_module(path: str, known: list[str]) -> str:
     """The sentence for a path that no module has, with near names and the modules on the level where the path ends."""
-    message = unknown_name_message("module", path, known)
     parent = path.rpartition(".")[0]
     while parent and parent not in known:
         parent = parent.rpartition(".")[0]
     level = [name for name in known if name.rpartition(".")[0] == parent]
-    near = message.partition("Did you mean ")[2]
     there = f"{parent or 'the network'} has {', '.join(level) or 'no modules'}."
-    return f"No module named {path!r}; {there}" + (f" Did you mean {near}" if near else "")
+    return f"No module named {path!r}; {there}{offer_nearest(path, known)}"

@@ -13,8 +13,7 @@ from focalseg.hosts.tracing import Passed, guess_image_shape, plain_copy, run_co
 
 def complete(network: nn.Module, drafts: Sequence[Place], image_shape: Sequence[int] | None) -> tuple[Site, ...]:
     """The sites at these places, with the shapes that pass there. Raises SiteError where attention cannot stand."""
-    places = [place for one in drafts for place in (one.features, one.signal, one.added_at, one.sum_at) if place]
-    ports = {text: Port.parse(text) for text in places}
+    ports = {text: Port.parse(text) for one in drafts for text in (one.features, one.signal, one.added_at, one.sum_at) if text}
     passed = trace(network, ports.values(), image_shape or guess_image_shape(network))
     seen = {text: passed[port] for text, port in ports.items()}
     return tuple(_complete(draft, seen) for draft in drafts)

@@ -69,11 +69,10 @@ MONAI_NETWORKS = Catalogue(
 def build_monai(name: str, *, spatial_dims: int, in_channels: int, classes: int, arguments: Mapping[str, Any]) -> nn.Module:
     """Builds monai.networks.nets.NAME with those arguments. Raises SettingError where MONAI is absent."""
     try:
-        kind = getattr(import_module(_MODULE), name)
+        kind: type[nn.Module] = getattr(import_module(_MODULE), name)
     except ImportError as error:
         raise SettingError(f"The network monai:{name} needs MONAI; install it with `pip install focalseg[monai]`.") from error
-    network: nn.Module = kind(spatial_dims=spatial_dims, in_channels=in_channels, out_channels=classes, **arguments)
-    return network
+    return kind(spatial_dims=spatial_dims, in_channels=in_channels, out_channels=classes, **arguments)
 
 
 def find_family(network: nn.Module) -> Callable[[Any], tuple[Place, ...]] | None:

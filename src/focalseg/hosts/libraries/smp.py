@@ -38,11 +38,10 @@ def build_smp(name: str, *, spatial_dims: int, in_channels: int, classes: int, a
     if spatial_dims != 2:
         raise SettingError(f"smp:{name} is made for images; the data has {spatial_dims} spatial axes. Take another network.")
     try:
-        kind = getattr(import_module(_MODULE), name)
+        kind: type[nn.Module] = getattr(import_module(_MODULE), name)
     except ImportError as error:
         raise SettingError(f"The network smp:{name} needs it installed: `pip install focalseg[smp]` ({error}).") from error
-    network: nn.Module = kind(in_channels=in_channels, classes=classes, **arguments)
-    return network
+    return kind(in_channels=in_channels, classes=classes, **arguments)
 
 
 def is_smp_unet(network: nn.Module) -> bool:
