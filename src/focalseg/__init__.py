@@ -29,44 +29,29 @@ _HOMES = {
     "read_placement": "focalseg.records.placement",
     "apply_placement": "focalseg.placement.applying",
 }
-__all__ = [
-    "UNet",
-    "UnifiedFocalLoss",
-    "__version__",
-    "apply_placement",
-    "decide",
-    "disable_attention",
-    "enable_attention",
-    "find_dead_sites",
-    "freeze_host",
-    "gather_evidence",
-    "instrument",
-    "load_attention",
-    "measure_costs",
-    "read_gammas",
-    "read_placement",
-    "remove_attention",
-    "save_attention",
-    "sites",
-    "unfreeze_host",
-    "without_attention",
-]
+__all__ = list(_HOMES)
+__all__ += ["__version__"]
 
 if TYPE_CHECKING:
-    from focalseg.hosts.costs import measure_costs
-    from focalseg.hosts.dead_sites import find_dead_sites
-    from focalseg.hosts.finding import sites
-    from focalseg.hosts.freezing import freeze_host, unfreeze_host
-    from focalseg.hosts.gammas import read_gammas
-    from focalseg.hosts.instrument import instrument
-    from focalseg.hosts.pruning import disable_attention, enable_attention, remove_attention, without_attention
-    from focalseg.hosts.weights import load_attention, save_attention
-    from focalseg.losses.unified_focal import UnifiedFocalLoss
-    from focalseg.networks.unet import UNet
-    from focalseg.placement.applying import apply_placement
-    from focalseg.placement.decision import decide
-    from focalseg.placement.evidence import gather_evidence
-    from focalseg.records.placement import read_placement
+    from focalseg.hosts.costs import measure_costs as measure_costs
+    from focalseg.hosts.dead_sites import find_dead_sites as find_dead_sites
+    from focalseg.hosts.finding import sites as sites
+    from focalseg.hosts.freezing import freeze_host as freeze_host
+    from focalseg.hosts.freezing import unfreeze_host as unfreeze_host
+    from focalseg.hosts.gammas import read_gammas as read_gammas
+    from focalseg.hosts.instrument import instrument as instrument
+    from focalseg.hosts.pruning import disable_attention as disable_attention
+    from focalseg.hosts.pruning import enable_attention as enable_attention
+    from focalseg.hosts.pruning import remove_attention as remove_attention
+    from focalseg.hosts.pruning import without_attention as without_attention
+    from focalseg.hosts.weights import load_attention as load_attention
+    from focalseg.hosts.weights import save_attention as save_attention
+    from focalseg.losses.unified_focal import UnifiedFocalLoss as UnifiedFocalLoss
+    from focalseg.networks.unet import UNet as UNet
+    from focalseg.placement.applying import apply_placement as apply_placement
+    from focalseg.placement.decision import decide as decide
+    from focalseg.placement.evidence import gather_evidence as gather_evidence
+    from focalseg.records.placement import read_placement as read_placement
 
 
 def __getattr__(name: str) -> Any:

@@ -1,51 +1,32 @@
 """A named collection: the one place where a name that a person types becomes the thing it names."""
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Generic, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 from focalseg.errors import SettingError
 
 Member = TypeVar("Member")
 
 
-class Catalogue(Generic[Member]):
+class Catalogue(dict[str, Member]):
     """Members by name. An unknown name is an error that lists the known ones and offers the nearest."""
 
     def __init__(self, kind: str, members: Mapping[str, Member]) -> None:
+        super().__init__(members)
         self.kind = kind
-        self._members = dict(members)
 
-    def __getitem__(self, name: str) -> Member:
-        if name not in self._members:
-            raise SettingError(unknown_name_message(self.kind, name, self))
-        return self._members[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._members)
-
-    def __len__(self) -> int:
-        return len(self._members)
-
-    def keys(self) -> Iterable[str]:
-        """Every name, in the order of the catalogue."""
-        return self._members.keys()
-
-    def items(self) -> Iterable[tuple[str, Member]]:
-        """Names with what they name, in the order of the catalogue."""
-        return self._members.items()
-
-    def values(self) -> Iterable[Member]:
-        """What the names stand for, in the order of the catalogue."""
-        return self._members.values()
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._members
+    def __missing__(self, name: str) -> Member:
+        raise SettingError(unknown_name_message(self.kind, name, self))
 
 
 def unknown_name_message(kind: str, name: str, known: Iterable[str], offer: str = "") -> str:
     """The sentence for a name that is not among the known ones, with the nearest of them, or what the caller offers instead."""
     known = list(known)
-    near = difflib.get_close_matches(str(name), known, n=1)
-    offer = offer or (f" Did you mean {near[0]!r}?" if near else "")
-    return f"No {kind} named {name!r}; known are {', '.join(known)}.{offer}"
+    return f"No {kind} named {name!r}; known are {', '.join(known)}.{offer or offer_nearest(name, known)}"
+
+
+def offer_nearest(name: str, known: Iterable[str]) -> str:
+    """The question whether the nearest of the known names was meant, after a space; empty where none is near."""
+    near = difflib.get_close_matches(str(name), list(known), n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""

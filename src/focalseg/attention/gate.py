@@ -63,10 +63,7 @@ class Gate(nn.Module, ABC):
 
     def combine(self, logs: tuple[Tensor, ...]) -> Tensor:
         """The logarithm of the coefficients of all maps together: that of their product, unless a gate says otherwise."""
-        total = logs[0]
-        for one in logs[1:]:
-            total = total + one
-        return total
+        return sum(logs[1:], start=logs[0])
 
     def take_log(self, logit: Tensor) -> Tensor:
         """log a = logsigmoid(z) of one map of logits, float32 at least; z is standardised first where the gate is set so."""

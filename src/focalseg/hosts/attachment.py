@@ -7,7 +7,8 @@ that a deep copy of the network hooks the copies.
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self, TypeVar, cast
+from dataclasses import dataclass
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +25,6 @@ from focalseg.records.placement import SHUT
 CONTAINER = "focal_attention"
 Passing = Callable[..., Tensor]
 """What features are handed through: (features, gating signal or None) -> features."""
-Module = TypeVar("Module", bound=nn.Module)
 
 
 class AttentionSites(nn.Module):
@@ -130,7 +130,8 @@ def unwrap_to_fill(network: nn.Module) -> nn.Module:
 
 
 def attach(network: nn.Module, added: Mapping[str, tuple[Site, str, AnySite]], order: Sequence[str]) -> None:
-    """Puts each module at its site, in place, all of them or none. added: site, kind and module by the name of the site.
+    """Puts each module at its site, in place, all of them or none, on the device and in the dtype of the weights there, or else
+    of the network's first weight. added: site, kind and module by the name of the site.
 
     The caller has checked sites, gates and that nothing stands there. order: the names of all sites, as they were found.
     """
@@ -142,12 +143,12 @@ def attach(network: nn.Module, added: Mapping[str, tuple[Site, str, AnySite]], o
         network.add_module(CONTAINER, container)
     try:
         for name, (site, gate, module) in added.items():
-            container.add_module(escape(name), module.train(network.training))
+            weight = first_weight(Port.parse(site.added_at or site.features).find_module(network), network)
+            module.to(device=weight.device, dtype=weight.dtype).train(network.training)
+            container.add_module(escape(name), module)
             container.sites[name], container.gates[name] = site, gate
         ranks = {name: rank for rank, name in enumerate(order)}
-        container.gates = {
-            name: container.gates[name] for name in sorted(container.gates, key=lambda name: ranks.get(name, -1))
-        }
+        container.gates = dict(sorted(container.gates.items(), key=lambda item: ranks.get(item[0], -1)))
         _hook_all(network, container)
     except BaseException:
         for name in added:
@@ -217,58 +218,40 @@ def hook(network: nn.Module, site: Site, passing: Passing) -> tuple[list[Removab
             return port  # the hook of the place is handed it anyway: a module's hook after it sees arguments and output
         capture = Capture(port)
         captures.append(capture)
-        handles.append(register(port.find_module(network), port, capture))
+        handles.append(register(network, port, capture.keep))
         return capture
 
-    hook = SiteHook(
-        passing,
-        place=place,
-        features=source(features),
-        signal=None if signal is None else source(signal),
-        added=bool(site.added_at),
-    )
-    handles.append(register(place.find_module(network), place, hook))
+    hook = _SiteHook(passing, place, source(features), None if signal is None else source(signal), added=bool(site.added_at))
+    handles.append(register(network, place, hook.attend))
     return handles, captures
 
 
-def register(module: nn.Module, port: Port, hook: "Capture | SiteHook") -> RemovableHandle:
-    """Registers the hook before or after the module: on the side where the port is."""
-    if port.of_output:
-        return module.register_forward_hook(hook.after, with_kwargs=True)
-    return module.register_forward_pre_hook(hook.before, with_kwargs=True)  # type: ignore[arg-type]  # Mapping for dict
+def register(network: nn.Module, port: Port, hook: Callable[..., Any]) -> RemovableHandle:
+    """Registers the hook on the side of the port's module where the port is: before it, or after it with its output as well."""
+    module = port.find_module(network)
+    add = module.register_forward_hook if port.of_output else module.register_forward_pre_hook
+    return add(hook, with_kwargs=True)
 
 
-class SiteHook:
+@dataclass(eq=False)
+class _SiteHook:
     """Hands the features at a place through a site.
 
     added: the host adds the features at the place itself, so the change that the site makes to them is added there as well.
     """
 
-    def __init__(
-        self,
-        passing: Passing,
-        *,
-        place: Port,
-        features: Port | Capture,
-        signal: Port | Capture | None,
-        added: bool,
-    ) -> None:
-        self.passing, self.place, self.features, self.signal, self.added = passing, place, features, signal, added
+    passing: Passing
+    place: Port
+    features: Port | Capture
+    signal: Port | Capture | None
+    added: bool
 
-    def before(self, _module: nn.Module, arguments: Arguments, keywords: Keywords) -> tuple[Arguments, Keywords] | None:
-        """A forward pre-hook: returns the arguments with the features attended, None where the site is not enabled."""
+    def attend(self, _module: nn.Module, arguments: Arguments, keywords: Keywords, output: Any = None) -> Any:
+        """A hook before or after the module: returns its arguments, or its output, with the features attended; None where the
+        site is not enabled."""
         if not getattr(self.passing, "enabled", True):
             return None
-        arguments, keywords, _ = self._attend(arguments, keywords, None)
-        return arguments, keywords
 
-    def after(self, _module: nn.Module, arguments: Arguments, keywords: Keywords, output: Any) -> Any:
-        """A forward hook: returns the output with the features attended, None where the site is not enabled."""
-        if not getattr(self.passing, "enabled", True):
-            return None
-        return self._attend(arguments, keywords, output)[2]
-
-    def _attend(self, arguments: Arguments, keywords: Keywords, output: Any) -> tuple[Arguments, Keywords, Any]:
         def read(source: Port | Capture) -> Tensor:
             if isinstance(source, Port):
                 return source.read(arguments, keywords, output)
@@ -280,14 +263,8 @@ class SiteHook:
             # Where the site changes nothing this is the host's sum to the bit. Coefficients near 0 leave a rounding error of a
             # skip far larger than what it is added to; so a skip that is shut is taken out of the sum (`Site.when_shut`).
             attended = self.place.read(arguments, keywords, output) + (attended - features)
-        return self.place.write(arguments, keywords, output, attended)
-
-
-def like_host(network: nn.Module, site: Site, module: Module) -> Module:
-    """The module on the device and in the dtype of the weights where the site is, or else of the network's first weight."""
-    near = Port.parse(site.added_at or site.features).find_module(network)
-    weight = first_weight(near, network)
-    return module.to(device=weight.device, dtype=weight.dtype)
+        arguments, keywords, output = self.place.write(arguments, keywords, output, attended)
+        return output if self.place.of_output else (arguments, keywords)
 
 
 def first_weight(*modules: nn.Module) -> Tensor:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from torch import nn
 
-from focalseg.catalogue import unknown_name_message
+from focalseg.catalogue import offer_nearest, unknown_name_message
 from focalseg.configuration import CheckedConfig, setting
 from focalseg.errors import FocalsegError, SettingError
 from focalseg.hosts.libraries.monai import MONAI_NETWORKS, build_monai
@@ -42,7 +42,11 @@ class NetworkChoice(CheckedConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_name(self.name)
-        _check_skips(self.skips)
+        for name, pair in self.skips.items():
+            if len(pair) != 2:
+                raise SettingError(
+                    f"skips.{name} was {list(pair)}; expected two places, that of the skip and that of its gating signal."
+                )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,18 +73,8 @@ def _check_name(name: str) -> None:
     module, separator, function = name.partition(":")
     own = separator and function.isidentifier() and all(part.isidentifier() for part in module.split("."))
     if name not in NAMES and (not own or module in _LIBRARIES):
-        near = unknown_name_message("network", name, NAMES).partition("Did you mean ")[2]
-        offer = f" Did you mean {near}" if near else ""
+        offer = offer_nearest(name, NAMES)
         raise SettingError(f"name was {name!r}; expected {', '.join(NAMES)}, or package.module:function of your own.{offer}")
-
-
-def _check_skips(skips: Mapping[str, Sequence[str]]) -> None:
-    """Raises SettingError for a skip that is not a pair of places."""
-    for name, pair in skips.items():
-        if len(pair) != 2:
-            raise SettingError(
-                f"skips.{name} was {list(pair)}; expected two places, that of the skip and that of its gating signal."
-            )
 
 
 def plan_arguments(name: str, *, widths: Sequence[int]) -> dict[str, Any]:
@@ -96,7 +90,13 @@ def build_host(config: NetworkConfig) -> nn.Module:
     shape: dict[str, Any] = {"spatial_dims": config.spatial_dims, "in_channels": config.in_channels, "classes": config.classes}
     library, _, name = config.name.partition(":")
     if library in _LIBRARIES:
-        return _LIBRARIES[library][1](name, **shape, arguments=config.arguments)
+        try:
+            return _LIBRARIES[library][1](name, **shape, arguments=config.arguments)
+        except FocalsegError:
+            raise
+        except Exception as error:
+            said = str(error).strip()[:160].rstrip(".")
+            raise SettingError(f"{config.name} refuses {dict(config.arguments)}: {said}. Mend network.arguments.") from error
     build: Any = UNet if config.name == UNET else find_function(config.name)
     try:
         inspect.signature(build).bind(**shape, **config.arguments)

@@ -27,13 +27,13 @@ class Capture:
         self.ended: list[TensorWeakRef] = []
         self.traced: Tensor | None = None
 
-    def before(self, _module: nn.Module, arguments: Arguments, keywords: Keywords) -> None:
-        """A forward pre-hook: keeps the tensor at a port that is an argument."""
-        self._keep(self.port.read(arguments, keywords, None))
-
-    def after(self, _module: nn.Module, arguments: Arguments, keywords: Keywords, output: Any) -> None:
-        """A forward hook: keeps the tensor at a port that is the output."""
-        self._keep(self.port.read(arguments, keywords, output))
+    def keep(self, _module: nn.Module, arguments: Arguments, keywords: Keywords, output: Any = None) -> None:
+        """A hook before or after the module, on the side where the port is: keeps the tensor that passes there."""
+        tensor = self.port.read(arguments, keywords, output)
+        if torch.compiler.is_compiling():  # the compiler can follow an attribute, but no thread's identity
+            self.traced = tensor
+        else:
+            self.current[threading.get_ident()] = tensor
 
     def forget(self) -> None:
         """At the start of a pass, drops what an interrupted pass left behind and what was repeated outside of any pass."""
@@ -73,12 +73,6 @@ class Capture:
             raise SiteError(f"Nothing has passed {self.port} before {place}; name a place that comes earlier in every pass.")
         found: Tensor = alive[0]
         return found
-
-    def _keep(self, tensor: Tensor) -> None:
-        if torch.compiler.is_compiling():  # the compiler can follow an attribute, but no thread's identity
-            self.traced = tensor
-        else:
-            self.current[threading.get_ident()] = tensor
 
     def __getstate__(self) -> dict[str, Any]:
         return {"port": self.port, "current": {}, "passing": set(), "ended": [], "traced": None}

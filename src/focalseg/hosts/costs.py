@@ -16,10 +16,8 @@ from focalseg.hosts.dead_sites import find_tensors
 from focalseg.hosts.tracing import copy_network, run_copy
 from focalseg.records.costs import CostTable, SiteCost
 
-_REPEATS = 5
 
-
-def measure_costs(network: nn.Module, image_shape: Sequence[int], *, repeats: int = _REPEATS) -> CostTable:
+def measure_costs(network: nn.Module, image_shape: Sequence[int], *, repeats: int = 5) -> CostTable:
     """Measures what each site with attention costs for one image (C, *spatial), on a copy; the network is left as it was.
 
     Time is the median of that many repeats of a forward and backward pass, in seconds, on the network's device.
@@ -40,16 +38,13 @@ def measure_costs(network: nn.Module, image_shape: Sequence[int], *, repeats: in
     weight = next(probe.parameters())
     image = torch.zeros(1, *image_shape, device=weight.device, dtype=weight.dtype)
     calls: dict[str, tuple[Tensor, ...]] = {}
-    handles = [
-        module.register_forward_pre_hook(lambda _module, arguments, name=name: calls.update({name: arguments}))
-        for name, module in attention_sites(probe).items()
-    ]
-    for module in attention_sites(probe).values():
+    handles, costs = [], []
+    for name, module in attention_sites(probe).items():
         module.enabled = True
+        handles.append(module.register_forward_pre_hook(lambda _, arguments, name=name: calls.update({name: arguments})))
     run_copy(probe, image_shape)
     for handle in handles:
         handle.remove()
-    costs = []
     for name, module in attention_sites(probe).items():
         passing = [None if one is None else one.detach().requires_grad_() for one in calls[name]]
         costs.append(

@@ -1,6 +1,6 @@
 """Sites where attention could do nothing, found before anything is trained."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import torch
@@ -68,8 +68,7 @@ def _measure_slopes(network: nn.Module, chosen: Sequence[Site], image_shape: Seq
                 hook(probe, site, probes[site.name])
             images = torch.randn(_IMAGES, *image_shape, generator=generator).to(first_weight(probe))
             with torch.enable_grad(), torch.random.fork_rng(devices=[]):
-                outputs = list(find_tensors(probe(images)))
-                total = sum(measure(output, generator) for output in outputs)
+                total = sum(_measure(output, generator) for output in find_tensors(probe(images)))
             torch.autograd.backward(cast(Tensor, total))
         except Exception as error:
             if dtype is None:
@@ -82,7 +81,7 @@ def _measure_slopes(network: nn.Module, chosen: Sequence[Site], image_shape: Seq
     return probes
 
 
-def measure(output: Tensor, generator: torch.Generator) -> Tensor:
+def _measure(output: Tensor, generator: torch.Generator) -> Tensor:
     """A scalar function of an output that changes with any change of it."""
     # The square has slopes that do not average out over many pixels; the random sum serves outputs that are normalised.
     return output.square().sum() + (output * torch.randn(output.shape, generator=generator).to(output)).sum()
@@ -129,14 +128,9 @@ class Probe(nn.Module):
         return ""
 
 
-def find_tensors(output: Any) -> Iterable[Tensor]:
-    """Yields every tensor with a gradient in what a network returns: a tensor, or sequences and mappings of them."""
+def find_tensors(output: Any) -> list[Tensor]:
+    """Every tensor with a gradient in what a network returns: a tensor, or sequences and mappings of them."""
     if isinstance(output, Tensor):
-        if output.requires_grad:
-            yield output
-    elif isinstance(output, Mapping):
-        for part in output.values():
-            yield from find_tensors(part)
-    elif isinstance(output, list | tuple):
-        for part in output:
-            yield from find_tensors(part)
+        return [output] if output.requires_grad else []
+    parts = output.values() if isinstance(output, Mapping) else output if isinstance(output, list | tuple) else ()
+    return [tensor for part in parts for tensor in find_tensors(part)]

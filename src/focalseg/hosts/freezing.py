@@ -1,7 +1,5 @@
 """Training only what was added: the host's weights and the running statistics of its norms stand still."""
 
-from collections.abc import Sequence
-
 from torch import nn
 
 from focalseg.errors import SiteError
@@ -9,18 +7,15 @@ from focalseg.hosts.attachment import CONTAINER, find_container, unwrap
 
 
 class FrozenHost:
-    """The weights and norms of a host that were frozen, so that the freezing can be undone.
+    """Freezes the weights and norms of a host, and remembers them, so that the freezing can be undone.
 
     Norms that were in evaluation while the network trained are left in evaluation afterwards as well.
     """
 
-    def __init__(self, weights: list[nn.Parameter], norms: Sequence[nn.Module], *, training: bool) -> None:
+    def __init__(self, weights: list[nn.Parameter], norms: list[nn.Module], *, training: bool) -> None:
         self.weights, self.norms = weights, norms
         self.following = [norm for norm in norms if norm.training or not training]
-
-    def freeze(self) -> None:
-        """Stops the gradients of the weights and the running statistics of the norms."""
-        for weight in self.weights:
+        for weight in weights:
             weight.requires_grad_(False)
             weight.grad = None  # an optimiser would still use that of the step before
         self.keep_norms()
@@ -65,7 +60,6 @@ def freeze_host(network: nn.Module) -> None:
         module for module in network.modules() if module not in added and getattr(module, "running_mean", None) is not None
     ]
     container.frozen_host = FrozenHost(weights, norms, training=network.training)
-    container.frozen_host.freeze()
 
 
 def unfreeze_host(network: nn.Module) -> None:

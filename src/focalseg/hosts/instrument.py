@@ -8,7 +8,7 @@ from torch import nn
 from focalseg.attention import GATES
 from focalseg.attention.focal_site import AnySite, AttentionSite, OwnGateSite, ShutSite
 from focalseg.errors import SettingError, SiteError
-from focalseg.hosts.attachment import attach, filled_sites, like_host, occupied_sites, unwrap_to_fill
+from focalseg.hosts.attachment import attach, filled_sites, occupied_sites, unwrap_to_fill
 from focalseg.hosts.finding import sites
 from focalseg.hosts.site import Site, select_sites
 from focalseg.records.placement import SHUT
@@ -89,10 +89,8 @@ def fill_sites(
     for site in chosen:
         for port in site.ports:
             port.resolve(network)
-    added = {}
-    for site in chosen:
-        module = like_host(network, site, build_site(layout[site.name], site, standardise=standardise))
-        added[site.name] = (site, layout[site.name], module)
+    modules = [build_site(layout[site.name], site, standardise=standardise) for site in chosen]
+    added = {site.name: (site, layout[site.name], module) for site, module in zip(chosen, modules, strict=True)}
     attach(network, added, [site.name for site in candidates])
     return tuple(Touched(site=site.name, gate=layout[site.name]) for site in chosen)
 

@@ -15,8 +15,7 @@ def estimate_norms(network: nn.Module, images: Sequence[Tensor]) -> None:
     images: batches (B, C, *spatial). Afterwards the network is in evaluation mode; meanwhile all but the norms is as well, so
     that dropout leaves nothing out.
     """
-    norms = [module for module in network.modules() if isinstance(module, RunningNorm)]
-    norms = [norm for norm in norms if norm.track_running_stats]
+    norms = [module for module in network.modules() if isinstance(module, RunningNorm) and module.track_running_stats]
     if not norms or not images:
         return
     momenta = [norm.momentum for norm in norms]

@@ -8,13 +8,13 @@ PORT[START:STOP]        some of its channels, such as `decoder.0:0[64:128]`, the
 import inspect
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
-from focalseg.catalogue import unknown_name_message
+from focalseg.catalogue import offer_nearest
 from focalseg.errors import SiteError
 
 _GRAMMAR = re.compile(r"(?P<path>[^:\[\]]*)(:(?P<argument>\w+))?(\[(?P<start>[0-9]*):(?P<stop>[0-9]*)\])?", re.ASCII)
@@ -84,15 +84,14 @@ class Port:
         some = {parameter.kind for parameter in signature.parameters.values()}
         if name not in signature.parameters and not some & {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}:
             raise SiteError(f"{self.path} is not called with {self.argument!r}; it takes {', '.join(names) or 'nothing'}.")
-        return type(self)(
-            path=self.path, argument=self.argument, start=self.start, stop=self.stop, name=name, position=position
-        )
+        return replace(self, name=name, position=position)
 
     def read(self, arguments: Arguments, keywords: Keywords, output: Any) -> Tensor:
         """The tensor (B, C, *spatial) that passes here. Raises SiteError where no tensor passes, or too few channels."""
         value = self._read_whole(arguments, keywords, output)
         if not isinstance(value, Tensor):
-            raise SiteError(f"What passes {self} is {_describe(value)}; expected one tensor. Name another place.")
+            given = "nothing" if value is None else f"a {type(value).__name__}"
+            raise SiteError(f"What passes {self} is {given}; expected one tensor. Name another place.")
         if self.stop is not None and value.ndim > 1 and self.stop > value.shape[1]:
             raise SiteError(f"What passes {self} has {value.shape[1]} channels; expected {self.stop}. Name others.")
         return value if self.start is None and self.stop is None else value[:, self.start : self.stop]
@@ -121,15 +120,9 @@ class Port:
 
 def describe_unknown_module(path: str, known: list[str]) -> str:
     """The sentence for a path that no module has, with near names and the modules on the level where the path ends."""
-    message = unknown_name_message("module", path, known)
     parent = path.rpartition(".")[0]
     while parent and parent not in known:
         parent = parent.rpartition(".")[0]
     level = [name for name in known if name.rpartition(".")[0] == parent]
-    near = message.partition("Did you mean ")[2]
     there = f"{parent or 'the network'} has {', '.join(level) or 'no modules'}."
-    return f"No module named {path!r}; {there}" + (f" Did you mean {near}" if near else "")
-
-
-def _describe(value: object) -> str:
-    return "nothing" if value is None else f"a {type(value).__name__}"
+    return f"No module named {path!r}; {there}{offer_nearest(path, known)}"

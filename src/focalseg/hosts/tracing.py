@@ -1,7 +1,8 @@
 """The dry run: what passes at each port of a network, found on a copy without computing anything where that is possible."""
 
 import copy
-from collections.abc import Callable, Iterable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from focalseg.errors import FocalsegError, ShapeError, SiteError
-from focalseg.hosts.attachment import detach, find_container, first_weight
+from focalseg.hosts.attachment import detach, first_weight, occupied_sites, register
 from focalseg.hosts.ports import Arguments, Keywords, Port
 from focalseg.layers import Convolution
 
@@ -32,16 +33,12 @@ def trace(network: nn.Module, ports: Iterable[Port], image_shape: Sequence[int])
 
     Raises SiteError for a path that no module has, ShapeError where the network does not take such an image.
     """
-    passed = {port: Passed() for port in ports}
-    for port in passed:
+    ports = dict.fromkeys(ports)
+    for port in ports:
         port.find_module(network)
     for on_shapes in (True, False):  # on the meta device nothing is computed, but not every network runs there
-        probe = plain_copy(network)
-        clock = iter(range(1_000_000))
-        for port, record in passed.items():
-            record.shapes.clear()
-            record.times.clear()
-            _watch(probe, port.resolve(probe), record, clock)
+        probe, clock = plain_copy(network), itertools.count()
+        passed = {port: _watch(probe, port.resolve(probe), clock) for port in ports}
         try:
             run_copy(probe.to("meta") if on_shapes else probe, image_shape)
         except ShapeError:
@@ -102,10 +99,8 @@ def try_images(network: nn.Module, image_shape: Sequence[int] | None, run: Calla
 def plain_copy(network: nn.Module) -> nn.Module:
     """A copy of the network without the attention that was added."""
     probe = copy_network(network)
-    container = find_container(probe)
-    if container is not None:
-        for name in list(container.gates):
-            detach(probe, name)
+    for name in occupied_sites(probe):
+        detach(probe, name)
     return probe
 
 
@@ -135,24 +130,16 @@ def guess_image_shape(network: nn.Module, side: int = _GUESSED_SIDES[-1]) -> tup
     raise SiteError(f"{type(network).__name__} has no convolution to tell what it takes; give image_shape, (C, *spatial).")
 
 
-def _watch(probe: nn.Module, port: Port, record: Passed, clock: Iterable[int]) -> None:
-    ticks = iter(clock)
+def _watch(probe: nn.Module, port: Port, clock: Iterator[int]) -> Passed:
+    """What is going to pass at a port, filled in while the copy runs."""
+    record = Passed()
 
-    def note(tensor: Tensor) -> None:
-        record.shapes.append(tuple(tensor.shape))
-        record.times.append(next(ticks))
+    def note(_module: nn.Module, arguments: Arguments, keywords: Keywords, output: Any = None) -> None:
+        record.shapes.append(tuple(port.read(arguments, keywords, output).shape))
+        record.times.append(next(clock))
 
-    def before(_module: nn.Module, arguments: Arguments, keywords: Keywords) -> None:
-        note(port.read(arguments, keywords, None))
-
-    def after(_module: nn.Module, arguments: Arguments, keywords: Keywords, output: Any) -> None:
-        note(port.read(arguments, keywords, output))
-
-    module = port.find_module(probe)
-    if port.of_output:
-        module.register_forward_hook(after, with_kwargs=True)
-    else:
-        module.register_forward_pre_hook(before, with_kwargs=True)
+    register(probe, port, note)
+    return record
 
 
 def _first_line(error: Exception) -> str:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from focalseg.attention.focal_site import AnySite, FocalSite
 from focalseg.errors import SettingError, ShapeError, SiteError
 from focalseg.files import write_whole
-from focalseg.hosts.attachment import CONTAINER, attach, escape, find_container, like_host, occupied_sites, unwrap_to_fill
+from focalseg.hosts.attachment import CONTAINER, attach, escape, find_container, occupied_sites, unwrap_to_fill
 from focalseg.hosts.instrument import build_site
 from focalseg.hosts.ports import Port
 from focalseg.hosts.site import Site
@@ -46,14 +46,6 @@ class SavedAttention(Record):
             raise SettingError("sites has no site, or one twice; expected each site once.")
 
 
-def _attention_state(network: nn.Module) -> dict[str, Tensor]:
-    """Every tensor that was added to a network, by its name in the network's state dict."""
-    container = find_container(network)
-    if container is None:
-        return {}
-    return {f"{CONTAINER}.{name}": tensor for name, tensor in container.state_dict().items()}
-
-
 def save_attention(network: nn.Module, folder: str | Path) -> None:
     """Writes attention.json (sites and gates, and which skips are shut) and attention.safetensors (weights and gammas).
 
@@ -78,7 +70,8 @@ def save_attention(network: nn.Module, folder: str | Path) -> None:
         )
         for name, module in container.standing().items()
     ]
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in _attention_state(network).items()}
+    named = container.state_dict(prefix=f"{CONTAINER}.")  # as in the network's own state dict
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
     folder = Path(folder)
     write_whole(folder / WEIGHTS, lambda file: file.write(save(state)))
     write_record(folder / ATTENTION, SavedAttention(sites=tuple(saved)))
@@ -106,12 +99,11 @@ def load_attention(network: nn.Module, folder: str | Path) -> None:
     saved, state = read_record(SavedAttention, folder / ATTENTION).sites, read_state_file(folder / WEIGHTS)
     built: dict[str, tuple[Site, str, AnySite]] = {}
     for one in saved:
-        site, gate = one.site, one.gate
-        for port in site.ports:
+        for port in one.site.ports:
             port.resolve(network)
-        prefix = f"{CONTAINER}.{escape(site.name)}."
+        prefix = f"{CONTAINER}.{escape(one.site.name)}."
         part = {name.removeprefix(prefix): state.pop(name) for name in list(state) if name.startswith(prefix)}
-        built[site.name] = (site, gate, like_host(network, site, _rebuild(one, part, folder)))
+        built[one.site.name] = (one.site, one.gate, _rebuild(one, part, folder))
     if state:
         raise _misfit(folder)
     _check_channels(network, [one.site for one in saved], folder)

@@ -1,7 +1,7 @@
 """The U-Net, with a named module for every stage and every skip: the places where attention may stand."""
 
-from dataclasses import dataclass, fields
-from typing import Literal, Self
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -108,11 +108,6 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(convolution(widths[i + 1], widths[i], kernel_size=1) for i in levels)
         self.decoder = nn.ModuleList(stage(2 * width, width) for width in finer)
         self.head = convolution(widths[0], classes, kernel_size=1)
-
-    @classmethod
-    def from_config(cls, config: UNetConfig) -> Self:
-        """Builds the network with these settings."""
-        return cls(**{field.name: getattr(config, field.name) for field in fields(config)})
 
     def forward(self, image: Tensor) -> Tensor:
         """image (B, C, *spatial) -> logits (B, K, *spatial). Raises ShapeError for an image that does not fit the network."""

@@ -10,12 +10,8 @@ from focalseg.evaluation.statistics import DIFFERENCE_SPAN, estimate_mean
 from focalseg.placement.exponents import REGIMES
 from focalseg.placement.policies import POLICIES
 from focalseg.placement.policies.questions import Choice, Layout, Search, follow
-from focalseg.records.estimate import Estimate
 from focalseg.records.evidence import Evidence
 from focalseg.records.placement import Placement, SiteDecision
-
-ON_DROPOUT, ON_FREE = "removal", "removal_from_all"
-"""The policies that are the same but for the trainings that they look at."""
 
 
 def decide(evidence: Evidence | Sequence[Evidence], policy: str = "removal") -> Placement:
@@ -37,8 +33,8 @@ def decide(evidence: Evidence | Sequence[Evidence], policy: str = "removal") -> 
     """
     trainings = (evidence,) if isinstance(evidence, Evidence) else tuple(evidence)
     _refuse_uneven(trainings)
-    if policy == ON_DROPOUT and trainings[0].exponents == "free":
-        policy = ON_FREE
+    if policy == "removal" and trainings[0].exponents == "free":
+        policy = "removal_from_all"
 
     def probe(exponents: str) -> tuple[Evidence, ...]:
         if not all(training.exponents == exponents and _is_complete(training) for training in trainings):
@@ -60,12 +56,14 @@ def decide(evidence: Evidence | Sequence[Evidence], policy: str = "removal") -> 
 
 
 def record_choice(choice: Choice, policy: str, everywhere: Layout, trainings: Sequence[Evidence]) -> Placement:
-    """The placement that a policy's choice among these sites makes. trainings: their evidence is written beside each decision;
-    at least one."""
+    """The placement that a policy's choice among these sites makes. trainings: their evidence is written beside each decision,
+    the cost of removal with its interval over trainings and groups of validation cases; at least one."""
     decisions = []
     for number, (name, gate) in enumerate(everywhere.items()):
         records = [training.sites[number] for training in trainings]
-        removal = _estimate_removal(trainings, number)
+        costs = np.array([record.case_costs for record in records])
+        groups = trainings[0].groups or tuple(map(str, range(costs.shape[1])))
+        removal = estimate_mean(costs, groups, span=DIFFERENCE_SPAN)
         decisions.append(
             SiteDecision(
                 site=name,
@@ -109,10 +107,3 @@ def _refuse_uneven(trainings: Sequence[Evidence]) -> None:
             f"The exponents trained under {' and '.join(regimes)}; expected the same training.exponents in every training. "
             "Decide on those of one regime."
         )
-
-
-def _estimate_removal(trainings: Sequence[Evidence], number: int) -> Estimate:
-    """What removing a site costs, with its interval over trainings and groups of validation cases."""
-    costs = np.array([training.sites[number].case_costs for training in trainings])
-    groups = trainings[0].groups or tuple(map(str, range(costs.shape[1])))
-    return estimate_mean(costs, groups, span=DIFFERENCE_SPAN)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from statistics import fmean
 
 import torch
@@ -58,12 +59,12 @@ def gather_evidence(
         whole = score({})
         constants = means if replacement == "mean" else dict.fromkeys(filled, ALL_PASSES)
 
-        def price(gone: tuple[str, ...]) -> tuple[float, ...]:
-            return _as_costs(whole - score({name: constants[name] for name in gone}))
+        def price(gone: tuple[str, ...], stand_ins: Mapping[str, Tensor] = constants) -> tuple[float, ...]:
+            return tuple((whole - score({name: stand_ins[name] for name in gone})).tolist())
 
         alone = {name: price((name,)) for name in filled}
         jointly = take_away_one_by_one(alone, price)
-        shut = {name: _as_costs(whole - score({name: NOTHING_PASSES})) for name in filled if kinds[name][0].kind == "skip"}
+        shut = {name: price((name,), {name: NOTHING_PASSES}) for name, (site, _) in kinds.items() if site.kind == "skip"}
     records = [
         SiteEvidence(
             site=name,
@@ -76,7 +77,7 @@ def gather_evidence(
         )
         for name, site in filled.items()
     ]
-    return Evidence(sites=tuple(records), case_scores=_as_costs(whole), exponents=exponents)
+    return Evidence(sites=tuple(records), case_scores=tuple(whole.tolist()), exponents=exponents)
 
 
 def _check_request(
@@ -118,11 +119,6 @@ def take_away_one_by_one(
     return jointly
 
 
-def _as_costs(values: Tensor) -> tuple[float, ...]:
-    """A tensor (cases,) float64 as plain numbers."""
-    return tuple(values.tolist())
-
-
 @torch.no_grad()
 def measure_coefficients(
     filled: dict[str, FocalSite], network: nn.Module, batches: Sequence[Batch], *, window: tuple[int, ...] | None = None
@@ -138,10 +134,7 @@ def measure_coefficients(
         count = torch.full_like(coefficients[:, 0], coefficients.shape[1])
         sums[name].append(torch.stack([coefficients.sum(dim=1), coefficients.square().sum(dim=1), count]))
 
-    handles = [
-        site.register_forward_pre_hook(lambda module, arguments, name=name: observe(name, module, arguments))
-        for name, site in filled.items()
-    ]
+    handles = [site.register_forward_pre_hook(partial(observe, name)) for name, site in filled.items()]
     try:
         for images, _ in batches:
             predict_in_windows(network, images, window)

@@ -29,7 +29,7 @@ from focalseg.losses.unified_focal import UnifiedFocalLoss
 from focalseg.placement.exponents import REGIMES
 from focalseg.training.checkpoint import load_checkpoint, save_checkpoint
 from focalseg.training.metrics_log import MetricsLog
-from focalseg.training.optimisation import build_optimiser, current_rate
+from focalseg.training.optimisation import build_optimiser
 from focalseg.training.run import Device, Precision, RunConfig, build_network
 from focalseg.yaml_files import write_yaml
 
@@ -80,13 +80,8 @@ class Run:
         self.closeness = (
             self.loss.measure_closeness(data.train.read_masks().unsqueeze(1), classes) if penalised and once else None
         )
-        columns = [
-            "step",
-            "loss",
-            "learning_rate",
-            "validation_dice",
-            *(GAMMA_COLUMN + name for name in read_gammas(self.network)),
-        ]
+        gammas = [GAMMA_COLUMN + name for name in read_gammas(self.network)]
+        columns = ["step", "loss", "learning_rate", "validation_dice", *gammas]
         self.log = MetricsLog(folder / METRICS, columns, resume_step=self.step)
 
     @property
@@ -105,7 +100,7 @@ class Run:
             row: dict[str, float | int | str] = {
                 "step": self.step,
                 "loss": f"{loss:.6g}",
-                "learning_rate": f"{current_rate(self.optimiser):.4g}",
+                "learning_rate": f"{self.optimiser.param_groups[0]['lr']:.4g}",  # that of the weights
                 "validation_dice": f"{self.measure_validation_dice():.5f}" if validate else "",
             }
             row |= {GAMMA_COLUMN + name: f"{gamma:.5f}" for name, gamma in read_gammas(self.network).items()}

@@ -1,6 +1,5 @@
 """The optimiser and its learning rates."""
 
-import torch
 from torch import nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import OneCycleLR
@@ -32,8 +31,3 @@ def build_optimiser(network: nn.Module, config: TrainingConfig) -> tuple[AdamW, 
     optimiser = AdamW(groups)
     scheduler = OneCycleLR(optimiser, [float(group["lr"]) for group in groups], total_steps=config.steps)  # type: ignore[arg-type]
     return optimiser, scheduler
-
-
-def current_rate(optimiser: torch.optim.Optimizer) -> float:
-    """The learning rate of the weights at this step."""
-    return float(optimiser.param_groups[0]["lr"])

@@ -1,8 +1,6 @@
 """Sites from the places that a family or a person names, completed by what a dry run shows."""
 
 from collections.abc import Sequence
-from functools import partial
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -15,8 +13,7 @@ from focalseg.hosts.tracing import Passed, guess_image_shape, plain_copy, run_co
 
 def complete(network: nn.Module, drafts: Sequence[Place], image_shape: Sequence[int] | None) -> tuple[Site, ...]:
     """The sites at these places, with the shapes that pass there. Raises SiteError where attention cannot stand."""
-    places = [place for one in drafts for place in (one.features, one.signal, one.added_at, one.sum_at) if place]
-    ports = {text: Port.parse(text) for text in places}
+    ports = {text: Port.parse(text) for one in drafts for text in (one.features, one.signal, one.added_at, one.sum_at) if text}
     passed = trace(network, ports.values(), image_shape or guess_image_shape(network))
     seen = {text: passed[port] for text, port in ports.items()}
     return tuple(_complete(draft, seen) for draft in drafts)
@@ -30,7 +27,8 @@ def check_coefficients(network: nn.Module, found: Sequence[Site], image_shape: S
         probe = plain_copy(network)
         for site in found:
             if site.kind == "own":
-                probe.get_submodule(site.features).register_forward_hook(partial(_keep, passed, site.features))
+                gate, place = probe.get_submodule(site.features), site.features
+                gate.register_forward_hook(lambda _, __, output, place=place: passed.update({place: output}))
         run_copy(probe, shape, noise=True)
 
     try_images(network, image_shape, run)
@@ -40,10 +38,6 @@ def check_coefficients(network: nn.Module, found: Sequence[Site], image_shape: S
                 f"{place} was named as a gate and gives values from {float(values.amin()):.3g} to {float(values.amax()):.3g}; "
                 "expected coefficients from 0 to 1. Name the module that ends in the sigmoid."
             )
-
-
-def _keep(passed: dict[str, Tensor], place: str, _module: nn.Module, _arguments: Any, output: Tensor) -> None:
-    passed[place] = output
 
 
 def _complete(draft: Place, seen: dict[str, Passed]) -> Site:
@@ -85,13 +79,10 @@ def _only(draft: Place, text: str, seen: dict[str, Passed]) -> tuple[int, ...]:
 
 def _check_order(draft: Place, seen: dict[str, Passed]) -> None:
     place = draft.added_at or draft.features
-    if seen[draft.signal].times[0] > seen[place].times[0] and not _pass_together(Port.parse(draft.signal), Port.parse(place)):
+    one, other = Port.parse(draft.signal), Port.parse(place)
+    together = one.path == other.path and one.of_output == other.of_output  # in one call of a module, on the same side of it
+    if seen[draft.signal].times[0] > seen[place].times[0] and not together:
         raise SiteError(
             f"The gating signal {draft.signal} passes after the features {place} of {draft.name}, which it should steer; "
             "name the place where the skip enters the decoder, such as `up1:1`."
         )
-
-
-def _pass_together(one: Port, other: Port) -> bool:
-    """Whether both ports belong to one call of a module, on the same side of it."""
-    return one.path == other.path and one.of_output == other.of_output

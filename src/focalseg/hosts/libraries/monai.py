@@ -4,7 +4,7 @@ Level 0 is the finest. MONAI is imported here alone, when one of its networks is
 recognised by the name of its class, so that nothing is imported where MONAI is not used.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -67,19 +67,12 @@ MONAI_NETWORKS = Catalogue(
 
 
 def build_monai(name: str, *, spatial_dims: int, in_channels: int, classes: int, arguments: Mapping[str, Any]) -> nn.Module:
-    """Builds monai.networks.nets.NAME with those arguments. Raises SettingError where MONAI is absent or refuses them."""
-    MONAI_NETWORKS[name]
+    """Builds monai.networks.nets.NAME with those arguments. Raises SettingError where MONAI is absent."""
     try:
-        kind = getattr(import_module(_MODULE), name)
+        kind: type[nn.Module] = getattr(import_module(_MODULE), name)
     except ImportError as error:
         raise SettingError(f"The network monai:{name} needs MONAI; install it with `pip install focalseg[monai]`.") from error
-    try:
-        network: nn.Module = kind(spatial_dims=spatial_dims, in_channels=in_channels, out_channels=classes, **arguments)
-    except Exception as error:
-        raise SettingError(
-            f"monai:{name} refuses {dict(arguments)}: {str(error).strip()[:160].rstrip('.')}. Mend network.arguments."
-        ) from error
-    return network
+    return kind(spatial_dims=spatial_dims, in_channels=in_channels, out_channels=classes, **arguments)
 
 
 def find_family(network: nn.Module) -> Callable[[Any], tuple[Place, ...]] | None:
@@ -95,7 +88,7 @@ def _draft_basic_unet_sites(network: Any) -> tuple[Place, ...]:  # noqa: ARG001 
     return _order(
         encoder=["conv_0", "down_1", "down_2", "down_3"],
         bottleneck="down_4",
-        skips=[(f"upcat_{level + 1}:x_e", f"upcat_{level + 1}:x") for level in range(4)],
+        skips=[_skip(level, f"upcat_{level + 1}:x_e", signal=f"upcat_{level + 1}:x") for level in range(4)],
         decoder=[f"upcat_{level + 1}" for level in range(4)],
     )
 
@@ -107,7 +100,7 @@ def _draft_dynunet_sites(network: Any) -> tuple[Place, ...]:
     return _order(
         encoder=["input_block", *(f"downsamples.{level}" for level in range(levels - 1))],
         bottleneck="bottleneck",
-        skips=[(f"{path}:skip", f"{path}:inp") for path in upsamples],
+        skips=[_skip(level, f"{path}:skip", signal=f"{path}:inp") for level, path in enumerate(upsamples)],
         decoder=upsamples,
     )
 
@@ -120,13 +113,13 @@ def _draft_unet_sites(network: Any) -> tuple[Place, ...]:
     bare convolution as well.
     """
     encoder: list[str] = []
-    skips: list[tuple[str, str]] = []
+    skips: list[Place] = []
     decoder: list[str] = []
     path, block, channels = "model", network.model, list(network.channels)
     while isinstance(block, nn.Sequential) and len(block) == 3 and hasattr(block[1], "submodule"):
         encoder.append(f"{path}.0")
         count = channels[len(skips)]
-        skips.append((f"{path}.1[:{count}]", f"{path}.1[{count}:]"))
+        skips.append(_skip(len(skips), f"{path}.1[:{count}]", signal=f"{path}.1[{count}:]"))
         decoder.append(f"{path}.2")
         path, block = f"{path}.1.submodule", block[1].submodule
     return _order(encoder=encoder, bottleneck=path, skips=skips, decoder=[None, *decoder[1:]])
@@ -135,14 +128,6 @@ def _draft_unet_sites(network: Any) -> tuple[Place, ...]:
 def _draft_segresnet_sites(network: Any) -> tuple[Place, ...]:
     """The places of a SegResNet: it adds skips, `up_samples[i](x) + skip`, so what a site changes is added there as well."""
     levels = len(network.up_samples)
-    drafts = list(
-        _order(
-            encoder=[f"down_layers.{level}" for level in range(levels)],
-            bottleneck=f"down_layers.{levels}",
-            skips=[],
-            decoder=[f"up_layers.{levels - 1 - level}" for level in range(levels)],
-        )
-    )
     skips = [
         Place(
             name=f"skip.{level}",
@@ -154,17 +139,24 @@ def _draft_segresnet_sites(network: Any) -> tuple[Place, ...]:
         )
         for level in range(levels)
     ]
-    return (*drafts[: levels + 1], *skips, *drafts[levels + 1 :])
+    return _order(
+        encoder=[f"down_layers.{level}" for level in range(levels)],
+        bottleneck=f"down_layers.{levels}",
+        skips=skips,
+        decoder=[f"up_layers.{levels - 1 - level}" for level in range(levels)],
+    )
 
 
 def _draft_attention_unet_sites(network: Any) -> tuple[Place, ...]:
     """The places of an AttentionUnet: its AttentionBlocks (g, x) are gates of its own; psi gives their coefficients."""
     encoder = ["model.0"]
-    own: list[str | None] = []
+    gates: list[Place] = []
     decoder: list[str] = []
     path, layer = "model.1", network.model[1]
     while hasattr(layer, "attention"):
-        own.append(path if hasattr(layer.attention, "psi") else None)  # None: opened before
+        if hasattr(layer.attention, "psi"):  # else it was opened before
+            psi, name = f"{path}.attention.psi", f"skip.{len(decoder)}"
+            gates.append(Place(name=name, kind="own", features=psi, opens_to=f"{path}.attention:x"))
         decoder.append(path)
         inner = layer.submodule
         if not isinstance(inner, nn.Sequential):
@@ -172,32 +164,23 @@ def _draft_attention_unet_sites(network: Any) -> tuple[Place, ...]:
             break
         encoder.append(f"{path}.submodule.0")
         path, layer = f"{path}.submodule.1", inner[1]
-    drafts = _order(encoder=encoder, bottleneck=path, skips=[], decoder=decoder)
-    gates = [
-        Place(name=f"skip.{level}", kind="own", features=f"{path}.attention.psi", opens_to=f"{path}.attention:x")
-        for level, path in enumerate(own)
-        if path is not None
-    ]
-    count = len(encoder) + 1
-    return (*drafts[:count], *gates, *drafts[count:])
+    return _order(encoder=encoder, bottleneck=path, skips=gates, decoder=decoder)
+
+
+def _skip(level: int, features: str, *, signal: str) -> Place:
+    return Place(name=f"skip.{level}", kind="skip", features=features, signal=signal)
 
 
 def _order(
-    *, encoder: Sequence[str], bottleneck: str, skips: Sequence[tuple[str, str]], decoder: Sequence[str | None]
+    *, encoder: Sequence[str], bottleneck: str, skips: Sequence[Place], decoder: Sequence[str | None]
 ) -> tuple[Place, ...]:
-    """The places encoder.0 ..., bottleneck, skip.0 ..., decoder.0 ... in this order, without the levels that are None."""
-
-    def walk() -> Iterator[Place]:
-        for level, path in enumerate(encoder):
-            yield Place(name=f"encoder.{level}", kind="stage", features=path)
-        yield Place(name="bottleneck", kind="stage", features=bottleneck)
-        for level, (skip, signal) in enumerate(skips):
-            yield Place(name=f"skip.{level}", kind="skip", features=skip, signal=signal)
-        for level, place in enumerate(decoder):
-            if place is not None:
-                yield Place(name=f"decoder.{level}", kind="stage", features=place)
-
-    return tuple(walk())
+    """The places encoder.0 ..., bottleneck, the skips, decoder.0 ... in this order, without the levels that are None."""
+    return (
+        *(Place(name=f"encoder.{level}", kind="stage", features=path) for level, path in enumerate(encoder)),
+        Place(name="bottleneck", kind="stage", features=bottleneck),
+        *skips,
+        *(Place(name=f"decoder.{level}", kind="stage", features=path) for level, path in enumerate(decoder) if path),
+    )
 
 
 FAMILIES: dict[str, Callable[[Any], tuple[Place, ...]]] = {
