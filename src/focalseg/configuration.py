@@ -112,7 +112,9 @@ def _build(kind: type[Config], mapping: Any, name: str, faults: list[str], each:
         count = len(faults)
         values[key] = _decode(value, hints[key], prefix + key, faults, each)
         if len(faults) == count:
-            faults += _range_faults(prefix + key, values[key], fields[key].metadata)
+            faults += _value_faults(prefix + key, values[key], hints[key]) or _range_faults(
+                prefix + key, values[key], fields[key].metadata
+            )
     for key, field in fields.items():
         if key not in mapping and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             faults.append(f"The {each} {prefix}{key} is missing; give it a value.")
@@ -127,34 +129,22 @@ def _build(kind: type[Config], mapping: Any, name: str, faults: list[str], each:
 
 
 def _decode(value: Any, hint: Any, name: str, faults: list[str], each: str) -> Any:
-    """What a file holds as what the field holds, the configs in it built; what is wrong with it is added to the faults."""
-    for option in _options(hint):
-        inner = get_args(option)[0 if get_origin(option) is tuple else -1] if get_args(option) else option
-        is_config = dataclasses.is_dataclass(inner)
-        if not is_config or (value is None and type(None) in _options(hint)):
-            continue
+    """What a file holds as what the field holds: configs are built, lists are tuples, whole numbers and `1e-3` floats.
+
+    What is wrong within a config is added to the faults.
+    """
+    options = _options(hint)
+    for option in options:
+        if dataclasses.is_dataclass(option) and not (value is None and type(None) in options):
+            return _build(option, value, name, faults, each)  # type: ignore[arg-type]
+        inner = get_args(option)
         if get_origin(option) is tuple and isinstance(value, list | tuple):
-            return tuple(_build(inner, item, f"{name}[{number}]", faults, each) for number, item in enumerate(value))
+            return tuple(_decode(item, inner[0], f"{name}[{number}]", faults, each) for number, item in enumerate(value))
         if get_origin(option) is Mapping and isinstance(value, Mapping):
-            return {key: _build(inner, item, f"{name}.{key}", faults, each) for key, item in value.items()}
-        if inner is option:
-            return _build(inner, value, name, faults, each)
-    converted = _convert(value, hint, text_too=each == "setting")
-    faults += _value_faults(name, converted, hint)
-    return converted
-
-
-def _convert(value: Any, hint: Any, *, text_too: bool) -> Any:
-    """What YAML gives as what the field holds: lists as tuples, whole numbers and `1e-3` as floats."""
-    if isinstance(value, list) and hint is not Any:
-        inner = (get_args(hint) or (Any,))[0]
-        for option in _options(hint):
-            if get_origin(option) is tuple:
-                inner = get_args(option)[0]
-        return tuple(_convert(item, inner, text_too=text_too) for item in value)
-    if isinstance(value, Mapping) and get_origin(hint) is Mapping:
-        return {name: _convert(item, get_args(hint)[1], text_too=text_too) for name, item in value.items()}
-    if float in _options(hint) and ((text_too and type(value) is str) or (type(value) is int and int not in _options(hint))):
+            return {key: _decode(item, inner[1], f"{name}.{key}", faults, each) for key, item in value.items()}
+    if isinstance(value, list) and hint is not Any:  # a list where none belongs, as an error will show it
+        return tuple(_decode(item, (get_args(hint) or (Any,))[0], name, faults, each) for item in value)
+    if float in options and ((each == "setting" and type(value) is str) or (type(value) is int and int not in options)):
         try:
             return float(value)
         except (ValueError, OverflowError):

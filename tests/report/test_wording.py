@@ -69,9 +69,9 @@ def test_every_regime_is_told_with_what_a_removal_cost_is_after_it() -> None:
 
 @pytest.mark.parametrize("regime", REGIMES)
 def test_a_removal_cost_names_what_stands_in_for_the_site(regime: str) -> None:
-    by_mean = "replaced by their mean" in naming.explain_removal(regime)
+    by_mean = "replaced by their mean" in naming.REMOVAL_COSTS[regime]
     assert by_mean == (REGIMES[regime].replacement == "mean")
-    assert by_mean != ("when the site is left out" in naming.explain_removal(regime))
+    assert by_mean != ("when the site is left out" in naming.REMOVAL_COSTS[regime])
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from focalseg.evaluation.statistics import (
 from focalseg.records.estimate import Estimate
 from focalseg.records.placement import NonInferiority
 
+_Name = TypeVar("_Name")
 POWER = 0.8
 EXACT_GROUPS = 13  # up to here all 2^G sign flips are counted out
 FLIPS = 9999  # drawn beyond: with the data themselves ten thousand
@@ -80,7 +81,7 @@ def compare_paired(one: np.ndarray, other: np.ndarray, groups: Sequence[str], fo
     )
 
 
-def correct_holm(p_values: Mapping[str, float]) -> dict[str, float]:
+def correct_holm(p_values: Mapping[_Name, float]) -> dict[_Name, float]:
     """p-values of several comparisons by name, adjusted so that the chance of even one false claim stays at the level.
 
     Step-down: the k-th smallest of m is multiplied by m - k + 1, is at least the one before and at most 1. Names keep their
@@ -89,7 +90,7 @@ def correct_holm(p_values: Mapping[str, float]) -> dict[str, float]:
     wrong = [f"{name} {value}" for name, value in p_values.items() if not 0 <= value <= 1]
     if wrong:
         raise ValueError(f"p-values lie in [0, 1]; found {', '.join(wrong)}.")
-    adjusted: dict[str, float] = {}
+    adjusted: dict[_Name, float] = {}
     least = 0.0
     for place, name in enumerate(sorted(p_values, key=lambda name: p_values[name])):
         least = max(least, min(1.0, (len(p_values) - place) * p_values[name]))

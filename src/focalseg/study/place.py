@@ -88,7 +88,7 @@ def place(
     if not (folder / PLACEMENT).exists():
         fitted = plan_costs(design, chosen, hours=None if begun else budget_hours, tell=listeners.tell)
     if fitted != chosen:
-        ground = plan_groundwork(ground.material, fitted, source=source, seed=seed)
+        ground = plan_groundwork(ground, fitted, source=source, seed=seed)
         design = plan_design(ground, fitted, folder, device=device, workers=workers, listeners=Listeners(watch=listeners.watch))
     with hold_folder(folder, write_yaml(replace(job, settings=fitted))):
         claim_split(folder, ground, listeners.tell)

@@ -96,36 +96,27 @@ class Settings(CheckedConfig):
                 raise SettingError(f"rivals names {name!r} twice; expected each once.")
 
 
+_STANDARD = {
+    "rivals": [WIDER, RANDOM],
+    "data": {"longest_side": 256},
+    "network": {"base_width": 16, "most_levels": 5},
+    "training": {
+        "steps": 6000,
+        "learning_rate": 2e-3,
+        "validate_every": 500,
+        "log_every": 50,
+        "augmentation": to_mapping(AUGMENTATIONS["standard"]),
+    },
+}
+_THOROUGH = {
+    "seeds": 5,
+    "data": {"longest_side": 512},
+    "network": {"base_width": 32},
+    "training": {"steps": 20000, "learning_rate": 1e-3, "validate_every": 1000, "log_every": 100},
+}
 PRESETS = Catalogue[dict[str, Any]](
     "preset",
-    {
-        "quick": {"training": {"steps": 800}},
-        "standard": {
-            "rivals": [WIDER, RANDOM],
-            "data": {"longest_side": 256},
-            "network": {"base_width": 16, "most_levels": 5},
-            "training": {
-                "steps": 6000,
-                "learning_rate": 2e-3,
-                "validate_every": 500,
-                "log_every": 50,
-                "augmentation": to_mapping(AUGMENTATIONS["standard"]),
-            },
-        },
-        "thorough": {
-            "seeds": 5,
-            "rivals": [WIDER, RANDOM],
-            "data": {"longest_side": 512},
-            "network": {"base_width": 32, "most_levels": 5},
-            "training": {
-                "steps": 20000,
-                "learning_rate": 1e-3,
-                "validate_every": 1000,
-                "log_every": 100,
-                "augmentation": to_mapping(AUGMENTATIONS["standard"]),
-            },
-        },
-    },
+    {"quick": {"training": {"steps": 800}}, "standard": _STANDARD, "thorough": merge(_STANDARD, _THOROUGH)},
 )
 DEMO = {"training": {"steps": 360}}
 

@@ -262,6 +262,6 @@ def test_numbers_that_were_not_measured_are_none(make_placement: Make, made_job:
     made_job["comparisons"][0]["smallest_difference"] = None
     made_job["seed_noise"] = {"deviation": None, "range_of_difference": None, "trainings": 1}
     contents = read_placement_contents(make_placement(**made_job))
-    assert {(site.removal, site.joint_cost) for site in contents.sites} == {(None, None)}
+    assert {(site.removal, site.joint_cost) for site in contents.record.sites} == {(None, None)}
     assert contents.record.comparisons[0].smallest_difference is None
     assert contents.record.seed_noise == SeedNoise(deviation=None, range_of_difference=None, trainings=1)

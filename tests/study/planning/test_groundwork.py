@@ -70,7 +70,7 @@ def test_groundwork_for_other_settings_is_planned_from_the_same_reading(make_fol
     expected = lay(folder, tiny_settings, training=training)
     monkeypatch.setattr("focalseg.study.planning.groundwork.survey_dataset", pytest.fail)
     settings = replace(tiny_settings, training=training)
-    found = plan_groundwork(wide.material, settings, source=str(folder), seed=0)
+    found = plan_groundwork(wide, settings, source=str(folder), seed=0)
     assert len(wide.folds) == 3
     for name in ("folds", "frame", "splits", "groups", "remarks"):
         assert getattr(found, name) == getattr(expected, name)

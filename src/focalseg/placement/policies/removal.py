@@ -41,7 +41,7 @@ def _keep_what_hurts(search: Search, *, exponents: str) -> Course:
     needed = [name for name in records if name in missed or name in together]
     closing = {name: fmean(fmean(record.shut_case_costs or (1.0,)) for record in records[name]) for name in needed}
     shut = [name for name in needed if closing[name] == min(closing.values()) < SMALLEST_WORTH][:1]
-    reasons = {name: explain_removal(alone[name], records[name], stays=name in needed) for name in records}
+    reasons = {name: _explain_removal(alone[name], records[name], stays=name in needed) for name in records}
     reasons |= {name: f"{reasons[name]}; letting nothing pass costs {closing[name]:z.3f}" for name in shut}
     return Choice(kept=tuple(name for name in needed if name not in shut), shut=tuple(shut), reasons=reasons, evidence=evidence)
 
@@ -65,7 +65,7 @@ def measure_overlap(one: frozenset[str], other: frozenset[str]) -> float:
     return len(one & other) / len(one | other) if one | other else 1.0
 
 
-def explain_removal(alone: float, records: Sequence[SiteEvidence], *, stays: bool) -> str:
+def _explain_removal(alone: float, records: Sequence[SiteEvidence], *, stays: bool) -> str:
     """The reason of a decision. alone: mean cost of the site's removal. records: one a training, of that site."""
     if alone >= SMALLEST_WORTH:
         return f"taking it away costs {alone:z.3f} Dice, at least {SMALLEST_WORTH}"

@@ -21,7 +21,6 @@ from focalseg.records.splits import Splits
 from focalseg.report.overlays import Array
 from focalseg.study.outcome.wording import describe_failures
 from focalseg.study.running.runs import RunResult
-from focalseg.study.running.scores import CaseScore
 from focalseg.training.run import RunConfig
 
 
@@ -77,11 +76,6 @@ class PlacementContents:
     splits: Splits | None
     examples: tuple[Example, ...]
     settings: str
-
-    @property
-    def sites(self) -> tuple[SiteDecision, ...]:
-        """All candidates."""
-        return self.record.sites
 
     @property
     def arms(self) -> Mapping[str, ArmSummary]:
@@ -140,12 +134,3 @@ class RunContents:
     log: TrainingLog
     examples: tuple[Example, ...]
     settings: str
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """Names of the foreground labels."""
-        return self.config.labels
-
-    def scores_of(self, part: str) -> tuple[CaseScore, ...]:
-        """Scores of the validation or the test cases."""
-        return self.result.scores_of(part)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from focalseg.hosts.building import NetworkConfig
 from focalseg.records.placement import SHUT, SiteDecision
@@ -91,7 +92,7 @@ class Drawing:
 def draw_network(
     network: NetworkConfig | None,
     findings: Sequence[SiteDecision],
-    dead_sites: Mapping[str, str] | None = None,
+    dead_sites: Mapping[str, str] = MappingProxyType({}),
     *,
     shut: Collection[str] = (),
 ) -> Drawing | None:
@@ -100,7 +101,7 @@ def draw_network(
     network: None where no run is there to tell. dead_sites: those left out before training, with the reason. shut: skips that
     are known to be shut besides those that the findings tell of. None where nothing is known that could be drawn.
     """
-    names = [*(finding.site for finding in findings), *(dead_sites or {}), *shut]
+    names = [*(finding.site for finding in findings), *dead_sites, *shut]
     widths = network.widths if network else ()
     if has_unet_sites(network, names) and (widths or _reaches_the_bottom(names)):
         return draw_unet(widths, findings, dead_sites, shut=shut)
@@ -138,7 +139,7 @@ def draw_list(findings: Sequence[SiteDecision]) -> Drawing:
 def draw_unet(
     widths: Sequence[int],
     findings: Sequence[SiteDecision],
-    dead_sites: Mapping[str, str] | None = None,
+    dead_sites: Mapping[str, str] = MappingProxyType({}),
     *,
     shut: Collection[str] = (),
 ) -> Drawing:
@@ -146,8 +147,8 @@ def draw_unet(
 
     dead_sites: those left out before training, with the reason. shut: skips without a finding where nothing passes.
     """
-    dead_sites = dead_sites or {}
     levels = len(widths) - 1 if widths else _count_levels([*(finding.site for finding in findings), *dead_sites, *shut])
+    channels = [str(width) for width in widths] or [""] * (levels + 1)
     block_widths = [_block_width(level, widths) for level in range(levels + 1)]
     closed = {*shut, *(finding.site for finding in findings if finding.shut)}
     scale = _find_scale(findings)
@@ -160,7 +161,10 @@ def draw_unet(
         track=TRACK,
         one=TRACK * ONE / scale,
         scale=scale,
-        blocks=tuple(_draw_block(x, level, rows[level], widths) for x, level in columns),
+        blocks=tuple(
+            Block(x=x, y=rows[level], width=block_widths[level], height=_block_height(level), inside=channels[level])
+            for x, level in columns
+        ),
         marks=_draw_marks(findings, rows, scale, dead_sites, shut),
         arrows=(*_draw_skips(rows, block_widths, findings, closed), *_draw_sides(rows, block_widths)),
         dead_ends=tuple(_draw_dead_end(rows, block_widths, level) for level in range(levels) if f"skip.{level}" in closed),
@@ -202,11 +206,6 @@ def _block_width(level: int, widths: Sequence[int]) -> float:
         return (NARROWEST + WIDEST) / 2
     share = math.log(widths[level] / min(widths)) / math.log(max(widths) / min(widths))
     return NARROWEST + (WIDEST - NARROWEST) * share
-
-
-def _draw_block(x: float, level: int, y: float, widths: Sequence[int]) -> Block:
-    channels = f"{widths[level]}" if widths else ""
-    return Block(x=x, y=y, width=_block_width(level, widths), height=_block_height(level), inside=channels)
 
 
 def _draw_marks(

@@ -60,11 +60,6 @@ def name_arm(arm: str) -> str:
     return arm
 
 
-def explain_removal(regime: str) -> str:
-    """What a removal cost is after trainings of that regime."""
-    return REMOVAL_COSTS[regime]
-
-
 def explain_gates(gates: Iterable[str]) -> str:
     """The long name of each kind of gate once: SE: Squeeze-and-Excitation; AG: Attention Gate."""
     return "; ".join(f"{name_gate(gate)}: {GATE_NAMES.get(gate, gate)}" for gate in dict.fromkeys(gates))

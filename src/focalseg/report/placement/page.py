@@ -10,13 +10,12 @@ import numpy as np
 from focalseg.errors import SettingError
 from focalseg.evaluation.statistics import SCORE_SPAN, estimate_mean
 from focalseg.files import write_text
-from focalseg.records.costs import CostTable, SiteCost
 from focalseg.records.estimate import Estimate
 from focalseg.records.placement import ALL, NONE, PLACED, PLACEMENT, SHUT, SiteDecision
 from focalseg.records.result import RESULT
 from focalseg.report.placement import curves, intervals, naming
 from focalseg.report.placement.contents import PlacementContents, RunContents, TrainingLog
-from focalseg.report.placement.drawing import draw_network
+from focalseg.report.placement.drawing import Drawing, draw_network
 from focalseg.report.placement.examples import draw_examples
 from focalseg.report.placement.naming import name_arm
 from focalseg.report.placement.reading import read_placement_contents, read_run_contents
@@ -33,10 +32,14 @@ SCORES = ("dice", "iou", "precision", "recall")
 MOST_PATHS = 6
 """Charts of gamma that are shown at once; more are there to be opened."""
 FILTERS = {
-    name: getattr(naming, name)
-    for name in ("describe_gate", "name_gate", "explain_gates", "describe_network", "name_arm", "explain_removal")
+    name: getattr(naming, name) for name in ("describe_gate", "name_gate", "explain_gates", "describe_network", "name_arm")
 }
-SAID: dict[str, Any] = {"most_named": curves.MOST_NAMED, "most_paths": MOST_PATHS, "trained_with": naming.TRAINED_WITH}
+SAID: dict[str, Any] = {
+    "most_named": curves.MOST_NAMED,
+    "most_paths": MOST_PATHS,
+    "trained_with": naming.TRAINED_WITH,
+    "removal_costs": naming.REMOVAL_COSTS,
+}
 """What the templates of both pages say besides what a folder holds."""
 
 
@@ -70,9 +73,7 @@ def _render_placement(contents: PlacementContents) -> str:
     record, arms = contents.record, contents.arms
     dots = [dot for arm in arms.values() for dot in arm.dice_per_training]
     scores = intervals.score_axis([arm.estimate for arm in arms.values()], dots, width=BAR_WIDTH)
-    drawing = draw_network(contents.network, contents.sites, record.dead_sites)
-    listed = drawing is not None and drawing.listed
-    highest = curves.highest_gamma(contents.probes)
+    drawing = draw_network(contents.network, record.sites, record.dead_sites)
     trained = {arm: logs for arm, logs in contents.logs.items() if logs}
     return render(
         "placement.html.j2",
@@ -81,49 +82,45 @@ def _render_placement(contents: PlacementContents) -> str:
         contents=contents,
         record=record,
         drawing=drawing,
-        costs=_spread_costs(record.costs),
+        costs={cost.site: cost for cost in record.costs.sites},
         axis=axis,
         rows=intervals.lay_rows(axis, differences),
         score_axis=scores,
         score_bars={name: scores.bar(arm.estimate, arm.dice_per_training) for name, arm in arms.items()},
-        removals=_draw_removals(contents.sites),
-        gamma_charts=[
-            (curves.name_training(log), curves.draw_gammas(log, contents.sites, highest, listed=listed))
-            for log in contents.probes
-            if log.gammas
-        ],
+        removals=_draw_removals(record.sites),
+        gamma_charts=_draw_paths(contents.probes, record.sites, drawing),
         training_charts=_draw_trainings(trained),
-        seeds={arm: _list_seeds(logs) for arm, logs in {**contents.logs, "probes": contents.probes}.items()},
+        seeds={
+            arm: [str(seed) for seed in sorted({log.seed for log in logs})]
+            for arm, logs in {**contents.logs, "probes": contents.probes}.items()
+        },
         pictures=draw_examples(contents.examples, len(contents.labels)),
     )
 
 
 def _render_run(contents: RunContents) -> str:
     """The page of a single run as HTML."""
-    test = contents.scores_of("test")
+    config = contents.config
+    test = contents.result.scores_of("test")
     dice = np.array([score.dice for score in test])
     logs = {"run": (contents.log,)}
-    shut = [site for site, gate in contents.config.attention.items() if gate == SHUT]
-    drawing = draw_network(contents.config.network, contents.sites, shut=shut)
-    listed = drawing is not None and drawing.listed
-    highest = curves.highest_gamma([contents.log])
-    charts = [
-        (f"training with seed {contents.config.seed}", curves.draw_gammas(contents.log, contents.sites, highest, listed=listed))
-    ]
+    shut = [site for site, gate in config.attention.items() if gate == SHUT]
+    drawing = draw_network(config.network, contents.sites, shut=shut)
+    paths = _draw_paths([contents.log], contents.sites, drawing)
     return render(
         "run.html.j2",
         FILTERS,
         **SAID,
         contents=contents,
         drawing=drawing,
-        costs=_spread_costs(contents.costs),
+        costs={cost.site: cost for cost in contents.costs.sites},
         parts_scores=_summarise_parts(contents),
         removals=_draw_removals(contents.sites),
         cases=len(test),
         groups=len({score.group for score in test}),
-        gamma_charts=charts if contents.log.gammas else [],
+        gamma_charts=[(f"training with seed {config.seed}", chart) for _, chart in paths],
         training_charts=[*_draw_trainings(logs), ("Dice of the test cases", curves.draw_histogram(dice))],
-        pictures=draw_examples(contents.examples, len(contents.labels)),
+        pictures=draw_examples(contents.examples, len(config.labels)),
         worst=sorted(test, key=lambda score: score.dice)[:WORST_CASES],
         **count_empty(test),
     )
@@ -150,20 +147,21 @@ def _draw_removals(findings: Sequence[SiteDecision]) -> Removals:
     return Removals(axis=axis, bars={site: axis.bar(cost) for site, cost in costs.items()})
 
 
-def _list_seeds(logs: Sequence[TrainingLog]) -> list[str]:
-    return [str(seed) for seed in sorted({log.seed for log in logs})]
-
-
-def _spread_costs(costs: CostTable) -> dict[str, SiteCost]:
-    """The costs by site, empty where none were measured."""
-    return {cost.site: cost for cost in costs.sites}
+def _draw_paths(
+    logs: Sequence[TrainingLog], findings: Sequence[SiteDecision], drawing: Drawing | None
+) -> list[tuple[str, str]]:
+    """The paths of gamma in each training on one axis, below its name; none where it logged none."""
+    highest, listed = curves.highest_gamma(logs), drawing is not None and drawing.listed
+    return [
+        (curves.name_training(log), curves.draw_gammas(log, findings, highest, listed=listed)) for log in logs if log.gammas
+    ]
 
 
 def _summarise_parts(contents: RunContents) -> dict[str, dict[str, Estimate]]:
     """Every score of each part and, where there are several, of each label in it."""
-    labels, rows = contents.labels, {}
+    labels, rows = contents.config.labels, {}
     for part in ("test", "validation"):
-        if scores := contents.scores_of(part):
+        if scores := contents.result.scores_of(part):
             rows[part] = _summarise(scores)
             if len(labels) > 1:
                 rows |= {f"{part}, {label}": _summarise([score.of_label(label) for score in scores]) for label in labels}

@@ -15,7 +15,7 @@ from focalseg.study.planning.wider import plan_wider
 from focalseg.study.presets import RANDOM, WIDER, Settings
 from focalseg.study.running.listeners import Listeners
 from focalseg.study.running.local import run_locally
-from focalseg.study.running.runs import VALIDATION, RunPlan, RunResult
+from focalseg.study.running.runs import VALIDATION, RunPlan
 from focalseg.study.running.trainer import Engine, Trainer
 from focalseg.training.run import Device
 
@@ -78,11 +78,9 @@ class Design:
             for plan in trainer.plan(RANDOM, draw_sites(self.everywhere, count, seed=(seed, fold)), range(seed, seed + 1))
         ]
 
-    def run(self, title: str, plans: Sequence[RunPlan]) -> list[RunResult]:
-        """Executes runs of any folds side by side; their results in the order of the plans."""
-        each = list({plan.folder: plan for plan in plans}.values())
-        results = dict(zip((plan.folder for plan in each), self.trainers[0].run(title, each), strict=True))
-        return [results[plan.folder] for plan in plans]
+    def run(self, title: str, plans: Sequence[RunPlan]) -> None:
+        """Executes runs of any folds side by side, each once."""
+        self.trainers[0].run(title, list({plan.folder: plan for plan in plans}.values()))
 
 
 def plan_design(

@@ -1,6 +1,7 @@
 """The lean network as a folder to take away: weights, what builds the network, and a model card."""
 
 import shutil
+from importlib.resources import files
 from pathlib import Path
 
 from torch import nn
@@ -8,6 +9,7 @@ from torch import nn
 from focalseg.configuration import from_mapping, to_mapping
 from focalseg.evaluation.verdict import Verdict
 from focalseg.files import write_text, write_whole
+from focalseg.findings import counted
 from focalseg.labels import THRESHOLD
 from focalseg.records.placement import ArmSummary
 from focalseg.records.record import read_json, write_json
@@ -18,34 +20,6 @@ from focalseg.training.run import RunConfig
 from focalseg.yaml_files import read_yaml
 
 LEAN_CONFIG = "config.json"
-CARD = """# Lean network for {data}
-
-{sentence}
-
-| | |
-|---|---|
-| network | {network} |
-| attention | {attention} |
-| input | {channels} channel(s), resized to {size} |
-| normalisation | {normalisation} |
-| output | {output} |
-| test Dice | {dice:.3f} (95 % interval {low:.3f} to {high:.3f}), {cases} cases in {groups} groups, {trainings} |
-{labels}| parameters | {parameters:,} |
-
-The weights are of one training, the one with the best validation score; the test Dice is the mean over all.
-Trained on the data named above and on nothing else. For research; not a medical device.
-
-```python
-from pathlib import Path
-from focalseg.imagesets.dataset import read_image
-from focalseg.inference.prediction import predict_mask
-from focalseg.study.outcome.lean import load_lean
-
-config, network = load_lean({folder})
-image, notes = read_image(Path("{image}"))
-mask = predict_mask(network, config.preparation, image.image)  # 0 is background
-```
-"""
 EXAMPLE_FILES = {1: "image.tif", 2: "image.png", 3: "image.nii.gz"}
 """By spatial axes: what a file to predict may be called."""
 
@@ -58,7 +32,8 @@ def write_lean(folder: Path, run: Path, verdict: Verdict, arm: ArmSummary, param
         write_whole(folder / WEIGHTS, lambda file: shutil.copyfileobj(weights, file))
     write_json(folder / LEAN_CONFIG, to_mapping(config), indent=2)
     rows = arm.dice_per_label.items() if len(config.labels) > 1 else ()
-    card = CARD.format(
+    card = (files(__package__) / "card.md").read_text(encoding="utf-8")
+    text = card.format(
         data=config.data,
         sentence=describe_verdict(verdict),
         network=describe_network(config),
@@ -70,17 +45,11 @@ def write_lean(folder: Path, run: Path, verdict: Verdict, arm: ArmSummary, param
         labels="".join(f"| test Dice of {label} | {dice:.3f} |\n" for label, dice in rows),
         image=EXAMPLE_FILES[len(config.preparation.size)],
         folder=repr(folder.as_posix()) + ("" if config.network.built_in else f", own_network={config.network.name!r}"),
-        trainings=_describe_trainings(arm.trainings, arm.folds),
+        trainings=counted(arm.trainings, "training") + (f" on each of {arm.folds} folds" if arm.folds > 1 else ""),
         parameters=parameters,
         **{name: getattr(arm, name) for name in ("dice", "low", "high", "cases", "groups")},
     )
-    write_text(folder / "README.md", card)
-
-
-def _describe_trainings(trainings: int, folds: int) -> str:
-    """How many trainings a mean is over; with folds each of them is one on every fold."""
-    each = f" on each of {folds} folds" if folds > 1 else ""
-    return f"{trainings} training{'' if trainings == 1 else 's'}{each}"
+    write_text(folder / "README.md", text)
 
 
 def describe_network(config: RunConfig) -> str:

@@ -10,12 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from focalseg.evaluation.significance import (
-    Comparison,
-    compare_paired,
-    correct_holm,
-    decide_non_inferiority,
-)
+from focalseg.evaluation.significance import Comparison, compare_paired, correct_holm, decide_non_inferiority
 from focalseg.evaluation.statistics import SCORE_SPAN, estimate_mean, measure_seed_noise
 from focalseg.evaluation.verdict import Against, Collapses, Verdict, decide_verdict
 from focalseg.placement.policies.questions import SMALLEST_WORTH
@@ -70,10 +65,11 @@ class JobResult:
         """The p-value of every comparison, adjusted for all of them (Holm). Where what was placed is the plain network, or the
         one with everything, two comparisons are the same one and count once; an arm beside itself is none."""
         twin = {arm: next(other for other in self.arms if self.arms[other] == self.arms[arm]) for arm in self.arms}
-        names = {pair: " - ".join(sorted({twin[arm] for arm in pair})) for pair in self.comparisons}
-        apart = {names[pair]: found.p_value for pair, found in self.comparisons.items() if twin[pair[0]] != twin[pair[1]]}
-        adjusted = correct_holm(apart)
-        return {pair: adjusted.get(name, 1.0) for pair, name in names.items()}
+        distinct = {pair: frozenset(twin[arm] for arm in pair) for pair in self.comparisons}
+        adjusted = correct_holm(
+            {distinct[pair]: one.p_value for pair, one in self.comparisons.items() if len(distinct[pair]) > 1}
+        )
+        return {pair: adjusted.get(arms, 1.0) for pair, arms in distinct.items()}
 
     @cached_property
     def lost(self) -> dict[str, Collapsed]:

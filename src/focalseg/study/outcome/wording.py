@@ -3,11 +3,13 @@
 import math
 
 from focalseg.evaluation.verdict import Against, Collapses, Verdict
+from focalseg.findings import counted, plural
 from focalseg.records.estimate import Estimate
 from focalseg.records.placement import Collapsed
 
 MEND = "more training.steps or a lower training.learning_rate may mend that"
 COLLAPSED = "ended predicting nothing at all"
+UNLOOKED = "No site was looked at, since the policy places none: the lean network is the plain one."
 
 
 def describe_verdict(verdict: Verdict) -> str:
@@ -19,7 +21,7 @@ def describe_verdict(verdict: Verdict) -> str:
     lost = verdict.against.lost if verdict.against else {}
     unknown = (f"Not compared with the arm {arm}: {_of(collapsed)} of it {COLLAPSED}." for arm, collapsed in lost.items())
     failed = verdict.collapses.count
-    warning = f"But {_count(failed, 'training')} {COLLAPSED}: {MEND}." if failed else ""
+    warning = f"But {counted(failed, 'training')} {COLLAPSED}: {MEND}." if failed else ""
     return " ".join(filter(None, (few, *answer, *unknown, warning)))
 
 
@@ -37,24 +39,20 @@ def _answer_plain(verdict: Verdict) -> tuple[str, str]:
     looked, against = verdict.collapses.search.trainings > 0, verdict.against
     gain = _swap(against.placed_minus["all"]) if against and "all" in against.placed_minus else None
     if against is None or gain is None:
-        return (f"{found.capitalize()}." if looked else _unlooked()), ""
+        return (f"{found.capitalize()}." if looked else UNLOOKED), ""
     everywhere, change = _name_everywhere(against), f"{gain.mean:+.3f}"
     if against.all_is_better:
         if looked:
             helps = f"{everywhere.capitalize()} helps ({change} Dice, {_interval(gain)})"
             return f"{helps}, but the search found no part of it that does: {found}.", ""
-        return _unlooked(), f"{everywhere.capitalize()} helps: {change} Dice ({_interval(gain)})."
+        return UNLOOKED, f"{everywhere.capitalize()} helps: {change} Dice ({_interval(gain)})."
     if against.as_good_as_all:
         answer = f"No attention is justified on this data: {found}."
         beside = f"The plain network is as good as with {everywhere} (at most {against.margin} Dice worse)."
     else:
         answer = f"{found.capitalize()}."
         beside = f"It stays open whether {everywhere} gains more than {against.margin} Dice: {change} ({_interval(gain)})."
-    return (answer if looked else _unlooked()), beside
-
-
-def _unlooked() -> str:
-    return "No site was looked at, since the policy places none: the lean network is the plain one."
+    return (answer if looked else UNLOOKED), beside
 
 
 def _answer_placed(verdict: Verdict) -> tuple[str, str, str]:
@@ -81,8 +79,8 @@ def _describe_sensitivity(smallest: float) -> str:
 def _describe_placed(verdict: Verdict) -> str:
     fewest, most = min(verdict.by_fold, default=verdict.modules), verdict.most_modules
     count = str(most) if fewest == most else f"{fewest} to {most}"
-    shut = f" and {_count(verdict.shut, 'skip')} shut" if verdict.shut else ""
-    return f"{count} attention module{'' if most == 1 else 's'}{shut}"
+    shut = f" and {counted(verdict.shut, 'skip')} shut" if verdict.shut else ""
+    return f"{count} {plural(most, 'attention module')}{shut}"
 
 
 def _compare_with_all(verdict: Verdict) -> str:
@@ -115,20 +113,16 @@ def _compare_with_wider(verdict: Verdict) -> str:
 
 def _name_everywhere(against: Against) -> str:
     """The arm `all` in words."""
-    return f"attention at all {_count(against.candidates, 'site')}"
+    return f"attention at all {counted(against.candidates, 'site')}"
 
 
 def _of(collapsed: Collapsed) -> str:
-    return f"{collapsed.collapsed} of {_count(collapsed.trainings, 'training')}"
+    return f"{collapsed.collapsed} of {counted(collapsed.trainings, 'training')}"
 
 
 def _swap(difference: Estimate) -> Estimate:
     """The same difference, the other arm first."""
     return Estimate(mean=0 - difference.mean, low=0 - difference.high, high=0 - difference.low)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _interval(estimate: Estimate) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from focalseg.errors import SettingError
+from focalseg.findings import counted
 from focalseg.imagesets.case import Dataset
 from focalseg.imagesets.splits import check_leaks, read_splits, regroup, split_by_group, split_officially
 from focalseg.imagesets.survey.duplicates import join_groups
@@ -48,7 +49,7 @@ def choose_folds(splits: Sequence[Split], settings: SplitSettings) -> tuple[Spli
     """
     if settings.test_folds > len(splits):
         raise SettingError(
-            f"split.test_folds was {settings.test_folds}; the split has {len(splits)} fold{'s' if len(splits) > 1 else ''}. "
+            f"split.test_folds was {settings.test_folds}; the split has {counted(len(splits), 'fold')}. "
             "Test fewer, or raise split.folds, which counts for data without an official validation part."
         )
     return tuple(splits[: settings.test_folds])
@@ -60,10 +61,10 @@ def describe_sides(splits: Sequence[Split], groups: Mapping[str, str]) -> str:
     sides = {"to train on": split.train, "to validate on": split.validation, "to test on": split.test}
     counts = ", ".join(f"{len(names)} {purpose}" for purpose, names in sides.items())
     among, tested = (len({groups[name] for name in names}) for names in (sum(sides.values(), ()), split.test))
-    of_groups = f" ({_groups(tested)})" if tested < len(split.test) else ""
+    of_groups = f" ({counted(tested, 'group')})" if tested < len(split.test) else ""
     every = f"; {len(splits)} folds like this one are tested in turn" if len(splits) > 1 else ""
     total = sum(map(len, sides.values()))
-    return f"{total} cases in {_groups(among)} that stay together: {counts}{of_groups}{every}."
+    return f"{total} cases in {counted(among, 'group')} that stay together: {counts}{of_groups}{every}."
 
 
 def remark_few_groups(tested: Sequence[Split], splits: Sequence[Split], groups: Mapping[str, str]) -> list[str]:
@@ -73,8 +74,4 @@ def remark_few_groups(tested: Sequence[Split], splits: Sequence[Split], groups: 
         return []
     shows = "which shows no difference however large" if few == 1 else "which makes wide intervals"
     more = f"; --set split.test_folds={len(splits)} tests all {every}" if every > few else ""
-    return [f"the test cases are of {_groups(few)}, {shows}{more}."]
-
-
-def _groups(number: int) -> str:
-    return f"{number} group{'' if number == 1 else 's'}"
+    return [f"the test cases are of {counted(few, 'group')}, {shows}{more}."]

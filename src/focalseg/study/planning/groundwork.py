@@ -28,8 +28,8 @@ class Fold:
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
-    """A data set as it was found, and all its splits. groups: by case, what the folds keep together and a score counts as
-    one."""
+    """A data set as it was found, and all its splits, tested or not. groups: by case, what the folds keep together and a score
+    counts as one."""
 
     survey: Survey
     splits: tuple[Split, ...]
@@ -37,28 +37,12 @@ class Material:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Groundwork:
+class Groundwork(Material):
     """What a job stands on: the data, and the folds that are tested. remarks: what a person should know beforehand."""
 
-    material: Material
     folds: tuple[Fold, ...]
     frame: Frame
     remarks: tuple[str, ...] = ()
-
-    @property
-    def survey(self) -> Survey:
-        """Of all cases."""
-        return self.material.survey
-
-    @property
-    def splits(self) -> tuple[Split, ...]:
-        """All folds, tested or not."""
-        return self.material.splits
-
-    @property
-    def groups(self) -> Mapping[str, str]:
-        """By case."""
-        return self.material.groups
 
     @property
     def config(self) -> RunConfig:
@@ -111,7 +95,9 @@ def plan_groundwork(material: Material, settings: Settings, *, source: str, seed
             "the images are on scales of their own; each is normalised by itself (data.normalisation=data_set: by one scale)."
         )
     return Groundwork(
-        material=material,
+        survey=survey,
+        splits=material.splits,
+        groups=material.groups,
         folds=tuple(Fold(split=split, config=config) for split, config in zip(tested, plain, strict=True)),
         frame=frame,
         remarks=tuple(remarks),
