@@ -9,6 +9,7 @@ from typing import Any
 
 MOST_DEPTH = 64
 MOST_DIGITS = 100
+_LONG_NUMBER = re.compile(rf"(?<![\w.+-])-?\d{{{MOST_DIGITS + 1},}}(?![\d.eE])")
 
 
 class DepthError(ValueError):
@@ -26,23 +27,15 @@ def parse_json(content: bytes, *, constants_are: str = "no number") -> Any:
         raise ValueError(f"{text} is {constants_are}")
 
     text = content.decode("utf-8-sig")
+    outside_strings = " ".join(re.sub(r"\\.", "", text, flags=re.DOTALL).split('"')[::2])
     # The depth comes first: the parser itself would recurse without end.
-    if (depth := _measure_depth(text)) > MOST_DEPTH:
-        raise DepthError(f"is nested {depth:,} levels deep")
-    return json.loads(
-        text,
-        object_pairs_hook=_keep_unique,
-        parse_constant=refuse_constant,
-        parse_float=_read_finite,
-        parse_int=_read_whole,
-    )
-
-
-def _measure_depth(text: str) -> int:
-    """Levels of brackets outside of strings."""
-    outside_strings = "".join(re.sub(r"\\.", "", text, flags=re.DOTALL).split('"')[::2])
     steps = (1 if bracket in "[{" else -1 for bracket in re.findall(r"[\[\]{}]", outside_strings))
-    return max(accumulate(steps), default=0)
+    if (depth := max(accumulate(steps), default=0)) > MOST_DEPTH:
+        raise DepthError(f"is nested {depth:,} levels deep")
+    # Looked for here and not at each whole number, of which a file may hold millions.
+    if long := _LONG_NUMBER.search(outside_strings):
+        raise ValueError(f"a number of {len(long[0]):,} digits")
+    return json.loads(text, object_pairs_hook=_keep_unique, parse_constant=refuse_constant, parse_float=_read_finite)
 
 
 def _keep_unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -50,12 +43,6 @@ def _keep_unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if twice := [name for name, count in names.items() if count > 1]:
         raise ValueError(f"the key {twice[0][:40]!r} is given twice")
     return dict(pairs)
-
-
-def _read_whole(text: str) -> int:
-    if len(text) > MOST_DIGITS:
-        raise ValueError(f"a number of {len(text):,} digits")
-    return int(text)
 
 
 def _read_finite(text: str) -> float:

@@ -296,7 +296,6 @@ class JobRecord(Placement):
 
     def _misfit_names(self) -> Iterator[str]:
         sites = [decision.site for decision in self.sites]
-        yield from (f"sites[{number}].why was empty; expected why." for number, one in enumerate(self.sites) if not one.why)
         for number, comparison in enumerate(self.comparisons):
             for end in ("one", "other"):
                 if (arm := getattr(comparison, end)) not in self.arms:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeVar
 from focalseg.configuration import from_mapping, to_mapping
 from focalseg.errors import SettingError
 from focalseg.files import write_text
-from focalseg.json_files import parse_json
+from focalseg.json_files import DepthError, parse_json
 
 AGAIN = "run the command that made the folder again"
 MEND = f"Restore the file, or {AGAIN}."
@@ -74,7 +74,8 @@ def read_json(path: Path, expected: str) -> Any:
     except FileNotFoundError as error:
         raise SettingError(f"No file {path}; expected {expected}") from error
     except (OSError, ValueError) as error:
-        raise SettingError(f"{path} cannot be read ({type(error).__name__}); expected {expected}") from error
+        told = type(error) in (ValueError, DepthError)  # a sentence of ours; the system's own say less than their names
+        raise SettingError(f"{path} cannot be read ({error if told else type(error).__name__}); expected {expected}") from error
 
 
 def _show_texts(content: Any, show: Callable[[str], str]) -> Any:
