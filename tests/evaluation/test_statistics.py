@@ -6,6 +6,8 @@ from scipy import stats
 
 from focalseg.evaluation.statistics import estimate_mean, estimate_standard_error, measure_seed_noise
 
+pytestmark = pytest.mark.slow
+
 
 def alone(count):
     return [str(number) for number in range(count)]

@@ -20,6 +20,8 @@ from focalseg.focal_role.pictures import colour_pixels
 from focalseg.focal_role.trainings import MapBudget, TrainingBudget
 from focalseg.report.wording import decimal, signed
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs" / "focal.md"
 RESULTS = ROOT / "benchmarks" / "results" / "focal_role.json"

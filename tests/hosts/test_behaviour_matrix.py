@@ -36,6 +36,8 @@ from focalseg.placement.applying import apply_placement
 from focalseg.records.placement import Placement, SiteDecision
 from hosts.host_table import HOSTS, IN_CHANNELS, copy_host, fitting_layout, host_sites
 
+pytestmark = pytest.mark.slow
+
 LookAt = Callable[[nn.Module], Any]
 MODES = (True, False)
 

@@ -19,6 +19,8 @@ from focalseg.hosts.instrument import fill_sites, instrument
 from focalseg.networks.unet import UNet
 from hosts.host_table import describe_unknown_family
 
+pytestmark = pytest.mark.slow
+
 BuildUNet = Callable[..., UNet]
 DrawImages = Callable[..., torch.Tensor]
 LookAt = Callable[[nn.Module], Any]

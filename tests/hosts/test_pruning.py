@@ -22,6 +22,8 @@ from focalseg.placement.applying import apply_placement
 from focalseg.records.placement import Placement, SiteDecision
 from hosts.host_table import HOSTS, copy_host, describe_unknown_family, host_sites
 
+pytestmark = pytest.mark.slow
+
 BuildUNet = Callable[..., UNet]
 DrawImages = Callable[..., torch.Tensor]
 LookAt = Callable[[nn.Module], Any]

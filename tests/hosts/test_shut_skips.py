@@ -34,6 +34,8 @@ from focalseg.training.run import RunConfig, build_network
 from hosts.host_table import HOSTS, copy_host, host_sites
 from hosts.shutting import shut_by_hand
 
+pytestmark = pytest.mark.slow
+
 BuildUNet = Callable[..., UNet]
 DrawImages = Callable[..., Tensor]
 LookAt = Callable[[nn.Module], Any]

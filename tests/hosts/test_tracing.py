@@ -15,6 +15,8 @@ from focalseg.hosts.tracing import check_forward, guess_image_shape, plain_copy,
 from focalseg.networks.unet import UNet
 from hosts.host_table import HOSTS, HandWritten, copy_host, host_sites
 
+pytestmark = pytest.mark.slow
+
 
 def test_what_passes_has_its_shape_and_its_time() -> None:
     ports = [Port.parse(text) for text in ("bottom", "dec2:skip", "dec2:below", "enc2", "pool:0", "dec1:0[4:]", "")]

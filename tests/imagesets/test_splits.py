@@ -11,6 +11,8 @@ from focalseg.errors import DataError, SettingError
 from focalseg.imagesets.splits import check_leaks, find_leaks, read_splits, regroup, split_by_group, split_officially
 from focalseg.records.splits import Split
 
+pytestmark = pytest.mark.slow
+
 SIDES = ("train", "validation", "test")
 
 

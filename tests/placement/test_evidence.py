@@ -20,6 +20,8 @@ from focalseg.records.evidence import SiteEvidence
 from hosts.by_hand import Batch, build_network_by_hand, dice, draw_cases_by_hand, put_constant
 from hosts.host_table import HOSTS, copy_host, host_sites
 
+pytestmark = pytest.mark.slow
+
 BuildUNet = Callable[..., UNet]
 DrawImages = Callable[..., torch.Tensor]
 LookAt = Callable[[nn.Module], Any]

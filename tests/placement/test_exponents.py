@@ -17,6 +17,8 @@ from focalseg.placement.exponents.hard_concrete import HardConcrete, HardConcret
 from focalseg.placement.exponents.path import SparsityPath
 from focalseg.placement.exponents.regime import Regime
 
+pytestmark = pytest.mark.slow
+
 every_regime = pytest.mark.parametrize("name", list(REGIMES))
 
 

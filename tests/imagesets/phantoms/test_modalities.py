@@ -11,6 +11,8 @@ from focalseg.imagesets.phantoms.polyp import draw_polyp
 from focalseg.imagesets.phantoms.ultrasound import draw_ultrasound
 from focalseg.imagesets.phantoms.vessel import draw_vessel
 
+pytestmark = pytest.mark.slow
+
 Draw = Callable[[np.random.Generator, int], tuple[Array, Array]]
 DRAWINGS = {"polyp": (draw_polyp, 3), "vessel": (draw_vessel, 3), "ultrasound": (draw_ultrasound, 1)}
 modalities = pytest.mark.parametrize("modality", sorted(DRAWINGS))

@@ -31,6 +31,8 @@ from focalseg.report.check.wording import (
 )
 from report import page_reader
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = "<img src=x onerror=alert(1)></script></style><svg onload=alert(2)>\"'&{{ 7*7 }}"
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 TIMES, DASH = "\N{MULTIPLICATION SIGN}", "\N{EN DASH}"

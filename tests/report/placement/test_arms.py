@@ -12,6 +12,8 @@ from focalseg.errors import SettingError
 from focalseg.report.placement.page import MOST_PATHS, write_report
 from report.page_reader import Reader
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., Path]
 AddProbes = Callable[..., None]
 MINUS = "\N{MINUS SIGN}"

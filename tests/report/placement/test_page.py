@@ -12,6 +12,8 @@ from focalseg.hosts.building import NetworkConfig
 from focalseg.report.placement.page import write_report
 from report.page_reader import Reader
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., Path]
 HOSTILE = "<img src=x onerror=alert(1)></script></style><svg onload=alert(2)>\"'&{{ 7*7 }}"
 

@@ -16,6 +16,8 @@ from focalseg.study.running.listeners import NOBODY
 from focalseg.study.running.trainer import Trainer
 from study.made_up import MadeUp
 
+pytestmark = pytest.mark.slow
+
 EVERYWHERE = {"encoder.0": "se", "bottleneck": "se", "skip.0": "ag"}
 
 

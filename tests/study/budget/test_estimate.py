@@ -13,6 +13,8 @@ from focalseg.study.running.listeners import NOBODY
 from focalseg.study.running.local import run_locally
 from study.made_up import MadeUp
 
+pytestmark = pytest.mark.slow
+
 SITES = 4
 
 

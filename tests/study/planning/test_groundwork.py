@@ -15,6 +15,8 @@ from focalseg.study.planning.splits_file import record_splits
 from focalseg.study.presets import DataSettings, SplitSettings
 from focalseg.study.running.listeners import Listeners
 
+pytestmark = pytest.mark.slow
+
 
 def lay(folder, settings, **changes):
     return lay_groundwork(str(folder), replace(settings, **changes), 0, "cpu")
