@@ -31,6 +31,7 @@ def test_levels_are_read_up_to_the_limit(levels):
         (b"[-Infinity]", ValueError, "-Infinity is no number"),
         (b"[-1e999]", ValueError, "-1e999 is no finite number"),
         (b"9" * (MOST_DIGITS + 1), ValueError, "a number of 101 digits"),
+        (b"[-" + b"9" * MOST_DIGITS + b"]", ValueError, "a number of 101 digits"),
         (b'{"a": 1,\n\n}', json.JSONDecodeError, "line 3"),
         (b"\xff", UnicodeDecodeError, "invalid start byte"),
     ],
@@ -38,6 +39,11 @@ def test_levels_are_read_up_to_the_limit(levels):
 def test_what_it_leaves_open_is_refused(content, error, message):
     with pytest.raises(error, match=message):
         parse_json(content)
+
+
+@pytest.mark.parametrize("text", ["9" * MOST_DIGITS, "-" + "9" * (MOST_DIGITS - 1), "0." + "1" * 2 * MOST_DIGITS])
+def test_numbers_are_read_up_to_the_limit(text):
+    assert parse_json(text.encode()) == json.loads(text)
 
 
 def test_constants_are_called_as_the_caller_calls_them():

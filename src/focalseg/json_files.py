@@ -9,7 +9,8 @@ from typing import Any
 
 MOST_DEPTH = 64
 MOST_DIGITS = 100
-_LONG_NUMBER = re.compile(rf"(?<![\w.+-])-?\d{{{MOST_DIGITS + 1},}}(?![\d.eE])")
+_LONG_NUMBER = re.compile(rf"(?<![\w.+-])(?:-\d{{{MOST_DIGITS},}}|\d{{{MOST_DIGITS + 1},}})(?![\d.eE])")
+"""A whole number of more signs than MOST_DIGITS, the minus among them."""
 
 
 class DepthError(ValueError):
