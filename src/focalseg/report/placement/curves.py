@@ -31,13 +31,13 @@ LABEL_PITCH, LABEL_ROOM = 1.12 * FONT_SIZE, 9.4
 """Of names beside lines: from one to the next in units of the chart, and the room across in em, beside a list."""
 
 
-def draw_gammas(log: TrainingLog, findings: Sequence[SiteDecision], highest: float, *, listed: bool = False) -> str:
+def draw_gammas(log: TrainingLog, decisions: Sequence[SiteDecision], highest: float, *, listed: bool = False) -> str:
     """Paths of the exponents of one training, a line a site with its name at the end. highest: of the common axis.
 
     listed: whether the sites are a plain list, whose lines are told apart by their place in it, or the parts of a U-Net.
     """
-    kept = {finding.site for finding in findings if finding.kept}
-    curves = {finding.site: log.gammas[finding.site] for finding in findings if finding.site in log.gammas}
+    kept = {decision.site for decision in decisions if decision.kept}
+    curves = {decision.site: log.gammas[decision.site] for decision in decisions if decision.site in log.gammas}
     ends = {site: float(curve.values[-1]) for site, curve in curves.items() if curve.steps.size}
     named = _choose_named(ends, kept)
     axes_height = max(AXES_SHARE * HEIGHT, LABEL_PITCH * len(named))
@@ -46,8 +46,8 @@ def draw_gammas(log: TrainingLog, findings: Sequence[SiteDecision], highest: flo
         axes.axhline(1.0, color=COLOURS["faint"], linewidth=0.8, linestyle=(0, (2, 2)))
         texts: dict[str, str] = {}
         labels: dict[str, tuple[str, str]] = {}
-        for place, finding in enumerate(findings):
-            site = finding.site
+        for place, decision in enumerate(decisions):
+            site = decision.site
             if site not in ends:
                 continue
             colour, dash = _choose_line(site, place, listed=listed)

@@ -91,7 +91,7 @@ class Drawing:
 
 def draw_network(
     network: NetworkConfig | None,
-    findings: Sequence[SiteDecision],
+    decisions: Sequence[SiteDecision],
     dead_sites: Mapping[str, str] = MappingProxyType({}),
     *,
     shut: Collection[str] = (),
@@ -99,27 +99,27 @@ def draw_network(
     """The network with its sites: a U-Net where it is known to be one, and as deep as its sites tell; else a list of them.
 
     network: None where no run is there to tell. dead_sites: those left out before training, with the reason. shut: skips that
-    are known to be shut besides those that the findings tell of. None where nothing is known that could be drawn.
+    are known to be shut besides those that the decisions tell of. None where nothing is known that could be drawn.
     """
-    names = [*(finding.site for finding in findings), *dead_sites, *shut]
+    names = [*(decision.site for decision in decisions), *dead_sites, *shut]
     widths = network.widths if network else ()
     if has_unet_sites(network, names) and (widths or _reaches_the_bottom(names)):
-        return draw_unet(widths, findings, dead_sites, shut=shut)
-    return draw_list(findings) if findings else None
+        return draw_unet(widths, decisions, dead_sites, shut=shut)
+    return draw_list(decisions) if decisions else None
 
 
-def draw_list(findings: Sequence[SiteDecision]) -> Drawing:
+def draw_list(decisions: Sequence[SiteDecision]) -> Drawing:
     """The sites of any network in their order, numbered, in one column or two."""
-    columns = 1 if len(findings) <= MOST_IN_A_COLUMN else 2
-    rows = math.ceil(len(findings) / columns)
+    columns = 1 if len(decisions) <= MOST_IN_A_COLUMN else 2
+    rows = math.ceil(len(decisions) / columns)
     across = (WIDTH + COLUMN_GAP) / columns
     left = NUMBER_SIDE + NUMBER_GAP
     track = across - COLUMN_GAP - left - GAMMA_ROOM
-    scale = _find_scale(findings)
+    scale = _find_scale(decisions)
     blocks, marks = [], []
-    for place, finding in enumerate(findings):
+    for place, decision in enumerate(decisions):
         x, y = across * (place // rows), LIST_TOP + LIST_PITCH * (place % rows)
-        marks.append(_draw_mark(finding, x + left, y, track=track, scale=scale, room=track + GAMMA_ROOM))
+        marks.append(_draw_mark(decision, x + left, y, track=track, scale=scale, room=track + GAMMA_ROOM))
         middle = (x + NUMBER_SIDE / 2, y + MARK_HEIGHT / 2)
         blocks.append(Block(x=middle[0], y=middle[1], width=NUMBER_SIDE, height=NUMBER_SIDE, inside=f"{place + 1}"))
     return Drawing(
@@ -131,27 +131,27 @@ def draw_list(findings: Sequence[SiteDecision]) -> Drawing:
         blocks=tuple(blocks),
         marks=tuple(marks),
         arrows=(),
-        label=f"The sites of the network with the gamma of each: {_list_findings(findings)}.",
+        label=f"The sites of the network with the gamma of each: {_list_gammas(decisions)}.",
         listed=True,
     )
 
 
 def draw_unet(
     widths: Sequence[int],
-    findings: Sequence[SiteDecision],
+    decisions: Sequence[SiteDecision],
     dead_sites: Mapping[str, str] = MappingProxyType({}),
     *,
     shut: Collection[str] = (),
 ) -> Drawing:
     """A U-Net of these channels a level, finest first, with its sites. No widths: as deep as the sites' names tell.
 
-    dead_sites: those left out before training, with the reason. shut: skips without a finding where nothing passes.
+    dead_sites: those left out before training, with the reason. shut: skips without a decision where nothing passes.
     """
-    levels = len(widths) - 1 if widths else _count_levels([*(finding.site for finding in findings), *dead_sites, *shut])
+    levels = len(widths) - 1 if widths else _count_levels([*(decision.site for decision in decisions), *dead_sites, *shut])
     channels = [str(width) for width in widths] or [""] * (levels + 1)
     block_widths = [_block_width(level, widths) for level in range(levels + 1)]
-    closed = {*shut, *(finding.site for finding in findings if finding.shut)}
-    scale = _find_scale(findings)
+    closed = {*shut, *(decision.site for decision in decisions if decision.shut)}
+    scale = _find_scale(decisions)
     rows = [_row(level, levels) for level in range(levels + 1)]
     columns = [(ENCODER_X, level) for level in range(levels)] + [(MIDDLE_X, levels)]
     columns += [(DECODER_X, level) for level in range(levels)]
@@ -165,12 +165,12 @@ def draw_unet(
             Block(x=x, y=rows[level], width=block_widths[level], height=_block_height(level), inside=channels[level])
             for x, level in columns
         ),
-        marks=_draw_marks(findings, rows, scale, dead_sites, shut),
-        arrows=(*_draw_skips(rows, block_widths, findings, closed), *_draw_sides(rows, block_widths)),
+        marks=_draw_marks(decisions, rows, scale, dead_sites, shut),
+        arrows=(*_draw_skips(rows, block_widths, decisions, closed), *_draw_sides(rows, block_widths)),
         dead_ends=tuple(_draw_dead_end(rows, block_widths, level) for level in range(levels) if f"skip.{level}" in closed),
         image=(ENCODER_X, rows[0] - _block_height(0) / 2),
         mask=(DECODER_X, rows[0] - _block_height(0) / 2),
-        label=f"U-Net of {levels + 1} levels with the gamma of every site: {_list_findings(findings)}.",
+        label=f"U-Net of {levels + 1} levels with the gamma of every site: {_list_gammas(decisions)}.",
     )
 
 
@@ -185,9 +185,9 @@ def _reaches_the_bottom(names: Collection[str]) -> bool:
     return "bottleneck" in names and levels == {str(level) for level in range(len(levels))} != set()
 
 
-def _find_scale(findings: Sequence[SiteDecision]) -> float:
+def _find_scale(decisions: Sequence[SiteDecision]) -> float:
     """The gamma of a full bar."""
-    return max([SMALLEST_SCALE, *(finding.gamma for finding in findings)])
+    return max([SMALLEST_SCALE, *(decision.gamma for decision in decisions)])
 
 
 def _row(level: int, levels: int) -> float:
@@ -209,13 +209,13 @@ def _block_width(level: int, widths: Sequence[int]) -> float:
 
 
 def _draw_marks(
-    findings: Sequence[SiteDecision],
+    decisions: Sequence[SiteDecision],
     rows: Sequence[float],
     scale: float,
     dead_sites: Mapping[str, str],
     shut: Collection[str],
 ) -> tuple[Mark, ...]:
-    found = {finding.site: finding for finding in findings}
+    found = {decision.site: decision for decision in decisions}
     levels, half = len(rows) - 1, MARK_WIDTH / 2
     columns = (("encoder", 0.0), ("skip", MIDDLE_X - half), ("decoder", DECODER_MARK_X))
     places = [(f"{part}.{level}", x, rows[level] - MARK_HEIGHT / 2) for level in range(levels) for part, x in columns]
@@ -233,35 +233,35 @@ def _draw_marks(
     return tuple(marks)
 
 
-def _draw_mark(finding: SiteDecision, x: float, y: float, *, track: float, scale: float, room: float | None = None) -> Mark:
+def _draw_mark(decision: SiteDecision, x: float, y: float, *, track: float, scale: float, room: float | None = None) -> Mark:
     """room: for the name and the gate; None for a name that is known to fit."""
-    gate = name_gate(SHUT if finding.shut else finding.gate)
+    gate = name_gate(SHUT if decision.shut else decision.gate)
     return Mark(
         x=x,
         y=y,
-        name=finding.site,
-        shown=finding.site if room is None else shorten(finding.site, room / LETTER - estimate_width(f" {gate}")),
+        name=decision.site,
+        shown=decision.site if room is None else shorten(decision.site, room / LETTER - estimate_width(f" {gate}")),
         gate=gate,
-        gamma=finding.gamma,
-        length=track * max(finding.gamma, 0.0) / scale,
-        state=finding.decision,
-        tooltip=_explain(finding),
+        gamma=decision.gamma,
+        length=track * max(decision.gamma, 0.0) / scale,
+        state=decision.decision,
+        tooltip=_explain(decision),
     )
 
 
-def _explain(finding: SiteDecision) -> str:
-    decision = f"; {finding.decision}: {finding.why}" if finding.why else ""
+def _explain(decision: SiteDecision) -> str:
+    said = f"; {decision.decision}: {decision.why}" if decision.why else ""
     return (
-        f"{finding.site}, {describe_gate(finding.gate)}: gamma {finding.gamma:.2f}, "
-        f"removal cost {signed(finding.removal_cost)} Dice, spread {finding.spread:.3f}{decision}"
+        f"{decision.site}, {describe_gate(decision.gate)}: gamma {decision.gamma:.2f}, "
+        f"removal cost {signed(decision.removal_cost)} Dice, spread {decision.spread:.3f}{said}"
     )
 
 
 def _draw_skips(
-    rows: Sequence[float], widths: Sequence[float], findings: Sequence[SiteDecision], closed: Collection[str]
+    rows: Sequence[float], widths: Sequence[float], decisions: Sequence[SiteDecision], closed: Collection[str]
 ) -> list[str]:
     """Across the skips that are not closed, through the gate where one stands."""
-    gated, arrows = {finding.site for finding in findings}, []
+    gated, arrows = {decision.site for decision in decisions}, []
     for level in range(len(rows) - 1):
         y, half = rows[level], widths[level] / 2
         left, right = ENCODER_X + half + GAP, DECODER_X - half - GAP
@@ -293,9 +293,10 @@ def _draw_sides(rows: Sequence[float], widths: Sequence[float]) -> tuple[str, ..
     return tuple(arrows)
 
 
-def _list_findings(findings: Sequence[SiteDecision]) -> str:
+def _list_gammas(decisions: Sequence[SiteDecision]) -> str:
     sites = (
-        f"{finding.site} {name_gate(finding.gate)} gamma {finding.gamma:.2f}" + (f" {finding.decision}" if finding.why else "")
-        for finding in findings
+        f"{decision.site} {name_gate(decision.gate)} gamma {decision.gamma:.2f}"
+        + (f" {decision.decision}" if decision.why else "")
+        for decision in decisions
     )
     return "; ".join(sites) or "no attention"

@@ -136,24 +136,24 @@ def _name_differences(contents: PlacementContents) -> list[tuple[str, Estimate]]
     return [(f"{name_arm(one)} {MINUS} {name_arm(other)}", difference) for one, other, difference in pairs]
 
 
-def _draw_removals(findings: Sequence[SiteDecision]) -> Removals:
+def _draw_removals(decisions: Sequence[SiteDecision]) -> Removals:
     """What removal costs, site by site, on one axis."""
     costs = {
-        finding.site: finding.removal
-        or Estimate(mean=finding.removal_cost, low=finding.removal_cost, high=finding.removal_cost)
-        for finding in findings
+        decision.site: decision.removal
+        or Estimate(mean=decision.removal_cost, low=decision.removal_cost, high=decision.removal_cost)
+        for decision in decisions
     }
     axis = intervals.cost_axis(list(costs.values()), width=BAR_WIDTH)
     return Removals(axis=axis, bars={site: axis.bar(cost) for site, cost in costs.items()})
 
 
 def _draw_paths(
-    logs: Sequence[TrainingLog], findings: Sequence[SiteDecision], drawing: Drawing | None
+    logs: Sequence[TrainingLog], decisions: Sequence[SiteDecision], drawing: Drawing | None
 ) -> list[tuple[str, str]]:
     """The paths of gamma in each training on one axis, below its name; none where it logged none."""
     highest, listed = curves.highest_gamma(logs), drawing is not None and drawing.listed
     return [
-        (curves.name_training(log), curves.draw_gammas(log, findings, highest, listed=listed)) for log in logs if log.gammas
+        (curves.name_training(log), curves.draw_gammas(log, decisions, highest, listed=listed)) for log in logs if log.gammas
     ]
 
 

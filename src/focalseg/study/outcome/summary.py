@@ -84,35 +84,33 @@ class JobResult:
         return replace(found, shown=found.shown and not {PLACED, ALL} & self.lost.keys())
 
 
-def judge(findings: JobResult) -> Verdict:
+def judge(results: JobResult) -> Verdict:
     """The verdict from the paired test scores of the placed and the plain network, and what the other arms add to it."""
-    arms = findings.arms
-    several = len(findings.placements) > 1
+    arms = results.arms
+    several = len(results.placements) > 1
     return decide_verdict(
-        findings.comparisons[PLACED, NONE],
-        modules=findings.agreed.modules,
-        by_fold=tuple(placement.modules for placement in findings.placements) if several else (),
-        shut=max(sum(site.shut for site in placement.sites) for placement in findings.placements),
-        collapses=_find_collapses(findings),
+        results.comparisons[PLACED, NONE],
+        modules=results.agreed.modules,
+        by_fold=tuple(placement.modules for placement in results.placements) if several else (),
+        shut=max(sum(site.shut for site in placement.sites) for placement in results.placements),
+        collapses=_find_collapses(results),
         against=Against(
-            placed_minus={
-                arm: findings.comparisons[PLACED, arm].estimate for arm in arms if arm not in (PLACED, *findings.lost)
-            },
-            candidates=findings.candidates,
+            placed_minus={arm: results.comparisons[PLACED, arm].estimate for arm in arms if arm not in (PLACED, *results.lost)},
+            candidates=results.candidates,
             margin=SMALLEST_WORTH,
-            lost={arm: share for arm, share in findings.lost.items() if arm not in (NONE, PLACED)},
+            lost={arm: share for arm, share in results.lost.items() if arm not in (NONE, PLACED)},
         ),
     )
 
 
-def _find_collapses(findings: JobResult) -> Collapses:
+def _find_collapses(results: JobResult) -> Collapses:
     """The trainings that the verdict rests on and that predict nothing. Where nothing was placed, a run of both arms is one."""
-    none, placed = ([result for fold in findings.arms[arm] for result in fold] for arm in (NONE, PLACED))
+    none, placed = ([result for fold in results.arms[arm] for result in fold] for arm in (NONE, PLACED))
     shared = [one for one, other in zip(none, placed, strict=True) if one == other]
     rests_on = (NONE,) if len(shared) == len(none) else (NONE, PLACED)
     return Collapses(
-        arms={arm: _count_collapsed(findings.arms[arm]) for arm in rests_on},
-        search=findings.search,
+        arms={arm: _count_collapsed(results.arms[arm]) for arm in rests_on},
+        search=results.search,
         shared=sum(result.collapsed for result in shared) if PLACED in rests_on else 0,
     )
 
