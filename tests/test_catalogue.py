@@ -49,3 +49,10 @@ def test_the_sentence_takes_any_iterable_of_names_once() -> None:
     assert unknown_name_message("site", "skip.9", known) == (
         "No site named 'skip.9'; known are encoder.0, skip.0. Did you mean 'skip.0'?"
     )
+
+
+def test_a_catalogue_is_read_alone_and_never_answers_for_an_unknown_name(fruits: Catalogue[int]) -> None:
+    with pytest.raises(TypeError):
+        fruits["fig"] = 4  # type: ignore[index]
+    with pytest.raises(SettingError):
+        fruits.get("aple")

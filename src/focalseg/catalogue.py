@@ -1,7 +1,7 @@
 """A named collection: the one place where a name that a person types becomes the thing it names."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from focalseg.errors import SettingError
@@ -9,15 +9,25 @@ from focalseg.errors import SettingError
 Member = TypeVar("Member")
 
 
-class Catalogue(dict[str, Member]):
-    """Members by name. An unknown name is an error that lists the known ones and offers the nearest."""
+class Catalogue(Mapping[str, Member]):
+    """Members by name, to read alone. An unknown name is an error that lists the known ones and offers the nearest."""
 
     def __init__(self, kind: str, members: Mapping[str, Member]) -> None:
-        super().__init__(members)
-        self.kind = kind
+        self.kind, self._members = kind, dict(members)
 
-    def __missing__(self, name: str) -> Member:
-        raise SettingError(unknown_name_message(self.kind, name, self))
+    def __getitem__(self, name: str) -> Member:
+        if name not in self._members:
+            raise SettingError(unknown_name_message(self.kind, name, self))
+        return self._members[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._members
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._members)
+
+    def __len__(self) -> int:
+        return len(self._members)
 
 
 def unknown_name_message(kind: str, name: str, known: Iterable[str], offer: str = "") -> str:
