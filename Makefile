@@ -22,7 +22,7 @@ demo: install
 test: install lint
 	$(BIN)/python -m pytest $(PARALLEL)
 
-# Under a minute on two cores, for work in between. It tells of tests that take long and are not marked as slow.
+# About a minute on two cores, for work in between. It tells of tests that take long and are not marked as slow.
 test-fast: install
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" --durations 5 --durations-min 2
 
