@@ -1,6 +1,7 @@
 """What was added goes to files by itself and back; files that are not whole, or hostile, are refused and nothing is touched."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from damage import cut, flip_bits
 from focalseg.attention import GATES
 from focalseg.catalogue import unknown_name_message
 from focalseg.errors import SettingError, SiteError
@@ -128,6 +130,7 @@ def test_a_file_that_is_missing_empty_cut_or_a_folder_is_named(
     saved: Path, build_unet: BuildUNet, look_at: LookAt, name: str
 ) -> None:
     path, network = saved / name, build_unet()
+    unseal(saved, lambda _: None)  # weights of an earlier version, which kept no digest of them
     whole = path.read_bytes()
     by_file = {
         ATTENTION: "expected one that save_attention wrote. Restore the file, or save it anew.",
@@ -147,9 +150,27 @@ def test_a_file_that_is_missing_empty_cut_or_a_folder_is_named(
         load_attention(network, saved)
 
 
-def change(folder: Path, edit: Callable[[Any], object]) -> None:
-    """Writes the record of the sites anew, edited in place."""
+@pytest.mark.parametrize("name", [ATTENTION, WEIGHTS])
+def test_a_file_that_was_cut_or_altered_by_one_bit_is_refused(
+    saved: Path, build_unet: BuildUNet, look_at: LookAt, name: str
+) -> None:
+    path, network = saved / name, build_unet()
+    whole = path.read_bytes()
+    for damaged in [*flip_bits(whole, 100), *cut(whole)]:
+        path.write_bytes(damaged)
+        before = look_at(network)
+        with pytest.raises(SettingError, match=re.escape(str(path))):
+            load_attention(network, saved)
+        assert look_at(network) == before
+    path.write_bytes(whole)
+    load_attention(network, saved)
+
+
+def unseal(folder: Path, edit: Callable[[Any], object]) -> None:
+    """Writes the record of the sites anew, edited in place, as a version that sealed nothing would have written it."""
     content = json.loads((folder / ATTENTION).read_text(encoding="utf-8"))
+    for name in ("focalseg", "seal", "sha256"):
+        content.pop(name, None)
     edit(content)
     (folder / ATTENTION).write_text(json.dumps(content), encoding="utf-8")
 
@@ -190,7 +211,7 @@ HOSTILE: list[tuple[str, Callable[[Any], object]]] = [
 def test_a_record_that_no_network_has_is_refused(
     saved: Path, build_unet: BuildUNet, look_at: LookAt, fault: str, edit: Callable[[Any], object]
 ) -> None:
-    change(saved, edit)
+    unseal(saved, edit)
     network = build_unet()
     before = look_at(network)
     with pytest.raises(SettingError) as raised:
@@ -205,11 +226,11 @@ def test_a_record_of_another_schema_without_sites_or_with_a_site_twice_is_refuse
 ) -> None:
     path, network = saved / ATTENTION, build_unet()
     once = f"{path}: sites has no site, or one twice; expected each site once. Restore the file, or save it anew."
-    change(saved, lambda content: content["sites"].append(content["sites"][0]))
+    unseal(saved, lambda content: content["sites"].append(content["sites"][0]))
     refuse(network, saved, look_at, once)
-    change(saved, lambda content: content.update(sites=[]))
+    unseal(saved, lambda content: content.update(sites=[]))
     refuse(network, saved, look_at, once)
-    change(saved, lambda content: content.update(schema=2))
+    unseal(saved, lambda content: content.update(schema=2))
     refuse(network, saved, look_at, f"{path}: schema was 2; this version reads 1. Restore the file, or save it anew.")
 
 
@@ -229,7 +250,7 @@ def test_a_record_of_another_schema_without_sites_or_with_a_site_twice_is_refuse
 def test_a_record_and_weights_that_are_not_of_one_network_are_refused_whatever_size_they_claim(
     saved: Path, build_unet: BuildUNet, look_at: LookAt, edit: Callable[[Any], object]
 ) -> None:
-    change(saved, edit)
+    unseal(saved, edit)
     message = (
         f"{saved / WEIGHTS} does not hold the weights that {ATTENTION} describes; expected both files of one network. "
         "Save them again."
@@ -244,6 +265,7 @@ def test_an_exponent_that_no_site_can_have_is_refused(
     state = load_file(saved / WEIGHTS)
     state["focal_attention.skip/0.gamma"] = torch.tensor(gamma)
     save_file(state, saved / WEIGHTS)
+    unseal(saved, lambda _: None)
     refuse(
         build_unet(),
         saved,
@@ -256,16 +278,16 @@ def test_places_and_gates_that_the_network_does_not_have_are_refused(
     saved: Path, build_unet: BuildUNet, look_at: LookAt
 ) -> None:
     level = "encoder has encoder.0, encoder.1."
-    change(saved, lambda content: content["sites"][0]["site"].update(features="encoder.7"))
+    unseal(saved, lambda content: content["sites"][0]["site"].update(features="encoder.7"))
     refuse(build_unet(), saved, look_at, f"No module named 'encoder.7'; {level} Did you mean 'encoder.1'?", SiteError)
-    change(saved, lambda content: content["sites"][0]["site"].update(features="encoder.0[x]"))
+    unseal(saved, lambda content: content["sites"][0]["site"].update(features="encoder.0[x]"))
     with pytest.raises(SiteError, match=r"^'encoder\.0\[x\]' is no place in a network; expected "):
         load_attention(build_unet(), saved)
-    change(saved, lambda content: content["sites"][0]["site"].update(features="encoder.0"))
-    change(saved, lambda content: content["sites"][0].update(gate="own"))
+    unseal(saved, lambda content: content["sites"][0]["site"].update(features="encoder.0"))
+    unseal(saved, lambda content: content["sites"][0].update(gate="own"))
     message = (
         "encoder.0 has no gate of the host's own; the placement has 'own' there. Make the placement anew for this network."
     )
     refuse(build_unet(), saved, look_at, message, SiteError)
-    change(saved, lambda content: content["sites"][0].update(gate="se2"))
+    unseal(saved, lambda content: content["sites"][0].update(gate="se2"))
     refuse(build_unet(), saved, look_at, unknown_name_message("gate", "se2", GATES))

@@ -84,7 +84,7 @@ def test_a_record_comes_back_from_its_file_with_its_fields_in_their_order(record
     assert read_record(type(record), path) == record
     text = path.read_text(encoding="utf-8")
     content = json.loads(text, parse_constant=pytest.fail)
-    assert [*content] == [*record.__dataclass_fields__]  # type: ignore[attr-defined]
+    assert [*content] == [*record.__dataclass_fields__, "focalseg", "seal"]  # type: ignore[attr-defined]
     assert text == json.dumps(content, indent=record.indent) + "\n"
 
 
@@ -169,8 +169,8 @@ def test_a_file_that_is_no_strict_json_is_refused_in_one_line(text: str, kind: s
     with pytest.raises(SettingError) as raised:
         read_record(Result, path)
     assert str(raised.value) == (
-        f"{path} cannot be read ({kind}); expected one that a finished training wrote. Restore the file, or remove it if it is "
-        "there, and run the command that made the folder again, which writes it from the checkpoint."
+        f"{path} cannot be read ({kind}); expected one that a finished training wrote. Restore the file, or run the command "
+        "that made the folder again, which writes it anew from the checkpoint."
     )
 
 

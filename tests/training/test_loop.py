@@ -179,14 +179,20 @@ test_loop.train(test_loop.CONFIG_OF_MANY_STEPS, test_loop.make_data(), Path(sys.
 CONFIG_OF_MANY_STEPS = replace(CONFIG, training=replace(CONFIG.training, steps=300, validate_every=5))
 
 
+def count_steps(folder, run):
+    """The steps of the last checkpoint in a folder, 0 where none is there yet."""
+    checkpoint = load_checkpoint(folder / CHECKPOINT, run=run.identity)
+    return checkpoint.step if checkpoint else 0
+
+
 def test_a_run_killed_without_warning_goes_on_to_the_same_bits(tmp_path):
     whole = train(CONFIG_OF_MANY_STEPS, make_data(), tmp_path / "whole", device="cpu")
     folder = tmp_path / "killed"
     for _ in range(2):
         arguments = [sys.executable, "-c", KILLED, str(folder), str(Path(__file__).parents[1])]
         process = subprocess.Popen(arguments)
-        before = (load_checkpoint(folder / CHECKPOINT, run=whole.identity) or {"step": 0})["step"]
-        while ((load_checkpoint(folder / CHECKPOINT, run=whole.identity) or {"step": 0})["step"]) < before + 40:
+        before = count_steps(folder, whole)
+        while count_steps(folder, whole) < before + 40:
             time.sleep(0.02)
             assert process.poll() is None
         process.send_signal(signal.SIGKILL)

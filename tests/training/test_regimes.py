@@ -16,7 +16,7 @@ from focalseg.layers import RunningNorm
 from focalseg.placement.exponents import REGIMES
 from focalseg.placement.exponents.dropout import draw_subset
 from focalseg.placement.exponents.regime import WARM_UP
-from focalseg.study.running.runs import read_path
+from focalseg.study.running.runs import trace_path
 from focalseg.training.loop import METRICS, Run, StopRequested, train
 from focalseg.training.metrics_log import read_metrics
 from focalseg.training.run import RunConfig, TrainingConfig, build_network
@@ -254,7 +254,7 @@ def test_the_log_has_a_validation_wherever_a_site_left_the_path(path):
 def test_the_path_is_scored_with_all_sites_open_before_the_first_of_them_leaves(tmp_path):
     config = under("path", steps=20, validate_every=1000)
     run = train(config, make_data(), tmp_path, device="cpu")
-    points = read_path(tmp_path / METRICS)
+    points = trace_path(read_metrics(tmp_path / METRICS))
     assert run.finished
     assert points[0].open == tuple(CONFIG.attention)
     assert int(next(row for row in read_metrics(tmp_path / METRICS) if row["validation_dice"])["step"]) == 8
@@ -262,7 +262,7 @@ def test_the_path_is_scored_with_all_sites_open_before_the_first_of_them_leaves(
 
 def test_the_points_of_the_path_are_the_validations_with_the_sites_that_were_open(path):
     values, folder = path
-    points = read_path(folder / METRICS)
+    points = trace_path(read_metrics(folder / METRICS))
     rows = [row for row in read_metrics(folder / METRICS) if row["validation_dice"]]
     assert [point.dice for point in points] == [float(row["validation_dice"]) for row in rows]
     for point, row in zip(points, rows, strict=True):

@@ -1,5 +1,6 @@
 """How far the runs are, read from the metrics they write: bars on a terminal, plain lines elsewhere."""
 
+import csv
 import sys
 import threading
 import time
@@ -53,9 +54,11 @@ def _count_steps(plan: RunPlan) -> int:
     steps = plan.config.training.steps
     if (plan.folder / RESULT).exists():
         return steps
-    path = plan.folder / METRICS
-    rows = read_metrics(path) if path.exists() else []
-    return int(rows[-1]["step"]) if rows else 0
+    try:
+        rows = read_metrics(plan.folder / METRICS)
+        return int(rows[-1]["step"]) if rows else 0
+    except (OSError, ValueError, KeyError, csv.Error):
+        return 0  # not there yet, or to be written anew from the checkpoint
 
 
 def _show_bars(title: str, plans: Sequence[RunPlan], ended: threading.Event, console: Console) -> None:

@@ -18,6 +18,7 @@ from focalseg.hosts.site import Site
 from focalseg.hosts.tracing import guess_image_shape, trace
 from focalseg.networks.state import read_state_file
 from focalseg.records.record import Record, read_record, write_record
+from focalseg.records.seals import hash_file
 
 ATTENTION, WEIGHTS = "attention.json", "attention.safetensors"
 
@@ -33,13 +34,17 @@ class SavedSite:
 
 @dataclass(frozen=True, kw_only=True)
 class SavedAttention(Record):
-    """attention.json: what was added to a network, of which attention.safetensors has the tensors."""
+    """attention.json: what was added to a network, of which attention.safetensors has the tensors.
+
+    sha256: of that file; empty where the version that wrote it kept none.
+    """
 
     made_by = "save_attention"
     again = "save it anew"
 
     schema: int = 1
     sites: tuple[SavedSite, ...]
+    sha256: str = ""
 
     def __post_init__(self) -> None:
         if not self.sites or len({saved.site.name for saved in self.sites}) < len(self.sites):
@@ -74,7 +79,7 @@ def save_attention(network: nn.Module, folder: str | Path) -> None:
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
     folder = Path(folder)
     write_whole(folder / WEIGHTS, lambda file: file.write(save(state)))
-    write_record(folder / ATTENTION, SavedAttention(sites=tuple(saved)))
+    write_record(folder / ATTENTION, SavedAttention(sites=tuple(saved), sha256=hash_file(folder / WEIGHTS)))
 
 
 def load_attention(network: nn.Module, folder: str | Path) -> None:
@@ -96,7 +101,8 @@ def load_attention(network: nn.Module, folder: str | Path) -> None:
     network, folder = unwrap_to_fill(network), Path(folder)
     if occupied := occupied_sites(network):
         raise SiteError(f"Attention already stands at {', '.join(occupied)}; take it out first.")
-    saved, state = read_record(SavedAttention, folder / ATTENTION).sites, read_state_file(folder / WEIGHTS)
+    record = read_record(SavedAttention, folder / ATTENTION)
+    saved, state = record.sites, read_state_file(folder / WEIGHTS, sha256=record.sha256)
     built: dict[str, tuple[Site, str, AnySite]] = {}
     for one in saved:
         for port in one.site.ports:

@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from focalseg.errors import SettingError
+from focalseg.records.seals import check_digest
 
 
 def read_state(network: nn.Module) -> dict[str, Tensor]:
@@ -27,10 +28,11 @@ def read_state(network: nn.Module) -> dict[str, Tensor]:
     return whole
 
 
-def read_state_file(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file. Executes nothing. Raises SettingError for a file that is missing or damaged."""
+def read_state_file(path: Path, *, sha256: str = "") -> dict[str, Tensor]:
+    """The tensors of a safetensors file. sha256: its digest, where one was kept. Executes nothing. Raises SettingError for a
+    file that is missing or damaged."""
     try:
-        return load_file(path)
+        return load_file(check_digest(path, sha256, "restore the file, or save it anew") if sha256 else path)
     except FileNotFoundError as error:
         raise SettingError(f"No file {path}; expected weights as focalseg saved them. Restore the file.") from error
     except (OSError, ValueError, SafetensorError) as error:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from focalseg.configuration import setting
-from focalseg.records.record import Record
+from focalseg.records.record import FROM_CHECKPOINT, Record
 
 COSTS = "costs.json"
 
@@ -29,7 +29,7 @@ class CostTable(Record):
     """The costs of all sites that hold attention, and beside them those of the whole network."""
 
     made_by = "a training with attention"
-    again = "remove evidence.json beside it and run the command that made the folder again, which measures the costs anew"
+    again = FROM_CHECKPOINT
 
     sites: tuple[SiteCost, ...]
     parameters: int = setting(at_least=0)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from focalseg.errors import SettingError
-from focalseg.records.record import Record
+from focalseg.records.record import FROM_CHECKPOINT, Record
 
 EVIDENCE = "evidence.json"
 
@@ -63,9 +63,7 @@ class Evidence(Record):
     """
 
     made_by = "a training with attention"
-    again = (
-        "remove it if it is there, and run the command that made the folder again, which gathers evidence from the checkpoint"
-    )
+    again = FROM_CHECKPOINT
 
     sites: tuple[SiteEvidence, ...]
     case_scores: tuple[float, ...] = ()

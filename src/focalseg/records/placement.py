@@ -9,7 +9,7 @@ from focalseg.configuration import CheckedConfig, setting
 from focalseg.errors import SettingError
 from focalseg.records.costs import NOT_MEASURED, CostTable
 from focalseg.records.estimate import DiceInterval, Estimate
-from focalseg.records.record import Record, read_record, write_record
+from focalseg.records.record import AGAIN, Record, read_record, write_record
 
 PLACEMENT = "placement.json"
 SHUT = "shut"
@@ -72,7 +72,7 @@ class Placement(CheckedConfig, Record):
     """Which gates stand where. `layout` is what is put into a network."""
 
     made_by = "`focalseg place`"
-    again = "make the placement anew with `focalseg place`"
+    again = "make it anew with `focalseg place`; where you edited it yourself, take its lines `focalseg` and `seal` out"
     indent = 2
 
     schema: int = 1
@@ -263,6 +263,8 @@ class JobRecord(Placement):
     none. dead_sites: left out before training, with the reason. costs: of the network with all sites. search: the trainings
     that sites were chosen with, none of none where none were counted.
     """
+
+    again = AGAIN
 
     policy: str
     verdict: Outcome

@@ -6,12 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+from focalseg import __version__
 from focalseg.configuration import from_mapping, to_mapping
 from focalseg.errors import SettingError
 from focalseg.files import write_text
 from focalseg.json_files import DepthError, parse_json
+from focalseg.records.seals import is_sealed, open_seal, seal
 
 AGAIN = "run the command that made the folder again"
+FROM_CHECKPOINT = f"{AGAIN}, which writes it anew from the checkpoint"
 MEND = f"Restore the file, or {AGAIN}."
 MOST_FAULTS = 3
 """Of a damaged file, how many are told."""
@@ -39,9 +42,9 @@ def write_record(path: Path, record: Record) -> None:
 
 
 def write_json(path: Path, content: dict[str, Any], *, indent: int) -> None:
-    """Writes plain data as strict JSON, whole or not at all."""
+    """Writes plain data as strict JSON and seals it, whole or not at all."""
     try:
-        text = json.dumps(content, indent=indent, allow_nan=False)
+        text = json.dumps(seal(content, writer=__version__), indent=indent, allow_nan=False)
     except ValueError as error:
         raise SettingError(f"{path} was to hold a number that is not finite; expected finite ones. Train anew.") from error
     write_text(path, text + "\n")
@@ -50,10 +53,10 @@ def write_json(path: Path, content: dict[str, Any], *, indent: int) -> None:
 def read_record(kind: type[Kind], path: Path, *, show: Callable[[str], str] | None = None) -> Kind:
     """The record that a file holds. show: done to every text in it beforehand, by who wants to show and not to use it.
 
-    Other names at its top are not for this record and are let be; within, every field is checked. Raises SettingError naming
-    the file and each field at fault.
+    A file that was sealed and altered since is refused. Other names at its top are not for this record and are let be; within,
+    every field is checked. Raises SettingError naming the file and each field at fault.
     """
-    content = read_json(path, f"one that {kind.made_by} wrote. Restore the file, or {kind.again}.")
+    content = read_sealed(path, f"one that {kind.made_by} wrote. Restore the file, or {kind.again}.")
     try:
         if not isinstance(content, dict):
             raise SettingError(f"The whole was {content!r:.40}; expected fields as `name: value`.")
@@ -67,6 +70,16 @@ def read_record(kind: type[Kind], path: Path, *, show: Callable[[str], str] | No
         raise SettingError("\n".join(faults) + f" Restore the file, or {kind.again}.") from error
 
 
+def read_sealed(path: Path, expected: str) -> Any:
+    """The plain data in a JSON file, its seal looked at and taken off. Raises SettingError as `read_json` does, and for a file
+    that was altered since it was sealed."""
+    content = read_json(path, expected)
+    try:
+        return open_seal(content) if isinstance(content, dict) else content
+    except ValueError as error:
+        raise SettingError(f"{path} {error}; expected {expected}") from error
+
+
 def read_json(path: Path, expected: str) -> Any:
     """The plain data in a JSON file. Raises SettingError, saying what was expected, for a file that cannot be read as such."""
     try:
@@ -76,6 +89,12 @@ def read_json(path: Path, expected: str) -> Any:
     except (OSError, ValueError) as error:
         told = type(error) in (ValueError, DepthError)  # a sentence of ours; the system's own say less than their names
         raise SettingError(f"{path} cannot be read ({error if told else type(error).__name__}); expected {expected}") from error
+
+
+def was_sealed(path: Path) -> bool:
+    """Whether a file of ours has a seal, which an earlier version did not give it."""
+    content = read_json(path, "a record of ours.")
+    return isinstance(content, dict) and is_sealed(content)
 
 
 def _show_texts(content: Any, show: Callable[[str], str]) -> Any:

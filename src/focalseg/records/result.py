@@ -1,22 +1,40 @@
 """result.json: what a finished run cost. It is written last and says that all else is there; the scores are in cases.csv."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from focalseg.configuration import setting
-from focalseg.records.record import Record
+from focalseg.errors import SettingError
+from focalseg.records.record import FROM_CHECKPOINT, Record
+from focalseg.records.seals import check_digest
 
 RESULT = "result.json"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result(Record):
-    """What a finished run cost. flops: multiply-adds counted as two, one image forward. seconds: training alone."""
+    """What a finished run cost. flops: multiply-adds counted as two, one image forward. seconds: training alone.
+
+    files: SHA-256 of every other file that the run leaves, by name; empty where the version that wrote it kept none. data: the
+    digest of the cases that it was trained and scored on.
+    """
 
     made_by = "a finished training"
-    again = "remove it if it is there, and run the command that made the folder again, which writes it from the checkpoint"
+    again = FROM_CHECKPOINT
     indent = 2
 
     modules: int = setting(at_least=0)
     parameters: int = setting(at_least=0)
     flops: int = setting(at_least=0)
     seconds: float = setting(at_least=0)
+    data: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    def check_file(self, path: Path) -> Path:
+        """The path of a file of the run, as it was written. Raises SettingError for one that is missing or was altered."""
+        if self.files:
+            return check_digest(path, self.files.get(path.name, "none was kept"), FROM_CHECKPOINT)
+        if not path.exists():
+            raise SettingError(f"No file {path}; expected one that {self.made_by} left. Mend: {FROM_CHECKPOINT}.")
+        return path

@@ -1,7 +1,7 @@
 """splits.json: which case was trained, validated and tested on, held to the data by a digest."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from focalseg.configuration import setting
 from focalseg.errors import SettingError
@@ -22,16 +22,18 @@ class Split:
 
 @dataclass(frozen=True, kw_only=True)
 class Splits(Record):
-    """data: the source. sha256: of the names, the groups and every pixel of all cases. groups: of each case by name."""
+    """data: the source. sha256: of the names, the groups and every pixel of all cases. groups: of each case by name. cases: the
+    digest of each by name; empty where the version that wrote it kept none."""
 
     made_by = "`focalseg place` or `focalseg train`"
-    again = "give another --out, or remove its folder to start anew"
+    again = "remove it and run the command that made the folder again: it is written anew, and each training tells its data"
 
     schema: int = 1
     data: str
     sha256: str = ""
     folds: tuple[Split, ...]
     groups: Mapping[str, str]
+    cases: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.folds:

@@ -7,9 +7,8 @@ from pathlib import Path
 from focalseg.errors import SettingError
 from focalseg.evaluation.verdict import Verdict
 from focalseg.imagesets.opening import refuse_inside
-from focalseg.records.costs import COSTS, CostTable
 from focalseg.records.placement import ALL, NONE, PLACED, PLACEMENT, JobRecord, LeanSource, Placement
-from focalseg.records.record import read_record, write_record
+from focalseg.records.record import write_record
 from focalseg.study.arms.agreement import Decided, agree, choose_lean, decide_folds
 from focalseg.study.arms.design import Design, plan_design, take_known
 from focalseg.study.budget.fitting import plan_costs, recall_settings
@@ -23,7 +22,7 @@ from focalseg.study.planning.splits_file import claim_split
 from focalseg.study.presets import Settings
 from focalseg.study.running.folder import CONFIG, claim_folder, hold_folder, refuse_foreign
 from focalseg.study.running.listeners import NOBODY, Listeners
-from focalseg.study.running.runs import RunPlan, read_result
+from focalseg.study.running.runs import RunPlan, read_costs, read_result
 from focalseg.training.run import Device, TrainingConfig
 from focalseg.yaml_files import write_yaml
 
@@ -123,16 +122,17 @@ def _train_and_judge(design: Design, folder: Path) -> PlaceResult:
     fold, number = choose_lean(results.agreed, placements, placed=results.arms[PLACED], none=results.arms[NONE])
     shown = {arm: plans[fold][arm][number].folder for arm in (NONE, PLACED)}
     lean = results.arms[PLACED][fold][number]
+    trainer = design.trainers[0]
+    write_examples(folder, shown, lean, trainer.case_digests, own_network=trainer.base.network.name)
     record = record_results(
         verdict,
         results,
         lean=LeanSource(fold=results.folds[fold], seed=plans[fold][PLACED][number].config.seed),
         dead_sites=design.dead,
-        costs=read_record(CostTable, decided.witness / COSTS),
+        costs=read_costs(decided.witness),
     )
     write_record(folder / PLACEMENT, record)
     write_lean(folder / "lean", shown[PLACED], verdict, record.arms[PLACED], lean.parameters)
-    write_examples(folder, shown, lean, own_network=design.trainers[0].base.network.name)
     return PlaceResult(folder=folder, verdict=verdict, placement=results.agreed, record=record)
 
 

@@ -47,12 +47,13 @@ def train_one(
         device=device,
         cache_mib=settings.data.cache_mib,
         groups=ground.groups,
+        case_digests=ground.case_digests,
     )
     with hold_folder(folder, write_yaml(config)), listeners.watch("training one network", [plan]):
         claim_split(folder, ground, listeners.tell)
         execute(plan)
         result = read_result(folder)
-        write_examples(folder, {"run": folder}, result, own_network=config.network.name)
+        write_examples(folder, {"run": folder}, result, ground.case_digests, own_network=config.network.name)
     return result
 
 

@@ -4,38 +4,65 @@ Nothing random needs saving: order, augmentation and dropout of a step are funct
 """
 
 import io
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from focalseg.errors import SettingError
-from focalseg.files import write_whole
+from focalseg.records.seals import read_signed, write_signed
+from focalseg.training.metrics_log import Row
+
+_MEND = "remove it to train this run from the start"
 
 
-def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Writes tensors and plain data; the checkpoint before survives a kill at any instant."""
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A run between two steps. run: its config as text. data: the digest of its cases, empty where nobody keeps one.
+
+    network, optimiser, scheduler: their state. rows: those of the metrics up to that step.
+    """
+
+    run: str
+    data: str
+    step: int
+    seconds: float
+    network: Mapping[str, Any]
+    optimiser: Mapping[str, Any]
+    scheduler: Mapping[str, Any]
+    rows: list[Row]
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Writes it with its digest; the checkpoint before survives a kill at any instant."""
     # Through memory, since torch reports a full disk as a fault of its own.
     buffer = io.BytesIO()
-    torch.save(state, buffer)
-    write_whole(path, lambda file: file.write(buffer.getbuffer()))
+    torch.save(dict(vars(checkpoint)), buffer)
+    write_signed(path, buffer.getbuffer())
 
 
-def load_checkpoint(path: Path, *, run: str) -> dict[str, Any] | None:
-    """The state that was saved, or None where no file is. run: the run's config as text, which must be the one that was saved.
+def load_checkpoint(path: Path, *, run: str, data: str = "") -> Checkpoint | None:
+    """What was saved, or None where no file is. run, data: those of the run that goes on, which must be those that were saved.
 
-    Executes nothing that the file holds. Raises SettingError for a damaged file or one of another run.
+    Executes nothing that the file holds. Raises SettingError for a damaged file, one of another run and one of other data.
     """
     if not path.exists():
         return None
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(io.BytesIO(read_signed(path)), map_location="cpu", weights_only=True)
+        checkpoint = Checkpoint(**state)
+    except (OSError, ValueError) as error:
+        raise SettingError(f"{path} {error}. It is damaged or of an earlier version; {_MEND}.") from error
     except Exception as error:
-        raise SettingError(
-            f"{path} is no checkpoint ({type(error).__name__}); remove it to train this run from the start."
-        ) from error
-    if state.get("run") != run:
+        raise SettingError(f"{path} is no checkpoint ({type(error).__name__}); {_MEND}.") from error
+    if checkpoint.run != run:
         raise SettingError(
             f"{path} belongs to a run with other settings; give another --out, or remove the folder to start anew."
         )
-    return state
+    if checkpoint.data != data:
+        raise SettingError(
+            f"{path} was trained on other data than is there now; restore the data, give another --out, or {_MEND}."
+        )
+    return checkpoint

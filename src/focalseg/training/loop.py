@@ -27,8 +27,8 @@ from focalseg.layers import RunningNorm
 from focalseg.losses.schedule import share_at
 from focalseg.losses.unified_focal import UnifiedFocalLoss
 from focalseg.placement.exponents import REGIMES
-from focalseg.training.checkpoint import load_checkpoint, save_checkpoint
-from focalseg.training.metrics_log import MetricsLog
+from focalseg.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from focalseg.training.metrics_log import MetricsLog, Row
 from focalseg.training.optimisation import build_optimiser
 from focalseg.training.run import Device, Precision, RunConfig, build_network
 from focalseg.yaml_files import write_yaml
@@ -46,10 +46,11 @@ _CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingData:
-    """Prepared cases to train on, and others to validate on."""
+    """Prepared cases to train on, and others to validate on. digest: of the cases as they lie on disk, where one is kept."""
 
     train: Feed
     validation: Feed
+    digest: str = ""
 
 
 class StopRequested(Exception):  # noqa: N818 - not an error: the state is saved
@@ -72,8 +73,8 @@ class Run:
         self.loss = UnifiedFocalLoss.from_config(config.loss)
         self.step, self.seconds = 0, 0.0
         self.module, self.stepper = self.fabric.setup(self.network, self.optimiser)
-        self._restore()  # once the weights are on the device: the optimiser's state goes where they are
         self.data = data
+        rows = self._restore()  # once the weights are on the device: the optimiser's state goes where they are
         # Once for the whole training where cases are but flipped and turned: an exact map moves to that of the moved mask.
         once = not config.training.augmentation.resamples(config.network.spatial_dims) and not config.preparation.patch
         penalised, classes = config.loss.boundary_weight > 0, config.network.classes
@@ -82,7 +83,7 @@ class Run:
         )
         gammas = [GAMMA_COLUMN + name for name in read_gammas(self.network)]
         columns = ["step", "loss", "learning_rate", "validation_dice", *gammas]
-        self.log = MetricsLog(folder / METRICS, columns, resume_step=self.step)
+        self.log = MetricsLog(folder / METRICS, columns, rows)
 
     @property
     def finished(self) -> bool:
@@ -111,15 +112,17 @@ class Run:
 
     def save(self) -> None:
         """Writes the checkpoint, from which a run goes on to the same bits."""
-        state = {
-            "run": self.identity,
-            "step": self.step,
-            "seconds": self.seconds,
-            "network": self.network.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "scheduler": self.scheduler.state_dict(),
-        }
-        save_checkpoint(self.folder / CHECKPOINT, state)
+        checkpoint = Checkpoint(
+            run=self.identity,
+            data=self.data.digest,
+            step=self.step,
+            seconds=self.seconds,
+            network=self.network.state_dict(),
+            optimiser=self.optimiser.state_dict(),
+            scheduler=self.scheduler.state_dict(),
+            rows=self.log.rows,
+        )
+        save_checkpoint(self.folder / CHECKPOINT, checkpoint)
 
     def measure_validation_dice(self) -> float:
         """The mean Dice over the validation cases, in [0, 1], at the network's own resolution."""
@@ -198,14 +201,16 @@ class Run:
         self.scheduler.step()
         return value, self.regime.end_step(self.step, self.optimiser)
 
-    def _restore(self) -> None:
-        state = load_checkpoint(self.folder / CHECKPOINT, run=self.identity)
+    def _restore(self) -> list[Row]:
+        """Puts the last checkpoint in place, if there is one, and returns the rows of the metrics up to it."""
+        state = load_checkpoint(self.folder / CHECKPOINT, run=self.identity, data=self.data.digest)
         if state is None:
-            return
-        self.step, self.seconds = int(state["step"]), float(state["seconds"])
-        self.network.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.scheduler.load_state_dict(state["scheduler"])
+            return []
+        self.step, self.seconds = state.step, state.seconds
+        self.network.load_state_dict(state.network)
+        self.optimiser.load_state_dict(dict(state.optimiser))
+        self.scheduler.load_state_dict(dict(state.scheduler))
+        return state.rows
 
 
 def train(

@@ -11,27 +11,33 @@ Row = dict[str, str]
 
 
 class MetricsLog:
-    """Appends rows to a CSV file; on resuming, rows later than the checkpoint are dropped, since they will be made again."""
+    """The rows of a run, each in the CSV file as soon as it is there.
 
-    def __init__(self, path: Path, columns: Sequence[str], *, resume_step: int) -> None:
-        self.path, self.columns = path, list(columns)
-        rows = [row for row in read_metrics(path) if int(row["step"]) <= resume_step] if resume_step and path.exists() else []
-        write_text(path, _as_csv([dict(zip(self.columns, self.columns, strict=True)), *rows], self.columns))
+    The file is for those who watch. What counts are the rows in memory, which a checkpoint keeps. rows: those of the
+    checkpoint, from which the file is written anew when a run goes on, whatever became of it meanwhile.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str], rows: Sequence[Row] = ()) -> None:
+        self.path, self.columns, self.rows = path, list(columns), list(rows)
+        self.write()
 
     def append(self, row: Mapping[str, float | int | str]) -> None:
-        """Writes a row to the file at once; columns that it does not name stay empty."""
+        """Keeps a row and writes it to the file at once; columns that it does not name stay empty."""
+        self.rows.append({column: str(row.get(column, "")) for column in self.columns})
         with self.path.open("a", encoding="utf-8", newline="") as file:
-            file.write(_as_csv([row], self.columns))
+            file.write(self._format(self.rows[-1:]))
+
+    def write(self) -> None:
+        """Writes the whole file from the rows."""
+        write_text(self.path, self._format([dict(zip(self.columns, self.columns, strict=True)), *self.rows]))
+
+    def _format(self, rows: Sequence[Row]) -> str:
+        text = io.StringIO()
+        csv.DictWriter(text, self.columns, lineterminator="\n").writerows(rows)
+        return text.getvalue()
 
 
 def read_metrics(path: Path) -> list[Row]:
     """Every complete row of the file, as text by column."""
     with path.open(encoding="utf-8", newline="") as file:
         return [row for row in csv.DictReader(file) if None not in row.values()]
-
-
-def _as_csv(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    writer.writerows(rows)
-    return text.getvalue()

@@ -67,7 +67,7 @@ def test_a_placement_of_another_schema(make_placement: Make) -> None:
     folder = make_placement(schema=2)
     assert refusal(folder) == (
         f"{folder / 'placement.json'}: schema was 2; this version reads 1. "
-        "Restore the file, or make the placement anew with `focalseg place`."
+        "Restore the file, or run the command that made the folder again."
     )
 
 

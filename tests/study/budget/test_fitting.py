@@ -8,7 +8,9 @@ import pytest
 
 from focalseg.errors import SettingError
 from focalseg.records.evidence import EVIDENCE
-from focalseg.records.result import RESULT
+from focalseg.records.record import write_record
+from focalseg.records.result import RESULT, Result
+from focalseg.records.seals import sign_text
 from focalseg.study.arms.design import plan_design
 from focalseg.study.budget import fitting as budget
 from focalseg.study.budget.estimate import estimate_runs
@@ -32,6 +34,7 @@ from focalseg.study.presets import Settings, build_settings
 from focalseg.study.running.listeners import Listeners
 from focalseg.yaml_files import write_yaml
 
+FINISHED = Result(modules=0, parameters=1, flops=1, seconds=1.0)
 PLAIN = Pace(reading=1.0, step=0.1, validation=2.0, scoring=0.75, evidence=0.0)
 ATTENDED = Pace(reading=1.0, step=0.2, validation=3.0, scoring=1.0, evidence=10.0)
 PACES = {False: PLAIN, True: ATTENDED}
@@ -202,7 +205,7 @@ def test_finished_runs_are_not_counted(design):
         (arm, number) for arm in ("none", "all", "probe_dropout", "placed") for number in (0, 1)
     )
     (plans[0].folder).mkdir(parents=True)
-    (plans[0].folder / RESULT).touch()
+    write_record(plans[0].folder / RESULT, FINISHED)
     left = list_items(plans, plain)
     assert len(left) == len(plans) - 1
     assert [item.number for item in left if item.arm == plans[0].arm] == [1]
@@ -213,7 +216,7 @@ def test_a_witness_that_left_no_evidence_is_counted_still(design):
     plans = [replace(plan, testifies=True) for plan in design.plan_known(design.trainers[0])["all"]]
     for plan in plans:
         plan.folder.mkdir(parents=True)
-        (plan.folder / RESULT).touch()
+        write_record(plan.folder / RESULT, FINISHED)
     (plans[1].folder / EVIDENCE).touch()
     assert [item.number for item in list_items(plans, plain)] == [0]
 
@@ -264,7 +267,7 @@ def test_a_job_of_few_steps_is_not_measured_unless_hours_are_given(design, tiny_
 def test_the_same_hours_again_come_to_what_they_came_to(tmp_path, tiny_settings):
     fitted = replace(tiny_settings, seeds=1)
     job = PlaceJob(data="data", seed=0, settings=fitted, budget_hours=0.5, asked=tiny_settings)
-    (tmp_path / "config.yaml").write_text(write_yaml(job))
+    (tmp_path / "config.yaml").write_text(sign_text(write_yaml(job)))
     assert recall_settings(tmp_path, tiny_settings, 0.5) == fitted
     assert recall_settings(tmp_path, tiny_settings, 0.25) is None
     assert recall_settings(tmp_path, fitted, 0.5) is None

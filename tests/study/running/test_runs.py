@@ -54,7 +54,8 @@ def test_a_run_that_left_no_evidence_is_completed_from_its_checkpoint_without_tr
     for name in (EVIDENCE, CASES, WEIGHTS, METRICS):
         assert (plan.folder / name).read_bytes() == (whole.folder / name).read_bytes()
     assert (plan.folder / COSTS).exists()
-    assert replace(read_result(plan.folder), seconds=0) == replace(read_result(whole.folder), seconds=0)
+    one, other = (replace(read_result(folder), seconds=0, files={}) for folder in (plan.folder, whole.folder))
+    assert one == other
 
 
 def test_no_process_is_started_for_runs_that_are_finished(plan, tmp_path, monkeypatch):

@@ -15,8 +15,8 @@ class CaseSummary:
 
     file, mask_file: as shown to a person. size: elements along each spatial axis. minimum to standard_deviation: by channel.
     label_pixels: by label number, the background first. border_foreground: share of the pixels at the borders with any label.
-    digest, mask_digest: SHA-256 of pixels with type and shape. signature: `duplicates.make_signature` of the image. marks: as
-    `Case` has them.
+    digest, mask_digest: SHA-256 of pixels with type and shape. case_digest: `digest_case` of the case. signature:
+    `duplicates.make_signature` of the image. marks: as `Case` has them.
     """
 
     number: int
@@ -37,6 +37,7 @@ class CaseSummary:
     border_foreground: float
     digest: str
     mask_digest: str
+    case_digest: str
     signature: np.ndarray
     marks: tuple[str, ...] = ()
 
@@ -54,6 +55,7 @@ class CaseSummary:
 def summarise(case: Case, *, number: int = 0, part: Part = "", files: CaseFiles | None = None) -> CaseSummary:
     """The summary that is kept of a case that was read. files: where it is from; without them it is called by its name."""
     channels = case.image.reshape(len(case.image), -1)
+    digest, mask_digest = _hash_array(case.image), _hash_array(case.mask)
     return CaseSummary(
         number=number,
         name=case.name,
@@ -71,11 +73,22 @@ def summarise(case: Case, *, number: int = 0, part: Part = "", files: CaseFiles 
         standard_deviation=tuple(channels.std(axis=1, dtype=np.float64).tolist()),
         label_pixels=tuple(np.bincount(case.mask.ravel(), minlength=2).tolist()),
         border_foreground=_measure_border(case.mask),
-        digest=_hash_array(case.image),
-        mask_digest=_hash_array(case.mask),
+        digest=digest,
+        mask_digest=mask_digest,
+        case_digest=_combine(case, digest, mask_digest),
         signature=make_signature(case.image),
         marks=case.marks,
     )
+
+
+def digest_case(case: Case) -> str:
+    """SHA-256 of all that a training or a score takes from a case: pixels of image and mask, and the field of view."""
+    return _combine(case, _hash_array(case.image), _hash_array(case.mask))
+
+
+def _combine(case: Case, *digests: str) -> str:
+    view = "" if case.field_of_view is None else _hash_array(case.field_of_view)
+    return hashlib.sha256(" ".join((*digests, view)).encode()).hexdigest()
 
 
 def _hash_array(array: np.ndarray) -> str:

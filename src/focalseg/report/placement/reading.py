@@ -14,7 +14,9 @@ from focalseg.errors import SettingError
 from focalseg.records.costs import COSTS, NOT_MEASURED, CostTable
 from focalseg.records.evidence import EVIDENCE, Evidence
 from focalseg.records.placement import ALL, ARMS, PLACEMENT, JobRecord, SiteDecision
-from focalseg.records.record import MEND, read_record
+from focalseg.records.record import AGAIN, MEND, read_record, was_sealed
+from focalseg.records.result import RESULT, Result
+from focalseg.records.seals import read_signed_text
 from focalseg.records.splits import SPLITS, Splits
 from focalseg.report.lettering import show_characters
 from focalseg.report.placement.contents import Curve, Example, PlacementContents, RunContents, TrainingLog
@@ -42,6 +44,7 @@ def read_placement_contents(folder: Path) -> PlacementContents:
     check_sites(record.costs.sites, f"{path}: costs.sites")
     for name in record.dead_sites:
         check_name(name, f"{path}: a name in dead_sites")
+    settings = _read_settings(path)
     runs = {name: _list_runs(folder, name) for name in ARMS}
     probes = [run for run in _list_runs(folder, PROBES) if (run / CONFIG).exists() and (run / METRICS).exists()]
     config = _read_first_config([path for paths in runs.values() for path in paths])
@@ -60,12 +63,13 @@ def read_placement_contents(folder: Path) -> PlacementContents:
         probed=bool(probes),
         splits=splits,
         examples=_read_examples(folder / EXAMPLES),
-        settings=_read_text(folder / CONFIG),
+        settings=settings,
     )
 
 
 def read_run_contents(folder: Path) -> RunContents:
     """A folder of a single run. Raises SettingError naming the file at fault."""
+    settings = _read_settings(folder / RESULT)
     config = _read_config(folder / CONFIG)
     result = _guard(folder / CASES, lambda: read_result(folder))
     if not result.scores_of("test"):
@@ -79,7 +83,7 @@ def read_run_contents(folder: Path) -> RunContents:
         costs=_read_costs(folder / COSTS, sites) if sites and (folder / COSTS).exists() else NOT_MEASURED,
         log=_read_log(folder, {decision.site for decision in sites}),
         examples=_read_examples(folder / EXAMPLES),
-        settings=_read_text(folder / CONFIG),
+        settings=settings,
     )
 
 
@@ -96,7 +100,7 @@ def _list_runs(folder: Path, arm: str) -> list[Path]:
 
 def _read_evidence(path: Path) -> tuple[SiteDecision, ...]:
     """The sites of a run, whose attention was given and not decided on."""
-    evidence = read_record(Evidence, path, show=show_characters)
+    evidence = read_record(Evidence, _check_file(path), show=show_characters)
     check_sites(evidence.sites, f"{path}: sites")
     return tuple(
         SiteDecision(
@@ -107,7 +111,7 @@ def _read_evidence(path: Path) -> tuple[SiteDecision, ...]:
 
 
 def _read_costs(path: Path, sites: Sequence[SiteDecision]) -> CostTable:
-    costs = read_record(CostTable, path, show=show_characters)
+    costs = read_record(CostTable, _check_file(path), show=show_characters)
     check_sites(costs.sites, f"{path}: sites")
     for fault in costs.misfit(decision.site for decision in sites):
         raise SettingError(f"{path}: {fault} {MEND}")
@@ -121,7 +125,7 @@ def _read_logs(runs: Sequence[Path], sites: Collection[str]) -> tuple[TrainingLo
 def _read_log(folder: Path, sites: Collection[str]) -> TrainingLog:
     """The metrics of one training, of the exponents those of these sites."""
     path = folder / METRICS
-    rows = _guard(path, lambda: read_metrics(path))
+    rows = _guard(path, lambda: read_metrics(_check_file(path)))
 
     def curve(column: str) -> Curve:
         points = [(float(row["step"]), float(row[column])) for row in rows if row.get(column)]
@@ -178,13 +182,28 @@ def _read_first_config(folders: list[Path]) -> RunConfig | None:
 
 
 def _read_config(path: Path) -> RunConfig:
-    config = from_mapping(RunConfig, read_yaml(path))
+    config = from_mapping(RunConfig, read_yaml(_check_file(path)))
     check_widths(config.network, str(path))
     return config
 
 
-def _read_text(path: Path) -> str:
-    return _guard(path, lambda: path.read_text(encoding="utf-8")) if path.exists() else ""
+def _check_file(path: Path) -> Path:
+    """The path of a file of a run, as it was written, which a finished run tells. Raises SettingError."""
+    record = path.with_name(RESULT)
+    return read_record(Result, record).check_file(path) if record.exists() else path
+
+
+def _read_settings(record: Path) -> str:
+    """The text of config.yaml beside a record. Raises SettingError where it was altered; an earlier version signed and sealed
+    neither of the two."""
+    path = record.with_name(CONFIG)
+    if not path.exists():
+        return ""
+    text = _guard(path, lambda: path.read_bytes().decode())
+    body = read_signed_text(text)
+    if body is None and was_sealed(record):
+        raise SettingError(f"{path} is not as it was written. Remove it and {AGAIN}.")
+    return text if body is None else body
 
 
 def _guard(path: Path, read: Callable[[], Content]) -> Content:

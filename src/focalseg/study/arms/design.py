@@ -115,6 +115,7 @@ def plan_design(
             watch=listeners.watch,
             cache_mib=settings.data.cache_mib,
             groups=ground.groups,
+            case_digests=ground.case_digests,
             engine=engine,
         )
         for fold in ground.folds

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -21,12 +20,11 @@ from focalseg.study.arms.search import PROBE_COUNT
 from focalseg.study.budget.estimate import estimate_runs
 from focalseg.study.budget.pace import Paces, measure_paces
 from focalseg.study.presets import RANDOM, RIVALS, Settings
-from focalseg.study.running.folder import CONFIG
+from focalseg.study.running.folder import CONFIG, read_config
 from focalseg.study.running.listeners import Tell, ignore
 from focalseg.study.running.local import choose_workers
 from focalseg.study.running.runs import RunPlan
 from focalseg.training.run import RunConfig
-from focalseg.yaml_files import read_yaml
 
 FEWEST_STEPS = 1000
 """Steps of a job below which it is over before its cost is measured."""
@@ -268,10 +266,9 @@ def recall_settings(folder: Path, asked: Settings, hours: float | None) -> Setti
     """
     if hours is not None and not 0 < hours < math.inf:
         raise SettingError(f"--budget was {hours:g}; expected hours above 0, such as 0.5 or 8.")
-    path = folder / CONFIG
-    if hours is None or not path.exists():
+    if hours is None or not (folder / CONFIG).exists():
         return None
-    content: dict[str, Any] = read_yaml(path)
+    content = read_config(folder)
     if content.get("budget_hours") != hours or content.get("asked") != to_mapping(asked):
         return None
     return from_mapping(Settings, content["settings"])

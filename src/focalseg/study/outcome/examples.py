@@ -8,18 +8,22 @@ import numpy as np
 from focalseg.evaluation.metrics import average_labels, measure_labels
 from focalseg.files import write_whole
 from focalseg.inference.prediction import predict_mask
-from focalseg.study.running.runs import RunResult, load_network, read_named_case
+from focalseg.study.running.cases import CaseDigests, read_same_case
+from focalseg.study.running.runs import RunResult, load_network
 
 EXAMPLES = "examples.npz"
 COUNT = 6
 
 
-def write_examples(folder: Path, runs: Mapping[str, Path], result: RunResult, *, own_network: str = "") -> None:
+def write_examples(
+    folder: Path, runs: Mapping[str, Path], result: RunResult, case_digests: CaseDigests, *, own_network: str = ""
+) -> None:
     """Images, masks and the prediction of each run (its folder by arm) for test cases from the worst to the best of result.
 
     All at the case's own resolution: image (C, H, W) as read, mask and predictions (H, W) uint8 labels, the Dice () of each
     prediction over the whole case, or its field of view where it has one. Of a volume there is one slice along its first axis,
-    with slices (2,), its index and how many there are. own_network: as `rebuild_network` takes it.
+    with slices (2,), its index and how many there are. case_digests: what the cases are held to. own_network: as
+    `rebuild_network` takes it.
     """
     scores = sorted(result.scores_of("test"), key=lambda score: score.dice)
     chosen = [scores[round(number)].case for number in np.linspace(0, len(scores) - 1, min(COUNT, len(scores)))]
@@ -27,7 +31,7 @@ def write_examples(folder: Path, runs: Mapping[str, Path], result: RunResult, *,
     arrays: dict[str, np.ndarray] = {"names": np.array(chosen)}
     for number, name in enumerate(chosen):
         for arm, (config, network) in networks.items():
-            case = read_named_case(config.data, name)
+            case = read_same_case(config.data, name, case_digests)
             shown: int | slice = slice(None)
             if case.mask.ndim == 3:
                 shown = choose_slice(case.mask)

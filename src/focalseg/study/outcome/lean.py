@@ -7,19 +7,21 @@ from pathlib import Path
 from torch import nn
 
 from focalseg.configuration import from_mapping, to_mapping
+from focalseg.errors import SettingError
 from focalseg.evaluation.verdict import Verdict
 from focalseg.files import write_text, write_whole
 from focalseg.findings import counted
 from focalseg.labels import THRESHOLD
 from focalseg.records.placement import ArmSummary
-from focalseg.records.record import read_json, write_json
+from focalseg.records.record import AGAIN, read_sealed, write_json
+from focalseg.records.seals import check_digest, hash_file
 from focalseg.study.outcome.wording import describe_verdict
-from focalseg.study.running.folder import CONFIG
+from focalseg.study.running.folder import read_config
 from focalseg.study.running.runs import WEIGHTS, rebuild_network
 from focalseg.training.run import RunConfig
-from focalseg.yaml_files import read_yaml
 
 LEAN_CONFIG = "config.json"
+WEIGHTS_DIGEST = "weights_sha256"
 EXAMPLE_FILES = {1: "image.tif", 2: "image.png", 3: "image.nii.gz"}
 """By spatial axes: what a file to predict may be called."""
 
@@ -27,10 +29,10 @@ EXAMPLE_FILES = {1: "image.tif", 2: "image.png", 3: "image.nii.gz"}
 def write_lean(folder: Path, run: Path, verdict: Verdict, arm: ArmSummary, parameters: int) -> None:
     """Copies a run's network, of that arm and with so many parameters, into a folder with `model.safetensors`, `config.json`
     and `README.md`."""
-    config = from_mapping(RunConfig, read_yaml(run / CONFIG))
+    config = from_mapping(RunConfig, read_config(run))
     with (run / WEIGHTS).open("rb") as weights:
         write_whole(folder / WEIGHTS, lambda file: shutil.copyfileobj(weights, file))
-    write_json(folder / LEAN_CONFIG, to_mapping(config), indent=2)
+    write_json(folder / LEAN_CONFIG, {**to_mapping(config), WEIGHTS_DIGEST: hash_file(folder / WEIGHTS)}, indent=2)
     rows = arm.dice_per_label.items() if len(config.labels) > 1 else ()
     card = (files(__package__) / "card.md").read_text(encoding="utf-8")
     text = card.format(
@@ -95,5 +97,9 @@ def _describe_output(config: RunConfig) -> str:
 def load_lean(folder: str | Path, *, own_network: str = "") -> tuple[RunConfig, nn.Module]:
     """The lean network, on the CPU and in evaluation mode, with the config of its run; raises as `rebuild_network`."""
     folder = Path(folder)
-    settings = read_json(folder / LEAN_CONFIG, "the folder `lean` that `focalseg place` wrote.")
-    return rebuild_network(settings, folder / WEIGHTS, own_network=own_network)
+    settings = read_sealed(folder / LEAN_CONFIG, "the folder `lean` that `focalseg place` wrote.")
+    if not isinstance(settings, dict):
+        raise SettingError(f"{folder / LEAN_CONFIG} holds no settings; expected the file that `focalseg place` wrote.")
+    kept = settings.pop(WEIGHTS_DIGEST, "")
+    weights = check_digest(folder / WEIGHTS, str(kept), f"{AGAIN}, which writes it anew") if kept else folder / WEIGHTS
+    return rebuild_network(settings, weights, own_network=own_network)

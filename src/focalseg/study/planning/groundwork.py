@@ -12,8 +12,8 @@ from focalseg.records.splits import Split
 from focalseg.study.planning.folds import choose_folds, describe_sides, plan_splits
 from focalseg.study.planning.frame import Frame, cases_of, plan_frame
 from focalseg.study.presets import Settings, SplitSettings
+from focalseg.study.running.cases import open_source
 from focalseg.study.running.listeners import NOBODY, Listeners
-from focalseg.study.running.runs import open_source
 from focalseg.training.loop import open_fabric
 from focalseg.training.run import Device, RunConfig, find_candidates
 
@@ -34,6 +34,11 @@ class Material:
     survey: Survey
     splits: tuple[Split, ...]
     groups: Mapping[str, str]
+
+    @property
+    def case_digests(self) -> dict[str, str]:
+        """That of each case by name, to which every later reading is held."""
+        return {case.name: case.case_digest for case in self.survey.cases}
 
 
 @dataclass(frozen=True, kw_only=True)

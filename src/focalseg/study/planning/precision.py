@@ -5,10 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from focalseg.study.presets import Settings
-from focalseg.study.running.folder import CONFIG
+from focalseg.study.running.folder import CONFIG, read_config
 from focalseg.training.loop import choose_precision
 from focalseg.training.run import Device
-from focalseg.yaml_files import read_yaml
 
 
 def settle_precision(settings: Settings, folder: Path, device: Device) -> Settings:
@@ -16,7 +15,7 @@ def settle_precision(settings: Settings, folder: Path, device: Device) -> Settin
     since trainings of two precisions are not to be compared; else what suits this machine."""
     precision = settings.training.precision
     if precision == "auto" and (folder / CONFIG).exists():
-        begun = read_yaml(folder / CONFIG)
+        begun = read_config(folder)
         with suppress(KeyError, TypeError):  # a config that is none of ours is refused when the folder is claimed
             precision = begun.get("settings", begun)["training"]["precision"]
     return replace(settings, training=replace(settings.training, precision=choose_precision(precision, device)))

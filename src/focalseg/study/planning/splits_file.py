@@ -1,6 +1,7 @@
 """Holding a folder to the data and the split that it was begun with."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 from focalseg.errors import SettingError
@@ -18,7 +19,7 @@ def claim_split(folder: Path, ground: Groundwork, tell: Tell = ignore) -> None:
     path, splits = folder / SPLITS, record_splits(ground)
     if not path.exists():
         write_record(path, splits)
-    elif read_record(Splits, path) != splits:
+    elif (begun := read_record(Splits, path)) != (splits if begun.cases else replace(splits, cases={})):
         raise SettingError(
             f"{path}: the data of {ground.survey.source} or its split has changed since; give another --out, "
             f"or remove {folder} to start anew."
@@ -32,4 +33,10 @@ def record_splits(ground: Groundwork) -> Splits:
     digest = hashlib.sha256()
     for case in ground.survey.cases:
         digest.update(f"{case.name}\0{ground.groups[case.name]}\0{case.digest}{case.mask_digest}".encode())
-    return Splits(data=ground.survey.source, sha256=digest.hexdigest(), folds=ground.splits, groups=dict(ground.groups))
+    return Splits(
+        data=ground.survey.source,
+        sha256=digest.hexdigest(),
+        folds=ground.splits,
+        groups=dict(ground.groups),
+        cases=ground.case_digests,
+    )

@@ -10,6 +10,8 @@ import yaml
 
 from focalseg.errors import SettingError
 from focalseg.files import PARTIAL, write_text
+from focalseg.records.seals import read_signed_text, sign_text
+from focalseg.records.splits import SPLITS
 from focalseg.yaml_files import read_yaml
 
 CONFIG = "config.yaml"
@@ -23,14 +25,28 @@ def claim_folder(folder: Path, config: str) -> None:
     """
     refuse_foreign(folder)
     path = folder / CONFIG
-    if path.exists():
-        if path.read_text(encoding="utf-8") != config:
-            names = ", ".join(_find_differences(read_yaml(path), yaml.safe_load(config))[:3])
-            raise SettingError(
-                f"{folder} was made with other settings (see {path}: {names}); give another --out, or remove it to start anew."
-            )
+    if not path.exists():
+        write_text(path, sign_text(config))
+    elif path.read_bytes() in (sign_text(config).encode(), config.encode()):  # an earlier version did not sign
         return
-    write_text(path, config)
+    elif (begun := read_config(folder)) != (asked := yaml.safe_load(config)):
+        names = ", ".join(_find_differences(begun, asked)[:3])
+        raise SettingError(
+            f"{folder} was made with other settings (see {path}: {names}); give another --out, or remove it to start anew."
+        )
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The settings in the folder's config.yaml. Raises SettingError for a file that cannot be read, or is not as it was
+    written."""
+    path = folder / CONFIG
+    settings = read_yaml(path)
+    if read_signed_text(path.read_bytes().decode(errors="replace")) is None:
+        raise SettingError(
+            f"{path} does not end in its own SHA-256: it is damaged, was edited, or is of an earlier version. Remove that file "
+            "and run the same command again, which goes on."
+        )
+    return settings
 
 
 def refuse_foreign(folder: Path) -> None:
@@ -39,7 +55,7 @@ def refuse_foreign(folder: Path) -> None:
         return
     if not folder.is_dir():
         raise SettingError(f"{folder} is a file; expected a folder, or a path where one can be made. Give another --out.")
-    ours = (folder / CONFIG).exists()
+    ours = any((folder / name).exists() for name in (CONFIG, SPLITS))  # a damaged config may have been removed
     if not ours and any(entry.suffix != PARTIAL and entry.name != LOCK for entry in folder.iterdir()):
         raise SettingError(f"{folder} is not empty and was not made by focalseg; give a new or an empty folder as --out.")
 

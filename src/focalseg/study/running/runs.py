@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +20,22 @@ from focalseg.files import write_text, write_whole
 from focalseg.hosts.attachment import attention_sites
 from focalseg.hosts.costs import count_flops, count_parameters, measure_costs
 from focalseg.hosts.gammas import read_gammas
-from focalseg.imagesets.case import Case, Dataset
-from focalseg.imagesets.opening import open_dataset
 from focalseg.inference.prediction import predict_mask
 from focalseg.networks.state import read_state, read_state_file, write_state
 from focalseg.placement.evidence import gather_evidence
-from focalseg.records.costs import COSTS
+from focalseg.records.costs import COSTS, CostTable
 from focalseg.records.evidence import EVIDENCE, Evidence, PathPoint
 from focalseg.records.placement import SHUT
 from focalseg.records.record import read_record, write_record
 from focalseg.records.result import RESULT, Result
+from focalseg.records.seals import hash_file
 from focalseg.records.splits import Split
+from focalseg.study.running.cases import CaseDigests, digest_cases, read_same_case
 from focalseg.study.running.folder import CONFIG, claim_folder
 from focalseg.study.running.scores import CaseScore, format_scores, read_scores
 from focalseg.study.running.stopping import STOP
 from focalseg.training.loop import GAMMA_COLUMN, METRICS, Run, StopRequested, TrainingData, train
-from focalseg.training.metrics_log import read_metrics
+from focalseg.training.metrics_log import Row
 from focalseg.training.run import Device, RunConfig, build_network
 from focalseg.yaml_files import read_yaml, write_yaml
 
@@ -51,7 +50,8 @@ class RunPlan:
     """A run, the split it trains on and the folder it fills.
 
     arm: its name in a comparison. groups: by case, what a split kept together and a score counts as one; those of the data set
-    for cases that are not named. cache_mib: memory for its prepared cases; beyond it they are kept on disk. testifies: whether
+    for cases that are not named. case_digests: of the cases as the job began with them. cache_mib: memory for its prepared
+    cases; beyond it they are kept on disk. testifies: whether
     evidence on its sites is gathered and their cost measured. scored: the parts of the split whose cases are scored.
     """
 
@@ -62,6 +62,7 @@ class RunPlan:
     device: Device = "auto"
     cache_mib: int = 2048
     groups: Mapping[str, str] = field(default_factory=dict)
+    case_digests: CaseDigests = field(default_factory=dict)
     testifies: bool = True
     scored: tuple[str, ...] = (VALIDATION, TEST)
 
@@ -72,8 +73,19 @@ class RunPlan:
 
     @property
     def is_finished(self) -> bool:
-        """Whether all that it leaves is in its folder."""
-        return (self.folder / RESULT).exists() and (not self.leaves_evidence or (self.folder / EVIDENCE).exists())
+        """Whether all that it leaves is in its folder, as it was written."""
+        try:
+            result = read_record(Result, self.folder / RESULT)
+            for name in (*result.files, *([EVIDENCE] if self.leaves_evidence else [])):
+                result.check_file(self.folder / name)
+        except SettingError:
+            return False
+        return result.data in ("", self.data_digest)
+
+    @property
+    def data_digest(self) -> str:
+        """The digest of all cases of the split, empty where nobody keeps one."""
+        return digest_cases((*self.split.train, *self.split.validation, *self.split.test), self.case_digests)
 
     @property
     def scored_cases(self) -> tuple[tuple[str, str], ...]:
@@ -127,42 +139,34 @@ def _write_results(plan: RunPlan, run: Run) -> None:
     open_probabilities = run.regime.finish()
     run.settle_norms()
     write_whole(plan.folder / WEIGHTS, lambda file: file.write(save(read_state(network))))
+    run.log.write()
     scores = score_at_full_size(plan, network)
     write_text(plan.folder / CASES, format_scores(scores))
+    files = [CONFIG, METRICS, WEIGHTS, CASES]
     if plan.leaves_evidence:
         write_record(plan.folder / COSTS, measure_costs(network, plan.config.image_shape))
         groups = tuple(score.group for score in scores if score.part == VALIDATION)
-        write_record(plan.folder / EVIDENCE, _collect_evidence(plan, run, open_probabilities, groups))
+        write_record(plan.folder / EVIDENCE, _collect_evidence(run, open_probabilities, groups))
+        files += [COSTS, EVIDENCE]
     image = torch.zeros(1, *plan.config.image_shape, device=next(network.parameters()).device)
     result = Result(
         modules=len(attention_sites(network)),
         parameters=count_parameters(network),
         flops=count_flops(network.eval(), image),
         seconds=round(run.seconds, 2),
+        data=plan.data_digest,
+        files={name: hash_file(plan.folder / name) for name in files},
     )
     write_record(plan.folder / RESULT, result)
-
-
-@lru_cache(maxsize=1)
-def open_source(source: str) -> Dataset:
-    """The data set with its cases listed. Raises DataError and SettingError as open_dataset does."""
-    return open_dataset(source)
-
-
-def read_named_case(source: str, name: str) -> Case:
-    """One case, decoded anew."""
-    dataset = open_source(source)
-    return dataset.read_case(dataset.numbers[name])
 
 
 @contextmanager
 def load_training_data(plan: RunPlan) -> Iterator[TrainingData]:
     """Prepared training and validation cases, in memory or in a file in the run's folder while the context is open."""
-    dataset = open_source(plan.config.data)
     preparation = plan.config.preparation
 
     def open_side(names: Sequence[str], most_bytes: int) -> AbstractContextManager[Feed]:
-        cases = map(dataset.read_case, [dataset.numbers[name] for name in names])
+        cases = (read_same_case(plan.config.data, name, plan.case_digests) for name in names)
         return open_feed(cases, len(names), preparation, most_bytes=most_bytes, folder=plan.folder)
 
     budget = plan.cache_mib * 2**20
@@ -170,7 +174,7 @@ def load_training_data(plan: RunPlan) -> Iterator[TrainingData]:
         open_side(plan.split.train, budget) as train_side,
         open_side(plan.split.validation, budget - train_side.bytes_in_memory) as validation_side,
     ):
-        yield TrainingData(train=train_side, validation=validation_side)
+        yield TrainingData(train=train_side, validation=validation_side, digest=plan.data_digest)
 
 
 def score_at_full_size(plan: RunPlan, network: nn.Module) -> list[CaseScore]:
@@ -180,7 +184,7 @@ def score_at_full_size(plan: RunPlan, network: nn.Module) -> list[CaseScore]:
     """
     labels, scores = plan.config.labels, []
     for part, name in plan.scored_cases:
-        case = read_named_case(plan.config.data, name)
+        case = read_same_case(plan.config.data, name, plan.case_digests)
         predicted = predict_mask(network, plan.config.preparation, case.image)
         views = {part: case.field_of_view}
         if case.field_of_view is not None:
@@ -192,7 +196,7 @@ def score_at_full_size(plan: RunPlan, network: nn.Module) -> list[CaseScore]:
     return scores
 
 
-def _collect_evidence(plan: RunPlan, run: Run, open_probabilities: Mapping[str, float], groups: tuple[str, ...]) -> Evidence:
+def _collect_evidence(run: Run, open_probabilities: Mapping[str, float], groups: tuple[str, ...]) -> Evidence:
     """Evidence on the validation cases. groups: of these, those that their scores count with."""
     config = run.config
     evidence = gather_evidence(
@@ -206,11 +210,11 @@ def _collect_evidence(plan: RunPlan, run: Run, open_probabilities: Mapping[str, 
         evidence,
         sites=tuple(replace(site, open_probability=open_probabilities.get(site.site)) for site in evidence.sites),
         groups=groups,
-        path=read_path(plan.folder / METRICS) if run.regime.witnesses_path else (),
+        path=trace_path(run.log.rows) if run.regime.witnesses_path else (),
     )
 
 
-def read_path(metrics: Path) -> tuple[PathPoint, ...]:
+def trace_path(rows: Sequence[Row]) -> tuple[PathPoint, ...]:
     """Which exponents were above 0 at each validation of a training, and its Dice."""
     return tuple(
         PathPoint(
@@ -221,24 +225,36 @@ def read_path(metrics: Path) -> tuple[PathPoint, ...]:
             ),
             dice=float(row["validation_dice"]),
         )
-        for row in read_metrics(metrics)
+        for row in rows
         if row["validation_dice"]
     )
 
 
 def read_result(folder: Path) -> RunResult:
-    """What `execute` wrote."""
-    return RunResult(**vars(read_record(Result, folder / RESULT)), scores=read_scores(folder / CASES))
+    """What `execute` wrote. Raises SettingError for a file that is missing or was altered since."""
+    result = read_record(Result, folder / RESULT)
+    return RunResult(**vars(result), scores=read_scores(result.check_file(folder / CASES)))
 
 
 def read_evidence(folder: Path) -> Evidence:
-    """Evidence of a run with attention."""
-    return read_record(Evidence, folder / EVIDENCE)
+    """Evidence of a run with attention. Raises SettingError as `read_result` does."""
+    return read_record(Evidence, _check_file(folder / EVIDENCE))
+
+
+def read_costs(folder: Path) -> CostTable:
+    """What the sites of a run with attention cost. Raises SettingError as `read_result` does."""
+    return read_record(CostTable, _check_file(folder / COSTS))
+
+
+def _check_file(path: Path) -> Path:
+    """The path of a file of a finished run, as it was written."""
+    return read_record(Result, path.with_name(RESULT)).check_file(path)
 
 
 def load_network(folder: Path, *, own_network: str = "") -> tuple[RunConfig, nn.Module]:
     """The trained network of a run folder, on the CPU and in evaluation mode, with its config; raises as rebuild_network."""
-    return rebuild_network(read_yaml(folder / CONFIG), folder / WEIGHTS, own_network=own_network)
+    settings = read_yaml(_check_file(folder / CONFIG))
+    return rebuild_network(settings, _check_file(folder / WEIGHTS), own_network=own_network)
 
 
 def rebuild_network(settings: dict[str, Any], weights: Path, *, own_network: str = "") -> tuple[RunConfig, nn.Module]:

@@ -1,12 +1,13 @@
 """Trains the arms of one job: the same run but for attention and seed, side by side, each in a folder of its own."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 from focalseg.placement.policies.questions import Layout
 from focalseg.records.splits import Split
+from focalseg.study.running.cases import CaseDigests
 from focalseg.study.running.listeners import Watch
 from focalseg.study.running.local import choose_workers, run_locally
 from focalseg.study.running.runs import TEST, VALIDATION, RunPlan, RunResult, read_result
@@ -32,6 +33,7 @@ class Trainer:
     watch: Watch
     cache_mib: int
     groups: Mapping[str, str]
+    case_digests: CaseDigests = field(default_factory=dict)
     scored: tuple[str, ...] = (VALIDATION, TEST)
     engine: Engine = run_locally
 
@@ -49,6 +51,7 @@ class Trainer:
                 device=self.device,
                 cache_mib=self.cache_mib,
                 groups=self.groups,
+                case_digests=self.case_digests,
                 testifies=testifies,
                 scored=self.scored,
             )

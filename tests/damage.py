@@ -1,0 +1,19 @@
+"""Damage as disks and power cuts do it: one flipped bit, and a file that ends too early."""
+
+import random
+from collections.abc import Iterator
+
+
+def flip_bits(content: bytes, count: int, *, seed: int = 0) -> Iterator[bytes]:
+    """The content with one bit flipped, so many times, each at another random place."""
+    numbers = random.Random(seed).sample(range(8 * len(content)), min(count, 8 * len(content)))
+    for number in numbers:
+        flipped = bytearray(content)
+        flipped[number // 8] ^= 1 << number % 8
+        yield bytes(flipped)
+
+
+def cut(content: bytes, parts: int = 10) -> Iterator[bytes]:
+    """The first tenths of the content, from nothing at all to nine of ten; and all but the last byte."""
+    yield from (content[: len(content) * part // parts] for part in range(parts))
+    yield content[:-1]
