@@ -14,6 +14,6 @@ def flip_bits(content: bytes, count: int, *, seed: int = 0) -> Iterator[bytes]:
 
 
 def cut(content: bytes, parts: int = 10) -> Iterator[bytes]:
-    """The first tenths of the content, from nothing at all to nine of ten; and all but the last byte."""
+    """The first tenths of the content, from nothing at all to nine of ten; and all but the last two bytes."""
     yield from (content[: len(content) * part // parts] for part in range(parts))
-    yield content[:-1]
+    yield content[:-2]

@@ -40,13 +40,12 @@ def read_config(folder: Path) -> dict[str, Any]:
     """The settings in the folder's config.yaml. Raises SettingError for a file that cannot be read, or is not as it was
     written."""
     path = folder / CONFIG
-    settings = read_yaml(path)
     if read_signed_text(path.read_bytes().decode(errors="replace")) is None:
         raise SettingError(
             f"{path} does not end in its own SHA-256: it is damaged, was edited, or is of an earlier version. Remove that file "
             "and run the same command again, which goes on."
         )
-    return settings
+    return read_yaml(path)
 
 
 def refuse_foreign(folder: Path) -> None:
