@@ -21,8 +21,8 @@ from focalseg.hosts.building import NetworkConfig
 from focalseg.hosts.gammas import read_gammas
 from focalseg.imagesets.case import Case
 from focalseg.losses.unified_focal import UnifiedFocalConfig, UnifiedFocalLoss
-from focalseg.training.checkpoint import load_checkpoint
-from focalseg.training.loop import CHECKPOINT, METRICS, StopRequested, TrainingData, train
+from focalseg.training.checkpoint import CHECKPOINT, load_checkpoint
+from focalseg.training.loop import METRICS, StopRequested, TrainingData, train
 from focalseg.training.metrics_log import read_metrics
 from focalseg.training.run import RunConfig, TrainingConfig, build_network
 from training.small import assert_same_bits, make_data, state_of

@@ -27,13 +27,12 @@ from focalseg.layers import RunningNorm
 from focalseg.losses.schedule import share_at
 from focalseg.losses.unified_focal import UnifiedFocalLoss
 from focalseg.placement.exponents import REGIMES
-from focalseg.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from focalseg.training.checkpoint import CHECKPOINT, Checkpoint, load_checkpoint, save_checkpoint
 from focalseg.training.metrics_log import MetricsLog, Row
 from focalseg.training.optimisation import build_optimiser
 from focalseg.training.run import Device, Precision, RunConfig, build_network
 from focalseg.yaml_files import write_yaml
 
-CHECKPOINT = "last.ckpt"
 METRICS = "metrics.csv"
 GAMMA_COLUMN = "gamma/"
 NORM_BATCHES = 8

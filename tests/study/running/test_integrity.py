@@ -27,7 +27,8 @@ from focalseg.study.running.folder import CONFIG, claim_folder
 from focalseg.study.running.listeners import Listeners
 from focalseg.study.running.runs import CASES, WEIGHTS, execute, load_network, load_training_data, read_evidence, read_result
 from focalseg.study.train import train_one
-from focalseg.training.loop import CHECKPOINT, METRICS, Run, StopRequested, train
+from focalseg.training.checkpoint import CHECKPOINT
+from focalseg.training.loop import METRICS, Run, StopRequested, train
 from focalseg.yaml_files import write_yaml
 
 pytestmark = pytest.mark.slow

@@ -13,7 +13,8 @@ from focalseg.study.running import local
 from focalseg.study.running.listeners import NOBODY
 from focalseg.study.running.runs import CASES, WEIGHTS, execute, read_evidence, read_result
 from focalseg.study.running.scores import read_scores
-from focalseg.training.loop import CHECKPOINT, METRICS, Run
+from focalseg.training.checkpoint import CHECKPOINT
+from focalseg.training.loop import METRICS, Run
 
 pytestmark = pytest.mark.slow
 

@@ -10,12 +10,16 @@ import yaml
 
 from focalseg.errors import SettingError
 from focalseg.files import PARTIAL, write_text
+from focalseg.records.result import RESULT
 from focalseg.records.seals import read_signed_text, sign_text
 from focalseg.records.splits import SPLITS
+from focalseg.training.checkpoint import CHECKPOINT
 from focalseg.yaml_files import read_yaml
 
 CONFIG = "config.yaml"
 LOCK = ".lock"
+_MARKS = (CONFIG, SPLITS, RESULT, CHECKPOINT)
+"""Files by which a folder is known as ours, even where its config was damaged and had to be removed."""
 
 
 def claim_folder(folder: Path, config: str) -> None:
@@ -54,7 +58,7 @@ def refuse_foreign(folder: Path) -> None:
         return
     if not folder.is_dir():
         raise SettingError(f"{folder} is a file; expected a folder, or a path where one can be made. Give another --out.")
-    ours = any((folder / name).exists() for name in (CONFIG, SPLITS))  # a damaged config may have been removed
+    ours = any((folder / name).exists() for name in _MARKS)
     if not ours and any(entry.suffix != PARTIAL and entry.name != LOCK for entry in folder.iterdir()):
         raise SettingError(f"{folder} is not empty and was not made by focalseg; give a new or an empty folder as --out.")
 
