@@ -19,6 +19,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -81,10 +82,11 @@ class Target:
 
 @dataclass(kw_only=True)
 class Job:
-    """A folder of a job, and what it leaves when nothing is damaged."""
+    """A folder of a job, and what it leaves when nothing is damaged. plan: of the run in it whose files are damaged."""
 
     data: Path
     folder: Path
+    plan: RunPlan
     left: dict[str, bytes] = field(default_factory=dict)
 
     def run(self) -> None:
@@ -143,34 +145,29 @@ def write_images(folder: Path) -> Path:
 def prepare(data: Path, root: Path) -> tuple[Job, Job]:
     """A finished job, and one that was stopped in the middle of its last training."""
     plans: list[RunPlan] = []
-    finished = Job(data=data, folder=root / "finished")
+    folder = root / "finished"
     listeners = Listeners(watch=lambda _title, given: (plans.extend(given), tempfile.TemporaryDirectory())[1])
-    place(str(data), finished.folder, build_settings("quick", SETTINGS), device="cpu", workers=1, listeners=listeners)
+    place(str(data), folder, build_settings("quick", SETTINGS), device="cpu", workers=1, listeners=listeners)
+    finished = Job(data=data, folder=folder, plan=next(plan for plan in plans if plan.leaves_evidence))
     finished.run()
     finished.left = finished.look()
-    stopped = Job(data=data, folder=root / "stopped", left=finished.left)
-    shutil.copytree(finished.folder, stopped.folder)
-    for made in (PLACEMENT, EXAMPLES, str(PAGE)):
-        (stopped.folder / made).unlink()
-    shutil.rmtree(stopped.folder / "lean")
-    last = plans[-1]
-    folder = stopped.folder / last.folder.relative_to(finished.folder)
+    folder = root / "stopped"
+    shutil.copytree(finished.folder, folder)
+    for made in (PLACEMENT, EXAMPLES, PAGE):
+        (folder / made).unlink()
+    shutil.rmtree(folder / "lean")
+    plan = replace(plans[-1], folder=folder / plans[-1].folder.relative_to(finished.folder))
     for made in (RESULT, CASES, METRICS, WEIGHTS, COSTS, EVIDENCE, CHECKPOINT):
-        (folder / made).unlink(missing_ok=True)
-    halfway, asked = replace(last, folder=folder), iter(range(7))
-    with load_training_data(halfway) as given:
-        try:
-            train(last.config, given, folder, device="cpu", should_stop=lambda: next(asked, None) is None)
-        except StopRequested:
-            stopped_run = halfway
-    stopped.plan = stopped_run  # type: ignore[attr-defined]
-    finished.plan = next(plan for plan in plans if plan.leaves_evidence)  # type: ignore[attr-defined]
-    return finished, stopped
+        (plan.folder / made).unlink(missing_ok=True)
+    asked = iter(range(7))
+    with load_training_data(plan) as given, suppress(StopRequested):
+        train(plan.config, given, plan.folder, device="cpu", should_stop=lambda: next(asked, None) is None)
+    return finished, Job(data=data, folder=folder, plan=plan, left=finished.left)
 
 
 def list_finished(job: Job) -> list[Target]:
     """The files of a finished job, and of one of its runs with evidence."""
-    folder, plan = job.folder, job.plan  # type: ignore[attr-defined]
+    folder, plan = job.folder, job.plan
     run = plan.folder
 
     def report() -> None:
@@ -205,7 +202,7 @@ def list_finished(job: Job) -> list[Target]:
 
 def list_stopped(job: Job) -> list[Target]:
     """The files that a job goes on from: its own, and those of the training that it was stopped in."""
-    folder, plan = job.folder, job.plan  # type: ignore[attr-defined]
+    folder, plan = job.folder, job.plan
     identity = write_yaml(plan.config)
     readers: dict[Path, list[Callable[[], Any]]] = {
         folder / CONFIG: [lambda: read_config(folder)],
@@ -232,7 +229,7 @@ def harm(target: Target, flips: int, whole: int) -> None:
             target.counts[judge(read, value)] += 1
     for damaged in (*flipped[:whole], *cuts[::2]):
         with tempfile.TemporaryDirectory() as name:
-            copy = Job(data=target.job.data, folder=Path(name) / "job", left=target.job.left)
+            copy = replace(target.job, folder=Path(name) / "job")
             target.path.write_bytes(damaged)
             shutil.copytree(target.job.folder, copy.folder)
             target.counts[go_on(copy)] += 1
