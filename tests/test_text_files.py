@@ -10,7 +10,7 @@ import pytest
 
 from focalseg.errors import SettingError
 from focalseg.records.record import read_json
-from focalseg.text_files import LONGEST_SHOWN, NoSmallFileError, read_bounded, read_small, shorten
+from focalseg.text_files import NoSmallFileError, read_bounded, read_small
 
 EXPECTED = "a file of ours. Restore it."
 
@@ -94,11 +94,3 @@ def test_our_records_are_read_that_way(tmp_path):
     os.mkfifo(tmp_path / "result.json")
     with pytest.raises(SettingError, match="result.json is a pipe; expected"):
         read_json(tmp_path / "result.json", EXPECTED)
-
-
-@pytest.mark.parametrize("value", ["x" * 10**6, "\n" * 1000, ["y" * 1000], 7, None])
-def test_a_value_in_a_message_is_one_short_line(value):
-    shown = shorten(value)
-    assert len(shown) <= LONGEST_SHOWN + 3
-    assert shown.isprintable()
-    assert shorten("short") == "'short'"

@@ -19,8 +19,6 @@ _KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
 )
 # A pipe that took the file's place since it was looked at is opened without waiting; a terminal does not become ours.
 _FLAGS = sum(getattr(os, name, 0) for name in ("O_RDONLY", "O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"))
-LONGEST_SHOWN = 120
-"""Characters of a file's content, or of what a person typed, that a message repeats."""
 
 
 class NoSmallFileError(ValueError):
@@ -57,12 +55,6 @@ def read_bounded(path: Path, *, most_bytes: int) -> bytes:
     if len(content) > most_bytes:
         raise NoSmallFileError(_describe_size(most_bytes))
     return content
-
-
-def shorten(value: object) -> str:
-    """A value that somebody gave, as a message shows it: in one line, and no longer than LONGEST_SHOWN."""
-    text = repr(value[: LONGEST_SHOWN + 1] if isinstance(value, str | bytes) else value)
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 
 def _check(found: os.stat_result, most_bytes: int) -> None:
