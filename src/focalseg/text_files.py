@@ -25,6 +25,10 @@ class NoSmallFileError(ValueError):
     """What is there is not a regular file, or is too large. The message continues the name of the file."""
 
 
+class TooLargeError(NoSmallFileError):
+    """A regular file, and too large."""
+
+
 def read_small(path: Path, *, most_bytes: int, expected: str) -> bytes:
     """All bytes of a small regular file. expected: what should have been there, with the mend, as it follows on "expected ".
 
@@ -53,7 +57,7 @@ def read_bounded(path: Path, *, most_bytes: int) -> bytes:
     finally:
         os.close(descriptor)
     if len(content) > most_bytes:
-        raise NoSmallFileError(_describe_size(most_bytes))
+        raise TooLargeError(_describe_size(most_bytes))
     return content
 
 
@@ -61,7 +65,7 @@ def _check(found: os.stat_result, most_bytes: int) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise NoSmallFileError(next((kind for holds, kind in _KINDS if holds(found.st_mode)), "is no file"))
     if found.st_size > most_bytes:
-        raise NoSmallFileError(_describe_size(most_bytes))
+        raise TooLargeError(_describe_size(most_bytes))
 
 
 def _describe_size(most_bytes: int) -> str:

@@ -14,9 +14,10 @@ from focalseg.findings import Finding, show_path
 from focalseg.imagesets.kinds import KINDS, list_names
 from focalseg.json_files import DepthError, parse_json
 from focalseg.records.splits import Split
+from focalseg.text_files import NoSmallFileError, TooLargeError, read_bounded
 
 SIDES = ("train", "validation", "test")
-MOST_BYTES = 64 << 20
+MOST_BYTES = 32 << 20
 _MOST_LEAKS = 20
 _DEALS = 20
 
@@ -268,13 +269,14 @@ def _fault(path: Path, found: str, *, expected: str = "", mend: str = "") -> Fin
 def _read_json(path: Path) -> Any:
     """The content of a JSON file. Raises DataError for what cannot be read, is too large, or is no strict JSON."""
     try:
-        if not path.is_file():
-            raise DataError(_fault(path, "is no file", mend="Check the path."))
-        if path.stat().st_size > MOST_BYTES:
-            raise DataError(_fault(path, f"has {path.stat().st_size} bytes", expected=f"at most {MOST_BYTES}"))
-        content = path.read_bytes()
-    except OSError as error:
-        found = f"cannot be read ({error.strerror or error})"
+        content = read_bounded(path, most_bytes=MOST_BYTES)
+    except TooLargeError as error:
+        raise DataError(_fault(path, str(error), expected=f"at most {MOST_BYTES // 2**20} MiB")) from error
+    except (FileNotFoundError, NoSmallFileError) as error:
+        found = str(error) if isinstance(error, NoSmallFileError) else "is no file"
+        raise DataError(_fault(path, found, mend="Check the path.")) from error
+    except (OSError, ValueError) as error:
+        found = f"cannot be read ({error.strerror if isinstance(error, OSError) else error})"
         raise DataError(_fault(path, found, mend="Check the path and who may read it.")) from error
     try:
         return parse_json(content, constants_are="no JSON")
