@@ -22,10 +22,11 @@ from focalseg.report.placement.sites import check_levels, check_name, check_site
 from focalseg.study.outcome.examples import EXAMPLES
 from focalseg.study.running.folder import CONFIG
 from focalseg.study.running.runs import CASES, read_result
+from focalseg.text_files import read_bounded
 from focalseg.training.loop import GAMMA_COLUMN, METRICS
 from focalseg.training.metrics_log import read_metrics
 from focalseg.training.run import RunConfig
-from focalseg.yaml_files import read_yaml
+from focalseg.yaml_files import MOST_BYTES, read_yaml
 
 Content = TypeVar("Content")
 PROBES = "probe_*"
@@ -184,7 +185,7 @@ def _read_config(path: Path) -> RunConfig:
 
 
 def _read_text(path: Path) -> str:
-    return _guard(path, lambda: path.read_text(encoding="utf-8")) if path.exists() else ""
+    return _guard(path, lambda: read_bounded(path, most_bytes=MOST_BYTES).decode()) if path.exists() else ""
 
 
 def _guard(path: Path, read: Callable[[], Content]) -> Content:

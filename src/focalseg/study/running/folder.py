@@ -9,8 +9,9 @@ from typing import Any
 import yaml
 
 from focalseg.errors import SettingError
-from focalseg.files import PARTIAL, write_text
-from focalseg.yaml_files import read_yaml
+from focalseg.files import PARTIAL, open_lock, refuse_linked_folders, write_text
+from focalseg.text_files import read_small
+from focalseg.yaml_files import MOST_BYTES, read_yaml
 
 CONFIG = "config.yaml"
 LOCK = ".lock"
@@ -24,7 +25,8 @@ def claim_folder(folder: Path, config: str) -> None:
     refuse_foreign(folder)
     path = folder / CONFIG
     if path.exists():
-        if path.read_text(encoding="utf-8") != config:
+        begun = read_small(path, most_bytes=MOST_BYTES, expected=f"the settings of a job. Remove {folder} to start anew.")
+        if begun != config.encode():
             names = ", ".join(_find_differences(read_yaml(path), yaml.safe_load(config))[:3])
             raise SettingError(
                 f"{folder} was made with other settings (see {path}: {names}); give another --out, or remove it to start anew."
@@ -34,7 +36,7 @@ def claim_folder(folder: Path, config: str) -> None:
 
 
 def refuse_foreign(folder: Path) -> None:
-    """Raises SettingError for a file of that name, and for a folder with other things in it than a job's."""
+    """Raises SettingError for a file of that name, and for a folder with other things in it than a job's, or linked folders."""
     if not folder.exists():
         return
     if not folder.is_dir():
@@ -42,6 +44,7 @@ def refuse_foreign(folder: Path) -> None:
     ours = (folder / CONFIG).exists()
     if not ours and any(entry.suffix != PARTIAL and entry.name != LOCK for entry in folder.iterdir()):
         raise SettingError(f"{folder} is not empty and was not made by focalseg; give a new or an empty folder as --out.")
+    refuse_linked_folders(folder)
 
 
 def _find_differences(one: Any, other: Any, name: str = "") -> list[str]:
@@ -67,7 +70,7 @@ def hold_folder(folder: Path, config: str) -> Iterator[None]:
         return
     import fcntl
 
-    with (folder / LOCK).open("w") as file:
+    with open_lock(folder / LOCK) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
