@@ -83,7 +83,7 @@ def test_unknown_and_wrong_settings_are_all_named_at_once(focalseg, verb, make_f
         outcome,
         2,
         r"No setting named 'training\.step'; known are .*\. Did you mean 'training\.steps'\?",
-        "seeds was 0; expected a finite number at least 1.",
+        "seeds was 0; expected a finite number at least 1 and at most 1000.",
         "loss.gamma was 2.0; below 1 was expected while overlap_weight is above 0, since the overlap arm takes .*",
         "No setting named 'bogus'; known are .*",
         out=tmp_path / "out",
