@@ -1,6 +1,7 @@
 """What strict JSON reads and refuses, and by which error; the tables' and the splits' tests hold the messages a person sees."""
 
 import json
+import tracemalloc
 
 import pytest
 
@@ -44,6 +45,27 @@ def test_what_it_leaves_open_is_refused(content, error, message):
 @pytest.mark.parametrize("text", ["9" * MOST_DIGITS, "-" + "9" * (MOST_DIGITS - 1), "0." + "1" * 2 * MOST_DIGITS])
 def test_numbers_are_read_up_to_the_limit(text):
     assert parse_json(text.encode()) == json.loads(text)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"[" + b"[]," * 700_000 + b"[]]", "more than 500,000 lists and objects"),
+        (b"[" + b"{}," * 700_000 + b"{}]", "more than 500,000 lists and objects"),
+        (b"]" * 8_000_000, "more than 500,000 lists and objects"),
+        (b"[" + b"1," * 4_000_000 + b"1]", "more than 3,000,000 values"),
+        (b'["' + b'","' * 4_000_000 + b'"]', "more than 3,000,000 texts"),
+        (b'["' + b"\\n" * 4_000_000 + b'"]', "more than 3,000,000 texts"),
+    ],
+)
+def test_what_is_small_in_a_file_and_large_in_memory_is_refused_before_it_is_made(content, complaint):
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=complaint):
+        parse_json(content)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 200e6
 
 
 def test_constants_are_called_as_the_caller_calls_them():

@@ -5,8 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from focalseg.errors import SettingError
+from focalseg.findings import LONGEST_SHOWN, show_name, show_value
 
 Member = TypeVar("Member")
+_LONGEST_LIST = 2000
+"""Characters of the known names that a message lists: the columns of somebody's table may be many."""
 
 
 class Catalogue(Mapping[str, Member]):
@@ -33,10 +36,12 @@ class Catalogue(Mapping[str, Member]):
 def unknown_name_message(kind: str, name: str, known: Iterable[str], offer: str = "") -> str:
     """The sentence for a name that is not among the known ones, with the nearest of them, or what the caller offers instead."""
     known = list(known)
-    return f"No {kind} named {name!r}; known are {', '.join(known)}.{offer or offer_nearest(name, known)}"
+    listed = ", ".join(map(show_name, known))
+    listed = listed if len(listed) <= _LONGEST_LIST else f"{listed[:_LONGEST_LIST]}..."
+    return f"No {kind} named {show_value(name)}; known are {listed}.{offer or offer_nearest(name, known)}"
 
 
 def offer_nearest(name: str, known: Iterable[str]) -> str:
     """The question whether the nearest of the known names was meant, after a space; empty where none is near."""
-    near = difflib.get_close_matches(str(name), list(known), n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""
+    near = difflib.get_close_matches(str(name)[:LONGEST_SHOWN], list(known), n=1)
+    return f" Did you mean {show_value(near[0])}?" if near else ""

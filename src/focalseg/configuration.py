@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from focalseg.catalogue import unknown_name_message
 from focalseg.errors import SettingError, SiteError
+from focalseg.findings import show_name, show_value
 
 Config = TypeVar("Config")
 
@@ -23,8 +24,10 @@ LARGEST_SEED = 2**31 - 1
 
 DEEPEST = 20
 """How far plain data may be nested: YAML can hold a list that holds itself."""
-LONGEST_SHOWN = 200
-"""Characters of a wrong value that an error repeats: a damaged file may hold anything."""
+_MOST_FAULTS = 20
+"""So many faults of a file are told at once: a damaged one may have thousands."""
+_WORDS_FOR = {**dict.fromkeys(("yes", "on"), True), **dict.fromkeys(("no", "off"), False)}
+"""What a person may write in a file of settings, besides true and false, where one of the two is wanted."""
 BOUNDS: dict[str, tuple[str, Callable[[float, float], bool]]] = {
     "at_least": ("at least", operator.ge),
     "above": ("above", operator.gt),
@@ -67,7 +70,8 @@ def from_mapping(kind: type[Config], mapping: Mapping[str, Any], *, each: str = 
     faults: list[str] = []
     config = _build(kind, mapping, "", faults, each)
     if faults or config is None:
-        raise SettingError("\n".join(faults))
+        more = [] if len(faults) <= _MOST_FAULTS else [f"There are more faults than these {_MOST_FAULTS}; mend these first."]
+        raise SettingError("\n".join([*faults[:_MOST_FAULTS], *more]))
     return config
 
 
@@ -96,7 +100,7 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
 
 def _build(kind: type[Config], mapping: Any, name: str, faults: list[str], each: str) -> Config | None:
     if not isinstance(mapping, Mapping):
-        faults.append(f"{name or 'The whole'} was {_show(mapping)}; expected {each}s as `name: value`.")
+        faults.append(f"{name or 'The whole'} was {show_value(mapping)}; expected {each}s as `name: value`.")
         return None
     prefix = f"{name}." if name else ""
     fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
@@ -104,6 +108,8 @@ def _build(kind: type[Config], mapping: Any, name: str, faults: list[str], each:
     count_before = len(faults)
     values: dict[str, Any] = {}
     for key, value in mapping.items():
+        if len(faults) > _MOST_FAULTS:
+            return None
         if key not in fields:
             within = [found for found in list_settings(kind, prefix) if found.endswith(f".{key}")]
             offer = f" Did you mean {' or '.join(map(repr, within))}?" if within else ""
@@ -141,9 +147,11 @@ def _decode(value: Any, hint: Any, name: str, faults: list[str], each: str) -> A
         if get_origin(option) is tuple and isinstance(value, list | tuple):
             return tuple(_decode(item, inner[0], f"{name}[{number}]", faults, each) for number, item in enumerate(value))
         if get_origin(option) is Mapping and isinstance(value, Mapping):
-            return {key: _decode(item, inner[1], f"{name}.{key}", faults, each) for key, item in value.items()}
+            return {key: _decode(item, inner[1], f"{name}.{show_name(key)}", faults, each) for key, item in value.items()}
     if isinstance(value, list) and hint is not Any:  # a list where none belongs, as an error will show it
         return tuple(_decode(item, (get_args(hint) or (Any,))[0], name, faults, each) for item in value)
+    if bool in options and str not in options and each == "setting" and isinstance(value, str):
+        return _WORDS_FOR.get(value.lower(), value)
     if float in options and ((each == "setting" and type(value) is str) or (type(value) is int and int not in options)):
         try:
             return float(value)
@@ -179,17 +187,17 @@ def _fits(value: Any, hint: Any) -> bool:
 def _value_faults(name: str, value: Any, hint: Any) -> list[str]:
     if _fits(value, hint):
         return []
-    return [f"{name} was {_show(value)}; expected {_describe(hint)}."]
+    return [f"{name} was {show_value(value)}; expected {_describe(hint)}."]
 
 
 def _range_faults(name: str, value: Any, metadata: Mapping[str, Any]) -> list[str]:
     bounds: dict[str, float] = metadata.get("bounds", {})
     wanted = " and ".join(f"{BOUNDS[kind][0]} {bound}" for kind, bound in bounds.items())
     if isinstance(value, Mapping) and "bounds" in metadata:
-        return [fault for key, item in value.items() for fault in _range_faults(f"{name}.{key}", item, metadata)]
+        return [fault for key, item in value.items() for fault in _range_faults(f"{name}.{show_name(key)}", item, metadata)]
     numbers = [number for number in (value if isinstance(value, tuple) else (value,)) if isinstance(number, int | float)]
     return [
-        f"{name} was {_show(number)}; expected a finite number{' ' + wanted if wanted else ''}."
+        f"{name} was {show_value(number)}; expected a finite number{' ' + wanted if wanted else ''}."
         for number in numbers
         if not abs(number) <= sys.float_info.max or not all(BOUNDS[kind][1](number, bound) for kind, bound in bounds.items())
     ]
@@ -203,18 +211,17 @@ def _describe(hint: Any) -> str:
         return "one of " + ", ".join(str(option) for option in get_args(hint))
     if origin is Mapping:
         inner = get_args(hint)[1]
-        return "`name: value` lines" if inner is Any else f"`name: value` lines, each value {_describe(inner)}"
+        return (
+            "`name: value` lines, their numbers finite"
+            if inner is Any
+            else f"`name: value` lines, each value {_describe(inner)}"
+        )
     if origin is tuple:
         return f"a list, each item {_describe(get_args(hint)[0])}"
     if dataclasses.is_dataclass(hint):
         return "named values"
     names = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "nothing"}
     return names.get(hint, getattr(hint, "__name__", str(hint)))
-
-
-def _show(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 
 def _is_plain(value: Any, depth: int = 0) -> bool:
@@ -224,7 +231,7 @@ def _is_plain(value: Any, depth: int = 0) -> bool:
         return all(isinstance(name, str) and _is_plain(item, depth + 1) for name, item in value.items())
     if isinstance(value, list | tuple):
         return all(_is_plain(item, depth + 1) for item in value)
-    return value is None or isinstance(value, str | int | float)
+    return value is None or isinstance(value, str) or (isinstance(value, int | float) and abs(value) <= sys.float_info.max)
 
 
 def _plain(value: Any) -> Any:

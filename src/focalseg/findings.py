@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+LONGEST_SHOWN = 200
+"""Characters of a value that a message repeats: a file may hold anything."""
 Level = Literal["error", "note"]
 """An error keeps the data from being used; a note is legal, and worth knowing."""
 
@@ -31,6 +33,17 @@ def show_path(path: object) -> str:
     """A path as a person can read it: as it is where it can be printed in one line, quoted with escapes where not."""
     text = str(path)
     return text if text.isprintable() else ascii(text)
+
+
+def show_value(value: object) -> str:
+    """A value that somebody gave, as a message repeats it: quoted, in one line, and cut where it is long."""
+    text = repr(value[: LONGEST_SHOWN + 1] if isinstance(value, str | bytes) else value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
+
+
+def show_name(name: str) -> str:
+    """A name that somebody chose, as it stands within a sentence: as it is, or as `show_value` where that is not plain."""
+    return name if name.isprintable() and len(name) <= LONGEST_SHOWN else show_value(name)
 
 
 def counted(number: int, noun: str) -> str:

@@ -9,6 +9,9 @@ from typing import Any
 
 MOST_DEPTH = 64
 MOST_DIGITS = 100
+MOST_LISTS = 500_000
+MOST_VALUES = 3_000_000
+"""So many lists and objects, or values besides, take some 150 MB: a list that is two bytes in a file is sixty in memory."""
 _LONG_NUMBER = re.compile(rf"(?<![\w.+-])(?:-\d{{{MOST_DIGITS},}}|\d{{{MOST_DIGITS + 1},}})(?![\d.eE])")
 """A whole number of more signs than MOST_DIGITS, the minus among them."""
 
@@ -18,17 +21,23 @@ class DepthError(ValueError):
 
 
 def parse_json(content: bytes, *, constants_are: str = "no number") -> Any:
-    """What JSON text in UTF-8 holds; no key twice, no NaN or infinity, at most MOST_DEPTH levels and MOST_DIGITS digits.
+    """What JSON text in UTF-8 holds; no key twice, no NaN or infinity, within the limits of this module.
 
     constants_are: the word for NaN and infinity in the message. Raises ValueError: UnicodeDecodeError, DepthError,
-    json.JSONDecodeError with the line, or a plain one for a key or a number.
+    json.JSONDecodeError with the line, or a plain one for a key, a number or too many values.
     """
 
     def refuse_constant(text: str) -> None:
         raise ValueError(f"{text} is {constants_are}")
 
     text = content.decode("utf-8-sig")
+    if text.count('"') > 2 * MOST_VALUES or text.count("\\") > MOST_VALUES:
+        raise ValueError(f"more than {MOST_VALUES:,} texts")
     outside_strings = " ".join(re.sub(r"\\.", "", text, flags=re.DOTALL).split('"')[::2])
+    if sum(map(outside_strings.count, "[]{}")) > 2 * MOST_LISTS:
+        raise ValueError(f"more than {MOST_LISTS:,} lists and objects")
+    if outside_strings.count(",") > MOST_VALUES:
+        raise ValueError(f"more than {MOST_VALUES:,} values")
     # The depth comes first: the parser itself would recurse without end.
     steps = (1 if bracket in "[{" else -1 for bracket in re.findall(r"[\[\]{}]", outside_strings))
     if (depth := max(accumulate(steps), default=0)) > MOST_DEPTH:

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from focalseg.errors import SettingError
+
 OVERLAP = 0.5
 """The share of a window that the next one covers again."""
 _SHARPNESS = 8.0
@@ -19,10 +21,12 @@ def predict_in_windows(predict: Callable[[Tensor], Tensor], images: Tensor, wind
 
     Windows overlap by half and are weighted by a Gaussian about their middle, since a network knows least about what lies at
     the borders of what it sees. An image of the size of the window, or without one, is predicted as it is.
+
+    Raises SettingError for logits that are not finite: nan is above no threshold, and would pass for background.
     """
     size = tuple(images.shape[2:])
     if window is None or size == tuple(window):
-        return predict(images).float()
+        return _check_finite(predict(images).float())
     padded = _pad_to(images, window)
     weight = _weigh_window(window).to(images.device)
     total: Tensor | None = None
@@ -36,7 +40,16 @@ def predict_in_windows(predict: Callable[[Tensor], Tensor], images: Tensor, wind
         weights[*place] += weight
     if total is None:
         raise ValueError(f"An image of {size} has no windows.")
-    return (total / weights)[:, :, *(slice(side) for side in size)]
+    return _check_finite((total / weights)[:, :, *(slice(side) for side in size)])
+
+
+def _check_finite(logits: Tensor) -> Tensor:
+    if bool(torch.isfinite(logits).all()):
+        return logits
+    raise SettingError(
+        "The network's logits are not finite: its weights or the image hold numbers that are none, or too large to "
+        "compute with. Lower training.learning_rate and train anew, or look at the image."
+    )
 
 
 def place_windows(size: tuple[int, ...], window: tuple[int, ...]) -> list[tuple[int, ...]]:

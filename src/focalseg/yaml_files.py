@@ -1,21 +1,46 @@
-"""Settings as YAML: files read strictly, assignments from the command line, configs as text."""
+"""Settings as YAML: files read strictly, assignments from the command line, configs as text.
 
+Of YAML only plain data is read: no anchors, by which a few lines become gigabytes, no tags, and no value that readers of YAML
+1.1 and 1.2 take for different ones: `010`, `1:30`, `0x1F`, dates and `no` are text. A setting of true or false takes `no` too.
+"""
+
+import re
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from focalseg.configuration import to_mapping
+from focalseg.configuration import DEEPEST, to_mapping
 from focalseg.errors import SettingError
+from focalseg.findings import show_value
+from focalseg.text_files import read_small
+
+MOST_BYTES = 256 << 10
+"""Of a file with settings. The config of a job has some 2 KiB."""
+MOST_VALUES = 20_000
+"""Names and values in a file: so many take less than a second to read."""
+_INT = re.compile(r"[-+]?(?:0|[1-9][0-9_]{0,99})")
+_FLOAT = re.compile(
+    r"[-+]?(?:(?:[0-9][0-9_]*\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+|\.(?:inf|Inf|INF))|\.nan"
+)
+_PLAIN = {
+    "bool": (re.compile(r"true|True|TRUE|false|False|FALSE"), "tTfF"),
+    "null": (re.compile(r"~|null|Null|NULL|"), ("~", "n", "N", "")),
+    "int": (_INT, "-+0123456789"),
+    "float": (_FLOAT, "-+.0123456789"),
+}
+"""By kind: what stands for it where it is not quoted, and the characters that this begins with."""
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML file as a mapping; repeated keys and anything but plain data are refused with SettingError."""
+    content = read_small(path, most_bytes=MOST_BYTES, expected="a YAML file with settings. Check the path.")
     try:
-        loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
-    except FileNotFoundError as error:
-        raise SettingError(f"No file {path}; expected a YAML file with settings. Check the path.") from error
-    except (yaml.YAMLError, ValueError, OSError) as error:
+        loaded = _load(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise SettingError(f"{path} is no UTF-8 text from line {line} on. Save it again with the encoding UTF-8.") from error
+    except (yaml.YAMLError, ValueError) as error:
         raise SettingError(f"{path} is not readable as YAML: {_first_line(error)}. Mend the file and run again.") from error
     if loaded is None:
         return {}
@@ -25,42 +50,87 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def write_yaml(config: Any) -> str:
-    """A config as YAML text, in the order of its fields."""
-    return yaml.safe_dump(to_mapping(config), sort_keys=False, allow_unicode=True)
+    """A config as YAML text, in the order of its fields, that `read_yaml` reads back."""
+    return yaml.dump(to_mapping(config), Dumper=_PlainDumper, sort_keys=False, allow_unicode=True)
 
 
 def parse_assignments(assignments: list[str]) -> dict[str, Any]:
     """`["a.b=1"]` as nested mappings, values read as YAML. Raises SettingError for anything without `=`."""
     nested: dict[str, Any] = {}
     for assignment in assignments:
+        shown = show_value(assignment)
         name, separator, text = assignment.partition("=")
-        if not separator or not name.strip():
-            raise SettingError(f"--set was given {assignment!r}; expected NAME=VALUE such as training.steps=500.")
-        try:
-            value = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
-        except (yaml.YAMLError, ValueError) as error:
-            raise SettingError(f"--set {assignment!r} has a value that is not readable: {_first_line(error)}.") from error
-        level = nested
         *parents, last = name.strip().split(".")
+        if not separator or not last or len(parents) > DEEPEST or len(text.encode(errors="replace")) > MOST_BYTES:
+            raise SettingError(f"--set was given {shown}; expected NAME=VALUE such as training.steps=500.")
+        try:
+            value = _load(text)
+        except (yaml.YAMLError, ValueError) as error:
+            raise SettingError(f"--set {shown} has a value that is not readable: {_first_line(error)}.") from error
+        level = nested
         for parent in parents:
             level = level.setdefault(parent, {})
             if not isinstance(level, dict):
-                raise SettingError(f"--set {assignment!r} clashes with an earlier --set of {parent}; give each setting once.")
+                raise SettingError(f"--set {shown} clashes with an earlier --set of {parent}; give each setting once.")
         level[last] = value
     return nested
 
 
+def _load(text: str) -> Any:
+    # A SafeLoader made stricter: it makes nothing but plain data.
+    return yaml.load(text, Loader=_StrictLoader)  # noqa: S506
+
+
 class _StrictLoader(yaml.SafeLoader):
-    """SafeLoader that refuses a repeated key instead of keeping the last one in silence."""
+    """SafeLoader of plain data, bounded: what it refuses is a YAMLError."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - filled below, in place of those of YAML 1.1
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self.depth = self.count = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event = self.peek_event()
+        line = event.start_mark.line + 1
+        if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
+            raise yaml.YAMLError(f"line {line} has an anchor (& or *); quote a text that begins so, or write the value out")
+        if event.tag is not None:
+            raise yaml.YAMLError(f"line {line} has the tag {show_value(event.tag)}; expected plain values")
+        self.depth += 1
+        self.count += 1
+        if self.depth > DEEPEST:
+            raise yaml.YAMLError(f"line {line} is nested more than {DEEPEST} levels deep")
+        if self.count > MOST_VALUES:
+            raise yaml.YAMLError(f"it holds more than {MOST_VALUES:,} names and values")
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        names = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for name in names:
+        """Refuses a repeated key instead of keeping the last one in silence."""
+        known: set[str] = set()
+        for key, _ in node.value:
+            name = self.construct_object(key, deep=True)
             if not isinstance(name, str):
-                raise yaml.YAMLError(f"the key {name!r} is not text")
-            if names.count(name) > 1:
-                raise yaml.YAMLError(f"the key {name!r} is given twice")
+                raise yaml.YAMLError(f"the key {show_value(name)} is not text")
+            if name in known:
+                raise yaml.YAMLError(f"the key {show_value(name)} is given twice")
+            known.add(name)
         return super().construct_mapping(node, deep=deep)
+
+
+class _PlainDumper(yaml.SafeDumper):
+    """SafeDumper that writes every value out, and quotes whatever either version of YAML would take for more than text."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+        return True
+
+
+for _kind, (_pattern, _beginnings) in _PLAIN.items():
+    _whole = re.compile(f"(?:{_pattern.pattern})$")
+    for _reader_or_writer in (_StrictLoader, _PlainDumper):
+        _reader_or_writer.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", _whole, list(_beginnings))
 
 
 def _first_line(error: Exception) -> str:

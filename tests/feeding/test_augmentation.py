@@ -317,7 +317,7 @@ def test_settings_out_of_range_are_refused_all_at_once():
     with pytest.raises(SettingError) as raised:
         AugmentationConfig(share=1.5, contrast=1.0, scale=-0.1)
     assert str(raised.value) == (
-        "scale was -0.1; expected a finite number at least 0.\n"
+        "scale was -0.1; expected a finite number at least 0 and at most 10.\n"
         "contrast was 1.0; expected a finite number at least 0 and below 1.\n"
         "share was 1.5; expected a finite number at least 0 and at most 1."
     )

@@ -4,13 +4,13 @@ import errno
 import gc
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from focalseg.errors import DataError, MachineError, ShapeError
+from focalseg.feeding import store
 from focalseg.feeding.store import CaseStore
 
 DTYPES = (np.uint8, np.int16, np.uint16, np.float32)
@@ -127,16 +127,16 @@ def test_a_case_that_cannot_be_read_leaves_no_file(tmp_path):
 
 def test_a_full_disk_is_told_with_the_path_and_the_bytes_and_leaves_no_file(tmp_path, monkeypatch):
     """The third case finds no room: ten cases of the size of those before it are then to be expected, one of them in memory."""
-    really_open = Path.open
+    really_open = store.open_to_append
     opened = []
 
-    def run_full(path, *arguments, **more):
+    def run_full(path):
         opened.append(path)
         if len(opened) > 2:
             raise OSError(errno.ENOSPC, "No space left on device")
-        return really_open(path, *arguments, **more)
+        return really_open(path)
 
-    monkeypatch.setattr(Path, "open", run_full)
+    monkeypatch.setattr(store, "open_to_append", run_full)
     with pytest.raises(MachineError) as raised:
         CaseStore.build(10, make_case, most_bytes=CASE_BYTES, folder=tmp_path)
     assert str(raised.value) == (

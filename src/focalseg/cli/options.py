@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from focalseg.configuration import LARGEST_SEED
+from focalseg.findings import show_name, show_value
 
 if TYPE_CHECKING:
     from focalseg.study.presets import Settings
@@ -44,7 +45,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on s
 def read_settings(
     preset: str, config: Path | None, assignments: list[str], *changes: dict[str, Any], network: str | None = None
 ) -> "Settings":
-    """The preset, then the file, then --set, then --network: later ones on top. The file may be the config.yaml of a job."""
+    """The preset, then the file, then --set, then --network: later ones on top. The file may be the config.yaml of a job.
+
+    Raises SettingError for a wrong setting, and where the file alone asks for code that is no part of focalseg.
+    """
+    from focalseg.configuration import merge
     from focalseg.errors import SettingError
     from focalseg.study.presets import build_settings
     from focalseg.yaml_files import parse_assignments, read_yaml
@@ -55,8 +60,43 @@ def read_settings(
             f"{config} is of one training, and holds what was planned for it; expected settings, or the config.yaml of "
             "`focalseg place`. Give the settings that you gave then."
         )
-    named = {} if network is None else {"network": {"name": network}}
-    return build_settings(preset, *changes, given.get("settings", given), parse_assignments(assignments), named)
+    given = given.get("settings", given)
+    if not isinstance(given, dict):
+        raise SettingError(f"{config}: settings was {show_value(given)}; expected `name: value` lines. Mend the file.")
+    typed = merge(parse_assignments(assignments), {} if network is None else {"network": {"name": network}})
+    settings = build_settings(preset, *changes, given, typed)
+    if config:
+        _refuse_foreign_code(config, _part(given, "network"), _part(typed, "network"), settings.network.name)
+    return settings
+
+
+def _part(settings: dict[str, Any], name: str) -> dict[str, Any]:
+    """Those of one name; none where something else stands there, which later settings replaced."""
+    part = settings.get(name)
+    return part if isinstance(part, dict) else {}
+
+
+def _refuse_foreign_code(config: Path, given: dict[str, Any], typed: dict[str, Any], name: str) -> None:
+    """Raises SettingError where a file would have us run a function or fetch weights that nobody asked for in the command.
+
+    given, typed: the settings of the network in the file, and in the command. name: of the network that comes of both.
+    """
+    from focalseg.errors import SettingError
+    from focalseg.hosts.building import NAMES, NetworkConfig
+
+    if name not in NAMES and typed.get("name") != name:
+        raise SettingError(
+            f"{config} names the network {name}, which is no part of focalseg and is run where it is named. Only the command "
+            f"may ask for that: if you trust it, add --network {name}; if not, take network.name out of the file."
+        )
+    repeated = _part(typed, "arguments")
+    alone = {key: value for key, value in _part(given, "arguments").items() if repeated.get(key) != value}
+    if name in NAMES and not NetworkConfig(name=name, arguments=alone).built_in:
+        raise SettingError(
+            f"{config} has arguments for {name} that may load a file or fetch weights ({', '.join(map(show_name, alone))}). "
+            "Only the command may ask for that: if you trust them, repeat them in it, such as "
+            "--set network.arguments.encoder_weights=imagenet; if not, take them out of the file."
+        )
 
 
 def print_json(content: dict[str, Any]) -> None:

@@ -41,13 +41,13 @@ class AugmentationConfig(CheckedConfig):
     turn: bool = True
     rotation_degrees: float = setting(0.0, at_least=0, at_most=180)
     volume_rotation_degrees: float = setting(0.0, at_least=0, at_most=180)
-    scale: float = setting(0.0, at_least=0)
-    elastic_pixels: float = setting(0.0, at_least=0)
-    brightness: float = setting(0.2, at_least=0)
+    scale: float = setting(0.0, at_least=0, at_most=10)
+    elastic_pixels: float = setting(0.0, at_least=0, at_most=1000)
+    brightness: float = setting(0.2, at_least=0, at_most=100)
     contrast: float = setting(0.2, at_least=0, below=1)
-    power_law: float = setting(0.0, at_least=0)
-    noise: float = setting(0.0, at_least=0)
-    blur_pixels: float = setting(0.0, at_least=0)
+    power_law: float = setting(0.0, at_least=0, at_most=10)
+    noise: float = setting(0.0, at_least=0, at_most=100)
+    blur_pixels: float = setting(0.0, at_least=0, at_most=100)
     share: float = setting(1.0, at_least=0, at_most=1)
 
     def resamples(self, axes: int) -> bool:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from focalseg.errors import MachineError, ShapeError
+from focalseg.files import open_to_append
 
 PREFIX, SUFFIX = "cases-", ".cache"
 _ALIGNMENT = 64
@@ -129,7 +130,7 @@ class _Overflow:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 with tempfile.NamedTemporaryFile(dir=self.folder, prefix=PREFIX, suffix=SUFFIX, delete=False) as made:
                     self.path = Path(made.name)
-            with self.path.open("ab") as file:
+            with open_to_append(self.path) as file:
                 start = -(-file.tell() // _ALIGNMENT) * _ALIGNMENT
                 file.write(bytes(start - file.tell()))
                 file.write(np.ascontiguousarray(array).data)

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from focalseg.files import write_text
+from focalseg.files import refuse_link, write_text
 from focalseg.focal_role import charts as focal_charts
 from focalseg.focal_role import pictures as focal_pictures
 from focalseg.focal_role import wording as focal_wording
@@ -28,6 +28,7 @@ def write_focal_page(folder: Path, role: FocalRole) -> Path:
 
     The same role gives the same bytes.
     """
+    refuse_link((folder / _PAGE).parent)
     write_text(folder / _NUMBERS, json.dumps(list_numbers(role), indent=1, allow_nan=False) + "\n")
     write_text(folder / _PAGE, render_focal_role(role))
     return folder / _PAGE

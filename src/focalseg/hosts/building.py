@@ -14,6 +14,7 @@ from torch import nn
 from focalseg.catalogue import offer_nearest, unknown_name_message
 from focalseg.configuration import CheckedConfig, setting
 from focalseg.errors import FocalsegError, SettingError
+from focalseg.findings import show_value
 from focalseg.hosts.libraries.monai import MONAI_NETWORKS, build_monai
 from focalseg.hosts.libraries.smp import SMP_NETWORKS, build_smp, is_harmless
 from focalseg.networks.unet import UNet, UNetConfig
@@ -74,7 +75,9 @@ def _check_name(name: str) -> None:
     own = separator and function.isidentifier() and all(part.isidentifier() for part in module.split("."))
     if name not in NAMES and (not own or module in _LIBRARIES):
         offer = offer_nearest(name, NAMES)
-        raise SettingError(f"name was {name!r}; expected {', '.join(NAMES)}, or package.module:function of your own.{offer}")
+        raise SettingError(
+            f"name was {show_value(name)}; expected {', '.join(NAMES)}, or package.module:function of your own.{offer}"
+        )
 
 
 def plan_arguments(name: str, *, widths: Sequence[int]) -> dict[str, Any]:
@@ -96,7 +99,8 @@ def build_host(config: NetworkConfig) -> nn.Module:
             raise
         except Exception as error:
             said = str(error).strip()[:160].rstrip(".")
-            raise SettingError(f"{config.name} refuses {dict(config.arguments)}: {said}. Mend network.arguments.") from error
+            given = show_value(dict(config.arguments))
+            raise SettingError(f"{config.name} refuses {given}: {said}. Mend network.arguments.") from error
     build: Any = UNet if config.name == UNET else find_function(config.name)
     try:
         inspect.signature(build).bind(**shape, **config.arguments)

@@ -1,6 +1,5 @@
 """Splits that keep together what belongs together: made, as published, as a person gives them, and looked over for leaks."""
 
-import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,13 +9,15 @@ import numpy as np
 
 from focalseg.catalogue import unknown_name_message
 from focalseg.errors import DataError, SettingError
-from focalseg.findings import Finding, show_path
+from focalseg.findings import Finding, show_path, show_value
 from focalseg.imagesets.kinds import KINDS, list_names
+from focalseg.imagesets.name_patterns import find_in_names
 from focalseg.json_files import DepthError, parse_json
 from focalseg.records.splits import Split
+from focalseg.text_files import NoSmallFileError, TooLargeError, read_bounded
 
 SIDES = ("train", "validation", "test")
-MOST_BYTES = 64 << 20
+MOST_BYTES = 32 << 20
 _MOST_LEAKS = 20
 _DEALS = 20
 
@@ -150,29 +151,22 @@ def regroup(
         if column not in known:
             if not known:
                 raise SettingError(
-                    f"No column named {column!r}: the data has no table. Give a pattern on the names of the cases."
+                    f"No column named {show_value(column)}: the data has no table. Give a pattern on the names of the cases."
                 )
             raise SettingError(unknown_name_message("column", column, known))
         found = {name: line.get(column, "").strip() for name, line in zip(names, columns, strict=True)}
         lacking = [name for name in names if not found[name]]
         if lacking:
             raise DataError(
-                f"{len(lacking)} of {len(names)} cases have no value in the column {column!r}: {list_names(lacking)}. "
-                "Fill it in, or take them out."
+                f"{len(lacking)} of {len(names)} cases have no value in the column {show_value(column)}: "
+                f"{list_names(lacking)}. Fill it in, or take them out."
             )
         return found
-    try:
-        compiled = re.compile(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
-        raise SettingError(
-            f"{pattern!r} is no regular expression ({error}); expected one such as 'patient_([0-9]+)'."
-        ) from error
-    matches = {name: compiled.search(name) for name in names}
-    found = {name: (match[1 if compiled.groups else 0] or "") if match else "" for name, match in matches.items()}
+    found = dict(zip(names, find_in_names(pattern, names), strict=True))
     lacking = [name for name in names if not found[name]]
     if lacking:
         raise SettingError(
-            f"The pattern {pattern!r} finds nothing in {len(lacking)} of {len(names)} names: {list_names(lacking)}. "
+            f"The pattern {show_value(pattern)} finds nothing in {len(lacking)} of {len(names)} names: {list_names(lacking)}. "
             "Change it so that it finds the group in every name."
         )
     return found
@@ -268,13 +262,14 @@ def _fault(path: Path, found: str, *, expected: str = "", mend: str = "") -> Fin
 def _read_json(path: Path) -> Any:
     """The content of a JSON file. Raises DataError for what cannot be read, is too large, or is no strict JSON."""
     try:
-        if not path.is_file():
-            raise DataError(_fault(path, "is no file", mend="Check the path."))
-        if path.stat().st_size > MOST_BYTES:
-            raise DataError(_fault(path, f"has {path.stat().st_size} bytes", expected=f"at most {MOST_BYTES}"))
-        content = path.read_bytes()
-    except OSError as error:
-        found = f"cannot be read ({error.strerror or error})"
+        content = read_bounded(path, most_bytes=MOST_BYTES)
+    except TooLargeError as error:
+        raise DataError(_fault(path, str(error), expected=f"at most {MOST_BYTES // 2**20} MiB")) from error
+    except (FileNotFoundError, NoSmallFileError) as error:
+        found = str(error) if isinstance(error, NoSmallFileError) else "is no file"
+        raise DataError(_fault(path, found, mend="Check the path.")) from error
+    except (OSError, ValueError) as error:
+        found = f"cannot be read ({error.strerror if isinstance(error, OSError) else error})"
         raise DataError(_fault(path, found, mend="Check the path and who may read it.")) from error
     try:
         return parse_json(content, constants_are="no JSON")

@@ -12,12 +12,15 @@ from focalseg.errors import SettingError
 from focalseg.files import write_text
 from focalseg.json_files import DepthError, parse_json
 from focalseg.records.seals import is_sealed, open_seal, seal
+from focalseg.text_files import read_small
 
 AGAIN = "run the command that made the folder again"
 FROM_CHECKPOINT = f"{AGAIN}, which writes it anew from the checkpoint"
 MEND = f"Restore the file, or {AGAIN}."
 MOST_FAULTS = 3
 """Of a damaged file, how many are told."""
+MOST_BYTES = 32 << 20
+"""The largest file of ours is the split of a set with hundreds of thousands of cases."""
 
 
 class Record:
@@ -82,11 +85,10 @@ def read_sealed(path: Path, expected: str) -> Any:
 
 def read_json(path: Path, expected: str) -> Any:
     """The plain data in a JSON file. Raises SettingError, saying what was expected, for a file that cannot be read as such."""
+    content = read_small(path, most_bytes=MOST_BYTES, expected=expected)
     try:
-        return parse_json(path.read_bytes())
-    except FileNotFoundError as error:
-        raise SettingError(f"No file {path}; expected {expected}") from error
-    except (OSError, ValueError) as error:
+        return parse_json(content)
+    except ValueError as error:
         told = type(error) in (ValueError, DepthError)  # a sentence of ours; the system's own say less than their names
         raise SettingError(f"{path} cannot be read ({error if told else type(error).__name__}); expected {expected}") from error
 

@@ -28,10 +28,10 @@ class DataSettings(CheckedConfig):
     they are kept on disk.
     """
 
-    longest_side: int = setting(128, at_least=16)
-    patch_side: int | None = setting(None, at_least=8)
+    longest_side: int = setting(128, at_least=16, at_most=16_384)
+    patch_side: int | None = setting(None, at_least=8, at_most=16_384)
     normalisation: Literal["auto", "data_set", "case"] = "auto"
-    cache_mib: int = setting(2048, at_least=0)
+    cache_mib: int = setting(2048, at_least=0, at_most=2**30)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +44,8 @@ class SplitSettings(CheckedConfig):
     expression on the names of the cases. file: a splits.json to use instead, whose first folds are tested.
     """
 
-    folds: int = setting(5, at_least=3)
-    test_folds: int = setting(1, at_least=1)
+    folds: int = setting(5, at_least=3, at_most=1000)
+    test_folds: int = setting(1, at_least=1, at_most=1000)
     seed: int = setting(0, at_least=0, at_most=LARGEST_SEED)
     group_column: str = ""
     group_pattern: str = ""
@@ -59,7 +59,7 @@ class NetworkSettings(NetworkChoice):
     arguments are laid over what is planned from these.
     """
 
-    base_width: int = setting(8, at_least=1)
+    base_width: int = setting(8, at_least=1, at_most=4096)
     most_levels: int = setting(4, at_least=2, at_most=8)
 
 
@@ -71,7 +71,7 @@ class Settings(CheckedConfig):
     standardise_logits: whether gates bring their logits to mean 0 and variance 1, so that gamma alone sets their scale.
     """
 
-    seeds: int = setting(3, at_least=1)
+    seeds: int = setting(3, at_least=1, at_most=1000)
     gates: tuple[str, ...] = ("se", "ag")
     standardise_logits: bool = False
     policy: str = "removal"

@@ -31,6 +31,7 @@ from focalseg.training.checkpoint import CHECKPOINT, Checkpoint, load_checkpoint
 from focalseg.training.metrics_log import MetricsLog, Row
 from focalseg.training.optimisation import build_optimiser
 from focalseg.training.run import Device, Precision, RunConfig, build_network
+from focalseg.training.sanity import advise, check_weights
 from focalseg.yaml_files import write_yaml
 
 METRICS = "metrics.csv"
@@ -96,6 +97,8 @@ class Run:
         self.step += 1
         training = self.config.training
         validate = telling or self.step % training.validate_every == 0 or self.finished
+        if validate:
+            check_weights(self.network, self.config, f"at step {self.step} of {self.folder}")
         if validate or self.step % training.log_every == 0:
             row: dict[str, float | int | str] = {
                 "step": self.step,
@@ -190,7 +193,7 @@ class Run:
         if value - value != 0:  # inf - inf and nan - nan are nan
             raise SettingError(
                 f"The loss became {value} at step {self.step + 1} of {self.folder}; expected a finite number. "
-                "Lower training.learning_rate and run again in a new folder."
+                f"{advise(config)} and run again in a new folder."
             )
         self.stepper.zero_grad()
         price = self.regime.penalty(self.step)

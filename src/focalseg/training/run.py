@@ -21,6 +21,8 @@ from focalseg.losses.schedule import Schedule
 from focalseg.losses.unified_focal import UnifiedFocalConfig
 from focalseg.placement.exponents import REGIMES
 
+_MOST_CHANGE = 10.0
+"""Of a gamma in a step: learning_rate times gamma_learning_rate_factor. Gammas are about 1."""
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "32-true", "bf16-mixed"]
 
@@ -35,11 +37,11 @@ class TrainingConfig(CheckedConfig):
     where the processor computes in bfloat16, else 32-true.
     """
 
-    steps: int = setting(400, at_least=1)
-    batch_size: int = setting(12, at_least=1)
-    learning_rate: float = setting(5e-3, above=0)
-    gamma_learning_rate_factor: float = setting(10.0, at_least=0)
-    weight_decay: float = setting(1e-2, at_least=0)
+    steps: int = setting(400, at_least=1, at_most=10_000_000)
+    batch_size: int = setting(12, at_least=1, at_most=4096)
+    learning_rate: float = setting(5e-3, at_least=1e-9, at_most=1)
+    gamma_learning_rate_factor: float = setting(10.0, at_least=0, at_most=10_000)
+    weight_decay: float = setting(1e-2, at_least=0, at_most=10)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     foreground_share: float = setting(1 / 3, at_least=0, at_most=1)
     boundary_schedule: Schedule = "constant"
@@ -51,6 +53,11 @@ class TrainingConfig(CheckedConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         REGIMES[self.exponents]
+        if (change := self.learning_rate * self.gamma_learning_rate_factor) > _MOST_CHANGE:
+            raise SettingError(
+                f"gamma_learning_rate_factor was {self.gamma_learning_rate_factor:g}, by which a step may change a gamma by "
+                f"{change:g}; expected at most {_MOST_CHANGE:g}. Lower it, or learning_rate."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

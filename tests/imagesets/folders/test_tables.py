@@ -156,15 +156,15 @@ def test_a_table_of_too_many_bytes_is_refused_before_it_is_read(write, tmp_path)
     message = refused(read_csv, path)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert message == "cases.csv: has more than 64 MiB; expected at most 64 MiB. Cut it into parts."
+    assert message == "cases.csv: has more than 32 MiB; expected at most 32 MiB. Cut it into parts."
     assert peak < 2 * tables.MOST_CSV_BYTES + 2**20
 
 
 @pytest.mark.parametrize("read", [read_csv, read_json])
 def test_what_is_no_file_is_refused_without_waiting_for_it(tmp_path, read):
     os.mkfifo(tmp_path / "pipe")
-    assert refused(read, tmp_path / "pipe") == "pipe: is no file; expected a table. Replace or remove it."
-    assert refused(read, tmp_path).endswith(": is no file; expected a table. Replace or remove it.")
+    assert refused(read, tmp_path / "pipe") == "pipe: is a pipe; expected a table. Replace or remove it."
+    assert refused(read, tmp_path).endswith(": is a folder; expected a table. Replace or remove it.")
     assert "cannot be read (No such file or directory)" in refused(read, tmp_path / "absent")
 
 

@@ -5,7 +5,6 @@ import csv
 import io
 import json
 import re
-import stat
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +15,11 @@ from focalseg.errors import DataError
 from focalseg.findings import Finding, counted, plural, show_path
 from focalseg.imagesets.kinds import KINDS
 from focalseg.json_files import MOST_DEPTH, DepthError, parse_json
+from focalseg.text_files import NoSmallFileError, TooLargeError, read_bounded
 
 _DELIMITERS = ",;\t"
-MOST_CSV_BYTES = 64 * 2**20
+MOST_CSV_BYTES = 32 * 2**20
+"""At the most lines 160 characters each; read, so large a table takes some 250 MB."""
 MOST_JSON_BYTES = 16 * 2**20
 MOST_LINES = 200_000
 _MOST_CELLS = 2_000_000
@@ -114,17 +115,16 @@ def _fault(path: Path, found: str, expected: str, mend: str) -> DataError:
 
 def _read_bytes(path: Path, most: int) -> bytes:
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise DataError(KINDS["not_a_file"].at(path, "is no file", expected="a table"))
-        with path.open("rb") as file:
-            content = file.read(most + 1)
+        return read_bounded(path, most_bytes=most)
+    except TooLargeError as error:
+        raise _fault(path, str(error), f"at most {most // 2**20} MiB", "Cut it into parts.") from error
+    except NoSmallFileError as error:
+        raise DataError(KINDS["not_a_file"].at(path, str(error), expected="a table")) from error
     except PermissionError as error:
         raise DataError(KINDS["no_permission"].at(path, "may not be read")) from error
-    except OSError as error:
-        raise _fault(path, f"cannot be read ({error.strerror})", "a table", "Mend or remove it.") from error
-    if len(content) > most:
-        raise _fault(path, f"has more than {most // 2**20} MiB", f"at most {most // 2**20} MiB", "Cut it into parts.")
-    return content
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise _fault(path, f"cannot be read ({reason})", "a table", "Mend or remove it.") from error
 
 
 def _undecodable(path: Path, content: bytes) -> DataError:

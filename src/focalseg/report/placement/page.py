@@ -9,7 +9,7 @@ import numpy as np
 
 from focalseg.errors import SettingError
 from focalseg.evaluation.statistics import SCORE_SPAN, estimate_mean
-from focalseg.files import write_text
+from focalseg.files import refuse_link, write_text
 from focalseg.records.estimate import Estimate
 from focalseg.records.placement import ALL, NONE, PLACED, PLACEMENT, SHUT, SiteDecision
 from focalseg.records.result import RESULT
@@ -62,6 +62,7 @@ def write_report(folder: Path) -> Path:
         page = _render_run(read_run_contents(folder))
     else:
         raise SettingError(_explain_no_report(folder))
+    refuse_link((folder / PAGE).parent)
     write_text(folder / PAGE, page)
     return folder / PAGE
 

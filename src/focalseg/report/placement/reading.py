@@ -24,10 +24,11 @@ from focalseg.report.placement.sites import check_levels, check_name, check_site
 from focalseg.study.outcome.examples import EXAMPLES
 from focalseg.study.running.folder import CONFIG
 from focalseg.study.running.runs import CASES, read_result
+from focalseg.text_files import read_bounded
 from focalseg.training.loop import GAMMA_COLUMN, METRICS
 from focalseg.training.metrics_log import read_metrics
 from focalseg.training.run import RunConfig
-from focalseg.yaml_files import read_yaml
+from focalseg.yaml_files import MOST_BYTES, read_yaml
 
 Content = TypeVar("Content")
 PROBES = "probe_*"
@@ -199,7 +200,7 @@ def _read_settings(record: Path) -> str:
     path = record.with_name(CONFIG)
     if not path.exists():
         return ""
-    text = _guard(path, lambda: path.read_bytes().decode())
+    text = _guard(path, lambda: read_bounded(path, most_bytes=MOST_BYTES).decode())
     body = read_signed_text(text)
     if body is None and was_sealed(record):
         raise SettingError(f"{path} is not as it was written. Remove it and {AGAIN}.")

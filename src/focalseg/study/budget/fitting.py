@@ -271,4 +271,6 @@ def recall_settings(folder: Path, asked: Settings, hours: float | None) -> Setti
     content = read_config(folder)
     if content.get("budget_hours") != hours or content.get("asked") != to_mapping(asked):
         return None
-    return from_mapping(Settings, content["settings"])
+    recalled = from_mapping(Settings, content.get("settings", {}))
+    # No budget gives up the network: a file that names another was altered, and may not make us run its function.
+    return recalled if recalled.network == asked.network else None

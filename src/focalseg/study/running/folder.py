@@ -9,12 +9,13 @@ from typing import Any
 import yaml
 
 from focalseg.errors import SettingError
-from focalseg.files import PARTIAL, write_text
+from focalseg.files import PARTIAL, open_lock, refuse_linked_folders, write_text
 from focalseg.records.result import RESULT
 from focalseg.records.seals import read_signed_text, sign_text
 from focalseg.records.splits import SPLITS
+from focalseg.text_files import read_small
 from focalseg.training.checkpoint import CHECKPOINT
-from focalseg.yaml_files import read_yaml
+from focalseg.yaml_files import MOST_BYTES, read_yaml
 
 CONFIG = "config.yaml"
 LOCK = ".lock"
@@ -31,7 +32,7 @@ def claim_folder(folder: Path, config: str) -> None:
     path = folder / CONFIG
     if not path.exists():
         write_text(path, sign_text(config))
-    elif path.read_bytes() in (sign_text(config).encode(), config.encode()):  # an earlier version did not sign
+    elif _read_config(path) in (sign_text(config).encode(), config.encode()):  # an earlier version did not sign
         return
     elif (begun := read_config(folder)) != (asked := yaml.safe_load(config)):
         names = ", ".join(_find_differences(begun, asked)[:3])
@@ -44,7 +45,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     """The settings in the folder's config.yaml. Raises SettingError for a file that cannot be read, or is not as it was
     written."""
     path = folder / CONFIG
-    if read_signed_text(path.read_bytes().decode(errors="replace")) is None:
+    if read_signed_text(_read_config(path).decode(errors="replace")) is None:
         raise SettingError(
             f"{path} does not end in its own SHA-256: it is damaged, was edited, or is of an earlier version. Remove that file "
             "and run the same command again, which goes on."
@@ -52,8 +53,12 @@ def read_config(folder: Path) -> dict[str, Any]:
     return read_yaml(path)
 
 
+def _read_config(path: Path) -> bytes:
+    return read_small(path, most_bytes=MOST_BYTES, expected="the settings of a job. Remove it and run the same command again.")
+
+
 def refuse_foreign(folder: Path) -> None:
-    """Raises SettingError for a file of that name, and for a folder with other things in it than a job's."""
+    """Raises SettingError for a file of that name, and for a folder with other things in it than a job's, or linked folders."""
     if not folder.exists():
         return
     if not folder.is_dir():
@@ -61,6 +66,7 @@ def refuse_foreign(folder: Path) -> None:
     ours = any((folder / name).exists() for name in _MARKS)
     if not ours and any(entry.suffix != PARTIAL and entry.name != LOCK for entry in folder.iterdir()):
         raise SettingError(f"{folder} is not empty and was not made by focalseg; give a new or an empty folder as --out.")
+    refuse_linked_folders(folder)
 
 
 def _find_differences(one: Any, other: Any, name: str = "") -> list[str]:
@@ -86,7 +92,7 @@ def hold_folder(folder: Path, config: str) -> Iterator[None]:
         return
     import fcntl
 
-    with (folder / LOCK).open("w") as file:
+    with open_lock(folder / LOCK) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
