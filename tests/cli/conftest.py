@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from focalseg.cli.main import main
+from focalseg.study.running.stopping import STOP_SIGNALS
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Outcome:
 @pytest.fixture
 def focalseg(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Outcome]]:
     """Calls `focalseg` with those arguments; signal handlers are put back afterwards."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
 
     def call(*arguments: object) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["focalseg", *map(str, arguments)])

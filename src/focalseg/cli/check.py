@@ -37,7 +37,9 @@ def check(data: Data, out: _PageFolder = None, repair: _RepairFolder = None, as_
     from focalseg.imagesets.survey.survey import survey_dataset
     from focalseg.report.check.page import show_record, write_check
     from focalseg.report.check.wording import count_findings
+    from focalseg.study.running.stopping import STOP
 
+    STOP.install()
     beside = sys.stderr if as_json else sys.stdout  # stdout carries nothing but the JSON object
     if repair:
         refuse_copy(repair, data)

@@ -11,6 +11,7 @@ from focalseg.cli.check import check
 from focalseg.cli.demo import demo
 from focalseg.cli.place import place
 from focalseg.cli.report import report
+from focalseg.cli.streams import find_lost_output
 from focalseg.cli.train import train
 from focalseg.errors import DataError, FocalsegError, Interrupted, MachineError
 from focalseg.study.running.stopping import STOP
@@ -35,31 +36,40 @@ def version(show: bool = typer.Option(False, "--version", help="Print the versio
 
 
 def main() -> NoReturn:
-    """Runs the command line and exits with a status: 0 done, 2 the call, 3 the data, 4 the machine, 130 or 143 stopped."""
-    STOP.install()
+    """Runs the command line and exits with a status: 0 done, 2 the call, 3 the data, 4 the machine, 129, 130 or 143 stopped."""
     try:
-        sys.exit(app(prog_name="focalseg", standalone_mode=False) or 0)
+        status, faults = _run()
+    except Interrupted as stopped:
+        status, faults = stopped.exit_status, (str(stopped),)
+    STOP.retire()
+    if lost := find_lost_output():
+        status, faults = MachineError.exit_status, (*faults, f"standard output: {lost.strerror}. Mend that and run again.")
+    for fault in faults:
+        print(f"error: {fault}", file=sys.stderr)
+    sys.exit(status)
+
+
+def _run() -> tuple[int, tuple[str, ...]]:
+    """The status of the command line, and what is at fault, a line each."""
+    try:
+        return app(prog_name="focalseg", standalone_mode=False) or 0, ()
     except DataError as error:
-        _fail(error.faults, error.exit_status)
-    except (FocalsegError, Interrupted) as error:
-        _fail(str(error).splitlines(), error.exit_status)
+        return error.exit_status, error.faults
+    except FocalsegError as error:
+        return error.exit_status, tuple(str(error).splitlines())
     except TyperException as error:
         # Typer has no message where it has just printed the help for a call without a command.
         message = error.format_message().replace("Value error, ", "")
-        _fail([f"{message} See `focalseg --help`."] if message else [], 2)
+        return 2, (f"{message} See `focalseg --help`.",) if message else ()
+    except ImportError as error:
+        mend = "Install focalseg anew, or where it says that too many files are open, raise that limit with `ulimit -n 1024`"
+        return MachineError.exit_status, (f"A library could not be loaded: {error}. {mend}.",)
     except OSError as error:
         what = f"{error.filename or 'the machine'}: {error.strerror or error}"
-        _fail([f"{what}. Mend that and run the same command again."], MachineError.exit_status)
+        return MachineError.exit_status, (f"{what}. Mend that and run the same command again.",)
     except (MemoryError, RuntimeError) as error:
         # Torch reports a full memory as a RuntimeError, on the CPU and on a GPU.
         if not isinstance(error, MemoryError) and "memory" not in str(error):
             raise
         mend = "Lower network.base_width, data.longest_side or training.batch_size with --set, or --workers"
-        _fail([f"Memory ran out. {mend}, and give a new --out."], MachineError.exit_status)
-
-
-def _fail(faults: list[str] | tuple[str, ...], status: int) -> NoReturn:
-    """Prints one line on stderr per fault, then exits."""
-    for fault in faults:
-        print(f"error: {fault}", file=sys.stderr)
-    sys.exit(status)
+        return MachineError.exit_status, (f"Memory ran out. {mend}, and give a new --out.",)

@@ -20,7 +20,9 @@ def report(folder: _Folder, focal: _Focal = False) -> None:
         print(f"report: {_report_focal_role(folder)}")
         return
     from focalseg.report.placement.page import write_report
+    from focalseg.study.running.stopping import STOP
 
+    STOP.install()
     print(f"report: {write_report(folder)}")
 
 
@@ -28,7 +30,9 @@ def _report_focal_role(folder: Path) -> Path:
     """Measures and writes focal/index.html and focal/figures.json, with its progress on stderr."""
     from focalseg.focal_role.investigation import investigate_focal_role
     from focalseg.focal_role.page import write_focal_page
+    from focalseg.study.running.stopping import STOP
 
+    STOP.install()
     started = time.monotonic()
 
     def tell(line: str) -> None:

@@ -10,10 +10,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from focalseg.errors import MachineError, SettingError
@@ -28,11 +27,15 @@ from focalseg.losses.schedule import share_at
 from focalseg.losses.unified_focal import UnifiedFocalLoss
 from focalseg.placement.exponents import REGIMES
 from focalseg.training.checkpoint import CHECKPOINT, Checkpoint, load_checkpoint, save_checkpoint
+from focalseg.training.fabric import build_fabric
 from focalseg.training.metrics_log import MetricsLog, Row
 from focalseg.training.optimisation import build_optimiser
 from focalseg.training.run import Device, Precision, RunConfig, build_network
 from focalseg.training.sanity import advise, check_weights
 from focalseg.yaml_files import write_yaml
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 METRICS = "metrics.csv"
 GAMMA_COLUMN = "gamma/"
@@ -254,10 +257,13 @@ def _choose_memory_format(network: nn.Module, spatial_dims: int, *, mixed: bool)
     return _CHANNELS_LAST.get(spatial_dims, torch.contiguous_format) if faster else torch.contiguous_format
 
 
-def open_fabric(device: Device, precision: Precision = "32-true") -> Fabric:
+def open_fabric(device: Device, precision: Precision = "32-true") -> "Fabric":
     """Fabric on one device at one precision. Raises MachineError where this machine has no such device."""
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # else a line a process on what precision it was given
+    absent = {"cuda": not torch.cuda.is_available(), "mps": not torch.backends.mps.is_available()}
+    if absent.get(device, False):
+        raise MachineError(f"--device {device} is not to be had on this machine; use --device cpu or auto.")
     try:
-        return Fabric(accelerator=device, devices=1, precision=choose_precision(precision, device))
+        return build_fabric(device, choose_precision(precision, device))
     except Exception as error:
-        raise MachineError(f"--device {device} is not to be had on this machine; use --device cpu or auto.") from error
+        raise MachineError(f"--device {device} could not be opened: {type(error).__name__}: {error}") from error

@@ -9,13 +9,14 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.connection import wait as wait_for_sentinels
+from multiprocessing.process import BaseProcess
 from typing import TypeVar
 
 import torch
 
 from focalseg.errors import Interrupted, MachineError
 from focalseg.study.running.runs import RunPlan, execute
-from focalseg.study.running.stopping import STOP
+from focalseg.study.running.stopping import STOP, STOP_SIGNALS, STOP_STATUSES
 
 POLL_SECONDS = 0.2
 Item = TypeVar("Item")
@@ -51,22 +52,66 @@ def call_locally(
             tell(len(results), len(items))
         return results
     workers = min(workers, len(items))
-    threads = count_threads(workers)
+    with STOP.deferring():  # also while processes are started and joined: a second signal changes nothing
+        return _call_in_processes(function, items, workers, tell)
+
+
+def _call_in_processes(
+    function: Callable[[Item], Result], items: Sequence[Item], workers: int, tell: Callable[[int, int], None]
+) -> list[Result]:
+    """As `call_locally`, where a signal only sets `STOP.requested`."""
     pool = ProcessPoolExecutor(
-        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(threads,)
+        workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_start_worker,
+        initargs=(count_threads(workers),),
     )
+    futures: list[Future[Result]] = []
+    children: set[BaseProcess] = set()
     try:
-        with STOP.deferring():
-            with _no_interrupt_for_children():
-                futures = [pool.submit(function, item) for item in items]
-            _await(futures, tell)
+        with _no_interrupt_for_children():
+            for item in items:
+                futures.append(pool.submit(_call, function, item))
+                children.update(multiprocessing.active_children())
+        _await(futures, tell)
         return [future.result() for future in futures]
+    except BrokenProcessPool as error:
+        pool.shutdown(cancel_futures=True)  # waits for all workers, so that each has its exit status
+        if number := STOP.requested or _find_stop(children):
+            raise Interrupted(number) from error
+        raise MachineError(
+            "A worker process ended without a word, most often for lack of memory; "
+            "run the same command again with fewer --workers: it goes on where it stopped."
+        ) from error
     except BaseException:
         for child in multiprocessing.active_children():
             child.terminate()
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _call(function: Callable[[Item], Result], item: Item) -> Result:
+    """In a worker: what the function returns. A worker that was stopped leaves, with the status that says so."""
+    # An exception that is no Exception must not reach the pool, which would raise it in the parent as if it were its own. Nor
+    # may a stopped worker stay: it would wait for work for ever where the pool is ended because another worker left.
+    try:
+        return function(item)
+    except Interrupted as stopped:
+        os._exit(stopped.exit_status)
+    except SystemExit as leaving:
+        if isinstance(leaving.code, int) and leaving.code in STOP_STATUSES:
+            os._exit(leaving.code)
+        raise MachineError(f"{function.__name__} ended its worker process, with the status {leaving.code}.") from None
+
+
+def _find_stop(children: set[BaseProcess]) -> int:
+    """The signal that stopped workers: 0 where one of them ended otherwise, as for lack of memory."""
+    # The pool sends SIGTERM to those that did not leave by themselves; one that has no handler yet dies of the signal itself.
+    codes = [child.exitcode for child in children if child.exitcode]
+    numbers = [STOP_STATUSES.get(code, -code if -code in STOP_SIGNALS else 0) for code in codes]
+    first = next((number for number in numbers if number != signal.SIGTERM), signal.SIGTERM)
+    return first if numbers and all(numbers) else 0
 
 
 @contextmanager
@@ -105,15 +150,7 @@ def _await(futures: list[Future[Result]], tell: Callable[[int, int], None]) -> N
             raise Interrupted(STOP.requested)
         done, pending = wait(pending, timeout=POLL_SECONDS, return_when=FIRST_EXCEPTION)
         for future in done:
-            try:
-                future.result()
-            except BrokenProcessPool as error:
-                if STOP.is_requested():
-                    raise Interrupted(STOP.requested) from error
-                raise MachineError(
-                    "A worker process ended without a word, most often for lack of memory; "
-                    "run the same command again with fewer --workers: it goes on where it stopped."
-                ) from error
+            future.result()
         if done:
             tell(len(futures) - len(pending), len(futures))
 

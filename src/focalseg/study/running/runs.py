@@ -128,8 +128,6 @@ def execute(plan: RunPlan) -> None:
                 run = train(plan.config, data, plan.folder, device=plan.device, should_stop=STOP.is_requested)
             except StopRequested:
                 raise Interrupted(STOP.requested) from None
-        if STOP.is_requested():
-            raise Interrupted(STOP.requested)
         _write_results(plan, run)
 
 

@@ -1,0 +1,52 @@
+"""Processes side by side: what becomes of a stop, wherever in a worker it comes, and of a worker that ends by itself."""
+
+import signal
+import sys
+from concurrent.futures import ProcessPoolExecutor
+
+import pytest
+
+from focalseg.errors import Interrupted, MachineError
+from focalseg.study.running import local
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    ("function", "items", "number"),
+    [
+        (signal.raise_signal, [signal.SIGTERM, signal.SIGTERM], signal.SIGTERM),  # received by the worker's own handler
+        (signal.raise_signal, [signal.SIGINT, signal.SIGHUP], signal.SIGHUP),  # a worker hears of Ctrl-C from its parent alone
+        (sys.exit, [143, 143], signal.SIGTERM),
+    ],
+)
+def test_a_worker_that_was_stopped_stops_the_job(function, items, number):
+    with pytest.raises(Interrupted) as stopped:
+        local.call_locally(function, items, workers=2)
+    assert stopped.value.exit_status == 128 + number
+
+
+def test_a_worker_that_dies_of_the_signal_before_it_has_a_handler_stops_the_job(monkeypatch):
+    monkeypatch.setattr(
+        local,
+        "ProcessPoolExecutor",
+        lambda *given, **named: ProcessPoolExecutor(
+            *given, **{**named, "initializer": signal.raise_signal, "initargs": (signal.SIGTERM,)}
+        ),
+    )
+    with pytest.raises(Interrupted) as stopped:
+        local.call_locally(abs, [1, 2], workers=2)
+    assert stopped.value.exit_status == 143
+
+
+@pytest.mark.parametrize(
+    ("function", "item", "message"),
+    [
+        (signal.raise_signal, signal.SIGKILL, "A worker process ended without a word, most often for lack of memory; "),
+        (sys.exit, 3, "exit ended its worker process, with the status 3."),
+    ],
+)
+def test_a_worker_that_ends_otherwise_is_an_error(function, item, message):
+    with pytest.raises(MachineError) as failed:
+        local.call_locally(function, [item, item], workers=2)
+    assert str(failed.value).startswith(message)
