@@ -23,6 +23,8 @@ _HOMES = {
     "enable_attention": "focalseg.hosts.pruning",
     "without_attention": "focalseg.hosts.pruning",
     "remove_attention": "focalseg.hosts.pruning",
+    "reattach_attention": "focalseg.hosts.attachment",
+    "allow_unreached": "focalseg.hosts.attachment",
     "read_gammas": "focalseg.hosts.gammas",
     "gather_evidence": "focalseg.placement.evidence",
     "decide": "focalseg.placement.decision",
@@ -33,6 +35,8 @@ __all__ = list(_HOMES)
 __all__ += ["__version__"]
 
 if TYPE_CHECKING:
+    from focalseg.hosts.attachment import allow_unreached as allow_unreached
+    from focalseg.hosts.attachment import reattach_attention as reattach_attention
     from focalseg.hosts.costs import measure_costs as measure_costs
     from focalseg.hosts.dead_sites import find_dead_sites as find_dead_sites
     from focalseg.hosts.finding import sites as sites

@@ -23,11 +23,12 @@ from focalseg.attention import GATES
 from focalseg.attention.focal_site import AttentionSite
 from focalseg.catalogue import unknown_name_message
 from focalseg.errors import SettingError, SiteError
-from focalseg.hosts.attachment import CONTAINER, attention_sites, filled_sites
+from focalseg.hosts.attachment import attention_sites, filled_sites
 from focalseg.hosts.finding import sites
 from focalseg.hosts.freezing import freeze_host, unfreeze_host
 from focalseg.hosts.gammas import gamma_parameters, read_gammas
 from focalseg.hosts.instrument import OWN, fill_sites, instrument, plan_layout
+from focalseg.hosts.presence.container import CONTAINER
 from focalseg.hosts.pruning import disable_attention, enable_attention, open_own_gates, remove_attention, without_attention
 from focalseg.hosts.site import Site
 from focalseg.hosts.weights import load_attention, save_attention

@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from focalseg.errors import SiteError
-from focalseg.hosts.attachment import CONTAINER
 from focalseg.hosts.dead_sites import find_dead_sites
 from focalseg.hosts.finding import sites
 from focalseg.hosts.freezing import freeze_host, unfreeze_host
 from focalseg.hosts.instrument import fill_sites, instrument
+from focalseg.hosts.presence.container import CONTAINER
 from focalseg.hosts.pruning import remove_attention
 from focalseg.networks.unet import UNet
 from focalseg.placement.applying import apply_placement

@@ -12,10 +12,12 @@ from focalseg.attention import GATES
 from focalseg.catalogue import unknown_name_message
 from focalseg.errors import SettingError, SiteError
 from focalseg.hosts import attachment
-from focalseg.hosts.attachment import CONTAINER, attention_sites, hook
+from focalseg.hosts.attachment import attention_sites
 from focalseg.hosts.finding import sites
 from focalseg.hosts.gammas import gamma_parameters
 from focalseg.hosts.instrument import fill_sites, instrument
+from focalseg.hosts.presence.container import CONTAINER
+from focalseg.hosts.presence.hooking import hook
 from focalseg.networks.unet import UNet
 from hosts.host_table import describe_unknown_family
 

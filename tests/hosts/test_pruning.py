@@ -12,10 +12,11 @@ from torch import nn
 from focalseg.attention import GATES
 from focalseg.catalogue import unknown_name_message
 from focalseg.errors import SettingError, ShapeError, SiteError
-from focalseg.hosts.attachment import CONTAINER, attention_sites, escape
+from focalseg.hosts.attachment import attention_sites
 from focalseg.hosts.finding import sites
 from focalseg.hosts.gammas import read_gammas
 from focalseg.hosts.instrument import OWN, fill_sites, instrument
+from focalseg.hosts.presence.container import CONTAINER, escape
 from focalseg.hosts.pruning import disable_attention, enable_attention, open_own_gates, remove_attention, without_attention
 from focalseg.networks.unet import UNet
 from focalseg.placement.applying import apply_placement

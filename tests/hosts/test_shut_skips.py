@@ -15,13 +15,14 @@ from torch import Tensor, nn
 from focalseg.configuration import from_mapping, to_mapping
 from focalseg.errors import SettingError, SiteError
 from focalseg.feeding.preparation import Preparation
-from focalseg.hosts.attachment import CONTAINER, attention_sites, filled_sites, occupied_sites
+from focalseg.hosts.attachment import attention_sites, filled_sites, occupied_sites
 from focalseg.hosts.building import NetworkConfig
 from focalseg.hosts.costs import count_parameters, measure_costs
 from focalseg.hosts.dead_sites import find_dead_sites
 from focalseg.hosts.finding import sites
 from focalseg.hosts.gammas import gamma_parameters, read_gammas
 from focalseg.hosts.instrument import Touched, fill_sites, instrument
+from focalseg.hosts.presence.container import CONTAINER
 from focalseg.hosts.pruning import disable_attention, enable_attention, remove_attention, without_attention
 from focalseg.hosts.site import Site
 from focalseg.hosts.weights import ATTENTION, WEIGHTS, load_attention, save_attention

@@ -240,17 +240,6 @@ def test_nothing_is_edited_by_a_backward_either_whatever_the_kind_of_target():
         assert all(torch.equal(one, other) for one, other in zip((logits, target, closeness), before, strict=True))
 
 
-def test_neither_target_nor_closeness_gets_a_gradient():
-    logits, _ = draw(3)
-    target = torch.randn(2, 3, 8, 8, requires_grad=True)
-    closeness = torch.rand(2, 8, 8, requires_grad=True)
-    loss = UnifiedFocalLoss(boundary_weight=1.0)
-    assert not loss(logits, target.softmax(1), closeness).requires_grad
-    loss(logits.requires_grad_(), target.softmax(1), closeness).backward()
-    assert target.grad is None
-    assert closeness.grad is None
-
-
 def test_pixels_that_do_not_count_may_be_no_number():
     logits, target = draw(3)
     target[0, 2, 3], logits[0, :, 2, 3] = 255, torch.nan

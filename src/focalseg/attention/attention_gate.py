@@ -5,7 +5,7 @@ from typing import Any, Self
 from torch import Tensor, nn
 
 from focalseg.attention.gate import MINIMUM_HIDDEN_CHANNELS, STARTING_BIAS, Gate, SiteShape
-from focalseg.attention.gating_signal import check_site_has_signal, require_signal, resample
+from focalseg.attention.gating_signal import check_site_has_signal, fill_stride, require_signal, resample
 from focalseg.layers import CONVOLUTIONS
 
 
@@ -39,6 +39,6 @@ class AttentionGate(Gate):
 
     def compute_logits(self, features: Tensor, gating_signal: Tensor | None = None) -> tuple[Tensor, ...]:
         """(B, C, *spatial) and signal (B, G, *coarser) -> one logit per pixel (B, 1, *spatial)."""
-        projected = self.project_features(features)
+        projected = self.project_features(fill_stride(features, self.project_features.stride))
         signal = resample(self.project_signal(require_signal(self, gating_signal)), tuple(projected.shape[2:]))
         return (resample(self.score((projected + signal).relu()), tuple(features.shape[2:])),)

@@ -1,5 +1,6 @@
 """What gates share that a gating signal steers: the check that there is a signal, and the step from one grid to another."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -29,3 +30,16 @@ def resample(values: Tensor, size: tuple[int, ...]) -> Tensor:
     if tuple(values.shape[2:]) == size:
         return values
     return F.interpolate(values, size=size, mode=LINEAR_INTERPOLATIONS[len(size)], align_corners=False)
+
+
+def fill_stride(features: Tensor, stride: tuple[int, ...]) -> Tensor:
+    """(B, C, *spatial) with every axis at least as long as its stride: the last element goes on; else the argument.
+
+    A volume of one slice is thus read as that slice repeated, as `resample` reads it; a kernel as wide as the stride fits.
+    """
+    for axis, step in enumerate(stride, start=2):
+        lacking = step - features.shape[axis]
+        if lacking > 0:
+            last = features.narrow(axis, features.shape[axis] - 1, 1)
+            features = torch.cat([features, *[last] * lacking], dim=axis)
+    return features

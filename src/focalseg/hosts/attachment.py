@@ -6,118 +6,58 @@ that a deep copy of the network hooks the copies.
 """
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Self, cast
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
-from torch.utils.hooks import RemovableHandle
+from torch.optim.swa_utils import AveragedModel
 
 from focalseg.attention.focal_site import AnySite, FocalSite, ShutSite
+from focalseg.catalogue import unknown_name_message
 from focalseg.errors import SiteError
-from focalseg.hosts.capture import Capture
-from focalseg.hosts.ports import Arguments, Keywords, Port
+from focalseg.hosts.ports import Port
+from focalseg.hosts.presence.container import CONTAINER, AttentionSites, escape, find_container
+from focalseg.hosts.presence.hooking import hook
+from focalseg.hosts.presence.strays import find_checked_container, remove_strays
+from focalseg.hosts.presence.wrappers import keeps_in_step, unwrap
 from focalseg.hosts.site import Site
 from focalseg.records.placement import SHUT
 
-CONTAINER = "focal_attention"
-Passing = Callable[..., Tensor]
-"""What features are handed through: (features, gating signal or None) -> features."""
-
-
-class AttentionSites(nn.Module):
-    """Everything that was added to a network, by the name of the site. gates: the kind of gate that stands there, or SHUT.
-
-    Called as a module it hands its argument through, so that it may stand at the end of an nn.Sequential.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sites: dict[str, Site] = {}
-        self.gates: dict[str, str] = {}
-        self.handles: dict[str, list[RemovableHandle]] = {}
-        self.captures: dict[str, list[Capture]] = {}
-        self.pass_handles: list[RemovableHandle] = []
-        self.frozen_host: Any = None
-
-    def forward(self, features: Any) -> Any:
-        """Returns what it is called with."""
-        return features
-
-    def standing(self) -> dict[str, AnySite]:
-        """Every site that was added, by name, in the order the sites were found in."""
-        return {name: cast(AnySite, self.get_submodule(escape(name))) for name in self.gates}
-
-    def begin_pass(self, _network: nn.Module, _arguments: Any) -> None:
-        """A forward pre-hook of the network: drops what an earlier pass has left in the captures."""
-        for captures in self.captures.values():
-            for capture in captures:
-                capture.forget()
-
-    def end_pass(self, _network: nn.Module, _arguments: Any, _output: Any) -> None:
-        """A forward hook of the network: from now on the captures hold what passed only weakly."""
-        for captures in self.captures.values():
-            for capture in captures:
-                capture.end()
-
-    def train(self, mode: bool = True) -> Self:
-        """Sets the mode as every module does, and then puts the norms of a frozen host back to evaluation."""
-        super().train(mode)
-        if self.frozen_host is not None:
-            self.frozen_host.keep_norms()
-        return self
-
-
-_RESERVED = frozenset(dir(AttentionSites()))
-
-
-def escape(name: str) -> str:
-    """The name of a submodule for a site's name: it may hold no dot and must not be an attribute of the container."""
-    escaped = name.replace(".", "/")
-    return f"{escaped}/" if escaped in _RESERVED else escaped
-
-
-def find_container(network: nn.Module) -> AttentionSites | None:
-    """The container of what was added to a network, or None. Looks through torch.compile and DistributedDataParallel."""
-    container = getattr(unwrap(network), CONTAINER, None)
-    return container if isinstance(container, AttentionSites) else None
-
 
 def attention_sites(network: nn.Module) -> dict[str, FocalSite]:
-    """The sites that hold attention, by name, in the order they were found in. A skip that is shut is not among them."""
-    container = find_container(network)
+    """The sites that hold attention, by name, in the order they were found in. A skip that is shut is not among them.
+
+    Raises SiteError where a site no longer acts, or acts with weights that are not the network's.
+    """
+    container = find_checked_container(network)
     standing = {} if container is None else container.standing()
     return {name: site for name, site in standing.items() if isinstance(site, FocalSite)}
 
 
 def filled_sites(network: nn.Module) -> dict[str, tuple[Site, str]]:
-    """Site and kind of gate by name, for every site that holds attention."""
+    """Site and kind of gate by name, for every site that holds attention. Raises SiteError as `attention_sites` does."""
+    find_checked_container(network)
     return {name: (site, kind) for name, (site, kind) in occupied_sites(network).items() if kind != SHUT}
 
 
 def occupied_sites(network: nn.Module) -> dict[str, tuple[Site, str]]:
-    """Site and kind by name, for everything that was added: the kind of its gate, or SHUT."""
+    """Site and kind by name, for everything that was added: the kind of its gate, or SHUT. Whether it acts is not looked at."""
     container = find_container(network)
     return {} if container is None else {name: (container.sites[name], gate) for name, gate in container.gates.items()}
 
 
-def unwrap(network: nn.Module) -> nn.Module:
-    """The network itself, without the wrappers of torch.compile and DistributedDataParallel."""
-    while True:
-        inner = network.module if isinstance(network, DistributedDataParallel) else getattr(network, "_orig_mod", None)
-        if not isinstance(inner, nn.Module):
-            return network
-        network = inner
-
-
 def unwrap_to_fill(network: nn.Module) -> nn.Module:
     """As `unwrap`, before weights are added. Raises SiteError where they would be missed, could not train or have no room."""
-    if any(isinstance(module, DistributedDataParallel) for module in network.modules()):
+    kinds = [type(module).__name__ for module in network.modules() if keeps_in_step(module)]
+    if kinds:
         raise SiteError(
-            "The network is wrapped in DistributedDataParallel, which would not keep new weights in step; "
+            f"The network is wrapped in {kinds[0]}, which would not keep new weights in step; "
             "put attention in before wrapping it."
+        )
+    if isinstance(network, AveragedModel):
+        raise SiteError(
+            "The network is an AveragedModel, the running average of another network that would lack the new weights; "
+            "put attention into that one before averaging it."
         )
     if isinstance(network, nn.DataParallel):
         raise SiteError("The network is wrapped in DataParallel, whose copies share hooks; use DistributedDataParallel.")
@@ -139,7 +79,7 @@ def attach(network: nn.Module, added: Mapping[str, tuple[Site, str, AnySite]], o
         return
     container = find_container(network)
     if container is None:
-        container = AttentionSites().train(network.training)
+        container = AttentionSites(network).train(network.training)
         network.add_module(CONTAINER, container)
     try:
         for name, (site, gate, module) in added.items():
@@ -155,8 +95,7 @@ def attach(network: nn.Module, added: Mapping[str, tuple[Site, str, AnySite]], o
             if name in container.gates:
                 detach(network, name)
         raise
-    if "torch._dynamo" in sys.modules:
-        torch.compiler.reset()  # compiled code does not look for new hooks
+    _forget_compiled()
 
 
 def _hook_all(network: nn.Module, container: AttentionSites) -> None:
@@ -169,21 +108,22 @@ def _hook_all(network: nn.Module, container: AttentionSites) -> None:
     for name in sorted(standing, key=lambda name: container.sites[name].kind != "stage"):
         site, module = container.sites[name], standing[name]
         view = site.when_shut if isinstance(module, ShutSite) else site
-        container.handles[name], container.captures[name] = hook(network, view, module)
+        container.hooked[name], container.captures[name] = hook(network, view, module, container.passes)
+        container.acting[name] = module
     for handle in container.pass_handles:
         handle.remove()
-    if any(container.captures.values()):
-        container.pass_handles = [
-            network.register_forward_pre_hook(container.begin_pass),
-            network.register_forward_hook(container.end_pass),
-        ]
+    container.pass_handles = [
+        network.register_forward_pre_hook(container.begin_pass, prepend=True),  # before a site at what the network is given
+        network.register_forward_hook(container.end_pass),
+    ]
 
 
 def _unhook(container: AttentionSites, name: str) -> None:
     """Takes the hooks of one site away."""
     container.captures.pop(name, None)
-    for handle in container.handles.pop(name, ()):
-        handle.remove()
+    container.acting.pop(name, None)
+    for hooked in container.hooked.pop(name, ()):
+        hooked.remove()
 
 
 def detach(network: nn.Module, name: str) -> None:
@@ -202,69 +142,57 @@ def detach(network: nn.Module, name: str) -> None:
         delattr(network, CONTAINER)
 
 
-def hook(network: nn.Module, site: Site, passing: Passing) -> tuple[list[RemovableHandle], list[Capture]]:
-    """Registers the hooks that hand what passes at a site through `passing`: (features, gating signal or None) -> features.
+def reattach_attention(network: nn.Module) -> tuple[str, ...]:
+    """Hooks every site anew, in place, onto the modules that are there now; weights and gammas stay. Returns their names.
 
-    Returns their handles, and the captures in which they keep what passes at other places.
+    For a network whose modules were replaced, fused or converted after attention was put in. Raises SiteError where no
+    attention stands and where a site has no place any more; the network is then as it was.
+
+    >>> import focalseg, torch
+    >>> network = focalseg.UNet(widths=(8, 16))
+    >>> touched = focalseg.instrument(network, gates=("se",))
+    >>> network.bottleneck = torch.nn.Sequential(network.bottleneck, torch.nn.Dropout(0.1))
+    >>> focalseg.read_gammas(network)
+    Traceback (most recent call last):
+    ...
+    focalseg.errors.SiteError: Attention no longer acts at bottleneck (bottleneck was replaced, by a Sequential)...
+    >>> focalseg.reattach_attention(network)
+    ('encoder.0', 'bottleneck', 'decoder.0')
     """
-    features = Port.parse(site.features).resolve(network)
-    signal = Port.parse(site.signal).resolve(network) if site.signal else None
-    place = Port.parse(site.added_at).resolve(network) if site.added_at else features
-    handles: list[RemovableHandle] = []
-    captures: list[Capture] = []
-
-    def source(port: Port) -> Port | Capture:
-        if port.path == place.path and (place.of_output or not port.of_output):
-            return port  # the hook of the place is handed it anyway: a module's hook after it sees arguments and output
-        capture = Capture(port)
-        captures.append(capture)
-        handles.append(register(network, port, capture.keep))
-        return capture
-
-    hook = _SiteHook(passing, place, source(features), None if signal is None else source(signal), added=bool(site.added_at))
-    handles.append(register(network, place, hook.attend))
-    return handles, captures
+    network = unwrap(network)
+    container = find_container(network)
+    if container is None:
+        raise SiteError("The network has no attention to put back; call instrument(network) first.")
+    for site in container.sites.values():
+        for port in site.ports:
+            port.resolve(network)
+    remove_strays(network)
+    _hook_all(network, container)
+    _forget_compiled()
+    return tuple(container.gates)
 
 
-def register(network: nn.Module, port: Port, hook: Callable[..., Any]) -> RemovableHandle:
-    """Registers the hook on the side of the port's module where the port is: before it, or after it with its output as well."""
-    module = port.find_module(network)
-    add = module.register_forward_hook if port.of_output else module.register_forward_pre_hook
-    return add(hook, with_kwargs=True)
+def allow_unreached(network: nn.Module, names: Collection[str]) -> None:
+    """Lets a forward pass end without having reached these sites, in place: for places that the network leaves out on purpose.
 
+    Raises SiteError for a name where no attention stands.
 
-@dataclass(eq=False)
-class _SiteHook:
-    """Hands the features at a place through a site.
-
-    added: the host adds the features at the place itself, so the change that the site makes to them is added there as well.
+    >>> import focalseg
+    >>> network = focalseg.UNet(widths=(8, 16))
+    >>> touched = focalseg.instrument(network)
+    >>> focalseg.allow_unreached(network, ["bottleneck"])
     """
+    occupied = occupied_sites(network)
+    for name in names:
+        if name not in occupied:
+            raise SiteError(unknown_name_message("filled site", name, occupied))
+    if (container := find_container(network)) is not None:
+        container.optional.update(names)
 
-    passing: Passing
-    place: Port
-    features: Port | Capture
-    signal: Port | Capture | None
-    added: bool
 
-    def attend(self, _module: nn.Module, arguments: Arguments, keywords: Keywords, output: Any = None) -> Any:
-        """A hook before or after the module: returns its arguments, or its output, with the features attended; None where the
-        site is not enabled."""
-        if not getattr(self.passing, "enabled", True):
-            return None
-
-        def read(source: Port | Capture) -> Tensor:
-            if isinstance(source, Port):
-                return source.read(arguments, keywords, output)
-            return source.recall(self.place)
-
-        features = read(self.features)
-        attended = self.passing(features, None if self.signal is None else read(self.signal))
-        if self.added:
-            # Where the site changes nothing this is the host's sum to the bit. Coefficients near 0 leave a rounding error of a
-            # skip far larger than what it is added to; so a skip that is shut is taken out of the sum (`Site.when_shut`).
-            attended = self.place.read(arguments, keywords, output) + (attended - features)
-        arguments, keywords, output = self.place.write(arguments, keywords, output, attended)
-        return output if self.place.of_output else (arguments, keywords)
+def _forget_compiled() -> None:
+    if "torch._dynamo" in sys.modules:
+        torch.compiler.reset()  # compiled code does not look for new hooks
 
 
 def first_weight(*modules: nn.Module) -> Tensor:

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from focalseg.errors import SiteError
-from focalseg.hosts.attachment import attention_sites, filled_sites, unwrap
+from focalseg.hosts.attachment import attention_sites, filled_sites
 from focalseg.hosts.dead_sites import find_tensors
+from focalseg.hosts.presence.wrappers import unwrap
 from focalseg.hosts.tracing import copy_network, run_copy
 from focalseg.records.costs import CostTable, SiteCost
 

@@ -8,9 +8,11 @@ from torch import Tensor, nn
 
 from focalseg.attention import GATES
 from focalseg.errors import ShapeError
-from focalseg.hosts.attachment import filled_sites, first_weight, hook, unwrap
+from focalseg.hosts.attachment import filled_sites, first_weight
 from focalseg.hosts.finding import sites
 from focalseg.hosts.instrument import plan_layout
+from focalseg.hosts.presence.hooking import hook
+from focalseg.hosts.presence.wrappers import unwrap
 from focalseg.hosts.site import Site
 from focalseg.hosts.tracing import plain_copy, try_images
 

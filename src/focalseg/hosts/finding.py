@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from torch import nn
 
 from focalseg.errors import SiteError
-from focalseg.hosts.attachment import CONTAINER, unwrap
 from focalseg.hosts.libraries.drafts import check_coefficients, complete
 from focalseg.hosts.libraries.monai import FAMILIES, find_family
 from focalseg.hosts.libraries.named import draft_named_sites
 from focalseg.hosts.libraries.smp import draft_smp_unet_sites, is_smp_unet
 from focalseg.hosts.libraries.unet import draft_unet_sites
+from focalseg.hosts.presence.container import CONTAINER
+from focalseg.hosts.presence.wrappers import unwrap
 from focalseg.hosts.site import Site
 from focalseg.networks.unet import UNet
 

@@ -3,7 +3,8 @@
 from torch import nn
 
 from focalseg.errors import SiteError
-from focalseg.hosts.attachment import CONTAINER, find_container, unwrap
+from focalseg.hosts.presence.container import CONTAINER, find_container
+from focalseg.hosts.presence.wrappers import unwrap
 
 
 class FrozenHost:

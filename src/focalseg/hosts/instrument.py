@@ -8,7 +8,7 @@ from torch import nn
 from focalseg.attention import GATES
 from focalseg.attention.focal_site import AnySite, AttentionSite, OwnGateSite, ShutSite
 from focalseg.errors import SettingError, SiteError
-from focalseg.hosts.attachment import attach, filled_sites, occupied_sites, unwrap_to_fill
+from focalseg.hosts.attachment import attach, occupied_sites, unwrap_to_fill
 from focalseg.hosts.finding import sites
 from focalseg.hosts.site import Site, select_sites
 from focalseg.records.placement import SHUT
@@ -45,7 +45,7 @@ def instrument(
     decoder.0 se
     """
     candidates = sites(network) if candidates is None else candidates
-    standing = {name for name, (_, gate) in filled_sites(network).items() if gate == OWN}
+    standing = {name for name, (_, gate) in occupied_sites(network).items() if gate == OWN}
     layout = {name: gate for name, gate in plan_layout(candidates, gates).items() if name not in standing}
     if not layout:
         names = ", ".join(site.name for site in candidates)

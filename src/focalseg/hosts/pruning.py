@@ -8,8 +8,11 @@ from torch import Tensor, nn
 
 from focalseg.attention.focal_site import AnySite
 from focalseg.errors import SiteError
-from focalseg.hosts.attachment import detach, find_container, occupied_sites, unwrap
+from focalseg.hosts.attachment import detach, occupied_sites
 from focalseg.hosts.ports import Port
+from focalseg.hosts.presence.container import find_container
+from focalseg.hosts.presence.strays import remove_strays
+from focalseg.hosts.presence.wrappers import unwrap
 from focalseg.hosts.site import Site
 
 
@@ -53,6 +56,7 @@ def remove_attention(network: nn.Module) -> None:
         raise SiteError("The network has no attention to remove; call instrument(network) first.")
     for name in names:
         detach(network, name)
+    remove_strays(network)
 
 
 def disable_attention(network: nn.Module) -> None:

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from focalseg.errors import FocalsegError, ShapeError, SiteError
-from focalseg.hosts.attachment import detach, first_weight, occupied_sites, register
+from focalseg.hosts.attachment import detach, first_weight, occupied_sites
 from focalseg.hosts.ports import Arguments, Keywords, Port
+from focalseg.hosts.presence.hooking import register
 from focalseg.layers import Convolution
 
 _GUESSED_SIDES = (32, 64, 128)

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from focalseg.attention.focal_site import AnySite, FocalSite
 from focalseg.errors import SettingError, ShapeError, SiteError
 from focalseg.files import write_whole
-from focalseg.hosts.attachment import CONTAINER, attach, escape, find_container, occupied_sites, unwrap_to_fill
+from focalseg.hosts.attachment import attach, occupied_sites, unwrap_to_fill
 from focalseg.hosts.instrument import build_site
 from focalseg.hosts.ports import Port
+from focalseg.hosts.presence.container import CONTAINER, escape, find_container
 from focalseg.hosts.site import Site
 from focalseg.hosts.tracing import guess_image_shape, trace
 from focalseg.networks.state import read_state_file

@@ -12,7 +12,7 @@ from torch import Tensor
 from focalseg.distance import closeness_to_border
 from focalseg.errors import DataError, ShapeError
 from focalseg.focal import at_least_float32, focal
-from focalseg.losses.targets import Target, find_outside
+from focalseg.losses.targets import Target, find_outside, refuse_gradient
 
 
 def weigh_pixels(
@@ -52,6 +52,7 @@ def find_closeness(logits: Tensor, target: Target, *, radius: float | None, spac
 
 
 def _read_closeness(logits: Tensor, closeness: Tensor, check: bool) -> Tensor:
+    refuse_gradient(closeness, "closeness")
     classes = logits.shape[1]
     spatial = logits.shape[2:]
     given = closeness.unsqueeze(1) if closeness.shape == (len(logits), *spatial) else closeness

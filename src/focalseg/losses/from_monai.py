@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from focalseg.errors import SettingError
 from focalseg.focal import at_least_float32
-from focalseg.losses.targets import read_target
+from focalseg.losses.targets import read_target, refuse_gradient
 from focalseg.losses.unified_focal import check_shape
 
 FROM_MONAI = {
@@ -21,11 +21,15 @@ FROM_MONAI = {
 class MonaiLoss(nn.Module):
     """A loss of MONAI that takes logits and targets as `UnifiedFocalLoss` does: K = 1 by sigmoid, more by softmax.
 
-    settings: keywords of the class in MONAI. Raises SettingError where MONAI is not installed or does not know a setting.
+    settings: keywords of the class in MONAI. Raises SettingError where MONAI is not installed or does not know a setting,
+    and GradientError for a setting that requires a gradient.
     """
 
     def __init__(self, name: str, **settings: Any) -> None:
         super().__init__()
+        for setting, value in settings.items():
+            if isinstance(value, Tensor):
+                refuse_gradient(value, setting)
         try:
             self.kind = getattr(import_module("monai.losses"), FROM_MONAI[name])
         except ImportError as error:

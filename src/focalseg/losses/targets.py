@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
-from focalseg.errors import DataError, ShapeError
+from focalseg.errors import DataError, GradientError, ShapeError
 
 _SUM_TOLERANCE = 1e-2
 """How far the sum of the classes of a pixel may be from 1: soft targets come in half precision too."""
@@ -38,8 +39,9 @@ def read_target(logits: Tensor, target: Tensor, *, ignore_index: int | None, che
     """Reads the target of logits (B, K, *spatial): (B, *spatial) or (B, 1, *spatial), or for K of two or more (B, K, *spatial).
 
     check False trusts the values, so that nothing waits for the device.
-    Raises ShapeError, and DataError for values out of range.
+    Raises ShapeError, DataError for values out of range, and GradientError for a target that requires a gradient.
     """
+    refuse_gradient(target, "target")
     if target.is_complex():
         raise DataError(f"The target is {target.dtype}; expected class indices, a mask or classes in real numbers.")
     if target.dtype in {torch.uint16, torch.uint32, torch.uint64}:
@@ -56,6 +58,15 @@ def read_target(logits: Tensor, target: Tensor, *, ignore_index: int | None, che
         else "class indices (B, *spatial) or (B, 1, *spatial), or one-hot (B, K, *spatial)."
     )
     raise ShapeError(f"The target has shape {tuple(target.shape)}; logits {tuple(logits.shape)} need {forms}")
+
+
+def refuse_gradient(values: Tensor, name: str) -> None:
+    """Raises GradientError where a gradient of a loss in these values was asked for, which none of ours gives."""
+    tangent = None if torch.compiler.is_compiling() else forward_ad.unpack_dual(values).tangent
+    if tangent is not None or (values.requires_grad and torch.is_grad_enabled()):
+        raise GradientError(
+            f"The {name} requires a gradient, and only the logits of this loss get one. Hand on {name}.detach()."
+        )
 
 
 def _read_labels(labels: Tensor, channels: int, ignore_index: int | None, check: bool) -> Target:

@@ -13,7 +13,7 @@ from focalseg.errors import DataError, SettingError, ShapeError
 from focalseg.losses.arms import Arms
 from focalseg.losses.boundary import find_closeness, weigh_pixels
 from focalseg.losses.gradient import Problem, Reduction, Terms, Unified, evaluate
-from focalseg.losses.targets import read_target
+from focalseg.losses.targets import read_target, refuse_gradient
 
 Form = Literal["asymmetric", "symmetric"]
 
@@ -95,7 +95,8 @@ class UnifiedFocalLoss(nn.Module):
     check_target: False trusts the target and so never waits for the device. Under torch.compile, where nothing can be raised, a
         target out of range makes the value NaN.
     check_logits: True refuses logits that are not finite instead of giving a value that is not.
-    Raises SettingError for a setting out of range.
+    Raises SettingError for a setting out of range, which a tensor is in place of a number, and GradientError for a tensor of
+    numbers that requires a gradient.
     """
 
     def __init__(  # noqa: PLR0913 - each is a setting of its own
@@ -125,9 +126,9 @@ class UnifiedFocalLoss(nn.Module):
             boundary_gamma=boundary_gamma,
             boundary_radius=boundary_radius,
             ignore_index=ignore_index,
-            class_weights=_as_tuple(class_weights),
+            class_weights=_as_tuple(class_weights, "class_weights"),
             reduction=reduction,
-            spacing_mm=_as_tuple(spacing_mm),
+            spacing_mm=_as_tuple(spacing_mm, "spacing_mm"),
             check_target=check_target,
             check_logits=check_logits,
         )
@@ -158,11 +159,12 @@ class UnifiedFocalLoss(nn.Module):
         target: class indices (B, *spatial) or (B, 1, *spatial) of any dtype, or one-hot or soft classes (B, K, *spatial); for
             K = 1 a mask (B, *spatial) or (B, 1, *spatial) in [0, 1].
         closeness: phi in [0, 1], (B, *spatial), (B, 1, *spatial) or (B, K, *spatial), for example cached and augmented with the
-            masks; None makes it from the target where boundary_weight is above 0. Neither it nor the target gets a gradient.
+            masks; None makes it from the target where boundary_weight is above 0.
         Returns float32 (float64 for float64 logits), shape () or (B,) as `reduction` says; the gradient has the dtype of the
-        logits. No pixel that counts: 0. Raises ShapeError for shapes that do not fit, DataError for values out of range.
+        logits. No pixel that counts: 0. Raises ShapeError for shapes that do not fit, DataError for values out of range, and
+        GradientError for a target or a closeness that requires a gradient: only the logits get one.
         """
-        logits, target = _plain(logits, "logits"), _plain(target, "target").detach()
+        logits, target = _plain(logits, "logits"), _plain(target, "target")
         check_shape(logits)
         if self.config.check_logits:
             _check_finite(logits)
@@ -171,7 +173,7 @@ class UnifiedFocalLoss(nn.Module):
         weights = weigh_pixels(
             logits,
             truth,
-            None if closeness is None else _plain(closeness, "closeness").detach(),
+            None if closeness is None else _plain(closeness, "closeness"),
             weight=self.boundary_weight,
             gamma=self.config.boundary_gamma,
             radius=self.config.boundary_radius,
@@ -209,7 +211,7 @@ def unified_focal_loss(logits: Tensor, target: Tensor, *, closeness: Tensor | No
     """`UnifiedFocalLoss` as a function; settings are its keywords."""
     for name in ("class_weights", "spacing_mm"):
         if name in settings:
-            settings[name] = _as_tuple(settings[name])
+            settings[name] = _as_tuple(settings[name], name)
     value: Tensor = _loss(**settings)(logits, target, closeness)
     return value
 
@@ -256,8 +258,11 @@ def _plain(tensor: Tensor, name: str) -> Tensor:
     return tensor if type(tensor) is Tensor else tensor.as_subclass(Tensor)
 
 
-def _as_tuple(numbers: Any) -> tuple[float, ...] | None:
-    """One number or several, of a sequence, an array or a tensor."""
+def _as_tuple(numbers: Any, name: str) -> tuple[float, ...] | None:
+    """One number or several, of a sequence, an array or a tensor. Raises GradientError where it requires a gradient."""
     if numbers is None or isinstance(numbers, tuple):
         return numbers
+    if isinstance(numbers, Tensor):
+        refuse_gradient(numbers, name)
+        numbers = numbers.tolist()
     return tuple(map(float, numbers)) if hasattr(numbers, "__iter__") else (numbers,)

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from torch import nn
 
 from focalseg.errors import FocalsegError, SiteError
-from focalseg.hosts.attachment import detach, occupied_sites, unwrap
+from focalseg.hosts.attachment import detach, occupied_sites
 from focalseg.hosts.finding import sites
 from focalseg.hosts.instrument import fill_sites
 from focalseg.hosts.ports import Port
+from focalseg.hosts.presence.wrappers import unwrap
 from focalseg.hosts.pruning import open_own_gates
 from focalseg.hosts.site import Site, select_sites
 from focalseg.hosts.tracing import copy_network

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from focalseg.attention.focal_site import ALL_PASSES, NOTHING_PASSES, FocalSite
 from focalseg.errors import SettingError, SiteError
 from focalseg.evaluation.scoring import Batch, score_batches
-from focalseg.hosts.attachment import attention_sites, filled_sites, unwrap
+from focalseg.hosts.attachment import attention_sites, filled_sites
 from focalseg.hosts.norms import estimate_norms
+from focalseg.hosts.presence.wrappers import unwrap
 from focalseg.placement.exponents import REGIMES
 from focalseg.records.evidence import Evidence, SiteEvidence
 from focalseg.windows import predict_in_windows
