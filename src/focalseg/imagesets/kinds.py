@@ -154,6 +154,12 @@ KINDS = Catalogue(
             _error("wrong_count", "another number of cases than the table says", "the number in the table",
                    "Add what is missing or mend the table."),
             # Between cases
+            _note("off_scale", "intensities on another scale than those of most cases", "one scale for all cases",
+                  "Save it on the scale of the others or take it out; data.normalisation=case scales each by itself."),
+            _note("negative", "an image that looks like a negative of the others", "bright and dark as in the other cases",
+                  "Look at it, and invert it if it is one."),
+            _note("channels_swapped", "channels that look swapped, such as blue for red", "channels in one order",
+                  "Look at it, and save its channels in the order of the others (RGB, not BGR)."),
             _note("identical", "the same image twice", "different images",
                   "Take one out if it adds nothing; a split keeps them on one side."),
             _note("near_duplicate", "nearly the same image twice", "different images",

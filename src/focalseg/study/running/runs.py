@@ -23,7 +23,7 @@ from focalseg.hosts.costs import count_flops, count_parameters, measure_costs
 from focalseg.hosts.gammas import read_gammas
 from focalseg.imagesets.case import Case, Dataset
 from focalseg.imagesets.opening import open_dataset
-from focalseg.inference.prediction import predict_mask
+from focalseg.inference.prediction import keep_quiet, predict_mask
 from focalseg.networks.state import read_state, read_state_file, write_state
 from focalseg.placement.evidence import gather_evidence
 from focalseg.records.costs import COSTS
@@ -181,7 +181,7 @@ def score_at_full_size(plan: RunPlan, network: nn.Module) -> list[CaseScore]:
     labels, scores = plan.config.labels, []
     for part, name in plan.scored_cases:
         case = read_named_case(plan.config.data, name)
-        predicted = predict_mask(network, plan.config.preparation, case.image)
+        predicted = predict_mask(network, plan.config.preparation, case.image, tell=keep_quiet)
         views = {part: case.field_of_view}
         if case.field_of_view is not None:
             views[f"{part}{WHOLE_FRAME}"] = None
