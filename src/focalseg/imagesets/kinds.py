@@ -136,7 +136,7 @@ KINDS = Catalogue(
             _note("several_masks", "several masks of one image", "one mask", "Nothing need be done: they are joined."),
             # Geometry
             _error("elsewhere", "image and labels at different places in space", "the same affine",
-                   "Export the labels on the image's grid."),
+                   "Resample the labels onto the image's grid, or copy its qform and sform where only they are wrong."),
             _error("two_places", "qform and sform that disagree", "one place in space", "Write the right one into both.",
                    repair="keeps the sform, as most readers do"),
             _error("bad_spacing", "voxels without a size, or sheared", "positive sizes along right-angled axes",
