@@ -30,7 +30,8 @@ from focalseg.placement.exponents import REGIMES
 from focalseg.training.checkpoint import load_checkpoint, save_checkpoint
 from focalseg.training.metrics_log import MetricsLog
 from focalseg.training.optimisation import build_optimiser
-from focalseg.training.run import Device, Precision, RunConfig, build_network
+from focalseg.training.run import RunConfig, build_network
+from focalseg.training.training_config import Device, Precision
 from focalseg.yaml_files import write_yaml
 
 CHECKPOINT = "last.ckpt"

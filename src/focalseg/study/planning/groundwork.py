@@ -16,7 +16,8 @@ from focalseg.study.presets import Settings, SplitSettings
 from focalseg.study.running.listeners import NOBODY, Listeners
 from focalseg.study.running.runs import open_source
 from focalseg.training.loop import open_fabric
-from focalseg.training.run import Device, RunConfig, find_candidates
+from focalseg.training.run import RunConfig, find_candidates
+from focalseg.training.training_config import Device
 
 
 @dataclass(frozen=True, kw_only=True)

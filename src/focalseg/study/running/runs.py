@@ -37,7 +37,8 @@ from focalseg.study.running.scores import CaseScore, format_scores, read_scores
 from focalseg.study.running.stopping import STOP
 from focalseg.training.loop import GAMMA_COLUMN, METRICS, Run, StopRequested, TrainingData, train
 from focalseg.training.metrics_log import read_metrics
-from focalseg.training.run import Device, RunConfig, build_network
+from focalseg.training.run import RunConfig, build_network
+from focalseg.training.training_config import Device
 from focalseg.yaml_files import read_yaml, write_yaml
 
 CASES, WEIGHTS = "cases.csv", "model.safetensors"
