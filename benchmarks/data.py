@@ -38,7 +38,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 import focalseg
-from focalseg.feeding.augmentation import AUGMENTATIONS, AugmentationConfig, augment
+from focalseg.feeding.augmentation import augment
+from focalseg.feeding.augmentation_config import AUGMENTATIONS, AugmentationConfig
 from focalseg.feeding.batches import select_batch
 from focalseg.feeding.patches import cut_patch
 from focalseg.feeding.store import CaseStore

@@ -22,7 +22,7 @@ from focalseg.study.planning.groundwork import lay_groundwork
 from focalseg.study.presets import build_settings
 from focalseg.study.running.local import choose_workers, run_locally
 from focalseg.study.running.runs import RunPlan, dice_matrix, read_result
-from focalseg.training.run import Precision
+from focalseg.training.training_config import Precision
 
 TASKS = ("phantom:polyp", "phantom:vessel")
 RESULT = Path(__file__).parent / "results" / "precision.md"

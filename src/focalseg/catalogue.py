@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
+from importlib import import_module
 from typing import TypeVar
 
 from focalseg.errors import SettingError
@@ -19,9 +20,13 @@ class Catalogue(Mapping[str, Member]):
         self.kind, self._members = kind, dict(members)
 
     def __getitem__(self, name: str) -> Member:
+        self.check(name)
+        return self._members[name]
+
+    def check(self, name: str) -> None:
+        """Raises SettingError for an unknown name, and asks for no member."""
         if name not in self._members:
             raise SettingError(unknown_name_message(self.kind, name, self))
-        return self._members[name]
 
     def __contains__(self, name: object) -> bool:
         return name in self._members
@@ -31,6 +36,38 @@ class Catalogue(Mapping[str, Member]):
 
     def __len__(self) -> int:
         return len(self._members)
+
+
+class DeferredCatalogue(Catalogue[Member]):
+    """A catalogue whose members are imported when they are asked for, and whose names are known before.
+
+    members: `package.module:name` by name. So settings are read and refused before torch is imported, which takes seconds.
+    """
+
+    def __init__(self, kind: str, members: Mapping[str, str]) -> None:
+        self._homes = dict(members)
+        super().__init__(kind, {})
+
+    def __getitem__(self, name: str) -> Member:
+        self.check(name)
+        if name not in self._members:
+            module, _, member = self._homes[name].partition(":")
+            self._members[name] = getattr(import_module(module), member)
+        return self._members[name]
+
+    def check(self, name: str) -> None:
+        """Raises SettingError for an unknown name, and imports nothing."""
+        if name not in self._homes:
+            raise SettingError(unknown_name_message(self.kind, name, self))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._homes
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._homes)
+
+    def __len__(self) -> int:
+        return len(self._homes)
 
 
 def unknown_name_message(kind: str, name: str, known: Iterable[str], offer: str = "") -> str:

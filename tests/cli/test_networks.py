@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from focalseg.hosts.libraries.monai import MONAI_NETWORKS
+from focalseg.hosts.libraries.plans import MONAI_NETWORKS
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,8 @@ import torch
 
 from focalseg.errors import SettingError, ShapeError
 from focalseg.feeding import warping
-from focalseg.feeding.augmentation import AUGMENTATIONS, AugmentationConfig, augment
+from focalseg.feeding.augmentation import augment
+from focalseg.feeding.augmentation_config import AUGMENTATIONS, AugmentationConfig
 from focalseg.feeding.warping import bend, map_linearly, read_at
 
 NONE = {"flip": False, "turn": False, "brightness": 0.0, "contrast": 0.0}

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from focalseg.feeding.augmentation import AUGMENTATIONS, augment
+from focalseg.feeding.augmentation import augment
+from focalseg.feeding.augmentation_config import AUGMENTATIONS
 from focalseg.feeding.batches import AUGMENTATION_STREAM, step_generator
 
 LIGHT = AUGMENTATIONS["light"]

@@ -14,7 +14,8 @@ from focalseg.attention import GATES
 from focalseg.hosts.building import NetworkConfig, build_host
 from focalseg.hosts.finding import sites
 from focalseg.hosts.instrument import plan_layout
-from focalseg.hosts.libraries.monai import FAMILIES, MONAI_NETWORKS
+from focalseg.hosts.libraries.monai import FAMILIES
+from focalseg.hosts.libraries.plans import MONAI_NETWORKS
 from focalseg.hosts.site import Site
 from focalseg.layers import BATCH_NORMS, CONVOLUTIONS, INSTANCE_NORMS, POOLS
 

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from focalseg.errors import SettingError
-from focalseg.hosts.building import NAMES, NetworkConfig, build_host, find_function, plan_arguments
-from focalseg.hosts.libraries.monai import MONAI_NETWORKS
-from focalseg.hosts.libraries.smp import SMP_NETWORKS
+from focalseg.hosts.building import NetworkConfig, build_host, find_function, plan_arguments
+from focalseg.hosts.choice import NAMES
+from focalseg.hosts.libraries.plans import MONAI_NETWORKS, SMP_NETWORKS
 from focalseg.networks.unet import UNet, UNetConfig
 
 EXPECTED = f"expected {', '.join(NAMES)}, or package.module:function of your own."

@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from focalseg.errors import SettingError
-from focalseg.hosts.building import NAMES, NetworkConfig, build_host, plan_arguments
+from focalseg.hosts.building import NetworkConfig, build_host, plan_arguments
+from focalseg.hosts.choice import NAMES
 from focalseg.networks.state import read_state, write_state
 
 BUILT = [name for name in NAMES if not name.startswith("smp:") or find_spec("segmentation_models_pytorch")]

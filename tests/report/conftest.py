@@ -11,7 +11,8 @@ import pytest
 
 from focalseg.feeding.preparation import Preparation
 from focalseg.hosts.building import NetworkConfig
-from focalseg.training.run import RunConfig, TrainingConfig
+from focalseg.training.run import RunConfig
+from focalseg.training.training_config import TrainingConfig
 from focalseg.yaml_files import write_yaml
 
 SITES = {

@@ -14,17 +14,20 @@ import torch
 from safetensors.torch import load_file
 
 from focalseg.errors import SettingError
-from focalseg.feeding.augmentation import AUGMENTATIONS, AugmentationConfig, augment
+from focalseg.feeding.augmentation import augment
+from focalseg.feeding.augmentation_config import AUGMENTATIONS, AugmentationConfig
 from focalseg.feeding.feed import Feed, open_feed
 from focalseg.feeding.preparation import Preparation
 from focalseg.hosts.building import NetworkConfig
 from focalseg.hosts.gammas import read_gammas
 from focalseg.imagesets.case import Case
-from focalseg.losses.unified_focal import UnifiedFocalConfig, UnifiedFocalLoss
+from focalseg.losses.unified_focal import UnifiedFocalLoss
+from focalseg.losses.unified_focal_config import UnifiedFocalConfig
 from focalseg.training.checkpoint import CHECKPOINT, load_checkpoint
 from focalseg.training.loop import METRICS, StopRequested, TrainingData, train
 from focalseg.training.metrics_log import read_metrics
-from focalseg.training.run import RunConfig, TrainingConfig, build_network
+from focalseg.training.run import RunConfig, build_network
+from focalseg.training.training_config import TrainingConfig
 from training.small import assert_same_bits, make_data, state_of
 
 pytestmark = pytest.mark.slow

@@ -19,7 +19,8 @@ from focalseg.placement.exponents.regime import WARM_UP
 from focalseg.study.running.runs import trace_path
 from focalseg.training.loop import METRICS, Run, StopRequested, train
 from focalseg.training.metrics_log import read_metrics
-from focalseg.training.run import RunConfig, TrainingConfig, build_network
+from focalseg.training.run import RunConfig, build_network
+from focalseg.training.training_config import TrainingConfig
 from training.small import assert_same_bits, make_data, state_of
 
 pytestmark = pytest.mark.slow

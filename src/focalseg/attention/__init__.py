@@ -1,24 +1,21 @@
 """What attention is: gates, which give log-coefficients, and the site module, which alone multiplies."""
 
-from focalseg.attention.attention_gate import AttentionGate
-from focalseg.attention.cbam import ConvolutionalBlockAttention
-from focalseg.attention.efficient_channel import EfficientChannelAttention
-from focalseg.attention.focus import FocusGate
-from focalseg.attention.gate import Gate
-from focalseg.attention.scse import ConcurrentSqueezeExcitation
-from focalseg.attention.spatial import SpatialGate
-from focalseg.attention.squeeze_excitation import SqueezeExcitation
-from focalseg.catalogue import Catalogue
+from typing import TYPE_CHECKING
 
-GATES: Catalogue[type[Gate]] = Catalogue(
+from focalseg.catalogue import Catalogue, DeferredCatalogue
+
+if TYPE_CHECKING:
+    from focalseg.attention.gate import Gate
+
+GATES: "Catalogue[type[Gate]]" = DeferredCatalogue(
     "gate",
     {
-        "se": SqueezeExcitation,
-        "eca": EfficientChannelAttention,
-        "spatial": SpatialGate,
-        "scse": ConcurrentSqueezeExcitation,
-        "cbam": ConvolutionalBlockAttention,
-        "ag": AttentionGate,
-        "focus": FocusGate,
+        "se": "focalseg.attention.squeeze_excitation:SqueezeExcitation",
+        "eca": "focalseg.attention.efficient_channel:EfficientChannelAttention",
+        "spatial": "focalseg.attention.spatial:SpatialGate",
+        "scse": "focalseg.attention.scse:ConcurrentSqueezeExcitation",
+        "cbam": "focalseg.attention.cbam:ConvolutionalBlockAttention",
+        "ag": "focalseg.attention.attention_gate:AttentionGate",
+        "focus": "focalseg.attention.focus:FocusGate",
     },
 )

@@ -16,8 +16,48 @@ from focalseg.findings import counted
 from focalseg.imagesets.survey.summary import CaseSummary
 
 Normalisation = Literal["data_set", "case"]
-_LARGEST_RATIO = 10.0
+_LARGEST_RATIO, _LARGEST_RATIO_OF_BYTES = 10.0, 100.0
 """The ratio of the standard deviations of two cases beyond which they are not on a common scale."""
+_LARGEST_OFFSET, _LARGEST_OFFSET_OF_BYTES = 30.0, 100.0
+"""How far their means may lie apart, in standard deviations within the median case."""
+_FARTHEST_ENTRY, _FAINTEST_ENTRY = 10.0, 0.01
+"""Root mean square of an image that was normalised, and its standard deviation, beyond which no network was trained on such:
+of the training images as a whole both are 1, and the dimmest and brightest pictures of real sets stay within 1/20 and 4."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """How an image enters a network, in the channel in which it is farthest from the images that the network was trained on.
+
+    level: its mean, in standard deviations of the training images from their mean. contrast: its own standard deviation in
+    shares of theirs.
+    """
+
+    level: float
+    contrast: float
+
+    @property
+    def strangeness(self) -> float:
+        """How many times it is beyond what a network can be expected to bear; at most 1 for usual images.
+
+        An image of one intensity has no scale of its own, and only its level counts.
+        """
+        faint = _FAINTEST_ENTRY / self.contrast if self.contrast > 0 else 0.0
+        return max(math.hypot(self.level, self.contrast) / _FARTHEST_ENTRY, faint)
+
+    @property
+    def is_extreme(self) -> bool:
+        """Whether a prediction on it is not to be trusted."""
+        return self.strangeness > 1
+
+    def __str__(self) -> str:
+        """Continues a sentence that begins with the image."""
+        faint = 0 < self.contrast < 0.1
+        shown = f"1/{1 / self.contrast:.3g}" if faint else f"{self.contrast:.3g}"
+        return (
+            f"enters the network {abs(self.level):.3g} standard deviations {'above' if self.level >= 0 else 'below'} the mean "
+            f"of the training images, with {shown} {'of' if faint else 'times'} their contrast"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,9 +106,21 @@ class Preparation(CheckedConfig):
         """Mean and standard deviation per channel by which this image (C, *spatial) is normalised."""
         if self.normalisation == "data_set":
             return self.mean, self.standard_deviation
-        pixels = image.reshape(len(image), -1)
-        deviations = pixels.std(axis=1, dtype=np.float64).tolist()
-        return tuple(pixels.mean(axis=1, dtype=np.float64).tolist()), tuple(map(_or_1, deviations))
+        mean, deviation = measure_intensities(image)
+        return mean, tuple(map(_or_1, deviation))
+
+    def measure_entry(self, mean: Sequence[float], deviation: Sequence[float]) -> Entry:
+        """How an image enters a network, by its own mean and standard deviation per channel, as `CaseSummary` has them.
+
+        An image that is normalised by itself enters as the others do, whatever its scale.
+        """
+        if self.normalisation == "case":
+            return Entry(level=0.0, contrast=1.0)
+        entries = [
+            Entry(level=(own - usual) / unit, contrast=spread / unit)
+            for own, spread, usual, unit in zip(mean, deviation, self.mean, self.standard_deviation, strict=True)
+        ]
+        return max(entries, key=lambda entry: entry.strangeness)
 
     def prepare_image(self, image: np.ndarray) -> Tensor:
         """(C, *spatial) of any size -> (C, *size) float32, normalised. Raises DataError for other channels or axes."""
@@ -130,21 +182,30 @@ def _plan_spacing(cases: Sequence[CaseSummary], size: tuple[int, ...]) -> tuple[
 
 
 def on_common_scale(cases: Sequence[CaseSummary]) -> bool:
-    """Whether an intensity means the same in all cases.
+    """Whether an intensity means the same in all cases, channel by channel.
 
-    Eight bits are a scale by themselves: cameras and screens share them. Anything else is taken for one unless standard
-    deviations of cases differ by more than LARGEST_RATIO: different exposures or organs in view change it by a few times,
-    arbitrary units, as of MR scanners, by orders of magnitude. One case far above the median case leaves all others without
-    contrast; of cases far below it there must be a tenth. A case that never varies says nothing.
+    Intensities are taken to be on one scale unless standard deviations of cases differ by more than 10 times, or means lie
+    more than 30 standard deviations apart: different exposures or organs in view change them by a few times, arbitrary units,
+    as of MR scanners, by orders of magnitude. Eight bits are a scale by themselves, which cameras and screens share, and have
+    to differ by 100 times. One case far above the median case leaves all others without contrast; of cases far below it there
+    must be a tenth. A channel that never varies says nothing.
     """
-    if all(case.dtype == "uint8" for case in cases):
-        return True
-    deviations = [_pool(case.mean, case.standard_deviation, np.ones(case.channels))[1] for case in cases]
-    varying = [deviation for deviation in deviations if deviation > 0]
-    if not varying:
-        return True
-    low, middle, high = np.quantile(varying, (0.1, 0.5, 1.0), method="lower")
-    return bool(high <= _LARGEST_RATIO * middle and middle <= _LARGEST_RATIO * low)
+    means, deviations = (
+        np.array([getattr(case, name) for case in cases if case.channels == cases[0].channels])
+        for name in ("mean", "standard_deviation")
+    )
+    eight_bits = all(case.dtype == "uint8" for case in cases)
+    ratio = _LARGEST_RATIO_OF_BYTES if eight_bits else _LARGEST_RATIO
+    offset = _LARGEST_OFFSET_OF_BYTES if eight_bits else _LARGEST_OFFSET
+    for mean, deviation in zip(means.T, deviations.T, strict=True):
+        varying = deviation > 0
+        if not varying.any():
+            continue
+        low, middle, high = np.quantile(deviation[varying], (0.1, 0.5, 1.0), method="lower")
+        apart = np.abs(mean[varying] - np.median(mean[varying])).max()
+        if high > ratio * middle or middle > ratio * low or apart > offset * middle:
+            return False
+    return True
 
 
 def pool_intensities(cases: Sequence[CaseSummary]) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -155,6 +216,13 @@ def pool_intensities(cases: Sequence[CaseSummary]) -> tuple[tuple[float, ...], t
         for channel in range(cases[0].channels)
     ]
     return tuple(mean for mean, _ in pooled), tuple(_or_1(deviation) for _, deviation in pooled)
+
+
+def measure_intensities(image: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation per channel of an image (C, *spatial)."""
+    pixels = image.reshape(len(image), -1)
+    deviation = pixels.std(axis=1, dtype=np.float64)
+    return tuple(pixels.mean(axis=1, dtype=np.float64).tolist()), tuple(deviation.tolist())
 
 
 def normalise(images: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 from focalseg.evaluation.metrics import Overlap
 from focalseg.evaluation.statistics import DIFFERENCE_SPAN, estimate_mean
 from focalseg.focal_role.trainings import ORDINARY, Outcome
-from focalseg.losses.unified_focal import UnifiedFocalConfig
+from focalseg.losses.unified_focal_config import UnifiedFocalConfig
 from focalseg.records.estimate import Estimate
 
 SCORES = ("dice", "precision", "recall")

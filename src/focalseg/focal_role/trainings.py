@@ -19,12 +19,13 @@ from focalseg.hosts.gammas import gamma_parameters
 from focalseg.hosts.norms import estimate_norms
 from focalseg.imagesets.phantoms.dataset import PhantomDataset
 from focalseg.imagesets.survey.summary import summarise
-from focalseg.losses.unified_focal import UnifiedFocalConfig
+from focalseg.losses.unified_focal_config import UnifiedFocalConfig
 from focalseg.placement.evidence import kept_as_it_was
 from focalseg.study.planning.attention import plan_attention
 from focalseg.study.running.local import call_locally
 from focalseg.training.loop import Run, TrainingData
-from focalseg.training.run import RunConfig, TrainingConfig
+from focalseg.training.run import RunConfig
+from focalseg.training.training_config import TrainingConfig
 
 ORDINARY = 1.0
 """The network's gamma of plain attention: what the loss is varied at, and what is turned after training."""

@@ -3,51 +3,25 @@
 import inspect
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
 from torch import nn
 
-from focalseg.catalogue import offer_nearest, unknown_name_message
-from focalseg.configuration import CheckedConfig, setting
+from focalseg.catalogue import unknown_name_message
+from focalseg.configuration import setting
 from focalseg.errors import FocalsegError, SettingError
 from focalseg.findings import show_value
-from focalseg.hosts.libraries.monai import MONAI_NETWORKS, build_monai
-from focalseg.hosts.libraries.smp import SMP_NETWORKS, build_smp, is_harmless
+from focalseg.hosts.choice import NAMES, PLANS, UNET, NetworkChoice
+from focalseg.hosts.libraries.monai import build_monai
+from focalseg.hosts.libraries.smp import build_smp, is_harmless
 from focalseg.networks.unet import UNet, UNetConfig
 
-UNET = "unet"
-_LIBRARIES = {"monai": (MONAI_NETWORKS, build_monai), "smp": (SMP_NETWORKS, build_smp)}
-"""For each prefix of a name: how the arguments of each network of that library are planned, and how one is built."""
-NAMES = (UNET, *(f"{prefix}:{name}" for prefix, (networks, _) in _LIBRARIES.items() for name in networks))
-
-
-@dataclass(frozen=True, kw_only=True)
-class NetworkChoice(CheckedConfig):
-    """Names a network, and the places where attention may stand in it.
-
-    name: `unet`, `monai:NAME`, `smp:Unet`, or `package.module:function`, a callable that takes spatial_dims, in_channels and
-    classes by keyword, arguments besides, and returns a module that maps (B, in_channels, *spatial) to logits (B, classes,
-    *spatial). stages, skips, own_gates: places of attention, as `focalseg.sites` takes them; empty for a known family.
-    """
-
-    name: str = UNET
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    stages: tuple[str, ...] = ()
-    skips: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    own_gates: Mapping[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_name(self.name)
-        for name, pair in self.skips.items():
-            if len(pair) != 2:
-                raise SettingError(
-                    f"skips.{name} was {list(pair)}; expected two places, that of the skip and that of its gating signal."
-                )
+_BUILDERS = {"monai": build_monai, "smp": build_smp}
+"""How a network of a library is built, by the prefix of its names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,32 +43,21 @@ class NetworkConfig(NetworkChoice):
         return tuple(self.arguments.get("widths", UNetConfig.widths)) if self.name == UNET else ()
 
 
-def _check_name(name: str) -> None:
-    """Raises SettingError for a name that is neither that of a known network nor package.module:function."""
-    module, separator, function = name.partition(":")
-    own = separator and function.isidentifier() and all(part.isidentifier() for part in module.split("."))
-    if name not in NAMES and (not own or module in _LIBRARIES):
-        offer = offer_nearest(name, NAMES)
-        raise SettingError(
-            f"name was {show_value(name)}; expected {', '.join(NAMES)}, or package.module:function of your own.{offer}"
-        )
-
-
 def plan_arguments(name: str, *, widths: Sequence[int]) -> dict[str, Any]:
     """The arguments for a network of that name with these channels per level; none for a function of the person's own."""
     if name == UNET:
         return {"widths": list(widths)}
     library, _, network = name.partition(":")
-    return _LIBRARIES[library][0][network](widths) if library in _LIBRARIES else {}
+    return PLANS[library][network](widths) if library in PLANS else {}
 
 
 def build_host(config: NetworkConfig) -> nn.Module:
     """Builds the network, without any attention of ours. Raises SettingError where that fails or the arguments do not fit."""
     shape: dict[str, Any] = {"spatial_dims": config.spatial_dims, "in_channels": config.in_channels, "classes": config.classes}
     library, _, name = config.name.partition(":")
-    if library in _LIBRARIES:
+    if library in _BUILDERS:
         try:
-            return _LIBRARIES[library][1](name, **shape, arguments=config.arguments)
+            return _BUILDERS[library](name, **shape, arguments=config.arguments)
         except FocalsegError:
             raise
         except Exception as error:

@@ -145,7 +145,7 @@ def _compare(files: CaseFiles, images: list[Decoded], masks: list[np.ndarray], s
     faults = []
     for path, decoded in zip(files.images[1:], images[1:], strict=True):
         if first.header is not None and decoded.header is not None:
-            faults += volumes.compare_headers(first.header, decoded.header, files.images[0], path)
+            faults += volumes.compare_headers(first.header, decoded.header, files.images[0], path, labels=False)
         elif decoded.image.shape[1:] != size or decoded.image.dtype != first.image.dtype:
             found = f"is {_describe(decoded.image)} but {files.images[0].name} is {_describe(first.image)}"
             expected, mend = "channels of one size and type", "Export the channels of a case alike."

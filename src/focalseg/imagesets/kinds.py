@@ -136,7 +136,7 @@ KINDS = Catalogue(
             _note("several_masks", "several masks of one image", "one mask", "Nothing need be done: they are joined."),
             # Geometry
             _error("elsewhere", "image and labels at different places in space", "the same affine",
-                   "Export the labels on the image's grid."),
+                   "Resample the labels onto the image's grid, or copy its qform and sform where only they are wrong."),
             _error("two_places", "qform and sform that disagree", "one place in space", "Write the right one into both.",
                    repair="keeps the sform, as most readers do"),
             _error("bad_spacing", "voxels without a size, or sheared", "positive sizes along right-angled axes",
@@ -154,6 +154,12 @@ KINDS = Catalogue(
             _error("wrong_count", "another number of cases than the table says", "the number in the table",
                    "Add what is missing or mend the table."),
             # Between cases
+            _note("off_scale", "intensities on another scale than those of most cases", "one scale for all cases",
+                  "Save it on the scale of the others or take it out; data.normalisation=case scales each by itself."),
+            _note("negative", "an image that looks like a negative of the others", "bright and dark as in the other cases",
+                  "Look at it, and invert it if it is one."),
+            _note("channels_swapped", "channels that look swapped, such as blue for red", "channels in one order",
+                  "Look at it, and save its channels in the order of the others (RGB, not BGR)."),
             _note("identical", "the same image twice", "different images",
                   "Take one out if it adds nothing; a split keeps them on one side."),
             _note("near_duplicate", "nearly the same image twice", "different images",

@@ -5,33 +5,17 @@ FN = sum W y (1 - p), FP = sum W (1 - y) p, TI = (TP + eps) / (TP + delta FN + (
 arXiv 2102.04525).
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from focalseg.focal import focal
+from focalseg.losses.unified_focal_config import Arms
 
 _EPSILON = 1e-7
 _SMALLEST_SHORTFALL = 1e-30
 """The 1 - TI below which the slope of (1 - TI)^(1 - gamma) in TI grows no further; that in the logits is bounded anyway."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Arms:
-    """The loss for a given number of classes. Tuples hold one number per class, the background first.
-
-    overlap_gammas, pixel_gammas: the exponents of the arms, 0 where the form leaves a class alone.
-    overlap_weights: overlap_weight * class weight / classes.
-    pixel_weights: (1 - overlap_weight) * class weight * delta for a foreground, * (1 - delta) for the background.
-    """
-
-    delta: float
-    overlap_gammas: tuple[float, ...]
-    pixel_gammas: tuple[float, ...]
-    overlap_weights: tuple[float, ...]
-    pixel_weights: tuple[float, ...]
 
 
 class Sums(NamedTuple):

@@ -6,7 +6,7 @@ traces, the whole batch is one piece.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,12 +14,12 @@ from torch import Tensor
 from focalseg.errors import GradientError
 from focalseg.focal import at_least_float32
 from focalseg.losses import many_classes, soft_classes, two_classes
-from focalseg.losses.arms import Arms, Overlap, Sums, modified_focal_tversky
+from focalseg.losses.arms import Overlap, Sums, modified_focal_tversky
+from focalseg.losses.unified_focal_config import Arms, Reduction
 
 VALUES_A_PIECE = 196608
 """The values of logits and truth in a piece, per thread. Larger pieces leave the cache, smaller ones cost time in calls."""
 
-Reduction = Literal["mean", "sum", "none"]
 Piece = tuple[slice, slice]
 _WHOLE = slice(None)
 

@@ -6,7 +6,7 @@ Of a pixel only the probability p of its true class t and the sum q of the other
 import torch
 from torch import Tensor
 
-from focalseg.losses.arms import Arms, Overlap, Sums, modified_focal
+from focalseg.losses.arms import Overlap, Sums, modified_focal
 from focalseg.losses.class_axis import (
     Classes,
     along_classes,
@@ -24,6 +24,7 @@ from focalseg.losses.class_axis import (
     times_,
     total,
 )
+from focalseg.losses.unified_focal_config import Arms
 
 
 def sum_regions(logits: Tensor, truth: Tensor, weights: Tensor | None) -> Sums:

@@ -9,7 +9,8 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from focalseg.losses.arms import Arms, Overlap, Sums, modified_focal
+from focalseg.losses.arms import Overlap, Sums, modified_focal
+from focalseg.losses.unified_focal_config import Arms
 
 Classes = list[Tensor]
 """One row (B, N) per class."""

@@ -6,7 +6,8 @@ p = sigmoid(z) and q = sigmoid(-z) are formed apart, since 1 - p loses its digit
 import torch
 from torch import Tensor
 
-from focalseg.losses.arms import Arms, Overlap, PixelTerm, Sums, modified_focal
+from focalseg.losses.arms import Overlap, PixelTerm, Sums, modified_focal
+from focalseg.losses.unified_focal_config import Arms
 
 
 def sum_regions(logits: Tensor, truth: Tensor, weights: Tensor | None) -> Sums:

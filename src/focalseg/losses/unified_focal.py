@@ -1,67 +1,18 @@
 """The Unified Focal loss with the focal distance penalty, from logits."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
-from focalseg.configuration import CheckedConfig, setting
-from focalseg.errors import DataError, SettingError, ShapeError
-from focalseg.losses.arms import Arms
+from focalseg.errors import DataError, ShapeError
 from focalseg.losses.boundary import find_closeness, weigh_pixels
-from focalseg.losses.gradient import Problem, Reduction, Terms, Unified, evaluate
+from focalseg.losses.gradient import Problem, Terms, Unified, evaluate
 from focalseg.losses.targets import read_target, refuse_gradient
-
-Form = Literal["asymmetric", "symmetric"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class UnifiedFocalConfig(CheckedConfig):
-    """Settings of the Unified Focal loss, with the defaults of Yeung et al. 2022; `UnifiedFocalLoss` says what each does."""
-
-    form: Form = "asymmetric"
-    overlap_weight: float = setting(0.5, at_least=0, at_most=1)
-    delta: float = setting(0.6, above=0, below=1)
-    gamma: float = setting(0.5, at_least=0)
-    boundary_weight: float = setting(0.0, at_least=0)
-    boundary_gamma: float = setting(1.0, at_least=0)
-    boundary_radius: float | None = setting(None, above=0)
-    ignore_index: int | None = None
-    class_weights: tuple[float, ...] | None = setting(None, at_least=0)
-    reduction: Reduction = "mean"
-    spacing_mm: tuple[float, ...] | None = setting(None, above=0)
-    check_target: bool = True
-    check_logits: bool = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.gamma >= 1 and self.overlap_weight > 0:
-            raise SettingError(
-                f"gamma was {self.gamma}; below 1 was expected while overlap_weight is above 0, "
-                "since the overlap arm takes the power 1 - gamma."
-            )
-
-    def arms(self, classes: int) -> Arms:
-        """The loss for this many classes, the background included. Raises SettingError for another number of class weights."""
-        given = (1.0,) if self.class_weights is None else self.class_weights
-        if len(given) not in {1, classes}:
-            raise SettingError(f"class_weights has {len(given)} numbers; logits of {classes} classes need one, or one a class.")
-        weights = given * classes if len(given) == 1 else given
-        symmetric, foregrounds = self.form == "symmetric", classes - 1
-        gamma, plain = float(self.gamma), 0.0
-        deltas = (1 - self.delta, *[self.delta] * foregrounds)
-        return Arms(
-            delta=self.delta,
-            overlap_gammas=(gamma if symmetric else plain, *[gamma] * foregrounds),
-            pixel_gammas=(gamma, *[gamma if symmetric else plain] * foregrounds),
-            overlap_weights=tuple(self.overlap_weight * weight / classes for weight in weights),
-            pixel_weights=tuple(
-                (1 - self.overlap_weight) * weight * delta for weight, delta in zip(weights, deltas, strict=True)
-            ),
-        )
+from focalseg.losses.unified_focal_config import Form, Reduction, UnifiedFocalConfig
 
 
 class UnifiedFocalLoss(nn.Module):

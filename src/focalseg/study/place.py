@@ -23,7 +23,7 @@ from focalseg.study.presets import Settings
 from focalseg.study.running.folder import CONFIG, claim_folder, hold_folder, refuse_foreign
 from focalseg.study.running.listeners import NOBODY, Listeners
 from focalseg.study.running.runs import RunPlan, read_costs, read_result
-from focalseg.training.run import Device, TrainingConfig
+from focalseg.training.training_config import Device, TrainingConfig
 from focalseg.yaml_files import write_yaml
 
 

@@ -7,11 +7,11 @@ from focalseg.attention import GATES
 from focalseg.catalogue import Catalogue, unknown_name_message
 from focalseg.configuration import LARGEST_SEED, CheckedConfig, from_mapping, merge, setting, to_mapping
 from focalseg.errors import SettingError
-from focalseg.feeding.augmentation import AUGMENTATIONS
-from focalseg.hosts.building import NetworkChoice
-from focalseg.losses.unified_focal import UnifiedFocalConfig
+from focalseg.feeding.augmentation_config import AUGMENTATIONS
+from focalseg.hosts.choice import NetworkChoice
+from focalseg.losses.unified_focal_config import UnifiedFocalConfig
 from focalseg.placement.policies import POLICIES
-from focalseg.training.run import TrainingConfig
+from focalseg.training.training_config import TrainingConfig
 
 WIDER, RANDOM = "wider", "random"
 RIVALS = (WIDER, RANDOM, *GATES)
@@ -88,7 +88,7 @@ class Settings(CheckedConfig):
             raise SettingError(f"gates was empty; expected one or more of {', '.join(GATES)}.")
         for catalogue, names in ((GATES, self.gates), (POLICIES, (self.policy,))):
             for name in names:
-                catalogue[name]
+                catalogue.check(name)
         for number, name in enumerate(self.rivals):
             if name not in RIVALS:
                 raise SettingError(unknown_name_message("rival", name, RIVALS))

@@ -16,7 +16,8 @@ from focalseg.study.presets import Settings
 from focalseg.study.running.folder import hold_folder, refuse_foreign
 from focalseg.study.running.listeners import NOBODY, Listeners, Tell
 from focalseg.study.running.runs import RunPlan, RunResult, execute, read_result
-from focalseg.training.run import Device, RunConfig, build_network
+from focalseg.training.run import RunConfig, build_network
+from focalseg.training.training_config import Device
 from focalseg.yaml_files import write_yaml
 
 

@@ -30,8 +30,9 @@ from focalseg.training.checkpoint import CHECKPOINT, Checkpoint, load_checkpoint
 from focalseg.training.fabric import build_fabric
 from focalseg.training.metrics_log import MetricsLog, Row
 from focalseg.training.optimisation import build_optimiser
-from focalseg.training.run import Device, Precision, RunConfig, build_network
+from focalseg.training.run import RunConfig, build_network
 from focalseg.training.sanity import advise, check_weights
+from focalseg.training.training_config import Device, Precision
 from focalseg.yaml_files import write_yaml
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import OneCycleLR
 
 from focalseg.hosts.gammas import gamma_parameters, switch_parameters
-from focalseg.training.run import TrainingConfig
+from focalseg.training.training_config import TrainingConfig
 
 
 def build_optimiser(network: nn.Module, config: TrainingConfig) -> tuple[AdamW, OneCycleLR]:

@@ -9,7 +9,8 @@ import torch
 
 from focalseg.errors import SettingError
 from focalseg.hosts.building import NetworkConfig, build_host, plan_arguments
-from focalseg.hosts.libraries.monai import MONAI_NETWORKS, build_monai
+from focalseg.hosts.libraries.monai import build_monai
+from focalseg.hosts.libraries.plans import MONAI_NETWORKS
 
 AXES = {name: (2, 3) if name == "SegResNet" else (1, 2, 3) for name in MONAI_NETWORKS}
 SIDES = {name: 32 if name == "BasicUNet" else 16 for name in MONAI_NETWORKS}

@@ -171,9 +171,44 @@ def test_a_shift_and_a_turn_are_said_with_their_size():
     assert describe_differences(one, other @ one, (9, 9, 9)) == ["it is turned by 10 degrees"]
 
 
-@pytest.mark.parametrize(("shift", "apart"), [(9e-4, False), (2e-3, True)])
-def test_a_thousandth_of_a_voxel_is_let_pass(shift, apart):
-    one = np.eye(4)
+@pytest.mark.parametrize(
+    ("shift", "apart"), [(9e-4, False), (5e-3, False), (0.049, False), (0.06, True), (0.5, True), (1.0, True)]
+)
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_twentieth_of_a_voxel_is_let_pass_along_every_axis(shift, apart, axis):
+    one = np.diag([0.5, 1.0, 4.0, 1.0])
     other = one.copy()
-    other[0, 3] = shift
+    other[axis, 3] = shift * one[axis, axis]
     assert bool(describe_differences(one, other, (9, 9, 9))) is apart
+
+
+@pytest.mark.parametrize("written", [0.977, 0.9766, 0.97656])
+def test_sizes_that_were_rounded_add_up_over_hundreds_of_slices_and_are_let_pass_from_either_end(written):
+    """Of 1000 / 1024 mm; the corner that stays is the first where the file begins there, and the last where it is flipped."""
+    for end in (0, 1):
+        one, other = np.diag([0.9765625, 1, 1, 1]), np.diag([written, 1, 1, 1])
+        one[0, 3], other[0, 3] = (-499 * end * size for size in (0.9765625, written))
+        assert describe_differences(one, other, (500, 9, 9)) == []
+
+
+def test_a_drift_of_half_a_voxel_is_found_though_sizes_differ_by_less_than_a_thousandth():
+    one, other = np.diag([1, 1, 1, 1.0]), np.diag([1.0009, 1, 1, 1])
+    (said,) = describe_differences(one, other, (600, 9, 9))
+    assert said == "its voxels drift away, by 0.54 of a voxel at one corner"  # 600 * 0.0009
+
+
+def test_a_picture_in_space_may_leave_its_plane_by_a_twentieth_of_a_pixel():
+    one = np.array([[0.5, 0, 3], [0, 0.5, 4], [0, 0, 5], [0, 0, 1]])
+    for shift, apart in ((0.02, False), (0.03, True)):
+        other = one.copy()
+        other[2, 2] += shift
+        assert bool(describe_differences(one, other, (9, 9))) is apart
+
+
+def test_oblique_grids_that_differ_by_the_rounding_of_float32_or_of_six_digits_are_one():
+    random = np.random.default_rng(5)
+    for _ in range(50):
+        affine = draw_affine(random, real=None)
+        affine[:3, 3] *= 10
+        for rounded in (affine.astype(np.float32).astype(float), np.vectorize(lambda value: float(f"{value:.6g}"))(affine)):
+            assert describe_differences(affine, rounded, (512, 512, 500)) == []

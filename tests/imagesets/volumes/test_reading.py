@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from nibabel.orientations import apply_orientation, inv_ornt_aff
 from nibabel.quaternions import quat2mat
+from scipy.ndimage import affine_transform
 
 from focalseg.errors import DataError, SettingError, ShapeError
 from focalseg.imagesets.masks import MaskCoding
@@ -271,6 +272,8 @@ def test_labels_in_several_volumes_are_refused(save):
 
 # Pairs
 
+MEND = "Resample the labels onto the image's grid, or copy its qform and sform where only they are wrong."
+
 
 def compare(save, image, mask):
     one, other = save(image, "image.nii"), save(mask, "mask.nii")
@@ -321,11 +324,54 @@ def test_another_size_is_said_with_both(shape, said, save):
 )  # fmt: skip
 def test_a_mask_elsewhere_is_refused(place, said, save):
     expected = f"elsewhere lies elsewhere in space than its image: {said}; expected the same affine. "
-    assert compare(save, encode(RAS), encode(RAS, place)) == [f"{expected}Export the labels on the image's grid."]
+    assert compare(save, encode(RAS), encode(RAS, place)) == [f"{expected}{MEND}"]
+
+
+def shifted(share):
+    """The place of an image moved along its first axis by a share of a voxel of 0.5 mm."""
+    return affine(origin=(-20 + 0.5 * share, -10, 5))
+
+
+@pytest.mark.parametrize("share", [0.5, 1.0, -3.0])
+def test_the_mend_of_a_shift_can_be_followed_in_both_ways(share, save):
+    image, mask = save(encode(RAS), "image.nii"), save(encode(RAS, shifted(share)), "mask.nii")
+    assert compare_headers(read_header(image), read_header(mask), image, mask)
+    there, labels = nibabel.load(image), nibabel.load(mask)
+    copied = nibabel.Nifti1Image(np.asarray(labels.dataobj), there.affine, there.header)
+    path = save(copied.to_bytes(), "copied.nii")
+    assert compare_headers(read_header(image), read_header(path), image, path) == []
+    onto = np.linalg.inv(labels.affine) @ there.affine
+    moved = affine_transform(np.asarray(labels.dataobj), onto[:3, :3], onto[:3, 3], there.shape, order=0)
+    path = save(nibabel.Nifti1Image(moved, there.affine).to_bytes(), "resampled.nii")
+    assert compare_headers(read_header(image), read_header(path), image, path) == []
+
+
+def test_a_mask_apart_by_less_than_a_twentieth_of_a_voxel_fits_by_either_form_of_either_file(save):
+    """As of tools that write the qform or the sform alone anew, with fewer digits."""
+    for share in (0.01, -0.04):
+        moved = nibabel.Nifti1Image(RAS, shifted(share))
+        both = nibabel.Nifti1Image(RAS, affine())
+        both.set_qform(shifted(share), 1)
+        both.set_sform(affine(), 1)
+        assert compare(save, encode(RAS), moved.to_bytes()) == []
+        assert compare(save, both.to_bytes(), encode(RAS, shifted(2 * share))) == []
+        assert compare(save, encode(RAS, shifted(2 * share)), both.to_bytes()) == []
+
+
+def test_another_channel_elsewhere_is_called_a_channel_and_may_hold_several(save):
+    image, other = save(encode(RAS), "case_0000.nii"), save(encode(RAS, shifted(1)), "case_0001.nii")
+    (finding,) = compare_headers(read_header(image), read_header(other), image, other, labels=False)
+    assert str(finding) == (
+        f"{other}: lies elsewhere in space than case_0000.nii: its first voxel is 0.5 mm away (R, A, S: 0.5, 0, 0); expected "
+        "the same affine. Resample the channel onto the grid of case_0000.nii, or copy the qform and sform of that file where "
+        "only they are wrong."
+    )
+    other = save(encode(np.zeros((*RAS.shape, 2), np.uint8)), "case_0001.nii")
+    assert compare_headers(read_header(image), read_header(other), image, other, labels=False) == []
 
 
 def test_a_place_that_only_one_of_the_two_states_cannot_be_compared(save):
-    ends = "; expected a qform or an sform in both, or in neither. Export the labels on the image's grid."
+    ends = f"; expected a qform or an sform in both, or in neither. {MEND}"
     stated, not_stated = encode(RAS), patched(qform_code=0, sform_code=0)(encode(RAS))
     assert compare(save, stated, not_stated) == [f"elsewhere does not say where it lies in space but its image does{ends}"]
     assert compare(save, not_stated, stated) == [f"elsewhere says where it lies in space but its image does not{ends}"]

@@ -4,26 +4,19 @@ The library is imported here alone, when a network is built. One that a person b
 """
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
 from torch import nn
 
-from focalseg.catalogue import Catalogue
 from focalseg.errors import SettingError
 from focalseg.hosts.site import Place
 
 _MODULE = "segmentation_models_pytorch"
 
 
-def _plan_unet(widths: Sequence[int]) -> dict[str, Any]:  # noqa: ARG001 - its encoder has widths of its own
-    """Arguments of a Unet on a ResNet-18; pretrained weights are asked for by name, network.arguments.encoder_weights."""
-    return {"encoder_name": "resnet18", "encoder_weights": None}
-
-
 _DECODER = ("decoder_channels", "decoder_use_norm", "decoder_attention_type", "decoder_interpolation")
-SMP_NETWORKS = Catalogue("network of segmentation_models_pytorch", {"Unet": _plan_unet})
 
 
 def is_harmless(arguments: Mapping[str, Any]) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from focalseg.findings import Finding, show_path
+from focalseg.findings import Finding, counted, show_path
 from focalseg.imagesets.kinds import KINDS, list_names
 from focalseg.imagesets.survey.duplicates import Pair, join_groups
 from focalseg.imagesets.survey.summary import CaseSummary
@@ -15,6 +15,10 @@ _FEW_FOREGROUND = 0.25
 """Median share of foreground in a set below which a mask of mostly foreground is an oddity."""
 YES, YES_VALUES = "255", {"1", "255", "257", "65535"}
 """Values that stand for foreground in everybody's masks, of 1, 8 and 16 bits, and the one that is said of them all."""
+_SHOWN = 3
+"""Values that a sentence names."""
+_FEWEST_NUMBERS = 3
+"""Different values that stand for foreground, none of them in most masks, from which on they look like numbers of objects."""
 _FEWEST_FOR_RARE = 4
 """Cases that a set must have before a label of one of them alone is worth a note."""
 
@@ -33,7 +37,9 @@ def find_oddities(cases: Sequence[CaseSummary]) -> list[Finding]:
             findings.append(KINDS["full_mask"].at(case.mask_file, "covers the whole image"))
         elif case.foreground > 0.5 and case.border_foreground > 0.9 and typical < _FEW_FOREGROUND:
             found = f"covers {case.foreground:.0%} of the image and {case.border_foreground:.0%} of its border"
-            findings.append(KINDS["inverted"].at(case.mask_file, found, expected=f"about {typical:.0%}, as in other cases"))
+            findings.append(
+                KINDS["inverted"].at(case.mask_file, found, expected=f"about {_percent(typical)}, as in other cases")
+            )
     return findings
 
 
@@ -43,7 +49,10 @@ def find_unlike(cases: Sequence[CaseSummary]) -> list[Finding]:
     def kind(case: CaseSummary) -> tuple[int, int, str]:
         return len(case.size), case.channels, "" if case.is_volume else case.dtype
 
-    most = Counter(map(kind, cases)).most_common(1)[0][0] if cases else (0, 0, "")
+    if not cases:
+        return []
+    most, count = Counter(map(kind, cases)).most_common(1)[0]
+    have = "most cases have" if 2 * count > len(cases) else f"{counted(count, 'case')} {'has' if count == 1 else 'have'}"
     findings = []
     for case in cases:
         axes, channels, dtype = kind(case)
@@ -51,8 +60,8 @@ def find_unlike(cases: Sequence[CaseSummary]) -> list[Finding]:
             continue
         found, usual, mend = _describe(channels, dtype), _describe(*most[1:])[4:], "Convert it."
         if axes != most[0]:
-            found, usual, mend = f"has {axes} spatial axes", f"{most[0]}", "Take it out."
-        findings.append(KINDS["unlike"].at(case.file, found, expected=f"{usual}, as most cases have", mend=mend))
+            found, usual, mend = f"has {axes} spatial {'axis' if axes == 1 else 'axes'}", f"{most[0]}", "Take it out."
+        findings.append(KINDS["unlike"].at(case.file, found, expected=f"{usual}, as {have}", mend=mend))
     return findings
 
 
@@ -61,22 +70,46 @@ def find_marks(cases: Sequence[CaseSummary]) -> list[Finding]:
 
     1 and the largest value of 8 or 16 bits all say "yes", and are the same.
     """
-    written = [{YES if mark in YES_VALUES else mark for mark in case.marks} for case in cases]
-    counts = Counter(mark for marks in written for mark in marks)
+    meant = [{_what_is_meant(mark) for mark in case.marks} for case in cases]
+    counts = Counter(meaning for meanings in meant for meaning in meanings)
     if len(counts) < 2:
         return []
-    most = counts.most_common(1)[0][0]
-    findings = []
-    for case, marks in zip(cases, written, strict=True):
-        for mark in sorted(marks - {most}):
-            found = f"has {mark} for foreground where {counts[most]} masks have {most}"
-            if "#" in mark + most:
-                findings.append(KINDS["colours_unknown"].at(case.mask_file, found))
-            else:
-                expected = "one value for one label, or a table labels.csv with label,value"
-                mend = "Declare both values in labels.csv, or export the mask again."
-                findings.append(KINDS["not_declared"].at(case.mask_file, found, expected=expected, mend=mend))
-    return findings
+    most = max(counts, key=lambda meaning: (counts[meaning], meaning == YES))
+    values = Counter(mark for case in cases for mark in set(case.marks))
+    numbered = len(counts) >= _FEWEST_NUMBERS and 2 * counts[most] <= len(cases) and all(map(str.isdecimal, counts))
+    if numbered:
+        first = sorted(map(int, values))[:_SHOWN]
+        rest = f", the masks of {counted(len(cases), 'case')} having {len(values)} values: {', '.join(map(str, first))}"
+        rest += " and more" if len(values) > _SHOWN else ""
+    else:
+        usual = [(mark, count) for mark, count in values.most_common() if _what_is_meant(mark) == most]
+        has = ["has" if count == 1 else "have" for _, count in usual]
+        clauses = [f"{counted(count, 'case')} {verb} {mark}" for (mark, count), verb in zip(usual, has, strict=True)]
+        rest = f" where {' and '.join(clauses)}"
+    return [
+        _describe_mark(case, mark, rest, numbered=numbered, coloured="#" in mark + most)
+        for case in cases
+        for mark in sorted(set(case.marks))
+        if _what_is_meant(mark) != most
+    ]
+
+
+def _what_is_meant(mark: str) -> str:
+    """The mark, or the one for all that say nothing but yes."""
+    return YES if mark in YES_VALUES else mark
+
+
+def _describe_mark(case: CaseSummary, mark: str, rest: str, *, numbered: bool, coloured: bool) -> Finding:
+    """The error at a mask whose foreground is written otherwise. rest: how others write it. numbered: as objects are."""
+    whose = "has" if case.masks == 1 else f"is one of {case.masks} masks of a case that has"
+    found = f"{whose} {mark} for foreground{rest}"
+    if coloured:
+        return KINDS["colours_unknown"].at(case.mask_file, found)
+    expected = "one value for one label, or a table labels.csv with label,value"
+    mend = "Declare both values in labels.csv, or export the mask again."
+    if numbered:
+        mend = "Write 1 wherever a mask is not 0 if the values number objects; declare them in labels.csv if they are labels."
+    return KINDS["not_declared"].at(case.mask_file, found, expected=expected, mend=mend)
 
 
 def find_labels(cases: Sequence[CaseSummary], names: Sequence[str] | None, table: str) -> tuple[tuple[str, ...], list[Finding]]:
@@ -91,7 +124,8 @@ def find_labels(cases: Sequence[CaseSummary], names: Sequence[str] | None, table
                 holders.setdefault(label, []).append(case)
     if names is not None:
         absent = [name for number, name in enumerate(names, start=1) if number not in holders]
-        found = f"declares {list_names(absent)}, which none of the {len(cases)} masks holds"
+        whose = "the mask of the one case does not hold" if len(cases) == 1 else f"no mask of the {len(cases)} cases holds"
+        found = f"declares {list_names(absent)}, which {whose}"
         several = len(names) > 1 and absent and cases
         return tuple(names), [KINDS["absent_label"].at(table, found)] if several else []
     last = next(label for label in itertools.count() if label + 1 not in holders)
@@ -125,12 +159,16 @@ def describe_duplicates(cases: Sequence[CaseSummary], pairs: Sequence[Pair], gro
             for pair in pairs
             if pair.identical == identical and (identical or groups[cases[pair.first].name] != groups[cases[pair.second].name])
         ]
+        beside = {(cases[pair.first].name, cases[pair.second].name) for pair in chosen}
         for first, *others in _cluster(cases, chosen):
             same = "is the same image as" if identical else "is nearly the same image as"
             masks = {case.mask_digest for case in (first, *others)}
-            differ = ", with another mask" if identical and len(masks) > 1 else ""
-            files = [case.file for case in others]
-            findings.append(kind.at(first.file, f"{same} {list_names(files)}{differ}", others=files))
+            differ = ", with another mask" if len(others) == 1 else ", and their masks differ"
+            near = [case.file for case in others if (first.name, case.name) in beside]
+            far = [case.file for case in others if case.file not in near]  # like one that is like it, and no more is known
+            through = f", and that in turn like {list_names(far)}" if far else ""
+            found = f"{same} {list_names(near)}{through}{differ if identical and len(masks) > 1 else ''}"
+            findings.append(kind.at(first.file, found, others=[case.file for case in others]))
     findings += _find_official_leaks(cases, pairs)
     return findings
 
@@ -174,6 +212,11 @@ def _cluster(cases: Sequence[CaseSummary], pairs: Sequence[Pair]) -> list[list[C
     for case in cases:
         clusters.setdefault(home[case.name], []).append(case)
     return [members for members in clusters.values() if len(members) > 1]
+
+
+def _percent(share: float) -> str:
+    """A share in percent, never as none where it is some."""
+    return f"{share:.0%}" if share >= 0.01 or not share else f"{share:.2%}"
 
 
 def _describe(channels: int, dtype: str) -> str:

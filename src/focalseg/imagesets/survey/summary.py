@@ -16,7 +16,8 @@ class CaseSummary:
     file, mask_file: as shown to a person. size: elements along each spatial axis. minimum to standard_deviation: by channel.
     label_pixels: by label number, the background first. border_foreground: share of the pixels at the borders with any label.
     digest, mask_digest: SHA-256 of pixels with type and shape. case_digest: `digest_case` of the case. signature:
-    `duplicates.make_signature` of the image. marks: as `Case` has them.
+    `duplicates.make_signature` of the image. marks: as `Case` has them. masks: how many files
+    its mask was joined from.
     """
 
     number: int
@@ -40,6 +41,7 @@ class CaseSummary:
     case_digest: str
     signature: np.ndarray
     marks: tuple[str, ...] = ()
+    masks: int = 1
 
     @property
     def foreground(self) -> float:
@@ -78,6 +80,7 @@ def summarise(case: Case, *, number: int = 0, part: Part = "", files: CaseFiles 
         case_digest=_combine(case, digest, mask_digest),
         signature=make_signature(case.image),
         marks=case.marks,
+        masks=len(files.masks) if files else 1,
     )
 
 

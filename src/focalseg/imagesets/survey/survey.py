@@ -12,6 +12,7 @@ from focalseg.imagesets.case import Case, Dataset
 from focalseg.imagesets.kinds import KINDS, list_names
 from focalseg.imagesets.survey.comparison import describe_duplicates, find_labels, find_marks, find_oddities, find_unlike
 from focalseg.imagesets.survey.duplicates import Pair, find_duplicates, join_groups
+from focalseg.imagesets.survey.intensities import find_odd_intensities
 from focalseg.imagesets.survey.summary import CaseSummary, summarise
 
 MOST_FAULTS = 100
@@ -76,7 +77,7 @@ def survey_dataset(dataset: Dataset, count: Count = count_for_nobody) -> Survey:
     marks = find_marks(cases)
     refused = {finding.file for finding in marks}  # of which nothing is to be done is not said beside an error
     findings = [finding for finding in findings if not (finding.kind == "colour_mask" and finding.file in refused)]
-    findings += [*find_unlike(cases), *marks, *strange, *find_oddities(cases)]
+    findings += [*find_unlike(cases), *marks, *strange, *find_oddities(cases), *find_odd_intensities(cases)]
     findings += describe_duplicates(cases, pairs, groups)
     return Survey(
         source=dataset.source,

@@ -20,7 +20,12 @@ from focalseg.findings import Finding
 from focalseg.imagesets.kinds import KINDS
 
 _TOLERANCE = 1e-3
-"""What two affines may differ by: of a voxel's side in offset and size, in radian in direction. So for right angles."""
+"""What two affines may differ by: of a voxel's side in size, in radian in direction. So for right angles."""
+_SHIFT, _DRIFT = 0.05, 0.25
+"""How far voxels of one grid may lie from those of the other, in shares of a voxel: at the corner where the grids fit best, and
+where they fit worst. Writers round sizes and offsets to three decimals or more: that shifts a grid by a few hundredths, and
+rounded sizes add up over hundreds of slices from a corner that stays. The smallest slip that anybody makes, the middle of a
+voxel taken for its corner, is half a voxel everywhere."""
 _ROUNDING = 2e-6
 """Tolerance relative to the largest coordinate: a few steps of float32, in which NIfTI-1 stores coordinates."""
 _QUATERNION_ROUNDING = 1e-6
@@ -107,16 +112,35 @@ def describe_differences(one: np.ndarray, other: np.ndarray, shape: tuple[int, .
     directions, others = one[:3, :-1] / sizes, other[:3, :-1] / other_sizes
     opposite = (directions * others).sum(axis=0) < 0
     apart = np.linalg.norm(np.where(opposite, -directions, directions) - others, axis=0).max()
-    turned = apart > _TOLERANCE + slack
     found += [f"its {_ORDINALS[axis]} axis runs the other way" for axis in np.flatnonzero(opposite)]
-    if turned:
+    if apart > _TOLERANCE + slack:
         found.append(f"it is turned by {np.degrees(2 * np.arcsin(apart / 2)):.3g} degrees")
-    shift = one[:3, -1] - other[:3, -1]
+    # What rounding may carry, in voxels: float32 coordinates, and directions over the whole of the grid.
     reach = np.abs([one[:3, -1], other[:3, -1]]).max() + float(sizes @ shape)
-    if np.abs(shift).max() > _TOLERANCE * min(*sizes, *other_sizes) + _ROUNDING * reach:
+    rounding = (_ROUNDING + slack) * reach / min(*sizes, *other_sizes)
+    first, *corners = _measure_shares(one - other, other, shape)
+    shift = one[:3, -1] - other[:3, -1]
+    if (first if found else min(corners)) > _SHIFT + rounding:
         by = ", ".join(f"{step:.3g}" for step in np.where(np.abs(shift) < _ROUNDING * reach, 0, shift))
         found.append(f"its first voxel is {np.linalg.norm(shift):.3g} mm away (R, A, S: {by})")
+    elif not found and max(corners) > _DRIFT + rounding:
+        found.append(f"its voxels drift away, by {max(corners):.2g} of a voxel at one corner")
     return found
+
+
+def _measure_shares(apart: np.ndarray, grid: np.ndarray, shape: tuple[int, ...]) -> list[float]:
+    """How far the middles of the first voxels of two grids lie apart, and their corners, all in shares of a voxel.
+
+    apart: the difference of their affines (4, axes + 1). A share is the largest along any axis of the grid; what leaves the
+    plane of a picture counts in its smallest pixel.
+    """
+    points = np.array([(0.0,) * len(shape), *itertools.product(*((-0.5, side - 0.5) for side in shape))])
+    moved = apart[:3, :-1] @ points.T + apart[:3, -1:]
+    columns = grid[:3, :-1]
+    along = np.linalg.lstsq(columns, moved, rcond=None)[0]
+    beside = np.linalg.norm(moved - columns @ along, axis=0) / np.linalg.norm(columns, axis=0).min()
+    shares: list[float] = np.maximum(np.abs(along).max(axis=0), beside).tolist()
+    return shares
 
 
 @np.errstate(all="ignore")

@@ -46,6 +46,7 @@ _WHOLE = 1e-6
 _FINE_STEP = 1e-3
 """Labels stored in steps finer than this may be off by half a step: the file cannot tell them from whole numbers."""
 _MOST_LABEL = 2**31 - 1
+_MEND_CHANNEL = "Resample the channel onto the grid of {0}, or copy the qform and sform of that file where only they are wrong."
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -83,34 +84,41 @@ def read_labels(path: Path, coding: MaskCoding) -> tuple[np.ndarray, tuple[Findi
     return _arrange(labels, header)[0], header.notes
 
 
-def compare_headers(image: VolumeHeader, mask: VolumeHeader, image_path: Path, mask_path: Path) -> list[Finding]:
-    """What keeps a mask from being laid over its image: another size, or another place in space.
+def compare_headers(
+    image: VolumeHeader, other: VolumeHeader, image_path: Path, other_path: Path, *, labels: bool = True
+) -> list[Finding]:
+    """What keeps a mask, or another channel (labels=False), from being laid over an image: another size, or another place.
 
     The same grid stored along other axes is the same place, as both are read on canonical axes. Where a header states its place
     twice, the two are apart by rounding at most, and either may be the one that the other file was made from.
     """
-    if mask.channels > 1:
-        return [_several(mask_path, mask)]
-    if image.shape != mask.shape and image.canonical_shape != mask.canonical_shape:
-        found = f"is {_show(mask.shape)} voxels but its image is {_show(image.shape)}"
-        turned = sorted(image.shape) == sorted(mask.shape)
-        mend = "Turn the mask: its sides are those of the image in another order." if turned else ""
-        return [KINDS["sizes_differ"].at(mask_path, found, mend=mend, others=[image_path])]
-    if image.place.stated != mask.place.stated:
-        found = "says where it lies in space but its image does not"
+    if labels and other.channels > 1:
+        return [_several(other_path, other)]
+    whose = "its image" if labels else image_path.name
+    if image.shape != other.shape and image.canonical_shape != other.canonical_shape:
+        found = f"is {_show(other.shape)} voxels but {whose} is {_show(image.shape)}"
+        turned = sorted(image.shape) == sorted(other.shape)
+        what = "mask" if labels else "channel"
+        mend = "" if labels else f"Export the channel again at the size of {whose}."
+        if turned:
+            mend = f"Turn the {what}: its sides are those of {'the image' if labels else whose} in another order."
+        return [KINDS["sizes_differ"].at(other_path, found, mend=mend, others=[image_path])]
+    mend = "" if labels else _MEND_CHANNEL.format(whose)
+    if image.place.stated != other.place.stated:
+        found = f"says where it lies in space but {whose} does not"
         if image.place.stated:
-            found = "does not say where it lies in space but its image does"
+            found = f"does not say where it lies in space but {whose} does"
         expected = "a qform or an sform in both, or in neither"
-        return [KINDS["elsewhere"].at(mask_path, found, expected=expected, others=[image_path])]
-    pairs = [(one, other) for one in mask.place.affines for other in image.place.affines]
-    if any(not _compare_grids(mask, image, *pair) for pair in pairs):
+        return [KINDS["elsewhere"].at(other_path, found, expected=expected, mend=mend, others=[image_path])]
+    pairs = [(one, two) for one in other.place.affines for two in image.place.affines]
+    if any(not _compare_grids(other, image, *pair) for pair in pairs):
         return []
     apart, axes = [], [*range(len(image.shape)), 3]
-    if mask.shape == image.shape:  # then the axes are compared as they are stored, which says more
-        apart = describe_differences(mask.place.affine[:, axes], image.place.affine[:, axes], image.shape)
-    apart = apart or _compare_grids(mask, image, mask.place.affine, image.place.affine)
-    found = f"lies elsewhere in space than its image: {', '.join(apart)}"
-    return [KINDS["elsewhere"].at(mask_path, found, others=[image_path])]
+    if other.shape == image.shape:  # then the axes are compared as they are stored, which says more
+        apart = describe_differences(other.place.affine[:, axes], image.place.affine[:, axes], image.shape)
+    apart = apart or _compare_grids(other, image, other.place.affine, image.place.affine)
+    found = f"lies elsewhere in space than {whose}: {', '.join(apart)}"
+    return [KINDS["elsewhere"].at(other_path, found, mend=mend, others=[image_path])]
 
 
 def to_file_axes(array: np.ndarray, header: VolumeHeader) -> np.ndarray:

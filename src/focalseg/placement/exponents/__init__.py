@@ -1,12 +1,18 @@
 """What may be done to exponents while a network trains, so that it bears witness on its sites: one file per regime."""
 
-from focalseg.catalogue import Catalogue
-from focalseg.placement.exponents.dropout import SiteDropout
-from focalseg.placement.exponents.hard_concrete import HardConcrete
-from focalseg.placement.exponents.path import SparsityPath
-from focalseg.placement.exponents.regime import Regime
+from typing import TYPE_CHECKING
 
-REGIMES: Catalogue[type[Regime]] = Catalogue(
+from focalseg.catalogue import Catalogue, DeferredCatalogue
+
+if TYPE_CHECKING:
+    from focalseg.placement.exponents.regime import Regime
+
+REGIMES: "Catalogue[type[Regime]]" = DeferredCatalogue(
     "regime of the exponents",
-    {"free": Regime, "dropout": SiteDropout, "path": SparsityPath, "hard_concrete": HardConcrete},
+    {
+        "free": "focalseg.placement.exponents.regime:Regime",
+        "dropout": "focalseg.placement.exponents.dropout:SiteDropout",
+        "path": "focalseg.placement.exponents.path:SparsityPath",
+        "hard_concrete": "focalseg.placement.exponents.hard_concrete:HardConcrete",
+    },
 )

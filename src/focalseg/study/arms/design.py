@@ -17,7 +17,7 @@ from focalseg.study.running.listeners import Listeners
 from focalseg.study.running.local import run_locally
 from focalseg.study.running.runs import VALIDATION, RunPlan
 from focalseg.study.running.trainer import Engine, Trainer
-from focalseg.training.run import Device
+from focalseg.training.training_config import Device
 
 Plans = Mapping[str, Sequence[RunPlan]]
 """The runs of one fold by arm, one a seed."""

@@ -16,7 +16,7 @@ from focalseg.layers import RunningNorm
 from focalseg.study.running.local import call_locally, count_threads
 from focalseg.study.running.runs import VALIDATION, RunPlan, load_training_data, score_at_full_size
 from focalseg.training.loop import NORM_BATCHES, Run
-from focalseg.training.run import TrainingConfig
+from focalseg.training.training_config import TrainingConfig
 
 WARM_UP_STEPS = 2
 FEWEST_TIMED_STEPS, MOST_TIMED_STEPS = 3, 40

@@ -7,7 +7,7 @@ import numpy as np
 
 from focalseg.evaluation.metrics import average_labels, measure_labels
 from focalseg.files import write_whole
-from focalseg.inference.prediction import predict_mask
+from focalseg.inference.prediction import keep_quiet, predict_mask
 from focalseg.study.running.cases import CaseDigests, read_same_case
 from focalseg.study.running.runs import RunResult, load_network
 
@@ -36,7 +36,7 @@ def write_examples(
             if case.mask.ndim == 3:
                 shown = choose_slice(case.mask)
                 arrays[f"slices_{number}"] = np.array([shown, len(case.mask)])
-            predicted = predict_mask(network, config.preparation, case.image)
+            predicted = predict_mask(network, config.preparation, case.image, tell=keep_quiet)
             overlaps = measure_labels(predicted, case.mask, len(config.labels), inside=case.field_of_view)
             arrays[f"image_{number}"], arrays[f"mask_{number}"] = case.image[:, shown], case.mask[shown]
             arrays[f"{arm}_{number}"], arrays[f"dice_{arm}_{number}"] = (

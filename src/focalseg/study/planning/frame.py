@@ -30,8 +30,8 @@ class Frame:
 
 
 def plan_frame(survey: Survey, split: Split, settings: Settings) -> Frame:
-    """What all folds share: a network of one shape has the same sites. From the first fold's training cases, and whether
-    intensities are on one scale from its validation cases as well."""
+    """What all folds share: a network of one shape has the same sites. From the first fold's training cases, but for whether
+    intensities are on one scale, which all cases have to say."""
     training = cases_of(survey, split.train)
     size = plan_size(training, longest_side=settings.data.longest_side)
     window = _plan_window(size, settings.data.patch_side)
@@ -44,8 +44,10 @@ def plan_frame(survey: Survey, split: Split, settings: Settings) -> Frame:
     size = tuple(max(side, shown) if settings.data.patch_side else shown for side, shown in zip(size, window, strict=True))
     normalisation = settings.data.normalisation
     if normalisation == "auto":
-        seen = cases_of(survey, (*split.train, *split.validation))
-        normalisation = "data_set" if on_common_scale(seen) else "case"
+        # Test cases as well: one of them on another scale would enter hundreds of deviations off, and its score would be one of
+        # a network that saw nothing. They only tell which of two rules fits, as whoever looks at their headers could; the mean
+        # and deviation of the rule are fitted to training cases, and no mask is asked.
+        normalisation = "data_set" if on_common_scale(survey.cases) else "case"
     return Frame(size=size, window=window, normalisation=normalisation, network=network, widths=widths)
 
 

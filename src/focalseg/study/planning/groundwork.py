@@ -1,11 +1,12 @@
 """From a data set and settings to a run that can start: everything is read and checked here, and nothing written."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from focalseg.distance import check_spacing
 from focalseg.errors import DataError
 from focalseg.feeding.preparation import plan_preparation
+from focalseg.findings import counted
 from focalseg.hosts.building import build_host
 from focalseg.imagesets.survey.survey import Survey, cap_faults, summarise_notes, survey_dataset
 from focalseg.records.splits import Split
@@ -15,7 +16,8 @@ from focalseg.study.presets import Settings, SplitSettings
 from focalseg.study.running.cases import open_source
 from focalseg.study.running.listeners import NOBODY, Listeners
 from focalseg.training.loop import open_fabric
-from focalseg.training.run import Device, RunConfig, find_candidates
+from focalseg.training.run import RunConfig, find_candidates
+from focalseg.training.training_config import Device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +101,7 @@ def plan_groundwork(material: Material, settings: Settings, *, source: str, seed
         remarks.append(
             "the images are on scales of their own; each is normalised by itself (data.normalisation=data_set: by one scale)."
         )
+    remarks += _remark_entries(survey, tested, plain)
     return Groundwork(
         survey=survey,
         splits=material.splits,
@@ -133,6 +136,24 @@ def _plan_run(frame: Frame, survey: Survey, split: Split, settings: Settings, *,
         loss=loss,
         training=settings.training,
     )
+
+
+def _remark_entries(survey: Survey, tested: Sequence[Split], plain: Sequence[RunConfig]) -> list[str]:
+    """A sentence on images that enter the network far from those it is trained on, with the strangest of each fold."""
+    strange: dict[str, tuple[float, str]] = {}
+    for split, config in zip(tested, plain, strict=True):
+        for side in ("train", "validation", "test"):
+            for case in cases_of(survey, getattr(split, side)):
+                entry = config.preparation.measure_entry(case.mean, case.standard_deviation)
+                if entry.is_extreme:
+                    found = f"{case.name} ({side}) {entry}"
+                    strange[case.name] = max(strange.get(case.name, (0.0, "")), (entry.strangeness, found))
+    if not strange:
+        return []
+    _, worst = max(strange.values())
+    others = f", and {counted(len(strange) - 1, 'other image')} far off as well" if len(strange) > 1 else ""
+    advice = "What the network says of such images is not to be trusted; data.normalisation=case scales each by itself."
+    return [f"{worst}{others}. {advice}"]
 
 
 def _check_foreground(survey: Survey, split: Split) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from focalseg.study.presets import Settings
 from focalseg.study.running.folder import CONFIG, read_config
 from focalseg.training.loop import choose_precision
-from focalseg.training.run import Device
+from focalseg.training.training_config import Device
 
 
 def settle_precision(settings: Settings, folder: Path, device: Device) -> Settings:

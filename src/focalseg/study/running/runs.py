@@ -20,7 +20,7 @@ from focalseg.files import write_text, write_whole
 from focalseg.hosts.attachment import attention_sites
 from focalseg.hosts.costs import count_flops, count_parameters, measure_costs
 from focalseg.hosts.gammas import read_gammas
-from focalseg.inference.prediction import predict_mask
+from focalseg.inference.prediction import keep_quiet, predict_mask
 from focalseg.networks.state import read_state, read_state_file, write_state
 from focalseg.placement.evidence import gather_evidence
 from focalseg.records.costs import COSTS, CostTable
@@ -36,7 +36,8 @@ from focalseg.study.running.scores import CaseScore, format_scores, read_scores
 from focalseg.study.running.stopping import STOP
 from focalseg.training.loop import GAMMA_COLUMN, METRICS, Run, StopRequested, TrainingData, train
 from focalseg.training.metrics_log import Row
-from focalseg.training.run import Device, RunConfig, build_network
+from focalseg.training.run import RunConfig, build_network
+from focalseg.training.training_config import Device
 from focalseg.yaml_files import read_yaml, write_yaml
 
 CASES, WEIGHTS = "cases.csv", "model.safetensors"
@@ -183,7 +184,7 @@ def score_at_full_size(plan: RunPlan, network: nn.Module) -> list[CaseScore]:
     labels, scores = plan.config.labels, []
     for part, name in plan.scored_cases:
         case = read_same_case(plan.config.data, name, plan.case_digests)
-        predicted = predict_mask(network, plan.config.preparation, case.image)
+        predicted = predict_mask(network, plan.config.preparation, case.image, tell=keep_quiet)
         views = {part: case.field_of_view}
         if case.field_of_view is not None:
             views[f"{part}{WHOLE_FRAME}"] = None

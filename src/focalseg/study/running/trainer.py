@@ -11,7 +11,8 @@ from focalseg.study.running.cases import CaseDigests
 from focalseg.study.running.listeners import Watch
 from focalseg.study.running.local import choose_workers, run_locally
 from focalseg.study.running.runs import TEST, VALIDATION, RunPlan, RunResult, read_result
-from focalseg.training.run import Device, RunConfig
+from focalseg.training.run import RunConfig
+from focalseg.training.training_config import Device
 
 
 class Engine(Protocol):
