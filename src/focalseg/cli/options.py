@@ -82,7 +82,8 @@ def _refuse_foreign_code(config: Path, given: dict[str, Any], typed: dict[str, A
     given, typed: the settings of the network in the file, and in the command. name: of the network that comes of both.
     """
     from focalseg.errors import SettingError
-    from focalseg.hosts.choice import NAMES, NetworkConfig
+    from focalseg.hosts.building import NetworkConfig
+    from focalseg.hosts.choice import NAMES
 
     if name not in NAMES and typed.get("name") != name:
         raise SettingError(
