@@ -13,6 +13,7 @@ from torch import nn
 
 from focalseg.hosts.attachment import attention_sites, filled_sites
 from focalseg.layers import RunningNorm
+from focalseg.placement.evidence import count_passes
 from focalseg.study.running.local import call_locally, count_threads
 from focalseg.study.running.runs import VALIDATION, RunPlan, load_training_data, score_at_full_size
 from focalseg.training.loop import NORM_BATCHES, Run
@@ -107,13 +108,12 @@ def measure_pace(plan: RunPlan) -> Pace:
 def count_evidence_cases(plan: RunPlan, network: nn.Module) -> int:
     """How many cases go through a network with attention while evidence on its sites is gathered: about so many.
 
-    Each pass goes over the validation cases, and over those that norms are estimated on. There is one pass for the coefficients
-    and one for the whole, two or three a site (`take_away_one_by_one`), and one a skip.
+    Each pass goes over the validation cases, and over those that norms are estimated on.
     """
     if not attention_sites(network):
         return 0
     skips = sum(site.kind == "skip" for site, _ in filled_sites(network).values())
-    passes = 2 + 5 * len(attention_sites(network)) // 2 + skips
+    passes = count_passes(len(attention_sites(network)), skips=skips)
     normed = any(isinstance(module, RunningNorm) for module in network.modules())
     norm_cases = min(NORM_BATCHES * plan.config.training.batch_size, len(plan.split.train)) if normed else 0
     return passes * (len(plan.split.validation) + norm_cases)

@@ -13,6 +13,7 @@ from safetensors.torch import save
 from torch import nn
 
 from focalseg.configuration import from_mapping
+from focalseg.counting import Advance, ignore
 from focalseg.errors import Interrupted, SettingError
 from focalseg.evaluation.metrics import measure_labels
 from focalseg.feeding.feed import Feed, open_feed
@@ -33,6 +34,7 @@ from focalseg.records.record import read_record, write_record
 from focalseg.records.result import RESULT, Result
 from focalseg.records.splits import Split
 from focalseg.study.running.folder import CONFIG, claim_folder
+from focalseg.study.running.progress_file import EVIDENCE_PASSES, SCORING, ProgressFile
 from focalseg.study.running.scores import CaseScore, format_scores, read_scores
 from focalseg.study.running.stopping import STOP
 from focalseg.training.loop import GAMMA_COLUMN, METRICS, Run, StopRequested, TrainingData, train
@@ -127,12 +129,14 @@ def _write_results(plan: RunPlan, run: Run) -> None:
     open_probabilities = run.regime.finish()
     run.settle_norms()
     write_whole(plan.folder / WEIGHTS, lambda file: file.write(save(read_state(network))))
-    scores = score_at_full_size(plan, network)
+    progress = ProgressFile(plan.folder)
+    scores = score_at_full_size(plan, network, progress.count(SCORING))
     write_text(plan.folder / CASES, format_scores(scores))
     if plan.leaves_evidence:
         write_record(plan.folder / COSTS, measure_costs(network, plan.config.image_shape))
         groups = tuple(score.group for score in scores if score.part == VALIDATION)
-        write_record(plan.folder / EVIDENCE, _collect_evidence(plan, run, open_probabilities, groups))
+        evidence = _collect_evidence(plan, run, open_probabilities, groups, progress.count(EVIDENCE_PASSES))
+        write_record(plan.folder / EVIDENCE, evidence)
     image = torch.zeros(1, *plan.config.image_shape, device=next(network.parameters()).device)
     result = Result(
         modules=len(attention_sites(network)),
@@ -141,6 +145,7 @@ def _write_results(plan: RunPlan, run: Run) -> None:
         seconds=round(run.seconds, 2),
     )
     write_record(plan.folder / RESULT, result)
+    progress.remove()
 
 
 @lru_cache(maxsize=1)
@@ -173,13 +178,13 @@ def load_training_data(plan: RunPlan) -> Iterator[TrainingData]:
         yield TrainingData(train=train_side, validation=validation_side)
 
 
-def score_at_full_size(plan: RunPlan, network: nn.Module) -> list[CaseScore]:
-    """Scores of all cases of the parts that are scored. Test cases decide nothing afterwards.
+def score_at_full_size(plan: RunPlan, network: nn.Module, tell: Advance = ignore) -> list[CaseScore]:
+    """Scores of all cases of the parts that are scored. Test cases decide nothing afterwards. tell: hears of every case.
 
     A case with a field of view is scored inside of it, and besides on the whole frame.
     """
     labels, scores = plan.config.labels, []
-    for part, name in plan.scored_cases:
+    for number, (part, name) in enumerate(plan.scored_cases, start=1):
         case = read_named_case(plan.config.data, name)
         predicted = predict_mask(network, plan.config.preparation, case.image)
         views = {part: case.field_of_view}
@@ -189,11 +194,14 @@ def score_at_full_size(plan: RunPlan, network: nn.Module) -> list[CaseScore]:
             overlaps = measure_labels(predicted, case.mask, len(labels), inside=inside)
             by_label = dict(zip(labels, overlaps, strict=True))
             scores.append(CaseScore(case=name, group=plan.groups.get(name, case.group), part=view, overlaps=by_label))
+        tell(number, len(plan.scored_cases))
     return scores
 
 
-def _collect_evidence(plan: RunPlan, run: Run, open_probabilities: Mapping[str, float], groups: tuple[str, ...]) -> Evidence:
-    """Evidence on the validation cases. groups: of these, those that their scores count with."""
+def _collect_evidence(
+    plan: RunPlan, run: Run, open_probabilities: Mapping[str, float], groups: tuple[str, ...], tell: Advance
+) -> Evidence:
+    """Evidence on the validation cases. groups: of these, those that their scores count with. tell: hears how far it is."""
     config = run.config
     evidence = gather_evidence(
         run.network,
@@ -201,6 +209,7 @@ def _collect_evidence(plan: RunPlan, run: Run, open_probabilities: Mapping[str, 
         norm_batches=run.read_norm_batches(),
         window=config.preparation.patch,
         exponents=config.training.exponents,
+        progress=tell,
     )
     return replace(
         evidence,
