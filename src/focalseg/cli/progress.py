@@ -52,10 +52,7 @@ def _show_bars(title: str, plans: Sequence[RunPlan], ended: threading.Event, con
     with Progress(*columns, console=console) as progress:
         console.print(title)
         bars = {
-            progress.add_task(
-                f"{plan.arm}, seed {plan.config.seed}", total=measure_work(plan).total, start=False, said=""
-            ): plan
-            for plan in plans
+            progress.add_task(_name_run(plan), total=measure_work(plan).total, start=False, said=""): plan for plan in plans
         }
         while True:
             last = ended.wait(_POLL_SECONDS)
@@ -81,6 +78,10 @@ def _add_up(plans: Sequence[RunPlan]) -> Work:
     return sum(map(measure_work, plans), start=Work())
 
 
+def _name_run(plan: RunPlan) -> str:
+    return f"{plan.arm}, seed {plan.config.seed}"
+
+
 def describe_work(work: Work) -> str:
     """`360 of 720 steps`; once it has begun, how much of what follows the steps is done."""
     share = f", scores and evidence {100 * work.after / work.of_after:.0f} %" if work.after else ""
@@ -88,8 +89,8 @@ def describe_work(work: Work) -> str:
 
 
 def describe_left(work: Work, before: Work, seconds: float) -> str:
-    """The time that is left, as long as the rest takes at the speed of so many seconds since `before`; never none while there is
-    something to do, and nothing where no speed is known."""
+    """The time that is left at the speed of so many seconds since `before`: never none while there is something to do. Empty
+    where no speed is known."""
     if work.done <= before.done:
         return ""
     left = seconds * (work.total - work.done) / (work.done - before.done)

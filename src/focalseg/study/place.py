@@ -122,6 +122,7 @@ def _train_and_judge(design: Design, folder: Path) -> PlaceResult:
     verdict = judge(results)
     fold, number = choose_lean(results.agreed, placements, placed=results.arms[PLACED], none=results.arms[NONE])
     shown = {arm: plans[fold][arm][number].folder for arm in (NONE, PLACED)}
+    beside = shown if shown[NONE] != shown[PLACED] else {NONE: shown[NONE], ALL: plans[fold][ALL][number].folder}
     lean = results.arms[PLACED][fold][number]
     record = record_results(
         verdict,
@@ -132,7 +133,7 @@ def _train_and_judge(design: Design, folder: Path) -> PlaceResult:
     )
     write_record(folder / PLACEMENT, record)
     write_lean(folder / "lean", shown[PLACED], verdict, record.arms[PLACED], lean.parameters)
-    write_examples(folder, shown, lean, own_network=design.trainers[0].base.network.name)
+    write_examples(folder, beside, lean, own_network=design.trainers[0].base.network.name)
     return PlaceResult(folder=folder, verdict=verdict, placement=results.agreed, record=record)
 
 

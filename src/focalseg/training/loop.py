@@ -71,6 +71,9 @@ class Run:
         self.optimiser, self.scheduler = build_optimiser(self.network, config.training)
         self.loss = UnifiedFocalLoss.from_config(config.loss)
         self.step, self.seconds = 0, 0.0
+        self.step_seconds: float | None = 0.0
+        """Of all steps without what comes between them, as `Result` measures a step; None after a checkpoint that had none."""
+        self.step_clock = time.process_time if self.fabric.device.type == "cpu" else time.perf_counter
         self.module, self.stepper = self.fabric.setup(self.network, self.optimiser)
         self._restore()  # once the weights are on the device: the optimiser's state goes where they are
         self.data = data
@@ -91,8 +94,10 @@ class Run:
 
     def advance(self) -> None:
         """Takes one optimiser step, and writes a line in the log and a checkpoint where they are due."""
-        started = time.perf_counter()
+        started, step_started = time.perf_counter(), self.step_clock()
         loss, telling = self._update()
+        if self.step_seconds is not None:
+            self.step_seconds += self.step_clock() - step_started
         self.step += 1
         training = self.config.training
         validate = telling or self.step % training.validate_every == 0 or self.finished
@@ -115,6 +120,7 @@ class Run:
             "run": self.identity,
             "step": self.step,
             "seconds": self.seconds,
+            "step_seconds": self.step_seconds,
             "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "scheduler": self.scheduler.state_dict(),
@@ -203,6 +209,7 @@ class Run:
         if state is None:
             return
         self.step, self.seconds = int(state["step"]), float(state["seconds"])
+        self.step_seconds = state.get("step_seconds")
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.scheduler.load_state_dict(state["scheduler"])

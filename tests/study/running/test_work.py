@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -38,7 +39,7 @@ def test_while_evidence_is_gathered_there_is_always_something_left(plan, monkeyp
     assert seen[0].done == 0
     assert len(seen) > 10
     assert all(work.steps == work.of_steps == 12 for work in seen[1:])
-    assert all(one.done <= other.done < other.total == one.total for one, other in zip(seen, seen[1:], strict=False))
+    assert all(one.done <= other.done < other.total == one.total for one, other in pairwise(seen))
     ended = measure_work(plan)
     assert ended.done == ended.total == seen[0].total
     assert not (plan.folder / PROGRESS).exists()

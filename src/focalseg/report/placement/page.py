@@ -39,6 +39,7 @@ SAID: dict[str, Any] = {
     "most_paths": MOST_PATHS,
     "trained_with": naming.TRAINED_WITH,
     "removal_costs": naming.REMOVAL_COSTS,
+    "pictured": naming.PICTURED,
 }
 """What the templates of both pages say besides what a folder holds."""
 
@@ -94,7 +95,7 @@ def _render_placement(contents: PlacementContents) -> str:
             arm: [str(seed) for seed in sorted({log.seed for log in logs})]
             for arm, logs in {**contents.logs, "probes": contents.probes}.items()
         },
-        pictures=draw_examples(contents.examples, len(contents.labels)),
+        pictures=draw_examples(contents.examples, len(contents.labels), left_out={PLACED} if contents.plain else set()),
     )
 
 
@@ -138,13 +139,19 @@ def _name_differences(contents: PlacementContents) -> list[tuple[str, Estimate]]
 
 def _draw_removals(decisions: Sequence[SiteDecision]) -> Removals:
     """What removal costs, site by site, on one axis."""
-    costs = {
-        decision.site: decision.removal
-        or Estimate(mean=decision.removal_cost, low=decision.removal_cost, high=decision.removal_cost)
-        for decision in decisions
-    }
+    costs = {decision.site: _reach_of(decision) for decision in decisions}
     axis = intervals.cost_axis(list(costs.values()), width=BAR_WIDTH)
-    return Removals(axis=axis, bars={site: axis.bar(cost) for site, cost in costs.items()})
+    dots = {decision.site: decision.removal_costs for decision in decisions}
+    return Removals(axis=axis, bars={site: axis.bar(cost, dots[site]) for site, cost in costs.items()})
+
+
+def _reach_of(decision: SiteDecision) -> Estimate:
+    """A removal cost with the least and the largest in any training or, where these were not written down, its interval."""
+    cost = decision.removal_cost
+    if decision.removal_costs or decision.removal is None:
+        costs = [cost, *decision.removal_costs]
+        return Estimate(mean=cost, low=min(costs), high=max(costs))
+    return decision.removal
 
 
 def _draw_paths(

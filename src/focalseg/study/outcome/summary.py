@@ -148,6 +148,7 @@ def summarise(folds: Results) -> ArmSummary:
     dice = stack_folds(folds, TEST)
     results = [result for fold in folds for result in fold]
     scores = [score for result in results for score in result.scores_of(TEST)]
+    steps = [result.step_seconds for result in results if result.step_seconds is not None]
     numbers: dict[str, Any] = {
         **_as_dice(estimate_mean(dice, groups, folds=_folds_of_test_cases(folds), span=SCORE_SPAN)),
         **{name: float(np.mean([score.average(name) for score in scores])) for name in ("iou", "precision", "recall")},
@@ -157,6 +158,7 @@ def summarise(folds: Results) -> ArmSummary:
     return ArmSummary(
         **numbers,
         seconds=float(np.mean([result.seconds for result in results])),
+        step_seconds=fmean(steps) if len(steps) == len(results) else None,
         trainings=len(dice),
         folds=len(folds),
         collapsed=_count_collapsed(folds).collapsed,

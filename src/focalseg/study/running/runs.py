@@ -143,6 +143,7 @@ def _write_results(plan: RunPlan, run: Run) -> None:
         parameters=count_parameters(network),
         flops=count_flops(network.eval(), image),
         seconds=round(run.seconds, 2),
+        step_seconds=None if run.step_seconds is None else round(run.step_seconds / run.step, 6),
     )
     write_record(plan.folder / RESULT, result)
     progress.remove()
