@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from focalseg.errors import SettingError
-from focalseg.evaluation.verdict import Verdict
+from focalseg.evaluation.verdict import Footing, Verdict
 from focalseg.imagesets.opening import refuse_inside
 from focalseg.records.costs import COSTS, CostTable
 from focalseg.records.placement import ALL, NONE, PLACED, PLACEMENT, JobRecord, LeanSource, Placement
@@ -14,6 +14,7 @@ from focalseg.study.arms.agreement import Decided, agree, choose_lean, decide_fo
 from focalseg.study.arms.design import Design, plan_design, take_known
 from focalseg.study.budget.fitting import plan_costs, recall_settings
 from focalseg.study.outcome.examples import write_examples
+from focalseg.study.outcome.footing import read_rises
 from focalseg.study.outcome.lean import write_lean
 from focalseg.study.outcome.summary import JobResult, judge, record_results
 from focalseg.study.planning.folds import remark_few_groups
@@ -111,6 +112,8 @@ def _train_and_judge(design: Design, folder: Path) -> PlaceResult:
     """The job itself, in a folder that is held."""
     plans, decided = train_arms(design)
     placements = decided.placements
+    rests_on = {arm: [plan for fold in plans for plan in fold[arm]] for arm in (NONE, PLACED)}
+    steps = design.trainers[0].base.training.steps
     results = JobResult(
         arms={arm: [[read_result(plan.folder) for plan in fold[arm]] for fold in plans] for arm in plans[0]},
         folds=tuple(trainer.split.fold for trainer in design.trainers),
@@ -118,6 +121,7 @@ def _train_and_judge(design: Design, folder: Path) -> PlaceResult:
         agreed=agree(placements),
         candidates=len(design.everywhere),
         search=decided.search,
+        footing=Footing(steps=steps, rises=read_rises(rests_on)),
     )
     verdict = judge(results)
     fold, number = choose_lean(results.agreed, placements, placed=results.arms[PLACED], none=results.arms[NONE])

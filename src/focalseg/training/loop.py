@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from focalseg.errors import MachineError, SettingError
 from focalseg.evaluation.scoring import score_batches
+from focalseg.evaluation.undertraining import plan_looks
 from focalseg.feeding.augmentation import augment
 from focalseg.feeding.batches import DROPOUT_STREAM, select_batch, stream_seed
 from focalseg.feeding.feed import Batches, Feed
@@ -70,6 +71,7 @@ class Run:
         self.regime = REGIMES[config.training.exponents](self.network, steps=config.training.steps, seed=config.seed)
         self.optimiser, self.scheduler = build_optimiser(self.network, config.training)
         self.loss = UnifiedFocalLoss.from_config(config.loss)
+        self.looks = plan_looks(config.training.steps, config.training.validate_every)
         self.step, self.seconds = 0, 0.0
         self.step_seconds: float | None = 0.0
         """Of all steps without what comes between them, as `Result` measures a step; None after a checkpoint that had none."""
@@ -100,7 +102,7 @@ class Run:
             self.step_seconds += self.step_clock() - step_started
         self.step += 1
         training = self.config.training
-        validate = telling or self.step % training.validate_every == 0 or self.finished
+        validate = telling or self.step % training.validate_every == 0 or self.step in self.looks or self.finished
         if validate or self.step % training.log_every == 0:
             row: dict[str, float | int | str] = {
                 "step": self.step,

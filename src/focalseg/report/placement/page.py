@@ -21,6 +21,7 @@ from focalseg.report.placement.naming import name_arm
 from focalseg.report.placement.reading import read_placement_contents, read_run_contents
 from focalseg.report.rendering import render
 from focalseg.report.wording import MINUS
+from focalseg.study.outcome.wording import describe_undertraining
 from focalseg.study.running.folder import CONFIG
 from focalseg.study.running.scores import CaseScore, count_empty
 
@@ -40,6 +41,7 @@ SAID: dict[str, Any] = {
     "trained_with": naming.TRAINED_WITH,
     "removal_costs": naming.REMOVAL_COSTS,
     "pictured": naming.PICTURED,
+    "doubts": naming.DOUBTS,
 }
 """What the templates of both pages say besides what a folder holds."""
 
@@ -107,6 +109,7 @@ def _render_run(contents: RunContents) -> str:
     logs = {"run": (contents.log,)}
     shut = [site for site, gate in config.attention.items() if gate == SHUT]
     drawing = draw_network(config.network, contents.sites, shut=shut)
+    footing = contents.footing
     paths = _draw_paths([contents.log], contents.sites, drawing)
     return render(
         "run.html.j2",
@@ -118,7 +121,8 @@ def _render_run(contents: RunContents) -> str:
         parts_scores=_summarise_parts(contents),
         removals=_draw_removals(contents.sites),
         cases=len(test),
-        groups=len({score.group for score in test}),
+        footing=footing,
+        doubt=describe_undertraining(footing, named=False),
         gamma_charts=[(f"training with seed {config.seed}", chart) for _, chart in paths],
         training_charts=[*_draw_trainings(logs), ("Dice of the test cases", curves.draw_histogram(dice))],
         pictures=draw_examples(contents.examples, len(config.labels)),

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import nn
 
+from focalseg.evaluation.undertraining import plan_looks
 from focalseg.hosts.attachment import attention_sites, filled_sites
 from focalseg.layers import RunningNorm
 from focalseg.placement.evidence import count_passes
@@ -43,6 +44,7 @@ class Pace:
         scored: how many cases are scored at the end. work: of the run's network, in shares of that of the network measured.
         """
         validations = math.ceil(training.steps / training.validate_every)
+        validations += len(plan_looks(training.steps, training.validate_every))
         computing = self.step * training.steps + self.validation * validations + self.scoring * scored
         return self.reading + work * (computing + (self.evidence if testifies else 0.0))
 
