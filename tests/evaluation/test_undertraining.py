@@ -39,7 +39,7 @@ def test_gains_are_put_in_proportion_to_the_part_of_the_training():
 def test_a_training_is_looked_at_near_its_middle_and_near_four_fifths(steps, every, looks):
     assert plan_looks(steps, every) == looks
     if steps > 4:
-        curve = {step: 0.5 for step in {*range(every, steps + 1, every), *looks, steps}}
+        curve = dict.fromkeys({*range(every, steps + 1, every), *looks, steps}, 0.5)
         assert measure_gains(curve) == {0.5: 0, 0.8: 0}
 
 

@@ -95,7 +95,8 @@ def test_a_network_of_twice_the_work_takes_twice_as_long_but_for_reading():
 
 def test_a_job_waits_at_the_end_of_each_stage_and_for_the_start_of_its_workers():
     settings = build_settings("quick", {"seeds": 3, "training": {"steps": 100, "validate_every": 100}})
-    plain, attended, probe = 1 + 10 + 2 + 3, 1 + 20 + 3 + 4, 1 + 20 + 3 + 2 + 10
+    # They validate at the end and, since they would not do so before, at the middle and at four fifths.
+    plain, attended, probe = 1 + 10 + 3 * 2 + 3, 1 + 20 + 3 * 3 + 4, 1 + 20 + 3 * 3 + 2 + 10
     items = items_of(settings)
     alone = 3 * plain + 3 * attended + 3 * probe + 3 * attended + END_SECONDS
     assert job_seconds(items, settings, PACES, workers=1) == pytest.approx(alone)
