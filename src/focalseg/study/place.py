@@ -12,7 +12,8 @@ from focalseg.records.placement import ALL, NONE, PLACED, PLACEMENT, JobRecord, 
 from focalseg.records.record import read_record, write_record
 from focalseg.study.arms.agreement import Decided, agree, choose_lean, decide_folds
 from focalseg.study.arms.design import Design, plan_design, take_known
-from focalseg.study.budget.fitting import plan_costs, recall_settings
+from focalseg.study.budget.correction import correcting
+from focalseg.study.budget.fitting import Forecast, plan_costs, recall_settings
 from focalseg.study.outcome.examples import write_examples
 from focalseg.study.outcome.footing import read_rises
 from focalseg.study.outcome.lean import write_lean
@@ -85,17 +86,19 @@ def place(
         claim_folder(folder, write_yaml(job))  # refuses another job's before anything is read and measured
     ground = lay_groundwork(source, chosen, seed, device, listeners)
     design = plan_design(ground, chosen, folder, device=device, workers=workers, listeners=listeners)
-    fitted = chosen
+    forecast = Forecast(settings=chosen)
     if not (folder / PLACEMENT).exists():
-        fitted = plan_costs(design, chosen, hours=None if begun else budget_hours, tell=listeners.tell)
-    if fitted != chosen:
+        forecast = plan_costs(design, chosen, hours=None if begun else budget_hours, tell=listeners.tell)
+    if (fitted := forecast.settings) != chosen:
         ground = plan_groundwork(ground, fitted, source=source, seed=seed)
         design = plan_design(ground, fitted, folder, device=device, workers=workers, listeners=Listeners(watch=listeners.watch))
     with hold_folder(folder, write_yaml(replace(job, settings=fitted))):
         claim_split(folder, ground, listeners.tell)
         for remark in remark_few_groups([fold.split for fold in ground.folds], ground.splits, ground.groups):
             listeners.tell(remark)
-        return _train_and_judge(design, folder)
+        watch = correcting(listeners.watch, forecast, listeners.tell)
+        trainers = tuple(replace(trainer, watch=watch) for trainer in design.trainers)
+        return _train_and_judge(replace(design, trainers=trainers), folder)
 
 
 def _refuse_exponents(settings: Settings) -> None:
