@@ -295,7 +295,7 @@ def test_the_file_has_the_schema_and_the_fields_of_the_contract(evidence: Eviden
     assert content["schema"] == 1
     assert content["policy"] == "removal_from_all"
     contract = {"site", "gate", "gamma", "removal_cost", "spread", "kept", "why"}
-    added = {"removal_low", "removal_high", "joint_cost", "shut"}
+    added = {"removal_low", "removal_high", "joint_cost", "shut", "removal_costs"}
     assert [set(record) for record in content["sites"]] == [contract | added] * 3
     assert [record["kept"] for record in content["sites"]] == [True, False, True]
 

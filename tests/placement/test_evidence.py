@@ -14,7 +14,7 @@ from focalseg.hosts.attachment import attention_sites
 from focalseg.hosts.instrument import instrument
 from focalseg.hosts.norms import estimate_norms
 from focalseg.networks.unet import UNet
-from focalseg.placement.evidence import gather_evidence, measure_coefficients, score_cases, take_away_one_by_one
+from focalseg.placement.evidence import count_passes, gather_evidence, measure_coefficients, score_cases, take_away_one_by_one
 from focalseg.placement.exponents import REGIMES
 from focalseg.records.evidence import SiteEvidence
 from hosts.by_hand import Batch, build_network_by_hand, dice, draw_cases_by_hand, put_constant
@@ -355,3 +355,19 @@ def test_the_validation_score_of_windows_is_that_of_the_stitched_whole():
     masks = torch.zeros(1, 24, 24, dtype=torch.bool)
     masks[:, :6, :6] = True
     assert score_batches(Bright(), [(images, masks)], window=(8, 8)) == [pytest.approx(2 * 36 / (36 + 36 + 144))]
+
+
+def test_progress_is_told_after_every_batch_and_ends_only_when_all_is_done(
+    network_by_hand: UNet, cases_by_hand: list[Batch]
+) -> None:
+    told: list[tuple[int, int]] = []
+    gather_evidence(network_by_hand, cases_by_hand, progress=lambda done, total: told.append((done, total)))
+    *before, last = told
+    assert [done for done, _ in before] == list(range(1, len(before) + 1))
+    assert all(done < total for done, total in before)
+    assert last == (len(before), len(before))
+    # Four sites, one of them a skip, two batches: the coefficients, the whole, each site alone, the skip shut, and with those
+    # that went before at least one more time each of the three sites that do not go first.
+    passes = len(before) / len(cases_by_hand)
+    assert 1 + 1 + 4 + 1 + 3 <= passes <= 1 + 1 + 4 + 1 + 3 + 2 + 1
+    assert before[0][1] == 2 * count_passes(4, skips=1) == 2 * (1 + 1 + 4 + 1 + 6)

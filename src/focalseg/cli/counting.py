@@ -1,12 +1,13 @@
 """How many of how many cases are done: a bar on a terminal, plain lines elsewhere."""
 
+import math
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from focalseg.counting import Advance
 
@@ -21,7 +22,8 @@ def show_counting(title: str) -> Iterator[Advance]:
     if not console.is_terminal:
         yield _CountLines(title).advance
         return
-    with Progress(*columns(""), console=console, transient=True) as progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task(title, total=None)
         yield lambda done, total: progress.update(bar, completed=done, total=total)
 
@@ -40,9 +42,4 @@ class _CountLines:
             return
         self.told = now
         left = (now - self.started) * (total - done) / done
-        print(f"{self.title}: {done} of {total}, about {left:.0f} s left", file=sys.stderr, flush=True)
-
-
-def columns(unit: str) -> tuple[ProgressColumn, ...]:
-    """A bar with its title, how many of how many units are done, and the time that is left."""
-    return (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit), TimeRemainingColumn())
+        print(f"{self.title}: {done} of {total}, about {max(math.ceil(left), 1)} s left", file=sys.stderr, flush=True)

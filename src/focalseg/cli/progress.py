@@ -1,6 +1,6 @@
-"""How far the runs are, read from the metrics they write: bars on a terminal, plain lines elsewhere."""
+"""How far the runs are, read from the files they write: bars on a terminal, plain lines elsewhere."""
 
-import csv
+import math
 import sys
 import threading
 import time
@@ -8,15 +8,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from focalseg.cli.counting import PLAIN_LINE_SECONDS, columns, show_counting
+from focalseg.cli.counting import PLAIN_LINE_SECONDS, show_counting
 from focalseg.findings import counted
-from focalseg.records.result import RESULT
 from focalseg.study.running.listeners import Listeners
 from focalseg.study.running.runs import RunPlan
-from focalseg.training.loop import METRICS
-from focalseg.training.metrics_log import read_metrics
+from focalseg.study.running.work import Work, measure_work
 
 _POLL_SECONDS = 0.5
 
@@ -49,42 +47,51 @@ def show_progress(title: str, plans: Sequence[RunPlan]) -> Iterator[None]:
         watcher.join()
 
 
-def _count_steps(plan: RunPlan) -> int:
-    """The number of steps that a run has done so far, read from its metrics file."""
-    steps = plan.config.training.steps
-    if (plan.folder / RESULT).exists():
-        return steps
-    try:
-        rows = read_metrics(plan.folder / METRICS)
-        return int(rows[-1]["step"]) if rows else 0
-    except (OSError, ValueError, KeyError, csv.Error):
-        return 0  # not there yet, or to be written anew from the checkpoint
-
-
 def _show_bars(title: str, plans: Sequence[RunPlan], ended: threading.Event, console: Console) -> None:
-    with Progress(*columns("steps"), console=console) as progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"), TimeRemainingColumn())
+    with Progress(*columns, console=console) as progress:
         console.print(title)
         bars = {
-            progress.add_task(f"{plan.arm}, seed {plan.config.seed}", total=plan.config.training.steps, start=False): plan
-            for plan in plans
+            progress.add_task(_name_run(plan), total=measure_work(plan).total, start=False, said=""): plan for plan in plans
         }
         while True:
             last = ended.wait(_POLL_SECONDS)
             for bar, plan in bars.items():
-                steps = _count_steps(plan)
-                if steps and not progress.tasks[bar].started:
+                work = measure_work(plan)
+                if work.done and not progress.tasks[bar].started:
                     progress.start_task(bar)
-                progress.update(bar, completed=steps)
+                progress.update(bar, completed=work.done, said=describe_work(work))
             if last:
                 return
 
 
 def _show_lines(title: str, plans: Sequence[RunPlan], ended: threading.Event, _console: Console) -> None:
-    total = sum(plan.config.training.steps for plan in plans)
-    started, done_before = time.monotonic(), sum(_count_steps(plan) for plan in plans)
-    print(f"{title}: {counted(len(plans), 'training')}, {total} steps", file=sys.stderr, flush=True)
+    before, started = _add_up(plans), time.monotonic()
+    print(f"{title}: {counted(len(plans), 'training')}, {before.of_steps} steps", file=sys.stderr, flush=True)
     while not ended.wait(PLAIN_LINE_SECONDS):
-        done = sum(_count_steps(plan) for plan in plans)
-        seconds = time.monotonic() - started
-        left = f", about {seconds * (total - done) / (done - done_before):.0f} s left" if done > done_before else ""
-        print(f"{title}: {done} of {total} steps{left}", file=sys.stderr, flush=True)
+        work = _add_up(plans)
+        left = describe_left(work, before, time.monotonic() - started)
+        print(f"{title}: {describe_work(work)}{left}", file=sys.stderr, flush=True)
+
+
+def _add_up(plans: Sequence[RunPlan]) -> Work:
+    return sum(map(measure_work, plans), start=Work())
+
+
+def _name_run(plan: RunPlan) -> str:
+    return f"{plan.arm}, seed {plan.config.seed}"
+
+
+def describe_work(work: Work) -> str:
+    """`360 of 720 steps`; once it has begun, how much of what follows the steps is done."""
+    share = f", scores and evidence {100 * work.after / work.of_after:.0f} %" if work.after else ""
+    return f"{work.steps} of {work.of_steps} steps{share}"
+
+
+def describe_left(work: Work, before: Work, seconds: float) -> str:
+    """The time that is left at the speed of so many seconds since `before`: never none while there is something to do. Empty
+    where no speed is known."""
+    if work.done <= before.done:
+        return ""
+    left = seconds * (work.total - work.done) / (work.done - before.done)
+    return f", about {max(math.ceil(left), 1)} s left" if work.done < work.total else ""

@@ -40,6 +40,8 @@ def train(
     settings = read_settings(preset, config, set_, network=network)
     from focalseg.cli.progress import build_listeners
     from focalseg.report.placement.page import write_report
+    from focalseg.study.outcome.footing import judge_training
+    from focalseg.study.outcome.wording import describe_undertraining
     from focalseg.study.running.stopping import STOP
     from focalseg.study.train import train_one
 
@@ -52,6 +54,11 @@ def train(
         counts = {"modules": result.modules, "parameters": result.parameters, "flops": result.flops, "seconds": result.seconds}
         print_json({"dice": dice, "cases": len(scores), **counts, "report": str(page)})
         return
-    print(f"test Dice {dice:.3f} over {len(scores)} cases")
+    footing = judge_training(out, settings.training.steps, result)
+    print(f"test Dice {dice:.3f} over {counted(len(scores), 'case')}")
+    if doubt := describe_undertraining(footing, named=False):
+        print(doubt)
+    if footing.few_groups:
+        print(f"Too few groups to tell: the test cases are of {counted(footing.groups, 'group')}.")
     print(f"{counted(result.modules, 'attention module')}, {result.parameters:,} parameters; weights in {out}")
     print(f"report: {page}")

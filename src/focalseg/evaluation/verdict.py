@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from focalseg.evaluation.significance import Comparison, decide_non_inferiority
+from focalseg.evaluation.undertraining import Rise, Silence
 from focalseg.records.estimate import Estimate
 from focalseg.records.placement import NOTHING_COLLAPSED, Collapsed, Outcome
 
@@ -54,13 +55,43 @@ class Against:
         return "all" in self.placed_minus and decide_non_inferiority(self.placed_minus["all"], margin=self.margin).shown
 
 
+FEW_GROUPS = 6
+"""Fewer groups than these make an interval more than 1.4 times as wide as many would, by Student's t alone."""
+WIDEST_INTERVAL = 0.5
+"""Dice. A wider interval leaves open whether the difference is half of the whole scale."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Footing:
+    """What an answer rests on. groups: of test cases, 0 where nobody counted. steps: of a training. rises: arms whose
+    validation Dice still rose at the end. silence: what the plain network does not find at all."""
+
+    groups: int = 0
+    steps: int = 0
+    rises: tuple[Rise, ...] = ()
+    silence: Silence | None = None
+
+    @property
+    def few_groups(self) -> bool:
+        """Whether there are too few of them to speak for others."""
+        return 0 < self.groups < FEW_GROUPS
+
+    @property
+    def undertrained(self) -> bool:
+        """Whether networks are compared that had not learned yet what they could."""
+        return bool(self.rises) or (self.silence is not None and self.silence.telling)
+
+
+UNKNOWN_FOOTING = Footing()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
     """The outcome with the difference in Dice, placed network minus plain, that it rests on.
 
     smallest_difference: the true one that such data would show in 80 % of studies, as in `Comparison`. modules: kept sites;
     by_fold: the same in each of several folds, which may differ from one another. shut: most skips that a fold has shut.
-    trainings: per arm, with folds one seed of every fold.
+    trainings: per arm, with folds one seed of every fold. footing: what makes the answer doubtful, whatever the outcome.
     """
 
     outcome: Outcome
@@ -72,6 +103,7 @@ class Verdict:
     shut: int = 0
     collapses: Collapses = Collapses()
     against: Against | None = None
+    footing: Footing = UNKNOWN_FOOTING
 
     @property
     def most_modules(self) -> int:
@@ -83,6 +115,23 @@ class Verdict:
         """Whether the lean network is the plain one, in every fold."""
         return self.most_modules == 0 and self.shut == 0
 
+    @property
+    def asked(self) -> Estimate:
+        """The difference that the answer is about: placed minus none or, where these are one network, placed minus all."""
+        everywhere = self.against.placed_minus.get("all") if self.against else None
+        return everywhere if self.plain and everywhere else self.difference
+
+    @property
+    def open(self) -> bool:
+        """Whether nothing is shown either way, not even that there is no difference to speak of."""
+        as_good = self.plain and self.against is not None and (self.against.as_good_as_all or self.against.all_is_better)
+        return self.outcome == "no_difference_shown" and not as_good
+
+    @property
+    def width(self) -> float:
+        """Of the interval of that difference."""
+        return self.asked.high - self.asked.low
+
 
 def decide_verdict(
     comparison: Comparison,
@@ -92,6 +141,7 @@ def decide_verdict(
     shut: int = 0,
     collapses: Collapses = Collapses(),
     against: Against | None = None,
+    footing: Footing = UNKNOWN_FOOTING,
 ) -> Verdict:
     """helps when the whole interval lies above 0, harms when below, no_difference_shown when 0 is inside.
 
@@ -109,6 +159,7 @@ def decide_verdict(
         shut=shut,
         collapses=collapses,
         against=against,
+        footing=footing,
     )
     if verdict.plain or collapses.too_many:
         return verdict

@@ -72,6 +72,7 @@ def record_choice(choice: Choice, policy: str, everywhere: Layout, trainings: Se
                 removal_cost=removal.mean,
                 removal_low=removal.low,
                 removal_high=removal.high,
+                removal_costs=tuple(costs.mean(axis=1).tolist()),
                 joint_cost=fmean(record.joint_cost for record in records),
                 spread=fmean(record.spread for record in records),
                 kept=name in choice.kept,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from focalseg.attention.focal_site import ALL_PASSES, NOTHING_PASSES, FocalSite
+from focalseg.counting import Advance, ignore
 from focalseg.errors import SettingError, SiteError
 from focalseg.evaluation.scoring import Batch, score_batches
 from focalseg.hosts.attachment import attention_sites, filled_sites
@@ -26,13 +27,15 @@ def gather_evidence(
     norm_batches: Iterable[Batch] | None = None,
     window: tuple[int, ...] | None = None,
     exponents: str = "free",
+    progress: Advance = ignore,
 ) -> Evidence:
     """Gathers evidence on validation batches: images (B, C, *spatial) as the network takes them, masks (B, *spatial) bool.
 
     A sequence may make each batch when it is asked for. window: the size that the network sees at a time of larger images,
     which then need norm_batches of that size. exponents: the regime that they trained under, one of `REGIMES`. Before every
     scoring the running statistics of batch norms are estimated anew on norm_batches (training images; by default the
-    validation images), so that the difference is due to the site alone.
+    validation images), so that the difference is due to the site alone. progress(done, total): called after every batch, as
+    this may take minutes; the total is about right until all is done, when both are the same.
     The network comes back as it was, to the bit. Raises SiteError where no attention stands, SettingError for no batches and
     for an unknown regime.
 
@@ -48,14 +51,16 @@ def gather_evidence(
     _check_request(network, validation, window=window, norms_given=norm_batches is not None)
     statistics_images = [images for images, _ in (validation if norm_batches is None else norm_batches)]
     filled, kinds = attention_sites(network), filled_sites(network)
+    skips = [name for name, (site, _) in kinds.items() if site.kind == "skip"]
+    course = _Course(validation, count_passes(len(filled), skips=len(skips)), progress)
     with kept_as_it_was(network):
         estimate_norms(network, statistics_images)
-        means, spreads = measure_coefficients(filled, network, validation, window=window)
+        means, spreads = measure_coefficients(filled, network, course, window=window)
 
         def score(stand_ins: Mapping[str, Tensor]) -> Tensor:
             for name, site in filled.items():
                 site.stand_in = stand_ins.get(name)
-            return score_cases(network, validation, statistics_images, window=window)
+            return score_cases(network, course, statistics_images, window=window)
 
         whole = score({})
         constants = means if replacement == "mean" else dict.fromkeys(filled, ALL_PASSES)
@@ -65,7 +70,8 @@ def gather_evidence(
 
         alone = {name: price((name,)) for name in filled}
         jointly = take_away_one_by_one(alone, price)
-        shut = {name: price((name,), {name: NOTHING_PASSES}) for name, (site, _) in kinds.items() if site.kind == "skip"}
+        shut = {name: price((name,), {name: NOTHING_PASSES}) for name in skips}
+    course.end()
     records = [
         SiteEvidence(
             site=name,
@@ -79,6 +85,30 @@ def gather_evidence(
         for name, site in filled.items()
     ]
     return Evidence(sites=tuple(records), case_scores=tuple(whole.tolist()), exponents=exponents)
+
+
+def count_passes(sites: int, *, skips: int) -> int:
+    """About how many times the validation cases go through a network while evidence on so many sites is gathered: once for the
+    coefficients, once for the whole, two or three times a site (`take_away_one_by_one`), and once more a skip."""
+    return 2 + 5 * sites // 2 + skips
+
+
+class _Course:
+    """The validation batches, to be gone through again and again; tells after each how many of how many there have been."""
+
+    def __init__(self, batches: Sequence[Batch], passes: int, tell: Advance) -> None:
+        self.batches, self.tell = batches, tell
+        self.done, self.total = 0, passes * len(batches)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for batch in self.batches:
+            yield batch
+            self.done += 1
+            self.tell(self.done, max(self.total, self.done + 1))
+
+    def end(self) -> None:
+        """Tells that there are no more."""
+        self.tell(self.done, self.done)
 
 
 def _check_request(
@@ -122,7 +152,7 @@ def take_away_one_by_one(
 
 @torch.no_grad()
 def measure_coefficients(
-    filled: dict[str, FocalSite], network: nn.Module, batches: Sequence[Batch], *, window: tuple[int, ...] | None = None
+    filled: dict[str, FocalSite], network: nn.Module, batches: Iterable[Batch], *, window: tuple[int, ...] | None = None
 ) -> tuple[dict[str, Tensor], dict[str, float]]:
     """By site: the mean of the applied coefficients, (1, C or 1, 1, ...) float32, and their spread about it.
 
@@ -136,8 +166,10 @@ def measure_coefficients(
         sums[name].append(torch.stack([coefficients.sum(dim=1), coefficients.square().sum(dim=1), count]))
 
     handles = [site.register_forward_pre_hook(partial(observe, name)) for name, site in filled.items()]
+    spatial = 0
     try:
         for images, _ in batches:
+            spatial = images.ndim - 2
             predict_in_windows(network, images, window)
     finally:
         for handle in handles:
@@ -147,7 +179,6 @@ def measure_coefficients(
         total, squares, count = torch.stack(parts).sum(dim=0)
         mean = total / count
         spreads[name] = float((squares / count - mean.square()).clamp(min=0).mean().sqrt())
-        spatial = batches[0][0].ndim - 2
         means[name] = mean.float().reshape(1, -1, *(1,) * spatial)
     return means, spreads
 
@@ -155,7 +186,7 @@ def measure_coefficients(
 @torch.no_grad()
 def score_cases(
     network: nn.Module,
-    batches: Sequence[Batch],
+    batches: Iterable[Batch],
     statistics_images: Sequence[Tensor],
     *,
     window: tuple[int, ...] | None = None,

@@ -1,12 +1,13 @@
 """placement.json: which gates stand where and on which evidence, and all that the main job found of it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from focalseg.configuration import CheckedConfig, setting
 from focalseg.errors import SettingError
+from focalseg.findings import counted
 from focalseg.records.costs import NOT_MEASURED, CostTable
 from focalseg.records.estimate import DiceInterval, Estimate
 from focalseg.records.record import AGAIN, Record, read_record, write_record
@@ -19,6 +20,8 @@ ARMS = (NONE, ALL, PLACED)
 """Those that every job has, in the order they are shown in."""
 ROUNDING = 1e-9
 """By so much a mean of several numbers may lie outside the mean of their bounds."""
+MOST_LISTED = 4
+"""Trainings whose values are listed one by one."""
 Outcome = Literal["helps", "no_difference_shown", "harms"]
 
 
@@ -26,8 +29,9 @@ Outcome = Literal["helps", "no_difference_shown", "harms"]
 class SiteDecision(CheckedConfig):
     """What was decided on one site, on which evidence, averaged over trainings, and why.
 
-    removal_cost: Dice lost without it, between removal_low and removal_high (95 % interval); joint_cost: without it and all
-    that were missed less. None: the file was written before these were measured. shut: a skip where nothing passes, which is
+    removal_cost: Dice lost without it, between removal_low and removal_high (95 % interval); removal_costs: the same in each
+    training, of which there are mostly two, too few for an interval worth reading; joint_cost: without it and all that were
+    missed less. None or empty: the file was written before these were measured. shut: a skip where nothing passes, which is
     no module. why: empty where nobody decided, since attention was given.
     """
 
@@ -42,6 +46,7 @@ class SiteDecision(CheckedConfig):
     removal_high: float | None = None
     joint_cost: float | None = None
     shut: bool = False
+    removal_costs: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -65,6 +70,17 @@ class SiteDecision(CheckedConfig):
     def decision(self) -> Literal["kept", "dropped", "shut"]:
         """In a word."""
         return "shut" if self.shut else "kept" if self.kept else "dropped"
+
+
+def describe_trainings(values: Sequence[float], *, places: int = 3) -> str:
+    """What a mean rests on: ` (0.212 and 0.220 in 2 trainings)`, of many the least and the largest; empty for one."""
+    if len(values) < 2:
+        return ""
+    *rest, last = [f"{value:z.{places}f}" for value in values]
+    told = f"{', '.join(rest)} and {last}"
+    if len(values) > MOST_LISTED:
+        told = f"{min(values):z.{places}f} to {max(values):z.{places}f}"
+    return f" ({told} in {counted(len(values), 'training')})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,8 +169,9 @@ NOTHING_COLLAPSED = Collapsed(0, 0)
 class ArmSummary(DiceInterval):
     """One arm of the comparison in numbers, its Dice that of all test cases.
 
-    modules, parameters, flops: means over trainings, flops of one image forward. seconds: of a training. trainings: with folds,
-    one seed of every fold. collapsed: trainings that ended predicting nothing, 0 too where they were not counted. both_empty,
+    modules, parameters, flops: means over trainings, flops of one image forward. seconds: of a training, by the clock.
+    step_seconds: of one step, as `Result` has it; None where not every training measured it. trainings: with folds, one seed of
+    every fold. collapsed: trainings that ended predicting nothing, 0 too where they were not counted. both_empty,
     one_empty: predictions with both masks empty (every score 1), and with one of them (every score 0).
     """
 
@@ -174,6 +191,7 @@ class ArmSummary(DiceInterval):
     one_empty: int = setting(at_least=0)
     dice_per_training: tuple[float, ...]
     dice_per_label: Mapping[str, float] = setting()
+    step_seconds: float | None = setting(None, at_least=0)
 
     @property
     def collapsed_trainings(self) -> Collapsed:

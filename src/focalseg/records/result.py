@@ -14,10 +14,12 @@ RESULT = "result.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Result(Record):
-    """What a finished run cost. flops: multiply-adds counted as two, one image forward. seconds: training alone.
+    """What a finished run cost. flops: multiply-adds counted as two, one image forward. seconds: training alone, by the clock.
 
-    files: SHA-256 of every other file that the run leaves, by name; empty where the version that wrote it kept none. data: the
-    digest of the cases that it was trained and scored on.
+    step_seconds: of one step, the mean over all: processor seconds of all threads, which other programs on the machine do not
+    lengthen; on an accelerator by the clock. None in files of before it was measured. files: SHA-256 of every other file that
+    the run leaves, by name; empty where the version that wrote it kept none. data: the digest of the cases that it was trained
+    and scored on.
     """
 
     made_by = "a finished training"
@@ -28,6 +30,7 @@ class Result(Record):
     parameters: int = setting(at_least=0)
     flops: int = setting(at_least=0)
     seconds: float = setting(at_least=0)
+    step_seconds: float | None = setting(None, at_least=0)
     data: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
 

@@ -13,7 +13,7 @@ from focalseg.report.lettering import show_characters
 
 _FILTERS = (
     "decimal", "signed", "grouped", "magnitude", "megaflops", "milliseconds", "duration", "percent_more", "listed",
-    "split_sentences", "probability",
+    "split_sentences", "probability", "step_time", "each_training",
 )  # fmt: skip
 
 

@@ -1,6 +1,9 @@
 """Numbers, counts and lists as a person reads them."""
 
 import re
+from collections.abc import Sequence
+
+from focalseg.records.placement import MOST_LISTED
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -39,6 +42,20 @@ def duration(seconds: float) -> str:
     if seconds < 6000:
         return f"{seconds / 60:.1f}\N{NO-BREAK SPACE}min"
     return f"{seconds / 3600:.1f}\N{NO-BREAK SPACE}h"
+
+
+def step_time(seconds: float) -> str:
+    """The time of a step, three digits."""
+    if seconds < 1:
+        return f"{1e3 * seconds:.3g}\N{NO-BREAK SPACE}ms"
+    return f"{seconds:.3g}\N{NO-BREAK SPACE}s" if seconds < 100 else duration(seconds)
+
+
+def each_training(values: Sequence[float]) -> str:
+    """A difference in each of a few trainings, `+0.212, +0.220`; of many the least and the largest."""
+    if len(values) > MOST_LISTED:
+        return f"{signed(min(values))} to {signed(max(values))} ({len(values)})"
+    return ", ".join(map(signed, values))
 
 
 def percent_more(value: float, base: float) -> str:

@@ -5,14 +5,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from focalseg.errors import SettingError
-from focalseg.evaluation.verdict import Verdict
+from focalseg.evaluation.verdict import Footing, Verdict
 from focalseg.imagesets.opening import refuse_inside
 from focalseg.records.placement import ALL, NONE, PLACED, PLACEMENT, JobRecord, LeanSource, Placement
 from focalseg.records.record import write_record
 from focalseg.study.arms.agreement import Decided, agree, choose_lean, decide_folds
 from focalseg.study.arms.design import Design, plan_design, take_known
-from focalseg.study.budget.fitting import plan_costs, recall_settings
+from focalseg.study.budget.correction import correcting
+from focalseg.study.budget.fitting import Forecast, plan_costs, recall_settings
 from focalseg.study.outcome.examples import write_examples
+from focalseg.study.outcome.footing import read_rises
 from focalseg.study.outcome.lean import write_lean
 from focalseg.study.outcome.summary import JobResult, judge, record_results
 from focalseg.study.planning.folds import remark_few_groups
@@ -83,17 +85,19 @@ def place(
         claim_folder(folder, write_yaml(job))  # refuses another job's before anything is read and measured
     ground = lay_groundwork(source, chosen, seed, device, listeners)
     design = plan_design(ground, chosen, folder, device=device, workers=workers, listeners=listeners)
-    fitted = chosen
+    forecast = Forecast(settings=chosen)
     if not (folder / PLACEMENT).exists():
-        fitted = plan_costs(design, chosen, hours=None if begun else budget_hours, tell=listeners.tell)
-    if fitted != chosen:
+        forecast = plan_costs(design, chosen, hours=None if begun else budget_hours, tell=listeners.tell)
+    if (fitted := forecast.settings) != chosen:
         ground = plan_groundwork(ground, fitted, source=source, seed=seed)
         design = plan_design(ground, fitted, folder, device=device, workers=workers, listeners=Listeners(watch=listeners.watch))
     with hold_folder(folder, write_yaml(replace(job, settings=fitted))):
         claim_split(folder, ground, listeners.tell)
         for remark in remark_few_groups([fold.split for fold in ground.folds], ground.splits, ground.groups):
             listeners.tell(remark)
-        return _train_and_judge(design, folder)
+        watch = correcting(listeners.watch, forecast, listeners.tell)
+        trainers = tuple(replace(trainer, watch=watch) for trainer in design.trainers)
+        return _train_and_judge(replace(design, trainers=trainers), folder)
 
 
 def _refuse_exponents(settings: Settings) -> None:
@@ -110,6 +114,8 @@ def _train_and_judge(design: Design, folder: Path) -> PlaceResult:
     """The job itself, in a folder that is held."""
     plans, decided = train_arms(design)
     placements = decided.placements
+    rests_on = {arm: [plan for fold in plans for plan in fold[arm]] for arm in (NONE, PLACED)}
+    steps = design.trainers[0].base.training.steps
     results = JobResult(
         arms={arm: [[read_result(plan.folder) for plan in fold[arm]] for fold in plans] for arm in plans[0]},
         folds=tuple(trainer.split.fold for trainer in design.trainers),
@@ -117,13 +123,15 @@ def _train_and_judge(design: Design, folder: Path) -> PlaceResult:
         agreed=agree(placements),
         candidates=len(design.everywhere),
         search=decided.search,
+        footing=Footing(steps=steps, rises=read_rises(rests_on)),
     )
     verdict = judge(results)
     fold, number = choose_lean(results.agreed, placements, placed=results.arms[PLACED], none=results.arms[NONE])
     shown = {arm: plans[fold][arm][number].folder for arm in (NONE, PLACED)}
+    beside = shown if shown[NONE] != shown[PLACED] else {NONE: shown[NONE], ALL: plans[fold][ALL][number].folder}
     lean = results.arms[PLACED][fold][number]
     trainer = design.trainers[0]
-    write_examples(folder, shown, lean, trainer.case_digests, own_network=trainer.base.network.name)
+    write_examples(folder, beside, lean, trainer.case_digests, own_network=trainer.base.network.name)
     record = record_results(
         verdict,
         results,

@@ -7,6 +7,7 @@ from focalseg.attention import GATES
 from focalseg.errors import SettingError
 from focalseg.imagesets.opening import refuse_inside
 from focalseg.records.placement import read_placement
+from focalseg.study.budget.fitting import forecast_run
 from focalseg.study.outcome.examples import write_examples
 from focalseg.study.planning.attention import plan_attention, plan_single_kind
 from focalseg.study.planning.groundwork import lay_groundwork
@@ -50,9 +51,11 @@ def train_one(
         groups=ground.groups,
         case_digests=ground.case_digests,
     )
-    with hold_folder(folder, write_yaml(config)), listeners.watch("training one network", [plan]):
+    with hold_folder(folder, write_yaml(config)):
         claim_split(folder, ground, listeners.tell)
-        execute(plan)
+        forecast_run(plan, settings, listeners.tell)
+        with listeners.watch("training one network", [plan]):
+            execute(plan)
         result = read_result(folder)
         write_examples(folder, {"run": folder}, result, ground.case_digests, own_network=config.network.name)
     return result

@@ -30,6 +30,7 @@ class Checkpoint:
     data: str
     step: int
     seconds: float
+    step_seconds: float | None
     network: Mapping[str, Any]
     optimiser: Mapping[str, Any]
     scheduler: Mapping[str, Any]

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from focalseg.errors import MachineError, SettingError
 from focalseg.evaluation.scoring import score_batches
+from focalseg.evaluation.undertraining import plan_looks
 from focalseg.feeding.augmentation import augment
 from focalseg.feeding.batches import DROPOUT_STREAM, select_batch, stream_seed
 from focalseg.feeding.feed import Batches, Feed
@@ -75,7 +76,11 @@ class Run:
         self.regime = REGIMES[config.training.exponents](self.network, steps=config.training.steps, seed=config.seed)
         self.optimiser, self.scheduler = build_optimiser(self.network, config.training)
         self.loss = UnifiedFocalLoss.from_config(config.loss)
+        self.looks = plan_looks(config.training.steps, config.training.validate_every)
         self.step, self.seconds = 0, 0.0
+        self.step_seconds: float | None = 0.0
+        """Of all steps without what comes between them, as `Result` measures a step; None after a checkpoint that had none."""
+        self.step_clock = time.process_time if self.fabric.device.type == "cpu" else time.perf_counter
         self.module, self.stepper = self.fabric.setup(self.network, self.optimiser)
         self.data = data
         rows = self._restore()  # once the weights are on the device: the optimiser's state goes where they are
@@ -96,11 +101,13 @@ class Run:
 
     def advance(self) -> None:
         """Takes one optimiser step, and writes a line in the log and a checkpoint where they are due."""
-        started = time.perf_counter()
+        started, step_started = time.perf_counter(), self.step_clock()
         loss, telling = self._update()
+        if self.step_seconds is not None:
+            self.step_seconds += self.step_clock() - step_started
         self.step += 1
         training = self.config.training
-        validate = telling or self.step % training.validate_every == 0 or self.finished
+        validate = telling or self.step % training.validate_every == 0 or self.step in self.looks or self.finished
         if validate:
             check_weights(self.network, self.config, f"at step {self.step} of {self.folder}")
         if validate or self.step % training.log_every == 0:
@@ -123,6 +130,7 @@ class Run:
             data=self.data.digest,
             step=self.step,
             seconds=self.seconds,
+            step_seconds=self.step_seconds,
             network=self.network.state_dict(),
             optimiser=self.optimiser.state_dict(),
             scheduler=self.scheduler.state_dict(),
@@ -212,7 +220,7 @@ class Run:
         state = load_checkpoint(self.folder / CHECKPOINT, run=self.identity, data=self.data.digest)
         if state is None:
             return []
-        self.step, self.seconds = state.step, state.seconds
+        self.step, self.seconds, self.step_seconds = state.step, state.seconds, state.step_seconds
         self.network.load_state_dict(state.network)
         self.optimiser.load_state_dict(dict(state.optimiser))
         self.scheduler.load_state_dict(dict(state.scheduler))

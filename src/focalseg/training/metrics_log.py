@@ -38,6 +38,9 @@ class MetricsLog:
 
 
 def read_metrics(path: Path) -> list[Row]:
-    """Every complete row of the file, as text by column."""
+    """Every complete row of the file, as text by column. Raises OSError, and ValueError for what is no table."""
     with path.open(encoding="utf-8", newline="") as file:
-        return [row for row in csv.DictReader(file) if None not in row.values()]
+        try:
+            return [row for row in csv.DictReader(file) if None not in row.values()]
+        except csv.Error as error:
+            raise ValueError(str(error)) from error

@@ -22,7 +22,8 @@ class TrainingConfig(CheckedConfig):
     foreground_share: share of the patches that are drawn about a pixel of foreground, where images are cut into patches.
     boundary_schedule: how the loss's boundary_weight grows over the training. exponents: the regime under which the gammas
     train, one of `REGIMES`. precision: auto is bf16-mixed (weights and loss in float32, convolutions in bfloat16)
-    where the processor computes in bfloat16, else 32-true.
+    where the processor computes in bfloat16, else 32-true. validate_every: where it would not validate near the middle and near
+    four fifths, it does so besides, so that it can be told whether it still learned at its end.
     """
 
     steps: int = setting(400, at_least=1, at_most=10_000_000)

@@ -52,9 +52,10 @@ def test_of_stand_ins_one_stays_though_trainings_differ_in_which_is_the_last(pol
         return [record_site(name, cost=0.001, joint=0.3 if name == last else 0.001) for name in ("encoder.0", "bottleneck")]
 
     choice = choose(policy, training("encoder.0"), training("bottleneck"), training("encoder.0"))
+    costs = "taking it away costs 0.001 Dice (0.001, 0.001 and 0.001 in 3 trainings)"
     assert choice.kept == ("encoder.0",)
-    assert choice.reasons["encoder.0"] == "taking it away costs 0.001 Dice, but 0.300 with those that cost less"
-    assert choice.reasons["bottleneck"] == "taking it away costs 0.001 Dice, less than 0.01"
+    assert choice.reasons["encoder.0"] == f"{costs}, but 0.300 with those that cost less"
+    assert choice.reasons["bottleneck"] == f"{costs}, less than 0.01"
 
 
 @removal
@@ -102,7 +103,7 @@ def test_removal_averages_costs_over_trainings_before_it_decides(policy):
         [record_site("encoder.0", cost=-0.01), record_site("bottleneck", cost=-0.02)],
     )
     assert choice.kept == ("encoder.0",)
-    assert choice.reasons["encoder.0"] == "taking it away costs 0.015 Dice, at least 0.01"
+    assert choice.reasons["encoder.0"] == "taking it away costs 0.015 Dice (0.040 and -0.010 in 2 trainings), at least 0.01"
 
 
 @removal
@@ -135,7 +136,10 @@ def test_the_gamma_threshold_averages_over_trainings():
     records = [[record_site("a", gamma=2.5), record_site("b", gamma=1.5)], [record_site("a"), record_site("b", gamma=0.25)]]
     choice = choose("gamma_threshold", *records)
     assert choice.kept == ("a",)
-    assert choice.reasons == {"a": "its gamma grew to 1.75, above 1.0", "b": "its gamma is 0.88, not above 1.0"}
+    assert choice.reasons == {
+        "a": "its gamma grew to 1.75 (2.50 and 1.00 in 2 trainings), above 1.0",
+        "b": "its gamma is 0.88 (1.50 and 0.25 in 2 trainings), not above 1.0",
+    }
 
 
 @pytest.mark.parametrize(("on", "kept"), [((0.5,), False), ((0.51,), True), ((0.25, 1.0), True), ((0.0, 1.0), False)])

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from focalseg.errors import SettingError
@@ -98,6 +99,62 @@ def test_evidence_has_a_whisker_a_joint_cost_and_the_decision_in_words(make_plac
     lengths = [float(str(bar["width"])) for bar in reader.of_class("cost")]
     assert lengths[0] / lengths[3] == pytest.approx(0.251 / 0.148, rel=0.01)
     assert "Skips shutskip.0" in reader.text
+
+
+def test_evidence_shows_what_each_training_said_in_place_of_an_interval_that_spans_the_scale(
+    make_placement: Make, made_job: dict[str, Any]
+) -> None:
+    each = {"encoder.0": [0.21, 0.292], "skip.0": [0.1, 0.15, 0.2, 0.14, 0.15]}
+    made_job["sites"] = [
+        site | {"removal_low": -0.629, "removal_high": 1.0, "removal_costs": each.get(site["site"], [site["removal_cost"]] * 2)}
+        for site in made_job["sites"]
+    ]
+    reader = read(make_placement(**made_job))
+    assert "encoder.0 SE kept +0.251 +0.210, +0.292 +0.502 2.25" in reader.text
+    assert "skip.0 AG shut +0.148 +0.100 to +0.200 (5) +0.296" in reader.text
+    assert "\N{MINUS SIGN}0.629" not in reader.text
+    assert not reader.of_class("whisker")
+    assert len(reader.of_class("dot")) == 6 * 2 + 5 + 7 * 2  # of seven sites, and of seven arms with two trainings
+
+
+def test_a_step_is_shown_where_it_was_measured_and_the_time_by_the_clock_where_not(
+    make_placement: Make, made_job: dict[str, Any]
+) -> None:
+    for name, arm in made_job["arms"].items():
+        arm["step_seconds"] = None if name == "of_old" else 0.0681
+    text = read(make_placement(**made_job)).text
+    assert "FLOPs Step Trainings" in text
+    assert "49.5 M 68.1 ms 2" in text
+    assert "49.5 M not measured 2" in text
+    assert "12.8 s" not in text
+    assert "Step: processor time of one training step" in text
+
+
+def test_a_page_of_before_says_what_its_time_is(make_placement: Make, made_job: dict[str, Any]) -> None:
+    text = read(make_placement(**made_job)).text
+    assert "49.5 M 12.8 s 2" in text
+    assert "Time: one training by the clock, which other programs on the machine lengthen" in text
+
+
+def test_where_nothing_is_placed_no_network_is_shown_twice(make_placement: Make) -> None:
+    folder = make_placement()
+    path = folder / "placement.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["sites"] = [site | {"kept": False} for site in content["sites"]]
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+    def list_shown() -> list[str]:
+        labels = [str(attributes.get("aria-label")) for _, attributes in read(folder).elements]
+        return [found[1] for label in labels if (found := re.search(r"prediction of (\w+)", label))]
+
+    assert list_shown() == ["none", "none"]  # two cases, in a folder of before
+    with np.load(folder / "examples.npz") as arrays:
+        renamed = {name.replace("placed", "all"): array for name, array in arrays.items()}
+    np.savez_compressed(folder / "examples.npz", **renamed)
+    assert list_shown() == ["none", "all"] * 2
+    text = read(folder).text
+    assert "all, attention at every site" in text
+    assert "The lean network is the plain one, beside which stands attention at every site." in text
 
 
 def test_a_shut_skip_is_told_from_a_dropped_one_without_colour(make_placement: Make, made_job: dict[str, Any]) -> None:

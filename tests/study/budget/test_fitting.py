@@ -98,7 +98,8 @@ def test_a_network_of_twice_the_work_takes_twice_as_long_but_for_reading():
 
 def test_a_job_waits_at_the_end_of_each_stage_and_for_the_start_of_its_workers():
     settings = build_settings("quick", {"seeds": 3, "training": {"steps": 100, "validate_every": 100}})
-    plain, attended, probe = 1 + 10 + 2 + 3, 1 + 20 + 3 + 4, 1 + 20 + 3 + 2 + 10
+    # They validate at the end and, since they would not do so before, at the middle and at four fifths.
+    plain, attended, probe = 1 + 10 + 3 * 2 + 3, 1 + 20 + 3 * 3 + 4, 1 + 20 + 3 * 3 + 2 + 10
     items = items_of(settings)
     alone = 3 * plain + 3 * attended + 3 * probe + 3 * attended + END_SECONDS
     assert job_seconds(items, settings, PACES, workers=1) == pytest.approx(alone)
@@ -252,16 +253,53 @@ def test_the_work_of_the_wider_network_is_that_of_its_convolutions_and_cases_are
 
 
 @pytest.mark.slow
-def test_a_job_of_few_steps_is_not_measured_unless_hours_are_given(design, tiny_settings, monkeypatch):
+def test_what_it_costs_is_said_of_a_job_of_few_steps_too(design, tiny_settings, monkeypatch):
     notes: list[str] = []
-    with monkeypatch.context() as patch:
-        patch.setattr(budget, "measure_paces", pytest.fail)
-        assert plan_costs(design, tiny_settings, tell=notes.append) == tiny_settings
-    assert not notes
-    assert plan_costs(design, tiny_settings, hours=1.0, tell=notes.append) == tiny_settings
-    assert len(notes) == 1
-    assert ": 8 trainings of 12 steps, " in notes[0]
+    monkeypatch.setattr(budget, "measure_paces", lambda *_, **__: PACES)
+    forecast = plan_costs(design, tiny_settings, tell=notes.append)
+    assert (forecast.settings, len(forecast.items)) == (tiny_settings, 8)
+    assert [note.split(": ")[1] for note in notes] == ["8 trainings of 12 steps, 0.17 s a step, one at a time."]
+    assert plan_costs(design, tiny_settings, hours=1.0, tell=notes.append).settings == tiny_settings
+    assert len(notes) == 2
     assert not design.trainers[0].folder.exists()
+
+
+BUSY = {plain: replace(pace, load=10.0) for plain, pace in PACES.items()}
+"""The same on a machine whose processors are at work for others nine tenths of the time."""
+
+
+def test_on_a_busy_machine_both_times_are_told_and_on_an_idle_one_one_is():
+    settings = build_settings("quick", {"training": {"steps": 6000, "validate_every": 2000}})
+    items = items_of(settings)
+    idle, busy = (job_seconds(items, settings, BUSY, workers=1, idle=each) for each in (True, False))
+    assert busy - END_SECONDS == pytest.approx(10 * (idle - END_SECONDS))
+    # Nine of the twelve trainings take about 1200 s and three about 600, which is 3.5 h.
+    text = describe_cost(items, settings, BUSY, workers=1)
+    assert text == (
+        "about 21 min on an idle machine, 3 h 35 min at the present load: 12 trainings of 6000 steps, 0.017 s of "
+        "processor time a step, one at a time."
+    )
+    slightly = {plain: replace(pace, load=1.2) for plain, pace in PACES.items()}
+    assert describe_cost(items, settings, slightly, workers=1) == describe_cost(items, settings, PACES, workers=1)
+
+
+def test_hours_are_counted_at_the_present_load_which_is_said_where_something_is_given_up():
+    notes: list[str] = []
+
+    def price_idle(settings):
+        return price_simply(settings) / 10
+
+    fitted = fit_settings(STANDARD, 4 * 3 * 3000, price_simply, notes.append, idle=price_idle)
+    assert fitted == fit_settings(STANDARD, 4 * 3 * 3000, price_simply)
+    assert notes[-1] == (
+        "the machine is busy, and --budget counts at its present load: all of the job would take about "
+        "25 h on an idle machine, 250 h at the present load."
+    )
+    with pytest.raises(SettingError, match=r"takes is about 32 min on an idle machine, 5 h 20 min at the present load, "):
+        fit_settings(STANDARD, 3600, price_simply, idle=price_idle)
+    notes.clear()
+    fit_settings(STANDARD, price_simply(STANDARD), price_simply, notes.append, idle=price_idle)
+    assert not notes
 
 
 def test_the_same_hours_again_come_to_what_they_came_to(tmp_path, tiny_settings):

@@ -1,5 +1,6 @@
 """How fast the runs of a job are, from a few of their steps."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,15 @@ import torch
 from focalseg.evaluation import scoring
 from focalseg.placement import evidence
 from focalseg.study.arms.design import plan_design
-from focalseg.study.budget.pace import Pace, average, count_evidence_cases, measure_pace, measure_paces, time_steps
+from focalseg.study.budget.pace import (
+    Pace,
+    StepTime,
+    average,
+    count_evidence_cases,
+    measure_pace,
+    measure_paces,
+    time_steps,
+)
 from focalseg.study.planning.groundwork import lay_groundwork
 from focalseg.study.running.listeners import Listeners
 from focalseg.study.running.runs import execute
@@ -59,7 +68,27 @@ def test_the_first_steps_only_warm_up(monkeypatch):
         seconds["now"] += 100.0 if next(clock) < 2 else 0.01
 
     monkeypatch.setattr("focalseg.study.budget.pace.time.perf_counter", lambda: seconds["now"])
-    assert time_steps(step) == pytest.approx(0.01)
+    monkeypatch.setattr("focalseg.study.budget.pace.time.process_time", lambda: seconds["now"] / 4)
+    found = time_steps(step)
+    assert (found.clock, found.processor, found.load) == pytest.approx((0.01, 0.0025, 4.0))
+
+
+def test_waiting_for_others_is_load_and_working_on_several_threads_is_none():
+    assert time_steps(lambda: time.sleep(0.01)).load > 3
+    numbers = torch.rand(200, 200)
+    alone = time_steps(lambda: [numbers @ numbers for _ in range(5)])
+    assert alone.processor > 0
+    assert StepTime(clock=1.0, processor=2.0).load == 1.0
+    assert StepTime(clock=1.0, processor=0.0).load == 1.0
+
+
+def test_more_workers_than_cores_are_no_load_of_others(plans, monkeypatch):
+    slowed = Pace(reading=1, step=2, validation=3, scoring=4, evidence=5, load=6.0)
+    monkeypatch.setattr("focalseg.study.budget.pace.measure_pace", lambda _plan: slowed)
+    monkeypatch.setattr("focalseg.study.budget.pace.call_locally", lambda *_, **__: [[slowed, slowed]] * 8)
+    monkeypatch.setattr("focalseg.study.budget.pace.count_cores", lambda: 4)
+    paces = measure_paces(*plans, workers=8, affords=lambda _paces, _seconds: True)
+    assert paces[False] == replace(slowed, load=3.0)  # two of eight workers a core, each with one thread
 
 
 def test_evidence_takes_about_the_passes_it_is_said_to(plans, monkeypatch):
@@ -79,6 +108,6 @@ def test_evidence_takes_about_the_passes_it_is_said_to(plans, monkeypatch):
     monkeypatch.setattr(scoring, "predict_in_windows", count_predicted)
     monkeypatch.setattr(evidence, "estimate_norms", count_normed)
     execute(replace(plan, testifies=True))
-    while_training = 2 * len(plan.split.validation)
+    while_training = 3 * len(plan.split.validation)  # after 6, 10 and 12 of 12 steps
     said = count_evidence_cases(plan, build_network(plan.config))
     assert 0.7 * said <= sum(seen) - while_training <= said

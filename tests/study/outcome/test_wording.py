@@ -5,7 +5,8 @@ import math
 import pytest
 
 from focalseg.evaluation.significance import Comparison
-from focalseg.evaluation.verdict import Against, Collapses, decide_verdict
+from focalseg.evaluation.undertraining import Rise, Silence
+from focalseg.evaluation.verdict import Against, Collapses, Footing, decide_verdict
 from focalseg.records.estimate import Estimate
 from focalseg.records.placement import Collapsed
 from focalseg.study.outcome.wording import describe_failures, describe_verdict
@@ -248,3 +249,65 @@ def test_a_skip_that_is_shut_is_no_module_and_no_plain_network():
     verdict = decide(HELPS, modules=0, shut=1)
     assert verdict.outcome == "helps"
     assert describe_verdict(verdict).startswith("Shutting a skip helps: +0.300 Dice with 0 attention modules and 1 skip shut (")
+
+
+LATE = Rise(arm="none", part="last fifth", gain=0.051)
+
+
+def test_the_headline_says_that_networks_were_undertrained_and_the_outcome_stays():
+    verdict = decide(HELPS, modules=1, footing=Footing(groups=10, steps=60, rises=(LATE,)))
+    assert verdict.outcome == "helps"
+    assert describe_verdict(verdict) == (
+        "Undertrained: the validation Dice of the arm none still rose by 0.051 in the last fifth of 60 steps, so that what "
+        "follows may be a matter of speed; give more training.steps. "
+        "Attention helps: +0.300 Dice with 1 attention module (95 % interval +0.100 to +0.500)."
+    )
+    both = Footing(groups=10, steps=60, rises=(LATE, Rise(arm="placed", part="second half", gain=0.2)))
+    assert describe_verdict(decide(HELPS, modules=1, footing=both)).startswith(
+        "Undertrained: the validation Dice of the arms none and placed still rose by up to 0.200 in the second half of 60 "
+    )
+
+
+def test_a_plain_network_that_mostly_finds_nothing_is_undertrained_too():
+    footing = Footing(groups=10, steps=60, silence=Silence(empty=9, cases=24, dice=0.33))
+    assert describe_verdict(decide(around(0.0, 0.1), modules=1, footing=footing)).startswith(
+        "Undertrained: the plain network predicts nothing at all on 9 of the 24 validation cases that hold something, with a "
+        "mean Dice of 0.33; give more training.steps, unless no network does better on such data. No difference shown: "
+    )
+
+
+def test_too_few_groups_are_said_before_an_answer_that_shows_nothing():
+    verdict = decide(around(0.1, 1.0), modules=1, footing=Footing(groups=2))
+    assert verdict.outcome == "no_difference_shown"
+    assert describe_verdict(verdict).startswith(
+        "Too few groups to tell: the test cases are of 2 groups, and the interval of the difference is 2.00 Dice wide; test "
+        "more of them, with split.test_folds or more data. No difference shown: +0.100 Dice with 1 attention module ("
+    )
+    assert describe_verdict(decide(around(0.0, 0.1), modules=1, footing=Footing(groups=5))).startswith(
+        "Too few groups to tell: the test cases are of 5 groups; test more"
+    )
+    assert describe_verdict(decide(around(0.0, 0.1), modules=1, footing=Footing(groups=6))).startswith("No difference shown")
+    assert describe_verdict(decide(around(0.0, 0.3), modules=1, footing=Footing(groups=40))).startswith(
+        "Too few groups to tell: the test cases are of 40 groups, and the interval of the difference is 0.60 Dice wide; "
+    )
+    assert describe_verdict(decide(around(0.0, 0.3), modules=1, trainings=2, footing=Footing(groups=40))).startswith(
+        "Too few trainings to tell: each arm has 2 trainings, and the interval of the difference is 0.60 Dice wide; "
+    )
+
+
+def test_too_few_groups_keep_nobody_from_knowing_whether_all_of_it_would_help():
+    few = Footing(groups=2)
+    unsure = decide(NOTHING, modules=0, collapses=SEARCHED, against=against(all=around(0.0, 1.0)), footing=few)
+    assert describe_verdict(unsure).startswith(
+        "Too few groups to tell: the test cases are of 2 groups, and the interval of the difference is 2.00 Dice wide; "
+    )
+    sure = decide(NOTHING, modules=0, collapses=SEARCHED, against=against(all=around(0.0, 0.005)), footing=few)
+    assert describe_verdict(sure).startswith("No attention is justified on this data: ")
+    assert describe_verdict(sure).endswith(" But the test cases are of 2 groups: others may differ more than these do.")
+
+
+def test_an_answer_that_is_shown_on_few_groups_says_so_afterwards():
+    assert describe_verdict(decide(HELPS, modules=1, footing=Footing(groups=4))) == (
+        "Attention helps: +0.300 Dice with 1 attention module (95 % interval +0.100 to +0.500). "
+        "But the test cases are of 4 groups: others may differ more than these do."
+    )

@@ -4,6 +4,7 @@ from statistics import fmean
 
 from focalseg.placement.policies.questions import Choice, Course, Probe, Search
 from focalseg.records.evidence import Evidence
+from focalseg.records.placement import describe_trainings
 
 THRESHOLD = 1.0
 
@@ -16,10 +17,11 @@ def choose_by_gamma(search: Search) -> Course:
     evidence: tuple[Evidence, ...] = yield Probe("free")
     kept, reasons = [], {}
     for number, name in enumerate(search.everywhere):
-        gamma = fmean(training.sites[number].gamma for training in evidence)
+        gammas = [training.sites[number].gamma for training in evidence]
+        gamma, each = fmean(gammas), describe_trainings(gammas, places=2)
         if gamma > THRESHOLD:
             kept.append(name)
-            reasons[name] = f"its gamma grew to {gamma:.2f}, above {THRESHOLD}"
+            reasons[name] = f"its gamma grew to {gamma:.2f}{each}, above {THRESHOLD}"
         else:
-            reasons[name] = f"its gamma is {gamma:.2f}, not above {THRESHOLD}"
+            reasons[name] = f"its gamma is {gamma:.2f}{each}, not above {THRESHOLD}"
     return Choice(kept=tuple(kept), reasons=reasons, evidence=evidence)

@@ -5,6 +5,7 @@ from statistics import fmean
 
 from focalseg.placement.policies.questions import SMALLEST_WORTH, Choice, Course, Probe, Search
 from focalseg.records.evidence import Evidence, SiteEvidence
+from focalseg.records.placement import describe_trainings
 
 
 def choose_by_removal(search: Search) -> Course:
@@ -67,9 +68,10 @@ def measure_overlap(one: frozenset[str], other: frozenset[str]) -> float:
 
 def _explain_removal(alone: float, records: Sequence[SiteEvidence], *, stays: bool) -> str:
     """The reason of a decision. alone: mean cost of the site's removal. records: one a training, of that site."""
+    costs = f"taking it away costs {alone:z.3f} Dice{describe_trainings([record.removal_cost for record in records])}"
     if alone >= SMALLEST_WORTH:
-        return f"taking it away costs {alone:z.3f} Dice, at least {SMALLEST_WORTH}"
+        return f"{costs}, at least {SMALLEST_WORTH}"
     if stays:
         together = max(record.joint_cost for record in records)
-        return f"taking it away costs {alone:z.3f} Dice, but {together:z.3f} with those that cost less"
-    return f"taking it away costs {alone:z.3f} Dice, less than {SMALLEST_WORTH}"
+        return f"{costs}, but {together:z.3f} with those that cost less"
+    return f"{costs}, less than {SMALLEST_WORTH}"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from focalseg.evaluation.verdict import Collapses
+from focalseg.evaluation.verdict import Collapses, Footing
 from focalseg.hosts.building import NetworkConfig
 from focalseg.records.costs import CostTable
 from focalseg.records.placement import (
@@ -125,7 +125,7 @@ class PlacementContents:
 
 @dataclass(frozen=True, kw_only=True)
 class RunContents:
-    """A folder of a single run. sites: the evidence on each, as decisions that nobody took."""
+    """A folder of a single run. sites: the evidence on each, as decisions that nobody took. footing: of its score."""
 
     config: RunConfig
     result: RunResult
@@ -134,3 +134,4 @@ class RunContents:
     log: TrainingLog
     examples: tuple[Example, ...]
     settings: str
+    footing: Footing

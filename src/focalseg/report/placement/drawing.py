@@ -12,25 +12,26 @@ from focalseg.report.placement.naming import describe_gate, name_gate
 from focalseg.report.placement.sites import has_unet_sites
 from focalseg.report.wording import signed
 
-WIDTH = 488.0
-"""Of the drawing, in its own units. A letter is 12 of them high, and so 9 pixels on a telephone."""
+WIDTH = 380.0
+"""Of the drawing, in its own units. A letter is 13 of them high, and so 13 pixels on a telephone, which is about as wide."""
 TOP, BOTTOM = 30.0, 6.0
 PITCHES = {1: 92.0, 2: 92.0, 3: 80.0}
 DEEP_PITCH = 66.0
-ENCODER_X, MIDDLE_X, DECODER_X = 146.0, 240.0, 334.0
-NARROWEST, WIDEST = 24.0, 54.0
+ENCODER_X, MIDDLE_X, DECODER_X = 106.0, 190.0, 274.0
+NARROWEST, WIDEST = 24.0, 40.0
 TALLEST, SHRINK = 54.0, 0.82
-TRACK = 64.0
-MARK_WIDTH, MARK_HEIGHT = 104.0, 32.0
-DECODER_MARK_X = 366.0
+TRACK = 80.0
+MARK_WIDTH, MARK_HEIGHT = 80.0, 44.0
+"""Three lines: the name, the gate with its gamma, the bar."""
+DECODER_MARK_X = 300.0
 GAP, DEAD_END = 3.0, 8.0
 """Between a wire and what it leads to, and half the bar where a skip is shut."""
 ONE = 1.0
 SMALLEST_SCALE = 1.5
-LETTER = 12.4
+LETTER = 13.0
 """Units an em, of the text in the drawing."""
 LIST_PITCH, LIST_TOP = 48.0, 6.0
-MOST_IN_A_COLUMN, COLUMN_GAP = 8, 26.0
+MOST_IN_A_COLUMN, COLUMN_GAP = 16, 26.0
 NUMBER_SIDE, NUMBER_GAP, GAMMA_ROOM = 26.0, 12.0, 42.0
 
 
@@ -268,8 +269,8 @@ def _draw_skips(
         if f"skip.{level}" in closed:
             continue
         if f"skip.{level}" in gated:
-            arrows.append(f"M{left:g} {y:g}H{MIDDLE_X - MARK_WIDTH / 2 - GAP:g}")
-            arrows.append(f"M{MIDDLE_X + MARK_WIDTH / 2 + GAP:g} {y:g}H{right:g}")
+            arrows.append(f"M{left:g} {y:g}H{MIDDLE_X - MARK_WIDTH / 2 - 2 * GAP:g}")
+            arrows.append(f"M{MIDDLE_X + MARK_WIDTH / 2 + 2 * GAP:g} {y:g}H{right:g}")
         else:
             arrows.append(f"M{left:g} {y:g}H{right:g}")
     return arrows

@@ -1,6 +1,6 @@
 """Example cases as pictures: the image, the true outlines, and what each arm predicts."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from focalseg.report.overlays import LONGEST_SIDE, encode_image, trace_labels
@@ -31,12 +31,13 @@ class Picture:
     panels: tuple[Panel, ...]
 
 
-def draw_examples(examples: Sequence[Example], labels: int = 1) -> tuple[Picture, ...]:
-    """Pictures of all examples, with the outlines of that many labels."""
-    return tuple(_draw_example(example, labels) for example in examples)
+def draw_examples(examples: Sequence[Example], labels: int = 1, *, left_out: Collection[str] = ()) -> tuple[Picture, ...]:
+    """Pictures of all examples, with the outlines of that many labels. left_out: arms that are not shown, since another is the
+    very same network."""
+    return tuple(_draw_example(example, labels, left_out) for example in examples)
 
 
-def _draw_example(example: Example, labels: int) -> Picture:
+def _draw_example(example: Example, labels: int, left_out: Collection[str]) -> Picture:
     height, width = example.mask.shape
     shrink = min(1.0, LONGEST_SIDE / max(height, width))
     size = (max(round(width * shrink), 1), max(round(height * shrink), 1))
@@ -48,6 +49,7 @@ def _draw_example(example: Example, labels: int) -> Picture:
             empty=not prediction.any(),
         )
         for arm, prediction in example.predictions.items()
+        if arm not in left_out
     )
     return Picture(
         name=example.name,

@@ -8,11 +8,11 @@ from focalseg.records.estimate import Estimate
 from focalseg.report.lettering import estimate_width, shorten
 from focalseg.report.wording import decimal, signed
 
-WIDTH = 440.0
+WIDTH = 380.0
 MARGIN = 34.0
 SMALLEST_REACH = 0.01
 """An axis of differences shows at least this much Dice to either side of 0, or a tiny interval would look wide."""
-LETTER = 12.4
+LETTER = 13.0
 """Units an em, of the names in the plot of differences."""
 FIRST_ROW, ROW_PITCH = 30.0, 34.0
 COST_MARGIN, COST_LABEL = 22.0, 46.0
@@ -83,7 +83,7 @@ def difference_axis(estimates: Sequence[Estimate]) -> Axis:
     """An axis that holds 0 and all of these differences, as wide as a plot of its own."""
     low = min(-SMALLEST_REACH, *(estimate.low for estimate in estimates))
     high = max(SMALLEST_REACH, *(estimate.high for estimate in estimates))
-    return _round_axis(low, high, left=MARGIN, right=WIDTH - MARGIN, most=6)
+    return _round_axis(low, high, left=MARGIN, right=WIDTH - MARGIN, most=5)
 
 
 def lay_rows(axis: Axis, named: Sequence[tuple[str, Estimate]]) -> tuple[Row, ...]:

@@ -21,6 +21,10 @@ GATE_NAMES = {
 }
 NAMED_BY_A_WORD = ("spatial", "focus", OWN, SHUT)
 ARM_NAMES = {WIDER: "wider plain network, no attention", RANDOM: "as many sites at random"}
+DOUBTS = ("Undertrained", "Too few groups to tell", "Too few trainings to tell")
+"""What a verdict begins with where it is doubtful."""
+PICTURED = {"none": "none, without attention", "all": "all, attention at every site", "placed": "placed, the lean network"}
+"""Whose prediction an outline is, by arm."""
 TRAINED_WITH = {
     "free": "every site acting throughout",
     "dropout": "sites left out at random in the later part of the training",

@@ -21,6 +21,7 @@ from focalseg.report.placement.naming import name_arm
 from focalseg.report.placement.reading import read_placement_contents, read_run_contents
 from focalseg.report.rendering import render
 from focalseg.report.wording import MINUS
+from focalseg.study.outcome.wording import describe_undertraining
 from focalseg.study.running.folder import CONFIG
 from focalseg.study.running.scores import CaseScore, count_empty
 
@@ -39,6 +40,8 @@ SAID: dict[str, Any] = {
     "most_paths": MOST_PATHS,
     "trained_with": naming.TRAINED_WITH,
     "removal_costs": naming.REMOVAL_COSTS,
+    "pictured": naming.PICTURED,
+    "doubts": naming.DOUBTS,
 }
 """What the templates of both pages say besides what a folder holds."""
 
@@ -95,7 +98,7 @@ def _render_placement(contents: PlacementContents) -> str:
             arm: [str(seed) for seed in sorted({log.seed for log in logs})]
             for arm, logs in {**contents.logs, "probes": contents.probes}.items()
         },
-        pictures=draw_examples(contents.examples, len(contents.labels)),
+        pictures=draw_examples(contents.examples, len(contents.labels), left_out={PLACED} if contents.plain else set()),
     )
 
 
@@ -107,6 +110,7 @@ def _render_run(contents: RunContents) -> str:
     logs = {"run": (contents.log,)}
     shut = [site for site, gate in config.attention.items() if gate == SHUT]
     drawing = draw_network(config.network, contents.sites, shut=shut)
+    footing = contents.footing
     paths = _draw_paths([contents.log], contents.sites, drawing)
     return render(
         "run.html.j2",
@@ -118,7 +122,8 @@ def _render_run(contents: RunContents) -> str:
         parts_scores=_summarise_parts(contents),
         removals=_draw_removals(contents.sites),
         cases=len(test),
-        groups=len({score.group for score in test}),
+        footing=footing,
+        doubt=describe_undertraining(footing, named=False),
         gamma_charts=[(f"training with seed {config.seed}", chart) for _, chart in paths],
         training_charts=[*_draw_trainings(logs), ("Dice of the test cases", curves.draw_histogram(dice))],
         pictures=draw_examples(contents.examples, len(config.labels)),
@@ -139,13 +144,19 @@ def _name_differences(contents: PlacementContents) -> list[tuple[str, Estimate]]
 
 def _draw_removals(decisions: Sequence[SiteDecision]) -> Removals:
     """What removal costs, site by site, on one axis."""
-    costs = {
-        decision.site: decision.removal
-        or Estimate(mean=decision.removal_cost, low=decision.removal_cost, high=decision.removal_cost)
-        for decision in decisions
-    }
+    costs = {decision.site: _reach_of(decision) for decision in decisions}
     axis = intervals.cost_axis(list(costs.values()), width=BAR_WIDTH)
-    return Removals(axis=axis, bars={site: axis.bar(cost) for site, cost in costs.items()})
+    dots = {decision.site: decision.removal_costs for decision in decisions}
+    return Removals(axis=axis, bars={site: axis.bar(cost, dots[site]) for site, cost in costs.items()})
+
+
+def _reach_of(decision: SiteDecision) -> Estimate:
+    """A removal cost with the least and the largest in any training or, where these were not written down, its interval."""
+    cost = decision.removal_cost
+    if decision.removal_costs or decision.removal is None:
+        costs = [cost, *decision.removal_costs]
+        return Estimate(mean=cost, low=min(costs), high=max(costs))
+    return decision.removal
 
 
 def _draw_paths(

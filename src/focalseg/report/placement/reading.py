@@ -22,6 +22,7 @@ from focalseg.report.lettering import show_characters
 from focalseg.report.placement.contents import Curve, Example, PlacementContents, RunContents, TrainingLog
 from focalseg.report.placement.sites import check_levels, check_name, check_sites, check_widths
 from focalseg.study.outcome.examples import EXAMPLES
+from focalseg.study.outcome.footing import judge_training
 from focalseg.study.running.folder import CONFIG
 from focalseg.study.running.runs import CASES, read_result
 from focalseg.text_files import read_bounded
@@ -85,6 +86,7 @@ def read_run_contents(folder: Path) -> RunContents:
         log=_read_log(folder, {decision.site for decision in sites}),
         examples=_read_examples(folder / EXAMPLES),
         settings=settings,
+        footing=_guard(folder / METRICS, lambda: judge_training(folder, config.training.steps, result)),
     )
 
 

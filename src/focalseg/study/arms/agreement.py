@@ -99,6 +99,7 @@ def _agree_on_site(decisions: Sequence[SiteDecision]) -> SiteDecision:
         decisions[0],
         kept=kept,
         shut=closed,
+        removal_costs=tuple(cost for one in decisions for cost in one.removal_costs),
         why=f"{count}, for instance: {telling[0].why}",
         **{name: fmean(getattr(one, name) for one in decisions) for name in AVERAGED},  # type: ignore[arg-type]
     )

@@ -5,20 +5,21 @@ import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 
 from focalseg.configuration import from_mapping, to_mapping
 from focalseg.errors import SettingError
+from focalseg.findings import counted
 from focalseg.hosts.building import build_host
 from focalseg.hosts.costs import count_flops
 from focalseg.records.placement import ALL, NONE, PLACED
 from focalseg.study.arms.design import Design
 from focalseg.study.arms.search import PROBE_COUNT
 from focalseg.study.budget.estimate import estimate_runs
-from focalseg.study.budget.pace import Paces, measure_paces
+from focalseg.study.budget.pace import Paces, measure_pace, measure_paces
 from focalseg.study.presets import RANDOM, RIVALS, Settings
 from focalseg.study.running.folder import CONFIG, read_config
 from focalseg.study.running.listeners import Tell, ignore
@@ -26,8 +27,6 @@ from focalseg.study.running.local import choose_workers
 from focalseg.study.running.runs import RunPlan
 from focalseg.training.run import RunConfig
 
-FEWEST_STEPS = 1000
-"""Steps of a job below which it is over before its cost is measured."""
 START_SECONDS = 4.0
 """Until worker processes have started and imported what they need."""
 END_SECONDS = 5.0
@@ -43,6 +42,9 @@ ENOUGH_SEEDS = 3
 FEWEST_SEEDS = 2
 """Trainings an arm without which nothing is known of the noise between them."""
 COUNTS = {1: "one", 2: "two", 3: "three", 4: "four"}
+
+NOTABLE_LOAD = 1.25
+"""How many times as long as on an idle machine, from where on both times are told: below it they are as good as the same."""
 
 Price = Callable[[Settings], float]
 """Settings -> seconds of the whole job."""
@@ -65,10 +67,11 @@ class Item:
     testifies: bool
     work: float = 1.0
 
-    def seconds(self, settings: Settings, paces: Paces) -> float:
-        """How long it takes."""
+    def seconds(self, settings: Settings, paces: Paces, *, idle: bool = False) -> float:
+        """How long it takes. idle: on a machine that does nothing else."""
         pace = paces[self.attention]
-        return pace.run_seconds(settings.training, scored=self.scored, testifies=self.testifies, work=self.work)
+        seconds = pace.run_seconds(settings.training, scored=self.scored, testifies=self.testifies, work=self.work)
+        return seconds / pace.load if idle else seconds
 
     def remains(self, settings: Settings) -> bool:
         """Whether it is part of a job with these settings, which are those it was listed for or fewer."""
@@ -127,16 +130,31 @@ to all.
 """
 
 
-def plan_costs(design: Design, settings: Settings, *, hours: float | None = None, tell: Tell = ignore) -> Settings:
-    """Tells what the job will cost, measured by a few steps of its networks; the settings, cut so that it fits into the hours.
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """What a job is said to take. settings: of the job, cut where it had to fit into hours. items: what is left to do of it."""
 
-    What is in the folder already is not counted. A job of a few steps is not measured unless hours are given. Raises
-    SettingError where not even the least of the job fits into the hours, and for a policy that cannot be afforded.
+    settings: Settings
+    items: Sequence[Item] = ()
+    paces: Paces = field(default_factory=dict)
+    workers: int = 1
+
+    def seconds(self, *, idle: bool = False) -> float:
+        """Of all that is left. idle: on a machine that does nothing else."""
+        return job_seconds(self.items, self.settings, self.paces, workers=self.workers, idle=idle)
+
+
+def plan_costs(design: Design, settings: Settings, *, hours: float | None = None, tell: Tell = ignore) -> Forecast:
+    """Tells what the job will cost, measured by a few steps of its networks; the settings are cut so that it fits into hours.
+
+    Hours are counted at the present load of the machine: who sets them wants it to be over by then, whoever else is at work.
+    What is in the folder already is not counted. Raises SettingError where not even the least of the job fits into the hours,
+    and for a policy that cannot be afforded.
     """
     runs = estimate_runs(design)
     items = list_items([*runs.certain, *runs.at_most], design.trainers[0].base)
-    if not items or (hours is None and len(items) * settings.training.steps < FEWEST_STEPS):
-        return settings
+    if not items:
+        return Forecast(settings=settings)
     largest = max(Counter(item.stage for item in items).values())
     trainer = design.trainers[0]
     workers = trainer.workers or choose_workers(largest, trainer.device)
@@ -150,9 +168,24 @@ def plan_costs(design: Design, settings: Settings, *, hours: float | None = None
     def price(one: Settings) -> float:
         return job_seconds(items, one, paces, workers=workers)
 
-    fitted = settings if hours is None else fit_settings(settings, hours * 3600, price, tell)
-    tell(describe_cost(items, fitted, paces, workers=workers))
-    return fitted
+    def price_idle(one: Settings) -> float:
+        return job_seconds(items, one, paces, workers=workers, idle=True)
+
+    fitted = settings if hours is None else fit_settings(settings, hours * 3600, price, tell, idle=price_idle)
+    left = [item for item in items if item.remains(fitted)]
+    forecast = Forecast(settings=fitted, items=left, paces=paces, workers=workers)
+    tell(describe_cost(left, fitted, paces, workers=workers))
+    return forecast
+
+
+def forecast_run(plan: RunPlan, settings: Settings, tell: Tell = ignore) -> Forecast:
+    """Tells what is left of one training will take, in this process."""
+    items = list_items([plan], plan.config)
+    if not items:
+        return Forecast(settings=settings)
+    paces = {bool(plan.config.attention): measure_pace(plan)}
+    tell(describe_cost(items, settings, paces, workers=1))
+    return Forecast(settings=settings, items=items, paces=paces)
 
 
 def list_items(plans: Sequence[RunPlan], plain: RunConfig) -> list[Item]:
@@ -196,12 +229,12 @@ def _stage_of(arm: str) -> int:
     return 0 if arm in (NONE, ALL, *RIVALS) else 1
 
 
-def job_seconds(items: Sequence[Item], settings: Settings, paces: Paces, *, workers: int) -> float:
-    """Seconds by the clock, for as much of the runs as the settings leave."""
+def job_seconds(items: Sequence[Item], settings: Settings, paces: Paces, *, workers: int, idle: bool = False) -> float:
+    """Seconds by the clock, for as much of the runs as the settings leave. idle: on a machine that does nothing else."""
     stages: dict[int, list[float]] = {}
     for item in items:
         if item.remains(settings):
-            stages.setdefault(item.stage, []).append(item.seconds(settings, paces))
+            stages.setdefault(item.stage, []).append(item.seconds(settings, paces, idle=idle))
     starts = sum(len(runs) > 1 for runs in stages.values()) if workers > 1 else 0
     return END_SECONDS + START_SECONDS * starts + sum(span(runs, workers) for runs in stages.values())
 
@@ -214,10 +247,13 @@ def span(seconds: Sequence[float], workers: int) -> float:
     return max(free)
 
 
-def fit_settings(settings: Settings, seconds: float, price: Price, tell: Tell = ignore) -> Settings:
+def fit_settings(
+    settings: Settings, seconds: float, price: Price, tell: Tell = ignore, *, idle: Price | None = None
+) -> Settings:
     """Settings whose price is at most so many seconds, of which as little as possible is given up, in the order of `CUTS`.
 
-    tell: hears what is given up. Raises SettingError with the least price where nothing is left to give up.
+    tell: hears what is given up. idle: the price on an idle machine, which is told where it is another. Raises SettingError,
+    with the least price, where nothing is left to give up.
     """
     fitted = settings
     given_up: list[Callable[[Settings, Settings], str]] = []
@@ -227,25 +263,41 @@ def fit_settings(settings: Settings, seconds: float, price: Price, tell: Tell = 
             given_up.append(tell_cut)
     least = price(fitted)
     if least > seconds:
+        price_told = _describe_both(least, idle(fitted) if idle else least)
         raise SettingError(
-            f"--budget was {seconds / 3600:g} hours; the least that this job takes is about {describe_seconds(least)}, with "
-            f"{fitted.training.steps} steps a training and {fitted.seeds} training{'' if fitted.seeds == 1 else 's'} an arm. "
+            f"--budget was {seconds / 3600:g} hours; the least that this job takes is about {price_told}, with "
+            f"{fitted.training.steps} steps a training and {counted(fitted.seeds, 'training')} an arm. "
             f"Give --budget {math.ceil(least / 36) / 100:g} or more, a smaller data.longest_side, or a smaller --preset."
         )
     for sentence in filter(None, dict.fromkeys(say(settings, fitted) for say in given_up)):
         tell(f"to fit into {describe_seconds(seconds)}: {sentence}.")
+    if given_up and idle and price(settings) >= NOTABLE_LOAD * idle(settings):
+        tell(
+            f"the machine is busy, and --budget counts at its present load: all of the job would take about "
+            f"{_describe_both(price(settings), idle(settings))}."
+        )
     return fitted
 
 
 def describe_cost(items: Sequence[Item], settings: Settings, paces: Paces, *, workers: int) -> str:
     """One sentence on what is left to do."""
     left = [item for item in items if item.remains(settings)]
-    step = sum(item.work * paces[item.attention].step for item in left) / len(left)
+    busy, idle = (job_seconds(left, settings, paces, workers=workers, idle=each) for each in (False, True))
+    loaded = busy >= NOTABLE_LOAD * idle
+    steps = [item.work * paces[item.attention].step / (paces[item.attention].load if loaded else 1.0) for item in left]
+    unit = "of processor time a" if loaded else "a"
     beside = min(workers, max(Counter(item.stage for item in left).values()))
     return (
-        f"about {describe_seconds(job_seconds(left, settings, paces, workers=workers))}: {len(left)} trainings of "
-        f"{settings.training.steps} steps, {step:.2g} s a step, {COUNTS.get(beside, beside)} at a time."
+        f"about {_describe_both(busy, idle)}: {counted(len(left), 'training')} of {settings.training.steps} steps, "
+        f"{sum(steps) / len(steps):.2g} s {unit} step, {COUNTS.get(beside, beside)} at a time."
     )
+
+
+def _describe_both(busy: float, idle: float) -> str:
+    """A time at the present load, and that on an idle machine where it is another."""
+    if busy < NOTABLE_LOAD * idle:
+        return describe_seconds(busy)
+    return f"{describe_seconds(idle)} on an idle machine, {describe_seconds(busy)} at the present load"
 
 
 def describe_seconds(seconds: float) -> str:

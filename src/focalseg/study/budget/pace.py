@@ -11,9 +11,11 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import nn
 
+from focalseg.evaluation.undertraining import plan_looks
 from focalseg.hosts.attachment import attention_sites, filled_sites
 from focalseg.layers import RunningNorm
-from focalseg.study.running.local import call_locally, count_threads
+from focalseg.placement.evidence import count_passes
+from focalseg.study.running.local import call_locally, count_cores, count_threads
 from focalseg.study.running.runs import VALIDATION, RunPlan, load_training_data, score_at_full_size
 from focalseg.training.loop import NORM_BATCHES, Run
 from focalseg.training.training_config import TrainingConfig
@@ -28,22 +30,31 @@ ENDLESS = 2**20
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:
-    """Seconds of the parts of a run: reading its cases, a step, a validation, scoring a case, gathering evidence."""
+    """Seconds by the clock of the parts of a run: reading its cases, a step, a validation, scoring a case, gathering evidence.
+
+    load: how many times as long all of it took as it would on an idle machine, since others were at work as well.
+    """
 
     reading: float
     step: float
     validation: float
     scoring: float
     evidence: float
+    load: float = 1.0
 
     def run_seconds(self, training: TrainingConfig, *, scored: int, testifies: bool, work: float = 1.0) -> float:
         """Seconds of a whole run; its last step is always followed by a validation.
 
         scored: how many cases are scored at the end. work: of the run's network, in shares of that of the network measured.
         """
-        validations = math.ceil(training.steps / training.validate_every)
-        computing = self.step * training.steps + self.validation * validations + self.scoring * scored
+        computing = self.training_seconds(training) + self.scoring * scored
         return self.reading + work * (computing + (self.evidence if testifies else 0.0))
+
+    def training_seconds(self, training: TrainingConfig) -> float:
+        """Seconds of the steps and the validations between them."""
+        validations = math.ceil(training.steps / training.validate_every)
+        validations += len(plan_looks(training.steps, training.validate_every))
+        return self.step * training.steps + self.validation * validations
 
 
 Paces = Mapping[bool, Pace]
@@ -67,7 +78,10 @@ def measure_paces(plain: RunPlan, attended: RunPlan, *, workers: int, affords: C
     if workers == 1 or not affords(paces, time.perf_counter() - started):
         return paces
     witnesses = call_locally(_measure_each, [plans] * workers, workers=workers)
-    return dict(zip((False, True), map(average, zip(*witnesses, strict=True)), strict=True))
+    means = [average(paces) for paces in zip(*witnesses, strict=True)]
+    # More workers than there are cores keep one another waiting, on an idle machine too.
+    own = workers * count_threads(workers) / count_cores()
+    return dict(zip((False, True), (replace(one, load=max(one.load / max(own, 1.0), 1.0)) for one in means), strict=True))
 
 
 def _measure_each(plans: Sequence[RunPlan]) -> list[Pace]:
@@ -92,41 +106,59 @@ def measure_pace(plan: RunPlan) -> Pace:
             read = (time.perf_counter() - started) / (len(data.train) + len(data.validation))
             run = Run(scratch.config, data, scratch.folder, device=plan.device)
             step = time_steps(run.advance)
+            alone = run.fabric.device.type == "cpu"  # what an accelerator does takes no processor time
             validated = _time_once(run.measure_validation_dice) / len(data.validation)
         scored = replace(scratch, split=replace(few, validation=few.validation[:SCORED_CASES]), scored=(VALIDATION,))
         score = _time_once(lambda: score_at_full_size(scored, run.network)) / len(scored.scored_cases)
     return Pace(
         reading=read * (len(split.train) + len(split.validation)),
-        step=step,
+        step=step.clock,
         validation=validated * len(split.validation),
         scoring=score,
         evidence=validated * count_evidence_cases(plan, run.network),
+        load=step.load if alone else 1.0,
     )
 
 
 def count_evidence_cases(plan: RunPlan, network: nn.Module) -> int:
     """How many cases go through a network with attention while evidence on its sites is gathered: about so many.
 
-    Each pass goes over the validation cases, and over those that norms are estimated on. There is one pass for the coefficients
-    and one for the whole, two or three a site (`take_away_one_by_one`), and one a skip.
+    Each pass goes over the validation cases, and over those that norms are estimated on.
     """
     if not attention_sites(network):
         return 0
     skips = sum(site.kind == "skip" for site, _ in filled_sites(network).values())
-    passes = 2 + 5 * len(attention_sites(network)) // 2 + skips
+    passes = count_passes(len(attention_sites(network)), skips=skips)
     normed = any(isinstance(module, RunningNorm) for module in network.modules())
     norm_cases = min(NORM_BATCHES * plan.config.training.batch_size, len(plan.split.train)) if normed else 0
     return passes * (len(plan.split.validation) + norm_cases)
 
 
-def time_steps(step: Callable[[], object]) -> float:
-    """Seconds a call, the median of a few after those that only warm up."""
+@dataclass(frozen=True, kw_only=True)
+class StepTime:
+    """Seconds of a step: by the clock, and of processor time over all threads."""
+
+    clock: float
+    processor: float
+
+    @property
+    def load(self) -> float:
+        """How many times as long it took as it kept a processor busy: on an idle machine it never waits for one. At least 1;
+        with several threads it may have been more, since how well they share a step is not known."""
+        return max(self.clock / self.processor, 1.0) if self.processor > 0 else 1.0
+
+
+def time_steps(step: Callable[[], object]) -> StepTime:
+    """The time of a call, the median of a few after those that only warm up."""
     for _ in range(WARM_UP_STEPS):
         step()
     seconds: list[float] = []
+    processor: list[float] = []
     while len(seconds) < FEWEST_TIMED_STEPS or (sum(seconds) < TIMED_SECONDS and len(seconds) < MOST_TIMED_STEPS):
+        started = time.process_time()
         seconds.append(_time_once(step))
-    return median(seconds)
+        processor.append(time.process_time() - started)
+    return StepTime(clock=median(seconds), processor=median(processor))
 
 
 def _time_once(call: Callable[[], object]) -> float:

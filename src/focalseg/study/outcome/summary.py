@@ -12,7 +12,7 @@ import numpy as np
 
 from focalseg.evaluation.significance import Comparison, compare_paired, correct_holm, decide_non_inferiority
 from focalseg.evaluation.statistics import SCORE_SPAN, estimate_mean, measure_seed_noise
-from focalseg.evaluation.verdict import Against, Collapses, Verdict, decide_verdict
+from focalseg.evaluation.verdict import UNKNOWN_FOOTING, Against, Collapses, Footing, Verdict, decide_verdict
 from focalseg.placement.policies.questions import SMALLEST_WORTH
 from focalseg.records.costs import NOT_MEASURED, CostTable
 from focalseg.records.estimate import DiceInterval, Estimate
@@ -29,6 +29,7 @@ from focalseg.records.placement import (
     NonInferiority,
     Placement,
 )
+from focalseg.study.outcome.footing import count_silence
 from focalseg.study.outcome.wording import describe_verdict
 from focalseg.study.running.runs import TEST, RunResult, dice_matrix
 from focalseg.study.running.scores import count_empty
@@ -43,7 +44,7 @@ class JobResult:
     """All that a finished job has to say. folds: the number of each; placements: theirs; agreed: the placement of all of them.
 
     candidates: how many sites could hold attention. search: how many of how many trainings that sites were chosen with
-    collapsed.
+    collapsed. footing: what is known besides of what the answer rests on.
     """
 
     arms: Arms
@@ -52,6 +53,7 @@ class JobResult:
     agreed: Placement
     candidates: int
     search: Collapsed
+    footing: Footing = UNKNOWN_FOOTING
 
     @cached_property
     def comparisons(self) -> dict[tuple[str, str], Comparison]:
@@ -94,6 +96,11 @@ def judge(results: JobResult) -> Verdict:
         by_fold=tuple(placement.modules for placement in results.placements) if several else (),
         shut=max(sum(site.shut for site in placement.sites) for placement in results.placements),
         collapses=_find_collapses(results),
+        footing=replace(
+            results.footing,
+            groups=len(set(_groups_of_test_cases(arms[NONE]))),
+            silence=count_silence([result for fold in arms[NONE] for result in fold]),
+        ),
         against=Against(
             placed_minus={arm: results.comparisons[PLACED, arm].estimate for arm in arms if arm not in (PLACED, *results.lost)},
             candidates=results.candidates,
@@ -148,6 +155,7 @@ def summarise(folds: Results) -> ArmSummary:
     dice = stack_folds(folds, TEST)
     results = [result for fold in folds for result in fold]
     scores = [score for result in results for score in result.scores_of(TEST)]
+    steps = [result.step_seconds for result in results if result.step_seconds is not None]
     numbers: dict[str, Any] = {
         **_as_dice(estimate_mean(dice, groups, folds=_folds_of_test_cases(folds), span=SCORE_SPAN)),
         **{name: float(np.mean([score.average(name) for score in scores])) for name in ("iou", "precision", "recall")},
@@ -157,6 +165,7 @@ def summarise(folds: Results) -> ArmSummary:
     return ArmSummary(
         **numbers,
         seconds=float(np.mean([result.seconds for result in results])),
+        step_seconds=fmean(steps) if len(steps) == len(results) else None,
         trainings=len(dice),
         folds=len(folds),
         collapsed=_count_collapsed(folds).collapsed,

@@ -2,13 +2,15 @@
 
 import math
 
-from focalseg.evaluation.verdict import Against, Collapses, Verdict
+from focalseg.evaluation.verdict import WIDEST_INTERVAL, Against, Collapses, Footing, Verdict
 from focalseg.findings import counted, plural
 from focalseg.records.estimate import Estimate
 from focalseg.records.placement import Collapsed
 
 MEND = "more training.steps or a lower training.learning_rate may mend that"
 COLLAPSED = "ended predicting nothing at all"
+ENOUGH_TRAININGS = 3
+"""Of an arm, with fewer of which an interval is several times as wide by Student's t alone."""
 UNLOOKED = "No site was looked at, since the policy places none: the lean network is the plain one."
 
 
@@ -18,11 +20,12 @@ def describe_verdict(verdict: Verdict) -> str:
         return describe_failures(verdict.collapses)
     few = "One training an arm: nobody knows how much the seed changes; give seeds=3 or more." if verdict.trainings == 1 else ""
     answer = _answer_plain(verdict) if verdict.plain else _answer_placed(verdict)
+    doubts = (describe_undertraining(verdict.footing), _describe_few(verdict))
     lost = verdict.against.lost if verdict.against else {}
     unknown = (f"Not compared with the arm {arm}: {_of(collapsed)} of it {COLLAPSED}." for arm, collapsed in lost.items())
     failed = verdict.collapses.count
     warning = f"But {counted(failed, 'training')} {COLLAPSED}: {MEND}." if failed else ""
-    return " ".join(filter(None, (few, *answer, *unknown, warning)))
+    return " ".join(filter(None, (*doubts, few, *answer, _describe_reach(verdict), *unknown, warning)))
 
 
 def describe_failures(collapses: Collapses) -> str:
@@ -31,6 +34,48 @@ def describe_failures(collapses: Collapses) -> str:
     if collapses.search.half:
         failed.append(f"{_of(collapses.search)} of the search for sites")
     return f"Not answered: {' and '.join(failed)} {COLLAPSED}; {MEND}." if failed else ""
+
+
+def describe_undertraining(footing: Footing, *, named: bool = True) -> str:
+    """That networks had not learned yet what they could, where that was measured. named: whether there are several arms."""
+    if not footing.undertrained:
+        return ""
+    more = "give more training.steps"
+    silence = footing.silence
+    if not footing.rises and silence:
+        network = "the plain network" if named else "the network"
+        return (
+            f"Undertrained: {network} predicts nothing at all on {silence.empty} of the "
+            f"{counted(silence.cases, 'validation case')} that hold something, with a mean Dice of {silence.dice:.2f}; {more}, "
+            "unless no network does better on such data."
+        )
+    first = max(footing.rises, key=lambda rise: rise.gain)
+    arms = f" of the {plural(len(footing.rises), 'arm')} {' and '.join(rise.arm for rise in footing.rises)}" if named else ""
+    upto = "up to " if len(footing.rises) > 1 else ""
+    return (
+        f"Undertrained: the validation Dice{arms} still rose by {upto}{first.gain:.3f} in the {first.part} of "
+        f"{footing.steps} steps, so that what follows may be a matter of speed; {more}."
+    )
+
+
+def _describe_few(verdict: Verdict) -> str:
+    """That no difference could have been shown by so few groups, or with an interval over so much of the scale."""
+    footing, wide = verdict.footing, verdict.width > WIDEST_INTERVAL
+    if not verdict.open or not footing.groups or not (wide or footing.few_groups):
+        return ""
+    what = "groups" if footing.few_groups or verdict.trainings >= ENOUGH_TRAININGS else "trainings"
+    number = counted(footing.groups, "group")
+    found = f"the test cases are of {number}" if what == "groups" else f"each arm has {counted(verdict.trainings, 'training')}"
+    span = f", and the interval of the difference is {verdict.width:.2f} Dice wide" if wide else ""
+    mend = "test more of them, with split.test_folds or more data" if what == "groups" else "give seeds=3 or more"
+    return f"Too few {what} to tell: {found}{span}; {mend}."
+
+
+def _describe_reach(verdict: Verdict) -> str:
+    """That an answer rests on few groups."""
+    if verdict.open or not verdict.footing.few_groups:
+        return ""
+    return f"But the test cases are of {counted(verdict.footing.groups, 'group')}: others may differ more than these do."
 
 
 def _answer_plain(verdict: Verdict) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from focalseg.errors import SettingError
+from focalseg.evaluation.verdict import FEW_GROUPS
 from focalseg.findings import counted
 from focalseg.imagesets.case import Dataset
 from focalseg.imagesets.splits import check_leaks, read_splits, regroup, split_by_group, split_officially
@@ -11,9 +12,6 @@ from focalseg.imagesets.survey.duplicates import join_groups
 from focalseg.imagesets.survey.survey import Survey
 from focalseg.records.splits import Split
 from focalseg.study.presets import SplitSettings
-
-FEW_GROUPS = 6
-"""Fewer groups than these make an interval more than 1.4 times as wide as many would, by Student's t alone."""
 
 
 def plan_splits(dataset: Dataset, survey: Survey, settings: SplitSettings) -> tuple[tuple[Split, ...], Mapping[str, str]]:

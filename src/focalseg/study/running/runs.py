@@ -12,6 +12,7 @@ from safetensors.torch import save
 from torch import nn
 
 from focalseg.configuration import from_mapping
+from focalseg.counting import Advance, ignore
 from focalseg.errors import Interrupted, SettingError
 from focalseg.evaluation.metrics import measure_labels
 from focalseg.feeding.feed import Feed, open_feed
@@ -32,6 +33,7 @@ from focalseg.records.seals import hash_file
 from focalseg.records.splits import Split
 from focalseg.study.running.cases import CaseDigests, digest_cases, read_same_case
 from focalseg.study.running.folder import CONFIG, claim_folder
+from focalseg.study.running.progress_file import EVIDENCE_PASSES, SCORING, ProgressFile
 from focalseg.study.running.scores import CaseScore, format_scores, read_scores
 from focalseg.study.running.stopping import STOP
 from focalseg.training.loop import GAMMA_COLUMN, METRICS, Run, StopRequested, TrainingData, train
@@ -139,13 +141,15 @@ def _write_results(plan: RunPlan, run: Run) -> None:
     run.settle_norms()
     write_whole(plan.folder / WEIGHTS, lambda file: file.write(save(read_state(network))))
     run.log.write()
-    scores = score_at_full_size(plan, network)
+    progress = ProgressFile(plan.folder)
+    scores = score_at_full_size(plan, network, progress.count(SCORING))
     write_text(plan.folder / CASES, format_scores(scores))
     files = [CONFIG, METRICS, WEIGHTS, CASES]
     if plan.leaves_evidence:
         write_record(plan.folder / COSTS, measure_costs(network, plan.config.image_shape))
         groups = tuple(score.group for score in scores if score.part == VALIDATION)
-        write_record(plan.folder / EVIDENCE, _collect_evidence(run, open_probabilities, groups))
+        evidence = _collect_evidence(run, open_probabilities, groups, progress.count(EVIDENCE_PASSES))
+        write_record(plan.folder / EVIDENCE, evidence)
         files += [COSTS, EVIDENCE]
     image = torch.zeros(1, *plan.config.image_shape, device=next(network.parameters()).device)
     result = Result(
@@ -153,10 +157,12 @@ def _write_results(plan: RunPlan, run: Run) -> None:
         parameters=count_parameters(network),
         flops=count_flops(network.eval(), image),
         seconds=round(run.seconds, 2),
+        step_seconds=None if run.step_seconds is None else round(run.step_seconds / run.step, 6),
         data=plan.data_digest,
         files={name: hash_file(plan.folder / name) for name in files},
     )
     write_record(plan.folder / RESULT, result)
+    progress.remove()
 
 
 @contextmanager
@@ -176,13 +182,13 @@ def load_training_data(plan: RunPlan) -> Iterator[TrainingData]:
         yield TrainingData(train=train_side, validation=validation_side, digest=plan.data_digest)
 
 
-def score_at_full_size(plan: RunPlan, network: nn.Module) -> list[CaseScore]:
-    """Scores of all cases of the parts that are scored. Test cases decide nothing afterwards.
+def score_at_full_size(plan: RunPlan, network: nn.Module, tell: Advance = ignore) -> list[CaseScore]:
+    """Scores of all cases of the parts that are scored. Test cases decide nothing afterwards. tell: hears of every case.
 
     A case with a field of view is scored inside of it, and besides on the whole frame.
     """
     labels, scores = plan.config.labels, []
-    for part, name in plan.scored_cases:
+    for number, (part, name) in enumerate(plan.scored_cases, start=1):
         case = read_same_case(plan.config.data, name, plan.case_digests)
         predicted = predict_mask(network, plan.config.preparation, case.image, tell=keep_quiet)
         views = {part: case.field_of_view}
@@ -192,11 +198,12 @@ def score_at_full_size(plan: RunPlan, network: nn.Module) -> list[CaseScore]:
             overlaps = measure_labels(predicted, case.mask, len(labels), inside=inside)
             by_label = dict(zip(labels, overlaps, strict=True))
             scores.append(CaseScore(case=name, group=plan.groups.get(name, case.group), part=view, overlaps=by_label))
+        tell(number, len(plan.scored_cases))
     return scores
 
 
-def _collect_evidence(run: Run, open_probabilities: Mapping[str, float], groups: tuple[str, ...]) -> Evidence:
-    """Evidence on the validation cases. groups: of these, those that their scores count with."""
+def _collect_evidence(run: Run, open_probabilities: Mapping[str, float], groups: tuple[str, ...], tell: Advance) -> Evidence:
+    """Evidence on the validation cases. groups: of these, those that their scores count with. tell: hears how far it is."""
     config = run.config
     evidence = gather_evidence(
         run.network,
@@ -204,6 +211,7 @@ def _collect_evidence(run: Run, open_probabilities: Mapping[str, float], groups:
         norm_batches=run.read_norm_batches(),
         window=config.preparation.patch,
         exponents=config.training.exponents,
+        progress=tell,
     )
     return replace(
         evidence,

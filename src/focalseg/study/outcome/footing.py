@@ -1,0 +1,37 @@
+"""What an answer rests on, from finished runs: how their validation Dice went, and what they did not find."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from focalseg.evaluation.undertraining import Rise, Silence, find_rises
+from focalseg.evaluation.verdict import Footing
+from focalseg.study.running.runs import TEST, VALIDATION, RunPlan, RunResult
+from focalseg.training.loop import METRICS
+from focalseg.training.metrics_log import read_metrics
+
+
+def read_curve(folder: Path) -> dict[int, float]:
+    """Validation Dice by step of a run; nothing where it left no metrics."""
+    path = folder / METRICS
+    rows = read_metrics(path) if path.exists() else []
+    return {int(row["step"]): float(row["validation_dice"]) for row in rows if row["validation_dice"]}
+
+
+def read_rises(arms: Mapping[str, Sequence[RunPlan]]) -> tuple[Rise, ...]:
+    """The arms whose validation Dice still rose at the end of their trainings. arms: their finished runs over all folds."""
+    return find_rises({arm: [read_curve(plan.folder) for plan in plans] for arm, plans in arms.items()})
+
+
+def judge_training(folder: Path, steps: int, result: RunResult) -> Footing:
+    """What the score of one training rests on."""
+    groups = len({score.group for score in result.scores_of(TEST)})
+    rises = find_rises({"run": [read_curve(folder)]})
+    return Footing(groups=groups, steps=steps, rises=rises, silence=count_silence([result]))
+
+
+def count_silence(results: Sequence[RunResult]) -> Silence:
+    """How often these networks predict nothing on validation cases that hold something."""
+    scores = [score for result in results for score in result.scores_of(VALIDATION)]
+    holding = [score for score in scores if score.true_pixels]
+    dice = sum(score.dice for score in scores) / len(scores) if scores else 0.0
+    return Silence(empty=sum(not score.predicted_pixels for score in holding), cases=len(holding), dice=dice)
