@@ -16,6 +16,7 @@ from focalseg.imagesets.masks import MaskCoding
 from focalseg.imagesets.pictures import masks
 from focalseg.imagesets.pictures import reading as pictures
 from focalseg.imagesets.pictures.masks import CodedMask
+from focalseg.imagesets.pictures.stacks import refuse_mask_pages, refuse_unmarked
 from focalseg.imagesets.volumes import reading as volumes
 from focalseg.imagesets.volumes.nifti import VolumeHeader
 
@@ -31,9 +32,13 @@ _Content = TypeVar("_Content")
 
 @dataclass(frozen=True, kw_only=True)
 class Decoded:
-    """image (C, *spatial) of one file, and what a volume says of its place in space."""
+    """image (C, *spatial) of one file, and what a volume says of its place in space.
+
+    unmarked: its pages were taken for slices, and nothing says that they are.
+    """
 
     image: np.ndarray
+    unmarked: bool = False
     spacing_mm: tuple[float, ...] | None = None
     header: VolumeHeader | None = None
 
@@ -128,7 +133,7 @@ def read_image(path: Path) -> tuple[Decoded, tuple[Finding, ...]]:
         volume = volumes.read_volume(path)
         return Decoded(image=volume.image, spacing_mm=volume.spacing_mm, header=volume.header), volume.notes
     image, notes = pictures.read_image(path)
-    return Decoded(image=image), notes
+    return Decoded(image=image, unmarked=any(note.kind == "unmarked_pages" for note in notes)), notes
 
 
 def read_mask(path: Path, coding: MaskCoding) -> tuple[CodedMask, tuple[Finding, ...]]:
@@ -156,6 +161,10 @@ def _compare(files: CaseFiles, images: list[Decoded], masks: list[np.ndarray], s
     for path, mask in beside:
         if first.header is not None and is_volume(path):
             faults += volumes.compare_headers(first.header, volumes.read_header(path), files.images[0], path)
+        elif mask.ndim > len(size):
+            faults.append(refuse_mask_pages(path, len(mask), files.images[0]))
+        elif first.unmarked and mask.ndim < len(size):
+            faults.append(refuse_unmarked(files.images[0], size[0], path))
         elif mask.shape != size:
             found = f"is {_show(mask.shape)} pixels but its image is {_show(size)}"
             turned = sorted(mask.shape) == sorted(size)

@@ -90,8 +90,10 @@ KINDS = Catalogue(
             # Pixels of images
             _error("turned", "stored turned, with a note to turn it back (EXIF)", "an image stored upright",
                    "Save it upright, so that it fits its mask.", repair="turns it upright where it then fits its mask"),
-            _error("several_pages", "an animation, or pages that are no stack", "one image a file",
+            _error("several_pages", "an animation, or pages that are neither channels nor slices", "one image a file",
                    "Save each page as a file of its own."),
+            _note("unmarked_pages", "pages that do not say what they are", "pages that say so, as ImageJ and OME write them",
+                  "Look whether they are slices of a volume; if they are channels or points in time, say so in the file."),
             _error("print_colours", "colours for print (CMYK)", "RGB or grey", "Convert it to RGB.",
                    repair="converts it to RGB"),
             _error("transparent", "pixels that are transparent", "opaque pixels",

@@ -13,6 +13,7 @@ _NUMBERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q"}
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, SAMPLES = 256, 257, 258, 259, 262, 277
 STRIP_OFFSETS, STRIP_ROWS, STRIP_COUNTS, PLANAR = 273, 278, 279, 284
 TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS = 322, 323, 324, 325
+DEPTH, TILE_DEPTH = 32997, 32998
 PLAIN, JPEG, DEFLATE = 1, 7, (8, 32946)
 _YCBCR = 6
 _SLACK = 3
@@ -132,20 +133,21 @@ def _list_needs(entries: dict[int, tuple[int, ...]]) -> Iterator[tuple[int, int]
     planes = samples if _first(entries, PLANAR, 1) == 2 else 1
     pixel = bits[0] if planes > 1 else sum(bits) if len(bits) == samples else bits[0] * samples
     rows = min(_first(entries, STRIP_ROWS, height), height)
-    across = 1
+    across, depth, thick = 1, _first(entries, DEPTH, 1), 1
     if TILE_OFFSETS in entries and STRIP_OFFSETS not in entries:
         rows, span = _first(entries, TILE_HEIGHT, 0), _first(entries, TILE_WIDTH, 0)
         across = -(-width // span) if span else 0
-        width = span
-        if rows * span > _MOST_TILE:
+        width, thick = span, max(_first(entries, TILE_DEPTH, 1), 1)
+        if rows * span * thick > _MOST_TILE:
             raise DamageError(f"is altered: its tiles are of {span:,} x {rows:,} pixels")
+    planes *= -(-depth // thick)
     if rows < 1 or width < 1 or across * planes * -(-height // rows) > sum(map(len, entries.values())):
         raise DamageError(f"is altered: it gives {width:,} x {height:,} pixels in strips or tiles that do not hold them")
     row = (width * pixel + 7) // 8
     for _ in range(planes):
         for top in range(0, height, rows):
             tiled = across > 1 or TILE_OFFSETS in entries
-            yield from [(row * (rows if tiled else min(rows, height - top)), row * rows)] * across
+            yield from [(row * thick * (rows if tiled else min(rows, height - top)), row * thick * rows)] * across
 
 
 def _first(entries: dict[int, tuple[int, ...]], tag: int, default: int) -> int:
