@@ -8,10 +8,11 @@ from typing import ParamSpec, TypeVar
 import numpy as np
 
 from focalseg.errors import DataError
-from focalseg.findings import Finding
+from focalseg.findings import Finding, counted
 from focalseg.imagesets.case import Case, CaseFiles, Dataset
 from focalseg.imagesets.folders.listing import Listing
 from focalseg.imagesets.kinds import KINDS
+from focalseg.imagesets.layouts.dataset_json import TABLE
 from focalseg.imagesets.masks import MaskCoding
 from focalseg.imagesets.pictures import masks
 from focalseg.imagesets.pictures import reading as pictures
@@ -26,6 +27,7 @@ _MOST_OUTSIDE = 0.5
 """Share of a mask's foreground outside of the field of view beyond which one of the two is doubtful."""
 _VIEW_CODING = MaskCoding(threshold=True)
 """Fields of view are thresholded, since they come with stray values."""
+_CHANNELS_MEND = f"Convert the image, or name the channels that it has in {TABLE}."
 _Given = ParamSpec("_Given")
 _Content = TypeVar("_Content")
 
@@ -67,7 +69,10 @@ class FileDataset(Dataset):
         coded = [mask for path in files.masks if (mask := reading.take(read_mask, path, coding)) is not None]
         seen = None if view is None else reading.take(read_mask, view, _VIEW_CODING)
         labels = [mask.labels for mask in coded]
-        if len(images) == len(files.images) and len(labels) == len(files.masks):
+        whole = len(images) == len(files.images)
+        miscounted = _compare_channels(files, images, self.listing.channels) if whole and self.listing.channels else []
+        reading.faults += miscounted
+        if whole and len(labels) == len(files.masks) and not (miscounted and len(images) > 1):
             reading.faults += _compare(files, images, labels, None if seen is None else seen.labels)
         if view and seen and not reading.faults:
             reading.note_view(view, seen.labels > 0, files.masks[0], np.maximum.reduce(labels) > 0)
@@ -140,6 +145,22 @@ def read_mask(path: Path, coding: MaskCoding) -> tuple[CodedMask, tuple[Finding,
     """The labels of a file of any format, and its notes. Raises DataError."""
     mask = CodedMask(*volumes.read_labels(path, coding)) if is_volume(path) else masks.read_mask(path, coding)
     return mask, mask.notes
+
+
+def _compare_channels(files: CaseFiles, images: list[Decoded], declared: int) -> list[Finding]:
+    """What the files of a case hold beside the channels that the table of the set declares: all in one file, or one a file."""
+    held = [len(decoded.image) for decoded in images]
+    wanted = declared if len(held) == 1 else 1
+    if sum(held) == declared and len(set(held)) == 1:
+        return []
+    each = f"{counted(wanted, 'channel')} in each of its {len(held)} files" if len(held) > 1 else counted(wanted, "channel")
+    return [
+        KINDS["undeclared_channels"].at(
+            path, f"has {counted(count, 'channel')} where {TABLE} declares {declared}", expected=each, mend=_CHANNELS_MEND
+        )
+        for path, count in zip(files.images, held, strict=True)
+        if count != wanted
+    ]
 
 
 def _compare(files: CaseFiles, images: list[Decoded], masks: list[np.ndarray], seen: np.ndarray | None) -> list[Finding]:

@@ -107,6 +107,8 @@ KINDS = Catalogue(
             _error("unlike", "other channels, number type or axes than most cases", "images alike",
                    "Convert it or take it out.",
                    repair="converts grey to colour where most are, and 16 bits to 8 or the other way"),
+            _error("undeclared_channels", "other channels than the table of the set declares",
+                   "as many channels as are declared", "Convert the image, or declare its channels."),
             # Masks
             _error("sizes_differ", "image and mask of different sizes", "the same size",
                    "Export the mask again at the image's size."),

@@ -18,7 +18,6 @@ from focalseg.findings import Finding, show_path
 from focalseg.imagesets.case import CaseFiles, Dataset
 from focalseg.imagesets.dataset import FileDataset, is_volume
 from focalseg.imagesets.folders.files import VOLUMES
-from focalseg.imagesets.folders.listing import Listing
 from focalseg.imagesets.kinds import KINDS
 from focalseg.imagesets.layouts.dataset_json import TABLE
 from focalseg.imagesets.layouts.label_table import LABEL_TABLE
@@ -255,7 +254,7 @@ class _Copying:
             masks=tuple(case.place[path] for path in files.masks),
             field_of_view=case.place[files.field_of_view] if files.field_of_view else None,
         )
-        listing = Listing(cases=(moved,), coding=self.dataset.listing.coding)
+        listing = replace(self.dataset.listing, cases=(moved,), findings=())
         try:
             read = FileDataset(self.dataset.source, self.dataset.layout, listing).read_case(0)
             found = list(read.notes)
