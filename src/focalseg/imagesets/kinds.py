@@ -97,7 +97,9 @@ KINDS = Catalogue(
             _error("print_colours", "colours for print (CMYK)", "RGB or grey", "Convert it to RGB.",
                    repair="converts it to RGB"),
             _error("transparent", "pixels that are transparent", "opaque pixels",
-                   "Save it without transparency: an image on its background, a mask on black."),
+                   "Save it without transparency, an image on its background and a mask on black, or let check --repair COPY "
+                   "--background black (or white) do so.",
+                   repair="with --background, lays an image on that colour and a mask on black"),
             _note("alpha_dropped", "an alpha channel that is opaque everywhere", "RGB or grey",
                   "Nothing need be done: it is left out.", repair="leaves it out"),
             _error("not_finite", "pixels that are no finite numbers", "finite intensities", "Mend or remove the case."),

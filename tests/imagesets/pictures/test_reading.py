@@ -355,7 +355,8 @@ def test_transparent_pixels_are_refused(write):
         path = write(name, content)
         assert str(refuse(path)) == (
             f"{path}: has {count:,} transparent pixels; expected opaque pixels. "
-            "Save it without transparency: an image on its background, a mask on black."
+            "Save it without transparency, an image on its background and a mask on black, or let check --repair COPY "
+            "--background black (or white) do so."
         )
 
 

@@ -77,6 +77,19 @@ def read_image(path: Path) -> tuple[np.ndarray, _Notes]:
     return rows[0] if len(rows) == 1 else np.concatenate(rows), notes
 
 
+def gives_all(content: bytes) -> bool:
+    """Whether Pillow gives all that is in a sound picture: one page, all its samples, all their bits."""
+    found = sniff(content)
+    image, _ = open_picture(Path(), io.BytesIO(content), found)
+    if image is None or (_count_bits(image, content) > 8 and image.mode in ("LA", "La", *COLOUR_MODES)):
+        return False
+    if found != "TIFF":
+        return True
+    with quietly(), open_tiff(content) as file:
+        stack = read_stack(Path(), file)
+        return stack.planes == 1 and suits_pillow(image, stack)
+
+
 def read_pages(path: Path, take: Callable[[Page], tuple[T, _Notes]]) -> Taken[T]:
     """What `take` makes of each page, and all notes once. Raises DataError unless the whole file is sound."""
     content = read_content(path)
@@ -167,10 +180,17 @@ def _load_page(path: Path, image: Image.Image, header: PictureHeader, content: b
         image.load()
     if header.format == "JPEG":
         _check_jpeg_tail(path, image, content)
-    bits = content[24] if header.format == "PNG" else 8
+    bits = _count_bits(image, content)
     if bits == _WIDE and image.mode in COLOUR_MODES:
         return _load_wide(path, image, lambda: Image.open(io.BytesIO(content), formats=("PNG",)))
     return [Page(path=path, image=image, bits=1 if image.mode == "1" else bits)], ()
+
+
+def _count_bits(image: Any, content: bytes) -> int:
+    """Bits of a sample, as stored."""
+    if image.format == "TIFF":
+        return int(max(image.tag_v2.get(BITS, (1,))))
+    return content[24] if image.format == "PNG" else 8
 
 
 def _load_wide(path: Path, image: Image.Image, reopen: Callable[[], Any]) -> tuple[list[Page], _Notes]:
@@ -197,7 +217,7 @@ def _load_tiff_page(
     if (orientation := read_orientation(image)) != 1:
         raise DataError(turned(path, orientation))
     tags: Any = getattr(image, "tag_v2", {})
-    bits = max(tags.get(BITS, (1,)))
+    bits = _count_bits(image, content)
     signed, white_is_zero = _SIGNED in tags.get(SAMPLE_FORMAT, (1,)), bits == 16 and tags.get(PHOTOMETRIC, 1) == 0
     with quietly(deaf=image.info.get("compression") != "raw"):
         image.load()
