@@ -69,10 +69,9 @@ class FileDataset(Dataset):
         coded = [mask for path in files.masks if (mask := reading.take(read_mask, path, coding)) is not None]
         seen = None if view is None else reading.take(read_mask, view, _VIEW_CODING)
         labels = [mask.labels for mask in coded]
-        whole = len(images) == len(files.images)
-        miscounted = _compare_channels(files, images, self.listing.channels) if whole and self.listing.channels else []
-        reading.faults += miscounted
-        if whole and len(labels) == len(files.masks) and not (miscounted and len(images) > 1):
+        if self.listing.channels and len(images) == len(files.images):
+            reading.faults += _compare_channels(files, images, self.listing.channels)
+        if len(images) == len(files.images) and len(labels) == len(files.masks):
             reading.faults += _compare(files, images, labels, None if seen is None else seen.labels)
         if view and seen and not reading.faults:
             reading.note_view(view, seen.labels > 0, files.masks[0], np.maximum.reduce(labels) > 0)
@@ -171,6 +170,8 @@ def _compare(files: CaseFiles, images: list[Decoded], masks: list[np.ndarray], s
     faults = []
     for path, decoded in zip(files.images[1:], images[1:], strict=True):
         if first.header is not None and decoded.header is not None:
+            if decoded.header.channels > 1:  # of which `_compare_channels` tells, or the table is at fault
+                continue
             faults += volumes.compare_headers(first.header, decoded.header, files.images[0], path)
         elif decoded.image.shape[1:] != size or decoded.image.dtype != first.image.dtype:
             found = f"is {_describe(decoded.image)} but {files.images[0].name} is {_describe(first.image)}"

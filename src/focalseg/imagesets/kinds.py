@@ -56,7 +56,7 @@ KINDS = Catalogue(
             # Files and names
             _error("layout", "a folder of no known layout", "images/ and masks/ with files of the same names",
                    "Make the folders, list the files in a manifest.csv (columns image, mask), or give another path."),
-            _note("passed_over", "a folder inside whose images are not read", "all images in one folder",
+            _note("passed_over", "images that are not read, such as those of a folder inside", "all images in one folder",
                   "Move them up, or list them in a manifest."),
             _error("no_mask", "an image without a mask", "a mask of the same name", "Add the mask or take the image out.",
                    repair="leaves the image out"),

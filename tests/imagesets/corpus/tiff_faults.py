@@ -2,6 +2,7 @@
 
 import io
 import json
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,30 @@ def write_tiff(pixels: np.ndarray, **options: Any) -> bytes:
     buffer = io.BytesIO()
     tifffile.imwrite(buffer, pixels, **{"photometric": "minisblack", **options})
     return buffer.getvalue()
+
+
+def encode_imagej(description: str, pixels: np.ndarray, directories: int = 1, order: str = ">") -> bytes:
+    """As ImageJ writes by itself: one directory, the description, and all planes one after another. pixels: (P, H, W)."""
+    data = pixels.astype(pixels.dtype.newbyteorder(order)).tobytes()
+    text = f"ImageJ=1.54f\n{description}\n\0".encode()
+    mark = b"II" if order == "<" else b"MM"
+    bits, plane = 8 * pixels.itemsize, pixels[0].nbytes
+    content = mark + struct.pack(f"{order}HI", 42, 8)
+    size = 2 + 12 * 11 + 4
+    start = 8 + size * directories + len(text)
+    for number in range(directories):
+        height, width = pixels.shape[1:]
+        entries = {
+            256: (3, 1, width), 257: (3, 1, height), 258: (3, 1, bits), 259: (3, 1, 1), 262: (3, 1, 1),
+            270: (2, len(text), 8 + size * directories), 273: (4, 1, start + number * plane), 277: (3, 1, 1),
+            278: (3, 1, height), 279: (4, 1, plane), 339: (3, 1, 3 if pixels.dtype.kind == "f" else 1),
+        }  # fmt: skip
+        content += struct.pack(f"{order}H", len(entries))
+        for tag, (code, count, value) in sorted(entries.items()):
+            field = struct.pack(f"{order}H2x", value) if code == 3 else struct.pack(f"{order}I", value)
+            content += struct.pack(f"{order}HHI", tag, code, count) + field
+        content += struct.pack(f"{order}I", 8 + size * (number + 1) if number + 1 < directories else 0)
+    return content + text + data
 
 
 def grey(count: int, first: int = PLANTED) -> np.ndarray:

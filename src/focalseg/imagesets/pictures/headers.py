@@ -1,12 +1,7 @@
 """What a picture says of itself before it is decoded, and whether that can be used."""
 
-import logging
-import os
 import re
-import threading
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,11 +11,12 @@ from PIL import Image, UnidentifiedImageError
 from focalseg.errors import DataError
 from focalseg.findings import Finding
 from focalseg.imagesets.kinds import KINDS
-from focalseg.imagesets.pictures.damage import DamageError, check_bmp, check_gif, check_png
+from focalseg.imagesets.pictures.damage import DamageError, OversizeError, check_bmp, check_gif, check_png
 from focalseg.imagesets.pictures.files import MOST_BYTES, START, identify, open_file
 from focalseg.imagesets.pictures.jpeg import find_jpeg_end
+from focalseg.imagesets.pictures.quiet import quietly
 from focalseg.imagesets.pictures.stacks import open_tiff
-from focalseg.imagesets.pictures.tiff import MOST_PAGES, check_tiff, count_pages
+from focalseg.imagesets.pictures.tiff import MOST_PAGES, MOST_UNPACKED, check_tiff, count_pages
 
 CHECKS: dict[str, Callable[[bytes], object]] = {
     "PNG": check_png,
@@ -40,8 +36,6 @@ COLOUR_MODES = ("RGB", "RGBA", "RGBX", "P", "PA")
 _PRINT_MODE = "CMYK"
 _PNG_GREY_AND_ALPHA = 4
 _MOST_REASON = 100
-_STANDARD_ERROR = 2
-_WARNINGS = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +98,7 @@ def _read_tiff_header(file: BinaryIO, pages: int) -> PictureHeader:
     file.seek(0)
     content = file.read(MOST_BYTES)
     check_tiff(content)
-    with quietly(), open_tiff(content) as opened:
+    with open_tiff(content) as opened, quietly():
         page = opened.pages.first
         tag = page.tags.get(_ORIENTATION)
         orientation = tag.value if tag is not None and tag.value in range(1, 9) else 1
@@ -159,6 +153,8 @@ def explain_failure(path: Path, found: str, content: bytes, error: Exception) ->
         error = damage
     except Exception:
         error = DamageError("is cut short or altered")
+    if isinstance(error, OversizeError):
+        return DataError(KINDS["too_large"].at(path, str(error), expected=f"at most {MOST_UNPACKED:,} bytes"))
     if isinstance(error, DamageError):
         return DataError(KINDS["damaged"].at(path, str(error)))
     reason = "".join(character for character in str(error) if character.isprintable())[:_MOST_REASON]
@@ -166,43 +162,6 @@ def explain_failure(path: Path, found: str, content: bytes, error: Exception) ->
         said = f"is a {found} of a kind that is not read"
         return DataError(KINDS["not_supported"].at(path, said, expected="8 or 16 bits, or float32, in grey or RGB"))
     return DataError(KINDS["damaged"].at(path, f"cannot be decoded ({reason or type(error).__name__})"))
-
-
-@contextmanager
-def quietly(*, deaf: bool = False) -> Iterator[None]:
-    """Lets nothing warn, log or, where deaf, write to the standard error: what Pillow says there is checked here.
-
-    One thread at a time, since all of these belong to the process. deaf is for libtiff, whose messages no setting stops.
-    """
-    loggers = [logging.getLogger(name) for name in ("PIL.TiffImagePlugin", "tifffile")]
-    with _WARNINGS, warnings.catch_warnings(), _closed_ears() if deaf else nullcontext():
-        warnings.simplefilter("ignore")
-        before = [logger.disabled for logger in loggers]
-        for logger in loggers:
-            logger.disabled = True
-        try:
-            yield
-        finally:
-            for logger, disabled in zip(loggers, before, strict=True):
-                logger.disabled = disabled
-
-
-@contextmanager
-def _closed_ears() -> Iterator[None]:
-    try:
-        kept = os.dup(_STANDARD_ERROR)
-    except OSError:
-        # There is none, as in a service: nothing can be heard.
-        yield
-        return
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nothing, _STANDARD_ERROR)
-        yield
-    finally:
-        os.dup2(kept, _STANDARD_ERROR)
-        os.close(kept)
-        os.close(nothing)
 
 
 def _check_limits(path: Path, header: PictureHeader) -> None:

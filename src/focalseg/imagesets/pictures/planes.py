@@ -3,7 +3,6 @@
 Only plain numbers and deflate come here, since what is missing in them has been found before (`tiff.check_tiff`).
 """
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from focalseg.imagesets.pictures.tiff import DEFLATE, PLAIN
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
 _NO_PREDICTOR, _DIFFERENCES = 1, 2
 _ALPHA = (1, 2)
-_MOST_BYTES = 4 * MOST_PIXELS
 _ORIENTATION = 274
 
 
@@ -40,12 +38,9 @@ def take_planes(path: Path, file: Any, stack: Stack) -> tuple[list[list[Page]], 
     """
     page = stack.series.keyframe
     _check_page(path, page)
-    shape = stack.series.get_shape(False)
-    pixels = stack.planes * page.imagewidth * page.imagelength
-    if pixels > MOST_PIXELS or max(math.prod(shape), pixels) * page.dtype.itemsize > _MOST_BYTES:
+    if stack.planes * page.imagewidth * page.imagelength > MOST_PIXELS:
         found = f"has {counted(stack.planes, 'plane')} of {page.imagewidth} x {page.imagelength} pixels"
-        samples = f" of {page.samplesperpixel} samples" if page.samplesperpixel > 1 else ""
-        raise DataError(too_large(path, found + samples))
+        raise DataError(too_large(path, found))
     planes = decode_planes(stack, file)
     if page.photometric == _WHITE_IS_ZERO:
         planes = np.iinfo(planes.dtype).max - planes if planes.dtype != bool else ~planes

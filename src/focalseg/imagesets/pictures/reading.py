@@ -27,7 +27,6 @@ from focalseg.imagesets.pictures.headers import (
     check_use,
     explain_failure,
     open_picture,
-    quietly,
     read_header,
     read_orientation,
     turned,
@@ -35,6 +34,7 @@ from focalseg.imagesets.pictures.headers import (
 from focalseg.imagesets.pictures.jpeg import find_jpeg_end
 from focalseg.imagesets.pictures.pages import Page, check_opaque, read_numbers, refuse_transparent, split_samples
 from focalseg.imagesets.pictures.planes import suits_pillow, take_planes
+from focalseg.imagesets.pictures.quiet import quietly
 from focalseg.imagesets.pictures.stacks import note_unmarked, open_tiff, read_stack
 from focalseg.imagesets.pictures.wide import join_halves
 
@@ -85,7 +85,7 @@ def gives_all(content: bytes) -> bool:
         return False
     if found != "TIFF":
         return True
-    with quietly(), open_tiff(content) as file:
+    with open_tiff(content) as file, quietly():
         stack = read_stack(Path(), file)
         return stack.planes == 1 and suits_pillow(image, stack)
 

@@ -21,6 +21,7 @@ from focalseg.errors import DataError
 from focalseg.findings import Finding, counted
 from focalseg.imagesets.kinds import KINDS
 from focalseg.imagesets.pictures.damage import DamageError
+from focalseg.imagesets.pictures.quiet import quietly
 from focalseg.imagesets.pictures.tiff import MOST_PAGES
 
 _CHANNELS, _SLICES, _UNMARKED = "CS", "Z", "IQ"
@@ -61,7 +62,9 @@ def open_tiff(content: bytes) -> Iterator[Any]:
     """tifffile's view of the bytes of a TIFF; of several files that make one image, no other is opened."""
     import tifffile  # heavy, and of use for TIFF alone
 
-    with tifffile.TiffFile(io.BytesIO(content), _multifile=False) as file:
+    with quietly():
+        file = tifffile.TiffFile(io.BytesIO(content), _multifile=False)
+    with file:
         yield file
 
 

@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-from focalseg.imagesets.pictures.damage import DamageError, check_deflate
+from focalseg.imagesets.pictures.damage import DamageError, OversizeError, check_deflate
 from focalseg.imagesets.pictures.jpeg import find_jpeg_end
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
@@ -19,6 +19,8 @@ _YCBCR = 6
 _SLACK = 3
 """Bytes by which writers round a strip up."""
 MOST_PAGES = 4096
+MOST_UNPACKED = 400_000_000
+"""The most bytes that all pages take once they are unpacked: four for each pixel that is decoded at most."""
 _MOST_TILE = 1 << 26
 """The most pixels of a tile, which libtiff unpacks in one go."""
 
@@ -65,8 +67,12 @@ def count_pages(file: BinaryIO) -> int:
 
 
 def check_tiff(content: bytes) -> None:
-    """Raises DamageError unless the entries, strips and tiles of every page are in the file, with the bytes its size needs."""
+    """Raises DamageError unless the entries, strips and tiles of every page are in the file, with the bytes its size needs.
+
+    Raises OversizeError, before anything is unpacked that is beyond it, for more than MOST_UNPACKED.
+    """
     kind, position = _read_kind(content)
+    unpacked = 0
     seen: set[int] = set()
     while position and len(seen) <= MOST_PAGES:
         if position in seen:
@@ -78,7 +84,11 @@ def check_tiff(content: bytes) -> None:
             raise DamageError(
                 f"is cut short: the directory of page {len(seen)} is not within its {len(content):,} bytes"
             ) from error
-        _check_page(content, entries, len(seen))
+        needs = list(_list_needs(entries))
+        unpacked += sum(least for least, _ in needs)
+        if unpacked > MOST_UNPACKED:
+            raise OversizeError(f"takes {unpacked:,} bytes once it is unpacked")
+        _check_page(content, entries, needs, len(seen))
     if not seen:
         raise DamageError("is cut short: it has no pages")
 
@@ -104,11 +114,10 @@ def _read_directory(content: bytes, kind: _Kind, position: int) -> tuple[dict[in
     return entries, struct.unpack_from(kind.pointer, content, position + number * kind.entry)[0]
 
 
-def _check_page(content: bytes, entries: dict[int, tuple[int, ...]], page: int) -> None:
+def _check_page(content: bytes, entries: dict[int, tuple[int, ...]], needs: list[tuple[int, int]], page: int) -> None:
     compression = _first(entries, COMPRESSION, PLAIN)
     offsets = entries.get(STRIP_OFFSETS) or entries.get(TILE_OFFSETS) or ()
     counts = entries.get(STRIP_COUNTS) or entries.get(TILE_COUNTS) or ()
-    needs = list(_list_needs(entries))
     if not counts and compression == PLAIN:
         counts = tuple(least for least, _ in needs)
     if not len(offsets) == len(counts) == len(needs):
