@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from focalseg.findings import Finding
     from focalseg.imagesets.case import Dataset
     from focalseg.imagesets.repair.copying import Repair
+    from focalseg.imagesets.repair.mending import Background
     from focalseg.imagesets.survey.survey import Survey
     from focalseg.report.check.wording import FindingGroup
 
@@ -24,12 +25,22 @@ _PageFolder = Annotated[
 _RepairFolder = Annotated[
     Path | None, typer.Option("--repair", help="A new folder for a corrected copy and repair.csv; DATA stays as it is.")
 ]
+_Background = Annotated[
+    str | None,
+    typer.Option("--background", help="black or white: what --repair lays images with transparent pixels on; masks on black."),
+]
 _MOST_NAMES = 10
 _MOST_NOTES = 20
 """At most so many notes of one kind are listed; errors are all listed."""
 
 
-def check(data: Data, out: _PageFolder = None, repair: _RepairFolder = None, as_json: AsJson = False) -> None:
+def check(
+    data: Data,
+    out: _PageFolder = None,
+    repair: _RepairFolder = None,
+    background: _Background = None,
+    as_json: AsJson = False,
+) -> None:
     """Read every case and list every fault by file, with its mend; ends with status 3 where there is an error."""
     from focalseg.cli.counting import show_counting
     from focalseg.errors import DataError
@@ -41,6 +52,7 @@ def check(data: Data, out: _PageFolder = None, repair: _RepairFolder = None, as_
 
     STOP.install()
     beside = sys.stderr if as_json else sys.stdout  # stdout carries nothing but the JSON object
+    ground = _read_background(background, repair)
     if repair:
         refuse_copy(repair, data)
     if out:
@@ -53,7 +65,7 @@ def check(data: Data, out: _PageFolder = None, repair: _RepairFolder = None, as_
         _print_survey(survey)
     if out:
         print(f"page: {write_check(out, dataset, survey)}", file=beside)
-    repaired = _write_copy(dataset, survey, repair, beside) if repair else None
+    repaired = _write_copy(dataset, survey, repair, beside, ground) if repair else None
     if not as_json:
         print(f"{count_findings(survey)}. {_advise(survey, repaired)}".rstrip())
     if survey.errors:
@@ -78,14 +90,29 @@ def _open_or_show(data: str, *, as_json: bool) -> "Dataset":
         raise
 
 
-def _write_copy(dataset: "Dataset", survey: "Survey", folder: Path, beside: TextIO) -> "Repair | None":
+def _read_background(text: str | None, repair: Path | None) -> "Background | None":
+    """What --background says. Raises SettingError for another colour, and without --repair."""
+    from focalseg.errors import SettingError
+
+    if text is None:
+        return None
+    if repair is None:
+        raise SettingError("--background says what --repair lays images on, and there is no --repair; add --repair COPY.")
+    if text not in ("black", "white"):
+        raise SettingError(f"--background was {text!r}; expected black or white.")
+    return "black" if text == "black" else "white"
+
+
+def _write_copy(
+    dataset: "Dataset", survey: "Survey", folder: Path, beside: TextIO, background: "Background | None"
+) -> "Repair | None":
     """The corrected copy, and what became of it in words; None where no case can be copied."""
     from focalseg.cli.counting import show_counting
     from focalseg.errors import DataError
     from focalseg.imagesets.repair.copying import repair_dataset
 
     try:
-        repaired = repair_dataset(dataset, survey, folder, show_counting)
+        repaired = repair_dataset(dataset, survey, folder, show_counting, background=background)
     except DataError as error:
         print(f"no copy was written: {error}", file=beside)
         return None

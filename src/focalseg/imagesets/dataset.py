@@ -8,14 +8,16 @@ from typing import ParamSpec, TypeVar
 import numpy as np
 
 from focalseg.errors import DataError
-from focalseg.findings import Finding
+from focalseg.findings import Finding, counted
 from focalseg.imagesets.case import Case, CaseFiles, Dataset
 from focalseg.imagesets.folders.listing import Listing
 from focalseg.imagesets.kinds import KINDS
+from focalseg.imagesets.layouts.dataset_json import TABLE
 from focalseg.imagesets.masks import MaskCoding
 from focalseg.imagesets.pictures import masks
 from focalseg.imagesets.pictures import reading as pictures
 from focalseg.imagesets.pictures.masks import CodedMask
+from focalseg.imagesets.pictures.stacks import refuse_mask_pages, refuse_unmarked
 from focalseg.imagesets.volumes import reading as volumes
 from focalseg.imagesets.volumes.nifti import VolumeHeader
 
@@ -25,15 +27,20 @@ _MOST_OUTSIDE = 0.5
 """Share of a mask's foreground outside of the field of view beyond which one of the two is doubtful."""
 _VIEW_CODING = MaskCoding(threshold=True)
 """Fields of view are thresholded, since they come with stray values."""
+_CHANNELS_MEND = f"Convert the image, or name the channels that it has in {TABLE}."
 _Given = ParamSpec("_Given")
 _Content = TypeVar("_Content")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decoded:
-    """image (C, *spatial) of one file, and what a volume says of its place in space."""
+    """image (C, *spatial) of one file, and what a volume says of its place in space.
+
+    unmarked: its pages were taken for slices, and nothing says that they are.
+    """
 
     image: np.ndarray
+    unmarked: bool = False
     spacing_mm: tuple[float, ...] | None = None
     header: VolumeHeader | None = None
 
@@ -62,6 +69,8 @@ class FileDataset(Dataset):
         coded = [mask for path in files.masks if (mask := reading.take(read_mask, path, coding)) is not None]
         seen = None if view is None else reading.take(read_mask, view, _VIEW_CODING)
         labels = [mask.labels for mask in coded]
+        if self.listing.channels and len(images) == len(files.images):
+            reading.faults += _compare_channels(files, images, self.listing.channels)
         if len(images) == len(files.images) and len(labels) == len(files.masks):
             reading.faults += _compare(files, images, labels, None if seen is None else seen.labels)
         if view and seen and not reading.faults:
@@ -128,13 +137,29 @@ def read_image(path: Path) -> tuple[Decoded, tuple[Finding, ...]]:
         volume = volumes.read_volume(path)
         return Decoded(image=volume.image, spacing_mm=volume.spacing_mm, header=volume.header), volume.notes
     image, notes = pictures.read_image(path)
-    return Decoded(image=image), notes
+    return Decoded(image=image, unmarked=any(note.kind == "unmarked_pages" for note in notes)), notes
 
 
 def read_mask(path: Path, coding: MaskCoding) -> tuple[CodedMask, tuple[Finding, ...]]:
     """The labels of a file of any format, and its notes. Raises DataError."""
     mask = CodedMask(*volumes.read_labels(path, coding)) if is_volume(path) else masks.read_mask(path, coding)
     return mask, mask.notes
+
+
+def _compare_channels(files: CaseFiles, images: list[Decoded], declared: int) -> list[Finding]:
+    """What the files of a case hold beside the channels that the table of the set declares: all in one file, or one a file."""
+    held = [len(decoded.image) for decoded in images]
+    wanted = declared if len(held) == 1 else 1
+    if sum(held) == declared and len(set(held)) == 1:
+        return []
+    each = f"{counted(wanted, 'channel')} in each of its {len(held)} files" if len(held) > 1 else counted(wanted, "channel")
+    return [
+        KINDS["undeclared_channels"].at(
+            path, f"has {counted(count, 'channel')} where {TABLE} declares {declared}", expected=each, mend=_CHANNELS_MEND
+        )
+        for path, count in zip(files.images, held, strict=True)
+        if count != wanted
+    ]
 
 
 def _compare(files: CaseFiles, images: list[Decoded], masks: list[np.ndarray], seen: np.ndarray | None) -> list[Finding]:
@@ -145,6 +170,8 @@ def _compare(files: CaseFiles, images: list[Decoded], masks: list[np.ndarray], s
     faults = []
     for path, decoded in zip(files.images[1:], images[1:], strict=True):
         if first.header is not None and decoded.header is not None:
+            if decoded.header.channels > 1:  # of which `_compare_channels` tells, or the table is at fault
+                continue
             faults += volumes.compare_headers(first.header, decoded.header, files.images[0], path, labels=False)
         elif decoded.image.shape[1:] != size or decoded.image.dtype != first.image.dtype:
             found = f"is {_describe(decoded.image)} but {files.images[0].name} is {_describe(first.image)}"
@@ -156,6 +183,10 @@ def _compare(files: CaseFiles, images: list[Decoded], masks: list[np.ndarray], s
     for path, mask in beside:
         if first.header is not None and is_volume(path):
             faults += volumes.compare_headers(first.header, volumes.read_header(path), files.images[0], path)
+        elif mask.ndim > len(size):
+            faults.append(refuse_mask_pages(path, len(mask), files.images[0]))
+        elif first.unmarked and mask.ndim < len(size):
+            faults.append(refuse_unmarked(files.images[0], size[0], path))
         elif mask.shape != size:
             found = f"is {_show(mask.shape)} pixels but its image is {_show(size)}"
             turned = sorted(mask.shape) == sorted(size)

@@ -56,7 +56,7 @@ KINDS = Catalogue(
             # Files and names
             _error("layout", "a folder of no known layout", "images/ and masks/ with files of the same names",
                    "Make the folders, list the files in a manifest.csv (columns image, mask), or give another path."),
-            _note("passed_over", "a folder inside whose images are not read", "all images in one folder",
+            _note("passed_over", "images that are not read, such as those of a folder inside", "all images in one folder",
                   "Move them up, or list them in a manifest."),
             _error("no_mask", "an image without a mask", "a mask of the same name", "Add the mask or take the image out.",
                    repair="leaves the image out"),
@@ -90,12 +90,16 @@ KINDS = Catalogue(
             # Pixels of images
             _error("turned", "stored turned, with a note to turn it back (EXIF)", "an image stored upright",
                    "Save it upright, so that it fits its mask.", repair="turns it upright where it then fits its mask"),
-            _error("several_pages", "an animation, or pages that are no stack", "one image a file",
+            _error("several_pages", "an animation, or pages that are neither channels nor slices", "one image a file",
                    "Save each page as a file of its own."),
+            _note("unmarked_pages", "pages that do not say what they are", "pages that say so, as ImageJ and OME write them",
+                  "Look whether they are slices of a volume; if they are channels or points in time, say so in the file."),
             _error("print_colours", "colours for print (CMYK)", "RGB or grey", "Convert it to RGB.",
                    repair="converts it to RGB"),
             _error("transparent", "pixels that are transparent", "opaque pixels",
-                   "Save it without transparency: an image on its background, a mask on black."),
+                   "Save it without transparency, an image on its background and a mask on black, or let check --repair COPY "
+                   "--background black (or white) do so.",
+                   repair="with --background, lays an image on that colour and a mask on black"),
             _note("alpha_dropped", "an alpha channel that is opaque everywhere", "RGB or grey",
                   "Nothing need be done: it is left out.", repair="leaves it out"),
             _error("not_finite", "pixels that are no finite numbers", "finite intensities", "Mend or remove the case."),
@@ -105,6 +109,8 @@ KINDS = Catalogue(
             _error("unlike", "other channels, number type or axes than most cases", "images alike",
                    "Convert it or take it out.",
                    repair="converts grey to colour where most are, and 16 bits to 8 or the other way"),
+            _error("undeclared_channels", "other channels than the table of the set declares",
+                   "as many channels as are declared", "Convert the image, or declare its channels."),
             # Masks
             _error("sizes_differ", "image and mask of different sizes", "the same size",
                    "Export the mask again at the image's size."),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from imagesets.corpus import pictures, volumes
 from imagesets.corpus.fault import Make
+from imagesets.corpus.tiff_faults import grey, promise
 from imagesets.corpus.volumes import HEADER, PLANTED, encode_image, pack, patched
 
 
@@ -65,6 +66,33 @@ def many_samples() -> bytes:
     return content[: at + 8] + struct.pack("<I", 65_535) + content[at + 12 :]
 
 
+def described(text: str) -> Callable[[], bytes]:
+    """A small TIFF with that description."""
+    return lambda: promise(text, grey(1)[0])
+
+
+def ome_of(sizes: str, planes: str = "") -> str:
+    """OME-XML of an image with those sizes."""
+    pixels = f'<Pixels ID="P:0" DimensionOrder="XYCZT" Type="uint8" SizeX="40" SizeY="32" {sizes}><TiffData {planes}/></Pixels>'
+    return f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="I:0">{pixels}</Image></OME>'
+
+
+def deflated_samples() -> bytes:
+    """A TIFF of 9,999 x 9,999 pixels of eight samples, all of them zeros."""
+    side, samples = 9_999, 8
+    length = side * side * samples
+    low, high = 1, length % 65521
+    strip = pictures.deflate_zeros(length) + (high << 16 | low).to_bytes(4, "big")
+    entries = {256: side, 257: side, 258: 8, 259: 8, 262: 1, 273: 8, 277: samples, 278: side, 279: len(strip)}
+    directory = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries.items())
+    start = 8 + len(strip)
+    return b"II*\0" + struct.pack("<I", start) + strip + struct.pack("<H", len(entries)) + directory + bytes(4)
+
+
+ENTITIES = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 12))
+XML_BOMB = f'<?xml version="1.0"?><!DOCTYPE OME [<!ENTITY e0 "ten letters">{ENTITIES}]>' + ome_of('SizeZ="1"').replace(
+    "</OME>", "<Note>&e11;</Note></OME>"
+)
 LATE = patched(vox_offset=2.0**31)(encode_image(PLANTED))
 BOMBS: dict[str, Make] = {
     "PNG, 13,000 x 13,000 pixels": picture(lambda: pictures.encode_png_bomb(13_000)),
@@ -73,6 +101,14 @@ BOMBS: dict[str, Make] = {
     "PNG, a comment of 512 MiB": picture(huge_text_chunk),
     "TIFF, 65,535 pages": picture(lambda: pictures.encode_pages(65_535), ".tif"),
     "TIFF, 65,535 samples a pixel": picture(many_samples, ".tif"),
+    "TIFF, a thousand million planes of ImageJ": picture(
+        described("ImageJ=1.54f\nimages=1000000000\nslices=1000000000\n"), ".tif"),
+    "TIFF, a thousand million slices of OME": picture(described(ome_of('SizeZ="999999999" SizeC="1" SizeT="1"')), ".tif"),
+    "TIFF, a thousand million planes of OME": picture(
+        described(ome_of('SizeZ="1" SizeC="1" SizeT="1"', 'PlaneCount="999999999"')), ".tif"),
+    "TIFF, a thousand million planes in JSON": picture(described('{"shape": [1000000000, 32, 40]}'), ".tif"),
+    "TIFF, entities of entities": picture(described(XML_BOMB), ".tif"),
+    "TIFF, 800 million samples of zeros": picture(deflated_samples, ".tif"),
     "NIfTI, 32,000 voxels a side": volume(lambda: pack(header_of(32_000, 32_000, 32_000))),
     "NIfTI, 2 thousand million voxels of zeros": volume(lambda: gzip_of_zeros(header_of(1280, 1280, 1311), 8_591_769_600)),
     "NIfTI, 4 GiB after the last voxel": volume(lambda: gzip_of_zeros(encode_image(PLANTED), 2**32)),

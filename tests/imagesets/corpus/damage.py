@@ -7,6 +7,7 @@ import numpy as np
 
 from imagesets.corpus import pictures, volumes
 from imagesets.corpus.pictures import SIGNATURE, encode
+from imagesets.corpus.tiff_faults import encode_imagej, grey
 
 LOSSY_HEADER = 10
 """Bytes at the start of gzip that no sum covers: time, system and the like."""
@@ -40,6 +41,7 @@ def whole_files() -> dict[str, tuple[bytes, Write]]:
         "progressive JPEG": (encode(pixels, "JPEG", quality=90, progressive=True), in_pictures(".jpg")),
         "TIFF": (encode(pixels, "TIFF"), in_pictures(".tif")),
         "LZW TIFF": (encode(pixels, "TIFF", compression="tiff_lzw"), in_pictures(".tif")),
+        "ImageJ TIFF": (encode_imagej("images=3\nchannels=3", grey(3)), in_pictures(".tif")),
         "BMP": (encode(pixels, "BMP"), in_pictures(".bmp")),
         ".nii": (volume, in_volumes(".nii")),
         ".nii.gz": (volumes.pack(volume), in_volumes(".nii.gz")),

@@ -14,6 +14,7 @@ from focalseg.imagesets.opening import open_dataset
 from focalseg.imagesets.survey.survey import survey_dataset
 from imagesets.corpus import csv_faults, manifest_faults, pictures, volumes
 from imagesets.corpus.pictures import encode
+from imagesets.corpus.tiff_faults import CHANNELS, grey, write_tiff
 from imagesets.mutation import mutate
 
 Look = Callable[[Path], str]
@@ -67,6 +68,8 @@ def make_targets(folder: Path) -> Iterator[Target]:
         ("TIFF", "images", ".tif", encode(pixels, "TIFF")),
         ("LZW TIFF", "images", ".tif", encode(pixels, "TIFF", compression="tiff_lzw")),
         ("float TIFF mask", "masks", ".tif", encode((labels > 0).astype(np.float32), "TIFF")),
+        ("ImageJ TIFF", "images", ".tif", write_tiff(grey(2), imagej=True, metadata=CHANNELS)),
+        ("OME TIFF", "images", ".tif", write_tiff(grey(2), ome=True, metadata=CHANNELS, compression="zlib")),
         ("BMP", "images", ".bmp", encode(pixels, "BMP")),
         ("GIF mask", "masks", ".gif", encode(labels, "GIF")),
     ]

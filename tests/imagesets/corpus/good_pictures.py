@@ -265,7 +265,8 @@ def stacks_set() -> GoodSet:
         )
         for case, pages in enumerate(numbers)
     ]
-    return plain("stacks of pages", cases, truth=lambda case: np.stack([draw_mask(number) for number in numbers[case]]))
+    notes = {f"images/{case[0]}": {"unmarked_pages"} for case in cases}
+    return plain("stacks of pages", cases, notes, truth=lambda case: np.stack([draw_mask(number) for number in numbers[case]]))
 
 
 def stack(pages: list[np.ndarray]) -> bytes:

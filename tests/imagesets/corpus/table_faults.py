@@ -4,6 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from imagesets.corpus import pictures
 from imagesets.corpus.fault import Make, fault
 from imagesets.corpus.volumes import (
     COUNT,
@@ -14,6 +17,7 @@ from imagesets.corpus.volumes import (
     encode,
     encode_image,
     pack,
+    replace,
     write_decathlon,
     write_raw,
     write_table,
@@ -105,6 +109,45 @@ def channel_elsewhere(folder: Path) -> tuple[Path, Path]:
     return channel(folder), channel(folder, 0)
 
 
+def channel_of_colours(folder: Path) -> Path:
+    """A file of two channels where each file is one."""
+    both = np.stack([draw_volume(PLANTED), draw_volume(PLANTED + 100)], axis=-1)
+    channel(folder).write_bytes(pack(encode(both)))
+    return channel(folder)
+
+
+def pictures_of_nnunet(declared: int, *drawn: np.ndarray) -> Make:
+    """nnU-Net's folder of PNGs, a file for each drawn picture, whose table declares so many channels."""
+
+    def make(folder: Path) -> tuple[Path, ...]:
+        write_raw(folder, 1, declared, {"file_ending": ".png", "labels": {"background": 0, "box": 1}})
+        for path in [*(folder / "imagesTr").iterdir(), *(folder / "labelsTr").iterdir()]:
+            path.unlink()
+        paths = [folder / "imagesTr" / f"case_0_{number:04d}.png" for number in range(len(drawn))]
+        for path, pixels in zip(paths, drawn, strict=True):
+            path.write_bytes(pictures.encode(pixels))
+        (folder / "labelsTr" / "case_0.png").write_bytes(pictures.encode(pictures.draw_mask(0).astype(np.uint8)))
+        return tuple(path for path, pixels in zip(paths, drawn, strict=True) if pixels.ndim == 3)
+
+    return make
+
+
+def two_declared(changes: dict[str, Any]) -> Make:
+    """A Decathlon folder of one channel whose table names two."""
+
+    def make(folder: Path) -> tuple[Path, ...]:
+        write_table(write_decathlon(folder), COUNT, changes)
+        return tuple(sorted((folder / "imagesTr").iterdir()))
+
+    return make
+
+
+def two_modalities(folder: Path) -> Path:
+    """A volume of two channels where the table declares one."""
+    both = np.stack([draw_volume(PLANTED), draw_volume(PLANTED + 100)], axis=-1)
+    return replace(write_decathlon(folder), "imagesTr", pack(encode(both)))
+
+
 def channel_unnumbered(folder: Path) -> tuple[Path, Path]:
     """An image without the number of its channel."""
     path = folder / "imagesTr" / "case_9.nii.gz"
@@ -165,11 +208,20 @@ TABLE_FAULTS = [
     fault("a path that leads out by two dots", "outside", listed_outside("../outside.nii.gz")),
     fault("a path that leads out and is whole", "outside", listed_outside("{target}")),
     fault("a path out through a folder of its own", "outside", listed_outside("./imagesTr/../../outside.nii.gz")),
+    fault("a volume of two channels where one is declared", "undeclared_channels", two_modalities),
+    fault("volumes of one channel where two are declared", "undeclared_channels",
+          two_declared({"modality": {"0": "T1", "1": "T2"}})),
+    fault("volumes of one channel where two are named", "undeclared_channels",
+          two_declared({"modality": None, "channel_names": {"0": "T1", "1": "T2"}})),
     # nnU-Net raw
     fault("a channel missing", "no_image bad_table wrong_count", raw(plant=channel_missing)),
     fault("a channel too many", "bad_table wrong_count two_files no_mask unlike", raw(plant=channel_too_many)),
     fault("a channel one slice smaller", "sizes_differ", raw(plant=channel_smaller)),
     fault("a channel elsewhere", "elsewhere", raw(plant=channel_elsewhere)),
+    fault("a channel's file with two channels", "undeclared_channels", raw(plant=channel_of_colours)),
+    fault("colour where one channel is declared", "undeclared_channels", pictures_of_nnunet(1, pictures.draw_image(0))),
+    fault("a colour file for one of two channels", "undeclared_channels",
+          pictures_of_nnunet(2, pictures.draw_image(0)[..., 0], pictures.draw_image(0))),
     fault("an image without the number of its channel", "bad_table no_mask no_image wrong_count", raw(plant=channel_unnumbered),
           also="wrong_count"),
     fault("a wrong number of cases", "wrong_count", raw(changes={"numTraining": COUNT - 2})),

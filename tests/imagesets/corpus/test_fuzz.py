@@ -20,7 +20,8 @@ def targets(tmp_path_factory):
 
 
 NAMES = [
-    "PNG", "palette PNG", "PNG mask", "JPEG", "progressive JPEG", "TIFF", "LZW TIFF", "float TIFF mask", "BMP", "GIF mask",
+    "PNG", "palette PNG", "PNG mask", "JPEG", "progressive JPEG", "TIFF", "LZW TIFF", "float TIFF mask",
+    "ImageJ TIFF", "OME TIFF", "BMP", "GIF mask",
     ".nii", ".nii labels", ".nii.gz",
     *(name + way for name in ("dataset.json", "dataset.json of nnU-Net", "labels.csv", "cases.csv", "manifest.csv")
       for way in ("", ", as text")),

@@ -251,7 +251,7 @@ VOLUME_FAULTS = [
     fault("RGB voxels", "not_real", image(lambda _: encode(np.zeros(SHAPE, RGB)))),
     # Axes
     fault("a slice for a volume", "wrong_axes sizes_differ unlike", slice_for_a_volume),
-    fault("three time points", "unlike wrong_axes wrong_count",
+    fault("three time points", "undeclared_channels",
           image(lambda _: encode(np.stack([draw_volume(number) for number in (1, 2, 3)], -1)))),
     fault("five axes", "wrong_axes unlike", image(lambda _: encode(draw_volume(PLANTED)[..., None, None].repeat(2, -1)))),
     fault("a fourth axis of one", "fourth_axis", image(lambda _: encode(draw_volume(PLANTED)[..., None]))),

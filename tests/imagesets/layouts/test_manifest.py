@@ -51,6 +51,17 @@ def test_a_whole_manifest_is_listed_in_its_order(write):
     assert (early.name, early.group, early.part) == ("early", "", "")
 
 
+def test_columns_that_name_further_images_are_noted_and_other_columns_are_not(write):
+    folder = write([line("a", "scans/b.png", "anna.png", "7")], "image,mask,image_2,photographer,age")
+    (note,) = LAYOUT.read(folder).findings
+    assert str(note) == (
+        f"{folder / 'manifest.csv'}: names images in the columns image_2, which are not read; expected an image with all of "
+        "its channels in one file, and one mask. Join channels into one file (a TIFF that says so, or NIfTI), or nothing need "
+        "be done."
+    )
+    assert (note.kind, note.level) == ("passed_over", "note")
+
+
 def test_cases_of_one_file_name_are_named_by_their_path(tmp_path):
     plant(tmp_path, [f"{p}/{part}.png" for p in ("p1", "p2") for part in ("image", "mask")])
     plant(tmp_path, ["manifest.csv"], b"image,mask\np1/image.png,p1/mask.png\n./p2/image.png,p2/mask.png\n")

@@ -36,8 +36,8 @@ def read(folder: Path) -> Listing:
     path = find_file(folder, TABLE)
     if path and (content := attempt(findings, read_json, path)) is not None:
         coding = attempt(findings, read_labels, content, path) or coding
-        if "modality" in content:
-            channels = attempt(findings, read_channels, content, path, "modality")
+        if key := next((key for key in ("modality", "channel_names") if key in content), None):
+            channels = attempt(findings, read_channels, content, path, key)
         every = images.files.keys() | labels.files.keys() | images.left_out | labels.left_out
         if images.listed and labels.listed and every:
             differences = check_list(content, path, sorted(every))

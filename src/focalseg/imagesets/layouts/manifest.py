@@ -76,6 +76,7 @@ class _Reader:
         """The cases of the lines that have no fault."""
         names = self._name_cases(rows)
         at_fault = self._find_twice(rows) | self._find_leaks(rows)
+        self._note_further(rows)
         cases = []
         for row in rows:
             image = self._find_file(row, "image", "no_image")
@@ -178,6 +179,23 @@ class _Reader:
             shown = " and in ".join(f"{split} in line {line}" for split, line in lines.items())
             self._report("leak", f"has the {column} {_shorten(values[group])} in {shown}", f"a {column} on one side")
         return {row.line for row in rows if self._group(row) in leaking}
+
+    def _note_further(self, rows: Sequence[Row]) -> None:
+        """A note on columns that name images which are not read, such as further channels or masks."""
+        known = {"image", "mask", *filter(None, self._columns.values())}
+        first = rows[0].cells if rows else {}
+        further = [name for name, cell in first.items() if name not in known and cut_suffix(cell)[1] and self._is_here(cell)]
+        if further:
+            found = f"names images in the columns {list_names(further)}, which are not read"
+            expected = "an image with all of its channels in one file, and one mask"
+            mend = "Join channels into one file (a TIFF that says so, or NIfTI), or nothing need be done."
+            self.findings.append(KINDS["passed_over"].at(self.path, found, expected=expected, mend=mend))
+
+    def _is_here(self, text: str) -> bool:
+        try:
+            return (self.path.parent / self._start_here(text)).is_file()
+        except (OSError, ValueError):
+            return False
 
     def _read_split(self, row: Row) -> Part | None:
         split = _SPLIT_WORDS.get(self._cell(row, "split").lower())

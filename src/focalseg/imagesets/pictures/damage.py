@@ -22,6 +22,10 @@ class DamageError(ValueError):
     """What is wrong with the content, as a verb phrase that continues the file's name."""
 
 
+class OversizeError(DamageError):
+    """How much a sound file would unpack, as a verb phrase that continues the file's name."""
+
+
 def _iterate_png_chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
     """Name, start and end of the data of every chunk, its checksum verified. Raises DamageError."""
     position, name, size = len(PNG_SIGNATURE), b"", len(content)

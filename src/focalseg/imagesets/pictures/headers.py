@@ -1,25 +1,22 @@
 """What a picture says of itself before it is decoded, and whether that can be used."""
 
-import logging
-import os
 import re
-import threading
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from focalseg.errors import DataError
 from focalseg.findings import Finding
 from focalseg.imagesets.kinds import KINDS
-from focalseg.imagesets.pictures.damage import DamageError, check_bmp, check_gif, check_png
+from focalseg.imagesets.pictures.damage import DamageError, OversizeError, check_bmp, check_gif, check_png
 from focalseg.imagesets.pictures.files import MOST_BYTES, START, identify, open_file
 from focalseg.imagesets.pictures.jpeg import find_jpeg_end
-from focalseg.imagesets.pictures.tiff import MOST_PAGES, check_tiff, count_pages
+from focalseg.imagesets.pictures.quiet import quietly
+from focalseg.imagesets.pictures.stacks import open_tiff
+from focalseg.imagesets.pictures.tiff import MOST_PAGES, MOST_UNPACKED, check_tiff, count_pages
 
 CHECKS: dict[str, Callable[[bytes], object]] = {
     "PNG": check_png,
@@ -37,16 +34,16 @@ WIDE_MODES = ("I;16", "I;16L", "I;16B", "I;16N")
 _GREY_MODES = ("1", "L", "LA", "La", *WIDE_MODES, "I", "F")
 COLOUR_MODES = ("RGB", "RGBA", "RGBX", "P", "PA")
 _PRINT_MODE = "CMYK"
+_PNG_GREY_AND_ALPHA = 4
 _MOST_REASON = 100
-_STANDARD_ERROR = 2
-_WARNINGS = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
 class PictureHeader:
-    """format: one of CHECKS. mode: Pillow's name for the kind of its pixels. size: (width, height) in pixels.
+    """format: one of CHECKS. mode: Pillow's name for the kind of its pixels; empty for a TIFF that Pillow does not open.
 
-    pages: of a TIFF; frames of a PNG or GIF. orientation: 1 for a picture stored upright, else the EXIF number that turns it.
+    size: (width, height) in pixels. pages: of a TIFF; frames of a PNG or GIF. orientation: 1 for a picture stored upright, else
+    the EXIF number that turns it.
     """
 
     format: str
@@ -69,8 +66,11 @@ def read_header(path: Path) -> PictureHeader:
             raise explain_failure(path, found, file.read(MOST_BYTES), error) from error
 
 
-def open_picture(path: Path, file: BinaryIO, found: str) -> tuple[Image.Image, PictureHeader]:
-    """Pillow's image, not decoded, and its header, within the limits. Raises DataError, or whatever Pillow raises."""
+def open_picture(path: Path, file: BinaryIO, found: str) -> tuple[Image.Image | None, PictureHeader]:
+    """Pillow's image, not decoded, and its header, within the limits; no image for a TIFF that Pillow does not open.
+
+    Raises DataError, or whatever Pillow raises.
+    """
     pages = count_pages(file) if found == "TIFF" else 1
     file.seek(0)
     try:
@@ -81,10 +81,29 @@ def open_picture(path: Path, file: BinaryIO, found: str) -> tuple[Image.Image, P
             orientation = read_orientation(image)
     except Image.DecompressionBombError as error:
         pixels = next(iter(re.findall(r"\((\d+) pixels\)", str(error))), "0")
-        raise DataError(_too_large(path, f"has {int(pixels):,} pixels")) from error
+        raise DataError(too_large(path, f"has {int(pixels):,} pixels")) from error
+    except UnidentifiedImageError:
+        if found != "TIFF":
+            raise
+        header = _read_tiff_header(file, pages)
+        _check_limits(path, header)
+        return None, header
     header = PictureHeader(format=found, mode=image.mode, size=image.size, pages=pages, orientation=orientation)
     _check_limits(path, header)
     return image, header
+
+
+def _read_tiff_header(file: BinaryIO, pages: int) -> PictureHeader:
+    """The header of a TIFF that Pillow does not open. Raises DamageError, or whatever tifffile raises."""
+    file.seek(0)
+    content = file.read(MOST_BYTES)
+    check_tiff(content)
+    with open_tiff(content) as opened, quietly():
+        page = opened.pages.first
+        tag = page.tags.get(_ORIENTATION)
+        orientation = tag.value if tag is not None and tag.value in range(1, 9) else 1
+        size = page.imagewidth, page.imagelength
+    return PictureHeader(format="TIFF", mode="", size=size, pages=pages, orientation=orientation)
 
 
 def read_orientation(image: Image.Image) -> int:
@@ -114,7 +133,8 @@ def check_use(path: Path, image: Image.Image, header: PictureHeader, content: by
         found = f"has the colour model {header.mode}"
         faults.append(KINDS["not_supported"].at(path, found, expected="RGB or grey", mend="Convert it to RGB."))
     if odd := _describe_odd(image, header, content):
-        faults.append(KINDS["not_supported"].at(path, odd, expected="a plain image", mend="Save it as PNG."))
+        mend = "Save it without the alpha channel." if header.format == "PNG" else "Save it as PNG."
+        faults.append(KINDS["not_supported"].at(path, odd, expected="a plain image", mend=mend))
     if faults:
         raise DataError(faults)
 
@@ -133,6 +153,8 @@ def explain_failure(path: Path, found: str, content: bytes, error: Exception) ->
         error = damage
     except Exception:
         error = DamageError("is cut short or altered")
+    if isinstance(error, OversizeError):
+        return DataError(KINDS["too_large"].at(path, str(error), expected=f"at most {MOST_UNPACKED:,} bytes"))
     if isinstance(error, DamageError):
         return DataError(KINDS["damaged"].at(path, str(error)))
     reason = "".join(character for character in str(error) if character.isprintable())[:_MOST_REASON]
@@ -142,40 +164,6 @@ def explain_failure(path: Path, found: str, content: bytes, error: Exception) ->
     return DataError(KINDS["damaged"].at(path, f"cannot be decoded ({reason or type(error).__name__})"))
 
 
-@contextmanager
-def quietly(*, deaf: bool = False) -> Iterator[None]:
-    """Lets nothing warn, log or, where deaf, write to the standard error: what Pillow says there is checked here.
-
-    One thread at a time, since all of these belong to the process. deaf is for libtiff, whose messages no setting stops.
-    """
-    logger = logging.getLogger("PIL.TiffImagePlugin")
-    with _WARNINGS, warnings.catch_warnings(), _closed_ears() if deaf else nullcontext():
-        warnings.simplefilter("ignore")
-        before, logger.disabled = logger.disabled, True
-        try:
-            yield
-        finally:
-            logger.disabled = before
-
-
-@contextmanager
-def _closed_ears() -> Iterator[None]:
-    try:
-        kept = os.dup(_STANDARD_ERROR)
-    except OSError:
-        # There is none, as in a service: nothing can be heard.
-        yield
-        return
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nothing, _STANDARD_ERROR)
-        yield
-    finally:
-        os.dup2(kept, _STANDARD_ERROR)
-        os.close(kept)
-        os.close(nothing)
-
-
 def _check_limits(path: Path, header: PictureHeader) -> None:
     width, height = header.size
     if header.pages > MOST_PAGES:
@@ -183,10 +171,10 @@ def _check_limits(path: Path, header: PictureHeader) -> None:
         raise DataError(KINDS["too_large"].at(path, found, expected=f"at most {MOST_PAGES:,}", mend="Cut it into parts."))
     if width * height * header.pages > MOST_PIXELS:
         times = f"{header.pages} pages of " if header.pages > 1 else ""
-        raise DataError(_too_large(path, f"has {times}{width} x {height} pixels"))
+        raise DataError(too_large(path, f"has {times}{width} x {height} pixels"))
 
 
-def _too_large(path: Path, found: str) -> Finding:
+def too_large(path: Path, found: str) -> Finding:
     return KINDS["too_large"].at(path, found, expected=f"at most {MOST_PIXELS:,} pixels")
 
 
@@ -203,5 +191,5 @@ def _describe_odd(image: Image.Image, header: PictureHeader, content: bytes) -> 
         whole: object = (0, 0, int.from_bytes(content[6:8], "little"), int.from_bytes(content[8:10], "little"))
         tiles: Any = getattr(image, "tile", ())
         return "" if len(tiles) == 1 and tiles[0].extents == whole else "has a frame that does not fill its canvas"
-    bits = content[24] if header.format == "PNG" else max(getattr(image, "tag_v2", {}).get(BITS, (8,)))
-    return f"has {bits} bits a colour" if bits > 8 and header.mode in ("LA", "La", *COLOUR_MODES) else ""
+    bits, colours = content[24:26] if header.format == "PNG" else (8, 0)
+    return "has an alpha channel beside grey of 16 bits" if bits > 8 and colours == _PNG_GREY_AND_ALPHA else ""

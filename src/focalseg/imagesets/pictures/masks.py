@@ -13,7 +13,8 @@ from focalseg.findings import Finding, counted
 from focalseg.imagesets.kinds import KINDS
 from focalseg.imagesets.masks import MaskCoding, code_labels
 from focalseg.imagesets.pictures.headers import COLOUR_MODES
-from focalseg.imagesets.pictures.reading import Page, check_opaque, read_numbers, read_pages
+from focalseg.imagesets.pictures.pages import Page, check_opaque, read_numbers
+from focalseg.imagesets.pictures.reading import read_pages
 
 _SHOWN = 6
 _LARGEST_SMALL_NUMBER = 31
@@ -57,9 +58,14 @@ def read_mask(path: Path, coding: MaskCoding) -> CodedMask:
     By the coding's colours, else by its values, else above half where it says so, else one label: 0 and one other value.
     Raises DataError for values or colours that mean nothing, and for whatever keeps a file from being read as an image.
     """
-    pages, notes = read_pages(path, _take_pixels)
+    taken = read_pages(path, _take_pixels)
+    if len(taken.table) > 1:
+        found, expected = f"has {len(taken.table)} channels", "one channel of label numbers"
+        mend = "If each channel is the mask of a class, join them into one picture of label numbers (0, 1, 2 ...)."
+        raise DataError(KINDS["several_pages"].at(path, found, expected=expected, mend=mend))
+    pages = taken.table[0]
     coded = _code_pixels(pages[0] if len(pages) == 1 else _join(pages), coding)
-    return coded._replace(notes=tuple(dict.fromkeys(notes + coded.notes)))
+    return coded._replace(notes=tuple(dict.fromkeys(taken.notes + coded.notes)))
 
 
 def _code_pixels(pixels: MaskPixels, coding: MaskCoding) -> CodedMask:

@@ -6,9 +6,9 @@ A file is read once: the bytes that are checked are the bytes that are decoded.
 import io
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -23,17 +23,20 @@ from focalseg.imagesets.pictures.headers import (
     CHECKS,
     COLOUR_MODES,
     MOST_PIXELS,
-    WIDE_MODES,
     PictureHeader,
     check_use,
     explain_failure,
     open_picture,
-    quietly,
     read_header,
     read_orientation,
     turned,
 )
 from focalseg.imagesets.pictures.jpeg import find_jpeg_end
+from focalseg.imagesets.pictures.pages import Page, check_opaque, read_numbers, refuse_transparent, split_samples
+from focalseg.imagesets.pictures.planes import suits_pillow, take_planes
+from focalseg.imagesets.pictures.quiet import quietly
+from focalseg.imagesets.pictures.stacks import note_unmarked, open_tiff, read_stack
+from focalseg.imagesets.pictures.wide import join_halves
 
 __all__ = ["MOST_PIXELS", "SUFFIXES", "Page", "PictureHeader", "read_header", "read_image", "read_pages", "sniff"]
 
@@ -41,97 +44,118 @@ FORMAT_SUFFIXES = {"PNG": (".png",), "JPEG": (".jpg", ".jpeg"), "TIFF": (".tif",
 SUFFIXES = tuple(itertools.chain.from_iterable(FORMAT_SUFFIXES.values()))
 PHOTOMETRIC, SAMPLE_FORMAT = 262, 339
 _SIGNED = 2
-_EXACT_IN_FLOAT32 = 1 << 24
+_WIDE = 16
 _MARK = 165
 """The value put into the last row before decoding, which decoding has to overwrite."""
 _JPEG_GREY = 128
 """What a JPEG decoder gives where data is missing."""
 _JPEG_FILLER = bytes(range(1, 128, 2))
+_Notes = tuple[Finding, ...]
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Page:
-    """A decoded page. bits: of a sample, as stored. signed: they may be negative. white_is_zero: of 16 bits, as stored."""
+class Taken(Generic[T]):
+    """What was taken of each page of a file, by channel and slice. unmarked: slices that nothing says to be slices."""
 
-    path: Path
-    image: Image.Image
-    bits: int
-    signed: bool = False
-    white_is_zero: bool = False
+    table: list[list[T]]
+    notes: _Notes
+    unmarked: bool
 
 
-def read_image(path: Path) -> tuple[np.ndarray, tuple[Finding, ...]]:
-    """Pixels, and notes about the file. (C, H, W), or (C, D, H, W) for several pages; C is 1 for grey and 3 for colour.
+def read_image(path: Path) -> tuple[np.ndarray, _Notes]:
+    """Pixels, and notes about the file. (C, H, W), or (C, D, H, W) for slices.
 
-    uint8, uint16, int16 or float32, as stored; whole numbers of 32 bits become float32, where it holds them exactly.
-    Raises DataError for anything else: damaged, turned, transparent, animated, too large, for print.
+    C is 1 for grey, 3 for colour, and as many as a TIFF says it has. uint8, uint16, int16 or float32, as stored; whole numbers
+    of 32 bits become float32, where it holds them exactly. Raises DataError for anything else: damaged, turned, transparent,
+    animated, too large, for print, of several times or positions.
     """
-    pages, notes = read_pages(path, _take_channels)
-    return pages[0] if len(pages) == 1 else np.stack(pages, axis=1), notes
+    taken = read_pages(path, _take_channels)
+    slices = len(taken.table[0])
+    rows = [row[0] if slices == 1 else np.stack(row, axis=1) for row in taken.table]
+    notes = (*taken.notes, note_unmarked(path, slices)) if taken.unmarked else taken.notes
+    return rows[0] if len(rows) == 1 else np.concatenate(rows), notes
 
 
-def read_pages(path: Path, take: Callable[[Page], tuple[T, tuple[Finding, ...]]]) -> tuple[list[T], tuple[Finding, ...]]:
+def gives_all(content: bytes) -> bool:
+    """Whether Pillow gives all that is in a sound picture: one page, all its samples, all their bits."""
+    found = sniff(content)
+    image, _ = open_picture(Path(), io.BytesIO(content), found)
+    if image is None or (_count_bits(image, content) > 8 and image.mode in ("LA", "La", *COLOUR_MODES)):
+        return False
+    if found != "TIFF":
+        return True
+    with open_tiff(content) as file, quietly():
+        stack = read_stack(Path(), file)
+        return stack.planes == 1 and suits_pillow(image, stack)
+
+
+def read_pages(path: Path, take: Callable[[Page], tuple[T, _Notes]]) -> Taken[T]:
     """What `take` makes of each page, and all notes once. Raises DataError unless the whole file is sound."""
     content = read_content(path)
     found = identify(path, content[:START])
     try:
-        image, header = open_picture(path, io.BytesIO(content), found)
-        CHECKS[found](content)
-        check_use(path, image, header, content)
-        taken = [take(_load_page(path, image, header, content, number)) for number in range(header.pages)]
+        taken = (_take_tiff if found == "TIFF" else _take_picture)(path, found, content, take)
     except DataError:
         raise
     except Exception as error:
         # Pillow raises a dozen kinds on damaged files, MemoryError, ZeroDivisionError and struct.error among them.
         raise explain_failure(path, found, content, error) from error
-    notes = [note for _, more in taken for note in more]
+    notes = list(taken.notes)
     if path.suffix.lower() in set(SUFFIXES).difference(FORMAT_SUFFIXES[found]):
         expected = f"a name that does not end in {path.suffix}"
         notes.insert(0, KINDS["wrong_suffix"].at(path, f"is a {found} by its content", expected=expected))
-    return [content for content, _ in taken], tuple(dict.fromkeys(notes))
+    return replace(taken, notes=tuple(dict.fromkeys(notes)))
 
 
-def read_numbers(page: Page) -> np.ndarray:
-    """A page of one channel as numbers: (H, W) uint8 (0 and 1 for one bit), uint16, int16 or float32. Raises DataError."""
-    mode, image = page.image.mode, page.image
-    if mode == "1":
-        # Pillow's booleans may hold 255.
-        ones: np.ndarray = (np.asarray(image).view(np.uint8) != 0).view(np.uint8)
-        return ones
-    if mode in WIDE_MODES:
-        numbers = np.asarray(image).astype(np.uint16, copy=False)
-        return np.uint16(65535) - numbers if page.white_is_zero else numbers
-    if mode == "F":
-        numbers = np.asarray(image)
-        if not np.isfinite(numbers).all():
-            found = f"has {np.count_nonzero(~np.isfinite(numbers)):,} pixels that are no finite numbers"
-            raise DataError(KINDS["not_finite"].at(page.path, found))
-        return numbers
-    if mode == "I":
-        return _narrow(page, np.asarray(image))
-    numbers = np.asarray(image if mode == "L" else image.getchannel(0))
-    return numbers.view(np.int8).astype(np.int16) if page.signed else numbers
+def _take_picture(path: Path, found: str, content: bytes, take: Callable[[Page], tuple[T, _Notes]]) -> Taken[T]:
+    """A picture that is one page. Raises DataError, or whatever Pillow raises."""
+    image, header = open_picture(path, io.BytesIO(content), found)
+    CHECKS[found](content)
+    if image is None:
+        raise ValueError("cannot identify image file")
+    check_use(path, image, header, content)
+    pages, notes = _load_page(path, image, header, content)
+    taken, more = _take_all(take, pages)
+    return Taken(table=[[one] for one in taken], notes=notes + more, unmarked=False)
 
 
-def check_opaque(page: Page) -> tuple[Finding, ...]:
-    """The note alpha_dropped for an alpha channel that hides nothing. Raises DataError where pixels are transparent."""
-    image, alpha = page.image, None
-    if image.getbands()[-1] in ("A", "a"):
-        alpha = np.asarray(image.getchannel(len(image.getbands()) - 1))
-        if alpha.min() == 255:
-            return (KINDS["alpha_dropped"].at(page.path, "has an alpha channel that is opaque everywhere"),)
-        clear = int(np.count_nonzero(alpha < 255))
-    else:
-        clear = _count_clear(image, page.bits)
-    if clear:
-        raise DataError(KINDS["transparent"].at(page.path, f"has {clear:,} transparent pixels"))
-    # What hides nothing must not make Pillow warn of it when it converts.
-    image.info.pop("transparency", None)
-    return ()
+def _take_tiff(path: Path, found: str, content: bytes, take: Callable[[Page], tuple[T, _Notes]]) -> Taken[T]:
+    """The planes of a TIFF, by Pillow where it gives all that they hold, else by tifffile, which also knows what they are."""
+    image, header = open_picture(path, io.BytesIO(content), found)
+    CHECKS[found](content)
+    if image is not None:
+        check_use(path, image, header, content)
+    planes: list[list[T]] = []
+    notes: _Notes = ()
+    with open_tiff(content) as file:
+        with quietly():
+            stack = read_stack(path, file)
+        if image is not None and suits_pillow(image, stack):
+            for number in stack.directories:
+                pages, told = _load_tiff_page(path, image, header, number, content)
+                taken, more = _take_all(take, pages)
+                planes.append(taken)
+                notes += told + more
+        else:
+            with quietly():
+                decoded, notes = take_planes(path, file, stack)
+            for pages in decoded:
+                taken, more = _take_all(take, pages)
+                planes.append(taken)
+                notes += more
+    samples = range(len(planes[0]))
+    table = [[planes[plane][sample] for plane in row] for row in stack.order.tolist() for sample in samples]
+    return Taken(table=table, notes=notes, unmarked=stack.unmarked)
 
 
-def _take_channels(page: Page) -> tuple[np.ndarray, tuple[Finding, ...]]:
+def _take_all(take: Callable[[Page], tuple[T, _Notes]], pages: list[Page]) -> tuple[list[T], _Notes]:
+    """What `take` makes of the pages of a plane, and its notes."""
+    taken = [take(page) for page in pages]
+    return [one for one, _ in taken], tuple(note for _, notes in taken for note in notes)
+
+
+def _take_channels(page: Page) -> tuple[np.ndarray, _Notes]:
     notes = check_opaque(page)
     image = page.image
     if image.mode not in COLOUR_MODES:
@@ -145,10 +169,8 @@ def _take_channels(page: Page) -> tuple[np.ndarray, tuple[Finding, ...]]:
     return np.ascontiguousarray(lines.transpose(1, 0, 2)), notes
 
 
-def _load_page(path: Path, image: Image.Image, header: PictureHeader, content: bytes, number: int) -> Page:
-    """Decodes a page and looks whether all of it was there. Raises DataError, or whatever Pillow raises."""
-    if header.format == "TIFF":
-        return _load_tiff_page(path, image, header, number)
+def _load_page(path: Path, image: Image.Image, header: PictureHeader, content: bytes) -> tuple[list[Page], _Notes]:
+    """Decodes a picture and looks whether all of it was there. Raises DataError, or whatever Pillow raises."""
     if header.format == "PNG":
         _load_png(image, content)
         # Only now is known what follows the pixels.
@@ -158,11 +180,32 @@ def _load_page(path: Path, image: Image.Image, header: PictureHeader, content: b
         image.load()
     if header.format == "JPEG":
         _check_jpeg_tail(path, image, content)
-    bits = content[24] if header.format == "PNG" else 8
-    return Page(path=path, image=image, bits=1 if image.mode == "1" else bits)
+    bits = _count_bits(image, content)
+    if bits == _WIDE and image.mode in COLOUR_MODES:
+        return _load_wide(path, image, lambda: Image.open(io.BytesIO(content), formats=("PNG",)))
+    return [Page(path=path, image=image, bits=1 if image.mode == "1" else bits)], ()
 
 
-def _load_tiff_page(path: Path, image: Image.Image, header: PictureHeader, number: int) -> Page:
+def _count_bits(image: Any, content: bytes) -> int:
+    """Bits of a sample, as stored."""
+    if image.format == "TIFF":
+        return int(max(image.tag_v2.get(BITS, (1,))))
+    return content[24] if image.format == "PNG" else 8
+
+
+def _load_wide(path: Path, image: Image.Image, reopen: Callable[[], Any]) -> tuple[list[Page], _Notes]:
+    """The channels of a picture of 16 bits a colour, decoded already, as pages of their own."""
+    with quietly(deaf=True):
+        samples = join_halves(image, reopen)
+    declared = image.info.get("transparency")
+    if declared is not None:
+        refuse_transparent(path, int(np.count_nonzero((samples == declared).all(axis=2))))
+    return split_samples(path, samples, colours=0, alpha=[3] if len(image.getbands()) > 3 else [])
+
+
+def _load_tiff_page(
+    path: Path, image: Image.Image, header: PictureHeader, number: int, content: bytes
+) -> tuple[list[Page], _Notes]:
     with quietly():
         image.seek(number)
     if image.size != header.size or image.mode != header.mode:
@@ -174,11 +217,19 @@ def _load_tiff_page(path: Path, image: Image.Image, header: PictureHeader, numbe
     if (orientation := read_orientation(image)) != 1:
         raise DataError(turned(path, orientation))
     tags: Any = getattr(image, "tag_v2", {})
-    bits = max(tags.get(BITS, (1,)))
+    bits = _count_bits(image, content)
     signed, white_is_zero = _SIGNED in tags.get(SAMPLE_FORMAT, (1,)), bits == 16 and tags.get(PHOTOMETRIC, 1) == 0
     with quietly(deaf=image.info.get("compression") != "raw"):
         image.load()
-    return Page(path=path, image=image, bits=bits, signed=signed, white_is_zero=white_is_zero)
+    if bits == _WIDE and image.mode in COLOUR_MODES:
+        return _load_wide(path, image, lambda: _open_tiff_page(content, number))
+    return [Page(path=path, image=image, bits=bits, signed=signed, white_is_zero=white_is_zero)], ()
+
+
+def _open_tiff_page(content: bytes, number: int) -> Image.Image:
+    image = Image.open(io.BytesIO(content), formats=("TIFF",))
+    image.seek(number)
+    return image
 
 
 def _load_png(image: Any, content: bytes) -> None:
@@ -206,30 +257,3 @@ def _check_jpeg_tail(path: Path, image: Image.Image, content: bytes) -> None:
         longer.load()
         if longer.tobytes() != image.tobytes():
             raise DataError(KINDS["damaged"].at(path, "lacks a part of its pixels, which would come out grey"))
-
-
-def _narrow(page: Page, numbers: np.ndarray) -> np.ndarray:
-    """Pillow's 32-bit whole numbers -> int16 where stored so, else float32. Raises DataError where that is not exact."""
-    if page.bits == 16:
-        return numbers.astype(np.int16)
-    largest = max(abs(int(numbers.min())), abs(int(numbers.max())))
-    if largest > _EXACT_IN_FLOAT32 or (numbers.min() < 0 and not page.signed):
-        found, expected = "has whole numbers of 32 bits that are too large", f"numbers up to {_EXACT_IN_FLOAT32:,}"
-        raise DataError(KINDS["not_supported"].at(page.path, found, expected=expected, mend="Save it in 16 bits or as float."))
-    return numbers.astype(np.float32)
-
-
-def _count_clear(image: Image.Image, bits: int) -> int:
-    """Pixels of the one colour, or of the palette's entries, that a PNG or GIF declares transparent."""
-    declared = image.info.get("transparency")
-    if declared is None:
-        return 0
-    if image.mode == "P":
-        used = image.histogram()
-        entries = [declared] if isinstance(declared, int) else [at for at, alpha in enumerate(declared) if alpha < 255]
-        return sum(used[entry] for entry in entries if entry < len(used))
-    if image.mode == "RGB":
-        return int(np.count_nonzero((np.asarray(image) == declared).all(axis=2)))
-    pixels = np.asarray(image)
-    value = bool(declared) if image.mode == "1" else declared * (255 // (2**bits - 1) if bits < 8 else 1)
-    return int(np.count_nonzero(pixels == value))

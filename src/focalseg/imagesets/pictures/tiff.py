@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-from focalseg.imagesets.pictures.damage import DamageError, check_deflate
+from focalseg.imagesets.pictures.damage import DamageError, OversizeError, check_deflate
 from focalseg.imagesets.pictures.jpeg import find_jpeg_end
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
@@ -13,11 +13,14 @@ _NUMBERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q"}
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, SAMPLES = 256, 257, 258, 259, 262, 277
 STRIP_OFFSETS, STRIP_ROWS, STRIP_COUNTS, PLANAR = 273, 278, 279, 284
 TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS = 322, 323, 324, 325
+DEPTH, TILE_DEPTH = 32997, 32998
 PLAIN, JPEG, DEFLATE = 1, 7, (8, 32946)
 _YCBCR = 6
 _SLACK = 3
 """Bytes by which writers round a strip up."""
 MOST_PAGES = 4096
+MOST_UNPACKED = 400_000_000
+"""The most bytes that all pages take once they are unpacked: four for each pixel that is decoded at most."""
 _MOST_TILE = 1 << 26
 """The most pixels of a tile, which libtiff unpacks in one go."""
 
@@ -64,8 +67,12 @@ def count_pages(file: BinaryIO) -> int:
 
 
 def check_tiff(content: bytes) -> None:
-    """Raises DamageError unless the entries, strips and tiles of every page are in the file, with the bytes its size needs."""
+    """Raises DamageError unless the entries, strips and tiles of every page are in the file, with the bytes its size needs.
+
+    Raises OversizeError, before anything is unpacked that is beyond it, for more than MOST_UNPACKED.
+    """
     kind, position = _read_kind(content)
+    unpacked = 0
     seen: set[int] = set()
     while position and len(seen) <= MOST_PAGES:
         if position in seen:
@@ -77,7 +84,11 @@ def check_tiff(content: bytes) -> None:
             raise DamageError(
                 f"is cut short: the directory of page {len(seen)} is not within its {len(content):,} bytes"
             ) from error
-        _check_page(content, entries, len(seen))
+        needs = list(_list_needs(entries))
+        unpacked += sum(least for least, _ in needs)
+        if unpacked > MOST_UNPACKED:
+            raise OversizeError(f"takes {unpacked:,} bytes once it is unpacked")
+        _check_page(content, entries, needs, len(seen))
     if not seen:
         raise DamageError("is cut short: it has no pages")
 
@@ -103,11 +114,10 @@ def _read_directory(content: bytes, kind: _Kind, position: int) -> tuple[dict[in
     return entries, struct.unpack_from(kind.pointer, content, position + number * kind.entry)[0]
 
 
-def _check_page(content: bytes, entries: dict[int, tuple[int, ...]], page: int) -> None:
+def _check_page(content: bytes, entries: dict[int, tuple[int, ...]], needs: list[tuple[int, int]], page: int) -> None:
     compression = _first(entries, COMPRESSION, PLAIN)
     offsets = entries.get(STRIP_OFFSETS) or entries.get(TILE_OFFSETS) or ()
     counts = entries.get(STRIP_COUNTS) or entries.get(TILE_COUNTS) or ()
-    needs = list(_list_needs(entries))
     if not counts and compression == PLAIN:
         counts = tuple(least for least, _ in needs)
     if not len(offsets) == len(counts) == len(needs):
@@ -132,20 +142,21 @@ def _list_needs(entries: dict[int, tuple[int, ...]]) -> Iterator[tuple[int, int]
     planes = samples if _first(entries, PLANAR, 1) == 2 else 1
     pixel = bits[0] if planes > 1 else sum(bits) if len(bits) == samples else bits[0] * samples
     rows = min(_first(entries, STRIP_ROWS, height), height)
-    across = 1
+    across, depth, thick = 1, _first(entries, DEPTH, 1), 1
     if TILE_OFFSETS in entries and STRIP_OFFSETS not in entries:
         rows, span = _first(entries, TILE_HEIGHT, 0), _first(entries, TILE_WIDTH, 0)
         across = -(-width // span) if span else 0
-        width = span
-        if rows * span > _MOST_TILE:
+        width, thick = span, max(_first(entries, TILE_DEPTH, 1), 1)
+        if rows * span * thick > _MOST_TILE:
             raise DamageError(f"is altered: its tiles are of {span:,} x {rows:,} pixels")
+    planes *= -(-depth // thick)
     if rows < 1 or width < 1 or across * planes * -(-height // rows) > sum(map(len, entries.values())):
         raise DamageError(f"is altered: it gives {width:,} x {height:,} pixels in strips or tiles that do not hold them")
     row = (width * pixel + 7) // 8
     for _ in range(planes):
         for top in range(0, height, rows):
             tiled = across > 1 or TILE_OFFSETS in entries
-            yield from [(row * (rows if tiled else min(rows, height - top)), row * rows)] * across
+            yield from [(row * thick * (rows if tiled else min(rows, height - top)), row * thick * rows)] * across
 
 
 def _first(entries: dict[int, tuple[int, ...]], tag: int, default: int) -> int:

@@ -18,13 +18,12 @@ from focalseg.findings import Finding, show_path
 from focalseg.imagesets.case import CaseFiles, Dataset
 from focalseg.imagesets.dataset import FileDataset, is_volume
 from focalseg.imagesets.folders.files import VOLUMES
-from focalseg.imagesets.folders.listing import Listing
 from focalseg.imagesets.kinds import KINDS
 from focalseg.imagesets.layouts.dataset_json import TABLE
 from focalseg.imagesets.layouts.label_table import LABEL_TABLE
 from focalseg.imagesets.opening import open_dataset, refuse_inside
 from focalseg.imagesets.phantoms.dataset import PREFIX
-from focalseg.imagesets.repair.mending import CannotMendError, Mended, Usual, mend_picture, mend_volume
+from focalseg.imagesets.repair.mending import Background, CannotMendError, Mended, Usual, mend_picture, mend_volume
 from focalseg.imagesets.repair.tables import Changes, copy_tables
 from focalseg.imagesets.survey.survey import Survey, survey_dataset
 
@@ -48,11 +47,14 @@ class Repair:
     survey: Survey
 
 
-def repair_dataset(dataset: Dataset, survey: Survey, folder: Path, count: Count = count_for_nobody) -> Repair:
+def repair_dataset(
+    dataset: Dataset, survey: Survey, folder: Path, count: Count = count_for_nobody, *, background: Background | None = None
+) -> Repair:
     """Writes a corrected copy of the surveyed set and repair.csv into the folder, then checks the copy.
 
     The folder appears whole or not at all. Raises SettingError for a folder that is not empty or overlaps with the set, and
     for a set without files; MachineError where it cannot be written. count: told while files are copied and checked.
+    background: what images with transparent pixels are laid on, masks then on black; None: such cases are left out.
     """
     refuse_copy(folder, dataset.source)
     if not isinstance(dataset, FileDataset):
@@ -62,7 +64,7 @@ def repair_dataset(dataset: Dataset, survey: Survey, folder: Path, count: Count 
         folder.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
         try:
-            copying = _Copying(dataset, survey, partial)
+            copying = _Copying(dataset, survey, partial, background)
             with count("copying the cases") as advance:
                 copying.run(advance)
             partial.chmod(0o755)  # mkdtemp makes a folder for its owner alone
@@ -117,8 +119,8 @@ class _Case:
 class _Copying:
     """A corrected copy while it is written, in a folder beside its final place."""
 
-    def __init__(self, dataset: FileDataset, survey: Survey, target: Path) -> None:
-        source = Path(dataset.source)
+    def __init__(self, dataset: FileDataset, survey: Survey, target: Path, background: Background | None) -> None:
+        source, self.background = Path(dataset.source), background
         self.dataset, self.survey, self.target = dataset, survey, target
         self.root = source if source.is_dir() else source.parent
         self.usual = _find_usual(survey)
@@ -244,7 +246,10 @@ class _Copying:
         if is_volume(case.place[path]):
             return mend_volume(case.place[path], kinds)
         coding = self.coding if path in case.files.masks else None
-        return mend_picture(case.place[path], kinds, coding, self.usual if len(case.files.images) == 1 else None)
+        usual = self.usual if len(case.files.images) == 1 else None
+        # Nothing is drawn where a mask is transparent, whatever an image is laid on.
+        ground = self.background if path in case.files.images or not self.background else "black"
+        return mend_picture(case.place[path], kinds, coding, usual, ground)
 
     def _read_again(self, case: _Case) -> dict[Path, list[Finding]]:
         """The findings of a case whose files were mended, each given at the original file."""
@@ -255,7 +260,7 @@ class _Copying:
             masks=tuple(case.place[path] for path in files.masks),
             field_of_view=case.place[files.field_of_view] if files.field_of_view else None,
         )
-        listing = Listing(cases=(moved,), coding=self.dataset.listing.coding)
+        listing = replace(self.dataset.listing, cases=(moved,), findings=())
         try:
             read = FileDataset(self.dataset.source, self.dataset.layout, listing).read_case(0)
             found = list(read.notes)

@@ -5,7 +5,7 @@ import io
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import nibabel
 import numpy as np
@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 from focalseg.errors import DataError
 from focalseg.imagesets.masks import MaskCoding
 from focalseg.imagesets.pictures import reading as pictures
+from focalseg.imagesets.pictures.headers import COLOUR_MODES
 from focalseg.imagesets.pictures.reading import FORMAT_SUFFIXES
 
 FULL, WIDE = 255, 65535
@@ -26,6 +27,11 @@ _MOST_TINT = 24
 _WHOLE_TOLERANCE = 0.01
 _GZIP_MAGIC = b"\x1f\x8b"
 _GREY_MODES = ("1", "L", "I;16")
+_EIGHT_BITS = ("1", "L", "LA", "La")
+
+
+Background = Literal["black", "white"]
+"""What a picture with transparent pixels is laid on."""
 
 
 class CannotMendError(Exception):
@@ -49,20 +55,26 @@ class Mended:
     done: dict[str, str]
 
 
-def mend_picture(path: Path, kinds: Collection[str], coding: MaskCoding | None, usual: Usual | None) -> Mended:
+def mend_picture(
+    path: Path, kinds: Collection[str], coding: MaskCoding | None, usual: Usual | None, background: Background | None = None
+) -> Mended:
     """The picture with these kinds of finding mended. coding: that of a mask, None for an image.
 
-    Raises CannotMendError where it would take a guess.
+    background: what transparent pixels are laid on; None where nobody says. Raises CannotMendError where it would take a guess.
     """
     content = path.read_bytes()
+    encoded = pictures.sniff(content)
+    steps = {kind: step for kind, step in _PICTURE_STEPS.items() if kind in kinds}
+    if encoded and not steps and not set(kinds) & {"unlike", "transparent"}:
+        suffix = path.suffix if path.suffix.lower() in FORMAT_SUFFIXES[encoded] else FORMAT_SUFFIXES[encoded][0]
+        return Mended(content=content, suffix=suffix, done={"wrong_suffix": f"named by its content, {encoded}"})
+    if (steps or "transparent" in kinds) and not pictures.gives_all(content):
+        raise CannotMendError("has pages, channels or 16 bits a colour, which are not written anew")
     with Image.open(io.BytesIO(content), formats=tuple(FORMAT_SUFFIXES)) as file:
-        encoded = str(file.format)
-        steps = {kind: step for kind, step in _PICTURE_STEPS.items() if kind in kinds}
         done: dict[str, str] = {}
-        if not steps and "unlike" not in kinds:
-            suffix = path.suffix if path.suffix.lower() in FORMAT_SUFFIXES[encoded] else FORMAT_SUFFIXES[encoded][0]
-            return Mended(content=content, suffix=suffix, done={"wrong_suffix": f"named by its content, {encoded}"})
         picture: Image.Image = file
+        if "transparent" in kinds:
+            picture, done["transparent"] = _lay_on(picture, background), f"laid on {background}"
         for kind, (what, apply) in steps.items():
             picture, done[kind] = apply(picture, coding), what
     if "unlike" in kinds:
@@ -81,6 +93,21 @@ def _encode(picture: Image.Image, suffix: str) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, format=next(name for name, suffixes in FORMAT_SUFFIXES.items() if suffix.lower() in suffixes))
     return buffer.getvalue()
+
+
+def _lay_on(picture: Image.Image, background: Background | None) -> Image.Image:
+    """A picture with transparent pixels -> what is seen of it on a ground of one colour.
+
+    Raises CannotMendError where none is given, or where numbers would be squeezed into 8 bits.
+    """
+    if background is None:
+        raise CannotMendError("has transparent pixels, and no --background black or white was given to lay it on")
+    if picture.mode not in (*_EIGHT_BITS, *COLOUR_MODES):
+        raise CannotMendError("has transparent pixels of more than 8 bits")
+    grey = picture.mode in _EIGHT_BITS
+    colours = (picture.convert("LA") if picture.mode == "La" else picture).convert("RGBA")
+    ground = Image.new("RGBA", picture.size, background)
+    return Image.alpha_composite(ground, colours).convert("L" if grey else "RGB")
 
 
 def _drop_alpha(picture: Image.Image) -> Image.Image:

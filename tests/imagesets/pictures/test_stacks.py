@@ -1,0 +1,338 @@
+"""TIFFs of several planes: what they are is told by the file, and a plane is never left out or taken for another.
+
+Most files are written by tifffile, whose writer is another program than its reader; those of ImageJ also by hand.
+"""
+
+import io
+import json
+import struct
+
+import numpy as np
+import pytest
+import tifffile
+
+from focalseg.imagesets.pictures.reading import read_image
+from imagesets.corpus.tiff_faults import encode_imagej, write_tiff
+from imagesets.pictures.samples import COLOUR, GREY, SIZE_TAGS, encode, kinds, make_tiff, refuse
+
+WIDE = GREY.astype(np.uint16) * 200 + 3
+WIDE_COLOUR = COLOUR.astype(np.uint16) * 251 + 7
+
+
+def planes(*shape, kind=np.uint16):
+    """Planes of (45, 60) that all differ: (*shape, 45, 60)."""
+    count = int(np.prod(shape))
+    return np.stack([np.roll(WIDE, number, axis=1) + number for number in range(count)]).reshape(*shape, 45, 60).astype(kind)
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read_content(content, name="image.tif"):
+        path = tmp_path / name
+        path.write_bytes(content)
+        return read_image(path)
+
+    return read_content
+
+
+@pytest.fixture
+def refused(tmp_path):
+    def refuse_content(content):
+        path = tmp_path / "image.tif"
+        path.write_bytes(content)
+        return refuse(path)
+
+    return refuse_content
+
+
+# Channels and slices
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_channels_of_imagej_are_channels(read, order):
+    pixels = planes(2)
+    image, notes = read(write_tiff(pixels, imagej=True, metadata={"axes": "CYX"}, byteorder=order))
+    assert image.dtype == np.uint16
+    assert np.array_equal(image, pixels)
+    assert notes == ()
+
+
+def test_slices_of_imagej_are_a_volume(read):
+    pixels = planes(5)
+    image, notes = read(write_tiff(pixels, imagej=True, metadata={"axes": "ZYX"}))
+    assert np.array_equal(image, pixels[None])
+    assert notes == ()
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_slices_and_channels_of_imagej_alternate_and_are_told_apart(read, order):
+    pixels = planes(4, 3)  # slices, channels, as ImageJ stores them
+    image, notes = read(write_tiff(pixels, imagej=True, metadata={"axes": "ZCYX"}, byteorder=order))
+    assert np.array_equal(image, pixels.transpose(1, 0, 2, 3))
+    assert notes == ()
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+def test_planes_behind_one_directory_are_read_as_imagej_by_hand_says(read, order, kind):
+    pixels = planes(6, kind=kind)
+    image, notes = read(encode_imagej("images=6\nchannels=2\nslices=3\nhyperstack=true", pixels, order=order))
+    assert image.dtype == kind
+    assert np.array_equal(image[0], pixels[0::2])
+    assert np.array_equal(image[1], pixels[1::2])
+    assert notes == ()
+
+
+def test_planes_that_are_only_counted_are_slices_with_a_note(read):
+    pixels = planes(5)
+    image, notes = read(encode_imagej("images=5", pixels))
+    assert np.array_equal(image, pixels[None])
+    assert [note.kind for note in notes] == ["unmarked_pages"]
+
+
+def test_a_directory_for_each_plane_and_a_description_by_hand_are_read_alike(read):
+    pixels = planes(6)
+    image, _ = read(encode_imagej("images=6\nchannels=3\nslices=2", pixels, directories=6))
+    assert np.array_equal(image, pixels.reshape(2, 3, 45, 60).transpose(1, 0, 2, 3))
+
+
+@pytest.mark.parametrize("axes", ["CZYX", "ZCYX"])
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}, {"bigtiff": True}, {"byteorder": ">"}])
+def test_ome_tells_channels_and_slices_in_any_order(read, axes, options):
+    pixels = planes(2, 3)
+    image, notes = read(write_tiff(pixels, ome=True, metadata={"axes": axes}, **options))
+    assert np.array_equal(image, pixels if axes == "CZYX" else pixels.transpose(1, 0, 2, 3))
+    assert notes == ()
+
+
+def test_a_smaller_copy_within_an_image_is_passed_over(read):
+    buffer = io.BytesIO()
+    pixels = planes(2)
+    with tifffile.TiffWriter(buffer, ome=True) as file:
+        file.write(pixels, subifds=1, metadata={"axes": "CYX"})
+        file.write(pixels[:, ::2, ::2], subfiletype=1)
+    assert np.array_equal(read(buffer.getvalue())[0], pixels)
+    buffer = io.BytesIO()
+    with tifffile.TiffWriter(buffer) as file:
+        file.write(GREY, metadata=None)
+        file.write(GREY[::2, ::2], subfiletype=1, metadata=None)
+    assert np.array_equal(read(buffer.getvalue())[0], GREY[None])
+
+
+def test_axes_that_tifffile_wrote_are_read(read):
+    pixels = planes(3)
+    for axes, expected in (("CYX", pixels), ("ZYX", pixels[None])):
+        for options in ({}, {"compression": "zlib", "predictor": 2}, {"byteorder": ">", "bigtiff": True}):
+            content = write_tiff(pixels, metadata={"axes": axes}, **options)
+            image, notes = read(content)
+            assert np.array_equal(image, expected), (axes, options)
+            assert notes == ()
+
+
+def test_pages_that_do_not_say_what_they_are_are_slices_with_a_note(read, tmp_path):
+    pixels = planes(3)
+    for content in (write_tiff(pixels), write_tiff(pixels, metadata=None)):
+        image, notes = read(content)
+        assert np.array_equal(image, pixels[None])
+        assert [str(note) for note in notes] == [
+            f"{tmp_path / 'image.tif'}: has 3 pages and does not say what they are; they are read as slices; expected pages "
+            "that say so, as ImageJ and OME write them. Look whether they are slices of a volume; if they are channels or "
+            "points in time, say so in the file."
+        ]
+
+
+def test_slices_within_one_page_are_read(read):
+    pixels = planes(16)
+    image, _ = read(write_tiff(pixels, volumetric=True, tile=(16, 16, 16), metadata={"axes": "ZYX"}))
+    assert np.array_equal(image, pixels[None])
+
+
+# Samples
+
+
+@pytest.mark.parametrize("planarconfig", ["contig", "separate"])
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}, {"byteorder": ">"}, {"bigtiff": True, "byteorder": ">"}])
+@pytest.mark.parametrize("colours", [COLOUR, WIDE_COLOUR])
+def test_colours_of_8_and_16_bits_are_read(read, planarconfig, options, colours):
+    pixels = colours if planarconfig == "contig" else colours.transpose(2, 0, 1)
+    image, notes = read(write_tiff(pixels, photometric="rgb", planarconfig=planarconfig, **options))
+    assert image.dtype == colours.dtype
+    assert np.array_equal(image, colours.transpose(2, 0, 1))
+    assert notes == ()
+
+
+@pytest.mark.parametrize(
+    ("compression", "predictor"),
+    [("raw", 1), ("packbits", 1), ("tiff_lzw", 1), ("tiff_lzw", 2), ("tiff_adobe_deflate", 1), ("tiff_adobe_deflate", 2)],
+)
+def test_colours_of_16_bits_are_read_through_libtiff(read, compression, predictor):
+    """Written by Pillow as 8-bit samples that are the halves of 16-bit ones, with the tags of the latter."""
+    whole = WIDE_COLOUR.astype("<u2")
+    if predictor == 2:
+        whole = np.diff(whole, axis=1, prepend=np.zeros((45, 1, 3), "<u2")).astype("<u2")
+    content = encode(whole.view(np.uint8).reshape(45, 360), "TIFF", compression=compression)
+    told = retag(content, {256: 60, 262: 2, 277: 3, 317: predictor}, bits=16)
+    assert np.array_equal(read(told)[0], WIDE_COLOUR.transpose(2, 0, 1))
+
+
+def retag(content, changed, *, bits):
+    """A grey TIFF of 8 bits, told to be of three samples of so many bits, with other values of some tags."""
+    start = int.from_bytes(content[4:8], "little")
+    number = int.from_bytes(content[start : start + 2], "little")
+    entries = {}
+    for at in range(start + 2, start + 2 + 12 * number, 12):
+        tag = int.from_bytes(content[at : at + 2], "little")
+        entries[tag] = content[at : at + 12]
+    place = len(content) + len(content) % 2
+    for tag, value in changed.items():
+        entries[tag] = struct.pack("<HHIHH", tag, 3, 1, value, 0)
+    entries[258] = struct.pack("<HHII", 258, 3, 3, place)
+    directory = struct.pack("<H", len(entries)) + b"".join(entries[tag] for tag in sorted(entries)) + bytes(4)
+    body = content + b"\0" * (len(content) % 2) + struct.pack("<HHH", bits, bits, bits)
+    body += b"\0" * (len(body) % 2)
+    return body[:4] + struct.pack("<I", len(body)) + body[8:] + directory
+
+
+@pytest.mark.parametrize("planarconfig", ["contig", "separate"])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("samples", [2, 5])
+def test_any_number_of_samples_are_channels(read, planarconfig, kind, samples):
+    pixels = planes(samples, kind=kind)
+    stored = pixels.transpose(1, 2, 0) if planarconfig == "contig" else pixels
+    image, notes = read(write_tiff(stored, planarconfig=planarconfig))
+    assert image.dtype == kind
+    assert np.array_equal(image, pixels)
+    assert notes == ()
+
+
+def test_a_fourth_sample_that_is_no_alpha_is_a_channel(read):
+    pixels = np.dstack([COLOUR, GREY])
+    image, notes = read(write_tiff(pixels, photometric="rgb", extrasamples=["unspecified"]))
+    assert np.array_equal(image, pixels.transpose(2, 0, 1))
+    assert notes == ()
+
+
+@pytest.mark.parametrize("colours", [COLOUR, WIDE_COLOUR])
+def test_an_alpha_sample_is_dropped_where_it_hides_nothing_and_refused_where_it_does(read, refused, colours):
+    full = np.iinfo(colours.dtype).max
+    alpha = np.full((45, 60), full, colours.dtype)
+    for options in ({}, {"bigtiff": True, "byteorder": ">"}):
+        image, notes = read(write_tiff(np.dstack([colours, alpha]), photometric="rgb", extrasamples=["unassalpha"], **options))
+        assert np.array_equal(image, colours.transpose(2, 0, 1))
+        assert [note.kind for note in notes] == ["alpha_dropped"]
+    alpha[:2, :3] = full - 1
+    error = refused(write_tiff(np.dstack([colours, alpha]), photometric="rgb", extrasamples=["unassalpha"]))
+    assert kinds(error) == ["transparent"]
+    assert "has 6 transparent pixels" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("stored", "read_as"),
+    [(GREY, np.uint8), (WIDE, np.uint16), (GREY.astype(np.int16) - 99, np.int16), (GREY / np.float32(7), np.float32),
+     (GREY.astype(np.int32) - 70_000, np.float32), (GREY.astype(np.uint32) * 9, np.float32),
+     (GREY.astype(np.int8), np.int16), (GREY.astype(np.float16), np.float32)],
+)  # fmt: skip
+def test_a_big_tiff_in_motorola_order_is_read(read, stored, read_as):
+    image, notes = read(write_tiff(stored, bigtiff=True, byteorder=">"))
+    assert image.dtype == read_as
+    assert np.array_equal(image[0], stored)
+    assert notes == ()
+
+
+def test_white_that_is_zero_is_inverted_in_any_number_of_samples(read):
+    pixels = np.stack([GREY, 255 - GREY // 2])
+    image, _ = read(write_tiff(pixels, photometric="miniswhite", planarconfig="separate", bigtiff=True, byteorder=">"))
+    assert np.array_equal(image, 255 - pixels)
+
+
+# What is refused
+
+
+def test_points_in_time_are_refused(refused, tmp_path):
+    for content in (
+        write_tiff(planes(4), imagej=True, metadata={"axes": "TYX"}),
+        write_tiff(planes(4), ome=True, metadata={"axes": "TYX"}),
+        encode_imagej("images=4\nframes=4", planes(4)),
+    ):
+        assert str(refused(content)) == (
+            f"{tmp_path / 'image.tif'}: has 4 points in time; expected one image or one volume a file. Save each of them as a "
+            "case of its own. If they are slices, say so in the file (in ImageJ by Image > Properties)."
+        )
+
+
+@pytest.mark.parametrize(
+    ("description", "held", "directories"),
+    [("images=5", 1, 1), ("images=5\nslices=5", 1, 1), ("images=5\nslices=5", 4, 1), ("images=6\nchannels=2\nslices=3", 1, 1),
+     ("images=2\nslices=2", 5, 5), ("images=7\nslices=7", 5, 5), ("images=5\nchannels=5", 2, 1)],
+)  # fmt: skip
+def test_a_description_that_promises_other_planes_than_there_are_is_refused(refused, description, held, directories):
+    error = refused(encode_imagej(description, planes(held), directories=directories))
+    assert kinds(error) == ["damaged"]
+    promised = description.split("\n")[0].removeprefix("images=")
+    assert f"says in its description that it has {promised} planes, and holds {held}; expected as many as it says" in str(error)
+
+
+def test_one_picture_with_the_description_of_a_stack_is_refused_in_every_format_of_description(refused):
+    shaped = json.dumps({"shape": [5, 45, 60]})
+    ome = write_tiff(planes(5), ome=True, metadata={"axes": "ZYX"})
+    with tifffile.TiffFile(io.BytesIO(ome)) as file:
+        text = file.ome_metadata
+    for description in (shaped, text):
+        for options in ({}, {"compression": "zlib"}):
+            content = write_tiff(GREY, description=description, metadata=None, **options)
+            assert kinds(refused(content))[0] in ("damaged", "several_pages"), (description, options)
+
+
+def test_ome_over_several_files_is_refused(refused):
+    content = write_tiff(planes(2), ome=True, metadata={"axes": "CYX"})
+    with tifffile.TiffFile(io.BytesIO(content)) as file:
+        text = file.ome_metadata
+    elsewhere = text.replace("<TiffData ", "<TiffData FirstC='0' ", 1) if "UUID" in text else text
+    split = elsewhere.replace('SizeC="2"', 'SizeC="4"')
+    assert split != text
+    error = refused(write_tiff(planes(2), description=split, metadata=None))
+    assert kinds(error)[0] in ("several_pages", "damaged")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [('SizeZ="1"', 'SizeZ="999999999"'), ('SizeT="1"', 'SizeT="99999"'), ("<TiffData ", '<TiffData NumPlanes="999999999" ')],
+)  # fmt: skip
+def test_sizes_in_a_description_cost_nothing(refused, change):
+    content = write_tiff(planes(2), ome=True, metadata={"axes": "CYX"})
+    with tifffile.TiffFile(io.BytesIO(content)) as file:
+        text = file.ome_metadata
+    altered = text.replace(*change)
+    assert altered != text
+    refused(write_tiff(planes(2), description=altered, metadata=None))
+
+
+def test_several_images_in_a_file_are_refused(refused):
+    buffer = io.BytesIO()
+    with tifffile.TiffWriter(buffer) as file:
+        file.write(GREY, metadata=None)
+        file.write(GREY[::2, ::2], metadata=None)
+    error = refused(buffer.getvalue())
+    assert kinds(error) == ["several_pages"]
+    assert "has pages of 60 x 45 pixels (uint8) and of 30 x 23 pixels (uint8)" in str(error)
+
+
+def test_samples_in_a_compression_that_cannot_be_checked_are_refused_with_a_mend_that_works(read, refused, tmp_path):
+    stored = np.dstack([GREY, GREY, GREY])
+    two = retag(encode(stored.reshape(45, 180), "TIFF", compression="tiff_lzw"), {256: 60, 277: 3}, bits=8)
+    error = refused(two)
+    assert str(error) == (
+        f"{tmp_path / 'image.tif'}: has 3 samples of 8 bits in the compression LZW; expected no compression or deflate, for "
+        "such samples. Save it without compression, or with deflate."
+    )
+    assert read(write_tiff(stored, planarconfig="contig"))[0].shape == (3, 45, 60)
+
+
+def test_numbers_of_64_bits_and_complex_ones_are_refused(refused):
+    assert kinds(refused(write_tiff(GREY.astype(np.float64)))) == ["not_supported"]
+    assert kinds(refused(write_tiff(GREY.astype(np.complex64)))) == ["not_real"]
+
+
+def test_many_samples_are_refused_by_their_size(refused):
+    tags = {**SIZE_TAGS, 277: (3, 40_000), 258: (3, 16), 262: (3, 1)}
+    assert kinds(refused(make_tiff(tags, bytes(60 * 45 * 2)))) == ["damaged"]
