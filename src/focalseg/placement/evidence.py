@@ -25,11 +25,13 @@ def gather_evidence(
     norm_batches: Iterable[Batch] | None = None,
     window: tuple[int, ...] | None = None,
     exponents: str = "free",
+    ignore_index: int | None = None,
 ) -> Evidence:
     """Gathers evidence on validation batches: images (B, C, *spatial) as the network takes them, masks (B, *spatial) bool.
 
     A sequence may make each batch when it is asked for. window: the size that the network sees at a time of larger images,
-    which then need norm_batches of that size. exponents: the regime that they trained under, one of `REGIMES`. Before every
+    which then need norm_batches of that size. exponents: the regime that they trained under, one of `REGIMES`. ignore_index:
+    the label of pixels that do not count in scores, as it did not in the loss. Before every
     scoring the running statistics of batch norms are estimated anew on norm_batches (training images; by default the
     validation images), so that the difference is due to the site alone.
     The network comes back as it was, to the bit. Raises SiteError where no attention stands, SettingError for no batches and
@@ -54,7 +56,7 @@ def gather_evidence(
         def score(stand_ins: Mapping[str, Tensor]) -> Tensor:
             for name, site in filled.items():
                 site.stand_in = stand_ins.get(name)
-            return score_cases(network, validation, statistics_images, window=window)
+            return score_cases(network, validation, statistics_images, window=window, ignore_index=ignore_index)
 
         whole = score({})
         constants = means if replacement == "mean" else dict.fromkeys(filled, ALL_PASSES)
@@ -158,10 +160,11 @@ def score_cases(
     statistics_images: Sequence[Tensor],
     *,
     window: tuple[int, ...] | None = None,
+    ignore_index: int | None = None,
 ) -> Tensor:
     """The Dice of every case, (cases,) float64 in [0, 1], after estimating the norms anew."""
     estimate_norms(network, statistics_images)
-    return torch.tensor(score_batches(network, batches, window=window), dtype=torch.float64)
+    return torch.tensor(score_batches(network, batches, window=window, ignore_index=ignore_index), dtype=torch.float64)
 
 
 @contextmanager

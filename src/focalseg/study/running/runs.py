@@ -22,6 +22,7 @@ from focalseg.hosts.attachment import attention_sites
 from focalseg.hosts.costs import count_flops, count_parameters, measure_costs
 from focalseg.hosts.gammas import read_gammas
 from focalseg.imagesets.case import Case, Dataset
+from focalseg.imagesets.masks import find_judged
 from focalseg.imagesets.opening import open_dataset
 from focalseg.inference.prediction import predict_mask
 from focalseg.networks.state import read_state, read_state_file, write_state
@@ -176,7 +177,7 @@ def load_training_data(plan: RunPlan) -> Iterator[TrainingData]:
 def score_at_full_size(plan: RunPlan, network: nn.Module) -> list[CaseScore]:
     """Scores of all cases of the parts that are scored. Test cases decide nothing afterwards.
 
-    A case with a field of view is scored inside of it, and besides on the whole frame.
+    A case with a field of view is scored inside of it, and besides on the whole frame. What nobody judged counts in neither.
     """
     labels, scores = plan.config.labels, []
     for part, name in plan.scored_cases:
@@ -186,10 +187,19 @@ def score_at_full_size(plan: RunPlan, network: nn.Module) -> list[CaseScore]:
         if case.field_of_view is not None:
             views[f"{part}{WHOLE_FRAME}"] = None
         for view, inside in views.items():
-            overlaps = measure_labels(predicted, case.mask, len(labels), inside=inside)
+            overlaps = measure_labels(predicted, case.mask, len(labels), inside=find_counted(case.mask, inside))
             by_label = dict(zip(labels, overlaps, strict=True))
             scores.append(CaseScore(case=name, group=plan.groups.get(name, case.group), part=view, overlaps=by_label))
     return scores
+
+
+def find_counted(mask: np.ndarray, view: np.ndarray | None) -> np.ndarray | None:
+    """Where a case is scored, (*spatial) bool: where somebody judged it, within its field of view; None for everywhere."""
+    judged = find_judged(mask)
+    if judged is None or view is None:
+        return view if judged is None else judged
+    counted: np.ndarray = judged & view
+    return counted
 
 
 def _collect_evidence(plan: RunPlan, run: Run, open_probabilities: Mapping[str, float], groups: tuple[str, ...]) -> Evidence:
@@ -201,6 +211,7 @@ def _collect_evidence(plan: RunPlan, run: Run, open_probabilities: Mapping[str, 
         norm_batches=run.read_norm_batches(),
         window=config.preparation.patch,
         exponents=config.training.exponents,
+        ignore_index=config.loss.ignore_index,
     )
     return replace(
         evidence,
