@@ -47,3 +47,37 @@ def test_a_label_without_a_channel_is_refused():
     with pytest.raises(DataError) as caught:
         score_batches(nn.Identity(), [(torch.zeros(1, 3, 4, 4), torch.full((1, 4, 4), 3))])
     assert str(caught.value) == "A mask holds the label 3; the network tells 0 to 2 apart."
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64])
+def test_pixels_that_do_not_count_are_in_no_score(channels, dtype):
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(4, channels, 9, 7, generator=generator)
+    masks = torch.randint(0, max(channels, 2), (4, 9, 7), generator=generator).to(dtype)
+    masks[torch.rand(4, 9, 7, generator=generator) < 0.3] = 255
+    expected = []
+    for logit, mask in zip(logits.numpy(), masks.numpy(), strict=True):
+        counted = mask != 255
+        predicted = (logit[0] > 0).astype(int) if channels == 1 else logit.argmax(axis=0)
+        dice = []
+        for label in range(1, max(channels, 2)):
+            one, other = predicted[counted] == label, mask[counted] == label
+            dice.append(2 * (one & other).sum() / (one.sum() + other.sum()))
+        expected.append(np.mean(dice))
+    assert score_batches(nn.Identity(), [(logits, masks)], ignore_index=255) == pytest.approx(expected)
+    # Whatever is predicted there changes nothing.
+    logits = torch.where((masks == 255)[:, None], -5 * logits, logits)
+    assert score_batches(nn.Identity(), [(logits, masks)], ignore_index=255) == pytest.approx(expected)
+
+
+def test_a_case_of_which_no_pixel_counts_is_refused():
+    masks = torch.tensor([[0, 1, 255, 1], [255] * 4], dtype=torch.uint8)
+    with pytest.raises(DataError) as caught:
+        score_batches(nn.Identity(), [(torch.ones(2, 1, 4), masks)], ignore_index=255)
+    assert str(caught.value) == "A mask is 255 all over, which does not count; take the case out."
+
+
+def test_without_a_label_to_ignore_255_is_foreground_as_in_many_masks():
+    masks = torch.tensor([[0, 255, 255, 0]], dtype=torch.uint8)
+    assert score_batches(nn.Identity(), [(torch.tensor([[[-1.0, 1.0, 1.0, -1.0]]]), masks)]) == [1.0]

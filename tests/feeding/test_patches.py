@@ -5,6 +5,7 @@ import pytest
 
 from focalseg.errors import SettingError, ShapeError
 from focalseg.feeding.patches import cut_patch, draw_corners, find_places
+from focalseg.imagesets.masks import VOID
 
 
 @pytest.fixture
@@ -136,3 +137,31 @@ def test_misuse_is_refused():
     with pytest.raises(ShapeError) as raised:
         cut_patch(np.zeros((8, 8)), (8, 0), (4, 4))
     assert str(raised.value) == "The patch of (4, 4) at (8, 0) lies outside of the array of (8, 8)."
+
+
+def test_patches_of_a_case_that_was_judged_in_part_lie_about_what_was(mask):
+    judged = np.zeros(mask.shape, bool)
+    judged[4:30, 5:20] = True
+    open_mask = np.where(judged, mask, VOID).astype(np.uint8)
+    places = find_places(open_mask, seed=0)
+    assert sorted(places) == [0, *sorted(set(mask[judged].tolist()) - {0})]
+    for label, where in places.items():
+        expected = judged if label == 0 else judged & (mask == label)
+        assert np.array_equal(where, np.argwhere(expected))
+    for step in range(200):
+        for share in (0.0, 0.5):
+            [corner] = draw_corners([places], [mask.shape], (5, 5), seed=0, step=step, foreground_share=share)
+            assert judged[corner[0] : corner[0] + 5, corner[1] : corner[1] + 5].any()
+
+
+def test_a_case_that_nobody_judged_has_no_places():
+    assert find_places(np.full((9, 9), VOID, np.uint8), seed=0) == {}
+
+
+def test_void_takes_no_part_in_the_draw_of_labels(mask):
+    """Half of the patches about foreground would be about void, were it a label."""
+    open_mask = mask.copy()
+    open_mask[0] = VOID
+    places = find_places(open_mask, seed=0)
+    drawn = [draw_corners([places], [mask.shape], (1, 1), seed=0, step=step, foreground_share=1.0)[0] for step in range(300)]
+    assert {int(open_mask[place]) for place in drawn} == set(places) - {0}

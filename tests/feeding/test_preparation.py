@@ -21,6 +21,7 @@ from focalseg.feeding.preparation import (
     resize_image,
 )
 from focalseg.imagesets.case import Case
+from focalseg.imagesets.masks import VOID
 from focalseg.imagesets.survey.summary import summarise
 
 PLAIN = Preparation(size=(16, 16), mean=(0.0,), standard_deviation=(1.0,))
@@ -192,3 +193,38 @@ def test_a_patch_lies_within_the_size():
         with pytest.raises(SettingError) as caught:
             replace(PLAIN, patch=patch)
         assert str(caught.value) == f"preparation.patch was {patch}; expected a number an axis, none above size, (16, 16)."
+
+
+@pytest.mark.parametrize("shape", [(24,), (24, 32), (12, 16, 20)])
+def test_what_nobody_judged_stays_so_where_it_covers_half_of_a_pixel_and_tells_no_label_elsewhere(shape):
+    random = np.random.default_rng(3)
+    mask = random.choice(np.array([0, 1, 2, VOID], np.uint8), shape, p=[0.3, 0.3, 0.2, 0.2])
+    size = tuple(side // 4 for side in shape)
+    prepared = Preparation(size=size, mean=(0.0,), standard_deviation=(1.0,)).prepare_mask(mask).numpy()
+    shares = {value: resize_image((mask == value)[None], size)[0].numpy() for value in (0, 1, 2, VOID)}
+    expected = np.where(shares[1] >= shares[2], 1, 2)
+    expected = np.where(np.maximum(shares[1], shares[2]) >= shares[0], expected, 0)
+    expected = np.where(shares[VOID] >= 0.5, VOID, expected)
+    sure = np.ones(size, bool)  # whatever rounding decides is left out of the comparison
+    for one, other in ((1, 2), (1, 0), (2, 0)):
+        sure &= np.abs(shares[one] - shares[other]) > 1e-4
+    assert np.array_equal(prepared[sure], expected[sure])
+    assert sure.mean() > 0.8
+
+
+def test_some_of_a_mask_is_judged_however_much_it_shrinks():
+    mask = np.full((64, 64), VOID, np.uint8)
+    mask[5:7, 9:11] = 1
+    prepared = Preparation(size=(8, 8), mean=(0.0,), standard_deviation=(1.0,)).prepare_mask(mask).numpy()
+    assert set(np.unique(prepared)) == {1, VOID}
+    assert prepared[0, 1] == 1
+
+
+def test_a_void_pixel_is_no_number_of_labels():
+    """As the largest label it would be resized once for each of 255."""
+    mask = np.zeros((12, 12), np.uint8)
+    mask[:6], mask[6:9] = 2, VOID
+    prepared = Preparation(size=(4, 4), mean=(0.0,), standard_deviation=(1.0,)).prepare_mask(mask).numpy()
+    assert prepared[0].tolist() == [2] * 4
+    assert prepared[2].tolist() == [VOID] * 4
+    assert prepared[3].tolist() == [0] * 4

@@ -75,6 +75,32 @@ def test_cases_keep_their_order_and_do_not_depend_on_how_they_are_batched(
     assert first.spread == pytest.approx(np.sqrt(2) / 3, abs=1e-6)
 
 
+def test_pixels_that_do_not_count_are_in_no_score_and_in_no_cost(network_by_hand: UNet, cases_by_hand: list[Batch]) -> None:
+    counted = [(images, masks.to(torch.uint8)) for images, masks in cases_by_hand]
+    for _, masks in counted:
+        masks[:, 1] = 255
+    evidence = gather_evidence(network_by_hand, counted, ignore_index=255)
+
+    def score() -> np.ndarray:
+        kept = [0, 2, 3]
+        scores = []
+        for images, masks in cases_by_hand:
+            predicted = network_by_hand(images).detach().numpy()[0, 0][kept] > 0
+            true = masks.numpy()[0][kept]
+            whole = predicted.sum() + true.sum()
+            scores.append(2 * (predicted & true).sum() / whole if whole else 1.0)
+        return np.array(scores)
+
+    network_by_hand.eval()
+    whole = score()
+    assert evidence.case_scores == pytest.approx(whole)
+    means, _ = measure_coefficients(attention_sites(network_by_hand), network_by_hand, cases_by_hand)
+    for site in evidence.sites:
+        undo = put_constant(network_by_hand, site.site, means[site.site])
+        assert site.case_costs == pytest.approx(whole - score(), abs=1e-9)
+        undo()
+
+
 def test_batches_may_be_an_iterator_that_runs_once(network_by_hand: UNet, cases_by_hand: list[Batch]) -> None:
     once = gather_evidence(network_by_hand, iter(cases_by_hand), norm_batches=iter(cases_by_hand))
     assert once == gather_evidence(network_by_hand, cases_by_hand)

@@ -12,25 +12,33 @@ import torch
 
 from focalseg.errors import SettingError, ShapeError
 from focalseg.feeding.batches import PATCH_STREAM, step_generator
+from focalseg.imagesets.masks import VOID
 
 _MOST_PLACES = 10_000
 """The number of places per label and case that are kept to centre patches on."""
 _FOREGROUND_SHARE = 1 / 3
 """The share of patches that are centred on foreground, as in nnU-Net (Isensee et al. 2021, Methods, patch sampling)."""
 _Places = Mapping[int, np.ndarray]
-"""The places of some elements of one case by label, (n, D) int32."""
+"""The places of some elements of one case by label, (n, D) int32; under `_JUDGED` those of any that somebody judged."""
+_JUDGED = 0
+"""The key of the places of judged elements, where not all are. The background has no places of its own."""
 
 
 def find_places(mask: np.ndarray, *, seed: int, most: int = _MOST_PLACES) -> dict[int, np.ndarray]:
     """mask (*spatial) of labels -> by label other than 0, the indices (n, D) int32 of its elements, n at most `most`.
 
-    Where there are more, they are drawn evenly and without repetition by a generator of that seed, then sorted.
+    Where there are more, they are drawn evenly and without repetition by a generator of that seed, then sorted. `VOID` is no
+    label; of a mask that has it, the elements that somebody judged, background and all, are there under 0.
     """
     random = np.random.default_rng(seed)
     flat = mask.reshape(-1)
     places = {}
-    for label in np.unique(flat[flat != 0]).tolist():
-        found = np.flatnonzero(flat == label)
+    held = np.unique(flat[flat != 0]).tolist()
+    sought = [*held[:-1], _JUDGED] if held[-1:] == [VOID] else held
+    for label in sought:
+        found = np.flatnonzero(flat != VOID if label == _JUDGED else flat == label)
+        if not len(found):
+            continue
         if len(found) > most:
             found = np.sort(random.choice(found, most, replace=False, shuffle=False))
         places[label] = np.stack(np.unravel_index(found, mask.shape), axis=1).astype(np.int32)
@@ -50,7 +58,8 @@ def draw_corners(
 
     cases: `find_places` of each. sizes: of each, (D,). Over the steps of a training exactly the foreground_share of all patches
     are centred, as far as the border lets them, on an element of a label: one of the case's labels, each as likely, then one of
-    the elements kept for it. The others lie anywhere, and so do those of a case without foreground. Where a case is shorter
+    the elements kept for it. The others lie anywhere, and so do those of a case without foreground; where somebody judged only
+    part of a case, they are centred on an element of that part (as in nnU-Net, version 2). Where a case is shorter
     than the patch, it lies in the middle and the corner is negative. What happens to an entry depends on (seed, step), its
     place in the batch and its own case.
     Raises SettingError for a share outside of 0 to 1, ShapeError for sizes that do not fit the patch.
@@ -67,8 +76,9 @@ def draw_corners(
     for entry, (places, size, (which, where, *along)) in enumerate(zip(cases, sizes, draws.tolist(), strict=True)):
         number = step * count + entry
         on_foreground = math.floor((number + 1) * foreground_share) > math.floor(number * foreground_share)
-        if on_foreground and places:
-            label = sorted(places)[int(which * len(places))]
+        labels = sorted(places.keys() - {_JUDGED})
+        if (on_foreground and labels) or _JUDGED in places:
+            label = labels[int(which * len(labels))] if on_foreground and labels else _JUDGED
             centre = places[label][int(where * len(places[label]))].tolist()
             wanted = [middle - length // 2 for middle, length in zip(centre, patch, strict=True)]
         else:

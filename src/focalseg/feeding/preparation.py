@@ -13,6 +13,7 @@ from torch import Tensor
 from focalseg.configuration import CheckedConfig, setting
 from focalseg.errors import DataError, SettingError
 from focalseg.findings import counted
+from focalseg.imagesets.masks import VOID, find_judged
 from focalseg.imagesets.survey.summary import CaseSummary
 
 Normalisation = Literal["data_set", "case"]
@@ -131,16 +132,23 @@ class Preparation(CheckedConfig):
     def prepare_mask(self, mask: np.ndarray) -> Tensor:
         """(*spatial) bool or labels -> (*size) uint8: every pixel gets the label that covers most of it; half is enough.
 
-        Each label is resized as an image of its own: a label number means nothing in between.
+        Each label is resized as an image of its own: a label number means nothing in between. What nobody judged stays `VOID`
+        where it covers half of a pixel; of the others the judged part alone tells the label. Some of a mask is always judged.
         """
         self._check_axes(mask.ndim)
         if mask.shape == self.size:
             return torch.from_numpy(mask.astype(np.uint8))
-        labels = range(1, max(int(mask.max(initial=0)), 1) + 1)
-        shares = resize_image(np.stack([mask == label for label in labels]), self.size)
+        judged = find_judged(mask)
+        most = mask.max(initial=0) if judged is None else mask.max(initial=0, where=judged)
+        shares = resize_image(np.stack([mask == label for label in range(1, max(int(most), 1) + 1)]), self.size)
         largest, label = shares.max(dim=0)
         background = 1 - shares.sum(dim=0)
-        return torch.where(largest >= background, label + 1, 0).to(torch.uint8)
+        if judged is None:
+            return torch.where(largest >= background, label + 1, 0).to(torch.uint8)
+        void = resize_image(~judged[None], self.size)[0]
+        # Where shrinking would leave nothing that counts, what is judged best does.
+        left_open = void >= 0.5 if bool((void < 0.5).any()) else void > void.min()
+        return torch.where(left_open, VOID, torch.where(largest >= background - void, label + 1, 0)).to(torch.uint8)
 
     def _check_axes(self, axes: int) -> None:
         if axes != len(self.size):

@@ -20,8 +20,9 @@ Part = Literal["", "train", "validation", "test"]
 class Case:
     """image (C, *spatial) uint8, uint16, int16 or float32; mask (*spatial) uint8. name is unique in its data set.
 
-    mask: 0 is background, 1 and up the data set's labels in their order. group names what belongs together: a video sequence,
-    a subject. A case that stands alone is its own group. spacing_mm: size of a pixel along each spatial axis, where known.
+    mask: 0 is background, 1 and up the data set's labels in their order, `masks.VOID` what nobody judged. group names what
+    belongs together: a video sequence, a subject. A case that stands alone is its own group. spacing_mm: size of a
+    pixel along each spatial axis, where known.
     field_of_view (*spatial) bool: where the image shows anything, for sets that say so; scores count there alone.
     marks: where nothing declares what stands for foreground, what does in each of its masks, such as 255 or #FF0000.
     notes: what is legal and noteworthy about its files.
@@ -59,7 +60,8 @@ class Dataset(ABC):
 
     labels: names of the foreground labels, whose numbers in a mask start at 1; None where only the masks can tell how many
     there are. parts: the official split, empty without one. findings: what is known before a file is decoded.
-    label_table: the file that declares the labels, where there is one.
+    label_table: the file that declares the labels, where there is one. void, void_values: the names under which it declares
+    what nobody judged, and the values of the files that stand for it.
     """
 
     source: str
@@ -70,6 +72,8 @@ class Dataset(ABC):
     labels: Sequence[str] | None = (FOREGROUND,)
     findings: Sequence[Finding] = ()
     label_table: str = ""
+    void: Sequence[str] = ()
+    void_values: frozenset[int] = frozenset()
 
     def __len__(self) -> int:
         return len(self.names)

@@ -11,9 +11,9 @@ from focalseg.errors import DataError
 from focalseg.findings import Finding, counted
 from focalseg.imagesets.case import Case, CaseFiles, Dataset
 from focalseg.imagesets.folders.listing import Listing
-from focalseg.imagesets.kinds import KINDS
+from focalseg.imagesets.kinds import KINDS, list_names
 from focalseg.imagesets.layouts.dataset_json import TABLE
-from focalseg.imagesets.masks import MaskCoding
+from focalseg.imagesets.masks import VOID, MaskCoding, find_foreground
 from focalseg.imagesets.pictures import masks
 from focalseg.imagesets.pictures import reading as pictures
 from focalseg.imagesets.pictures.masks import CodedMask
@@ -58,6 +58,7 @@ class FileDataset(Dataset):
         self.labels = listing.coding.labels
         self.findings = listing.findings
         self.label_table = listing.coding.table
+        self.void, self.void_values = listing.coding.void, listing.coding.void_values
 
     def files(self, number: int) -> CaseFiles:
         return self.listing.cases[number]
@@ -66,15 +67,20 @@ class FileDataset(Dataset):
         files, reading = self.listing.cases[number], _Reading()
         coding, view = self.listing.coding, files.field_of_view
         images = [decoded for path in files.images if (decoded := reading.take(read_image, path))]
-        coded = [mask for path in files.masks if (mask := reading.take(read_mask, path, coding)) is not None]
+        coded = [read for path in files.masks if (read := reading.take(read_mask, path, coding)) is not None]
         seen = None if view is None else reading.take(read_mask, view, _VIEW_CODING)
         labels = [mask.labels for mask in coded]
         if self.listing.channels and len(images) == len(files.images):
             reading.faults += _compare_channels(files, images, self.listing.channels)
         if len(images) == len(files.images) and len(labels) == len(files.masks):
             reading.faults += _compare(files, images, labels, None if seen is None else seen.labels)
-        if view and seen and not reading.faults:
-            reading.note_view(view, seen.labels > 0, files.masks[0], np.maximum.reduce(labels) > 0)
+        if not reading.faults:
+            # The largest of all is what nobody judged: what one of several masks leaves open is open.
+            mask = np.maximum.reduce(labels)
+            if view and seen:
+                reading.note_view(view, seen.labels > 0, files.masks[0], find_foreground(mask))
+            if coding.void:
+                reading.find_judged(mask, None if seen is None else seen.labels > 0, files.masks[0], coding)
         if reading.faults:
             raise DataError(reading.faults)
         if len(files.masks) > 1:
@@ -84,7 +90,7 @@ class FileDataset(Dataset):
             name=files.name,
             group=self.groups[number],
             image=np.concatenate([decoded.image for decoded in images]) if len(images) > 1 else images[0].image,
-            mask=np.maximum.reduce(labels),
+            mask=mask,
             spacing_mm=images[0].spacing_mm,
             field_of_view=None if seen is None else seen.labels > 0,
             marks=tuple(mask.mark for mask in coded if mask.mark),
@@ -124,6 +130,14 @@ class _Reading:
             share = np.count_nonzero(mask & ~view) / np.count_nonzero(mask)
             found = f"lies outside of the field of view with {share:.0%} of its foreground"
             self.notes.append(KINDS["outside_view"].at(mask_path, found, others=[path]))
+
+    def find_judged(self, mask: np.ndarray, view: np.ndarray | None, path: Path, coding: MaskCoding) -> None:
+        """Adds a fault where nobody judged any pixel of a mask, or any within its field of view."""
+        judged = mask != VOID
+        if not (judged if view is None else judged & view).any():
+            where = " in all of its field of view" if view is not None and judged.any() else " all over"
+            found = f"is {list_names(coding.void)}{where}"
+            self.faults.append(KINDS["nothing_judged"].at(path, found))
 
 
 def is_volume(path: Path) -> bool:

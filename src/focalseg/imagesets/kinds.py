@@ -133,6 +133,10 @@ KINDS = Catalogue(
                   "Look whether the mask is inverted."),
             _note("absent_label", "a label that is declared and that no case has", "the labels that there are",
                   "Take it out of the table if it is none of this set's: a training needs cases of it."),
+            _note("void", "pixels that nobody judged", "a judgement of every pixel",
+                  "Nothing need be done: they count neither in the loss nor in scores. If somebody did judge them, rename the "
+                  "label."),
+            _error("nothing_judged", "a mask without a judged pixel", "some judged pixels in every case", "Take the case out."),
             _error("empty_view", "a field of view without a pixel", "where the image shows anything", "Export it again."),
             _note("outside_view", "a mask that lies largely outside of the field of view", "what is to be found within it",
                   "Look whether the field of view is inverted or another case's."),

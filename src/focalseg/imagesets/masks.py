@@ -1,5 +1,6 @@
 """Turns the values of a mask into labels: which value, or which colour, means which label."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,8 +12,20 @@ from focalseg.imagesets.kinds import KINDS
 
 FOREGROUND = "foreground"
 """The name of the label where there is but one and nothing names it."""
-MOST_LABELS = 255
-"""A mask holds one byte per pixel."""
+VOID = 255
+"""What a pixel that nobody judged has in every mask as it is read, whatever its file has: it counts nowhere."""
+MOST_LABELS = VOID - 1
+"""A mask holds one byte per pixel, and the largest one means that nobody judged it."""
+_VOID_NAMES = frozenset(
+    (
+        *("void", "ignore", "ignored", "ignorelabel", "ignoreindex", "ignoreregion", "dontcare", "donotcare"),
+        *("unlabeled", "unlabelled", "notlabeled", "notlabelled", "unannotated", "notannotated", "nolabel"),
+        *("outofroi", "outsideroi", "outsideofroi", "notjudged", "notevaluated"),
+    )
+)
+"""What such pixels are called, without what separates words: by Pascal VOC and CamVid (void), nnU-Net (ignore), labelme
+(__ignore__), Cityscapes (unlabeled, out of roi), KITTI (DontCare) and BCSS (outside_roi)."""
+_SEPARATORS = re.compile(r"[\s_'\u2019-]+")
 
 Colour = tuple[int, int, int]
 
@@ -23,7 +36,8 @@ class MaskCoding:
 
     values: label number (0: background) by the value that stands for it; colours: the same by colour (R, G, B). Without both a
     picture has one label, 0 and one other value, and a volume has the label numbers themselves. threshold: the release is
-    known for stray values, and what is above 127 counts. table: the file that says so.
+    known for stray values, and what is above 127 counts. table: the file that says so. void: the names under which it declares
+    what nobody judged; values and colours have `VOID` for it.
     """
 
     labels: tuple[str, ...] | None = (FOREGROUND,)
@@ -31,6 +45,34 @@ class MaskCoding:
     colours: Mapping[Colour, int] = field(default_factory=dict)
     threshold: bool = False
     table: str = ""
+    void: tuple[str, ...] = ()
+
+    @property
+    def void_values(self) -> frozenset[int]:
+        """The values that stand for what nobody judged."""
+        return frozenset(value for value, number in self.values.items() if number == VOID)
+
+
+def names_void(name: str) -> bool:
+    """Whether a table that has this name for a label means pixels that nobody judged: void, ignore, unlabeled and the like."""
+    return _SEPARATORS.sub("", name.lower()) in _VOID_NAMES
+
+
+def names_background(name: str) -> bool:
+    """Whether a table that has this name for a label means the background; labelme writes _background_."""
+    return _SEPARATORS.sub("", name.lower()) == "background"
+
+
+def find_judged(mask: np.ndarray) -> np.ndarray | None:
+    """(*spatial) labels -> where they are not `VOID`, (*spatial) bool; None where that is everywhere."""
+    judged: np.ndarray = mask != VOID
+    return None if judged.all() else judged
+
+
+def find_foreground(mask: np.ndarray) -> np.ndarray:
+    """(*spatial) labels -> where any label is, (*spatial) bool."""
+    foreground: np.ndarray = (mask != 0) & (mask != VOID)
+    return foreground
 
 
 def code_labels(path: Path, values: np.ndarray, coding: MaskCoding) -> np.ndarray:
@@ -40,10 +82,20 @@ def code_labels(path: Path, values: np.ndarray, coding: MaskCoding) -> np.ndarra
     if strange := [value for value in found if value not in known]:
         wanted = ", ".join(map(str, sorted(known))) if coding.values else f"whole numbers from 0 to {MOST_LABELS}"
         said = f"{wanted}, as {coding.table} says" if coding.table else wanted
-        mend = "Write 1 where it has 255." if found == [0, 255] else ""
+        mend = _find_mend(found, strange, coding)
         shown = ", ".join(map(str, strange[:6])) + (" and more" if len(strange) > 6 else "")
         raise DataError(KINDS["not_declared"].at(path, f"holds {shown}", expected=said, mend=mend))
     lookup = np.zeros(max(found, default=0) + 1, np.uint8)
     lookup[found] = [known[value] for value in found]
     labels: np.ndarray = lookup[values if values.dtype.kind in "iu" else values.astype(np.int64)]
     return labels
+
+
+def _find_mend(found: list[int], strange: list[int], coding: MaskCoding) -> str:
+    """What is likely to mend a mask with values that are not declared; empty where nothing says."""
+    if found == [0, VOID]:
+        return f"Write 1 where it has {VOID}."
+    if strange != [VOID]:
+        return ""
+    where = coding.table or "a table of the labels, labels.csv with label,value"
+    return f"Mend the mask; or, where {VOID} is what nobody judged, declare it under the name void in {where}."

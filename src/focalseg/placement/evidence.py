@@ -27,12 +27,14 @@ def gather_evidence(
     norm_batches: Iterable[Batch] | None = None,
     window: tuple[int, ...] | None = None,
     exponents: str = "free",
+    ignore_index: int | None = None,
     progress: Advance = ignore,
 ) -> Evidence:
     """Gathers evidence on validation batches: images (B, C, *spatial) as the network takes them, masks (B, *spatial) bool.
 
     A sequence may make each batch when it is asked for. window: the size that the network sees at a time of larger images,
-    which then need norm_batches of that size. exponents: the regime that they trained under, one of `REGIMES`. Before every
+    which then need norm_batches of that size. exponents: the regime that they trained under, one of `REGIMES`. ignore_index:
+    the label of pixels that do not count in scores, as it did not in the loss. Before every
     scoring the running statistics of batch norms are estimated anew on norm_batches (training images; by default the
     validation images), so that the difference is due to the site alone. progress(done, total): called after every batch, as
     this may take minutes; the total is about right until all is done, when both are the same.
@@ -60,7 +62,7 @@ def gather_evidence(
         def score(stand_ins: Mapping[str, Tensor]) -> Tensor:
             for name, site in filled.items():
                 site.stand_in = stand_ins.get(name)
-            return score_cases(network, course, statistics_images, window=window)
+            return score_cases(network, course, statistics_images, window=window, ignore_index=ignore_index)
 
         whole = score({})
         constants = means if replacement == "mean" else dict.fromkeys(filled, ALL_PASSES)
@@ -190,10 +192,11 @@ def score_cases(
     statistics_images: Sequence[Tensor],
     *,
     window: tuple[int, ...] | None = None,
+    ignore_index: int | None = None,
 ) -> Tensor:
     """The Dice of every case, (cases,) float64 in [0, 1], after estimating the norms anew."""
     estimate_norms(network, statistics_images)
-    return torch.tensor(score_batches(network, batches, window=window), dtype=torch.float64)
+    return torch.tensor(score_batches(network, batches, window=window, ignore_index=ignore_index), dtype=torch.float64)
 
 
 @contextmanager

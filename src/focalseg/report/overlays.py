@@ -6,6 +6,8 @@ import io
 import numpy as np
 from PIL import Image
 
+from focalseg.imagesets.masks import VOID
+
 Array = np.ndarray
 
 LONGEST_SIDE = 384
@@ -38,6 +40,11 @@ def trace_outline(mask: Array) -> str:
 def trace_labels(mask: Array, labels: int, size: tuple[int, int]) -> tuple[str, ...]:
     """The outline of each label of a mask (H, W), in pixels of the picture of (width, height)."""
     return tuple(trace_outline(_shrink_mask(mask == label, size)) for label in range(1, labels + 1))
+
+
+def trace_void(mask: Array, size: tuple[int, int]) -> str:
+    """The outline of what nobody judged of a mask (H, W), in pixels of the picture of (width, height); empty for nothing."""
+    return trace_outline(_shrink_mask(mask == VOID, size))
 
 
 def _find_runs(edges: Array) -> list[tuple[int, int, int]]:

@@ -143,7 +143,12 @@ class Run:
         self.module.eval()
         self.regime.begin_validation()
         self.settle_norms()
-        scores = score_batches(self.module, self.batches(self.data.validation), window=self.config.preparation.window)
+        scores = score_batches(
+            self.module,
+            self.batches(self.data.validation),
+            window=self.config.preparation.window,
+            ignore_index=self.config.loss.ignore_index,
+        )
         return sum(scores) / len(scores)
 
     def settle_norms(self) -> None:

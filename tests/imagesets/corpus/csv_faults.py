@@ -82,6 +82,12 @@ GROUPED = lines("case,patient", "case_{0},p{0}")
 
 CSV_FAULTS = [
     fault("a label that no mask holds", "absent_label", labels_table(LABELS + "absent,99\n")),
+    # What nobody judged
+    fault("a label that is void", "void", labels_table("label,value\nleft,1\nvoid,2\n")),
+    fault("a mask that is void all over", "nothing_judged",
+          labelled(lambda labels: encode(np.full_like(labels, 9)), table=LABELS + "ignore,9\n")),
+    fault("a background that nobody judged beside one label", BAD,
+          labels_table("label,value\nunlabeled,0\nunlabeled,2\nleft,1\n")),
     # labels.csv
     fault("labels.csv of no bytes", "bad_table empty_file", labels_table("")),
     fault("labels.csv with its header alone", BAD, labels_table("label,value\n")),

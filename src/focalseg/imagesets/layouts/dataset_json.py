@@ -1,5 +1,7 @@
 """`dataset.json`, as the Medical Segmentation Decathlon has it and as nnU-Net has it in its two versions."""
 
+import itertools
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -9,7 +11,7 @@ from focalseg.errors import DataError
 from focalseg.findings import Finding, show_path
 from focalseg.imagesets.folders.files import cut_suffix, find_name_fault
 from focalseg.imagesets.kinds import KINDS, list_names
-from focalseg.imagesets.masks import MOST_LABELS, MaskCoding
+from focalseg.imagesets.masks import MOST_LABELS, VOID, MaskCoding, names_void
 
 TABLE = "dataset.json"
 _LABELS_EXPECTED = '"labels": {"0": "background", "1": "a name", ...} or {"background": 0, "a name": 1, ...}, without gaps'
@@ -18,32 +20,56 @@ _MOST_CHANNELS = 100
 
 
 def read_labels(content: Mapping[str, Any], path: Path) -> MaskCoding:
-    """Names of the labels 1 and on, whose numbers are the masks' values. Raises DataError, also for nnU-Net's regions."""
+    """Names of the labels 1 and on, whose numbers are the masks' values. Raises DataError, also for nnU-Net's regions.
+
+    A label `ignore`, as nnU-Net calls it, or void, unlabeled and the like, is none: nobody judged it. It may have any number.
+    """
     table = content.get("labels")
     if not isinstance(table, Mapping) or not table:
         raise _fault(path, "names no labels", _LABELS_EXPECTED)
-    numbered = all(name.isascii() and name.isdecimal() for name in table)
-    named = dict(table) if numbered else {}
-    if not numbered:
-        for name, number in table.items():
-            if isinstance(number, list):
-                raise _fault(path, f"has a region, {name[:40]!r}, of several labels", "a number for each label, no regions")
-            if name.lower() == "ignore":
-                found = "has a label 'ignore', for pixels that nobody judged"
-                raise _fault(path, found, "a label for every pixel", "Take the cases out that use it, and the label.")
-            if named.setdefault(str(number), name) != name:
-                raise _fault(
-                    path, f"gives the labels {named[str(number)][:40]!r} and {name[:40]!r} one number", _LABELS_EXPECTED
-                )
-    names = [named.get(str(number)) for number in range(len(named))]
+    named, void = _sort_labels(table, path)
+    left_open = sorted(map(int, void))
+    numbers = list(itertools.islice((number for number in itertools.count() if number not in left_open), len(named)))
+    names = [named.get(str(number)) for number in numbers]
     if not all(isinstance(name, str) and name.strip() and name.isprintable() for name in names):
         raise _fault(path, f"has the labels {ascii(dict(table))[:80]}", _LABELS_EXPECTED)
     if len(set(names)) < len(names):
         raise _fault(path, "has two labels of one name", "labels of different names")
-    if not 2 <= len(names) <= MOST_LABELS + 1:
-        raise _fault(path, f"names {len(names) - 1} labels besides the background", f"1 to {MOST_LABELS}")
-    values = {number: number for number in range(len(names))}
-    return MaskCoding(labels=tuple(map(str, names[1:])), values=values, table=str(path))
+    background = 0 not in left_open
+    labels = names[1:] if background else names
+    if not 1 <= len(labels) <= MOST_LABELS:
+        raise _fault(path, f"names {len(labels)} labels besides the background", f"1 to {MOST_LABELS}")
+    if not background and len(labels) == 1:
+        found = f"says that {void['0']} is what nobody judged, which leaves {labels[0]} without a background"
+        mend = "Call it background if somebody judged that nothing is there."
+        raise _fault(path, found, "a number for the background of a single label", mend)
+    values = {value: label for label, value in enumerate(numbers, start=0 if background else 1)}
+    return MaskCoding(
+        labels=tuple(map(str, labels)),
+        values=values | dict.fromkeys(left_open, VOID),
+        table=str(path),
+        void=tuple(dict.fromkeys(void.values())),
+    )
+
+
+def _sort_labels(table: Mapping[str, Any], path: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """Names by number, of labels and of what nobody judged. Raises DataError for what cannot be told apart."""
+    numbered = all(name.isascii() and name.isdecimal() for name in table)
+    named: dict[str, Any] = {}
+    void: dict[str, str] = {}
+    for key, value in table.items():
+        name, number = (value, key) if numbered else (key, value)
+        if isinstance(number, list):
+            raise _fault(path, f"has a region, {name[:40]!r}, of several labels", "a number for each label, no regions")
+        left_open = isinstance(name, str) and names_void(name)
+        if left_open and not re.fullmatch(r"0|[1-9][0-9]{0,4}", str(number)):
+            raise _fault(path, f"gives the label {name[:40]!r} the number {ascii(number)[:40]}", "a whole number from 0 on")
+        among, others = (void, named) if left_open else (named, void)
+        if among.setdefault(str(number), name) != name or str(number) in others:
+            one = str(named.get(str(number), void.get(str(number))))
+            two = name if name != one else str(void[str(number)])
+            raise _fault(path, f"gives the labels {one[:40]!r} and {two[:40]!r} one number", _LABELS_EXPECTED)
+    return named, void
 
 
 def read_channels(content: Mapping[str, Any], path: Path, key: str) -> tuple[str, ...]:

@@ -1,24 +1,28 @@
 """`labels.csv`: which value, or which colour, of a mask stands for which label."""
 
 import re
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from focalseg.errors import DataError
 from focalseg.findings import Finding
 from focalseg.imagesets.folders.tables import Row, find_column, read_csv
-from focalseg.imagesets.kinds import KINDS
-from focalseg.imagesets.masks import MOST_LABELS, Colour, MaskCoding
+from focalseg.imagesets.kinds import KINDS, list_names
+from focalseg.imagesets.masks import MOST_LABELS, VOID, Colour, MaskCoding, names_background, names_void
 
 LABEL_TABLE = "labels.csv"
-_BACKGROUND = "background"
 _MOST_VALUE = 65_535
 """Masks have at most 16 bits."""
 _COLOUR_COLUMNS = ("colour", "color")
+_EXPECTED_BACKGROUND = "a value or colour for the background of a single label"
+_BACKGROUND_MEND = "Call it background if somebody judged that nothing is there."
 _EXPECTED = "lines such as lesion,255 below label,value, or lesion,#FF0000 below label,colour"
 
 
 def read_label_table(path: Path) -> MaskCoding:
     """Labels numbered from 1 in the order of the lines; the label `background` is 0, as are value 0 and black unless named.
+
+    What is called void, ignore, unlabeled and the like is no label: nobody judged it.
 
     Raises DataError with every line at fault.
     """
@@ -27,6 +31,7 @@ def read_label_table(path: Path) -> MaskCoding:
     if value_column is None and colour_column is None:
         raise DataError(_fault(path, "has no column value and no column colour"))
     names: dict[str, int] = {}
+    void: list[str] = []
     values: dict[int, int] = {}
     colours: dict[Colour, int] = {}
     faults: list[Finding] = []
@@ -37,22 +42,43 @@ def read_label_table(path: Path) -> MaskCoding:
         if fault := _find_fault(name, names, (value_text, value), (colour_text, colour)):
             faults.append(_fault(path, f"{fault} in line {row.line}"))
             continue
-        number = 0 if name.lower() == _BACKGROUND else len(names) + 1
-        if number:
-            names[name] = number
+        number = _number_label(name, names, void)
         if value is not None and values.setdefault(value, number) != number:
             faults.append(_twice(path, row, value_text))
         if colour is not None and colours.setdefault(colour, number) != number:
             faults.append(_twice(path, row, colour_text))
     if not faults and not 1 <= len(names) <= MOST_LABELS:
         faults.append(_fault(path, f"names {len(names)} labels besides the background"))
-    if faults:
-        raise DataError(faults)
     if values:
         values.setdefault(0, 0)
     if colours:
         colours.setdefault((0, 0, 0), 0)
-    return MaskCoding(labels=tuple(names), values=values, colours=colours, table=str(path))
+    if not faults and (fault := _find_lacking_background(names, void, values, colours)):
+        faults.append(KINDS["bad_table"].at(path, fault, expected=_EXPECTED_BACKGROUND, mend=_BACKGROUND_MEND))
+    if faults:
+        raise DataError(faults)
+    return MaskCoding(labels=tuple(names), values=values, colours=colours, table=str(path), void=tuple(dict.fromkeys(void)))
+
+
+def _number_label(name: str, names: dict[str, int], void: list[str]) -> int:
+    """The number that a line's label has in masks; it is added to the names of labels, or of what nobody judged."""
+    if names_void(name):
+        void.append(name)
+        return VOID
+    if names_background(name):
+        return 0
+    names[name] = len(names) + 1
+    return names[name]
+
+
+def _find_lacking_background(
+    names: Mapping[str, int], void: Collection[str], values: Mapping[int, int], colours: Mapping[Colour, int]
+) -> str:
+    """What is wrong with a table that leaves every pixel either unjudged or of its one label; empty for nothing."""
+    lacking = any(table and 0 not in table.values() for table in (values, colours))
+    if not void or len(names) > 1 or not lacking:
+        return ""
+    return f"says that {list_names(void)} is what nobody judged, which leaves {list_names(names)} without a background"
 
 
 def _find_fault(name: str, names: dict[str, int], value: tuple[str, int | None], colour: tuple[str, Colour | None]) -> str:

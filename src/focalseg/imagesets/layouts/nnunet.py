@@ -31,7 +31,7 @@ from focalseg.imagesets.folders.pairing import Nearest
 from focalseg.imagesets.folders.tables import attempt, read_json
 from focalseg.imagesets.kinds import KINDS, list_names
 from focalseg.imagesets.layouts.dataset_json import TABLE, check_count, read_channels, read_labels
-from focalseg.imagesets.masks import MOST_LABELS, MaskCoding
+from focalseg.imagesets.masks import VOID, MaskCoding
 
 TITLE = "nnU-Net raw data"
 EXPECTED = "dataset.json, imagesTr/ with a file a channel (case_1_0000.png) and labelsTr/ (case_1.png)"
@@ -39,7 +39,7 @@ IMAGES, LABELS = "imagesTr", "labelsTr"
 _CHANNEL_NAME = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})", re.ASCII)
 _SET_NAME = re.compile(r"(Dataset\d{3}|Task\d{2,3})_.+", re.ASCII | re.IGNORECASE)
 _FIRST_VERSION_ENDING = ".nii.gz"
-_UNKNOWN = MaskCoding(labels=None, values={number: number for number in range(MOST_LABELS + 1)})
+_UNKNOWN = MaskCoding(labels=None, values={number: number for number in range(VOID + 1)})
 """The coding where the table is at fault: every value is accepted, so that no mask is blamed for it."""
 _COLOURS = 3
 """Channels of a colour picture, which may be in one file."""

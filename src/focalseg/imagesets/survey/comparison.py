@@ -32,8 +32,8 @@ def find_oddities(cases: Sequence[CaseSummary]) -> list[Finding]:
             shown = ", ".join(f"{value:g}" for value in case.minimum)
             findings.append(KINDS["constant"].at(case.file, f"has the intensity {shown} in every pixel"))
         if not any(case.label_pixels[1:]):
-            findings.append(KINDS["empty_mask"].at(case.mask_file, "is empty"))
-        elif not case.label_pixels[0]:
+            findings.append(KINDS["empty_mask"].at(case.mask_file, "is empty" + " where it is judged" * bool(case.void_pixels)))
+        elif not case.label_pixels[0] and not case.void_pixels:
             findings.append(KINDS["full_mask"].at(case.mask_file, "covers the whole image"))
         elif case.foreground > 0.5 and case.border_foreground > 0.9 and typical < _FEW_FOREGROUND:
             found = f"covers {case.foreground:.0%} of the image and {case.border_foreground:.0%} of its border"
@@ -144,6 +144,17 @@ def find_labels(cases: Sequence[CaseSummary], names: Sequence[str] | None, table
             found = f"holds the label {label} as the only one of {len(cases)} masks"
             findings.append(KINDS["rare_label"].at(among[0].mask_file, found))
     return tuple(f"label_{number}" for number in range(1, max(last, 1) + 1)), findings
+
+
+def describe_void(cases: Sequence[CaseSummary], names: Sequence[str], table: str) -> list[Finding]:
+    """A note on what nobody judged, if there is any. names: what the table calls it."""
+    holders = [case for case in cases if case.void_pixels]
+    if not holders:
+        return []
+    void, every = sum(case.void_pixels for case in cases), sum(case.void_pixels + case.judged_pixels for case in cases)
+    share = f"{max(void / every, 0.0001):.2%}"
+    found = f"declares {list_names(names)} as judged by nobody: {share} of all pixels, in {len(holders)} of {len(cases)} cases"
+    return [KINDS["void"].at(table, found)]
 
 
 def describe_duplicates(cases: Sequence[CaseSummary], pairs: Sequence[Pair], groups: Mapping[str, str]) -> list[Finding]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from focalseg.imagesets.case import Case, CaseFiles, Part
+from focalseg.imagesets.masks import VOID, find_foreground
 from focalseg.imagesets.survey.duplicates import make_signature
 
 
@@ -14,10 +15,10 @@ class CaseSummary:
     """One case without its pixels. number: its place in the data set.
 
     file, mask_file: as shown to a person. size: elements along each spatial axis. minimum to standard_deviation: by channel.
-    label_pixels: by label number, the background first. border_foreground: share of the pixels at the borders with any label.
+    label_pixels: by label number, the background first; void_pixels: those that nobody judged, which are in no other count.
+    border_foreground: share of the judged pixels at the borders with any label.
     digest, mask_digest: SHA-256 of pixels with type and shape. case_digest: `digest_case` of the case. signature:
-    `duplicates.make_signature` of the image. marks: as `Case` has them. masks: how many files
-    its mask was joined from.
+    `duplicates.make_signature` of the image. marks: as `Case` has them. masks: how many files its mask was joined from.
     """
 
     number: int
@@ -42,11 +43,17 @@ class CaseSummary:
     signature: np.ndarray
     marks: tuple[str, ...] = ()
     masks: int = 1
+    void_pixels: int = 0
+
+    @property
+    def judged_pixels(self) -> int:
+        """The pixels that somebody judged."""
+        return sum(self.label_pixels)
 
     @property
     def foreground(self) -> float:
-        """The share of pixels that have any label."""
-        return sum(self.label_pixels[1:]) / sum(self.label_pixels)
+        """The share of the judged pixels that have any label; 0 where nobody judged one."""
+        return sum(self.label_pixels[1:]) / max(self.judged_pixels, 1)
 
     @property
     def is_volume(self) -> bool:
@@ -58,6 +65,8 @@ def summarise(case: Case, *, number: int = 0, part: Part = "", files: CaseFiles 
     """The summary that is kept of a case that was read. files: where it is from; without them it is called by its name."""
     channels = case.image.reshape(len(case.image), -1)
     digest, mask_digest = _hash_array(case.image), _hash_array(case.mask)
+    pixels = np.bincount(case.mask.ravel(), minlength=2).tolist()
+    void_pixels = pixels[VOID] if len(pixels) > VOID else 0
     return CaseSummary(
         number=number,
         name=case.name,
@@ -73,7 +82,7 @@ def summarise(case: Case, *, number: int = 0, part: Part = "", files: CaseFiles 
         maximum=tuple(channels.max(axis=1).astype(float).tolist()),
         mean=tuple(channels.mean(axis=1, dtype=np.float64).tolist()),
         standard_deviation=tuple(channels.std(axis=1, dtype=np.float64).tolist()),
-        label_pixels=tuple(np.bincount(case.mask.ravel(), minlength=2).tolist()),
+        label_pixels=tuple(_cut_zeros(pixels[:VOID])),
         border_foreground=_measure_border(case.mask),
         digest=digest,
         mask_digest=mask_digest,
@@ -81,6 +90,7 @@ def summarise(case: Case, *, number: int = 0, part: Part = "", files: CaseFiles 
         signature=make_signature(case.image),
         marks=case.marks,
         masks=len(files.masks) if files else 1,
+        void_pixels=void_pixels,
     )
 
 
@@ -102,6 +112,13 @@ def _hash_array(array: np.ndarray) -> str:
 
 
 def _measure_border(mask: np.ndarray) -> float:
-    """Share of a mask's outermost pixels, first and last along every axis, that are foreground."""
+    """Share of a mask's outermost judged pixels, first and last along every axis, that are foreground; 0 without any."""
     ends = [mask.take(end, axis=axis).ravel() for axis in range(mask.ndim) for end in (0, -1)]
-    return float(np.count_nonzero(np.concatenate(ends)) / sum(map(len, ends)))
+    border = np.concatenate(ends)
+    return int(np.count_nonzero(find_foreground(border))) / max(int(np.count_nonzero(border != VOID)), 1)
+
+
+def _cut_zeros(counts: list[int]) -> list[int]:
+    """Counts by label up to the last that there is, and those of the background and the first label in any case."""
+    last = max((label for label, pixels in enumerate(counts) if pixels), default=0)
+    return counts[: max(last + 1, 2)]

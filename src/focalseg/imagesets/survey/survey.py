@@ -10,7 +10,15 @@ from focalseg.errors import DataError
 from focalseg.findings import Finding
 from focalseg.imagesets.case import Case, Dataset
 from focalseg.imagesets.kinds import KINDS, list_names
-from focalseg.imagesets.survey.comparison import describe_duplicates, find_labels, find_marks, find_oddities, find_unlike
+from focalseg.imagesets.masks import VOID
+from focalseg.imagesets.survey.comparison import (
+    describe_duplicates,
+    describe_void,
+    find_labels,
+    find_marks,
+    find_oddities,
+    find_unlike,
+)
 from focalseg.imagesets.survey.duplicates import Pair, find_duplicates, join_groups
 from focalseg.imagesets.survey.intensities import find_odd_intensities
 from focalseg.imagesets.survey.summary import CaseSummary, summarise
@@ -35,6 +43,11 @@ class Survey:
     pairs: tuple[Pair, ...]
     findings: tuple[Finding, ...]
     observer_dice: float | None = None
+
+    @property
+    def void(self) -> bool:
+        """Whether any pixel of any case was judged by nobody."""
+        return any(case.void_pixels for case in self.cases)
 
     @property
     def duplicates(self) -> tuple[tuple[str, str], ...]:
@@ -78,6 +91,7 @@ def survey_dataset(dataset: Dataset, count: Count = count_for_nobody) -> Survey:
     refused = {finding.file for finding in marks}  # of which nothing is to be done is not said beside an error
     findings = [finding for finding in findings if not (finding.kind == "colour_mask" and finding.file in refused)]
     findings += [*find_unlike(cases), *marks, *strange, *find_oddities(cases), *find_odd_intensities(cases)]
+    findings += describe_void(cases, dataset.void, dataset.label_table)
     findings += describe_duplicates(cases, pairs, groups)
     return Survey(
         source=dataset.source,
@@ -106,7 +120,9 @@ def _compare_observers(dataset: Dataset, number: int, case: Case) -> list[float]
         path = files.second_observer if files and files.second_observer else case.name
         sizes = [" x ".join(map(str, reversed(shape))) for shape in (second.shape, case.mask.shape)]
         raise DataError(KINDS["sizes_differ"].at(path, f"is {sizes[0]} pixels but its image is {sizes[1]}"))
-    one, other = case.mask > 0, second > 0
+    # What either observer leaves open says nothing on whether they agree.
+    judged = (case.mask != VOID) & (second != VOID)
+    one, other = (case.mask > 0) & judged, (second > 0) & judged
     total = int(one.sum()) + int(other.sum())
     return [2 * int((one & other).sum()) / total if total else 1.0]
 

@@ -9,11 +9,12 @@ import numpy as np
 from focalseg.errors import DataError
 from focalseg.imagesets.case import Case, Dataset
 from focalseg.imagesets.kinds import KINDS
+from focalseg.imagesets.masks import find_foreground
 from focalseg.imagesets.survey.summary import CaseSummary
 from focalseg.imagesets.survey.survey import Survey
 from focalseg.report.check.record import Duplicate, list_duplicates
 from focalseg.report.check.wording import describe_pair
-from focalseg.report.overlays import Array, encode_image, trace_labels
+from focalseg.report.overlays import Array, encode_image, trace_labels, trace_void
 
 _LONGEST_SIDE = 208
 """Pixels of a small picture in the page."""
@@ -24,7 +25,8 @@ _PAIRED = ("identical", "near_duplicate", "leak")
 
 @dataclass(frozen=True, kw_only=True)
 class CasePicture:
-    """A case as shown. caption: why. outlines: one SVG path per label, in pixels of the picture; slices: of a volume."""
+    """A case as shown. caption: why. outlines: one SVG path per label, in pixels of the picture, void: that of what nobody
+    judged; slices: of a volume."""
 
     name: str
     caption: str
@@ -32,6 +34,7 @@ class CasePicture:
     height: int
     data: str
     outlines: tuple[str, ...]
+    void: str
     slices: tuple[int, int] | None
 
 
@@ -112,6 +115,7 @@ def _draw_case(case: Case, caption: str, labels: int) -> CasePicture:
         height=size[1],
         data=encode_image(image, size),
         outlines=trace_labels(mask, labels, size),
+        void=trace_void(mask, size),
         slices=slices,
     )
 
@@ -120,6 +124,6 @@ def take_slice(case: Case) -> tuple[Array, Array, tuple[int, int] | None]:
     """image (C, H, W) and mask (H, W) to show, and which slice of how many they are of a volume."""
     if case.mask.ndim == 2:
         return case.image, case.mask, None
-    foreground = np.count_nonzero(case.mask, axis=(1, 2))
+    foreground = np.count_nonzero(find_foreground(case.mask), axis=(1, 2))
     chosen = int(foreground.argmax()) if foreground.any() else len(foreground) // 2
     return case.image[:, chosen], case.mask[chosen], (chosen, len(foreground))

@@ -52,7 +52,8 @@ class Fingerprint:
     """What a set is like. sizes, spacing_mm: along each axis of the images, over the cases with as many axes as most.
 
     intensities: by channel, over the cases with as many channels as most; mean and standard deviation count each case alike.
-    foreground: share of the pixels of a case that have any label. parts: cases by their place in the official split.
+    foreground: share of the judged pixels of a case that have any label. void: share of its pixels that nobody judged, where
+    there are any in the set. parts: cases by their place in the official split.
     """
 
     sizes: tuple[Spread, ...]
@@ -63,6 +64,7 @@ class Fingerprint:
     intensities: dict[str, tuple[float, ...]]
     labels: tuple[LabelShare, ...]
     foreground: Spread | None
+    void: Spread | None
     empty_masks: tuple[str, ...]
     groups: int
     largest_group: int
@@ -86,6 +88,7 @@ def measure_fingerprint(survey: Survey) -> Fingerprint:
         intensities=_measure_intensities(_most_alike(cases, lambda case: case.channels)),
         labels=tuple(_measure_label(name, number, cases) for number, name in enumerate(survey.labels, start=1)),
         foreground=_spread([case.foreground for case in cases]) if cases else None,
+        void=_spread([case.void_pixels / (case.void_pixels + case.judged_pixels) for case in cases]) if survey.void else None,
         empty_masks=tuple(case.name for case in cases if not any(case.label_pixels[1:])),
         groups=len(groups),
         largest_group=max(groups.values(), default=0),
@@ -130,8 +133,8 @@ def list_duplicates(survey: Survey) -> tuple[Duplicate, ...]:
 
 
 def _share_of(case: CaseSummary, label: int) -> float:
-    """Share of a case's pixels that have the label of that number."""
-    return case.label_pixels[label] / sum(case.label_pixels) if label < len(case.label_pixels) else 0.0
+    """Share of a case's judged pixels that have the label of that number."""
+    return case.label_pixels[label] / max(case.judged_pixels, 1) if label < len(case.label_pixels) else 0.0
 
 
 def _most_alike(cases: Sequence[CaseSummary], kind: Callable[[CaseSummary], int]) -> list[CaseSummary]:

@@ -53,6 +53,8 @@ def describe_set(survey: Survey, fingerprint: Fingerprint) -> list[tuple[str, st
     ]
     if fingerprint.foreground:
         facts += [("foreground", f"{show_shares(fingerprint.foreground)} of a case's pixels")]
+    if fingerprint.void:
+        facts += [("judged by nobody", f"{show_shares(fingerprint.void)} of a case's pixels; they count nowhere")]
     empty = len(fingerprint.empty_masks)
     facts += [
         ("empty masks", f"{empty:,} of {len(survey.cases):,}" if empty else "none"),

@@ -45,7 +45,7 @@ class TrainingLog:
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """A test case with its predictions by arm. image (C, H, W); masks (H, W) uint8 labels. dice: of the whole case, by arm.
+    """A test case with its predictions by arm. image (C, H, W); masks (H, W) uint8 labels. dice: of all that counts, by arm.
 
     slices: of a volume, which slice this is and how many there are.
     """

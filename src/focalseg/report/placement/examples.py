@@ -3,7 +3,8 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from focalseg.report.overlays import LONGEST_SIDE, encode_image, trace_labels
+from focalseg.imagesets.masks import find_foreground
+from focalseg.report.overlays import LONGEST_SIDE, encode_image, trace_labels, trace_void
 from focalseg.report.placement.contents import Example
 
 
@@ -19,7 +20,8 @@ class Panel:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """An example as it is shown. width and height in pixels of the embedded image; truth: the outlines of all true labels."""
+    """An example as it is shown. width and height in pixels of the embedded image; truth: the outlines of all true labels;
+    void: that of what nobody judged."""
 
     name: str
     slices: tuple[int, int] | None
@@ -27,6 +29,7 @@ class Picture:
     height: int
     data: str
     truth: str
+    void: str
     truth_empty: bool
     panels: tuple[Panel, ...]
 
@@ -58,6 +61,7 @@ def _draw_example(example: Example, labels: int, left_out: Collection[str]) -> P
         height=size[1],
         data=encode_image(example.image, size),
         truth="".join(trace_labels(example.mask, labels, size)),
-        truth_empty=not example.mask.any(),
+        void=trace_void(example.mask, size),
+        truth_empty=not find_foreground(example.mask).any(),
         panels=panels,
     )

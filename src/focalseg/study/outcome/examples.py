@@ -7,9 +7,10 @@ import numpy as np
 
 from focalseg.evaluation.metrics import average_labels, measure_labels
 from focalseg.files import write_whole
+from focalseg.imagesets.masks import find_foreground
 from focalseg.inference.prediction import keep_quiet, predict_mask
 from focalseg.study.running.cases import CaseDigests, read_same_case
-from focalseg.study.running.runs import RunResult, load_network
+from focalseg.study.running.runs import RunResult, find_counted, load_network
 
 EXAMPLES = "examples.npz"
 COUNT = 6
@@ -20,9 +21,9 @@ def write_examples(
 ) -> None:
     """Images, masks and the prediction of each run (its folder by arm) for test cases from the worst to the best of result.
 
-    All at the case's own resolution: image (C, H, W) as read, mask and predictions (H, W) uint8 labels, the Dice () of each
-    prediction over the whole case, or its field of view where it has one. Of a volume there is one slice along its first axis,
-    with slices (2,), its index and how many there are. case_digests: what the cases are held to. own_network: as
+    All at the case's own resolution: image (C, H, W) as read, mask and predictions (H, W) uint8 labels, `VOID` in the mask what
+    nobody judged, the Dice () of each prediction over what counts of the case. Of a volume there is one slice along its first
+    axis, with slices (2,), its index and how many there are. case_digests: what the cases are held to. own_network: as
     `rebuild_network` takes it.
     """
     scores = sorted(result.scores_of("test"), key=lambda score: score.dice)
@@ -37,7 +38,8 @@ def write_examples(
                 shown = choose_slice(case.mask)
                 arrays[f"slices_{number}"] = np.array([shown, len(case.mask)])
             predicted = predict_mask(network, config.preparation, case.image, tell=keep_quiet)
-            overlaps = measure_labels(predicted, case.mask, len(config.labels), inside=case.field_of_view)
+            counted = find_counted(case.mask, case.field_of_view)
+            overlaps = measure_labels(predicted, case.mask, len(config.labels), inside=counted)
             arrays[f"image_{number}"], arrays[f"mask_{number}"] = case.image[:, shown], case.mask[shown]
             arrays[f"{arm}_{number}"], arrays[f"dice_{arm}_{number}"] = (
                 predicted[shown],
@@ -48,5 +50,5 @@ def write_examples(
 
 def choose_slice(mask: np.ndarray) -> int:
     """The slice of a mask (D, H, W) along its first axis that holds most foreground, the middle one of an empty mask."""
-    areas = np.count_nonzero(mask, axis=(1, 2))
+    areas = np.count_nonzero(find_foreground(mask), axis=(1, 2))
     return int(areas.argmax()) if areas.any() else len(mask) // 2

@@ -4,15 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from focalseg.distance import check_spacing
-from focalseg.errors import DataError
+from focalseg.errors import DataError, SettingError
 from focalseg.feeding.preparation import plan_preparation
 from focalseg.findings import counted
 from focalseg.hosts.building import build_host
+from focalseg.imagesets.case import Dataset
+from focalseg.imagesets.masks import VOID
 from focalseg.imagesets.survey.survey import Survey, cap_faults, summarise_notes, survey_dataset
 from focalseg.records.splits import Split
 from focalseg.study.planning.folds import choose_folds, describe_sides, plan_splits
 from focalseg.study.planning.frame import Frame, cases_of, plan_frame
-from focalseg.study.presets import Settings, SplitSettings
+from focalseg.study.presets import Settings
 from focalseg.study.running.cases import open_source
 from focalseg.study.running.listeners import NOBODY, Listeners
 from focalseg.training.loop import open_fabric
@@ -67,21 +69,35 @@ def lay_groundwork(source: str, settings: Settings, seed: int, device: Device, l
 
     Raises SettingError, DataError, ShapeError or MachineError for whatever would stop it later.
     """
-    material = _read_material(source, settings.split, device, listeners)
+    material = _read_material(source, settings, device, listeners)
     return plan_groundwork(material, settings, source=source, seed=seed)
 
 
-def _read_material(source: str, settings: SplitSettings, device: Device, listeners: Listeners = NOBODY) -> Material:
+def _read_material(source: str, settings: Settings, device: Device, listeners: Listeners = NOBODY) -> Material:
     """Reads every case and deals them into folds. Raises SettingError, DataError or MachineError."""
     open_fabric(device)
     open_source.cache_clear()  # the folder may have been mended since this process last listed it
     dataset = open_source(source)
+    _check_ignored(settings.loss.ignore_index, dataset)
     survey = survey_dataset(dataset, listeners.count)
-    errors = [error for error in survey.errors if not (settings.file and error.kind == "leak")]
+    errors = [error for error in survey.errors if not (settings.split.file and error.kind == "leak")]
     if errors:
         raise DataError(cap_faults(errors, source))
-    splits, groups = plan_splits(dataset, survey, settings)
+    splits, groups = plan_splits(dataset, survey, settings.split)
     return Material(survey=survey, splits=splits, groups=groups)
+
+
+def _check_ignored(ignore_index: int | None, dataset: Dataset) -> None:
+    """Raises SettingError where loss.ignore_index names a value that the set's table does not leave open: only the table is
+    known to all that counts pixels, such as scores and shares of foreground."""
+    if ignore_index is None or ignore_index in dataset.void_values:
+        return
+    declared = dataset.label_table or "labels.csv, a table with label,value beside the folders of images and masks"
+    given = ", ".join(map(str, sorted(dataset.void_values))) or "no value"
+    raise SettingError(
+        f"loss.ignore_index was {ignore_index}; in a training the table of the labels says which values do not count, and for "
+        f"{dataset.source} it names {given}. Declare the value under the name void in {declared}, or leave the setting out."
+    )
 
 
 def plan_groundwork(material: Material, settings: Settings, *, source: str, seed: int) -> Groundwork:
@@ -123,6 +139,8 @@ def _plan_run(frame: Frame, survey: Survey, split: Split, settings: Settings, *,
     loss = settings.loss
     if loss.boundary_weight and loss.spacing_mm is None:
         loss = replace(loss, spacing_mm=preparation.spacing_mm)
+    # Whatever value the files have for it, masks are read with this one.
+    loss = replace(loss, ignore_index=VOID if survey.void else None)
     loss.arms(max(frame.network.classes, 2))
     check_spacing(loss.spacing_mm, len(frame.size))
     return RunConfig(

@@ -21,6 +21,7 @@ from focalseg.files import write_text, write_whole
 from focalseg.hosts.attachment import attention_sites
 from focalseg.hosts.costs import count_flops, count_parameters, measure_costs
 from focalseg.hosts.gammas import read_gammas
+from focalseg.imagesets.masks import find_judged
 from focalseg.inference.prediction import keep_quiet, predict_mask
 from focalseg.networks.state import read_state, read_state_file, write_state
 from focalseg.placement.evidence import gather_evidence
@@ -185,7 +186,7 @@ def load_training_data(plan: RunPlan) -> Iterator[TrainingData]:
 def score_at_full_size(plan: RunPlan, network: nn.Module, tell: Advance = ignore) -> list[CaseScore]:
     """Scores of all cases of the parts that are scored. Test cases decide nothing afterwards. tell: hears of every case.
 
-    A case with a field of view is scored inside of it, and besides on the whole frame.
+    A case with a field of view is scored inside of it, and besides on the whole frame. What nobody judged counts in neither.
     """
     labels, scores = plan.config.labels, []
     for number, (part, name) in enumerate(plan.scored_cases, start=1):
@@ -195,11 +196,20 @@ def score_at_full_size(plan: RunPlan, network: nn.Module, tell: Advance = ignore
         if case.field_of_view is not None:
             views[f"{part}{WHOLE_FRAME}"] = None
         for view, inside in views.items():
-            overlaps = measure_labels(predicted, case.mask, len(labels), inside=inside)
+            overlaps = measure_labels(predicted, case.mask, len(labels), inside=find_counted(case.mask, inside))
             by_label = dict(zip(labels, overlaps, strict=True))
             scores.append(CaseScore(case=name, group=plan.groups.get(name, case.group), part=view, overlaps=by_label))
         tell(number, len(plan.scored_cases))
     return scores
+
+
+def find_counted(mask: np.ndarray, view: np.ndarray | None) -> np.ndarray | None:
+    """Where a case is scored, (*spatial) bool: where somebody judged it, within its field of view; None for everywhere."""
+    judged = find_judged(mask)
+    if judged is None or view is None:
+        return view if judged is None else judged
+    counted: np.ndarray = judged & view
+    return counted
 
 
 def _collect_evidence(run: Run, open_probabilities: Mapping[str, float], groups: tuple[str, ...], tell: Advance) -> Evidence:
@@ -212,6 +222,7 @@ def _collect_evidence(run: Run, open_probabilities: Mapping[str, float], groups:
         window=config.preparation.patch,
         exponents=config.training.exponents,
         progress=tell,
+        ignore_index=config.loss.ignore_index,
     )
     return replace(
         evidence,
