@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from focalseg.findings import Finding, show_path
+from focalseg.findings import Finding, counted, show_path
 from focalseg.imagesets.kinds import KINDS, list_names
 from focalseg.imagesets.survey.duplicates import Pair, join_groups
 from focalseg.imagesets.survey.summary import CaseSummary
@@ -61,7 +61,21 @@ def find_marks(cases: Sequence[CaseSummary]) -> list[Finding]:
 
     1 and the largest value of 8 or 16 bits all say "yes", and are the same.
     """
-    written = [{YES if mark in YES_VALUES else mark for mark in case.marks} for case in cases]
+    written = [[_split_mark(mark) for mark in case.marks] for case in cases]
+    findings = []
+    for label in dict.fromkeys(label for marks in written for label, _ in marks):
+        findings += _find_marks_of(cases, [{mark for own, mark in marks if own == label} for marks in written])
+    return findings
+
+
+def _split_mark(mark: str) -> tuple[str, str]:
+    """The label, empty where a mask is of no single one, and what stands for it; whatever says "yes" is the same."""
+    label, _, value = mark.rpartition(": ")
+    return label, YES if value in YES_VALUES else value
+
+
+def _find_marks_of(cases: Sequence[CaseSummary], written: Sequence[set[str]]) -> list[Finding]:
+    """The errors of `find_marks` at the masks of one label. written: what stands for it in each case."""
     counts = Counter(mark for marks in written for mark in marks)
     if len(counts) < 2:
         return []
@@ -69,7 +83,8 @@ def find_marks(cases: Sequence[CaseSummary]) -> list[Finding]:
     findings = []
     for case, marks in zip(cases, written, strict=True):
         for mark in sorted(marks - {most}):
-            found = f"has {mark} for foreground where {counts[most]} masks have {most}"
+            others = f"{counted(counts[most], 'mask')} {'has' if counts[most] == 1 else 'have'} {most}"
+            found = f"has {mark} for foreground where {others}"
             if "#" in mark + most:
                 findings.append(KINDS["colours_unknown"].at(case.mask_file, found))
             else:
