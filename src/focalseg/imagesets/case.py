@@ -42,12 +42,15 @@ class Case:
 class CaseFiles:
     """The files of a case on disk. images: one file, or one per channel. masks: joined where there are several.
 
+    mask_labels: by name the label that each mask is of, where folders or a table say so; empty where the values in a mask do.
+
     group: empty for a case that stands alone. columns: its line in the set's table, by column, for a grouping of one's own.
     """
 
     name: str
     images: tuple[Path, ...]
     masks: tuple[Path, ...]
+    mask_labels: tuple[str, ...] = ()
     group: str = ""
     part: Part = ""
     field_of_view: Path | None = None

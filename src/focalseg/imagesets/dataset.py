@@ -1,6 +1,6 @@
 """A folder's cases, decoded when asked for: pictures and volumes alike, every fault of a case at once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -11,9 +11,10 @@ from focalseg.errors import DataError
 from focalseg.findings import Finding, counted
 from focalseg.imagesets.case import Case, CaseFiles, Dataset
 from focalseg.imagesets.folders.listing import Listing
+from focalseg.imagesets.joined_mask import JoinedMask
 from focalseg.imagesets.kinds import KINDS, list_names
 from focalseg.imagesets.layouts.dataset_json import TABLE
-from focalseg.imagesets.masks import VOID, MaskCoding, find_foreground
+from focalseg.imagesets.masks import VOID, MaskCoding, find_foreground, leave_void, names_void
 from focalseg.imagesets.pictures import masks
 from focalseg.imagesets.pictures import reading as pictures
 from focalseg.imagesets.pictures.masks import CodedMask
@@ -55,47 +56,52 @@ class FileDataset(Dataset):
         # A case that stands alone is a group of its own, whatever the other groups are called.
         self.groups = tuple(case.group or (f"{case.name}*" if case.name in given else case.name) for case in listing.cases)
         self.parts = tuple(case.part for case in listing.cases) if any(case.part for case in listing.cases) else ()
-        self.labels = listing.coding.labels
+        self.labels = leave_void(listing.labels) or listing.coding.labels
         self.findings = listing.findings
-        self.label_table = listing.coding.table
-        self.void, self.void_values = listing.coding.void, listing.coding.void_values
+        self.label_table = listing.table or listing.coding.table
+        self.void = (*listing.coding.void, *filter(names_void, listing.labels))
+        self.void_values = listing.coding.void_values
 
     def files(self, number: int) -> CaseFiles:
         return self.listing.cases[number]
 
     def read_case(self, number: int) -> Case:
         files, reading = self.listing.cases[number], _Reading()
-        coding, view = self.listing.coding, files.field_of_view
+        view = files.field_of_view
         images = [decoded for path in files.images if (decoded := reading.take(read_image, path))]
-        coded = [read for path in files.masks if (read := reading.take(read_mask, path, coding)) is not None]
+        masks = self._read_masks(files, reading)
         seen = None if view is None else reading.take(read_mask, view, _VIEW_CODING)
-        labels = [mask.labels for mask in coded]
         if self.listing.channels and len(images) == len(files.images):
             reading.faults += _compare_channels(files, images, self.listing.channels)
-        if len(images) == len(files.images) and len(labels) == len(files.masks):
-            reading.faults += _compare(files, images, labels, None if seen is None else seen.labels)
+        if len(images) == len(files.images) and len(masks.sizes) == len(files.masks):
+            reading.faults += _compare(files, images, masks.sizes, None if seen is None else seen.labels)
         if not reading.faults:
-            # The largest of all is what nobody judged: what one of several masks leaves open is open.
-            mask = np.maximum.reduce(labels)
             if view and seen:
-                reading.note_view(view, seen.labels > 0, files.masks[0], find_foreground(mask))
-            if coding.void:
-                reading.find_judged(mask, None if seen is None else seen.labels > 0, files.masks[0], coding)
+                reading.note_view(view, seen.labels > 0, files.masks[0], find_foreground(masks.labels))
+            if self.void:
+                reading.find_judged(masks.labels, None if seen is None else seen.labels > 0, files.masks[0], self.void)
         if reading.faults:
             raise DataError(reading.faults)
-        if len(files.masks) > 1:
-            found = f"is one of {len(files.masks)} masks of {files.images[0].name}"
-            reading.notes.append(KINDS["several_masks"].at(files.masks[0], found, others=files.masks[1:]))
+        reading.notes += masks.describe(files)
         return Case(
             name=files.name,
             group=self.groups[number],
             image=np.concatenate([decoded.image for decoded in images]) if len(images) > 1 else images[0].image,
-            mask=mask,
+            mask=masks.labels,
             spacing_mm=images[0].spacing_mm,
             field_of_view=None if seen is None else seen.labels > 0,
-            marks=tuple(mask.mark for mask in coded if mask.mark),
+            marks=tuple(masks.marks),
             notes=tuple(reading.notes),
         )
+
+    def _read_masks(self, files: CaseFiles, reading: "_Reading") -> JoinedMask:
+        """All masks of a case as one, read and joined one after the other."""
+        joined = JoinedMask(self.listing.labels)
+        for number, path in enumerate(files.masks):
+            mask = reading.take(read_mask, path, self.listing.coding)
+            if mask is not None:
+                reading.faults += joined.add(path, mask, files.mask_labels[number] if files.mask_labels else "")
+        return joined
 
     def read_second_mask(self, number: int) -> np.ndarray | None:
         """(*spatial) uint8 labels by the second observer, where the set has them. Raises DataError as read_case does."""
@@ -131,12 +137,12 @@ class _Reading:
             found = f"lies outside of the field of view with {share:.0%} of its foreground"
             self.notes.append(KINDS["outside_view"].at(mask_path, found, others=[path]))
 
-    def find_judged(self, mask: np.ndarray, view: np.ndarray | None, path: Path, coding: MaskCoding) -> None:
+    def find_judged(self, mask: np.ndarray, view: np.ndarray | None, path: Path, void: Sequence[str]) -> None:
         """Adds a fault where nobody judged any pixel of a mask, or any within its field of view."""
         judged = mask != VOID
         if not (judged if view is None else judged & view).any():
             where = " in all of its field of view" if view is not None and judged.any() else " all over"
-            found = f"is {list_names(coding.void)}{where}"
+            found = f"is {list_names(void)}{where}"
             self.faults.append(KINDS["nothing_judged"].at(path, found))
 
 
@@ -176,7 +182,7 @@ def _compare_channels(files: CaseFiles, images: list[Decoded], declared: int) ->
     ]
 
 
-def _compare(files: CaseFiles, images: list[Decoded], masks: list[np.ndarray], seen: np.ndarray | None) -> list[Finding]:
+def _compare(files: CaseFiles, images: list[Decoded], masks: list[tuple[int, ...]], seen: np.ndarray | None) -> list[Finding]:
     """What keeps the decoded files of a case from being laid over one another."""
     first, size = images[0], images[0].image.shape[1:]
     if sorted(size)[-2:][0] < _LEAST_SIDE:
@@ -193,17 +199,17 @@ def _compare(files: CaseFiles, images: list[Decoded], masks: list[np.ndarray], s
             faults.append(KINDS["sizes_differ"].at(path, found, expected=expected, mend=mend))
     beside = [*zip(files.masks, masks, strict=True)]
     if files.field_of_view is not None and seen is not None:
-        beside.append((files.field_of_view, seen))
-    for path, mask in beside:
+        beside.append((files.field_of_view, seen.shape))
+    for path, shape in beside:
         if first.header is not None and is_volume(path):
             faults += volumes.compare_headers(first.header, volumes.read_header(path), files.images[0], path)
-        elif mask.ndim > len(size):
-            faults.append(refuse_mask_pages(path, len(mask), files.images[0]))
-        elif first.unmarked and mask.ndim < len(size):
+        elif len(shape) > len(size):
+            faults.append(refuse_mask_pages(path, shape[0], files.images[0]))
+        elif first.unmarked and len(shape) < len(size):
             faults.append(refuse_unmarked(files.images[0], size[0], path))
-        elif mask.shape != size:
-            found = f"is {_show(mask.shape)} pixels but its image is {_show(size)}"
-            turned = sorted(mask.shape) == sorted(size)
+        elif shape != size:
+            found = f"is {_show(shape)} pixels but its image is {_show(size)}"
+            turned = sorted(shape) == sorted(size)
             mend = "Turn the mask: its sides are those of the image in another order." if turned else ""
             faults.append(KINDS["sizes_differ"].at(path, found, mend=mend))
     return faults

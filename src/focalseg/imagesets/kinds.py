@@ -77,6 +77,12 @@ KINDS = Catalogue(
             _error("no_permission", "a file that may not be read", "a file that you may read",
                    "Give read permission (chmod u+r)."),
             _error("not_supported", "a format that is not read", IMAGE_FORMATS, "Convert the file."),
+            _note("folders_read", "folders inside, and what they are taken for", "folders whose meaning is clear",
+                  "Nothing need be done if that is so; else list the files in a manifest.csv with image,mask,group."),
+            _error("folders_unclear", "folders inside that may mean several things",
+                   "folders that images/ has as well, for patients and the like, or labels with masks of the same names",
+                   "If they are labels, write labels.csv with label,folder into the folder of the set; if they are patients, "
+                   "list the files in a manifest.csv with image,mask,group."),
             _error("empty_folder", "a folder without images", "image files, such as case_1.png", "Put them there."),
             # Damage
             _error("empty_file", "a file of no bytes", "an image", "Replace the file."),
@@ -144,6 +150,10 @@ KINDS = Catalogue(
                    "Write its part into the table, or leave the whole column empty."),
             _note("rare_label", "a label that no other case has", "labels that recur", "Look whether it is a slip."),
             _note("several_masks", "several masks of one image", "one mask", "Nothing need be done: they are joined."),
+            _note("label_without_file", "a label that has no file for some images", "a mask of every label for every image",
+                  "Look whether that is so; an empty mask would say it for certain."),
+            _note("labels_overlap", "pixels that are of two labels", "one label a pixel",
+                  "Look which should win: the later line of labels.csv (label,folder) does."),
             # Geometry
             _error("elsewhere", "image and labels at different places in space", "the same affine",
                    "Resample the labels onto the image's grid, or copy its qform and sform where only they are wrong."),

@@ -1,7 +1,7 @@
 """Turns the values of a mask into labels: which value, or which colour, means which label."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,6 +56,11 @@ class MaskCoding:
 def names_void(name: str) -> bool:
     """Whether a table that has this name for a label means pixels that nobody judged: void, ignore, unlabeled and the like."""
     return _SEPARATORS.sub("", name.lower()) in _VOID_NAMES
+
+
+def leave_void(names: Iterable[str]) -> tuple[str, ...]:
+    """The names of labels alone."""
+    return tuple(name for name in names if not names_void(name))
 
 
 def names_background(name: str) -> bool:

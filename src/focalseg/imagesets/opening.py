@@ -4,8 +4,10 @@ from pathlib import Path
 
 from focalseg.catalogue import Catalogue
 from focalseg.errors import DataError, SettingError
+from focalseg.findings import show_path
 from focalseg.imagesets.case import Dataset
 from focalseg.imagesets.dataset import FileDataset
+from focalseg.imagesets.folders.files import list_folders
 from focalseg.imagesets.folders.listing import FolderLayout
 from focalseg.imagesets.kinds import KINDS, list_names
 from focalseg.imagesets.layouts import (
@@ -24,6 +26,8 @@ from focalseg.imagesets.layouts import (
 )
 from focalseg.imagesets.phantoms.dataset import PHANTOMS, PREFIX, open_phantom
 
+_MOST_INNER = 20
+"""Folders inside that are looked at where the given one has no known layout."""
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
 _MODULES: tuple[FolderLayout, ...] = (
     *(manifest, nnunet, decathlon, drive, cvc_clinicdb, kvasir_seg, udiat, busi, chase_db1),
@@ -56,7 +60,15 @@ def open_dataset(source: str) -> Dataset:
     others = ", ".join(layout.TITLE for name, layout in LAYOUTS.items() if name != "plain")
     found = f"holds {list_names(entries, 6) or 'nothing'}"
     expected = f"{plain.EXPECTED}, or another known layout ({others})"
-    raise DataError(KINDS["layout"].at(folder, found, expected=expected))
+    raise DataError(KINDS["layout"].at(folder, found, expected=expected, mend=_find_inner(folder)))
+
+
+def _find_inner(folder: Path) -> str:
+    """The mend where a folder inside is laid out in a known way; empty where none of the first few is."""
+    for inner in list_folders(folder)[:_MOST_INNER]:
+        if any(layout.recognise(inner) for layout in LAYOUTS.values()):
+            return f"Give {show_path(inner)}, which is laid out in a known way, or list the files in a manifest.csv."
+    return ""
 
 
 def refuse_inside(folder: Path, source: str, option: str) -> None:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from imagesets.corpus import volumes
@@ -159,6 +160,40 @@ def only_masks(folder: Path) -> tuple[Path, ...]:
     return (folder / "images", folder, *(folder / "masks" / f"case_{number}.png" for number in range(COUNT)))
 
 
+def in_folders(place: Callable[[int], str], *at_fault: str, image: Callable[[int], str] = lambda _: "") -> Make:
+    """Masks moved into folders inside masks/, images into those inside images/."""
+
+    def make(folder: Path) -> tuple[Path, ...]:
+        write_pictures(folder)
+        for number in range(COUNT):
+            for part, where in (("images", image(number)), ("masks", place(number))):
+                path = folder / part / f"case_{number}.png"
+                (folder / part / where).mkdir(parents=True, exist_ok=True)
+                path.rename(folder / part / where / path.name)
+        return tuple(folder / path for path in at_fault)
+
+    return make
+
+
+def two_labels(folder: Path) -> tuple[Path, ...]:
+    """A folder a label; one image has a mask of one of them alone."""
+    in_folders(lambda _: "lesion")(folder)
+    (folder / "masks" / "duct").mkdir()
+    for number in range(COUNT):
+        if number != PLANTED:
+            (folder / "masks" / "duct" / f"case_{number}.png").write_bytes(encode(np.zeros((32, 40), np.uint8)))
+    return folder / "masks", folder / "masks" / "duct"
+
+
+def overlapping_labels(folder: Path) -> tuple[Path, ...]:
+    """The same mask of two labels."""
+    paths = two_labels(folder)
+    for number in range(COUNT):
+        content = encode_mask(number) if number == PLANTED else encode(np.zeros((32, 40), np.uint8))
+        (folder / "masks" / "duct" / f"case_{number}.png").write_bytes(content)
+    return (*paths, *(folder / "masks" / label / f"case_{PLANTED}.png" for label in ("duct", "lesion")))
+
+
 def unreadable_name(folder: Path) -> tuple[Path, ...]:
     """A name that is no UTF-8."""
     try:
@@ -211,6 +246,11 @@ FOLDER_FAULTS = [
     fault("a folder of other things", "layout", nothing_known),
     fault("no folder of masks", "layout no_mask", no_masks_folder),
     fault("a file in the place of masks/", "layout not_a_file no_mask", masks_is_a_file),
+    fault("folders that are taken for groups", "folders_read",
+          in_folders(lambda number: f"p{number // 2}", "images", image=lambda number: f"p{number // 2}")),
+    fault("folders that may be labels or patients", "folders_unclear", in_folders(lambda number: f"p{number // 2}", "masks")),
+    fault("a label that has no file for an image", "label_without_file", two_labels, also="folders_read absent_label"),
+    fault("labels that overlap", "labels_overlap", overlapping_labels, also="folders_read several_masks absent_label"),
     fault("masks without images", "no_image empty_folder", only_masks, also="no_image"),
 ]  # fmt: skip
 """The list of them."""

@@ -33,10 +33,10 @@ def grouped(name: str, table: str | bytes, file: str = "cases.csv") -> GoodSet:
     return GoodSet(name, usual_masks(COUNT), make)
 
 
-def arranged(name: str, image: str, mask: str, case: str, table: str = "") -> GoodSet:
+def arranged(name: str, image: str, mask: str, case: str, table: str = "", read: str = "") -> GoodSet:
     """Files that lie otherwise than in images/ and masks/: patterns of the case's number, its half and its patient.
 
-    table: a line of a manifest, which then lies beside them.
+    table: a line of a manifest, which then lies beside them. read: the folder of which a note says what is in it.
     """
 
     def show(pattern: str, number: int, folder: Path = Path()) -> str:
@@ -53,7 +53,7 @@ def arranged(name: str, image: str, mask: str, case: str, table: str = "") -> Go
         if table:
             written = [show(table, number, folder) for number in range(COUNT)]
             (folder / "manifest.csv").write_text("\n".join(["image,mask,Patient_ID,split", *written]) + "\n")
-        return {}
+        return {folder / read: {"folders_read"}} if read else {}
 
     return GoodSet(name, {show(case, number): draw_mask(number) for number in range(COUNT)}, make)
 
@@ -101,6 +101,14 @@ def table_sets() -> list[GoodSet]:
                  "p{patient}/{number}.png", "p{patient}/{number}_mask.png", "{number}"),
         arranged("a folder a patient, names that recur",
                  "p{patient}/images/x_{within}.png", "p{patient}/masks/x_{within}.png", "p{patient}/x_{within}"),
+        arranged("a folder a patient in both trees", "images/p{patient}/x_{within}.png", "masks/p{patient}/x_{within}_mask.png",
+                 "p{patient}/x_{within}", read="images"),
+        arranged("a folder a side in both trees",
+                 "images/{side}/{number}.png", "labels/{side}/{number}.png", "{side}/{number}"),
+        arranged("a folder of masks that is a label", "images/{number}.png", "masks/0/{number}.png", "{number}", read="masks"),
+        arranged("a folder an image, with its masks", "{number}/images/{number}.png", "{number}/masks/0ab8f3c2d15e4f67.png",
+                 "{number}"),
+        arranged("a folder of masks an image", "images/{number}.png", "masks/{number}/object_1.png", "{number}"),
         arranged("folders of other usual names", "img/{number}.png", "ground_truth/{number}_gt.png", "{number}"),
         arranged("a manifest with patients and whole paths", "a/{number}.png", "b/{number}.png", "{number}",
                  "{folder}/a/{number}.png,{folder}/b/{number}.png,{patient},{word}"),

@@ -93,6 +93,13 @@ def two_masks(folder: Path) -> tuple[Path, ...]:
     return write_manifest(folder, as_csv(altered)), folder / altered[PLANTED]["image"], *pair
 
 
+def two_groups(folder: Path) -> tuple[Path, ...]:
+    """One image in two lines, with a group each."""
+    altered = usual_lines()
+    altered[PLANTED] |= {"image": altered[PLANTED - 1]["image"], "group": "another"}
+    return write_manifest(folder, as_csv(altered)), folder / altered[PLANTED]["image"]
+
+
 def one_mask_twice(folder: Path) -> tuple[Path, ...]:
     """Two images with one mask."""
     altered = usual_lines()
@@ -165,7 +172,8 @@ MANIFEST_FAULTS = [
     fault("a path of another system", f"{ABSENT} outside", cell("image", "C:\\scans\\case_3.png", "C:\\scans\\case_3.png")),
     fault("an address", f"{ABSENT} outside", cell("image", "https://example.org/case.png", "https:/example.org/case.png")),
     fault("a split that there is not", BAD, cell("split", "training-ish")),
-    fault("an image in two lines, with a mask each", DOUBLE, two_masks),
+    fault("an image in two lines, with a mask each", "several_masks", two_masks),
+    fault("an image in two lines, of two groups", DOUBLE, two_groups),
     fault("a line twice", DOUBLE, lines(lambda all_lines: all_lines.append(dict(all_lines[PLANTED])), IMAGE)),
     fault("a mask for two images", DOUBLE, one_mask_twice),
     fault("image and mask changed over in one line", "unlike in_between colours_unknown not_declared", mask_for_an_image,

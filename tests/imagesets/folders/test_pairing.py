@@ -384,7 +384,7 @@ def test_a_folder_of_folders_says_so(tmp_path):
     result = pair_folders(tmp_path, tmp_path / "images", tmp_path / "masks")
     assert say(result.findings, tmp_path)[0] == (
         "images: holds no images, only the folders train, val; expected image files, such as case_1.png. "
-        "Put the images into it, not into folders of its own."
+        "List the files in a manifest.csv (columns image, mask, and group for what the folders say)."
     )
 
 

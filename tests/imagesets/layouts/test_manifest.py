@@ -95,10 +95,9 @@ def test_labels_are_those_of_the_table_beside_it_or_of_the_volumes(write, tmp_pa
         ("circle.png,truth/b.png", "dead_link", "is a link to nothing, or in a circle"),
         ("scans,truth/b.png", "not_a_file", "is a folder"),
         ("scan.dcm,truth/b.png", "not_supported", "is a .dcm file"),
-        ("scans/a.png,truth/b.png", "two_files", "names one file, a.png, in the lines 2, 3"),
         ("scans/b.png,truth/a.png", "two_files", "names one file, a.png, in the lines 2, 3"),
         ("scans/b.png,scans/b.png", "two_files", "names one file, b.png, as image and mask in line 3"),
-        ("again.png,truth/b.png", "two_files", "names one file, a.png, in the lines 2, 3"),
+        ("again.png,truth/b.png", "two_files", "names one image, a.png, in the lines 2, 3"),
         ("scans\\b.png,truth/b.png", "no_image", "names scans\\b.png as image in line 3, which is not there"),
         ("s\u202e.png,truth/b.png", "no_image", "names 's\\u202e.png' as image in line 3, which is not there"),
         ("x" * 5000 + ",truth/b.png", "no_image", "names " + "x" * 80 + "... as image in line 3, which is not there"),
@@ -208,8 +207,79 @@ def test_whole_paths_that_lie_in_the_folder_are_read_as_the_others(write, tmp_pa
 
 
 def test_a_whole_path_and_a_short_one_to_one_file_are_one_file(write, tmp_path):
-    folder = write([line("a"), f"{tmp_path}/data/scans/a.png,truth/b.png"])
+    folder = write([line("a"), f"{tmp_path}/data/scans/b.png,truth/a.png"])
     assert kinds(LAYOUT.read(folder)) == ["two_files"]
+    folder = write([line("a"), f"{tmp_path}/data/scans/a.png,truth/b.png"])
+    assert [[mask.name for mask in case.masks] for case in LAYOUT.read(folder).cases] == [["a.png", "b.png"]]
+
+
+# Several lines of one image
+
+
+def test_the_masks_of_several_lines_of_one_image_are_joined(write):
+    lines = ["scans/a.png,truth/a.png,p1", line("b", "p1"), "scans/a.png,truth/c.png,p1"]
+    listing = LAYOUT.read(write(lines, "image,mask,patient"))
+    assert listing.findings == ()
+    assert [(case.name, case.group) for case in listing.cases] == [("a", "patient_p1"), ("b", "patient_p1")]
+    assert [[mask.name for mask in case.masks] for case in listing.cases] == [["a.png", "c.png"], ["b.png"]]
+    assert (listing.labels, {case.mask_labels for case in listing.cases}) == ((), {()})
+
+
+@pytest.mark.parametrize(
+    ("header", "one", "other"),
+    [("patient", "p1", "p2"), ("split", "train", "test"), ("fov", "truth/c.png", "truth/d.png"), ("name", "x", "y")],
+)
+def test_lines_of_one_image_that_differ_in_more_than_their_masks_are_refused(write, header, one, other):
+    lines = [f"scans/a.png,truth/a.png,{one}", f"scans/a.png,truth/b.png,{other}"]
+    listing = LAYOUT.read(folder := write(lines, f"image,mask,{header}"))
+    assert (names(listing), kinds(listing)) == ([], ["two_files"])
+    assert said(listing, folder) == [
+        "manifest.csv: names one image, a.png, in the lines 2, 3; expected lines of one image that differ in their masks "
+        "alone, not in name, group, split or fov. Mend the lines, or name the right file."
+    ]
+
+
+def test_an_image_of_several_lines_of_which_one_is_at_fault_is_left_out(write):
+    listing = LAYOUT.read(write(["scans/a.png,truth/a.png", "scans/a.png,truth/gone.png", line("b")]))
+    assert (names(listing), kinds(listing)) == (["b"], ["no_mask"])
+
+
+@pytest.mark.parametrize("header", ["label", "Label", "mask_label"])
+def test_a_column_of_labels_says_what_each_mask_is_of(write, header):
+    lines = ["scans/a.png,truth/a.png,lesion", "scans/a.png,truth/b.png,duct", "scans/b.png,truth/c.png,lesion"]
+    listing = LAYOUT.read(write(lines, f"image,mask,{header}"))
+    assert (listing.labels, listing.findings) == (("duct", "lesion"), ())
+    assert [(case.name, case.mask_labels) for case in listing.cases] == [("a", ("lesion", "duct")), ("b", ("lesion",))]
+
+
+def test_one_label_an_image_may_be_a_diagnosis_and_is_refused_with_a_mend_that_works(write):
+    lines = [line("a", "benign"), line("b", "malignant")]
+    listing = LAYOUT.read(folder := write(lines, "image,mask,label"))
+    assert said(listing, folder) == [
+        "manifest.csv: has 2 values in its column label, and no image has masks of two; expected a column mask_label for what "
+        "masks are of, and another name for what whole images show. Call it mask_label if it is of the masks; if not, "
+        "diagnosis or the like."
+    ]
+    diagnosed = LAYOUT.read(write(lines, "image,mask,diagnosis"))
+    assert (diagnosed.labels, diagnosed.findings, names(diagnosed)) == ((), (), ["a", "b"])
+    labelled = LAYOUT.read(write(lines, "image,mask,mask_label"))
+    assert (labelled.labels, labelled.findings, names(labelled)) == (("benign", "malignant"), (), ["a", "b"])
+
+
+def test_a_table_of_labels_orders_those_of_the_column(write):
+    lines = ["scans/a.png,truth/a.png,lesion", "scans/a.png,truth/b.png,duct"]
+    folder = write(lines, "image,mask,label")
+    plant(folder, ["labels.csv"], b"label,folder\nlesion,lesion\nduct,duct\n")
+    assert LAYOUT.read(folder).labels == ("lesion", "duct")
+    plant(folder, ["labels.csv"], b"label,value\nlesion,255\nduct,128\n")
+    listing = LAYOUT.read(folder)
+    assert (listing.cases, kinds(listing)) == ((), ["bad_table"])
+
+
+def test_a_line_without_a_label_among_others_is_told(write):
+    lines = ["scans/a.png,truth/a.png,lesion", "scans/a.png,truth/b.png,duct", line("c", "")]
+    listing = LAYOUT.read(write(lines, "image,mask,label"))
+    assert (names(listing), kinds(listing)) == (["a"], ["bad_table"])
 
 
 def test_whole_paths_of_one_file_name_give_names_without_what_stands_above(tmp_path):

@@ -29,6 +29,8 @@ _PASSED_SUFFIXES = frozenset((
 """Texts, tables and programs that lie beside images."""
 _MISLEADING = frozenset("\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Breaks of lines, and marks that turn the order of what is shown."""
+KEEP_FOLDERS = "List the files in a manifest.csv (columns image, mask, and group for what the folders say)."
+"""The mend for folders whose meaning nothing tells: moving the files together would lose what the folders say."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +62,7 @@ class FolderFiles:
         if not self.folders:
             return KINDS["empty_folder"].at(self.folder, "holds no images")
         found = f"holds no images, only the folders {list_names(self.folders)}"
-        return KINDS["empty_folder"].at(self.folder, found, mend="Put the images into it, not into folders of its own.")
+        return KINDS["empty_folder"].at(self.folder, found, mend=KEEP_FOLDERS)
 
 
 def list_files(folder: Path, suffixes: Sequence[str] = SUFFIXES, *, root: Path | None = None) -> FolderFiles:

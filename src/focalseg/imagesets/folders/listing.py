@@ -13,12 +13,15 @@ from focalseg.imagesets.masks import MaskCoding
 class Listing:
     """The cases of a folder, in natural order. Files with a finding of level error are not among them.
 
-    findings: everything that the names, tables and folders already tell. channels: how many each image has, where a table says
-    so; the names of the cases are unique.
+    coding: how a mask is written. labels: of the files' mask_labels, in their order; empty where the coding says all of it.
+    table: what declares them. findings: everything that the names, tables and folders already tell. channels: how many each
+    image has, where a table says so; the names of the cases are unique.
     """
 
     cases: tuple[CaseFiles, ...]
     coding: MaskCoding = field(default_factory=MaskCoding)
+    labels: tuple[str, ...] = ()
+    table: str = ""
     findings: tuple[Finding, ...] = ()
     channels: int | None = None
 

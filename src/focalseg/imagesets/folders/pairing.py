@@ -222,8 +222,8 @@ class _Matching:
 
 def _find_lonely(own: _Side, other: _Side) -> list[str]:
     """The stems of a side without a partner, none of which was left out by a finding of its own."""
-    at_fault = _remove_all(other.files.left_out, other.affixes)
-    return [stem for stem in own.spare if not at_fault & _remove_all([stem], own.affixes)]
+    at_fault = list_parts(other.files.left_out, other.affixes)
+    return [stem for stem in own.spare if not at_fault & list_parts([stem], own.affixes)]
 
 
 def choose_rule(images: Iterable[str], masks: Iterable[str], rules: Sequence[Rule]) -> Rule:
@@ -238,7 +238,7 @@ def find_common_parts(stems: Iterable[str], affix: Affix) -> dict[str, str]:
     return {key: stem for stem in stems if (key := affix.remove_from(stem)) is not None}
 
 
-def _remove_all(stems: Iterable[str], affixes: Iterable[Affix]) -> set[str]:
+def list_parts(stems: Iterable[str], affixes: Iterable[Affix]) -> set[str]:
     """What may be the common part of any of the stems, in lower case."""
     return {key.lower() for affix in affixes for stem in stems if (key := affix.remove_from(stem)) is not None}
 

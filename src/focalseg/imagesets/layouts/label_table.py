@@ -1,11 +1,14 @@
 """`labels.csv`: which value, or which colour, of a mask stands for which label."""
 
+import csv
+import io
 import re
+import unicodedata
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from focalseg.errors import DataError
-from focalseg.findings import Finding
+from focalseg.findings import Finding, show_path
 from focalseg.imagesets.folders.tables import Row, find_column, read_csv
 from focalseg.imagesets.kinds import KINDS, list_names
 from focalseg.imagesets.masks import MOST_LABELS, VOID, Colour, MaskCoding, names_background, names_void
@@ -16,6 +19,7 @@ _MOST_VALUE = 65_535
 _COLOUR_COLUMNS = ("colour", "color")
 _EXPECTED_BACKGROUND = "a value or colour for the background of a single label"
 _BACKGROUND_MEND = "Call it background if somebody judged that nothing is there."
+_FOLDER_COLUMN = "folder"
 _EXPECTED = "lines such as lesion,255 below label,value, or lesion,#FF0000 below label,colour"
 
 
@@ -79,6 +83,41 @@ def _find_lacking_background(
     if not void or len(names) > 1 or not lacking:
         return ""
     return f"says that {list_names(void)} is what nobody judged, which leaves {list_names(names)} without a background"
+
+
+def read_folder_labels(path: Path) -> dict[str, str]:
+    """Labels by the folder that holds their masks, in lower case, in the order of the lines; nothing where no column says it.
+
+    Raises DataError with every line at fault, and for values or colours beside the folders.
+    """
+    rows = read_csv(path, required=("label",))
+    folder_column = find_column(rows, (_FOLDER_COLUMN,))
+    if folder_column is None:
+        return {}
+    if find_column(rows, ("value", *_COLOUR_COLUMNS)):
+        found = "has values or colours beside folders"
+        mend = "Leave one of the columns out: a mask in such a folder has 0 and one other value."
+        raise DataError(KINDS["bad_table"].at(path, found, expected="the columns label,folder alone", mend=mend))
+    labels: dict[str, str] = {}
+    faults: list[Finding] = []
+    for row in rows:
+        name, folder = row.cells["label"], row.cells[folder_column]
+        if not name or not name.isprintable() or not folder:
+            faults.append(_fault(path, f"has no {'label' if folder else 'folder'} in line {row.line}"))
+        elif labels.setdefault(unicodedata.normalize("NFC", folder).casefold(), name) != name:
+            faults.append(_twice(path, row, show_path(folder)))
+    if faults:
+        raise DataError(faults)
+    return labels
+
+
+def write_folder_labels(labels: Mapping[str, str]) -> str:
+    """The text of a table that declares labels by the names of their folders."""
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer, lineterminator="\n").writerows(
+        [("label", _FOLDER_COLUMN), *((name, folder) for folder, name in labels.items())]
+    )
+    return buffer.getvalue()
 
 
 def _find_fault(name: str, names: dict[str, int], value: tuple[str, int | None], colour: tuple[str, Colour | None]) -> str:

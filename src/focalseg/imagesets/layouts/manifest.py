@@ -1,13 +1,15 @@
 """A set whose files may lie anywhere, listed by a table: `manifest.csv` in its folder, or a CSV file given as the data.
 
 Ours, not a release's. Columns: image and mask, and at will group (or patient and the like, as in `cases.csv`), split (train,
-validation, test or empty), fov, name; others are kept. Paths start at the table's folder, or at the root, and stay in the
-folder. `labels.csv` beside it says what the values mean.
+validation, test or empty), fov, name, and label (what the mask is of); others are kept. An image may have several lines, whose
+masks are joined. Paths start at the table's folder, or at the root, and stay in the folder. `labels.csv` beside it says what
+the values mean.
 """
 
 import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import get_args
@@ -19,12 +21,14 @@ from focalseg.imagesets.folders.listing import Listing
 from focalseg.imagesets.folders.tables import Row, attempt, find_column, read_csv
 from focalseg.imagesets.kinds import KINDS, list_names
 from focalseg.imagesets.layouts.case_table import NO_GROUP, find_group_column, name_group, no_group
+from focalseg.imagesets.layouts.label_table import LABEL_TABLE, read_folder_labels
 from focalseg.imagesets.layouts.plain import list_coded
 
 TITLE = "manifest"
 EXPECTED = "a table manifest.csv with the columns image and mask, and at will group (or patient), split, fov and name"
 _TABLE = "manifest.csv"
 _OPTIONAL = ("split", "fov", "name")
+_LABEL_COLUMNS = ("mask_label", "label")
 _SPLITS = [part for part in get_args(Part) if part]
 _SPLIT_WORDS: Mapping[str, Part] = {
     "": "",
@@ -68,16 +72,18 @@ class _Reader:
     def __init__(self, path: Path, rows: Sequence[Row], findings: list[Finding]) -> None:
         self.path, self.findings = path, findings
         self._home = path.parent.resolve()
-        self._columns = {name: find_column(rows, (name,)) for name in _OPTIONAL} | {"group": find_group_column(rows)}
+        self._columns = {name: find_column(rows, (name,)) for name in _OPTIONAL}
+        self._columns |= {"group": find_group_column(rows), "label": find_column(rows, _LABEL_COLUMNS)}
         # Each path is looked up once, and so is its folder.
         self._resolve, self._resolve_folder = cache(self._look_up), cache(Path.resolve)
 
     def read(self, rows: Sequence[Row]) -> list[CaseFiles]:
         """The cases of the lines that have no fault."""
         names = self._name_cases(rows)
-        at_fault = self._find_twice(rows) | self._find_leaks(rows)
+        at_fault = self._find_twice(rows, names) | self._find_leaks(rows)
         self._note_further(rows)
-        cases = []
+        labelled = self._find_label_column(rows)
+        cases: dict[int, CaseFiles] = {}
         for row in rows:
             image = self._find_file(row, "image", "no_image")
             mask = self._find_file(row, "mask", "no_mask")
@@ -86,19 +92,60 @@ class _Reader:
             grouped = self._check_group(row)
             named = self._check_name(row, names.get(row.line), known=image is not None)
             viewed = field_of_view is not None or not self._cell(row, "fov")
-            if image and mask and part is not None and grouped and named and viewed and row.line not in at_fault:
-                cases.append(
-                    CaseFiles(
-                        name=names[row.line],
-                        images=(image,),
-                        masks=(mask,),
-                        group=self._group(row),
-                        part=part,
-                        field_of_view=field_of_view,
-                        columns=row.cells,
-                    )
+            label = self._read_label(row) if labelled else ""
+            if image and mask and part is not None and grouped and named and viewed and label is not None:
+                cases[row.line] = CaseFiles(
+                    name=names[row.line],
+                    images=(image,),
+                    masks=(mask,),
+                    mask_labels=(label,) if label else (),
+                    group=self._group(row),
+                    part=part,
+                    field_of_view=field_of_view,
+                    columns=row.cells,
                 )
-        return cases
+        return [
+            replace(
+                cases[together[0]],
+                masks=tuple(mask for line in together for mask in cases[line].masks),
+                mask_labels=tuple(label for line in together for label in cases[line].mask_labels),
+            )
+            for together in self._join_lines(rows)
+            if cases.keys() >= set(together) and at_fault.isdisjoint(together)
+        ]
+
+    def _join_lines(self, rows: Sequence[Row]) -> list[list[int]]:
+        """The lines of each image."""
+        lines: dict[Path | int, list[int]] = defaultdict(list)
+        for row in rows:
+            lines[self._resolve(row.cells["image"]) if row.cells["image"] else row.line].append(row.line)
+        return list(lines.values())
+
+    def _find_label_column(self, rows: Sequence[Row]) -> bool:
+        """Whether the column of labels counts. One named label may be about whole images, unless an image has several."""
+        column = self._columns["label"]
+        if column is None:
+            return False
+        labels = {row.cells[column].casefold() for row in rows}
+        several = {(self._resolve(row.cells["image"]), row.cells[column].casefold()) for row in rows}
+        images = {image for image, _ in several}
+        table = find_file(self.path.parent, LABEL_TABLE)
+        declared = attempt([], read_folder_labels, table) if table else {}
+        if column.lower() == _LABEL_COLUMNS[0] or len(several) > len(images) or len(labels) < 2 or declared:
+            return True
+        found = f"has {len(labels)} values in its column {column}, and no image has masks of two"
+        expected = f"a column {_LABEL_COLUMNS[0]} for what masks are of, and another name for what whole images show"
+        mend = f"Call it {_LABEL_COLUMNS[0]} if it is of the masks; if not, diagnosis or the like."
+        self._report("bad_table", found, expected, mend)
+        return False
+
+    def _read_label(self, row: Row) -> str | None:
+        label = self._cell(row, "label")
+        if label and label.isprintable():
+            return label
+        found = f"has no printable label in line {row.line}"
+        self._report("bad_table", found, "the label that the mask is of", "Mend the line.")
+        return None
 
     def _cell(self, row: Row, name: str) -> str:
         column = self._columns[name]
@@ -132,7 +179,7 @@ class _Reader:
             names[row.line] = name
             lines[name.lower()].append(row.line)
         for same in lines.values():
-            if len(same) > 1 and (self._columns["name"] or len({images[line] for line in same}) > 1):
+            if len(same) > 1 and len({self._resolve(str(images[line])) for line in same}) > 1:
                 found = f"has the name {_shorten(names[same[0]])} in the lines {_list_lines(same)}"
                 self._report("names_clash", found, mend="Give them different names in a column name.")
                 for line in same:
@@ -147,16 +194,27 @@ class _Reader:
             self._report("bad_table", found, "a name that may be a file's", "Mend the line, or name the case in a column name.")
         return bool(name) and not fault
 
-    def _find_twice(self, rows: Sequence[Row]) -> set[int]:
-        """Lines that share a file, as image or mask."""
+    def _find_twice(self, rows: Sequence[Row], names: Mapping[int, str]) -> set[int]:
+        """Lines that share a file, but for those of one image with several masks and nothing else that differs."""
         lines: dict[Path, list[int]] = defaultdict(list)
+        as_mask: set[Path] = set()
+        said: dict[int, tuple[str, ...]] = {}
         for row in rows:
+            said[row.line] = (names.get(row.line, ""), self._group(row), *(self._cell(row, name) for name in ("split", "fov")))
             for column in ("image", "mask"):
                 if row.cells[column]:
-                    lines[self._resolve(row.cells[column])].append(row.line)
+                    lines[file := self._resolve(row.cells[column])].append(row.line)
+                    as_mask |= {file} if column == "mask" else set()
         at_fault: set[int] = set()
         for file, same in lines.items():
             if len(same) == 1 or at_fault.issuperset(same):
+                continue
+            if file not in as_mask:
+                if len({said[line] for line in same}) > 1:
+                    at_fault |= set(same)
+                    found = f"names one image, {_shorten(file.name)}, in the lines {_list_lines(same)}"
+                    expected = "lines of one image that differ in their masks alone, not in name, group, split or fov"
+                    self._report("two_files", found, expected, "Mend the lines, or name the right file.", (file,))
                 continue
             at_fault |= set(same)
             where = f"as image and mask in line {same[0]}" if len(set(same)) == 1 else f"in the lines {_list_lines(same)}"

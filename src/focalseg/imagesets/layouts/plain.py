@@ -5,20 +5,24 @@ or with the masks, for what the values mean, `cases.csv` or `sequences.csv` for 
 `fov/`.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from focalseg.findings import Finding, show_path
 from focalseg.imagesets.case import CaseFiles
-from focalseg.imagesets.folders.files import SUFFIXES, VOLUMES, cut_suffix, find_file, find_folders, list_files
+from focalseg.imagesets.folders.files import SUFFIXES, VOLUMES, cut_suffix, find_file, find_folders, natural_key
 from focalseg.imagesets.folders.listing import Listing
-from focalseg.imagesets.folders.pairing import KNOWN_RULES, PLAIN, Affix, Rule, attach_files, pair_folders
+from focalseg.imagesets.folders.pairing import KNOWN_RULES, PLAIN, Affix, Rule, attach_files, match_pairs
 from focalseg.imagesets.folders.tables import attempt
-from focalseg.imagesets.kinds import KINDS
+from focalseg.imagesets.kinds import KINDS, list_names
 from focalseg.imagesets.layouts.case_table import find_case_tables, group_cases, read_case_table
-from focalseg.imagesets.layouts.label_table import LABEL_TABLE, read_label_table
-from focalseg.imagesets.masks import MaskCoding
+from focalseg.imagesets.layouts.label_table import LABEL_TABLE, read_folder_labels, read_label_table
+from focalseg.imagesets.masks import MOST_LABELS, MaskCoding
+from focalseg.imagesets.nesting.reading import is_nested, read_nested
+from focalseg.imagesets.nesting.sides import is_background
+from focalseg.imagesets.nesting.tree import FolderTree, list_tree
 
 TITLE = "images and masks"
 EXPECTED = "images/ and masks/ with files of the same names (case_1.png in both)"
@@ -39,18 +43,34 @@ def recognise(folder: Path) -> bool:
 def read(folder: Path) -> Listing:
     """Cases by the common part of their files' names."""
     findings: list[Finding] = []
-    cases = group_by_table(read_cases(folder, folder, findings), folder, findings)
+    cases = read_cases(folder, folder, findings)
+    cases = group_by_table(cases, folder, findings, whole=any("/" in case.name for case in cases))
     return list_coded(folder, cases, findings, *find_folders(folder, *MASK_FOLDERS))
 
 
 def read_cases(folder: Path, root: Path, findings: list[Finding]) -> list[CaseFiles]:
     """The cases of a folder that `recognise` knows, its tables left aside. root: the data folder; links should not leave it."""
+    images, masks = list_trees(folder, root, findings)
+    if is_nested(images, masks):
+        cases = read_nested(images, masks, read_declared(root, folder, masks.folder), findings)
+    else:
+        paired = match_pairs(images.top, masks.top)
+        findings += images.top.findings + masks.top.findings + paired.findings
+        cases = [CaseFiles(name=name, images=(image,), masks=(mask,)) for name, (image, mask) in paired.pairs.items()]
+    return add_observers(cases, folder, root, findings, home=images.folder)
+
+
+def list_trees(folder: Path, root: Path, findings: list[Finding]) -> tuple[FolderTree, FolderTree]:
+    """The images and the masks of a folder that `recognise` knows, with the folders inside."""
     images = _choose_folder(find_folders(folder, *IMAGE_FOLDERS), findings)
     masks = _choose_folder(find_folders(folder, *MASK_FOLDERS), findings)
-    paired = pair_folders(root, images, masks)
-    findings += paired.findings
-    cases = [CaseFiles(name=name, images=(image,), masks=(mask,)) for name, (image, mask) in paired.pairs.items()]
-    return add_observers(cases, folder, root, findings)
+    return list_tree(images, root=root), list_tree(masks, root=root)
+
+
+def read_declared(*places: Path) -> Mapping[str, str]:
+    """Labels by folder, where a table in one of the places says so; what is wrong with it is told once all cases are known."""
+    table = _find_label_table(*places)
+    return attempt([], read_folder_labels, table) or {} if table else {}
 
 
 def group_by_table(cases: list[CaseFiles], folder: Path, findings: list[Finding], *, whole: bool = False) -> list[CaseFiles]:
@@ -73,19 +93,33 @@ def add_observers(
     seconds: tuple[str, Sequence[Rule]] = (SECOND_OBSERVER, KNOWN_RULES),
     fields: tuple[str, Sequence[Rule]] = (FIELD_OF_VIEW, _FIELD_OF_VIEW_RULES),
     suffixes: Sequence[str] = SUFFIXES,
+    home: Path | None = None,
 ) -> list[CaseFiles]:
-    """The cases with second observers and fields of view, from the folders so named. Each case needs a field if any has."""
-    names = {case.images[0]: case.name for case in cases}
+    """The cases with second observers and fields of view, from the folders so named. Each case needs a field if any has.
+
+    home: the folder of the images, whose inner folders those two have as well.
+    """
+    by_folder: dict[Path, dict[Path, str]] = defaultdict(dict)
+    for case in cases:
+        by_folder[case.images[0].parent][case.images[0]] = case.name
     masks: dict[str, Path] = {}
     views: dict[str, Path] = {}
-    if found := find_folders(folder, seconds[0]):
-        what = "second observer's mask"
-        masks, faults = attach_files(names, found[0], root, what=what, suffixes=suffixes, rules=seconds[1])
-        findings += faults
-    if found := find_folders(folder, fields[0]):
-        what = "field of view"
-        views, faults = attach_files(names, found[0], root, what=what, suffixes=suffixes, rules=fields[1], required=True)
-        findings += faults
+    seen, viewed = find_folders(folder, seconds[0]), find_folders(folder, fields[0])
+    for parent, names in by_folder.items():
+        place = parent.relative_to(home) if home else Path()
+        if seen and (place == Path() or (seen[0] / place).is_dir()):
+            what = "second observer's mask"
+            more, faults = attach_files(names, seen[0] / place, root, what=what, suffixes=suffixes, rules=seconds[1])
+            masks |= more
+            findings += faults
+        if viewed:
+            what, rules = "field of view", fields[1]
+            more, faults = attach_files(
+                names, viewed[0] / place, root, what=what, suffixes=suffixes, rules=rules, required=True
+            )
+            views |= more
+            findings += faults
+    if viewed:
         cases = [case for case in cases if case.name in views]
     return [replace(case, second_observer=masks.get(case.name), field_of_view=views.get(case.name)) for case in cases]
 
@@ -96,12 +130,47 @@ def list_coded(folder: Path, cases: Sequence[CaseFiles], findings: list[Finding]
     further: folders it may lie in where it is not in the first. No cases for a table at fault: no mask can be read then, and
     none of them is to blame.
     """
+    table = _find_label_table(folder, *further)
+    if any(case.mask_labels for case in cases):
+        return _list_labelled(cases, findings, table, further[0] if further else folder)
     masks = [mask for case in cases for mask in case.masks]
     all_volumes = bool(masks) and all(cut_suffix(mask.name, VOLUMES)[1] for mask in masks)
     coding: MaskCoding | None = MaskCoding(labels=None) if all_volumes else MaskCoding()
-    if table := next((table for place in (folder, *further) if (table := find_file(place, LABEL_TABLE))), None):
+    if table:
         coding = attempt(findings, read_label_table, table)
     return Listing(cases=tuple(cases) if coding else (), coding=coding or MaskCoding(), findings=tuple(findings))
+
+
+def _list_labelled(cases: Sequence[CaseFiles], findings: list[Finding], table: Path | None, home: Path) -> Listing:
+    """The cases whose masks are of one label each. The table says in which order the labels are; else their names do."""
+    names = sorted({label for case in cases for label in case.mask_labels}, key=natural_key)
+    if table:
+        declared = attempt(findings, read_folder_labels, table)
+        if declared is None:
+            return Listing(cases=(), findings=tuple(findings))
+        order = list(dict.fromkeys(declared.values()))
+        if strange := [name for name in names if name not in order]:
+            found = f"does not declare {list_names(strange)}, of which there are masks"
+            expected, mend = "a line with label,folder for each, and no values", "Add the lines or remove the file."
+            findings.append(KINDS["bad_table"].at(table, found, expected=expected, mend=mend))
+            return Listing(cases=(), findings=tuple(findings))
+        names = [name for name in order if not is_background(name)]
+    if len(names) > MOST_LABELS:
+        found, expected = f"has masks of {len(names)} labels", f"at most {MOST_LABELS}"
+        findings.append(KINDS["folders_unclear"].at(home, found, expected=expected))
+        return Listing(cases=(), findings=tuple(findings))
+    for case in cases:
+        if not case.mask_labels:
+            found = "has no label of its own, where other masks have one each"
+            findings.append(KINDS["folders_unclear"].at(case.masks[0], found, others=case.masks[1:]))
+    kept = tuple(case for case in cases if case.mask_labels)
+    volumes = all(cut_suffix(mask.name, VOLUMES)[1] for case in kept for mask in case.masks)
+    coding = MaskCoding(labels=None) if volumes else MaskCoding()
+    return Listing(cases=kept, coding=coding, labels=tuple(names), table=str(table or home), findings=tuple(findings))
+
+
+def _find_label_table(*places: Path) -> Path | None:
+    return next((table for place in places if (table := find_file(place, LABEL_TABLE))), None)
 
 
 def _choose_folder(found: list[Path], findings: list[Finding]) -> Path:
@@ -114,8 +183,7 @@ def _choose_folder(found: list[Path], findings: list[Finding]) -> Path:
 
 
 def _may_hold_images(folder: Path) -> bool:
-    listed = list_files(folder)
-    return bool(listed.files) or not listed.listed
+    return any(files.files or not files.listed for files in list_tree(folder).places.values())
 
 
 def second(path: Path, first: Path, what: str) -> Finding:

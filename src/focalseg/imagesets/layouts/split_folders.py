@@ -6,7 +6,7 @@ Where they have not, no such split can be scored, and all cases are one free set
 side or at the top, `labels.csv` at the top, in a side or with its masks.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,19 +17,15 @@ from focalseg.imagesets.folders.listing import Listing
 from focalseg.imagesets.kinds import KINDS
 from focalseg.imagesets.layouts import one_folder, plain
 from focalseg.imagesets.layouts.case_table import find_case_tables
+from focalseg.imagesets.nesting.sides import SIDES
 
 TITLE = "train, validation and test folders"
 EXPECTED = "train/, val/ and test/ with images/ and masks/ each, with files of the same names"
-_SIDES: Mapping[Part, tuple[str, ...]] = {
-    "train": ("train", "training"),
-    "validation": ("val", "valid", "validation"),
-    "test": ("test", "testing"),
-}
 
 
 def recognise(folder: Path) -> bool:
     """The layout is marked by a side with images and masks in it, in any case."""
-    return any(_is_labelled(place) for names in _SIDES.values() for place in find_folders(folder, *names))
+    return any(_is_labelled(place) for names in SIDES.values() for place in find_folders(folder, *names))
 
 
 def read(folder: Path) -> Listing:
@@ -54,7 +50,7 @@ def read(folder: Path) -> Listing:
 def _find_sides(folder: Path, findings: list[Finding]) -> dict[Part, Path]:
     """The folder of each side; a second one is at fault."""
     sides: dict[Part, Path] = {}
-    for part, names in _SIDES.items():
+    for part, names in SIDES.items():
         found = find_folders(folder, *names)
         if found:
             sides[part] = found[0]

@@ -20,7 +20,7 @@ from focalseg.imagesets.dataset import FileDataset, is_volume
 from focalseg.imagesets.folders.files import VOLUMES
 from focalseg.imagesets.kinds import KINDS
 from focalseg.imagesets.layouts.dataset_json import TABLE
-from focalseg.imagesets.layouts.label_table import LABEL_TABLE
+from focalseg.imagesets.layouts.label_table import LABEL_TABLE, write_folder_labels
 from focalseg.imagesets.opening import open_dataset, refuse_inside
 from focalseg.imagesets.phantoms.dataset import PREFIX
 from focalseg.imagesets.repair.mending import Background, CannotMendError, Mended, Usual, mend_picture, mend_volume
@@ -150,6 +150,7 @@ class _Copying:
                 "Mend its tables and files by hand first."
             )
         copy_tables(self.target, self._list_changes(), known)
+        self._declare_folders()
         for finding in self.survey.errors:
             if finding.file not in known:
                 rest = f"{self._describe_rest(Path(finding.file))}: {finding.found}"
@@ -158,6 +159,14 @@ class _Copying:
             table = csv.writer(file)
             table.writerow(("file", "kind", "done"))
             table.writerows((show_path(path), kind, done) for path, kind, done in self.lines)
+
+    def _declare_folders(self) -> None:
+        """A table of the labels that folders stand for: of fewer cases nothing else might tell."""
+        labels = self.dataset.listing.labels
+        if labels and not (self.target / LABEL_TABLE).exists() and Path(self.dataset.label_table).name.lower() != LABEL_TABLE:
+            text = write_folder_labels({label: label for label in labels})
+            (self.target / LABEL_TABLE).write_text(text, encoding="utf-8", newline="")
+            self.lines.append((str(self.root / LABEL_TABLE), "folders_read", "written anew: the labels that folders stand for"))
 
     def _describe_rest(self, path: Path) -> str:
         """What became of a file at fault that belongs to no case: a table, or a file without a partner."""

@@ -70,12 +70,27 @@ def find_marks(cases: Sequence[CaseSummary]) -> list[Finding]:
 
     1 and the largest value of 8 or 16 bits all say "yes", and are the same.
     """
-    meant = [{_what_is_meant(mark) for mark in case.marks} for case in cases]
+    written = [[_split_mark(mark) for mark in case.marks] for case in cases]
+    findings = []
+    for label in dict.fromkeys(label for marks in written for label, _ in marks):
+        findings += _find_marks_of(cases, [{mark for own, mark in marks if own == label} for marks in written])
+    return findings
+
+
+def _split_mark(mark: str) -> tuple[str, str]:
+    """The label, empty where a mask is of no single one, and what stands for it."""
+    label, _, value = mark.rpartition(": ")
+    return label, value
+
+
+def _find_marks_of(cases: Sequence[CaseSummary], written: Sequence[set[str]]) -> list[Finding]:
+    """The errors of `find_marks` at the masks of one label. written: what stands for it in each case."""
+    meant = [{_what_is_meant(mark) for mark in marks} for marks in written]
     counts = Counter(meaning for meanings in meant for meaning in meanings)
     if len(counts) < 2:
         return []
     most = max(counts, key=lambda meaning: (counts[meaning], meaning == YES))
-    values = Counter(mark for case in cases for mark in set(case.marks))
+    values = Counter(mark for marks in written for mark in marks)
     numbered = len(counts) >= _FEWEST_NUMBERS and 2 * counts[most] <= len(cases) and all(map(str.isdecimal, counts))
     if numbered:
         first = sorted(map(int, values))[:_SHOWN]
@@ -88,8 +103,8 @@ def find_marks(cases: Sequence[CaseSummary]) -> list[Finding]:
         rest = f" where {' and '.join(clauses)}"
     return [
         _describe_mark(case, mark, rest, numbered=numbered, coloured="#" in mark + most)
-        for case in cases
-        for mark in sorted(set(case.marks))
+        for case, marks in zip(cases, written, strict=True)
+        for mark in sorted(marks)
         if _what_is_meant(mark) != most
     ]
 

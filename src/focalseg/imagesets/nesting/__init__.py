@@ -1,0 +1,1 @@
+"""Folders inside a set's folders: what they stand for."""
