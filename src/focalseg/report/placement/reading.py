@@ -1,6 +1,7 @@
 """From a folder to the contents of its report, every fault named and nothing but the folder's own files read."""
 
 import csv
+import struct
 import zlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -34,8 +35,12 @@ from focalseg.yaml_files import MOST_BYTES, read_yaml
 Content = TypeVar("Content")
 PROBES = "probe_*"
 """Trainings of all candidates that a policy decided on, as `TrainedSearch` names them."""
-DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile, zlib.error, csv.Error)
-"""What reading a cut or altered file may raise."""
+DAMAGE = (
+    *(OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, MemoryError, ArithmeticError),
+    *(RuntimeError, BadZipFile, zlib.error, struct.error, csv.Error),
+)
+"""What reading a cut or altered file may raise. A RuntimeError: one flipped bit says that a member of a ZIP file is encrypted, or
+packed in a way that Python does not know."""
 
 
 def read_placement_contents(folder: Path) -> PlacementContents:
