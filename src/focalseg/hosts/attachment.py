@@ -163,8 +163,11 @@ def reattach_attention(network: nn.Module) -> tuple[str, ...]:
     container = find_container(network)
     if container is None:
         raise SiteError("The network has no attention to put back; call instrument(network) first.")
-    for site in container.sites.values():
-        for port in site.ports:
+    for name, module in container.standing().items():
+        if not isinstance(module, AnySite):
+            kind = type(module).__name__
+            raise SiteError(f"{CONTAINER}.{escape(name)} is a {kind}, no attention of ours; call remove_attention(network).")
+        for port in container.sites[name].ports:
             port.resolve(network)
     remove_strays(network)
     _hook_all(network, container)

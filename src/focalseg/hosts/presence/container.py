@@ -135,7 +135,8 @@ class AttentionSites(nn.Module):
 
     def __getstate__(self) -> dict[str, Any]:
         self.check()
-        return self.__dict__.copy()
+        alone = {"hooked": {}, "pass_handles": []} if self.owner() is None else {}
+        return {**self.__dict__, **alone}
 
 
 _RESERVED = frozenset(dir(AttentionSites()))

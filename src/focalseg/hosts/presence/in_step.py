@@ -22,7 +22,8 @@ def check_in_step(network: nn.Module, acting: Mapping[str, AnySite]) -> None:
     if wrapper is None or not network.training or not torch.is_grad_enabled() or not wrapper.require_backward_grad_sync:
         return
     kept = int(wrapper._get_ddp_logging_data()["num_parameter_tensors"])  # noqa: SLF001 - nothing else tells what it averages
-    trained = sum(weight.requires_grad for weight in wrapper.parameters())
+    weights = [weight for name, weight in wrapper.module.named_parameters() if name not in wrapper.parameters_to_ignore]
+    trained = sum(weight.requires_grad for weight in weights)
     if trained > kept:
         raise SiteError(
             f"{trained - kept} weights train that did not when the network was wrapped in DistributedDataParallel, which does "
