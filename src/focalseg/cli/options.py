@@ -59,6 +59,13 @@ def read_settings(
     return build_settings(preset, *changes, given.get("settings", given), parse_assignments(assignments), named)
 
 
+def refuse_data(data: str) -> None:
+    """Raises SettingError or DataError for data of no known name or layout; nothing is decoded."""
+    from focalseg.imagesets.opening import open_dataset
+
+    open_dataset(data)
+
+
 def print_json(content: dict[str, Any]) -> None:
     """Prints one strict JSON object on stdout."""
     print(json.dumps(content, indent=2, allow_nan=False))
