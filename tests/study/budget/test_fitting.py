@@ -10,6 +10,7 @@ from focalseg.errors import SettingError
 from focalseg.records.evidence import EVIDENCE
 from focalseg.records.result import RESULT
 from focalseg.study.arms.design import plan_design
+from focalseg.study.beginning import PlaceJob, recall_settings
 from focalseg.study.budget import fitting as budget
 from focalseg.study.budget.estimate import estimate_runs
 from focalseg.study.budget.fitting import (
@@ -22,11 +23,9 @@ from focalseg.study.budget.fitting import (
     job_seconds,
     list_items,
     plan_costs,
-    recall_settings,
     span,
 )
 from focalseg.study.budget.pace import Pace
-from focalseg.study.place import PlaceJob
 from focalseg.study.planning.groundwork import lay_groundwork
 from focalseg.study.presets import Settings, build_settings
 from focalseg.study.running.listeners import Listeners
