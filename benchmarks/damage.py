@@ -32,7 +32,7 @@ from focalseg.records.costs import COSTS
 from focalseg.records.evidence import EVIDENCE
 from focalseg.records.placement import PLACEMENT, read_placement
 from focalseg.records.record import read_record
-from focalseg.records.result import RESULT
+from focalseg.records.result import CHECKPOINT, RESULT
 from focalseg.records.splits import SPLITS, Splits
 from focalseg.report.placement.page import PAGE, write_report
 from focalseg.study.outcome.examples import EXAMPLES
@@ -42,7 +42,7 @@ from focalseg.study.presets import build_settings
 from focalseg.study.running.folder import CONFIG, read_config
 from focalseg.study.running.listeners import Listeners
 from focalseg.study.running.runs import CASES, WEIGHTS, RunPlan, load_network, load_training_data, read_evidence, read_result
-from focalseg.training.checkpoint import CHECKPOINT, load_checkpoint
+from focalseg.training.checkpoint import load_checkpoint
 from focalseg.training.loop import METRICS, StopRequested, train
 from focalseg.yaml_files import write_yaml
 from machine import describe_machine

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from focalseg.cli.options import read_settings
-from focalseg.study.place import PlaceJob
+from focalseg.study.beginning import PlaceJob
 from focalseg.study.presets import build_settings
 from focalseg.yaml_files import write_yaml
 

@@ -14,6 +14,7 @@ from PIL import Image
 from focalseg.errors import DataError, SettingError
 from focalseg.feeding.preparation import (
     Preparation,
+    measure_intensities,
     on_common_scale,
     plan_preparation,
     plan_size,
@@ -228,3 +229,46 @@ def test_a_void_pixel_is_no_number_of_labels():
     assert prepared[0].tolist() == [2] * 4
     assert prepared[2].tolist() == [VOID] * 4
     assert prepared[3].tolist() == [0] * 4
+
+
+def test_means_far_apart_and_one_channel_on_another_scale_are_no_common_scale():
+    pattern = np.array([[[0, 20], [20, 0]], [[0, 2], [2, 0]]], np.float32)
+    usual = [describe(pattern + offset) for offset in range(10)]
+    assert on_common_scale(usual)
+    assert not on_common_scale([*usual, describe(pattern + 1000)])
+    other = pattern.copy()
+    other[1] *= 250  # which the larger first channel would hide, were they taken together
+    assert not on_common_scale([*usual, describe(other)])
+
+
+def test_eight_bits_are_no_common_scale_where_one_case_uses_all_of_them_and_the_others_next_to_none():
+    faint = [describe(np.random.default_rng(seed).integers(0, 2, (1, 16, 16)).astype(np.uint8)) for seed in range(9)]
+    full = describe((255 * np.random.default_rng(9).integers(0, 2, (1, 16, 16))).astype(np.uint8))
+    assert on_common_scale(faint)
+    assert not on_common_scale([*faint, full])
+
+
+def test_how_far_an_image_enters_from_the_training_images_is_measured_in_their_deviations():
+    plan = Preparation(size=(8, 8), mean=(100.0, 50.0), standard_deviation=(20.0, 10.0))
+    usual = plan.measure_entry((110.0, 45.0), (18.0, 9.0))
+    assert not usual.is_extreme
+    far = plan.measure_entry((110.0, 5740.0), (18.0, 9.0))
+    assert (far.level, far.contrast, far.is_extreme) == (569.0, 0.9, True)
+    assert str(far) == (
+        "enters the network 569 standard deviations above the mean of the training images, with 0.9 times their contrast"
+    )
+    faint = plan.measure_entry((0.4, 0.2), (0.08, 0.04))
+    assert faint.is_extreme
+    assert str(faint) == (
+        "enters the network 4.98 standard deviations below the mean of the training images, with 1/250 of their contrast"
+    )
+    assert not plan.measure_entry((0.0, 0.0), (0.0, 0.0)).is_extreme  # an image of one intensity has no scale
+    assert not replace(plan, normalisation="case").measure_entry((5e6, 0.0), (1e6, 0.0)).is_extreme
+
+
+def test_what_is_measured_of_an_image_is_what_its_normalised_pixels_show():
+    image = np.random.default_rng(3).normal((4000, 60), (900, 12), (30, 40, 2)).transpose(2, 0, 1).astype(np.float32)
+    plan = Preparation(size=(30, 40), mean=(100.0, 50.0), standard_deviation=(20.0, 10.0))
+    pixels = plan.prepare_image(image)[0]
+    entry = plan.measure_entry(*measure_intensities(image))
+    np.testing.assert_allclose((entry.level, entry.contrast), (pixels.mean(), pixels.std(correction=0)), rtol=1e-4)

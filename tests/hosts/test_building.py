@@ -11,7 +11,7 @@ from torch import nn
 
 from focalseg.errors import SettingError
 from focalseg.hosts.building import NetworkConfig, build_host, find_function, plan_arguments
-from focalseg.hosts.choice import NAMES
+from focalseg.hosts.libraries.choice import NAMES
 from focalseg.hosts.libraries.plans import MONAI_NETWORKS, SMP_NETWORKS
 from focalseg.networks.unet import UNet, UNetConfig
 

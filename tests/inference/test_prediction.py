@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from focalseg.feeding.preparation import Preparation
-from focalseg.inference.prediction import predict_mask, predict_probabilities
+from focalseg.inference.prediction import ScaleWarning, predict_mask, predict_probabilities
 
 
 class Repeat(nn.Module):
@@ -58,3 +58,17 @@ def test_the_network_is_put_into_evaluation_mode_and_nothing_is_recorded():
     first = predict_probabilities(network, preparation, image)
     assert not network.training
     assert np.array_equal(first, predict_probabilities(network, preparation, image))
+
+
+@pytest.mark.parametrize("predict", [predict_mask, predict_probabilities])
+def test_an_image_far_from_those_of_the_training_is_warned_of_and_others_are_not(predict):
+    preparation = Preparation(size=(8, 8), mean=(100.0,), standard_deviation=(20.0,))
+    image = np.random.default_rng(0).normal(100, 20, (1, 8, 8)).astype(np.float32)
+    predict(Repeat(1), preparation, image)  # a warning would fail
+    said = r"^The image enters the network 1,2\d\d standard deviations above .* not to be trusted\."
+    with pytest.warns(ScaleWarning, match=said):  # 250 * 100 lies 24,900 above 100, in units of 20
+        predict(Repeat(1), preparation, 250 * image)
+    heard = []
+    predict(Repeat(1), preparation, image / 255, tell=heard.append)
+    assert len(heard) == 1
+    predict(Repeat(1), Preparation(size=(8, 8), mean=(100.0,), standard_deviation=(20.0,), normalisation="case"), 250 * image)

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from focalseg.errors import SettingError
 from focalseg.hosts.building import NetworkConfig, build_host, plan_arguments
-from focalseg.hosts.choice import NAMES
+from focalseg.hosts.libraries.choice import NAMES
 from focalseg.networks.state import read_state, write_state
 
 BUILT = [name for name in NAMES if not name.startswith("smp:") or find_spec("segmentation_models_pytorch")]

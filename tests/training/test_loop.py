@@ -23,7 +23,8 @@ from focalseg.hosts.gammas import read_gammas
 from focalseg.imagesets.case import Case
 from focalseg.losses.unified_focal import UnifiedFocalLoss
 from focalseg.losses.unified_focal_config import UnifiedFocalConfig
-from focalseg.training.checkpoint import CHECKPOINT, load_checkpoint
+from focalseg.records.result import CHECKPOINT
+from focalseg.training.checkpoint import load_checkpoint
 from focalseg.training.loop import METRICS, StopRequested, TrainingData, train
 from focalseg.training.metrics_log import read_metrics
 from focalseg.training.run import RunConfig, build_network

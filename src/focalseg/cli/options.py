@@ -83,7 +83,7 @@ def _refuse_foreign_code(config: Path, given: dict[str, Any], typed: dict[str, A
     """
     from focalseg.errors import SettingError
     from focalseg.hosts.building import NetworkConfig
-    from focalseg.hosts.choice import NAMES
+    from focalseg.hosts.libraries.choice import NAMES
 
     if name not in NAMES and typed.get("name") != name:
         raise SettingError(
@@ -98,6 +98,13 @@ def _refuse_foreign_code(config: Path, given: dict[str, Any], typed: dict[str, A
             "Only the command may ask for that: if you trust them, repeat them in it, such as "
             "--set network.arguments.encoder_weights=imagenet; if not, take them out of the file."
         )
+
+
+def refuse_data(data: str) -> None:
+    """Raises SettingError or DataError for data of no known name or layout; nothing is decoded."""
+    from focalseg.imagesets.opening import open_dataset
+
+    open_dataset(data)
 
 
 def print_json(content: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ from focalseg.cli.options import (
     Workers,
     print_json,
     read_settings,
+    refuse_data,
 )
 
 Budget = Annotated[
@@ -60,6 +61,10 @@ def run_place(
     budget: float | None = None,
 ) -> None:
     """The job, then its report, then the answer on stdout. budget: hours."""
+    refuse_data(data)
+    from focalseg.study.beginning import refuse_place
+
+    refuse_place(data, out, settings, seed=seed, budget_hours=budget)  # before torch is imported, which takes seconds
     from focalseg.cli.progress import build_listeners
     from focalseg.configuration import to_mapping
     from focalseg.report.placement.page import write_report

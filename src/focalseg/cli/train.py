@@ -16,6 +16,7 @@ from focalseg.cli.options import (
     Seed,
     print_json,
     read_settings,
+    refuse_data,
 )
 from focalseg.findings import counted
 
@@ -38,6 +39,10 @@ def train(
 ) -> None:
     """Train one network and score it on test data that it never saw."""
     settings = read_settings(preset, config, set_, network=network)
+    refuse_data(data)
+    from focalseg.study.beginning import refuse_train
+
+    refuse_train(data, out, settings, attention=attention, seed=seed)  # before torch is imported, which takes seconds
     from focalseg.cli.progress import build_listeners
     from focalseg.report.placement.page import write_report
     from focalseg.study.outcome.footing import judge_training

@@ -54,10 +54,11 @@ class Entry:
     def __str__(self) -> str:
         """Continues a sentence that begins with the image."""
         faint = 0 < self.contrast < 0.1
-        shown = f"1/{1 / self.contrast:.3g}" if faint else f"{self.contrast:.3g}"
+        shown = f"1/{_show(1 / self.contrast)}" if faint else _show(self.contrast)
+        side, times = "above" if self.level >= 0 else "below", "of" if faint else "times"
         return (
-            f"enters the network {abs(self.level):.3g} standard deviations {'above' if self.level >= 0 else 'below'} the mean "
-            f"of the training images, with {shown} {'of' if faint else 'times'} their contrast"
+            f"enters the network {_show(abs(self.level))} standard deviations {side} the mean of the training images, "
+            f"with {shown} {times} their contrast"
         )
 
 
@@ -244,6 +245,10 @@ def _pool(means: Sequence[float], deviations: Sequence[float], counts: np.ndarra
     mean = float(np.average(means, weights=counts))
     variance = np.average(np.square(deviations) + np.square(np.asarray(means) - mean), weights=counts)
     return mean, float(np.sqrt(variance))
+
+
+def _show(number: float) -> str:
+    return f"{number:.3g}" if number < 1000 else f"{number:,.0f}"
 
 
 def _or_1(deviation: float) -> float:

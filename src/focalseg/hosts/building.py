@@ -15,7 +15,7 @@ from focalseg.catalogue import unknown_name_message
 from focalseg.configuration import setting
 from focalseg.errors import FocalsegError, SettingError
 from focalseg.findings import show_value
-from focalseg.hosts.choice import NAMES, PLANS, UNET, NetworkChoice
+from focalseg.hosts.libraries.choice import NAMES, PLANS, UNET, NetworkChoice
 from focalseg.hosts.libraries.monai import build_monai
 from focalseg.hosts.libraries.smp import build_smp, is_harmless
 from focalseg.networks.unet import UNet, UNetConfig

@@ -9,7 +9,8 @@ from focalseg.errors import SettingError
 from focalseg.records.record import FROM_CHECKPOINT, Record
 from focalseg.records.seals import check_digest
 
-RESULT = "result.json"
+RESULT, CHECKPOINT = "result.json", "last.ckpt"
+"""What a finished run leaves last, and what an unfinished one goes on from."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,15 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from focalseg.errors import SettingError
 from focalseg.evaluation.verdict import Footing, Verdict
-from focalseg.imagesets.opening import refuse_inside
 from focalseg.records.placement import ALL, NONE, PLACED, PLACEMENT, JobRecord, LeanSource, Placement
 from focalseg.records.record import write_record
 from focalseg.study.arms.agreement import Decided, agree, choose_lean, decide_folds
 from focalseg.study.arms.design import Design, plan_design, take_known
+from focalseg.study.beginning import plan_job, recall_settings, refuse_place
 from focalseg.study.budget.correction import correcting
-from focalseg.study.budget.fitting import Forecast, plan_costs, recall_settings
+from focalseg.study.budget.fitting import Forecast, plan_costs
 from focalseg.study.outcome.examples import write_examples
 from focalseg.study.outcome.footing import read_rises
 from focalseg.study.outcome.lean import write_lean
@@ -22,26 +21,11 @@ from focalseg.study.planning.groundwork import lay_groundwork, plan_groundwork
 from focalseg.study.planning.precision import settle_precision
 from focalseg.study.planning.splits_file import claim_split
 from focalseg.study.presets import Settings
-from focalseg.study.running.folder import CONFIG, claim_folder, hold_folder, refuse_foreign
+from focalseg.study.running.folder import hold_folder
 from focalseg.study.running.listeners import NOBODY, Listeners
 from focalseg.study.running.runs import RunPlan, read_costs, read_result
-from focalseg.training.training_config import Device, TrainingConfig
+from focalseg.training.training_config import Device
 from focalseg.yaml_files import write_yaml
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlaceJob:
-    """What a folder of the main job was made for. seed: the first one.
-
-    budget_hours: what it was to fit into, and asked: the settings before they were cut for that; nothing where it was to fit
-    into nothing.
-    """
-
-    data: str
-    seed: int
-    settings: Settings
-    budget_hours: float | None = None
-    asked: Settings | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,16 +57,11 @@ def place(
     Everything about the data and the settings is checked before the first file is written. budget_hours: the settings are cut
     until the job is likely to take no longer; a job that goes on keeps to those that it was begun with.
     """
-    refuse_inside(folder, source, "--out")
-    refuse_foreign(folder)
-    _refuse_exponents(settings)
+    refuse_place(source, folder, settings, seed=seed, budget_hours=budget_hours)
     settings = settle_precision(settings, folder, device)
     begun = recall_settings(folder, settings, budget_hours)
     chosen = begun or settings
-    asked = None if budget_hours is None else settings
-    job = PlaceJob(data=source, seed=seed, settings=chosen, budget_hours=budget_hours, asked=asked)
-    if (folder / CONFIG).exists():
-        claim_folder(folder, write_yaml(job))  # refuses another job's before anything is read and measured
+    job = plan_job(source, folder, settings, seed=seed, budget_hours=budget_hours)
     ground = lay_groundwork(source, chosen, seed, device, listeners)
     design = plan_design(ground, chosen, folder, device=device, workers=workers, listeners=listeners)
     forecast = Forecast(settings=chosen)
@@ -98,16 +77,6 @@ def place(
         watch = correcting(listeners.watch, forecast, listeners.tell)
         trainers = tuple(replace(trainer, watch=watch) for trainer in design.trainers)
         return _train_and_judge(replace(design, trainers=trainers), folder)
-
-
-def _refuse_exponents(settings: Settings) -> None:
-    """Raises SettingError where the settings say how exponents train."""
-    given, free = settings.training.exponents, TrainingConfig.exponents
-    if given != free:
-        raise SettingError(
-            f"training.exponents was {given!r}; expected {free!r}, since `focalseg place` trains exponents as its policy wants "
-            "them. Take another policy, or train one network with `focalseg train`."
-        )
 
 
 def _train_and_judge(design: Design, folder: Path) -> PlaceResult:

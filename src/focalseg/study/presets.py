@@ -8,7 +8,7 @@ from focalseg.catalogue import Catalogue, unknown_name_message
 from focalseg.configuration import LARGEST_SEED, CheckedConfig, from_mapping, merge, setting, to_mapping
 from focalseg.errors import SettingError
 from focalseg.feeding.augmentation_config import AUGMENTATIONS
-from focalseg.hosts.choice import NetworkChoice
+from focalseg.hosts.libraries.choice import NetworkChoice
 from focalseg.losses.unified_focal_config import UnifiedFocalConfig
 from focalseg.placement.policies import POLICIES
 from focalseg.training.training_config import TrainingConfig

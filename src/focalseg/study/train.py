@@ -4,9 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from focalseg.attention import GATES
-from focalseg.errors import SettingError
-from focalseg.imagesets.opening import refuse_inside
 from focalseg.records.placement import read_placement
+from focalseg.study.beginning import refuse_train
 from focalseg.study.budget.fitting import forecast_run
 from focalseg.study.outcome.examples import write_examples
 from focalseg.study.planning.attention import plan_attention, plan_single_kind
@@ -14,7 +13,7 @@ from focalseg.study.planning.groundwork import lay_groundwork
 from focalseg.study.planning.precision import settle_precision
 from focalseg.study.planning.splits_file import claim_split
 from focalseg.study.presets import Settings
-from focalseg.study.running.folder import hold_folder, refuse_foreign
+from focalseg.study.running.folder import hold_folder
 from focalseg.study.running.listeners import NOBODY, Listeners, Tell
 from focalseg.study.running.runs import RunPlan, RunResult, execute, read_result
 from focalseg.training.run import RunConfig, build_network
@@ -34,8 +33,7 @@ def train_one(
 ) -> RunResult:
     """Trains and scores one network in `folder`, on the first fold. attention: as `read_layout` takes it. Goes on after an
     interruption."""
-    refuse_inside(folder, source, "--out")
-    refuse_foreign(folder)
+    refuse_train(source, folder, settings, attention=attention, seed=seed)
     settings = settle_precision(settings, folder, device)
     settings = replace(settings, split=replace(settings.split, test_folds=1))
     ground = lay_groundwork(source, settings, seed, device, listeners)
@@ -69,10 +67,4 @@ def read_layout(attention: str, base: RunConfig, settings: Settings, tell: Tell)
         return plan_attention(base, settings.gates, tell)[0]
     if attention in GATES:
         return plan_single_kind(base, attention, tell)
-    if not Path(attention).exists():
-        known = ", ".join(["none", "all", *GATES])
-        raise SettingError(
-            f"--attention was {attention!r}; expected {known}, or the path of a placement.json that is there. Two kinds: "
-            "--attention all --set 'gates=[cbam, focus]'."
-        )
     return read_placement(Path(attention)).layout

@@ -15,7 +15,6 @@ from focalseg.errors import SettingError
 from focalseg.records.seals import read_signed, write_signed
 from focalseg.training.metrics_log import Row
 
-CHECKPOINT = "last.ckpt"
 _MEND = "remove it to train this run from the start"
 
 

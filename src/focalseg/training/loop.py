@@ -27,7 +27,8 @@ from focalseg.layers import RunningNorm
 from focalseg.losses.schedule import share_at
 from focalseg.losses.unified_focal import UnifiedFocalLoss
 from focalseg.placement.exponents import REGIMES
-from focalseg.training.checkpoint import CHECKPOINT, Checkpoint, load_checkpoint, save_checkpoint
+from focalseg.records.result import CHECKPOINT
+from focalseg.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from focalseg.training.fabric import build_fabric
 from focalseg.training.metrics_log import MetricsLog, Row
 from focalseg.training.optimisation import build_optimiser

@@ -12,6 +12,7 @@ from focalseg.records.record import write_record
 from focalseg.records.result import RESULT, Result
 from focalseg.records.seals import sign_text
 from focalseg.study.arms.design import plan_design
+from focalseg.study.beginning import PlaceJob, recall_settings
 from focalseg.study.budget import fitting as budget
 from focalseg.study.budget.estimate import estimate_runs
 from focalseg.study.budget.fitting import (
@@ -24,11 +25,9 @@ from focalseg.study.budget.fitting import (
     job_seconds,
     list_items,
     plan_costs,
-    recall_settings,
     span,
 )
 from focalseg.study.budget.pace import Pace
-from focalseg.study.place import PlaceJob
 from focalseg.study.planning.groundwork import lay_groundwork
 from focalseg.study.presets import Settings, build_settings
 from focalseg.study.running.listeners import Listeners

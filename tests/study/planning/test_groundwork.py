@@ -176,3 +176,36 @@ def test_every_error_of_the_data_is_raised_at_once(make_folder, tiny_settings):
     with pytest.raises(DataError) as caught:
         lay(folder, tiny_settings)
     assert sorted(finding.kind for finding in caught.value.findings) == ["empty_file", "no_mask", "not_an_image"]
+
+
+@pytest.mark.parametrize("side", ["train", "validation", "test"])
+def test_one_case_on_another_scale_in_any_part_is_normalised_by_itself_and_said(side, write_volumes, tmp_path, tiny_settings):
+    nibabel = pytest.importorskip("nibabel")
+    folder = write_volumes(tmp_path / "data", count=15)
+    for number in range(15):  # all on one scale first
+        path = folder / "imagesTr" / f"case_{number}.nii.gz"
+        volume = nibabel.load(path)
+        voxels = np.asarray(volume.dataobj) / 4.0 ** (number % 5)
+        nibabel.save(nibabel.Nifti1Image(voxels.astype(np.float32), volume.affine), path)
+    usual = lay(folder, tiny_settings)
+    assert usual.frame.normalisation == "data_set"
+    assert not any("scale" in remark or "enters" in remark for remark in usual.remarks)
+    odd = getattr(usual.split, side)[0]
+    path = folder / "imagesTr" / f"{odd}.nii.gz"
+    volume = nibabel.load(path)
+    nibabel.save(nibabel.Nifti1Image(250 * np.asarray(volume.dataobj), volume.affine), path)
+    ground = lay(folder, tiny_settings)
+    assert ground.frame.normalisation == "case"
+    assert any(remark.startswith(f"{path}: has a mean of") for remark in ground.remarks)
+    assert any(remark.startswith("the images are on scales of their own;") for remark in ground.remarks)
+    if side == "test":  # what is fitted is fitted to training cases, whatever test cases are like
+        assert ground.config.preparation.mean == usual.config.preparation.mean
+        assert ground.config.preparation.standard_deviation == usual.config.preparation.standard_deviation
+    kept = lay(folder, tiny_settings, data=replace(tiny_settings.data, normalisation="data_set"))
+    told = [remark for remark in kept.remarks if "enters the network" in remark]
+    if side == "train":  # then the mean is largely its own, and the others hardly differ from one another
+        assert kept.frame.normalisation == "data_set"
+    else:
+        (sentence,) = told
+        assert sentence.startswith(f"{odd} ({side}) enters the network ")
+        assert sentence.endswith("is not to be trusted; data.normalisation=case scales each by itself.")

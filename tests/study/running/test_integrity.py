@@ -15,7 +15,7 @@ from focalseg.errors import DataError, SettingError
 from focalseg.records.costs import COSTS
 from focalseg.records.evidence import EVIDENCE
 from focalseg.records.placement import PLACEMENT
-from focalseg.records.result import RESULT
+from focalseg.records.result import CHECKPOINT, RESULT
 from focalseg.records.splits import SPLITS
 from focalseg.report.placement.page import PAGE, write_report
 from focalseg.study.outcome.examples import EXAMPLES
@@ -27,7 +27,6 @@ from focalseg.study.running.folder import CONFIG, claim_folder
 from focalseg.study.running.listeners import Listeners
 from focalseg.study.running.runs import CASES, WEIGHTS, execute, load_network, load_training_data, read_evidence, read_result
 from focalseg.study.train import train_one
-from focalseg.training.checkpoint import CHECKPOINT
 from focalseg.training.loop import METRICS, Run, StopRequested, train
 from focalseg.yaml_files import write_yaml
 

@@ -7,13 +7,13 @@ import pytest
 from focalseg.imagesets.case import Dataset
 from focalseg.records.costs import COSTS
 from focalseg.records.evidence import EVIDENCE
+from focalseg.records.result import CHECKPOINT
 from focalseg.study.arms.design import plan_design
 from focalseg.study.planning.groundwork import lay_groundwork
 from focalseg.study.running import local
 from focalseg.study.running.listeners import NOBODY
 from focalseg.study.running.runs import CASES, WEIGHTS, execute, read_evidence, read_result
 from focalseg.study.running.scores import read_scores
-from focalseg.training.checkpoint import CHECKPOINT
 from focalseg.training.loop import METRICS, Run
 
 pytestmark = pytest.mark.slow

@@ -1,1 +1,1 @@
-"""Families of networks, one file each: how one is planned and built, and where attention can stand in it."""
+"""Families of networks, one file each: how one is chosen, planned and built, and where attention can stand in it."""

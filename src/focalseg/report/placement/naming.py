@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from focalseg.hosts.building import NetworkConfig
-from focalseg.hosts.choice import UNET
 from focalseg.hosts.instrument import OWN
+from focalseg.hosts.libraries.choice import UNET
 from focalseg.records.placement import SHUT
 from focalseg.study.presets import RANDOM, RIVALS, WIDER
 

@@ -39,8 +39,8 @@ DAMAGE = (
     *(OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, MemoryError, ArithmeticError),
     *(RuntimeError, BadZipFile, zlib.error, struct.error, csv.Error),
 )
-"""What reading a cut or altered file may raise. A RuntimeError: one flipped bit says that a member of a ZIP file is encrypted, or
-packed in a way that Python does not know."""
+"""What reading a cut or altered file may raise. A RuntimeError: by one flipped bit a member of a ZIP file is said to be
+encrypted, or packed in a way that Python does not know."""
 
 
 def read_placement_contents(folder: Path) -> PlacementContents:

@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 from focalseg.attention import GATES
 from focalseg.errors import SettingError
 from focalseg.hosts.building import NetworkConfig
-from focalseg.hosts.choice import UNET
 from focalseg.hosts.instrument import OWN
+from focalseg.hosts.libraries.choice import UNET
 from focalseg.networks.unet import UNetConfig
 from focalseg.records.costs import SiteCost
 from focalseg.records.evidence import SiteEvidence

@@ -6,11 +6,9 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import torch
 
-from focalseg.configuration import from_mapping, to_mapping
 from focalseg.errors import SettingError
 from focalseg.findings import counted
 from focalseg.hosts.building import build_host
@@ -21,7 +19,6 @@ from focalseg.study.arms.search import PROBE_COUNT
 from focalseg.study.budget.estimate import estimate_runs
 from focalseg.study.budget.pace import Paces, measure_pace, measure_paces
 from focalseg.study.presets import RANDOM, RIVALS, Settings
-from focalseg.study.running.folder import CONFIG, read_config
 from focalseg.study.running.listeners import Tell, ignore
 from focalseg.study.running.local import choose_workers
 from focalseg.study.running.runs import RunPlan
@@ -309,20 +306,3 @@ def describe_seconds(seconds: float) -> str:
         return f"{minutes} min"
     hours, rest = divmod(round(minutes / 5) * 5, 60)
     return f"{hours} h {rest} min" if rest and hours < 24 else f"{round(minutes / 60)} h"
-
-
-def recall_settings(folder: Path, asked: Settings, hours: float | None) -> Settings | None:
-    """What the same settings and hours came to when the job in the folder was begun; nothing where it is not of them.
-
-    Raises SettingError for hours that are none.
-    """
-    if hours is not None and not 0 < hours < math.inf:
-        raise SettingError(f"--budget was {hours:g}; expected hours above 0, such as 0.5 or 8.")
-    if hours is None or not (folder / CONFIG).exists():
-        return None
-    content = read_config(folder)
-    if content.get("budget_hours") != hours or content.get("asked") != to_mapping(asked):
-        return None
-    recalled = from_mapping(Settings, content.get("settings", {}))
-    # No budget gives up the network: a file that names another was altered, and may not make us run its function.
-    return recalled if recalled.network == asked.network else None

@@ -1,7 +1,7 @@
 """The folder that a job or a run fills: claimed for it, so that another cannot mix its files in."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,10 @@ import yaml
 
 from focalseg.errors import SettingError
 from focalseg.files import PARTIAL, open_lock, refuse_linked_folders, write_text
-from focalseg.records.result import RESULT
+from focalseg.records.result import CHECKPOINT, RESULT
 from focalseg.records.seals import read_signed_text, sign_text
 from focalseg.records.splits import SPLITS
 from focalseg.text_files import read_small
-from focalseg.training.checkpoint import CHECKPOINT
 from focalseg.yaml_files import MOST_BYTES, read_yaml
 
 CONFIG = "config.yaml"
@@ -35,10 +34,7 @@ def claim_folder(folder: Path, config: str) -> None:
     elif _read_config(path) in (sign_text(config).encode(), config.encode()):  # an earlier version did not sign
         return
     elif (begun := read_config(folder)) != (asked := yaml.safe_load(config)):
-        names = ", ".join(_find_differences(begun, asked)[:3])
-        raise SettingError(
-            f"{folder} was made with other settings (see {path}: {names}); give another --out, or remove it to start anew."
-        )
+        raise _made_otherwise(folder, begun, asked)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -55,6 +51,42 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def _read_config(path: Path) -> bytes:
     return read_small(path, most_bytes=MOST_BYTES, expected="the settings of a job. Remove it and run the same command again.")
+
+
+def refuse_other_settings(folder: Path, known: Mapping[str, Any]) -> None:
+    """Raises SettingError for a folder whose config differs from what is known of the new one; the rest of it may follow."""
+    path = folder / CONFIG
+    if path.exists():
+        begun = read_config(folder)
+        chosen = {name: begun[name] for name in known if name in begun}
+        if chosen != known:
+            raise _made_otherwise(folder, chosen, known)
+
+
+def _made_otherwise(folder: Path, begun: Any, config: Any) -> SettingError:
+    names = ", ".join(_find_differences(begun, config)[:3])
+    return SettingError(
+        f"{folder} was made with other settings (see {folder / CONFIG}: {names}); give another --out, or remove it to start "
+        "anew."
+    )
+
+
+def refuse_busy(folder: Path) -> None:
+    """Raises SettingError where another process holds the folder; whoever comes first after this still has to hold it."""
+    path = folder / LOCK
+    if os.name != "posix" or path.is_symlink() or not path.is_file():
+        return
+    import fcntl
+
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise _in_use(folder) from error
+
+
+def _in_use(folder: Path) -> SettingError:
+    return SettingError(f"{folder} is in use by another focalseg; wait for it to end, or give another --out.")
 
 
 def refuse_foreign(folder: Path) -> None:
@@ -96,7 +128,7 @@ def hold_folder(folder: Path, config: str) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise SettingError(f"{folder} is in use by another focalseg; wait for it to end, or give another --out.") from error
+            raise _in_use(folder) from error
         try:
             yield
         finally:
