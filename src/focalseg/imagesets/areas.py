@@ -74,10 +74,21 @@ def explain_between(values: np.ndarray) -> Between:
 
 
 def find_areas(values: np.ndarray, candidates: np.ndarray) -> tuple[int, ...]:
-    """The values of candidates, (*spatial) bool, whose pixels mostly have an equal one beside and one above or below them."""
+    """The values of candidates, (*spatial) bool, whose pixels mostly have an equal one beside and one above or below them.
+
+    Of a volume, in its planes along each axis: an edge that faces an axis is an area in the planes across it.
+    """
+    if values.ndim < 3:
+        return tuple(sorted(_find_areas_in_planes(values, candidates)))
+    views = ((np.moveaxis(values, axis, 0), np.moveaxis(candidates, axis, 0)) for axis in range(3))
+    return tuple(sorted(set.intersection(*(_find_areas_in_planes(*view) for view in views))))
+
+
+def _find_areas_in_planes(values: np.ndarray, candidates: np.ndarray) -> set[int]:
+    """The same of single planes, along the first axis of a stack."""
     planes, spots = _choose_planes(values, candidates)
     if not len(spots):
-        return ()
+        return set()
     middle = _take(planes, spots)
     across = (_take(planes, spots, 0, -1) == middle) | (_take(planes, spots, 0, 1) == middle)
     along = (_take(planes, spots, -1, 0) == middle) | (_take(planes, spots, 1, 0) == middle)
@@ -85,7 +96,7 @@ def find_areas(values: np.ndarray, candidates: np.ndarray) -> tuple[int, ...]:
     every = np.bincount(numbers, minlength=len(found))
     inside = np.bincount(numbers, weights=across & along, minlength=len(found))
     least = _AREA if len(found) <= _MANY else _AREA_AMONG_MANY
-    return tuple(map(int, found[(inside >= least) & (2 * inside > every)]))
+    return set(map(int, found[(inside >= least) & (2 * inside > every)]))
 
 
 def _find_peaks(alike: np.ndarray, width: float) -> list[int]:

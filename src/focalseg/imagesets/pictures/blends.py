@@ -62,9 +62,10 @@ def _lie_between(colours: Sequence[int], known: Sequence[int]) -> np.ndarray:
 
 
 def find_main_colours(counts: Mapping[int, int]) -> tuple[list[int], int]:
-    """The few most frequent colours far from one another, and how many pixels are near one of them. counts: pixels by colour."""
+    """The few most frequent colours far from one another, and the pixels near one of them. counts: pixels by colour."""
     colours, pixels = _split(list(counts)), np.array(list(counts.values()))
-    left, main = np.ones(len(pixels), bool), []
+    main: list[int] = []
+    left = np.ones(len(pixels), bool)
     while left.any() and len(main) < _MOST_MAIN:
         chosen = int(np.where(left, pixels, -1).argmax())
         main.append(list(counts)[chosen])

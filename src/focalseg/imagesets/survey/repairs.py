@@ -1,10 +1,12 @@
 """Which findings a corrected copy mends, so that nothing else is promised: what one finding says of others is known here."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from focalseg.findings import Finding
 from focalseg.imagesets.case import Dataset
+from focalseg.imagesets.pictures.headers import measure_upright
 
 _CODING_TABLES = ("labels.csv", "dataset.json")
 
@@ -25,9 +27,16 @@ def settle_repairs(dataset: Dataset, findings: Sequence[Finding]) -> list[Findin
     hopeless = {error.file for error in errors if not error.repairable}
     if leave_labels_open(errors):
         hopeless |= {error.file for error in errors if error.kind == "in_between"}
-    for number in range(len(dataset) if hopeless else 0):
+    turned = {error.file for error in errors if error.kind == "turned"}
+    for number in range(len(dataset) if hopeless or turned else 0):
         if files := dataset.files(number):
             beside = (file for file in (files.field_of_view, files.second_observer) if file)
-            every = {str(file) for file in (*files.images, *files.masks, *beside)}
-            hopeless |= every if every & hopeless else set()
+            every = {str(file): file for file in (*files.images, *files.masks, *beside)}
+            if not hopeless.isdisjoint(every) or (not turned.isdisjoint(every) and _differ_upright(every.values())):
+                hopeless |= every.keys()
     return [replace(one, repairable=one.repairable and one.file not in hopeless) for one in findings]
+
+
+def _differ_upright(files: Iterable[Path]) -> bool:
+    """Whether the pictures of a case would still be of several sizes once they are turned as their notes say."""
+    return len({size for file in files if (size := measure_upright(file))}) > 1

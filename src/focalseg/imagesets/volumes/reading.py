@@ -211,9 +211,7 @@ def _as_whole(path: Path, stored: np.ndarray, header: VolumeHeader) -> np.ndarra
         raise DataError(KINDS["not_finite"].at(path, f"has NaN or infinity in {_count(strange)}", expected="labels"))
     if between:
         found = f"has numbers that are no labels in {_count(between)}, such as {example}"
-        near = not header.scaled and can_be_rounded(
-            stored
-        )  # by its scale a volume is rounded as it is read, as far as it can be
+        near = can_be_rounded(_apply_slope(stored, header) if header.scaled else stored)
         raise DataError(KINDS["not_whole"].at(path, found, repairable=near))
     return whole
 
