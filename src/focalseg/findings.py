@@ -14,6 +14,7 @@ class Finding:
     """One thing about one file. kind: its name in `imagesets.kinds.KINDS`. others: further files that it involves.
 
     found continues the file's name ("is cut short"), expected continues "expected" ("an undamaged image"), mend is a sentence.
+    repairable: whether a corrected copy mends it, rather than leave the case out or the file as it is.
     """
 
     kind: str
@@ -23,6 +24,7 @@ class Finding:
     expected: str
     mend: str
     others: tuple[str, ...] = ()
+    repairable: bool = False
 
     def __str__(self) -> str:
         """`FILE: FOUND; expected EXPECTED. MEND` in one line, whatever characters the name has."""

@@ -146,6 +146,7 @@ def test_json_is_one_strict_object_with_every_finding(focalseg, source):
         "expected": "an image",
         "mend": "Replace the file.",
         "others": [],
+        "repairable": False,
     } in content["errors"]
     assert [fault["kind"] for fault in content["errors"]] == ["no_mask", "empty_file", "in_between"]
 

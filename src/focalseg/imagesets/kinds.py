@@ -8,6 +8,9 @@ from pathlib import Path
 from focalseg.catalogue import Catalogue
 from focalseg.findings import Finding, Level, show_path
 
+_LEFT_OUT = ("no_mask", "no_image", "transparent")
+"""Kinds of finding that a corrected copy does not mend by itself: at files that make no case, which it does not contain, and
+those that it mends where an option of its own asks for it."""
 IMAGE_FORMATS = "PNG, JPEG, TIFF, BMP, GIF or NIfTI"
 
 
@@ -26,9 +29,16 @@ class Kind:
     repair: str = ""
 
     def at(
-        self, file: str | Path, found: str, *, expected: str = "", mend: str = "", others: Iterable[str | Path] = ()
+        self,
+        file: str | Path,
+        found: str,
+        *,
+        expected: str = "",
+        mend: str = "",
+        others: Iterable[str | Path] = (),
+        repairable: bool = True,
     ) -> Finding:
-        """The finding of this kind for a file."""
+        """The finding of this kind for a file. repairable False: a copy cannot mend this one, though it mends others."""
         return Finding(
             kind=self.name,
             level=self.level,
@@ -37,6 +47,7 @@ class Kind:
             expected=expected or self.expected,
             mend=mend or self.mend,
             others=tuple(map(str, others)),
+            repairable=repairable and bool(self.repair) and self.name not in _LEFT_OUT,
         )
 
 
@@ -120,8 +131,13 @@ KINDS = Catalogue(
             # Masks
             _error("sizes_differ", "image and mask of different sizes", "the same size",
                    "Export the mask again at the image's size."),
-            _error("in_between", "values between those of the labels, as of JPEG or resizing", "label values alone",
+            _error("in_between", "values between those of one label, as of JPEG or resizing", "label values alone",
                    "Export the mask without resizing or JPEG.", repair="sets what is above half to the label, the rest to 0"),
+            _error("blended", "values or colours between those of several labels, as of JPEG or resizing",
+                   "those of the labels alone",
+                   "Export the mask again at its own size and as PNG, or resize it by the nearest pixel."),
+            _error("photograph", "an image in the place of a mask", "a mask",
+                   "Were image and mask swapped? Else export the mask again."),
             _error("not_declared", "a label that is not declared", "the declared labels",
                    "Mend the mask or declare the label."),
             _error("not_whole", "labels that are no whole numbers from 0", "whole numbers from 0 on",

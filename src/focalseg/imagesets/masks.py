@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from focalseg.errors import DataError
+from focalseg.imagesets.areas import END, find_areas
 from focalseg.imagesets.kinds import KINDS
 
 FOREGROUND = "foreground"
@@ -25,6 +26,10 @@ _VOID_NAMES = frozenset(
 )
 """What such pixels are called, without what separates words: by Pascal VOC and CamVid (void), nnU-Net (ignore), labelme
 (__ignore__), Cityscapes (unlabeled, out of roi), KITTI (DontCare) and BCSS (outside_roi)."""
+ROUNDED = 0.01
+"""What is so near to a whole number was one before it was computed with."""
+_FEWEST_BLENDED = 3
+"""Interpolation leaves more values than that; one or two are slips."""
 _SEPARATORS = re.compile(r"[\s_'\u2019-]+")
 
 Colour = tuple[int, int, int]
@@ -80,13 +85,29 @@ def find_foreground(mask: np.ndarray) -> np.ndarray:
     return foreground
 
 
-def code_labels(path: Path, values: np.ndarray, coding: MaskCoding) -> np.ndarray:
-    """(*spatial) whole numbers of any type -> (*spatial) uint8 labels. Raises DataError for values that are not declared."""
+def can_be_rounded(values: np.ndarray) -> bool:
+    """Whether all numbers are within `ROUNDED` of a whole one from 0 to 255, so that rounding them is no guess."""
+    nearest = np.rint(values.astype(np.float64))
+    off = np.abs(values - nearest)
+    return bool((off <= ROUNDED).all() and nearest.min() >= 0 and nearest.max() <= VOID)
+
+
+def code_labels(path: Path, values: np.ndarray, coding: MaskCoding, *, shape: tuple[int, ...] | None = None) -> np.ndarray:
+    """(*spatial) whole numbers of any type -> (*spatial) uint8 labels. Raises DataError for values that are not declared.
+
+    shape: that of the mask where its values come in one row, the first axis changing fastest, to tell labels from edges.
+    """
     found = [int(value) for value in np.unique(values)]
     known = coding.values or {number: number for number in range(MOST_LABELS + 1)}
     if strange := [value for value in found if value not in known]:
         wanted = ", ".join(map(str, sorted(known))) if coding.values else f"whole numbers from 0 to {MOST_LABELS}"
         said = f"{wanted}, as {coding.table} says" if coding.table else wanted
+        laid = values if shape is None else values.reshape(shape, order="F")
+        if _are_blended(laid, strange, known):
+            pixels = int(np.isin(values, strange).sum())
+            share = f"{pixels:,} of {values.size:,} pixels ({pixels / values.size:.2%})"
+            found_text = f"has {share} of {len(strange):,} values between the declared ones, as of resizing or JPEG"
+            raise DataError(KINDS["blended"].at(path, found_text, expected=said))
         mend = _find_mend(found, strange, coding)
         shown = ", ".join(map(str, strange[:6])) + (" and more" if len(strange) > 6 else "")
         raise DataError(KINDS["not_declared"].at(path, f"holds {shown}", expected=said, mend=mend))
@@ -94,6 +115,16 @@ def code_labels(path: Path, values: np.ndarray, coding: MaskCoding) -> np.ndarra
     lookup[found] = [known[value] for value in found]
     labels: np.ndarray = lookup[values if values.dtype.kind in "iu" else values.astype(np.int64)]
     return labels
+
+
+def _are_blended(values: np.ndarray, strange: list[int], known: Mapping[int, int]) -> bool:
+    """Whether values that are not declared lie between those that are and form no areas: edges that were interpolated."""
+    inside = min(known) < strange[0] and strange[-1] < max(known)
+    if not inside or len(strange) < _FEWEST_BLENDED or values.ndim < 2:
+        return False
+    near = max(known) * END / 255  # JPEG takes a declared value so far away
+    areas = find_areas(values, np.isin(values, strange))
+    return all(min(abs(area - value) for value in known) <= near for area in areas)
 
 
 def _find_mend(found: list[int], strange: list[int], coding: MaskCoding) -> str:

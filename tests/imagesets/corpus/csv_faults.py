@@ -114,7 +114,7 @@ CSV_FAULTS = [
           labelled(lambda labels: encode((labels > 0).astype(np.uint8) * 255))),
     fault("a colour that labels.csv has not", "not_declared colours_unknown in_between",
           labelled(altered(200, coloured=True), coloured=True)),
-    fault("colours through JPEG", "not_declared colours_unknown in_between",
+    fault("colours through JPEG", "blended not_declared colours_unknown",
           labelled(lambda labels: encode(paint(labels), "JPEG", quality=80), coloured=True), also="wrong_suffix"),
     # cases.csv and sequences.csv
     fault("cases.csv of no bytes", "bad_table empty_file", cases_table("")),

@@ -276,7 +276,7 @@ IMAGE_FAULTS = [
     fault("the same pixels in another file", "identical", same_image_twice(lambda pixels: encode(pixels, compress_level=0))),
     fault("nearly the same image twice", "near_duplicate",
           same_image_twice(lambda pixels: encode(np.clip(pixels.astype(int) + 2, 0, 255).astype(np.uint8)))),
-    fault("image and mask swapped", "unlike colours_unknown in_between not_declared", swapped, also="sizes_differ full_mask"),
+    fault("image and mask swapped", "unlike photograph colours_unknown not_declared", swapped, also="sizes_differ full_mask"),
     # Not what its name says
     fault("a JPEG named PNG", "wrong_suffix", image(saved("JPEG", quality=90))),
     fault("a PNG named JPEG", "wrong_suffix", image(saved("PNG"), ".jpg")),

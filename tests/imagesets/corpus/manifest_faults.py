@@ -176,7 +176,7 @@ MANIFEST_FAULTS = [
     fault("an image in two lines, of two groups", DOUBLE, two_groups),
     fault("a line twice", DOUBLE, lines(lambda all_lines: all_lines.append(dict(all_lines[PLANTED])), IMAGE)),
     fault("a mask for two images", DOUBLE, one_mask_twice),
-    fault("image and mask changed over in one line", "unlike in_between colours_unknown not_declared", mask_for_an_image,
+    fault("image and mask changed over in one line", "unlike photograph colours_unknown not_declared", mask_for_an_image,
           also="full_mask"),
     # Splits
     fault("a case in no part of the split", "no_part", cell("split", "", f"scans/case_{PLANTED}.png")),

@@ -56,6 +56,20 @@ def resized(values: np.ndarray, way: Image.Resampling = Image.Resampling.BILINEA
     return np.asarray(small.resize((WIDTH, HEIGHT), way))
 
 
+def with_core(values: np.ndarray) -> np.ndarray:
+    """With a second label, 128, in the left half of the first."""
+    labels = values.copy()
+    labels[:, : int(np.nonzero(values.any(0))[0].mean())] //= 2
+    labels[labels == 127] = 128
+    return labels
+
+
+def resized_in_colour(content: bytes) -> Image.Image:
+    """Made smaller and larger again, channel by channel."""
+    picture = Image.open(io.BytesIO(content)).convert("RGB")
+    return Image.merge("RGB", [Image.fromarray(resized(np.asarray(channel))) for channel in picture.split()])
+
+
 def three_values(low: int, high: int) -> Write:
     """With a border of `low` around a core of `high`."""
 
@@ -178,7 +192,12 @@ MASK_FAULTS = [
     fault("one pixel of 254", "in_between", mask(one_stray(254))),
     fault("one pixel of 1 beside 255", BLENDED, mask(one_stray(1))),
     fault("a mask of 85 and 170", BLENDED, mask(lambda values: encode(np.where(values > 0, 170, 85).astype(np.uint8)))),
-    fault("a ramp of 256 values", "in_between",
+    fault("labels of 128 and 255 resized by interpolation", "not_declared",
+          mask(lambda values: encode(resized(with_core(values))))),
+    fault("labels of 128 and 255 through JPEG", "not_declared",
+          mask(lambda values: encode(with_core(values), "JPEG", quality=75), ".jpg")),
+    fault("a grey photograph", "photograph", mask(lambda _: encode(draw_image(PLANTED).mean(axis=2).astype(np.uint8)))),
+    fault("a ramp of 256 values", "photograph",
           mask(lambda _: encode(np.linspace(0, 255, HEIGHT * WIDTH).astype(np.uint8).reshape(HEIGHT, WIDTH)))),
     fault("a 16-bit mask of 0, 257 and 65535", BLENDED, mask(numbers(np.uint16, (0, 65535, 257)), ".tif")),
     fault("a float mask with a half", "in_between not_whole not_declared", mask(numbers(np.float32, (0, 1, 0.5)), ".tif")),
@@ -189,7 +208,9 @@ MASK_FAULTS = [
     # Colours
     fault("a red mask among white ones", "colours_unknown", mask(painted((0, 0, 0), (255, 0, 0))), also="colour_mask"),
     fault("a green mask on white", COLOURED, mask(painted((255, 255, 255), (0, 128, 0)))),
-    fault("a coloured mask through JPEG", "colours_unknown in_between",
+    fault("a coloured mask resized by interpolation", "blended",
+          mask(lambda values: encode(resized_in_colour(painted((0, 0, 0), (255, 0, 0))(values))))),
+    fault("a coloured mask through JPEG", "colours_unknown blended",
           mask(lambda values: encode(Image.open(io.BytesIO(painted((0, 0, 0), (255, 0, 0))(values))), "JPEG"), ".jpg")),
     fault("a palette of black and dark red among white masks", "colours_unknown", mask(palette(*VOC)), also="colour_mask"),
     fault("a CMYK mask", "print_colours colours_unknown",
@@ -207,6 +228,6 @@ MASK_FAULTS = [
     fault("an inverted mask", "inverted", mask(mostly_inverted)),
     fault("a JPEG of 0 and 255 alone named PNG", "wrong_suffix",
           mask(lambda values: encode(np.zeros_like(values), "JPEG")), also="empty_mask"),
-    fault("a mask with the image's colours", "colours_unknown in_between", mask(lambda _: encode(draw_image(PLANTED)))),
+    fault("a mask with the image's colours", "photograph", mask(lambda _: encode(draw_image(PLANTED)))),
 ]  # fmt: skip
 """The list of them."""

@@ -8,7 +8,18 @@ from imagesets.corpus.mask_faults import MASK_FAULTS
 from imagesets.corpus.pictures import PLANTED, draw_image, encode, write_pictures
 
 UNREADABLE = {"damaged", "not_an_image", "empty_file", "too_large", "several_pages", "turned", "transparent", "print_colours"}
-WRONG = {"sizes_differ", "in_between", "colours_unknown", "not_declared", "damaged", "empty_file", "not_whole", "not_finite"}
+WRONG = {
+    "sizes_differ",
+    "in_between",
+    "blended",
+    "photograph",
+    "colours_unknown",
+    "not_declared",
+    "damaged",
+    "empty_file",
+    "not_whole",
+    "not_finite",
+}
 
 
 def write_mixed(folder: Path, good: int = 300, faults: int = 25) -> dict[Path, Fault]:

@@ -183,7 +183,7 @@ SPECIAL_FAULTS = [
     fault("a field of view turned inside out", "outside_view", viewed(lambda mask: encode(255 - mask), at_mask=True)),
     *(
         fault(f"{what} in {part}", kind, observed(part, write))
-        for part, stray in (("masks_2nd_observer", "in_between"), ("fov", "thresholded"))
+        for part, stray in (("masks_2nd_observer", "in_between not_declared"), ("fov", "thresholded"))
         for what, kind, write in (
             ("a damaged file", "damaged", cut_in_half),
             ("another size", "sizes_differ", smaller),

@@ -155,7 +155,7 @@ def test_a_photograph_in_the_place_of_a_mask_is_called_one(write):
     random = np.random.default_rng(0)
     grey, colour = random.integers(0, 256, (40, 60)).astype(np.uint8), random.integers(0, 256, (40, 60, 3)).astype(np.uint8)
     assert refuse(write(grey)) == (
-        "in_between",
+        "photograph",
         f"holds {len(np.unique(grey))} different values and looks like a photograph; expected 0 and one other value. "
         "Were image and mask swapped? Else export the mask again.",
     )

@@ -29,6 +29,8 @@ CHECKS: dict[str, Callable[[bytes], object]] = {
 MOST_PIXELS = 100_000_000
 """The most pixels of a file, all pages together. Decoding takes at most four bytes per pixel."""
 _ORIENTATION = 274
+_QUARTER_TURNS = range(5, 9)
+"""The EXIF numbers of turns that exchange width and height."""
 BITS = 258
 WIDE_MODES = ("I;16", "I;16L", "I;16B", "I;16N")
 _GREY_MODES = ("1", "L", "LA", "La", *WIDE_MODES, "I", "F")
@@ -137,6 +139,20 @@ def check_use(path: Path, image: Image.Image, header: PictureHeader, content: by
         faults.append(KINDS["not_supported"].at(path, odd, expected="a plain image", mend=mend))
     if faults:
         raise DataError(faults)
+
+
+def measure_upright(path: Path) -> tuple[int, int] | None:
+    """Width and height of a picture once it is turned as its note says; None where it cannot be read."""
+    try:
+        with quietly(), Image.open(path, formats=tuple(CHECKS)) as image:
+            if image.width * image.height > MOST_PIXELS:
+                return None
+            image.load()  # the note of a PNG may stand after its pixels
+            width, height = image.size
+            return (height, width) if read_orientation(image) in _QUARTER_TURNS else (width, height)
+    except Exception:
+        # Pillow raises a dozen kinds on damaged files.
+        return None
 
 
 def turned(path: Path, orientation: int) -> Finding:

@@ -10,8 +10,10 @@ import numpy as np
 
 from focalseg.errors import DataError
 from focalseg.findings import Finding, counted
+from focalseg.imagesets.areas import END, Between, explain_between, find_areas
 from focalseg.imagesets.kinds import KINDS
-from focalseg.imagesets.masks import MaskCoding, code_labels
+from focalseg.imagesets.masks import VOID, MaskCoding, can_be_rounded, code_labels
+from focalseg.imagesets.pictures.blends import FEWEST_BLENDED, explain_strange_colours, find_main_colours
 from focalseg.imagesets.pictures.headers import COLOUR_MODES
 from focalseg.imagesets.pictures.pages import Page, check_opaque, read_numbers
 from focalseg.imagesets.pictures.reading import read_pages
@@ -19,11 +21,20 @@ from focalseg.imagesets.pictures.reading import read_pages
 _SHOWN = 6
 _LARGEST_SMALL_NUMBER = 31
 """Values up to this are numbers of labels; larger ones are greys."""
-_MOST_GREY_LABELS = 8
-_MOST_VALUES = 100
-"""A mask that was resized or saved as JPEG rarely has more; a photograph has."""
+_JPEG_NEAR = 0.95
+"""The share of a JPEG mask's pixels that are near black or white, at least."""
+_MOST_COLOURS = 100
+"""A mask that was resized or saved as JPEG may have more, but then most of its pixels have few; a photograph's have not."""
+_MOSTLY, _MOSTLY_NEAR = 0.6, 0.75
+"""The least shares of pixels that have the colours of areas, or colours near the main ones, in a mask."""
+_MOST_TINT = 24
+"""The largest difference between the channels of a grey picture that was saved as a JPEG in colour."""
 _TABLE_MEND = "Write a table labels.csv with label,value beside the masks, or keep one label."
-_SWAP_MEND = "Were image and mask swapped? Else export the mask again."
+_VOID_MEND = f" What nobody judged is declared by a line such as void,{VOID}."
+_BOTH_MEND = (
+    "Export the mask again at its own size and as PNG, or resize it by the nearest pixel; and write a table labels.csv with "
+    "label,{column} beside the masks, or keep one label."
+)
 _LARGEST_WHOLE_NUMBER = 1 << 24
 _GREY_STEP = 0x010101
 
@@ -32,13 +43,14 @@ _GREY_STEP = 0x010101
 class MaskPixels:
     """A mask before its labels are known: numbers, colours (0xRRGGBB), or both where a palette has them. (*spatial) each.
 
-    full: the largest number that fits; bits of a sample beyond 16 have none.
+    full: the largest number that fits; bits of a sample beyond 16 have none. lossy: whether it is from a JPEG.
     """
 
     path: Path
     numbers: np.ndarray | None
     colours: np.ndarray | None
     full: int
+    lossy: bool = False
 
 
 class CodedMask(NamedTuple):
@@ -82,7 +94,7 @@ def _code_pixels(pixels: MaskPixels, coding: MaskCoding) -> CodedMask:
     if coding.threshold and pixels.full:
         labels, more = _threshold(pixels.path, whole, pixels.full)
         return CodedMask(labels, notes + more)
-    return CodedMask(_code_one_label(pixels.path, whole), notes, _mark(int(whole.max())))
+    return CodedMask(_code_one_label(pixels, whole), notes, _mark(int(whole.max())))
 
 
 def _take_pixels(page: Page) -> tuple[MaskPixels, tuple[Finding, ...]]:
@@ -99,7 +111,9 @@ def _take_pixels(page: Page) -> tuple[MaskPixels, tuple[Finding, ...]]:
         if image.mode in ("P", "PA"):
             numbers = np.asarray(image if image.mode == "P" else image.getchannel(0))
     bits = 8 if image.mode in COLOUR_MODES else page.bits
-    return MaskPixels(path=page.path, numbers=numbers, colours=colours, full=2**bits - 1 if bits <= 16 else 0), notes
+    full = 2**bits - 1 if bits <= 16 else 0
+    lossy = image.format == "JPEG"
+    return MaskPixels(path=page.path, numbers=numbers, colours=colours, full=full, lossy=lossy), notes
 
 
 def _join(pages: Sequence[MaskPixels]) -> MaskPixels:
@@ -119,6 +133,8 @@ def _code_colours(pixels: MaskPixels, coding: MaskCoding) -> np.ndarray:
     found_colours, places, counts = np.unique(colours, return_inverse=True, return_counts=True)
     numbers = dict(zip(found_colours.tolist(), counts.tolist(), strict=True))
     if strange := {colour: count for colour, count in numbers.items() if colour not in known}:
+        if fault := explain_strange_colours(pixels.path, colours, strange, list(known), coding.table):
+            raise DataError(fault)
         shown = _list_first(strange)
         expected = ", ".join(map(_name, known)) + declared
         raise DataError(KINDS["not_declared"].at(pixels.path, f"holds {shown}", expected=expected))
@@ -144,7 +160,7 @@ def _check_whole(path: Path, numbers: np.ndarray) -> np.ndarray:
     if strange.any():
         values = np.unique(numbers[strange])
         shown = ", ".join(f"{value:g}" for value in values[:_SHOWN]) + (" and more" if len(values) > _SHOWN else "")
-        raise DataError(KINDS["not_whole"].at(path, f"holds {shown}"))
+        raise DataError(KINDS["not_whole"].at(path, f"holds {shown}", repairable=can_be_rounded(numbers)))
     whole: np.ndarray = numbers.astype(np.int64)
     return whole
 
@@ -154,39 +170,68 @@ def _threshold(path: Path, values: np.ndarray, full: int) -> tuple[np.ndarray, t
     if int(values.max()) <= 1:
         return _foreground(values), ()
     stray = np.count_nonzero((values != 0) & (values != full))
+    if stray and (labels := _find_areas_between(values, full)):
+        said = f"holds areas of {', '.join(map(str, (0, *labels, full)))}"
+        raise DataError(KINDS["not_declared"].at(path, said, expected=f"0 and {full}", mend=_TABLE_MEND))
     found = f"has {stray:,} pixels that are neither 0 nor {full}"
     expected, mend = f"0 and {full}", f"Nothing need be done: what is above {full // 2} counts."
     notes = (KINDS["thresholded"].at(path, found, expected=expected, mend=mend),) if stray else ()
     return _foreground(values > full // 2), notes
 
 
-def _code_one_label(path: Path, values: np.ndarray) -> np.ndarray:
+def _find_areas_between(values: np.ndarray, full: int) -> tuple[int, ...]:
+    """Values well between 0 and full that form areas, as a label does that a threshold would melt into another."""
+    margin = full * END / 255
+    return find_areas(values, (values > margin) & (values < full - margin))
+
+
+def _code_one_label(pixels: MaskPixels, values: np.ndarray) -> np.ndarray:
     low, high = values.min(), values.max()
     between = (values != low) & (values != high)
     if low in (0, high) and not between.any():
         return _foreground(values)
-    found = np.unique(values)
+    raise DataError(_explain_greys(pixels, values, int(low), int(high)))
+
+
+def _explain_greys(pixels: MaskPixels, values: np.ndarray, low: int, high: int) -> Finding:
+    """The finding for more values than those of one label: further labels, edges that were blended, or an image."""
+    path, found = pixels.path, np.unique(values)
     shown = ", ".join(str(int(value)) for value in found[:_SHOWN]) + (" and more" if len(found) > _SHOWN else "")
-    count = int(np.count_nonzero(between))
     one_label = "0 and one other value"
-    if len(found) > _MOST_VALUES:
+    all_white = low >= high * (1 - END / 255) and len(found) > 2
+    if high <= _LARGEST_SMALL_NUMBER or len(found) <= 2:
+        void = high == VOID and len(found) > 2 and int(found[-2]) <= _LARGEST_SMALL_NUMBER
+        mend = _TABLE_MEND + _VOID_MEND * void
+        return KINDS["not_declared"].at(path, f"holds {shown}", expected=f"{one_label}, or a table labels.csv", mend=mend)
+    between = explain_between(values)
+    if between.reason == "labels":
+        return _tell_labels(path, found, between, shown)
+    if between.reason == "image" and not all_white:
         said = f"holds {len(found)} different values and looks like a photograph"
-        raise DataError(KINDS["in_between"].at(path, said, expected=one_label, mend=_SWAP_MEND))
-    if low != 0 or high <= _LARGEST_SMALL_NUMBER or _has_grey_labels(values, between, len(found)):
-        expected = f"{one_label}, or a table labels.csv"
-        raise DataError(KINDS["not_declared"].at(path, f"holds {shown}", expected=expected, mend=_TABLE_MEND))
-    share = f"{count:,} of {values.size:,} pixels ({count / values.size:.2%})"
+        return KINDS["photograph"].at(path, said, expected=one_label)
+    if low > high * END / 255 and not all_white:
+        return KINDS["not_declared"].at(
+            path, f"holds {shown}", expected=f"{one_label}, or a table labels.csv", mend=_TABLE_MEND
+        )
+    share = f"{between.pixels:,} of {values.size:,} pixels ({between.pixels / values.size:.2%})"
     said = f"has {share} between {low} and {high}, as of JPEG or resizing"
-    raise DataError(KINDS["in_between"].at(path, said, expected=one_label))
+    if pixels.lossy and between.near >= _JPEG_NEAR:
+        near = "all" if between.near == 1 else f"{min(between.near, 0.999):.1%}"
+        said = f"is a JPEG mask: {near} of its pixels are within {END} of 0 or {high}, as a mask of one label is"
+    return KINDS["in_between"].at(path, said, expected=one_label)
 
 
-def _has_grey_labels(values: np.ndarray, between: np.ndarray, number: int) -> bool:
-    """Whether the values in between form areas, as labels do; those of resizing and JPEG form edges."""
-    if number > _MOST_GREY_LABELS:
-        return False
-    corner, below, beside = values[..., :-1, :-1], values[..., 1:, :-1], values[..., :-1, 1:]
-    inner = between[..., :-1, :-1] & (corner == below) & (corner == beside)
-    return bool(2 * np.count_nonzero(inner) > np.count_nonzero(between))
+def _tell_labels(path: Path, found: np.ndarray, between: Between, shown: str) -> Finding:
+    """The finding for several labels that nothing declares, alone or with what resizing left between them."""
+    ends = [int(found[0]), int(found[-1])]
+    labels = sorted({*ends, *between.labels})
+    void = ends[1] == VOID and labels[-2] <= _LARGEST_SMALL_NUMBER
+    expected, mend = "0 and one other value, or a table labels.csv", _TABLE_MEND + _VOID_MEND * void
+    if len(labels) < len(found):
+        among = ", ".join(map(str, labels))
+        shown = f"areas of {among}, and {len(found) - len(labels)} other values at their edges, as of JPEG or resizing"
+        mend = _BOTH_MEND.format(column="value")
+    return KINDS["not_declared"].at(path, f"holds {shown}", expected=expected, mend=mend)
 
 
 def _code_one_colour(pixels: MaskPixels, colours: np.ndarray) -> CodedMask:
@@ -199,7 +244,10 @@ def _code_one_colour(pixels: MaskPixels, colours: np.ndarray) -> CodedMask:
         raise DataError(KINDS["colours_unknown"].at(pixels.path, said, mend=mend))
     if len(found) > 1 and _is_grey(found):
         grey = (colours & 255).astype(np.uint8)
-        return CodedMask(_code_one_label(pixels.path, grey), (), _mark(int(grey.max())))
+        return CodedMask(_code_one_label(pixels, grey), (), _mark(int(grey.max())))
+    if len(found) > 2 and _measure_tint(found) <= _MOST_TINT:
+        grey = _take_luminance(colours)
+        raise DataError(_explain_greys(pixels, grey, int(grey.min()), int(grey.max())))
     if len(found) > 2 or (len(found) == 2 and found[0] != 0):
         raise DataError(_list_colours(pixels.path, colours))
     notes: tuple[Finding, ...] = ()
@@ -213,18 +261,45 @@ def _code_one_colour(pixels: MaskPixels, colours: np.ndarray) -> CodedMask:
 def _list_colours(path: Path, colours: np.ndarray) -> Finding:
     """The finding for colours that mean nothing, the most frequent ones named; for a photograph, that it is one."""
     found, counts = np.unique(colours, return_counts=True)
-    if len(found) > _MOST_VALUES:
+    areas = find_areas(colours, np.ones(colours.shape, bool))
+    covered = int(counts[np.isin(found, areas)].sum())
+    if len(found) > _MOST_COLOURS and covered < _MOSTLY * colours.size:
+        main, near = find_main_colours(dict(zip(found.tolist(), counts.tolist(), strict=True)))
+        if len(main) > 1 and near >= _MOSTLY_NEAR * colours.size:
+            shown = f"about {', '.join(map(_name, main))} in {near / colours.size:.1%} of its pixels"
+            said = f"holds {len(found):,} different colours, {shown}, as of a mask in colours through JPEG"
+            return KINDS["blended"].at(path, said, mend=_BOTH_MEND.format(column="colour"))
         said = f"holds {len(found):,} different colours and looks like a photograph"
-        return KINDS["in_between"].at(path, said, expected="black and one other colour", mend=_SWAP_MEND)
+        return KINDS["photograph"].at(path, said, expected="black and one other colour")
     order = np.argsort(-counts, kind="stable")
-    shown = _list_first(dict(zip(found[order].tolist(), counts[order].tolist(), strict=True)))
-    return KINDS["colours_unknown"].at(path, f"holds {shown}")
+    numbers = dict(zip(found[order].tolist(), counts[order].tolist(), strict=True))
+    others = len(found) - len(areas)
+    if len(areas) < 2 or others < FEWEST_BLENDED or covered < _MOSTLY * colours.size:
+        return KINDS["colours_unknown"].at(path, f"holds {_list_first(numbers)}")
+    among = _list_first({colour: count for colour, count in numbers.items() if colour in set(areas)})
+    rest = f"{colours.size - covered:,} pixels ({1 - covered / colours.size:.2%}) of {others:,} other colours at their edges"
+    said = f"holds areas of {among}, and {rest}, as of JPEG or resizing"
+    mend = KINDS["blended"].mend if len(areas) == 2 and 0 in areas else _BOTH_MEND.format(column="colour")
+    return KINDS["blended"].at(path, said, mend=mend)
 
 
 def _list_first(pixels: Mapping[int, int]) -> str:
     """The first colours with their numbers of pixels, and the number of the others."""
     shown = ", ".join(f"{_name(colour)} ({count:,} pixels)" for colour, count in itertools.islice(pixels.items(), _SHOWN))
     return shown + (f" and {len(pixels) - _SHOWN} more colours" if len(pixels) > _SHOWN else "")
+
+
+def _measure_tint(colours: np.ndarray) -> int:
+    """The largest difference between two channels of a colour."""
+    channels = np.stack([colours >> 16, colours >> 8 & 255, colours & 255]).astype(np.int64)
+    return int(np.ptp(channels, axis=0).max())
+
+
+def _take_luminance(colours: np.ndarray) -> np.ndarray:
+    """Colours as grey, by the weights of ITU-R 601-2 that Pillow has, to the bit."""
+    red, green, blue = colours >> 16, colours >> 8 & 255, colours & 255
+    grey: np.ndarray = ((red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16).astype(np.uint8)
+    return grey
 
 
 def _is_grey(colours: np.ndarray) -> bool:

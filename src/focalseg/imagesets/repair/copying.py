@@ -19,16 +19,15 @@ from focalseg.imagesets.case import CaseFiles, Dataset
 from focalseg.imagesets.dataset import FileDataset, is_volume
 from focalseg.imagesets.folders.files import VOLUMES
 from focalseg.imagesets.kinds import KINDS
-from focalseg.imagesets.layouts.dataset_json import TABLE
 from focalseg.imagesets.layouts.label_table import LABEL_TABLE, write_folder_labels
 from focalseg.imagesets.opening import open_dataset, refuse_inside
 from focalseg.imagesets.phantoms.dataset import PREFIX
 from focalseg.imagesets.repair.mending import Background, CannotMendError, Mended, Usual, mend_picture, mend_volume
 from focalseg.imagesets.repair.tables import Changes, copy_tables
+from focalseg.imagesets.survey.repairs import leave_labels_open
 from focalseg.imagesets.survey.survey import Survey, survey_dataset
 
 _LOG = "repair.csv"
-_CODING_TABLES = (LABEL_TABLE, TABLE)
 _ROUNDS = 5
 """A mended case is read again, and what then shows is mended too, this many times."""
 _DAMAGE = (OSError, EOFError, ValueError, TypeError, KeyError, SyntaxError, MemoryError, zlib.error)
@@ -125,11 +124,7 @@ class _Copying:
         self.root = source if source.is_dir() else source.parent
         self.usual = _find_usual(survey)
         # Where the table of the labels is at fault, or masks hold labels that none declares, nothing tells what a value means.
-        guessed = any(
-            finding.kind == "not_declared" or (finding.kind == "bad_table" and finding.file.endswith(_CODING_TABLES))
-            for finding in survey.errors
-        )
-        self.coding = None if guessed else dataset.listing.coding
+        self.coding = None if leave_labels_open(survey.errors) else dataset.listing.coding
         self.lines: list[tuple[str, str, str]] = []  # of repair.csv: file, as the check names it, kind, and what was done
         self.dropped: list[CaseFiles] = []
         self.moved: dict[str, str] = {}
@@ -254,7 +249,7 @@ class _Copying:
     def _mend_file(self, case: _Case, path: Path, kinds: set[str]) -> Mended:
         if is_volume(case.place[path]):
             return mend_volume(case.place[path], kinds)
-        coding = self.coding if path in case.files.masks else None
+        coding = self.coding if path in (*case.files.masks, case.files.second_observer) else None
         usual = self.usual if len(case.files.images) == 1 else None
         # Nothing is drawn where a mask is transparent, whatever an image is laid on.
         ground = self.background if path in case.files.images or not self.background else "black"

@@ -12,7 +12,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from focalseg.errors import DataError
-from focalseg.imagesets.masks import MaskCoding
+from focalseg.imagesets.areas import END, explain_between
+from focalseg.imagesets.masks import ROUNDED, MaskCoding
 from focalseg.imagesets.pictures import reading as pictures
 from focalseg.imagesets.pictures.headers import COLOUR_MODES
 from focalseg.imagesets.pictures.reading import FORMAT_SUFFIXES
@@ -20,11 +21,8 @@ from focalseg.imagesets.pictures.reading import FORMAT_SUFFIXES
 FULL, WIDE = 255, 65535
 _HALF = 127
 """A mask that goes up to 255 is foreground above this."""
-NEAR_END, MOST_BETWEEN = 0.15, 0.35
-"""What JPEG or resizing does to a mask leaves most values within this share of black or of white; an image has more between."""
 _MOST_TINT = 24
 """The largest difference between the channels of a grey picture that was saved as a JPEG in colour."""
-_WHOLE_TOLERANCE = 0.01
 _GZIP_MAGIC = b"\x1f\x8b"
 _GREY_MODES = ("1", "L", "I;16")
 _EIGHT_BITS = ("1", "L", "LA", "La")
@@ -134,9 +132,13 @@ def _threshold_at_half(picture: Image.Image, coding: MaskCoding | None) -> Image
         raise CannotMendError("has colours, which tell more than one label")
     values = np.asarray(picture if picture.mode in _GREY_MODES else picture.convert("L"))
     highest = int(values.max(initial=0))
-    between = float(((values > NEAR_END * highest) & (values < (1 - NEAR_END) * highest)).mean())
-    if between > MOST_BETWEEN:
-        raise CannotMendError(f"has values between those of the labels in {between:.0%} of its pixels, as an image has")
+    if len(np.unique(values)) > 2 and int(values.min()) < (1 - END / FULL) * highest:
+        between = explain_between(values)
+        if between.reason == "labels":
+            areas = ", ".join(map(str, between.labels))
+            raise CannotMendError(f"may hold several labels, since it has areas of {areas} between 0 and {highest}")
+        if between.reason == "image":
+            raise CannotMendError("has values between those of the labels as an image has")
     half = _HALF if _HALF < highest <= FULL else highest / 2
     return Image.fromarray(np.where(values > half, FULL, 0).astype(np.uint8))
 
@@ -224,7 +226,7 @@ def _round_labels(values: np.ndarray) -> np.ndarray:
     """(*spatial) of any number type -> the whole numbers within 0.01 of them, uint8. Raises CannotMendError for others."""
     nearest = np.round(values.astype(np.float64))
     off = np.abs(values - nearest)
-    if not (off <= _WHOLE_TOLERANCE).all():
+    if not (off <= ROUNDED).all():
         raise CannotMendError(f"holds values up to {np.nanmax(off):.2g} away from a whole number, or none at all")
     if nearest.min(initial=0) < 0 or nearest.max(initial=0) > FULL:
         raise CannotMendError(f"holds values outside of 0 to {FULL}")

@@ -59,10 +59,20 @@ def find_unlike(cases: Sequence[CaseSummary]) -> list[Finding]:
         if (axes, channels, dtype) == most:
             continue
         found, usual, mend = _describe(channels, dtype), _describe(*most[1:])[4:], "Convert it."
+        repairable = axes == most[0] and not case.is_volume and _can_be_converted(case, *most[1:])
         if axes != most[0]:
             found, usual, mend = f"has {axes} spatial {'axis' if axes == 1 else 'axes'}", f"{most[0]}", "Take it out."
-        findings.append(KINDS["unlike"].at(case.file, found, expected=f"{usual}, as {have}", mend=mend))
+        expected = f"{usual}, as {have}"
+        findings.append(KINDS["unlike"].at(case.file, found, expected=expected, mend=mend, repairable=repairable))
     return findings
+
+
+def _can_be_converted(case: CaseSummary, channels: int, dtype: str) -> bool:
+    """Whether a picture becomes one of so many channels and of that type without loss and without a guess."""
+    grey = case.channels == 3 and len({*zip(case.minimum, case.maximum, case.mean, case.standard_deviation, strict=True)}) == 1
+    channelled = case.channels == channels or (case.channels, channels) == (1, 3) or (channels == 1 and grey)
+    typed = case.dtype == dtype or {case.dtype, dtype} == {"uint8", "uint16"}
+    return channelled and typed and not (channels == 3 and dtype == "uint16")
 
 
 def find_marks(cases: Sequence[CaseSummary]) -> list[Finding]:

@@ -21,6 +21,7 @@ from focalseg.imagesets.survey.comparison import (
 )
 from focalseg.imagesets.survey.duplicates import Pair, find_duplicates, join_groups
 from focalseg.imagesets.survey.intensities import find_odd_intensities
+from focalseg.imagesets.survey.repairs import settle_repairs
 from focalseg.imagesets.survey.summary import CaseSummary, summarise
 
 MOST_FAULTS = 100
@@ -100,7 +101,7 @@ def survey_dataset(dataset: Dataset, count: Count = count_for_nobody) -> Survey:
         cases=tuple(cases),
         groups=join_groups([case.name for case in cases], [case.group for case in cases], pairs),
         pairs=tuple(pairs),
-        findings=tuple(sorted(findings, key=lambda finding: finding.level != "error")),
+        findings=tuple(sorted(settle_repairs(dataset, findings), key=lambda finding: finding.level != "error")),
         observer_dice=float(np.mean(agreements)) if agreements else None,
     )
 

@@ -17,7 +17,7 @@ from focalseg.errors import DataError, SettingError, ShapeError
 from focalseg.files import write_whole
 from focalseg.findings import Finding, plural
 from focalseg.imagesets.kinds import KINDS
-from focalseg.imagesets.masks import MaskCoding, code_labels
+from focalseg.imagesets.masks import MaskCoding, can_be_rounded, code_labels
 from focalseg.imagesets.volumes.nifti import (
     EXTENDER_BYTES,
     LINE_ENDS,
@@ -80,7 +80,7 @@ def read_labels(path: Path, coding: MaskCoding) -> tuple[np.ndarray, tuple[Findi
     file with a slope, within 1e-6, or within half of a step where whole numbers are stored in steps finer than 0.001.
     """
     header, stored = _read(path, one_channel=True)
-    labels = code_labels(path, _as_whole(path, stored, header), coding)
+    labels = code_labels(path, _as_whole(path, stored, header), coding, shape=tuple(header.shape))
     return _arrange(labels, header)[0], header.notes
 
 
@@ -219,7 +219,8 @@ def _as_whole(path: Path, stored: np.ndarray, header: VolumeHeader) -> np.ndarra
         raise DataError(KINDS["not_finite"].at(path, f"has NaN or infinity in {_count(strange)}", expected="labels"))
     if between:
         found = f"has numbers that are no labels in {_count(between)}, such as {example}"
-        raise DataError(KINDS["not_whole"].at(path, found))
+        near = can_be_rounded(_apply_slope(stored, header) if header.scaled else stored)
+        raise DataError(KINDS["not_whole"].at(path, found, repairable=near))
     return whole
 
 

@@ -13,10 +13,6 @@ from focalseg.report.wording import listed
 
 TIMES, DASH = "\N{MULTIPLICATION SIGN}", "\N{EN DASH}"
 _MOST_LABELS_NAMED = 8
-_INCOMPLETE = ("no_mask", "no_image")
-"""Kinds of finding at files that make no case; a corrected copy does not contain them."""
-_ON_REQUEST = ("transparent",)
-"""Kinds that a corrected copy mends where an option of its own asks for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +123,7 @@ def count_findings(survey: Survey) -> str:
 
 def count_mendable(findings: Iterable[Finding]) -> int:
     """The number of findings that `--repair` mends, without further options and other than by leaving the case out."""
-    return sum(bool(KINDS[finding.kind].repair) and finding.kind not in _INCOMPLETE + _ON_REQUEST for finding in findings)
+    return sum(finding.repairable for finding in findings)
 
 
 def name_others(finding: Finding) -> tuple[str, ...]:
