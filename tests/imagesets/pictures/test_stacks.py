@@ -283,6 +283,32 @@ def test_one_picture_with_the_description_of_a_stack_is_refused_in_every_format_
             assert kinds(refused(content))[0] in ("damaged", "several_pages"), (description, options)
 
 
+@pytest.mark.parametrize("text", ['{"shape": 7}', "ImageJ=1.54f\nimages=2\nslices=x\n"])
+def test_a_description_that_cannot_be_read_is_refused_as_one(refused, read, text):
+    error = refused(write_tiff(GREY, description=text, metadata=None))
+    assert kinds(error) == ["damaged"]
+    assert "that cannot be read; expected a description as the program writes it, or none. Export it again" in str(error)
+    assert np.array_equal(read(write_tiff(GREY, metadata=None))[0], GREY[None])  # as its mend says
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a picture, images=5", "ImageJ=1.53t\nunit=micron\n", '{"patient": 7}', '{"shape": [45, 60]}', "ImageJ=1\nimages=1\n"],
+)
+def test_a_description_that_promises_nothing_is_passed_over(read, text):
+    image, notes = read(write_tiff(GREY, description=text, metadata=None))
+    assert np.array_equal(image, GREY[None])
+    assert notes == ()
+
+
+def test_a_packed_big_tiff_in_motorola_order_is_refused_with_a_true_sentence(refused):
+    content = write_tiff(GREY, bigtiff=True, byteorder=">", compression="zlib")
+    place = content.index(struct.pack(">HHQ", 259, 3, 1)) + 12
+    told = content[:place] + struct.pack(">H", 5) + content[place + 2 :]
+    sentence = "has 1 sample of 8 bits in the compression LZW; expected no compression or deflate, for a big-endian BigTIFF"
+    assert sentence in str(refused(told))
+
+
 def test_ome_over_several_files_is_refused(refused):
     content = write_tiff(planes(2), ome=True, metadata={"axes": "CYX"})
     with tifffile.TiffFile(io.BytesIO(content)) as file:

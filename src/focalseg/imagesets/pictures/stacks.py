@@ -177,7 +177,16 @@ def _whole(text: str) -> int:
 
 def _choose_series(path: Path, file: Any) -> Any:
     """The one series of planes; smaller copies of it are passed over. Raises DataError where there are several."""
-    kept = [series for series in file.series if not (series.keyframe.is_reduced or series.keyframe.is_subifd)]
+    try:
+        found_series = file.series
+    except Exception as error:  # tifffile raises whatever a number or a word in the wrong place leads to
+        names = [name for kind, name in _DESCRIBED.items() if getattr(file, f"is_{kind}")]
+        if not names:
+            raise
+        found = f"has a description ({names[0]}) that cannot be read"
+        expected = "a description as the program writes it, or none"
+        raise DataError(KINDS["damaged"].at(path, found, expected=expected, mend=_DESCRIPTION_MEND)) from error
+    kept = [series for series in found_series if not (series.keyframe.is_reduced or series.keyframe.is_subifd)]
     flagged = all(level.keyframe.is_reduced or level.keyframe.is_subifd for series in kept for level in series.levels[1:])
     if len(kept) == 1 and flagged:
         return kept[0]
