@@ -83,6 +83,13 @@ def test_planes_behind_one_directory_are_read_as_imagej_by_hand_says(read, order
     assert notes == ()
 
 
+@pytest.mark.parametrize("directories", [1, 6])
+def test_another_order_of_planes_is_followed_where_imagej_names_it(read, directories):
+    pixels = planes(6)
+    image, _ = read(encode_imagej("images=6\nchannels=2\nslices=3\norder=zct", pixels, directories=directories))
+    assert np.array_equal(image, pixels.reshape(2, 3, 45, 60))
+
+
 def test_planes_that_are_only_counted_are_slices_with_a_note(read):
     pixels = planes(5)
     image, notes = read(encode_imagej("images=5", pixels))
