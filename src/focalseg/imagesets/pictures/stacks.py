@@ -30,6 +30,8 @@ _OTHERS = {"T": "points in time", "R": "regions", "P": "phases", "A": "angles", 
 """Axes of which an image has none, by tifffile's letters, in words."""
 _DESCRIBED = {"imagej": "ImageJ", "ome": "OME-XML", "shaped": "JSON", "stk": "MetaMorph", "lsm": "Zeiss LSM"}
 """Descriptions of axes that a file may have, by tifffile's names of them."""
+_ONE_DIRECTORY = ("imagej", "shaped", "stk")
+"""Kinds of files, by tifffile's names of them, that may have one directory for many planes."""
 _SAY_SO = (
     "Say it in the file: in ImageJ by Image > Properties (channels, slices), in Python by tifffile.imwrite with "
     "imagej=True and metadata={'axes': 'CYX'} for channels or 'ZYX' for slices."
@@ -93,8 +95,9 @@ def read_stack(path: Path, file: Any) -> Stack:
     if promised > planes or not each or planes % each or (pages > 1 and planes // each != pages):
         raise DataError(_broken_promise(path, max(promised, planes), pages * max(each, 1)))
     hidden = pages == 1 and planes > each
-    if hidden and planes // each > _count_held(file):
-        raise DataError(_broken_promise(path, planes // each, _count_held(file)))
+    held = _count_held(file) if series.kind in _ONE_DIRECTORY else pages
+    if hidden and planes // each > held:
+        raise DataError(_broken_promise(path, planes // each, held))
     return Stack(
         order=_arrange(path, outer),
         directories=_list_directories(path, series) if each == 1 and not hidden else (),
@@ -252,11 +255,16 @@ def _list_directories(path: Path, series: Any) -> tuple[int, ...]:
 
 
 def _count_held(file: Any) -> int:
-    """Planes that a file has room for: its pages, or behind its only page what plain numbers follow to the end."""
+    """Planes that a file has room for: its pages, or behind the numbers of its only page as many as follow.
+
+    They end where the file does, or where its directory or what this points to begins.
+    """
     page = file.pages.first
     if len(file.pages) > 1 or not page.is_final or not page.nbytes:
         return len(file.pages)
-    return int((file.filehandle.size - page.dataoffsets[0]) // page.nbytes)
+    start = page.dataoffsets[0]
+    ends = [file.filehandle.size, page.offset, *(tag.valueoffset for tag in page.tags)]
+    return int((min(end for end in ends if end > start) - start) // page.nbytes)
 
 
 def _arrange(path: Path, outer: list[tuple[str, int]]) -> np.ndarray:
