@@ -127,7 +127,7 @@ def pictures_of_nnunet(declared: int, *drawn: np.ndarray) -> Make:
         for path, pixels in zip(paths, drawn, strict=True):
             path.write_bytes(pictures.encode(pixels))
         (folder / "labelsTr" / "case_0.png").write_bytes(pictures.encode(pictures.draw_mask(0).astype(np.uint8)))
-        return tuple(path for path, pixels in zip(paths, drawn, strict=True) if pixels.ndim == 3)
+        return tuple(paths)
 
     return make
 
@@ -220,6 +220,8 @@ TABLE_FAULTS = [
     fault("a channel elsewhere", "elsewhere", raw(plant=channel_elsewhere)),
     fault("a channel's file with two channels", "undeclared_channels", raw(plant=channel_of_colours)),
     fault("colour where one channel is declared", "undeclared_channels", pictures_of_nnunet(1, pictures.draw_image(0))),
+    fault("grey where three channels are declared", "undeclared_channels",
+          pictures_of_nnunet(3, pictures.draw_image(0)[..., 0])),
     fault("a colour file for one of two channels", "undeclared_channels",
           pictures_of_nnunet(2, pictures.draw_image(0)[..., 0], pictures.draw_image(0))),
     fault("an image without the number of its channel", "bad_table no_mask no_image wrong_count", raw(plant=channel_unnumbered),

@@ -15,6 +15,7 @@ ROWS, COLUMNS = np.mgrid[:45, :60]
 GREY = (np.sin(COLUMNS / 9) * 60 + np.cos(ROWS / 7) * 50 + 120 + (COLUMNS * ROWS) % 7).astype(np.uint8)
 COLOUR = np.stack([GREY, 255 - GREY, GREY // 2], axis=-1)
 WIDE = GREY.astype(np.uint16) * 200
+WIDE_COLOUR = COLOUR.astype(np.uint16) * 251 + 7
 
 
 def encode(pixels, picture_format, **options):
@@ -22,6 +23,12 @@ def encode(pixels, picture_format, **options):
     buffer = io.BytesIO()
     image.save(buffer, picture_format, **options)
     return buffer.getvalue()
+
+
+def planes(*shape, kind=np.uint16):
+    """Planes of (45, 60) that all differ: (*shape, 45, 60)."""
+    count = int(np.prod(shape))
+    return np.stack([np.roll(WIDE, number, axis=1) + number for number in range(count)]).reshape(*shape, 45, 60).astype(kind)
 
 
 def chunk(name, data):

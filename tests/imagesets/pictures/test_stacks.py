@@ -13,16 +13,7 @@ import tifffile
 
 from focalseg.imagesets.pictures.reading import read_image
 from imagesets.corpus.tiff_faults import encode_imagej, write_tiff
-from imagesets.pictures.samples import COLOUR, GREY, SIZE_TAGS, encode, kinds, make_tiff, refuse
-
-WIDE = GREY.astype(np.uint16) * 200 + 3
-WIDE_COLOUR = COLOUR.astype(np.uint16) * 251 + 7
-
-
-def planes(*shape, kind=np.uint16):
-    """Planes of (45, 60) that all differ: (*shape, 45, 60)."""
-    count = int(np.prod(shape))
-    return np.stack([np.roll(WIDE, number, axis=1) + number for number in range(count)]).reshape(*shape, 45, 60).astype(kind)
+from imagesets.pictures.samples import GREY, encode, kinds, planes, refuse
 
 
 @pytest.fixture
@@ -81,6 +72,13 @@ def test_planes_behind_one_directory_are_read_as_imagej_by_hand_says(read, order
     assert np.array_equal(image[0], pixels[0::2])
     assert np.array_equal(image[1], pixels[1::2])
     assert notes == ()
+
+
+@pytest.mark.parametrize("directories", [1, 6])
+def test_another_order_of_planes_is_followed_where_imagej_names_it(read, directories):
+    pixels = planes(6)
+    image, _ = read(encode_imagej("images=6\nchannels=2\nslices=3\norder=zct", pixels, directories=directories))
+    assert np.array_equal(image, pixels.reshape(2, 3, 45, 60))
 
 
 def test_planes_that_are_only_counted_are_slices_with_a_note(read):
@@ -147,104 +145,6 @@ def test_slices_within_one_page_are_read(read):
     assert np.array_equal(image, pixels[None])
 
 
-# Samples
-
-
-@pytest.mark.parametrize("planarconfig", ["contig", "separate"])
-@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}, {"byteorder": ">"}, {"bigtiff": True, "byteorder": ">"}])
-@pytest.mark.parametrize("colours", [COLOUR, WIDE_COLOUR])
-def test_colours_of_8_and_16_bits_are_read(read, planarconfig, options, colours):
-    pixels = colours if planarconfig == "contig" else colours.transpose(2, 0, 1)
-    image, notes = read(write_tiff(pixels, photometric="rgb", planarconfig=planarconfig, **options))
-    assert image.dtype == colours.dtype
-    assert np.array_equal(image, colours.transpose(2, 0, 1))
-    assert notes == ()
-
-
-@pytest.mark.parametrize(
-    ("compression", "predictor"),
-    [("raw", 1), ("packbits", 1), ("tiff_lzw", 1), ("tiff_lzw", 2), ("tiff_adobe_deflate", 1), ("tiff_adobe_deflate", 2)],
-)
-def test_colours_of_16_bits_are_read_through_libtiff(read, compression, predictor):
-    """Written by Pillow as 8-bit samples that are the halves of 16-bit ones, with the tags of the latter."""
-    whole = WIDE_COLOUR.astype("<u2")
-    if predictor == 2:
-        whole = np.diff(whole, axis=1, prepend=np.zeros((45, 1, 3), "<u2")).astype("<u2")
-    content = encode(whole.view(np.uint8).reshape(45, 360), "TIFF", compression=compression)
-    told = retag(content, {256: 60, 262: 2, 277: 3, 317: predictor}, bits=16)
-    assert np.array_equal(read(told)[0], WIDE_COLOUR.transpose(2, 0, 1))
-
-
-def retag(content, changed, *, bits):
-    """A grey TIFF of 8 bits, told to be of three samples of so many bits, with other values of some tags."""
-    start = int.from_bytes(content[4:8], "little")
-    number = int.from_bytes(content[start : start + 2], "little")
-    entries = {}
-    for at in range(start + 2, start + 2 + 12 * number, 12):
-        tag = int.from_bytes(content[at : at + 2], "little")
-        entries[tag] = content[at : at + 12]
-    place = len(content) + len(content) % 2
-    for tag, value in changed.items():
-        entries[tag] = struct.pack("<HHIHH", tag, 3, 1, value, 0)
-    entries[258] = struct.pack("<HHII", 258, 3, 3, place)
-    directory = struct.pack("<H", len(entries)) + b"".join(entries[tag] for tag in sorted(entries)) + bytes(4)
-    body = content + b"\0" * (len(content) % 2) + struct.pack("<HHH", bits, bits, bits)
-    body += b"\0" * (len(body) % 2)
-    return body[:4] + struct.pack("<I", len(body)) + body[8:] + directory
-
-
-@pytest.mark.parametrize("planarconfig", ["contig", "separate"])
-@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
-@pytest.mark.parametrize("samples", [2, 5])
-def test_any_number_of_samples_are_channels(read, planarconfig, kind, samples):
-    pixels = planes(samples, kind=kind)
-    stored = pixels.transpose(1, 2, 0) if planarconfig == "contig" else pixels
-    image, notes = read(write_tiff(stored, planarconfig=planarconfig))
-    assert image.dtype == kind
-    assert np.array_equal(image, pixels)
-    assert notes == ()
-
-
-def test_a_fourth_sample_that_is_no_alpha_is_a_channel(read):
-    pixels = np.dstack([COLOUR, GREY])
-    image, notes = read(write_tiff(pixels, photometric="rgb", extrasamples=["unspecified"]))
-    assert np.array_equal(image, pixels.transpose(2, 0, 1))
-    assert notes == ()
-
-
-@pytest.mark.parametrize("colours", [COLOUR, WIDE_COLOUR])
-def test_an_alpha_sample_is_dropped_where_it_hides_nothing_and_refused_where_it_does(read, refused, colours):
-    full = np.iinfo(colours.dtype).max
-    alpha = np.full((45, 60), full, colours.dtype)
-    for options in ({}, {"bigtiff": True, "byteorder": ">"}):
-        image, notes = read(write_tiff(np.dstack([colours, alpha]), photometric="rgb", extrasamples=["unassalpha"], **options))
-        assert np.array_equal(image, colours.transpose(2, 0, 1))
-        assert [note.kind for note in notes] == ["alpha_dropped"]
-    alpha[:2, :3] = full - 1
-    error = refused(write_tiff(np.dstack([colours, alpha]), photometric="rgb", extrasamples=["unassalpha"]))
-    assert kinds(error) == ["transparent"]
-    assert "has 6 transparent pixels" in str(error)
-
-
-@pytest.mark.parametrize(
-    ("stored", "read_as"),
-    [(GREY, np.uint8), (WIDE, np.uint16), (GREY.astype(np.int16) - 99, np.int16), (GREY / np.float32(7), np.float32),
-     (GREY.astype(np.int32) - 70_000, np.float32), (GREY.astype(np.uint32) * 9, np.float32),
-     (GREY.astype(np.int8), np.int16), (GREY.astype(np.float16), np.float32)],
-)  # fmt: skip
-def test_a_big_tiff_in_motorola_order_is_read(read, stored, read_as):
-    image, notes = read(write_tiff(stored, bigtiff=True, byteorder=">"))
-    assert image.dtype == read_as
-    assert np.array_equal(image[0], stored)
-    assert notes == ()
-
-
-def test_white_that_is_zero_is_inverted_in_any_number_of_samples(read):
-    pixels = np.stack([GREY, 255 - GREY // 2])
-    image, _ = read(write_tiff(pixels, photometric="miniswhite", planarconfig="separate", bigtiff=True, byteorder=">"))
-    assert np.array_equal(image, 255 - pixels)
-
-
 # What is refused
 
 
@@ -272,6 +172,35 @@ def test_a_description_that_promises_other_planes_than_there_are_is_refused(refu
     assert f"says in its description that it has {promised} planes, and holds {held}; expected as many as it says" in str(error)
 
 
+def test_what_lies_behind_the_only_page_is_no_plane_where_it_is_something_else(refused):
+    small = GREY[:8, :8].copy()
+    description = "ImageJ=1.54f\nimages=3\nslices=3\n"
+    # Pillow writes the description before the pixels; here the directory follows them, and is larger than two planes.
+    content = encode(small, "TIFF", tiffinfo={270: description + "x" * 300})
+    start = int.from_bytes(content[4:8], "little")
+    place = content.index(struct.pack("<H", 273), start) + 8
+    pixels = int.from_bytes(content[place : place + 4], "little")
+    shifted = bytearray(b"II*\0" + struct.pack("<I", start + 64) + content[pixels : pixels + 64] + content[8:])
+    number = int.from_bytes(shifted[start + 64 : start + 66], "little")
+    for at in range(start + 66, start + 66 + 12 * number, 12):
+        tag, code, count = struct.unpack_from("<HHI", shifted, at)
+        if tag == 273:
+            struct.pack_into("<I", shifted, at + 8, 8)
+        elif count * {2: 1, 3: 2, 4: 4, 5: 8}.get(code, 1) > 4:
+            struct.pack_into("<I", shifted, at + 8, struct.unpack_from("<I", shifted, at + 8)[0] + 64)
+    error = refused(bytes(shifted))
+    assert "says in its description that it has 3 planes, and holds 1" in str(error)
+
+
+def test_smaller_copies_are_no_planes_that_a_description_promises(refused):
+    buffer = io.BytesIO()
+    with tifffile.TiffWriter(buffer) as file:
+        file.write(GREY, description="ImageJ=1.54f\nimages=3\nslices=3\n", metadata=None)
+        for step in (2, 4):
+            file.write(GREY[::step, ::step], subfiletype=1, metadata=None)
+    assert kinds(refused(buffer.getvalue())) == ["damaged"]
+
+
 def test_one_picture_with_the_description_of_a_stack_is_refused_in_every_format_of_description(refused):
     shaped = json.dumps({"shape": [5, 45, 60]})
     ome = write_tiff(planes(5), ome=True, metadata={"axes": "ZYX"})
@@ -281,6 +210,24 @@ def test_one_picture_with_the_description_of_a_stack_is_refused_in_every_format_
         for options in ({}, {"compression": "zlib"}):
             content = write_tiff(GREY, description=description, metadata=None, **options)
             assert kinds(refused(content))[0] in ("damaged", "several_pages"), (description, options)
+
+
+@pytest.mark.parametrize("text", ['{"shape": 7}', "ImageJ=1.54f\nimages=2\nslices=x\n"])
+def test_a_description_that_cannot_be_read_is_refused_as_one(refused, read, text):
+    error = refused(write_tiff(GREY, description=text, metadata=None))
+    assert kinds(error) == ["damaged"]
+    assert "that cannot be read; expected a description as the program writes it, or none. Export it again" in str(error)
+    assert np.array_equal(read(write_tiff(GREY, metadata=None))[0], GREY[None])  # as its mend says
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a picture, images=5", "ImageJ=1.53t\nunit=micron\n", '{"patient": 7}', '{"shape": [45, 60]}', "ImageJ=1\nimages=1\n"],
+)
+def test_a_description_that_promises_nothing_is_passed_over(read, text):
+    image, notes = read(write_tiff(GREY, description=text, metadata=None))
+    assert np.array_equal(image, GREY[None])
+    assert notes == ()
 
 
 def test_ome_over_several_files_is_refused(refused):
@@ -315,24 +262,3 @@ def test_several_images_in_a_file_are_refused(refused):
     error = refused(buffer.getvalue())
     assert kinds(error) == ["several_pages"]
     assert "has pages of 60 x 45 pixels (uint8) and of 30 x 23 pixels (uint8)" in str(error)
-
-
-def test_samples_in_a_compression_that_cannot_be_checked_are_refused_with_a_mend_that_works(read, refused, tmp_path):
-    stored = np.dstack([GREY, GREY, GREY])
-    two = retag(encode(stored.reshape(45, 180), "TIFF", compression="tiff_lzw"), {256: 60, 277: 3}, bits=8)
-    error = refused(two)
-    assert str(error) == (
-        f"{tmp_path / 'image.tif'}: has 3 samples of 8 bits in the compression LZW; expected no compression or deflate, for "
-        "such samples. Save it without compression, or with deflate."
-    )
-    assert read(write_tiff(stored, planarconfig="contig"))[0].shape == (3, 45, 60)
-
-
-def test_numbers_of_64_bits_and_complex_ones_are_refused(refused):
-    assert kinds(refused(write_tiff(GREY.astype(np.float64)))) == ["not_supported"]
-    assert kinds(refused(write_tiff(GREY.astype(np.complex64)))) == ["not_real"]
-
-
-def test_many_samples_are_refused_by_their_size(refused):
-    tags = {**SIZE_TAGS, 277: (3, 40_000), 258: (3, 16), 262: (3, 1)}
-    assert kinds(refused(make_tiff(tags, bytes(60 * 45 * 2)))) == ["damaged"]

@@ -8,9 +8,7 @@ import pytest
 
 from focalseg.imagesets.pictures.reading import read_image
 from imagesets.corpus.pictures import encode_png
-from imagesets.pictures.samples import COLOUR, WIDE, chunk, encode, kinds, make_png, refuse
-
-WIDE_COLOUR = COLOUR.astype(np.uint16) * 251 + 7
+from imagesets.pictures.samples import WIDE, WIDE_COLOUR, chunk, encode, kinds, make_png, refuse
 
 
 @pytest.fixture

@@ -73,7 +73,8 @@ def _check_page(path: Path, page: Any) -> None:
         faults.append(KINDS["not_supported"].at(path, f"{what} ({name})", expected=expected, mend=mend))
     elif not plain:
         name = getattr(page.compression, "name", page.compression)
-        expected, mend = "no compression or deflate, for such samples", "Save it without compression, or with deflate."
+        such = "a big-endian BigTIFF" if page.parent.tiff.is_bigtiff and page.parent.byteorder == ">" else "such samples"
+        expected, mend = f"no compression or deflate, for {such}", "Save it without compression, or with deflate."
         faults.append(KINDS["not_supported"].at(path, f"{what} in the compression {name}", expected=expected, mend=mend))
     if faults:
         raise DataError(faults)

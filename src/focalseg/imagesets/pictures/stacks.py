@@ -30,6 +30,8 @@ _OTHERS = {"T": "points in time", "R": "regions", "P": "phases", "A": "angles", 
 """Axes of which an image has none, by tifffile's letters, in words."""
 _DESCRIBED = {"imagej": "ImageJ", "ome": "OME-XML", "shaped": "JSON", "stk": "MetaMorph", "lsm": "Zeiss LSM"}
 """Descriptions of axes that a file may have, by tifffile's names of them."""
+_ONE_DIRECTORY = ("imagej", "shaped", "stk")
+"""Kinds of files, by tifffile's names of them, that may have one directory for many planes."""
 _SAY_SO = (
     "Say it in the file: in ImageJ by Image > Properties (channels, slices), in Python by tifffile.imwrite with "
     "imagej=True and metadata={'axes': 'CYX'} for channels or 'ZYX' for slices."
@@ -93,8 +95,9 @@ def read_stack(path: Path, file: Any) -> Stack:
     if promised > planes or not each or planes % each or (pages > 1 and planes // each != pages):
         raise DataError(_broken_promise(path, max(promised, planes), pages * max(each, 1)))
     hidden = pages == 1 and planes > each
-    if hidden and planes // each > _count_held(file):
-        raise DataError(_broken_promise(path, planes // each, _count_held(file)))
+    held = _count_held(file) if series.kind in _ONE_DIRECTORY else pages
+    if hidden and planes // each > held:
+        raise DataError(_broken_promise(path, planes // each, held))
     return Stack(
         order=_arrange(path, outer),
         directories=_list_directories(path, series) if each == 1 and not hidden else (),
@@ -177,7 +180,16 @@ def _whole(text: str) -> int:
 
 def _choose_series(path: Path, file: Any) -> Any:
     """The one series of planes; smaller copies of it are passed over. Raises DataError where there are several."""
-    kept = [series for series in file.series if not (series.keyframe.is_reduced or series.keyframe.is_subifd)]
+    try:
+        found_series = file.series
+    except Exception as error:  # tifffile raises whatever a number or a word in the wrong place leads to
+        names = [name for kind, name in _DESCRIBED.items() if getattr(file, f"is_{kind}")]
+        if not names:
+            raise
+        found = f"has a description ({names[0]}) that cannot be read"
+        expected = "a description as the program writes it, or none"
+        raise DataError(KINDS["damaged"].at(path, found, expected=expected, mend=_DESCRIPTION_MEND)) from error
+    kept = [series for series in found_series if not (series.keyframe.is_reduced or series.keyframe.is_subifd)]
     flagged = all(level.keyframe.is_reduced or level.keyframe.is_subifd for series in kept for level in series.levels[1:])
     if len(kept) == 1 and flagged:
         return kept[0]
@@ -243,11 +255,16 @@ def _list_directories(path: Path, series: Any) -> tuple[int, ...]:
 
 
 def _count_held(file: Any) -> int:
-    """Planes that a file has room for: its pages, or behind its only page what plain numbers follow to the end."""
+    """Planes that a file has room for: its pages, or behind the numbers of its only page as many as follow.
+
+    They end where the file does, or where its directory or what this points to begins.
+    """
     page = file.pages.first
     if len(file.pages) > 1 or not page.is_final or not page.nbytes:
         return len(file.pages)
-    return int((file.filehandle.size - page.dataoffsets[0]) // page.nbytes)
+    start = page.dataoffsets[0]
+    ends = [file.filehandle.size, page.offset, *(tag.valueoffset for tag in page.tags)]
+    return int((min(end for end in ends if end > start) - start) // page.nbytes)
 
 
 def _arrange(path: Path, outer: list[tuple[str, int]]) -> np.ndarray:
