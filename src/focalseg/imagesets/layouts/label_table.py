@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 from focalseg.errors import DataError
-from focalseg.findings import Finding
-from focalseg.imagesets.folders.tables import Row, find_column, read_csv
+from focalseg.findings import Finding, show_name
+from focalseg.imagesets.folders.tables import Row, find_column, read_csv, shorten_faults
 from focalseg.imagesets.kinds import KINDS
 from focalseg.imagesets.masks import MOST_LABELS, Colour, MaskCoding
 
@@ -47,7 +47,7 @@ def read_label_table(path: Path) -> MaskCoding:
     if not faults and not 1 <= len(names) <= MOST_LABELS:
         faults.append(_fault(path, f"names {len(names)} labels besides the background"))
     if faults:
-        raise DataError(faults)
+        raise DataError(shorten_faults(path, faults))
     if values:
         values.setdefault(0, 0)
     if colours:
@@ -60,12 +60,12 @@ def _find_fault(name: str, names: dict[str, int], value: tuple[str, int | None],
     if not name or not name.isprintable():
         return "has no printable label"
     if name in names:
-        return f"names the label {name} again"
+        return f"names the label {show_name(name)} again"
     if value[0] and value[1] is None:
         return f"has the value {value[0][:40]!r}, which is no whole number from 0 to {_MOST_VALUE},"
     if colour[0] and colour[1] is None:
         return f"has the colour {colour[0][:40]!r}, which is not #RRGGBB,"
-    return "" if value[0] or colour[0] else f"has no value and no colour for {name}"
+    return "" if value[0] or colour[0] else f"has no value and no colour for {show_name(name)}"
 
 
 def _read_value(text: str) -> int | None:

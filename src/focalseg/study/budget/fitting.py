@@ -274,6 +274,6 @@ def recall_settings(folder: Path, asked: Settings, hours: float | None) -> Setti
     content: dict[str, Any] = read_yaml(path)
     if content.get("budget_hours") != hours or content.get("asked") != to_mapping(asked):
         return None
-    recalled = from_mapping(Settings, content.get("settings"))
+    recalled = from_mapping(Settings, content.get("settings", {}))
     # No budget gives up the network: a file that names another was altered, and may not make us run its function.
     return recalled if recalled.network == asked.network else None
