@@ -12,7 +12,7 @@ import yaml
 
 from focalseg.configuration import DEEPEST, to_mapping
 from focalseg.errors import SettingError
-from focalseg.findings import show_value
+from focalseg.findings import LONGEST_SHOWN, show_name, show_value
 from focalseg.text_files import read_small
 
 MOST_BYTES = 256 << 10
@@ -91,7 +91,7 @@ class _StrictLoader(yaml.SafeLoader):
         self.depth = self.count = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        event = self.peek_event()  # type: ignore[no-untyped-call]
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         line = event.start_mark.line + 1
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
             raise yaml.YAMLError(f"line {line} has an anchor (& or *); quote a text that begins so, or write the value out")
@@ -134,4 +134,9 @@ for _kind, (_pattern, _beginnings) in _PLAIN.items():
 
 
 def _first_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+    """What is wrong, and the line; without the part of the text that PyYAML repeats, in which anything may stand."""
+    text = str(error)
+    if isinstance(error, yaml.MarkedYAMLError):
+        place = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        text = ", ".join(filter(None, (error.context, error.problem))) + place
+    return show_name(" ".join(text.split())[:LONGEST_SHOWN])

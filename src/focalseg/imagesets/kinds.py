@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from focalseg.catalogue import Catalogue
-from focalseg.findings import Finding, Level, show_path
+from focalseg.findings import Finding, Level, show_name
 
 _LEFT_OUT = ("no_mask", "no_image", "transparent")
 """Kinds of finding that a corrected copy does not mend by itself: at files that make no case, which it does not contain, and
@@ -210,6 +210,6 @@ KINDS = Catalogue(
 
 def list_names(files: Iterable[str | Path], most: int = 3) -> str:
     """The names of the first few files, and the number of the others."""
-    shown = [show_path(file) for file in files]
+    shown = [show_name(str(file)) for file in files]
     rest = f" and {len(shown) - most} more" if len(shown) > most else ""
     return ", ".join(shown[:most]) + rest

@@ -19,6 +19,7 @@ from focalseg.text_files import NoSmallFileError, TooLargeError, read_bounded
 SIDES = ("train", "validation", "test")
 MOST_BYTES = 32 << 20
 _MOST_LEAKS = 20
+_MOST_FAULTS = 20
 _DEALS = 20
 
 
@@ -199,7 +200,8 @@ def read_splits(path: Path, names: Sequence[str]) -> tuple[Split, ...]:
     if twice:
         faults.append(_fault(path, f"has fold {twice[0]} twice", mend="Number the folds from 0."))
     if faults:
-        raise DataError(faults)
+        more = [f"{show_path(path)}: and {len(faults) - _MOST_FAULTS} more faults."] if len(faults) > _MOST_FAULTS else []
+        raise DataError([*faults[:_MOST_FAULTS], *more])
     return tuple(splits)
 
 

@@ -1,20 +1,28 @@
 """Loading a lean network: what the folder must hold, and what a file alone may not make us do."""
 
 import json
+import re
+from dataclasses import replace
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from focalseg.configuration import from_mapping
 from focalseg.errors import SettingError
-from focalseg.study.outcome.lean import load_lean
+from focalseg.evaluation.verdict import Verdict
+from focalseg.records.estimate import Estimate
+from focalseg.study.outcome.lean import load_lean, write_lean
 from focalseg.study.train import train_one
+from focalseg.training.run import RunConfig
+from focalseg.yaml_files import read_yaml, write_yaml
+from records.test_record import ARM
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, write_folder, tiny_settings):
     """A run's folder with attention, and its config as plain data, laid out as a lean folder."""
-    from dataclasses import asdict, replace
+    from dataclasses import asdict
 
     from focalseg.study.running.runs import load_network
 
@@ -92,3 +100,23 @@ def test_a_file_alone_runs_loads_and_fetches_nothing(lean, network):
     (folder / "config.json").write_text(json.dumps({**config, "network": {**config["network"], "arguments": {}, **network}}))
     with pytest.raises(SettingError, match=r"no part of focalseg; loading it would run that function\. Say that you trust it"):
         load_lean(folder)
+
+
+def test_no_name_is_markup_in_the_card(trained, tmp_path):
+    run, _ = trained
+    config = from_mapping(RunConfig, read_yaml(run / "config.yaml"))
+    hostile = "<img src=x onerror=alert(1)> | ](javascript:a) ```\n# b"
+    altered = replace(config, data=hostile, labels=(hostile,), attention={hostile: "se"})
+    (tmp_path / "config.yaml").write_text(write_yaml(altered), encoding="utf-8")
+    (tmp_path / "model.safetensors").write_bytes((run / "model.safetensors").read_bytes())
+    verdict = Verdict(
+        outcome="helps", difference=Estimate(mean=0.1, low=0.0, high=0.2), smallest_difference=0.1, modules=1, trainings=2
+    )
+    write_lean(tmp_path / "lean", tmp_path, verdict, ARM, 5)
+    card = (tmp_path / "lean" / "README.md").read_text(encoding="utf-8")
+    assert card.startswith(r"# Lean network for &lt;img src=x onerror=alert\(1\)&gt; \| \]\(javascript:a\) \`\`\` \# b" + "\n")
+    assert "<" not in card.partition("```python")[0]
+    table = [line for line in card.splitlines() if line.startswith("|")]
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in table} == {3}
+    assert len([line for line in card.splitlines() if line.startswith("#")]) == 1
+    assert card.count("\n```") == 2

@@ -1,5 +1,7 @@
 """The table of scores: what is written is what is read."""
 
+import csv
+
 import numpy as np
 import pytest
 
@@ -49,3 +51,40 @@ def test_empty_masks_are_counted_by_case_and_label():
     scores = [CaseScore(case=str(number), group="g", part="test", overlaps=overlaps) for number in range(2)]
     assert count_empty(scores) == {"both_empty": 2, "one_empty": 4}
     assert scores[0].dice == pytest.approx(1 / 3)
+
+
+FORMULAS = [
+    "=cmd|' /C calc'!A0",
+    "+1+1",
+    "-2+3",
+    "@SUM(A1)",
+    "\t=1",
+    "\r=1",
+    " =1",
+    "'=1",
+    "''=1",
+    "\uff1d1+1",
+    "a;=1+1",
+    "b\t=1",
+    "c,=1",
+    "d; =1",
+    "e;'=1",
+    "=1;2",
+    "'plain",
+    "-5",
+]
+
+
+def test_no_name_is_a_formula_and_every_name_reads_back(tmp_path):
+    overlaps = make_scores(("foreground",), 1)[0].overlaps["foreground"]
+    scores = [CaseScore(case=name, group=name, part="test", overlaps={name: overlaps}) for name in FORMULAS]
+    text = format_scores(scores)
+    path = tmp_path / "cases.csv"
+    path.write_text(text, encoding="utf-8", newline="")
+    assert [(score.case, score.group, list(score.overlaps)) for score in read_scores(path)] == [
+        (name, name, [name]) for name in FORMULAS
+    ]
+    for separator in ",;\t":  # what a spreadsheet of any country takes for the cells of the first line of each row
+        for row in csv.reader(text.splitlines(), delimiter=separator):
+            for cell in row:
+                assert cell[:1] not in set("=+-@\t\r\uff1d"), (separator, cell)

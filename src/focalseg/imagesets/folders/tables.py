@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from focalseg.errors import DataError
-from focalseg.findings import Finding, counted, plural, show_path
+from focalseg.findings import Finding, counted, plural, show_name, show_path
 from focalseg.imagesets.kinds import KINDS
 from focalseg.json_files import MOST_DEPTH, DepthError, parse_json
 from focalseg.text_files import NoSmallFileError, TooLargeError, read_bounded
@@ -67,7 +67,7 @@ def read_csv(path: Path, required: Sequence[str] = ()) -> list[Row]:
             cells = {name: field.strip() for name, field in zip(header, fields, strict=True) if name}
             rows.append(Row(line=line, cells=cells))
     if faults:
-        raise DataError(_shorten(path, faults))
+        raise DataError(shorten_faults(path, faults))
     if not rows:
         raise _fault(path, "has no lines below its header", "one line a case", "Add them or remove the file.")
     return rows
@@ -153,7 +153,7 @@ def _read_lines(path: Path, content: bytes) -> Iterator[tuple[int, list[str]]]:
         raise _undecodable(path, content) from error
     except csv.Error as error:
         mend = "Mend the line, or remove the quotes that are not closed."
-        raise _fault(path, f"cannot be read from line {line} on ({error})", "one case a line", mend) from error
+        raise _fault(path, f"cannot be read from line {line} on ({show_name(str(error))})", "one case a line", mend) from error
 
 
 def _limit_lines(lines: Iterable[str]) -> Iterator[str]:
@@ -195,7 +195,8 @@ def _read_header(path: Path, fields: Sequence[str], required: Sequence[str]) -> 
     return header
 
 
-def _shorten(path: Path, faults: list[Finding]) -> list[Finding]:
+def shorten_faults(path: Path, faults: list[Finding]) -> list[Finding]:
+    """The first of many faults of a table, and the number of the others."""
     if len(faults) <= MOST_FAULTS:
         return faults
     rest = KINDS["bad_table"].at(path, f"has {len(faults) - MOST_FAULTS + 1:,} further lines of that kind")

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from focalseg.errors import DataError
-from focalseg.findings import Finding, show_path
+from focalseg.findings import Finding, show_name, show_path
 from focalseg.imagesets.case import CaseFiles
 from focalseg.imagesets.folders.files import cut_suffix, find_file
 from focalseg.imagesets.folders.pairing import Nearest
-from focalseg.imagesets.folders.tables import Row, find_column, read_csv
+from focalseg.imagesets.folders.tables import Row, find_column, read_csv, shorten_faults
 from focalseg.imagesets.kinds import KINDS
 
 CASE_TABLE, SEQUENCE_TABLE = "cases.csv", "sequences.csv"
@@ -60,13 +60,13 @@ def read_case_table(path: Path, *, whole: bool = False) -> CaseTable:
         elif group.lower() in NO_GROUP:
             faults.append(no_group(path, row, group_column or ""))
         elif first.setdefault(case, row).cells != row.cells:
-            found = f"has {show_path(case)} in line {first[case].line} and another in line {row.line}"
+            found = f"has {show_name(case)} in line {first[case].line} and another in line {row.line}"
             faults.append(_fault(path, found, "one line a case", "Take one out."))
         else:
             groups[case] = name_group(group_column, group) if group_column else ""
     if faults:
-        raise DataError(faults)
-    what = show_path(f"its {name_column}" + (f" and {group_column}" if group_column else ""))
+        raise DataError(shorten_faults(path, faults))
+    what = show_name(f"its {name_column}" + (f" and {group_column}" if group_column else ""))
     return CaseTable(path=path, what=what, groups=groups, columns={case: row.cells for case, row in first.items()})
 
 
@@ -77,7 +77,7 @@ def find_group_column(rows: Sequence[Row], names: Sequence[str] = _GROUP_COLUMNS
 
 def no_group(path: Path, row: Row, column: str) -> Finding:
     """The finding for a cell of NO_GROUP."""
-    found = f"has {row.cells[column]} as {show_path(column)} in line {row.line}"
+    found = f"has {row.cells[column]} as {show_name(column)} in line {row.line}"
     return _fault(path, found, "a name, or an empty cell for a case that stands alone", "Mend the line.")
 
 
@@ -101,7 +101,7 @@ def group_cases(cases: Sequence[CaseFiles], table: CaseTable) -> tuple[list[Case
     for case in missing:
         mend = "Add the line."
         if near := nearest.find(case.name):
-            mend = f"Write {show_path(case.name)} where the table has {show_path(near)}, if that is it."
+            mend = f"Write {show_path(case.name)} where the table has {show_name(near)}, if that is it."
         found = f"is not in {show_path(table.path)}"
         findings.append(KINDS["bad_table"].at(case.images[0], found, expected=f"a line with {table.what}", mend=mend))
     return known, findings

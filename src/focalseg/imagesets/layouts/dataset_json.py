@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from focalseg.errors import DataError
-from focalseg.findings import Finding, show_path
+from focalseg.findings import Finding, show_name
 from focalseg.imagesets.folders.files import cut_suffix, find_name_fault
 from focalseg.imagesets.kinds import KINDS, list_names
 from focalseg.imagesets.masks import MOST_LABELS, VOID, MaskCoding, names_void
@@ -124,7 +124,7 @@ def _read_stem(entry: Any, path: Path) -> str:
     image = entry.get("image") if isinstance(entry, Mapping) else None
     name = PurePosixPath(image) if isinstance(image, str) else PurePosixPath()
     if name.is_absolute() or ".." in name.parts:
-        raise DataError(KINDS["outside"].at(path, f"lists {show_path(name)} for training"))
+        raise DataError(KINDS["outside"].at(path, f"lists {show_name(str(name))} for training"))
     if name.parts[:-1] != ("imagesTr",) or find_name_fault(name.name):
         expected = '"training": [{"image": "./imagesTr/case_1.nii.gz", "label": "./labelsTr/case_1.nii.gz"}, ...]'
         raise _fault(path, f"lists {ascii(entry)[:80]} for training", expected)

@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from focalseg.errors import DataError
-from focalseg.findings import Finding, show_path
-from focalseg.imagesets.folders.tables import Row, find_column, read_csv
+from focalseg.findings import Finding, show_name, show_path
+from focalseg.imagesets.folders.tables import Row, find_column, read_csv, shorten_faults
 from focalseg.imagesets.kinds import KINDS, list_names
 from focalseg.imagesets.masks import MOST_LABELS, VOID, Colour, MaskCoding, names_background, names_void
 
@@ -60,7 +60,7 @@ def read_label_table(path: Path) -> MaskCoding:
     if not faults and (fault := _find_lacking_background(names, void, values, colours)):
         faults.append(KINDS["bad_table"].at(path, fault, expected=_EXPECTED_BACKGROUND, mend=_BACKGROUND_MEND))
     if faults:
-        raise DataError(faults)
+        raise DataError(shorten_faults(path, faults))
     return MaskCoding(labels=tuple(names), values=values, colours=colours, table=str(path), void=tuple(dict.fromkeys(void)))
 
 
@@ -107,7 +107,7 @@ def read_folder_labels(path: Path) -> dict[str, str]:
         elif labels.setdefault(unicodedata.normalize("NFC", folder).casefold(), name) != name:
             faults.append(_twice(path, row, show_path(folder)))
     if faults:
-        raise DataError(faults)
+        raise DataError(shorten_faults(path, faults))
     return labels
 
 
@@ -125,12 +125,12 @@ def _find_fault(name: str, names: dict[str, int], value: tuple[str, int | None],
     if not name or not name.isprintable():
         return "has no printable label"
     if name in names:
-        return f"names the label {name} again"
+        return f"names the label {show_name(name)} again"
     if value[0] and value[1] is None:
         return f"has the value {value[0][:40]!r}, which is no whole number from 0 to {_MOST_VALUE},"
     if colour[0] and colour[1] is None:
         return f"has the colour {colour[0][:40]!r}, which is not #RRGGBB,"
-    return "" if value[0] or colour[0] else f"has no value and no colour for {name}"
+    return "" if value[0] or colour[0] else f"has no value and no colour for {show_name(name)}"
 
 
 def _read_value(text: str) -> int | None:

@@ -3,7 +3,6 @@
 The copy keeps the layout, the names and the tables of the set, so that it reads back as what it was.
 """
 
-import csv
 import shutil
 import tempfile
 import zlib
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from focalseg.counting import Advance, Count, count_for_nobody
 from focalseg.errors import DataError, MachineError, SettingError
+from focalseg.escapes import format_table
 from focalseg.findings import Finding, show_path
 from focalseg.imagesets.case import CaseFiles, Dataset
 from focalseg.imagesets.dataset import FileDataset, is_volume
@@ -150,10 +150,8 @@ class _Copying:
             if finding.file not in known:
                 rest = f"{self._describe_rest(Path(finding.file))}: {finding.found}"
                 self.lines.append((finding.file, finding.kind, rest))
-        with (self.target / _LOG).open("w", newline="", encoding="utf-8") as file:
-            table = csv.writer(file)
-            table.writerow(("file", "kind", "done"))
-            table.writerows((show_path(path), kind, done) for path, kind, done in self.lines)
+        done = [(show_path(path), kind, what) for path, kind, what in self.lines]
+        (self.target / _LOG).write_text(format_table([("file", "kind", "done"), *done]), encoding="utf-8", newline="")
 
     def _declare_folders(self) -> None:
         """A table of the labels that folders stand for: of fewer cases nothing else might tell."""

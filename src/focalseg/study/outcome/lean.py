@@ -8,6 +8,7 @@ from torch import nn
 
 from focalseg.configuration import from_mapping, to_mapping
 from focalseg.errors import SettingError
+from focalseg.escapes import show_markdown
 from focalseg.evaluation.verdict import Verdict
 from focalseg.files import write_text, write_whole
 from focalseg.findings import counted
@@ -36,15 +37,15 @@ def write_lean(folder: Path, run: Path, verdict: Verdict, arm: ArmSummary, param
     rows = arm.dice_per_label.items() if len(config.labels) > 1 else ()
     card = (files(__package__) / "card.md").read_text(encoding="utf-8")
     text = card.format(
-        data=config.data,
+        data=show_markdown(config.data),
         sentence=describe_verdict(verdict),
-        network=describe_network(config),
-        attention=", ".join(f"{gate} at {site}" for site, gate in config.attention.items()) or "none",
+        network=show_markdown(describe_network(config)),
+        attention=show_markdown(", ".join(f"{gate} at {site}" for site, gate in config.attention.items())) or "none",
         channels=config.network.in_channels,
         size=_describe_size(config),
         normalisation=_describe_normalisation(config),
-        output=_describe_output(config),
-        labels="".join(f"| test Dice of {label} | {dice:.3f} |\n" for label, dice in rows),
+        output=show_markdown(_describe_output(config)),
+        labels="".join(f"| test Dice of {show_markdown(label)} | {dice:.3f} |\n" for label, dice in rows),
         image=EXAMPLE_FILES[len(config.preparation.size)],
         folder=repr(folder.as_posix()) + ("" if config.network.built_in else f", own_network={config.network.name!r}"),
         trainings=counted(arm.trainings, "training") + (f" on each of {arm.folds} folds" if arm.folds > 1 else ""),

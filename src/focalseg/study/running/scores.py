@@ -1,11 +1,11 @@
 """Scores of every case of a run, and the table `cases.csv` that keeps them: one row a case and label."""
 
 import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from focalseg.escapes import format_table, read_cell
 from focalseg.evaluation.metrics import Overlap, average_labels
 
 KEYS = ("case", "group", "part", "label")
@@ -48,15 +48,13 @@ class CaseScore:
 
 
 def format_scores(scores: Sequence[CaseScore]) -> str:
-    """Scores as CSV text."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [*KEYS, *Overlap.__dataclass_fields__], lineterminator="\n")
-    writer.writeheader()
+    """Scores as CSV text, in which no name is a formula."""
+    rows: list[list[object]] = [[*KEYS, *Overlap.__dataclass_fields__]]
     for score in scores:
         for label, overlap in score.overlaps.items():
-            numbers = {name: f"{value:.6f}" if isinstance(value, float) else value for name, value in asdict(overlap).items()}
-            writer.writerow({"case": score.case, "group": score.group, "part": score.part, "label": label, **numbers})
-    return text.getvalue()
+            numbers = [f"{value:.6f}" if isinstance(value, float) else value for value in asdict(overlap).values()]
+            rows.append([score.case, score.group, score.part, label, *numbers])
+    return format_table(rows)
 
 
 def read_scores(path: Path) -> tuple[CaseScore, ...]:
@@ -66,7 +64,7 @@ def read_scores(path: Path) -> tuple[CaseScore, ...]:
     kinds = {name: float if field.type is float else int for name, field in Overlap.__dataclass_fields__.items()}
     overlaps: dict[tuple[str, str, str], dict[str, Overlap]] = {}
     for row in rows:
-        case, group, part, label = (row[name] for name in KEYS)
+        case, group, part, label = (read_cell(row[name]) for name in KEYS)
         numbers = {name: kind(row[name]) for name, kind in kinds.items()}
         overlaps.setdefault((case, group, part), {})[label] = Overlap(**numbers)  # type: ignore[arg-type]
     return tuple(
