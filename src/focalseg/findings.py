@@ -7,6 +7,10 @@ Level = Literal["error", "note"]
 """An error keeps the data from being used; a note is legal, and worth knowing."""
 
 
+NOTHING = "Nothing need be done"
+"""How the mend of a note begins of which nothing follows."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Finding:
     """One thing about one file. kind: its name in `imagesets.kinds.KINDS`. others: further files that it involves.
@@ -21,6 +25,11 @@ class Finding:
     expected: str
     mend: str
     others: tuple[str, ...] = ()
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing need be done about it."""
+        return self.mend.startswith(NOTHING)
 
     def __str__(self) -> str:
         """`FILE: FOUND; expected EXPECTED. MEND` in one line, whatever characters the name has."""

@@ -50,6 +50,6 @@ def train(
         counts = {"modules": result.modules, "parameters": result.parameters, "flops": result.flops, "seconds": result.seconds}
         print_json({"dice": dice, "cases": len(scores), **counts, "report": str(page)})
         return
-    print(f"test Dice {dice:.3f} over {len(scores)} cases")
+    print(f"test Dice {dice:.3f} over {counted(len(scores), 'case')}")
     print(f"{counted(result.modules, 'attention module')}, {result.parameters:,} parameters; weights in {out}")
     print(f"report: {page}")

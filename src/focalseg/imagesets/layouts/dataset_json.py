@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from focalseg.errors import DataError
-from focalseg.findings import Finding, show_path
+from focalseg.findings import Finding, counted, show_path
 from focalseg.imagesets.folders.files import cut_suffix, find_name_fault
 from focalseg.imagesets.kinds import KINDS, list_names
 from focalseg.imagesets.masks import MOST_LABELS, MaskCoding
@@ -41,7 +41,7 @@ def read_labels(content: Mapping[str, Any], path: Path) -> MaskCoding:
     if len(set(names)) < len(names):
         raise _fault(path, "has two labels of one name", "labels of different names")
     if not 2 <= len(names) <= MOST_LABELS + 1:
-        raise _fault(path, f"names {len(names) - 1} labels besides the background", f"1 to {MOST_LABELS}")
+        raise _fault(path, f"names {counted(len(names) - 1, 'label')} besides the background", f"1 to {MOST_LABELS}")
     values = {number: number for number in range(len(names))}
     return MaskCoding(labels=tuple(map(str, names[1:])), values=values, table=str(path))
 

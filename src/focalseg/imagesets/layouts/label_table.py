@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from focalseg.errors import DataError
-from focalseg.findings import Finding, show_path
+from focalseg.findings import Finding, counted, show_path
 from focalseg.imagesets.folders.tables import Row, find_column, read_csv
 from focalseg.imagesets.kinds import KINDS
 from focalseg.imagesets.masks import MOST_LABELS, Colour, MaskCoding
@@ -50,7 +50,7 @@ def read_label_table(path: Path) -> MaskCoding:
         if colour is not None and colours.setdefault(colour, number) != number:
             faults.append(_twice(path, row, colour_text))
     if not faults and not 1 <= len(names) <= MOST_LABELS:
-        faults.append(_fault(path, f"names {len(names)} labels besides the background"))
+        faults.append(_fault(path, f"names {counted(len(names), 'label')} besides the background"))
     if faults:
         raise DataError(faults)
     if values:

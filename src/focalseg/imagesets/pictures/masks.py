@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from focalseg.errors import DataError
-from focalseg.findings import Finding, counted
+from focalseg.findings import Finding, counted, plural
 from focalseg.imagesets.kinds import KINDS
 from focalseg.imagesets.masks import MaskCoding, code_labels
 from focalseg.imagesets.pictures.headers import COLOUR_MODES
@@ -148,7 +148,7 @@ def _threshold(path: Path, values: np.ndarray, full: int) -> tuple[np.ndarray, t
     if int(values.max()) <= 1:
         return _foreground(values), ()
     stray = np.count_nonzero((values != 0) & (values != full))
-    found = f"has {stray:,} pixels that are neither 0 nor {full}"
+    found = f"has {stray:,} {'pixel that is' if stray == 1 else 'pixels that are'} neither 0 nor {full}"
     expected, mend = f"0 and {full}", f"Nothing need be done: what is above {full // 2} counts."
     notes = (KINDS["thresholded"].at(path, found, expected=expected, mend=mend),) if stray else ()
     return _foreground(values > full // 2), notes
@@ -217,8 +217,10 @@ def _list_colours(path: Path, colours: np.ndarray) -> Finding:
 
 def _list_first(pixels: Mapping[int, int]) -> str:
     """The first colours with their numbers of pixels, and the number of the others."""
-    shown = ", ".join(f"{_name(colour)} ({count:,} pixels)" for colour, count in itertools.islice(pixels.items(), _SHOWN))
-    return shown + (f" and {len(pixels) - _SHOWN} more colours" if len(pixels) > _SHOWN else "")
+    shown = ", ".join(
+        f"{_name(colour)} ({count:,} {plural(count, 'pixel')})" for colour, count in itertools.islice(pixels.items(), _SHOWN)
+    )
+    return shown + (f" and {counted(len(pixels) - _SHOWN, 'more colour')}" if len(pixels) > _SHOWN else "")
 
 
 def _is_grey(colours: np.ndarray) -> bool:

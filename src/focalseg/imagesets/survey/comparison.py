@@ -106,7 +106,7 @@ def find_labels(cases: Sequence[CaseSummary], names: Sequence[str] | None, table
                 holders.setdefault(label, []).append(case)
     if names is not None:
         absent = [name for number, name in enumerate(names, start=1) if number not in holders]
-        found = f"declares {list_names(absent)}, which none of the {len(cases)} masks holds"
+        found = f"declares {list_names(absent)}, which none of {counted(len(cases), 'mask')} holds"
         several = len(names) > 1 and absent and cases
         return tuple(names), [KINDS["absent_label"].at(table, found)] if several else []
     last = next(label for label in itertools.count() if label + 1 not in holders)
