@@ -9,6 +9,10 @@ Level = Literal["error", "note"]
 """An error keeps the data from being used; a note is legal, and worth knowing."""
 
 
+NOTHING = "Nothing need be done"
+"""How the mend of a note begins of which nothing follows."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Finding:
     """One thing about one file. kind: its name in `imagesets.kinds.KINDS`. others: further files that it involves.
@@ -25,6 +29,11 @@ class Finding:
     mend: str
     others: tuple[str, ...] = ()
     repairable: bool = False
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing need be done about it."""
+        return self.mend.startswith(NOTHING)
 
     def __str__(self) -> str:
         """`FILE: FOUND; expected EXPECTED. MEND` in one line, whatever characters the name has."""

@@ -112,6 +112,37 @@ def test_many_notes_of_one_kind_are_cut_short_and_errors_never(focalseg, tmp_pat
     assert sum(note["kind"] == "empty_mask" for note in json.loads(focalseg("check", source, "--json").out)["notes"]) == 25
 
 
+def test_notes_that_need_nothing_are_one_line_below_those_that_need_a_look(focalseg, source):
+    for number in range(COUNT):
+        red = black_and_white(number)[..., None] * np.array([1, 0, 0], np.uint8)
+        replace(source, "masks", encode(red), number=number)
+    replace(source, "masks", encode(np.zeros((32, 40, 3), np.uint8)), number=0)
+    outcome = focalseg("check", source)
+    printed = outcome.out.splitlines()
+    [quiet] = [line for line in printed if "saved in colour" in line]
+    assert quiet == (
+        f"{COUNT} x a black and white mask saved in colour: {source}/masks/case_0.png, {source}/masks/case_1.png, "
+        f"{source}/masks/case_2.png and {COUNT - 3} more. Nothing need be done: it is read as grey."
+    )
+    assert printed.index("1 note: an empty mask") < printed.index(quiet)
+    assert printed[-1].startswith(f"{COUNT} cases, no errors, 1 note and {COUNT} that need nothing. Next: ")
+    assert len(json.loads(focalseg("check", source, "--json").out)["notes"]) == COUNT + 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("same", [True, False])
+def test_errors_are_told_once_where_both_streams_go_to_one_place(source, same):
+    faults = plant(source)
+    call = [sys.executable, "-m", "focalseg", "check", str(source)]
+    stderr = subprocess.STDOUT if same else subprocess.PIPE
+    answer = subprocess.run(call, stdout=subprocess.PIPE, stderr=stderr, text=True, check=False)
+    assert answer.returncode == 3
+    assert (answer.stderr or "").splitlines() == ([] if same else faults)
+    for fault in faults:
+        assert answer.stdout.splitlines().count(fault.removeprefix("error: ")) == 1
+        assert (fault in answer.stdout.splitlines()) is False
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="terminals of POSIX systems")
 def test_a_terminal_shows_every_error_once_whole_and_its_name_is_no_markup(source):

@@ -38,7 +38,7 @@ def test_groups_stay_whole_and_every_case_is_tested_once_and_validated_once(tabl
     names, groups, foreground = table
     whole = count_whole(names, groups)
     if whole < folds:
-        with pytest.raises(DataError, match=f"{whole} groups that stay together; {folds} folds need {folds} groups"):
+        with pytest.raises(DataError, match=f"{whole} groups? that stays? together; {folds} folds need {folds} groups"):
             split_by_group(names, groups, folds=folds, seed=seed, foreground=foreground)
         return
     splits = split_by_group(names, groups, folds=folds, seed=seed, foreground=foreground)
@@ -101,12 +101,20 @@ def test_a_giant_group_fills_a_part_alone():
     assert sorted(len(split.test) for split in splits) == [5, 5, 5, 5, 80]
 
 
-def test_too_few_groups_are_refused_with_the_mend():
+def test_too_few_groups_are_refused_with_a_mend_that_works():
     with pytest.raises(DataError) as caught:
-        split_by_group(["a", "b", "c"], ["x", "x", "y"], folds=5)
+        split_by_group(["a", "b", "c", "d"], ["x", "x", "y", "z"], folds=5)
     assert str(caught.value) == (
-        "The data has 3 cases in 2 groups that stay together; 5 folds need 5 groups. "
+        "The data has 4 cases in 3 groups that stay together; 5 folds need 5 groups. "
         "Add cases of other groups or ask for fewer folds (split.folds, at least 3)."
+    )
+    assert len(split_by_group(["a", "b", "c", "d"], ["x", "x", "y", "z"], folds=3)) == 3
+    with pytest.raises(DataError) as caught:
+        split_by_group(["a", "b"], ["x", "x"], folds=3)
+    assert str(caught.value) == (
+        "The data has 2 cases in 1 group that stays together; 3 folds need 3 groups. Add cases of other groups; where the "
+        "groups are not what belongs together, say what does (split.group_pattern, split.group_column, or a column group in "
+        "cases.csv)."
     )
     with pytest.raises(SettingError, match="2 folds were asked for; training, validation and test need at least 3"):
         split_by_group(["a", "b", "c"], ["x", "y", "z"], folds=2)

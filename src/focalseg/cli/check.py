@@ -1,5 +1,6 @@
 """`focalseg check`: what is in a folder, what is wrong with it, and a corrected copy."""
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -69,10 +70,18 @@ def check(
     if not as_json:
         print(f"{count_findings(survey)}. {_advise(survey, repaired)}".rstrip())
     if survey.errors:
-        # A terminal has just shown every error. Anywhere else stderr gets them too, as it does from every other verb.
-        if sys.stdout.isatty() and sys.stderr.isatty():
-            raise typer.Exit(DataError.exit_status)
+        sys.stdout.flush()
+        if not as_json and _go_to_one_place(sys.stdout, sys.stderr):
+            raise typer.Exit(DataError.exit_status)  # whoever reads it has just seen every error
         raise DataError(survey.errors)
+
+
+def _go_to_one_place(one: TextIO, other: TextIO) -> bool:
+    """Whether two streams end in the same terminal, file or pipe; elsewhere stderr has the errors too, as with every verb."""
+    try:
+        return (one.isatty() and other.isatty()) or os.path.sameopenfile(one.fileno(), other.fileno())
+    except (OSError, ValueError):
+        return False
 
 
 def _open_or_show(data: str, *, as_json: bool) -> "Dataset":
@@ -136,17 +145,28 @@ def _refuse_page_folder(out: Path, data: str, repair: Path | None) -> None:
 
 
 def _print_survey(survey: "Survey") -> None:
-    """Prints what the set is and its findings: tables on a terminal, elsewhere one line per finding."""
+    """Prints what the set is and its findings: tables on a terminal, elsewhere one line per finding.
+
+    Of the notes that need nothing there is one line per kind, below all others.
+    """
     from focalseg.findings import show_path
     from focalseg.report.check.record import measure_fingerprint
     from focalseg.report.check.wording import describe_set, group_findings
 
     print(show_path(survey.source))
+    if survey.errors:
+        print(f"  {'errors':<16}{len(survey.errors)}, told below: the data cannot be used before they are mended")
     for name, value in describe_set(survey, measure_fingerprint(survey)):
         print(f"  {name:<16}{show_path(value)}")
-    for group in group_findings(survey.findings):
+    groups = group_findings(survey.findings)
+    for group in groups:
+        if not group.quiet:
+            print()
+            _print_group(group)
+    if quiet := [group for group in groups if group.quiet]:
         print()
-        _print_group(group)
+        for group in quiet:
+            print(group)
     print()
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from focalseg.findings import Finding, show_path
+from focalseg.findings import Finding, plural, show_path
 from focalseg.imagesets.case import CaseFiles
 from focalseg.imagesets.kinds import KINDS
 from focalseg.imagesets.masks import VOID, leave_void, names_void
@@ -63,7 +63,7 @@ class JoinedMask:
         names = {number: show_path(name) for name, number in self._numbers.items()}
         notes = []
         for (low, high), count in sorted(self._overlap.items()):
-            found = f"has {count:,} pixels of both {names[low]} and {names[high]}, which are taken for {names[high]}"
+            found = f"has {count:,} {plural(count, 'pixel')} of both {names[low]} and {names[high]}, taken for {names[high]}"
             own = [mask for mask, label in zip(files.masks, files.mask_labels, strict=True) if label == self._name(high)]
             notes.append(KINDS["labels_overlap"].at(own[0], found, others=[m for m in files.masks if m not in own]))
         objects = len(files.masks) - len(set(files.mask_labels)) if files.mask_labels else len(files.masks) - 1

@@ -9,7 +9,7 @@ import numpy as np
 
 from focalseg.catalogue import unknown_name_message
 from focalseg.errors import DataError, SettingError
-from focalseg.findings import Finding, show_path, show_value
+from focalseg.findings import Finding, counted, show_path, show_value
 from focalseg.imagesets.kinds import KINDS, list_names
 from focalseg.imagesets.name_patterns import find_in_names
 from focalseg.json_files import DepthError, parse_json
@@ -21,6 +21,12 @@ MOST_BYTES = 32 << 20
 _MOST_LEAKS = 20
 _MOST_FAULTS = 20
 _DEALS = 20
+_LEAST_FOLDS = 3
+_FEWER_FOLDS = "Add cases of other groups or ask for fewer folds (split.folds, at least 3)."
+_MORE_GROUPS = (
+    "Add cases of other groups; where the groups are not what belongs together, say what does "
+    "(split.group_pattern, split.group_column, or a column group in cases.csv)."
+)
 
 
 def split_by_group(
@@ -37,11 +43,17 @@ def split_by_group(
     members = _members(names, groups)
     if len(members) < folds:
         raise DataError(
-            f"The data has {len(names)} cases in {len(members)} groups that stay together; {folds} folds need {folds} groups. "
-            "Add cases of other groups or ask for fewer folds (split.folds, at least 3)."
+            f"The data has {describe_groups(len(names), len(members))}; {folds} folds need {folds} groups. "
+            + (_FEWER_FOLDS if len(members) >= _LEAST_FOLDS else _MORE_GROUPS)
         )
     parts = _divide(members, folds, seed, names, foreground)
     return tuple(_split(fold, parts[(fold + 1) % folds], parts[fold], names) for fold in range(folds))
+
+
+def describe_groups(cases: int, groups: int) -> str:
+    """Cases and groups in words."""
+    together = "that stays together" if groups == 1 else "that stay together"
+    return f"{counted(cases, 'case')} in {counted(groups, 'group')} {together}"
 
 
 def split_officially(
@@ -84,7 +96,7 @@ def split_officially(
     members = _members(sides["train"], [group_of[name] for name in sides["train"]])
     if len(members) < folds:
         raise DataError(
-            f"The official training part has {len(sides['train'])} cases in {len(members)} groups that stay together; "
+            f"The official training part has {describe_groups(len(sides['train']), len(members))}; "
             f"{folds} folds need {folds} groups. Ask for fewer folds (split.folds) or name validation cases."
         )
     dealt = _divide(members, folds, seed, names, foreground)
@@ -132,7 +144,7 @@ def check_leaks(
     """Raises DataError with the first leaks, and the number of the others."""
     leaks = find_leaks(split, groups, duplicates, identical)
     if leaks:
-        more = [f"and {len(leaks) - _MOST_LEAKS} more pairs."] if len(leaks) > _MOST_LEAKS else []
+        more = [f"and {counted(len(leaks) - _MOST_LEAKS, 'more pair')}."] if len(leaks) > _MOST_LEAKS else []
         raise DataError([*leaks[:_MOST_LEAKS], *more])
 
 

@@ -447,7 +447,7 @@ def test_overlapping_labels_go_to_the_later_one_and_a_note_says_so(tmp_path):
     [note] = case.notes
     overlap = int((lesion & duct).sum())
     assert (note.kind, note.file) == ("labels_overlap", str(tmp_path / "masks" / "lesion" / "x.png"))
-    assert note.found == f"has {overlap} pixels of both duct and lesion, which are taken for lesion"
+    assert note.found == f"has {overlap} pixels of both duct and lesion, taken for lesion"
     (tmp_path / "labels.csv").write_text("label,folder\nlesion,lesion\nduct,duct\n")
     turned = open_dataset(str(tmp_path)).read_case(0)
     assert np.array_equal(turned.mask, np.where(duct, 2, np.where(lesion, 1, 0)))

@@ -284,7 +284,7 @@ def test_colours_that_are_not_declared_are_counted(write):
     pixels[0, 0] = 1, 2, 3
     assert refuse(write(pixels), COLOURS) == (
         "not_declared",
-        "holds #0000C8 (320 pixels), #010203 (1 pixels); expected #000000, #800000, #FFFFFF, as labels.csv says. "
+        "holds #0000C8 (320 pixels), #010203 (1 pixel); expected #000000, #800000, #FFFFFF, as labels.csv says. "
         "Mend the mask or declare the label.",
     )
     assert refuse(write(DISC.astype(np.uint16)), COLOURS)[1].startswith("holds numbers of more than 8 bits; expected colours")

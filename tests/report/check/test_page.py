@@ -144,7 +144,7 @@ def test_the_set_is_described_in_words():
         "labels": "foreground in 3 cases",
         "foreground": "0 % to 10 %, median 3.5 % of a case's pixels",
         "empty masks": "1 of 4",
-        "duplicates": "0 identical and 1 nearly identical pairs of images; 0 of the pairs across groups",
+        "duplicates": "1 nearly identical pair of images; 0 of the pairs across groups",
         "second observer": "agrees with the first with a mean Dice of 0.750",
     }
 
@@ -236,6 +236,22 @@ def test_the_page_of_faulty_data_has_every_finding_in_its_table(faulty):
     assert "The same image polyp_0001 polyp_0002" in reader.text
     assert "Correlation 0.980 polyp_0003 polyp_0004" in reader.text
     assert "agrees with the first with a mean Dice of 0.750" in reader.text
+
+
+def test_notes_that_need_nothing_are_not_counted_as_worth_a_look_and_stand_folded_below(phantom):
+    dataset, survey = phantom
+    quiet = [KINDS["colour_mask"].at(f"polyp_{n:04d}", "is grey, saved in colour") for n in range(5)]
+    look = KINDS["empty_mask"].at("polyp_0006", "is empty")
+    findings = (*quiet, look)
+    survey = replace(survey, findings=findings, pairs=())
+    page = render_check(dataset, survey)
+    assert "in 8 cases, 1 note worth a look." in re.sub(r"<[^>]*>", "", page)
+    assert page.index("An empty mask: 1 note") < page.index('<h2 id="quiet">What needs nothing</h2>')
+    assert "<summary>A black and white mask saved in colour: 5 notes</summary>" in page
+    assert [case.name for case, _ in choose_noted(survey)] == ["polyp_0006"]
+    assert [(group.kind, group.quiet) for group in group_findings(findings)] == [("empty_mask", False), ("colour_mask", True)]
+    assert count_findings(survey) == "8 cases, no errors, 1 note and 5 that need nothing"
+    assert count_findings(replace(survey, findings=tuple(quiet[:1]))) == "8 cases, no errors, 1 note that needs nothing"
 
 
 def test_many_notes_of_a_kind_are_folded_and_many_errors_are_not(faulty):

@@ -57,7 +57,8 @@ def read_csv(path: Path, required: Sequence[str] = ()) -> list[Row]:
     listed = _read_lines(path, content)
     header = _read_header(path, next(listed, (0, []))[1], required)
     if lines * len(header) > _MOST_CELLS:
-        raise _fault(path, f"has {lines:,} lines of {len(header)} columns", f"at most {_MOST_CELLS:,} cells", "Cut it down.")
+        columns = counted(len(header), "column")
+        raise _fault(path, f"has {lines:,} lines of {columns}", f"at most {_MOST_CELLS:,} cells", "Cut it down.")
     for line, fields in listed:
         if len(fields) != len(header):
             said, wanted = f"has {counted(len(fields), 'field')} in line {line}", f"{len(header)}, as in its header"

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from focalseg.errors import DataError
-from focalseg.findings import Finding, show_name
+from focalseg.findings import Finding, counted, show_name
 from focalseg.imagesets.folders.files import cut_suffix, find_name_fault
 from focalseg.imagesets.kinds import KINDS, list_names
 from focalseg.imagesets.masks import MOST_LABELS, VOID, MaskCoding, names_void
@@ -38,7 +38,7 @@ def read_labels(content: Mapping[str, Any], path: Path) -> MaskCoding:
     background = 0 not in left_open
     labels = names[1:] if background else names
     if not 1 <= len(labels) <= MOST_LABELS:
-        raise _fault(path, f"names {len(labels)} labels besides the background", f"1 to {MOST_LABELS}")
+        raise _fault(path, f"names {counted(len(labels), 'label')} besides the background", f"1 to {MOST_LABELS}")
     if not background and len(labels) == 1:
         found = f"says that {void['0']} is what nobody judged, which leaves {labels[0]} without a background"
         mend = "Call it background if somebody judged that nothing is there."

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from focalseg.errors import DataError
-from focalseg.findings import Finding, show_name, show_path
+from focalseg.findings import Finding, counted, show_name, show_path
 from focalseg.imagesets.folders.tables import Row, find_column, read_csv, shorten_faults
 from focalseg.imagesets.kinds import KINDS, list_names
 from focalseg.imagesets.masks import MOST_LABELS, VOID, Colour, MaskCoding, names_background, names_void
@@ -52,7 +52,7 @@ def read_label_table(path: Path) -> MaskCoding:
         if colour is not None and colours.setdefault(colour, number) != number:
             faults.append(_twice(path, row, colour_text))
     if not faults and not 1 <= len(names) <= MOST_LABELS:
-        faults.append(_fault(path, f"names {len(names)} labels besides the background"))
+        faults.append(_fault(path, f"names {counted(len(names), 'label')} besides the background"))
     if values:
         values.setdefault(0, 0)
     if colours:

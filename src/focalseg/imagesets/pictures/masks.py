@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from focalseg.errors import DataError
-from focalseg.findings import Finding, counted
+from focalseg.findings import Finding, counted, plural
 from focalseg.imagesets.areas import END, Between, explain_between, find_areas
 from focalseg.imagesets.kinds import KINDS
 from focalseg.imagesets.masks import VOID, MaskCoding, can_be_rounded, code_labels
@@ -173,7 +173,7 @@ def _threshold(path: Path, values: np.ndarray, full: int) -> tuple[np.ndarray, t
     if stray and (labels := _find_areas_between(values, full)):
         said = f"holds areas of {', '.join(map(str, (0, *labels, full)))}"
         raise DataError(KINDS["not_declared"].at(path, said, expected=f"0 and {full}", mend=_TABLE_MEND))
-    found = f"has {stray:,} pixels that are neither 0 nor {full}"
+    found = f"has {stray:,} {'pixel that is' if stray == 1 else 'pixels that are'} neither 0 nor {full}"
     expected, mend = f"0 and {full}", f"Nothing need be done: what is above {full // 2} counts."
     notes = (KINDS["thresholded"].at(path, found, expected=expected, mend=mend),) if stray else ()
     return _foreground(values > full // 2), notes
@@ -285,8 +285,10 @@ def _list_colours(path: Path, colours: np.ndarray) -> Finding:
 
 def _list_first(pixels: Mapping[int, int]) -> str:
     """The first colours with their numbers of pixels, and the number of the others."""
-    shown = ", ".join(f"{_name(colour)} ({count:,} pixels)" for colour, count in itertools.islice(pixels.items(), _SHOWN))
-    return shown + (f" and {len(pixels) - _SHOWN} more colours" if len(pixels) > _SHOWN else "")
+    shown = ", ".join(
+        f"{_name(colour)} ({count:,} {plural(count, 'pixel')})" for colour, count in itertools.islice(pixels.items(), _SHOWN)
+    )
+    return shown + (f" and {counted(len(pixels) - _SHOWN, 'more colour')}" if len(pixels) > _SHOWN else "")
 
 
 def _measure_tint(colours: np.ndarray) -> int:

@@ -39,8 +39,9 @@ def read_numbers(page: Page) -> np.ndarray:
     if mode == "F":
         numbers = np.asarray(image)
         if not np.isfinite(numbers).all():
-            found = f"has {np.count_nonzero(~np.isfinite(numbers)):,} pixels that are no finite numbers"
-            raise DataError(KINDS["not_finite"].at(page.path, found))
+            strange = int(np.count_nonzero(~np.isfinite(numbers)))
+            what = "pixel that is no finite number" if strange == 1 else "pixels that are no finite numbers"
+            raise DataError(KINDS["not_finite"].at(page.path, f"has {strange:,} {what}"))
         return numbers
     if mode == "I":
         return _narrow(page, np.asarray(image))

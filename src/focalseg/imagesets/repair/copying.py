@@ -14,7 +14,7 @@ from pathlib import Path
 from focalseg.counting import Advance, Count, count_for_nobody
 from focalseg.errors import DataError, MachineError, SettingError
 from focalseg.escapes import format_table
-from focalseg.findings import Finding, show_path
+from focalseg.findings import Finding, counted, show_path
 from focalseg.imagesets.case import CaseFiles, Dataset
 from focalseg.imagesets.dataset import FileDataset, is_volume
 from focalseg.imagesets.folders.files import VOLUMES
@@ -268,7 +268,9 @@ class _Copying:
             found = list(read.notes)
             alike = Usual(channels=len(read.image), dtype=str(read.image.dtype)) == self.usual
             if self.usual and read.spacing_mm is None and not alike:
-                found.append(KINDS["unlike"].at(moved.images[0], f"has {len(read.image)} channels of {read.image.dtype}"))
+                found.append(
+                    KINDS["unlike"].at(moved.images[0], f"has {counted(len(read.image), 'channel')} of {read.image.dtype}")
+                )
         except DataError as error:
             found = list(error.findings)
         by_place = {str(place): path for path, place in case.place.items()}

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from focalseg.errors import DataError
+from focalseg.findings import counted
 from focalseg.imagesets.areas import END, explain_between
 from focalseg.imagesets.masks import ROUNDED, MaskCoding
 from focalseg.imagesets.pictures import reading as pictures
@@ -171,7 +172,8 @@ def _convert_to_usual(path: Path, usual: Usual | None) -> tuple[Image.Image, str
             image = image[:1]
             done.append("colour without colours converted to grey")
         else:
-            raise CannotMendError(f"has {len(image)} channels, which do not convert to {usual.channels} without loss")
+            has, do = counted(len(image), "channel"), "does" if len(image) == 1 else "do"
+            raise CannotMendError(f"has {has}, which {do} not convert to {usual.channels} without loss")
     if str(image.dtype) != usual.dtype:
         if image.dtype == np.uint16 and usual.dtype == "uint8":
             image = np.round(image / (WIDE / FULL)).astype(np.uint8)

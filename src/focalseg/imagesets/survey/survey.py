@@ -7,7 +7,7 @@ import numpy as np
 
 from focalseg.counting import Count, count_for_nobody
 from focalseg.errors import DataError
-from focalseg.findings import Finding
+from focalseg.findings import Finding, counted
 from focalseg.imagesets.case import Case, Dataset
 from focalseg.imagesets.kinds import KINDS, list_names
 from focalseg.imagesets.masks import VOID
@@ -129,9 +129,12 @@ def _compare_observers(dataset: Dataset, number: int, case: Case) -> list[float]
 
 
 def summarise_notes(notes: Sequence[Finding]) -> list[str]:
-    """One line per kind of note, naming the first few files, so that five hundred empty masks do not hide a constant image."""
+    """One line per kind of note, naming the first few files, so that five hundred empty masks do not hide a constant image.
+
+    What needs a look comes first.
+    """
     by_kind: dict[str, list[Finding]] = {}
-    for note in notes:
+    for note in sorted(notes, key=lambda note: note.quiet):
         by_kind.setdefault(note.kind, []).append(note)
     lines = []
     for kind, alike in by_kind.items():
@@ -142,5 +145,5 @@ def summarise_notes(notes: Sequence[Finding]) -> list[str]:
 
 def cap_faults(errors: Sequence[Finding], source: str) -> list[str | Finding]:
     """The first errors and, where there are more, a line that says where the others are listed."""
-    more = [f"{len(errors) - MOST_FAULTS} more errors in {source}; run focalseg check {source} for all of them."]
+    more = [f"{counted(len(errors) - MOST_FAULTS, 'more error')} in {source}; run focalseg check {source} for all of them."]
     return [*errors[:MOST_FAULTS], *(more if len(errors) > MOST_FAULTS else [])]

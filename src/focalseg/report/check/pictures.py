@@ -85,13 +85,13 @@ def choose_pairs(pairs: Sequence[Duplicate]) -> list[Duplicate]:
 
 
 def choose_noted(survey: Survey) -> list[tuple[CaseSummary, str]]:
-    """Readable cases that a finding is about, a few of each kind, errors first; the caption says which kinds."""
+    """Readable cases that a finding is about which needs a look, a few of each kind, errors first; the caption says which."""
     by_file = {file: case for case in survey.cases for file in (case.file, case.mask_file)}
     kinds: dict[int, list[str]] = {}
     taken: Counter[str] = Counter()
     for finding in survey.findings:
         case = by_file.get(finding.file)
-        if case is None or finding.kind in _PAIRED:
+        if case is None or finding.quiet or finding.kind in _PAIRED:
             continue
         if case.number in kinds or (taken[finding.kind] < MOST_OF_A_KIND and len(kinds) < MOST_NOTED):
             titles = kinds.setdefault(case.number, [])

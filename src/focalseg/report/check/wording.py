@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 
-from focalseg.findings import Finding, Level, counted
-from focalseg.imagesets.kinds import KINDS
+from focalseg.findings import Finding, Level, counted, plural
+from focalseg.imagesets.kinds import KINDS, list_names
 from focalseg.imagesets.survey.survey import Survey
 from focalseg.report.check.record import Duplicate, Fingerprint, LabelShare, Spread
 from focalseg.report.wording import listed
@@ -17,21 +17,35 @@ _MOST_LABELS_NAMED = 8
 
 @dataclass(frozen=True, kw_only=True)
 class FindingGroup:
-    """The findings of one kind. title: the kind in words."""
+    """The findings of one kind. title: the kind in words. quiet: whether nothing need be done about them."""
 
     kind: str
     level: Level
     title: str
     findings: tuple[Finding, ...]
+    quiet: bool = False
+
+    def __str__(self) -> str:
+        """All of them in one line, with the names of the first few."""
+        if len(self.findings) == 1:
+            return str(self.findings[0])
+        files = dict.fromkeys(finding.file for finding in self.findings)
+        mends = dict.fromkeys(finding.mend for finding in self.findings)
+        return f"{len(self.findings)} x {self.title}: {list_names(files)}. {next(iter(mends))}"
 
 
 def group_findings(findings: Iterable[Finding]) -> tuple[FindingGroup, ...]:
-    """Findings by kind: errors first, kinds in the order of their catalogue, a kind's findings in the order they came in."""
-    order = list(KINDS)
-    findings = sorted(findings, key=lambda finding: (finding.level != "error", order.index(finding.kind)))
+    """Findings by kind: errors first, then notes that need a look, then those that need nothing.
+
+    Kinds are in the order of their catalogue, a kind's findings in the order they came in.
+    """
+    order = {kind: place for place, kind in enumerate(KINDS)}
+    findings = sorted(findings, key=lambda finding: (finding.level != "error", finding.quiet, order[finding.kind]))
     return tuple(
-        FindingGroup(kind=kind, level=alike[0].level, title=KINDS[kind].title, findings=alike)
-        for kind, alike in ((kind, tuple(group)) for kind, group in groupby(findings, key=attrgetter("kind")))
+        FindingGroup(kind=kind, level=alike[0].level, title=KINDS[kind].title, findings=alike, quiet=quiet)
+        for (quiet, kind), alike in (
+            (which, tuple(group)) for which, group in groupby(findings, key=attrgetter("quiet", "kind"))
+        )
     )
 
 
@@ -104,7 +118,9 @@ def _describe_duplicates(fingerprint: Fingerprint) -> str:
     identical = sum(pair.identical for pair in pairs)
     across = sum(not pair.same_group for pair in pairs)
     within = f"; {across:,} of the pairs across groups" if across < len(pairs) else ""
-    return f"{identical:,} identical and {len(pairs) - identical:,} nearly identical pairs of images{within}"
+    kinds = [(identical, "identical"), (len(pairs) - identical, "nearly identical")]
+    shown = " and ".join(f"{count:,} {kind}" for count, kind in kinds if count)
+    return f"{shown} {plural(len(pairs), 'pair')} of images{within}"
 
 
 def describe_pair(pair: Duplicate) -> str:
@@ -115,10 +131,19 @@ def describe_pair(pair: Duplicate) -> str:
 
 
 def count_findings(survey: Survey) -> str:
-    """Counts in words: 612 cases, no errors, 2 notes."""
-    errors, notes = len(survey.errors), len(survey.notes)
+    """Counts in words: 612 cases, no errors, 2 notes and 998 that need nothing."""
+    errors, notes, quiet = len(survey.errors), count_to_look_at(survey), sum(note.quiet for note in survey.notes)
     cases = counted(len(survey.cases), "case") + (" readable" if errors else "")
-    return f"{cases}, {counted(errors, 'error') if errors else 'no errors'}, {counted(notes, 'note') if notes else 'no notes'}"
+    of_notes = counted(notes, "note") if notes else "no notes"
+    if quiet:
+        needs = "needs" if quiet == 1 else "need"
+        of_notes = f"{of_notes} and {quiet} that {needs} nothing" if notes else f"{counted(quiet, 'note')} that {needs} nothing"
+    return f"{cases}, {counted(errors, 'error') if errors else 'no errors'}, {of_notes}"
+
+
+def count_to_look_at(survey: Survey) -> int:
+    """The number of notes that need a look."""
+    return sum(not note.quiet for note in survey.notes)
 
 
 def count_mendable(findings: Iterable[Finding]) -> int:
