@@ -65,11 +65,13 @@ def test_trainings_that_learned_what_they_could_raise_no_alarm():
     assert find_rises(DEMO) == ()
 
 
-def test_of_the_real_sets_at_small_size_one_was_undertrained():
+def test_of_the_real_sets_at_small_size_two_were_undertrained():
     curves = {name: {int(step): dice for step, dice in found["plain_curve"].items()}
               for name, found in json.loads(REAL_DATA.read_text()).items()}  # fmt: skip
-    # The mean over 15 trainings, whose noise is small; from step 600 to 800 it went from 0.490 to 0.519 on cvc_clinicdb.
-    assert [rise.arm for rise in find_rises({name: [curve] * 2 for name, curve in curves.items()})] == ["cvc_clinicdb"]
+    # Means over 15 trainings, whose noise is small: cvc_clinicdb went from 0.490 to 0.519 after three quarters, busi from 0.495
+    # at the middle to 0.581; others reach about 0.8 on both. chase_db1 went from 0.754 to 0.795.
+    rises = find_rises({name: [curve] * 2 for name, curve in curves.items()})
+    assert [(rise.arm, rise.part) for rise in rises] == [("cvc_clinicdb", "last fifth"), ("busi", "second half")]
 
 
 @pytest.mark.parametrize(
@@ -77,4 +79,4 @@ def test_of_the_real_sets_at_small_size_one_was_undertrained():
     [(9, 24, 0.33, True), (5, 24, 0.33, False), (6, 24, 0.33, True), (9, 24, 0.6, False), (0, 0, 0.0, False)],
 )
 def test_a_low_dice_with_many_cases_where_nothing_is_predicted_tells(empty, cases, dice, telling):
-    assert Silence(empty=empty, cases=cases, dice=dice).telling == telling
+    assert Silence(whose="the plain network", empty=empty, cases=cases, dice=dice).telling == telling

@@ -15,7 +15,7 @@ from focalseg.study.arms.design import Design, plan_design, take_known
 from focalseg.study.budget.correction import correcting
 from focalseg.study.budget.fitting import Forecast, plan_costs, recall_settings
 from focalseg.study.outcome.examples import write_examples
-from focalseg.study.outcome.footing import read_rises
+from focalseg.study.outcome.footing import SEARCHED, count_silence, read_rises
 from focalseg.study.outcome.lean import write_lean
 from focalseg.study.outcome.summary import JobResult, judge, record_results
 from focalseg.study.planning.folds import remark_few_groups
@@ -116,7 +116,7 @@ def _train_and_judge(design: Design, folder: Path) -> PlaceResult:
     plans, decided = train_arms(design)
     placements = decided.placements
     rests_on = {arm: [plan for fold in plans for plan in fold[arm]] for arm in (NONE, PLACED)}
-    steps = design.trainers[0].base.training.steps
+    steps, searched = design.trainers[0].base.training.steps, [read_result(folder) for folder in decided.asked]
     results = JobResult(
         arms={arm: [[read_result(plan.folder) for plan in fold[arm]] for fold in plans] for arm in plans[0]},
         folds=tuple(trainer.split.fold for trainer in design.trainers),
@@ -124,7 +124,7 @@ def _train_and_judge(design: Design, folder: Path) -> PlaceResult:
         agreed=agree(placements),
         candidates=len(design.everywhere),
         search=decided.search,
-        footing=Footing(steps=steps, rises=read_rises(rests_on)),
+        footing=Footing(steps=steps, rises=read_rises(rests_on), silences=(count_silence(SEARCHED, searched),)),
     )
     verdict = judge(results)
     fold, number = choose_lean(results.agreed, placements, placed=results.arms[PLACED], none=results.arms[NONE])
