@@ -88,7 +88,8 @@ def place(
     design = plan_design(ground, chosen, folder, device=device, workers=workers, listeners=listeners)
     forecast = Forecast(settings=chosen)
     if not (folder / PLACEMENT).exists():
-        forecast = plan_costs(design, chosen, hours=None if begun else budget_hours, tell=listeners.tell)
+        hours = None if begun else budget_hours
+        forecast = plan_costs(design, chosen, hours=hours, tell=listeners.tell, count=listeners.count)
     if (fitted := forecast.settings) != chosen:
         ground = plan_groundwork(ground, fitted, source=source, seed=seed)
         design = plan_design(ground, fitted, folder, device=device, workers=workers, listeners=Listeners(watch=listeners.watch))
@@ -116,6 +117,8 @@ def _train_and_judge(design: Design, folder: Path) -> PlaceResult:
     plans, decided = train_arms(design)
     placements = decided.placements
     rests_on = {arm: [plan for fold in plans for plan in fold[arm]] for arm in (NONE, PLACED)}
+    if rests_on[PLACED] == rests_on[NONE]:
+        del rests_on[PLACED]  # nothing was placed: these are the very same trainings
     steps, searched = design.trainers[0].base.training.steps, [read_result(folder) for folder in decided.asked]
     results = JobResult(
         arms={arm: [[read_result(plan.folder) for plan in fold[arm]] for fold in plans] for arm in plans[0]},
