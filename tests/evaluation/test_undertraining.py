@@ -56,20 +56,25 @@ def test_a_dice_that_rises_by_more_than_chance_is_found():
     assert find_rises({"none": early}) == (Rise(arm="none", part="second half", gain=pytest.approx(0.23)),)
 
 
-def test_one_training_has_to_rise_twice_as_much():
+def test_one_training_has_to_rise_by_more_in_its_last_fifth():
     assert find_rises({"run": [{80: 0.70, 100: 0.739}]}) == ()
     assert find_rises({"run": [{80: 0.70, 100: 0.741}]}) == (Rise(arm="run", part="last fifth", gain=pytest.approx(0.041)),)
+    # A network after 60 steps of the one-cycle rate, measured: Dice 0.483.
+    found = find_rises({"run": [{30: 0.41524, 48: 0.48615, 60: 0.48301}]})
+    assert found == (Rise(arm="run", part="second half", gain=pytest.approx(0.06777)),)
 
 
 def test_trainings_that_learned_what_they_could_raise_no_alarm():
     assert find_rises(DEMO) == ()
 
 
-def test_of_the_real_sets_at_small_size_one_was_undertrained():
+def test_of_the_real_sets_at_small_size_two_were_undertrained():
     curves = {name: {int(step): dice for step, dice in found["plain_curve"].items()}
               for name, found in json.loads(REAL_DATA.read_text()).items()}  # fmt: skip
-    # The mean over 15 trainings, whose noise is small; from step 600 to 800 it went from 0.490 to 0.519 on cvc_clinicdb.
-    assert [rise.arm for rise in find_rises({name: [curve] * 2 for name, curve in curves.items()})] == ["cvc_clinicdb"]
+    # Means over 15 trainings, whose noise is small: cvc_clinicdb went from 0.490 to 0.519 after three quarters, busi from 0.495
+    # at the middle to 0.581; others reach about 0.8 on both. chase_db1 went from 0.754 to 0.795.
+    rises = find_rises({name: [curve] * 2 for name, curve in curves.items()})
+    assert [(rise.arm, rise.part) for rise in rises] == [("cvc_clinicdb", "last fifth"), ("busi", "second half")]
 
 
 @pytest.mark.parametrize(
@@ -77,4 +82,4 @@ def test_of_the_real_sets_at_small_size_one_was_undertrained():
     [(9, 24, 0.33, True), (5, 24, 0.33, False), (6, 24, 0.33, True), (9, 24, 0.6, False), (0, 0, 0.0, False)],
 )
 def test_a_low_dice_with_many_cases_where_nothing_is_predicted_tells(empty, cases, dice, telling):
-    assert Silence(empty=empty, cases=cases, dice=dice).telling == telling
+    assert Silence(whose="the plain network", empty=empty, cases=cases, dice=dice).telling == telling

@@ -64,12 +64,12 @@ WIDEST_INTERVAL = 0.5
 @dataclass(frozen=True, kw_only=True)
 class Footing:
     """What an answer rests on. groups: of test cases, 0 where nobody counted. steps: of a training. rises: arms whose
-    validation Dice still rose at the end. silence: what the plain network does not find at all."""
+    validation Dice still rose at the end. silences: what the plain network, and those of the search, do not find at all."""
 
     groups: int = 0
     steps: int = 0
     rises: tuple[Rise, ...] = ()
-    silence: Silence | None = None
+    silences: tuple[Silence, ...] = ()
 
     @property
     def few_groups(self) -> bool:
@@ -79,7 +79,7 @@ class Footing:
     @property
     def undertrained(self) -> bool:
         """Whether networks are compared that had not learned yet what they could."""
-        return bool(self.rises) or (self.silence is not None and self.silence.telling)
+        return bool(self.rises) or any(silence.telling for silence in self.silences)
 
 
 UNKNOWN_FOOTING = Footing()

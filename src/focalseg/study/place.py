@@ -13,7 +13,7 @@ from focalseg.study.beginning import plan_job, recall_settings, refuse_place
 from focalseg.study.budget.correction import correcting
 from focalseg.study.budget.fitting import Forecast, plan_costs
 from focalseg.study.outcome.examples import write_examples
-from focalseg.study.outcome.footing import read_rises
+from focalseg.study.outcome.footing import SEARCHED, count_silence, read_rises
 from focalseg.study.outcome.lean import write_lean
 from focalseg.study.outcome.summary import JobResult, judge, record_results
 from focalseg.study.planning.folds import remark_few_groups
@@ -66,7 +66,8 @@ def place(
     design = plan_design(ground, chosen, folder, device=device, workers=workers, listeners=listeners)
     forecast = Forecast(settings=chosen)
     if not (folder / PLACEMENT).exists():
-        forecast = plan_costs(design, chosen, hours=None if begun else budget_hours, tell=listeners.tell)
+        hours = None if begun else budget_hours
+        forecast = plan_costs(design, chosen, hours=hours, tell=listeners.tell, count=listeners.count)
     if (fitted := forecast.settings) != chosen:
         ground = plan_groundwork(ground, fitted, source=source, seed=seed)
         design = plan_design(ground, fitted, folder, device=device, workers=workers, listeners=Listeners(watch=listeners.watch))
@@ -84,7 +85,9 @@ def _train_and_judge(design: Design, folder: Path) -> PlaceResult:
     plans, decided = train_arms(design)
     placements = decided.placements
     rests_on = {arm: [plan for fold in plans for plan in fold[arm]] for arm in (NONE, PLACED)}
-    steps = design.trainers[0].base.training.steps
+    if rests_on[PLACED] == rests_on[NONE]:
+        del rests_on[PLACED]  # nothing was placed: these are the very same trainings
+    steps, searched = design.trainers[0].base.training.steps, [read_result(folder) for folder in decided.asked]
     results = JobResult(
         arms={arm: [[read_result(plan.folder) for plan in fold[arm]] for fold in plans] for arm in plans[0]},
         folds=tuple(trainer.split.fold for trainer in design.trainers),
@@ -92,7 +95,7 @@ def _train_and_judge(design: Design, folder: Path) -> PlaceResult:
         agreed=agree(placements),
         candidates=len(design.everywhere),
         search=decided.search,
-        footing=Footing(steps=steps, rises=read_rises(rests_on)),
+        footing=Footing(steps=steps, rises=read_rises(rests_on), silences=(count_silence(SEARCHED, searched),)),
     )
     verdict = judge(results)
     fold, number = choose_lean(results.agreed, placements, placed=results.arms[PLACED], none=results.arms[NONE])

@@ -269,9 +269,10 @@ def test_the_headline_says_that_networks_were_undertrained_and_the_outcome_stays
 
 
 def test_a_plain_network_that_mostly_finds_nothing_is_undertrained_too():
-    footing = Footing(groups=10, steps=60, silence=Silence(empty=9, cases=24, dice=0.33))
+    fine = Silence(whose="the networks that sites were searched with", empty=0, cases=24, dice=0.8)
+    footing = Footing(groups=10, steps=60, silences=(fine, Silence(whose="the plain network", empty=9, cases=24, dice=0.33)))
     assert describe_verdict(decide(around(0.0, 0.1), modules=1, footing=footing)).startswith(
-        "Undertrained: the plain network predicts nothing at all on 9 of the 24 validation cases that hold something, with a "
+        "Undertrained: the plain network predicted nothing at all on 9 of the 24 validation cases that hold something, with a "
         "mean Dice of 0.33; give more training.steps, unless no network does better on such data. No difference shown: "
     )
 

@@ -20,10 +20,12 @@ AVERAGED = ("gamma", "removal_cost", "removal_low", "removal_high", "joint_cost"
 class Decided:
     """placements: of each fold. search: how many of how many trainings that they were chosen with collapsed, over all folds;
     of one fold alone where all of its own did.
+    asked: the folders of these trainings.
     witness: the folder of a training with every site, which has their costs."""
 
     placements: tuple[Placement, ...]
     search: Collapsed
+    asked: tuple[Path, ...]
     witness: Path
 
 
@@ -40,6 +42,7 @@ def decide_folds(design: Design, known: Sequence[Mapping[str, Sequence[RunPlan]]
     return Decided(
         placements=tuple(step for step in steps if isinstance(step, Placement)),
         search=_add_up([search.collapsed for search in searches]),
+        asked=tuple(folder for search in searches for folder in search.asked),
         witness=next(folder for folder in folders if (folder / EVIDENCE).exists()),
     )
 

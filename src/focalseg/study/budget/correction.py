@@ -14,6 +14,8 @@ from focalseg.study.running.runs import RunPlan
 
 NOTABLE_CHANGE = 1.25
 """How many times as long, or as short, as was said, from where on it is told."""
+NOTABLE_SECONDS = 60.0
+"""Of the whole job, below which nobody waits otherwise for it."""
 _POLL_SECONDS = 1.0
 
 
@@ -64,7 +66,8 @@ def describe_correction(plan: RunPlan, forecast: Forecast, elapsed: float) -> st
         return ""
     said = item.work * pace.training_seconds(plan.config.training)
     ratio = result.seconds / said if said > 0 else 1.0
-    if 1 / NOTABLE_CHANGE < ratio < NOTABLE_CHANGE:
+    change = abs(ratio - 1) * forecast.seconds()
+    if 1 / NOTABLE_CHANGE < ratio < NOTABLE_CHANGE or change < NOTABLE_SECONDS:
         return ""
     step = "" if result.step_seconds is None else f"; a step keeps a processor busy for {result.step_seconds:.2g} s"
     left = max(ratio * forecast.seconds() - elapsed, 1.0)

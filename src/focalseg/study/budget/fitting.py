@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
+from focalseg.counting import Count, count_for_nobody
 from focalseg.errors import SettingError
 from focalseg.findings import counted
 from focalseg.hosts.building import build_host
@@ -141,7 +142,14 @@ class Forecast:
         return job_seconds(self.items, self.settings, self.paces, workers=self.workers, idle=idle)
 
 
-def plan_costs(design: Design, settings: Settings, *, hours: float | None = None, tell: Tell = ignore) -> Forecast:
+def plan_costs(
+    design: Design,
+    settings: Settings,
+    *,
+    hours: float | None = None,
+    tell: Tell = ignore,
+    count: Count = count_for_nobody,
+) -> Forecast:
     """Tells what the job will cost, measured by a few steps of its networks; the settings are cut so that it fits into hours.
 
     Hours are counted at the present load of the machine: who sets them wants it to be over by then, whoever else is at work.
@@ -160,7 +168,8 @@ def plan_costs(design: Design, settings: Settings, *, hours: float | None = None
         return seconds + START_SECONDS < LARGEST_SHARE * job_seconds(items, settings, paces, workers=workers)
 
     known = design.plan_known(trainer)
-    paces = measure_paces(known[NONE][0], known[ALL][0], workers=workers, affords=affords)
+    with count("timing a few steps of the networks") as advance:
+        paces = measure_paces(known[NONE][0], known[ALL][0], workers=workers, affords=affords, tell=advance)
 
     def price(one: Settings) -> float:
         return job_seconds(items, one, paces, workers=workers)

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import nn
 
+from focalseg.counting import Advance, ignore
 from focalseg.evaluation.undertraining import plan_looks
 from focalseg.hosts.attachment import attention_sites, filled_sites
 from focalseg.layers import RunningNorm
@@ -61,32 +62,38 @@ Paces = Mapping[bool, Pace]
 """By whether a network has attention."""
 
 
-def measure_paces(plain: RunPlan, attended: RunPlan, *, workers: int, affords: Callable[[Paces, float], bool]) -> Paces:
+def measure_paces(
+    plain: RunPlan, attended: RunPlan, *, workers: int, affords: Callable[[Paces, float], bool], tell: Advance = ignore
+) -> Paces:
     """The paces of a network without and with attention, where `workers` runs go on side by side.
 
     At first in this process, by itself, on the threads that a worker has. affords(paces, seconds): asked whether
     measuring may go on for so many seconds once more, and those that processes need to start. Then it is done in as many
-    processes at a time as there will be: they slow one another down.
+    processes at a time as there will be: they slow one another down. tell: hears how many networks, or processes, are done.
     """
     plans, started, threads = [plain, attended], time.perf_counter(), torch.get_num_threads()
     if workers > 1:
         torch.set_num_threads(count_threads(workers))
     try:
-        paces = dict(zip((False, True), _measure_each(plans), strict=True))
+        paces = dict(zip((False, True), _measure_each(plans, tell), strict=True))
     finally:
         torch.set_num_threads(threads)
     if workers == 1 or not affords(paces, time.perf_counter() - started):
         return paces
-    witnesses = call_locally(_measure_each, [plans] * workers, workers=workers)
+    witnesses = call_locally(_measure_each, [plans] * workers, workers=workers, tell=tell)
     means = [average(paces) for paces in zip(*witnesses, strict=True)]
     # More workers than there are cores keep one another waiting, on an idle machine too.
     own = workers * count_threads(workers) / count_cores()
     return dict(zip((False, True), (replace(one, load=max(one.load / max(own, 1.0), 1.0)) for one in means), strict=True))
 
 
-def _measure_each(plans: Sequence[RunPlan]) -> list[Pace]:
+def _measure_each(plans: Sequence[RunPlan], tell: Advance = ignore) -> list[Pace]:
     """The pace of each run."""
-    return [measure_pace(plan) for plan in plans]
+    paces = []
+    for plan in plans:
+        paces.append(measure_pace(plan))
+        tell(len(paces), len(plans))
+    return paces
 
 
 def average(paces: Sequence[Pace]) -> Pace:

@@ -9,6 +9,8 @@ from focalseg.study.running.runs import TEST, VALIDATION, RunPlan, RunResult
 from focalseg.training.loop import METRICS
 from focalseg.training.metrics_log import read_metrics
 
+SEARCHED = "the networks that sites were searched with"
+
 
 def read_curve(folder: Path) -> dict[int, float]:
     """Validation Dice by step of a run; nothing where it left no metrics."""
@@ -26,12 +28,12 @@ def judge_training(folder: Path, steps: int, result: RunResult) -> Footing:
     """What the score of one training rests on."""
     groups = len({score.group for score in result.scores_of(TEST)})
     rises = find_rises({"run": [read_curve(folder)]})
-    return Footing(groups=groups, steps=steps, rises=rises, silence=count_silence([result]))
+    return Footing(groups=groups, steps=steps, rises=rises, silences=(count_silence("the network", [result]),))
 
 
-def count_silence(results: Sequence[RunResult]) -> Silence:
+def count_silence(whose: str, results: Sequence[RunResult]) -> Silence:
     """How often these networks predict nothing on validation cases that hold something."""
     scores = [score for result in results for score in result.scores_of(VALIDATION)]
     holding = [score for score in scores if score.true_pixels]
     dice = sum(score.dice for score in scores) / len(scores) if scores else 0.0
-    return Silence(empty=sum(not score.predicted_pixels for score in holding), cases=len(holding), dice=dice)
+    return Silence(whose=whose, empty=sum(not score.predicted_pixels for score in holding), cases=len(holding), dice=dice)

@@ -99,7 +99,7 @@ def judge(results: JobResult) -> Verdict:
         footing=replace(
             results.footing,
             groups=len(set(_groups_of_test_cases(arms[NONE]))),
-            silence=count_silence([result for fold in arms[NONE] for result in fold]),
+            silences=(*results.footing.silences, count_silence("the plain network", _list_results(arms[NONE]))),
         ),
         against=Against(
             placed_minus={arm: results.comparisons[PLACED, arm].estimate for arm in arms if arm not in (PLACED, *results.lost)},
@@ -140,9 +140,13 @@ def stack_folds(folds: Results, part: str) -> np.ndarray:
     return np.concatenate([dice_matrix(results, part) for results in folds], axis=1)
 
 
+def _list_results(folds: Results) -> list[RunResult]:
+    return [result for fold in folds for result in fold]
+
+
 def _count_collapsed(folds: Results) -> Collapsed:
     """How many of how many trainings of an arm ended predicting nothing."""
-    results = [result for fold in folds for result in fold]
+    results = _list_results(folds)
     return Collapsed(sum(result.collapsed for result in results), len(results))
 
 

@@ -41,11 +41,10 @@ def describe_undertraining(footing: Footing, *, named: bool = True) -> str:
     if not footing.undertrained:
         return ""
     more = "give more training.steps"
-    silence = footing.silence
-    if not footing.rises and silence:
-        network = "the plain network" if named else "the network"
+    if not footing.rises:
+        silence = next(one for one in footing.silences if one.telling)
         return (
-            f"Undertrained: {network} predicts nothing at all on {silence.empty} of the "
+            f"Undertrained: {silence.whose} predicted nothing at all on {silence.empty} of the "
             f"{counted(silence.cases, 'validation case')} that hold something, with a mean Dice of {silence.dice:.2f}; {more}, "
             "unless no network does better on such data."
         )
