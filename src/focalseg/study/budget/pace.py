@@ -13,10 +13,12 @@ from torch import nn
 
 from focalseg.hosts.attachment import attention_sites, filled_sites
 from focalseg.layers import RunningNorm
-from focalseg.study.running.local import call_locally, count_threads
+from focalseg.study.running.cores import count_threads
+from focalseg.study.running.local import call_locally
 from focalseg.study.running.runs import VALIDATION, RunPlan, load_training_data, score_at_full_size
 from focalseg.training.loop import NORM_BATCHES, Run
 from focalseg.training.run import TrainingConfig
+from focalseg.training.threads import kept_threads
 
 WARM_UP_STEPS = 2
 FEWEST_TIMED_STEPS, MOST_TIMED_STEPS = 3, 40
@@ -57,13 +59,10 @@ def measure_paces(plain: RunPlan, attended: RunPlan, *, workers: int, affords: C
     measuring may go on for so many seconds once more, and those that processes need to start. Then it is done in as many
     processes at a time as there will be: they slow one another down.
     """
-    plans, started, threads = [plain, attended], time.perf_counter(), torch.get_num_threads()
-    if workers > 1:
+    plans, started = [plain, attended], time.perf_counter()
+    with kept_threads():
         torch.set_num_threads(count_threads(workers))
-    try:
         paces = dict(zip((False, True), _measure_each(plans), strict=True))
-    finally:
-        torch.set_num_threads(threads)
     if workers == 1 or not affords(paces, time.perf_counter() - started):
         return paces
     witnesses = call_locally(_measure_each, [plans] * workers, workers=workers)
@@ -85,7 +84,7 @@ def measure_pace(plan: RunPlan) -> Pace:
     split, training = plan.split, plan.config.training
     few = replace(split, train=split.train[: training.batch_size], validation=split.validation[: training.batch_size])
     endless = replace(training, steps=ENDLESS, validate_every=ENDLESS, log_every=ENDLESS)
-    with TemporaryDirectory() as name:
+    with TemporaryDirectory() as name, kept_threads():
         scratch = replace(plan, split=few, folder=Path(name), config=replace(plan.config, training=endless))
         started = time.perf_counter()
         with load_training_data(scratch) as data:

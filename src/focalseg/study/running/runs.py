@@ -38,6 +38,7 @@ from focalseg.study.running.stopping import STOP
 from focalseg.training.loop import GAMMA_COLUMN, METRICS, Run, StopRequested, TrainingData, train
 from focalseg.training.metrics_log import read_metrics
 from focalseg.training.run import Device, RunConfig, build_network
+from focalseg.training.threads import kept_threads
 from focalseg.yaml_files import read_yaml, write_yaml
 
 CASES, WEIGHTS = "cases.csv", "model.safetensors"
@@ -110,7 +111,7 @@ def execute(plan: RunPlan) -> None:
     remove_leftovers(plan.folder)
     if plan.is_finished:
         return
-    with load_training_data(plan) as data:
+    with kept_threads(), load_training_data(plan) as data:
         with STOP.deferring():
             try:
                 run = train(plan.config, data, plan.folder, device=plan.device, should_stop=STOP.is_requested)
