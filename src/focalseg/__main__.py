@@ -49,12 +49,18 @@ def _show_warnings_only() -> None:
         os.environ["PYTHONWARNINGS"] = "default"
 
 
+def _forget_display() -> None:
+    """Forgets which window Matplotlib would draw in: pages need none, and it refuses to load where the name is unknown."""
+    os.environ.pop("MPLBACKEND", None)
+
+
 # A worker process comes here too where its parent was started by a script; it has the parent's environment and its own signals.
 if "multiprocessing.spawn" not in sys.modules:
     _leave_on_signals()
     _open_closed_streams()
     _wait_passively()
     _show_warnings_only()
+    _forget_display()
 
 
 def main() -> NoReturn:

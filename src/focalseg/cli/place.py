@@ -70,9 +70,11 @@ def run_place(
     from focalseg.report.placement.page import write_report
     from focalseg.study.outcome.wording import describe_verdict
     from focalseg.study.place import place as run
+    from focalseg.study.running.cores import limit_threads
     from focalseg.study.running.stopping import STOP
 
     STOP.install()
+    limit_threads()
     listeners = build_listeners()
     result = run(data, out, settings, seed=seed, device=device, workers=workers, listeners=listeners, budget_hours=budget)
     page = write_report(out)

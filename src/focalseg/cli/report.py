@@ -30,9 +30,11 @@ def _report_focal_role(folder: Path) -> Path:
     """Measures and writes focal/index.html and focal/figures.json, with its progress on stderr."""
     from focalseg.focal_role.investigation import investigate_focal_role
     from focalseg.focal_role.page import write_focal_page
+    from focalseg.study.running.cores import limit_threads
     from focalseg.study.running.stopping import STOP
 
     STOP.install()
+    limit_threads()
     started = time.monotonic()
 
     def tell(line: str) -> None:

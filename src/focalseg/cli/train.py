@@ -47,10 +47,12 @@ def train(
     from focalseg.report.placement.page import write_report
     from focalseg.study.outcome.footing import judge_training
     from focalseg.study.outcome.wording import describe_undertraining
+    from focalseg.study.running.cores import limit_threads
     from focalseg.study.running.stopping import STOP
     from focalseg.study.train import train_one
 
     STOP.install()
+    limit_threads()
     result = train_one(data, out, settings, attention=attention, seed=seed, device=device, listeners=build_listeners())
     page = write_report(out)
     scores = result.scores_of("test")

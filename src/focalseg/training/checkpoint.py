@@ -20,7 +20,8 @@ _MEND = "remove it to train this run from the start"
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """A run between two steps. run: its config as text. data: the digest of its cases, empty where nobody keeps one.
+    """A run between two steps. run: its config as text. data: the digest of its cases, empty where nobody keeps one. threads:
+    those that it was begun with, by which the last bits of sums are settled.
 
     network, optimiser, scheduler: their state. rows: those of the metrics up to that step.
     """
@@ -30,6 +31,7 @@ class Checkpoint:
     step: int
     seconds: float
     step_seconds: float | None
+    threads: int
     network: Mapping[str, Any]
     optimiser: Mapping[str, Any]
     scheduler: Mapping[str, Any]

@@ -34,6 +34,7 @@ from focalseg.training.metrics_log import MetricsLog, Row
 from focalseg.training.optimisation import build_optimiser
 from focalseg.training.run import RunConfig, build_network
 from focalseg.training.sanity import advise, check_weights
+from focalseg.training.threads import choose_threads
 from focalseg.training.training_config import Device, Precision
 from focalseg.yaml_files import write_yaml
 
@@ -64,13 +65,18 @@ class StopRequested(Exception):  # noqa: N818 - not an error: the state is saved
 
 
 class Run:
-    """One training: `advance` until `finished`. Made anew on the same folder, it goes on after the last checkpoint."""
+    """One training: `advance` until `finished`. Made anew on the same folder, it goes on after the last checkpoint.
+
+    It sets torch's number of threads in this process (`training/threads.py`); `kept_threads` puts that back.
+    """
 
     def __init__(self, config: RunConfig, data: TrainingData, folder: Path, *, device: Device = "auto") -> None:
         self.config, self.folder = config, folder
         self.identity = write_yaml(config)
         self.fabric = open_fabric(device, config.training.precision)
         self.network = build_network(config)
+        on_cpu = self.fabric.device.type == "cpu"
+        self.threads = choose_threads(config, self.network) if on_cpu else torch.get_num_threads()
         mixed = choose_precision(config.training.precision, device) == "bf16-mixed"
         self.memory_format = _choose_memory_format(self.network, config.network.spatial_dims, mixed=mixed)
         self.network = self.network.to(memory_format=self.memory_format)  # type: ignore[call-overload]
@@ -85,6 +91,7 @@ class Run:
         self.module, self.stepper = self.fabric.setup(self.network, self.optimiser)
         self.data = data
         rows = self._restore()  # once the weights are on the device: the optimiser's state goes where they are
+        torch.set_num_threads(self.threads)
         # Once for the whole training where cases are but flipped and turned: an exact map moves to that of the moved mask.
         once = not config.training.augmentation.resamples(config.network.spatial_dims) and not config.preparation.patch
         penalised, classes = config.loss.boundary_weight > 0, config.network.classes
@@ -132,6 +139,7 @@ class Run:
             step=self.step,
             seconds=self.seconds,
             step_seconds=self.step_seconds,
+            threads=self.threads,
             network=self.network.state_dict(),
             optimiser=self.optimiser.state_dict(),
             scheduler=self.scheduler.state_dict(),
@@ -227,6 +235,7 @@ class Run:
         if state is None:
             return []
         self.step, self.seconds, self.step_seconds = state.step, state.seconds, state.step_seconds
+        self.threads = state.threads
         self.network.load_state_dict(state.network)
         self.optimiser.load_state_dict(dict(state.optimiser))
         self.scheduler.load_state_dict(dict(state.scheduler))

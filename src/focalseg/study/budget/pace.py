@@ -16,9 +16,11 @@ from focalseg.evaluation.undertraining import plan_looks
 from focalseg.hosts.attachment import attention_sites, filled_sites
 from focalseg.layers import RunningNorm
 from focalseg.placement.evidence import count_passes
-from focalseg.study.running.local import call_locally, count_cores, count_threads
+from focalseg.study.running.cores import count_threads, usable_cores
+from focalseg.study.running.local import call_locally
 from focalseg.study.running.runs import VALIDATION, RunPlan, load_training_data, score_at_full_size
 from focalseg.training.loop import NORM_BATCHES, Run
+from focalseg.training.threads import kept_threads
 from focalseg.training.training_config import TrainingConfig
 
 WARM_UP_STEPS = 2
@@ -71,19 +73,16 @@ def measure_paces(
     measuring may go on for so many seconds once more, and those that processes need to start. Then it is done in as many
     processes at a time as there will be: they slow one another down. tell: hears how many networks, or processes, are done.
     """
-    plans, started, threads = [plain, attended], time.perf_counter(), torch.get_num_threads()
-    if workers > 1:
+    plans, started = [plain, attended], time.perf_counter()
+    with kept_threads():
         torch.set_num_threads(count_threads(workers))
-    try:
         paces = dict(zip((False, True), _measure_each(plans, tell), strict=True))
-    finally:
-        torch.set_num_threads(threads)
     if workers == 1 or not affords(paces, time.perf_counter() - started):
         return paces
     witnesses = call_locally(_measure_each, [plans] * workers, workers=workers, tell=tell)
     means = [average(paces) for paces in zip(*witnesses, strict=True)]
     # More workers than there are cores keep one another waiting, on an idle machine too.
-    own = workers * count_threads(workers) / count_cores()
+    own = workers * count_threads(workers) / usable_cores()
     return dict(zip((False, True), (replace(one, load=max(one.load / max(own, 1.0), 1.0)) for one in means), strict=True))
 
 
@@ -106,7 +105,7 @@ def measure_pace(plan: RunPlan) -> Pace:
     split, training = plan.split, plan.config.training
     few = replace(split, train=split.train[: training.batch_size], validation=split.validation[: training.batch_size])
     endless = replace(training, steps=ENDLESS, validate_every=ENDLESS, log_every=ENDLESS)
-    with TemporaryDirectory() as name:
+    with TemporaryDirectory() as name, kept_threads():
         scratch = replace(plan, split=few, folder=Path(name), config=replace(plan.config, training=endless))
         started = time.perf_counter()
         with load_training_data(scratch) as data:

@@ -15,6 +15,7 @@ from typing import TypeVar
 import torch
 
 from focalseg.errors import Interrupted, MachineError
+from focalseg.study.running.cores import count_threads, usable_cores
 from focalseg.study.running.runs import RunPlan, execute
 from focalseg.study.running.stopping import STOP, STOP_SIGNALS, STOP_STATUSES
 
@@ -130,17 +131,7 @@ def _no_interrupt_for_children() -> Iterator[None]:
 def choose_workers(plans: int, device: str) -> int:
     """As many as there are cores and plans on a CPU; one where the runs would share an accelerator."""
     accelerated = device in ("cuda", "mps") or (device == "auto" and torch.accelerator.is_available())
-    return 1 if accelerated else max(min(plans, count_cores()), 1)
-
-
-def count_threads(workers: int) -> int:
-    """Threads that each of so many workers has."""
-    return max(count_cores() // workers, 1)
-
-
-def count_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return 1 if accelerated else max(min(plans, usable_cores()), 1)
 
 
 def _await(futures: list[Future[Result]], tell: Callable[[int, int], None]) -> None:

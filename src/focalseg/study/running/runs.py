@@ -40,6 +40,7 @@ from focalseg.study.running.stopping import STOP
 from focalseg.training.loop import GAMMA_COLUMN, METRICS, Run, StopRequested, TrainingData, train
 from focalseg.training.metrics_log import Row
 from focalseg.training.run import RunConfig, build_network
+from focalseg.training.threads import kept_threads
 from focalseg.training.training_config import Device
 from focalseg.yaml_files import read_yaml, write_yaml
 
@@ -126,7 +127,7 @@ def execute(plan: RunPlan) -> None:
     remove_leftovers(plan.folder)
     if plan.is_finished:
         return
-    with load_training_data(plan) as data:
+    with kept_threads(), load_training_data(plan) as data:
         with STOP.deferring():
             try:
                 run = train(plan.config, data, plan.folder, device=plan.device, should_stop=STOP.is_requested)
