@@ -74,6 +74,15 @@ def test_a_mask_of_two_channels_is_refused_with_its_mend(read, tmp_path, options
     )
 
 
+@pytest.mark.parametrize("value", [1, 255, 65535])
+def test_a_mask_of_16_bits_saved_in_colour_is_read_as_grey(read, value):
+    mask = np.stack([draw_mask(0).astype(np.uint16) * value] * 3, axis=-1)
+    for content, suffix in ((pictures.encode_png(mask, depth=16), ".png"), (write_tiff(mask, photometric="rgb"), ".tif")):
+        case = read(encode(draw_image(0), "TIFF"), content, (".tif", suffix))
+        assert np.array_equal(case.mask, draw_mask(0))
+        assert [note.kind for note in case.notes] == ["colour_mask"]
+
+
 def test_slices_with_as_many_masks_are_a_volume_with_a_note_where_nothing_says_so(read):
     masks = np.stack([black_and_white(number) for number in range(9)])
     case = read(write_tiff(grey(9)), write_tiff(masks))

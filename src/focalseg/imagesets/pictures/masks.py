@@ -37,6 +37,7 @@ _BOTH_MEND = (
 )
 _LARGEST_WHOLE_NUMBER = 1 << 24
 _GREY_STEP = 0x010101
+_COLOURS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,13 +72,25 @@ def read_mask(path: Path, coding: MaskCoding) -> CodedMask:
     Raises DataError for values or colours that mean nothing, and for whatever keeps a file from being read as an image.
     """
     taken = read_pages(path, _take_pixels)
-    if len(taken.table) > 1:
+    notes = taken.notes
+    if _is_grey_in_channels(taken.table):
+        notes += (KINDS["colour_mask"].at(path, "is grey, saved in colour"),)
+    elif len(taken.table) > 1:
         found, expected = f"has {len(taken.table)} channels", "one channel of label numbers"
         mend = "If each channel is the mask of a class, join them into one picture of label numbers (0, 1, 2 ...)."
         raise DataError(KINDS["several_pages"].at(path, found, expected=expected, mend=mend))
     pages = taken.table[0]
     coded = _code_pixels(pages[0] if len(pages) == 1 else _join(pages), coding)
-    return coded._replace(notes=tuple(dict.fromkeys(taken.notes + coded.notes)))
+    return coded._replace(notes=tuple(dict.fromkeys(notes + coded.notes)))
+
+
+def _is_grey_in_channels(table: Sequence[Sequence[MaskPixels]]) -> bool:
+    """Whether a mask is grey of 16 bits that was saved in colour: red, green and blue are channels then, and the same."""
+    first, *others = table
+    pairs = [(pixels.numbers, one.numbers) for row in others for pixels, one in zip(row, first, strict=True)]
+    return len(table) == _COLOURS and all(
+        one is not None and other is not None and np.array_equal(one, other) for one, other in pairs
+    )
 
 
 def _code_pixels(pixels: MaskPixels, coding: MaskCoding) -> CodedMask:
