@@ -2,8 +2,9 @@
 
 What is usual is told by medians over the cases and by median absolute deviations from them, which a few odd cases do not move.
 The numbers below were set on five public sets (1,437 images and volumes) and the twelve built-in ones. As they are, these give
-no note but on four MR volumes that are on other scales. What was multiplied by 250 or divided by 255 is found in all of them,
-negatives and swapped channels wherever a set tells bright from dark and red from blue, which pictures of noise do not.
+notes on four MR volumes that are on other scales and on 13 of 447 micrographs, dark on bright where most are bright on dark.
+What was multiplied by 250 or divided by 255 is found in all of them, negatives and swapped channels wherever a set tells bright
+from dark and red from blue, which pictures of noise do not.
 """
 
 import itertools
