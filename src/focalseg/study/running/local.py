@@ -85,15 +85,15 @@ def _no_interrupt_for_children() -> Iterator[None]:
 def choose_workers(plans: int, device: str) -> int:
     """As many as there are cores and plans on a CPU; one where the runs would share an accelerator."""
     accelerated = device in ("cuda", "mps") or (device == "auto" and torch.accelerator.is_available())
-    return 1 if accelerated else max(min(plans, count_cores()), 1)
+    return 1 if accelerated else max(min(plans, _usable_cores()), 1)
 
 
 def count_threads(workers: int) -> int:
     """Threads that each of so many workers has."""
-    return max(count_cores() // workers, 1)
+    return max(_usable_cores() // workers, 1)
 
 
-def count_cores() -> int:
+def _usable_cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
