@@ -87,6 +87,8 @@ def test_train_leaves_a_scored_network_and_its_report(focalseg, make_folder, tmp
     outcome = focalseg("train", make_folder(), "--out", out, "--attention", attention, *TINY)
     assert outcome.status == 0, outcome.err
     assert outcome.out.startswith("test Dice 0.")
+    assert re.search(r"note: about .*: 1 training of 12 steps, .* a step, one at a time\.", outcome.err)
+    assert "Too few groups to tell: the test cases are of 2 groups." in outcome.out
     names = {"config.yaml", "splits.json", "metrics.csv", "cases.csv", "last.ckpt", "model.safetensors", "result.json"}
     assert names <= {path.name for path in out.iterdir()}
     assert json.loads((out / "result.json").read_text())["modules"] == {"none": 0, "se": 3, "ag": 1, "all": 4}[attention]

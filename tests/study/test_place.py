@@ -20,6 +20,7 @@ from focalseg.records.costs import COSTS
 from focalseg.records.evidence import EVIDENCE, Evidence, SiteEvidence
 from focalseg.records.placement import read_placement
 from focalseg.study.arms import search as search_module
+from focalseg.study.budget.fitting import Forecast
 from focalseg.study.outcome.lean import load_lean
 from focalseg.study.place import place
 from focalseg.study.running.listeners import Listeners
@@ -213,7 +214,7 @@ def test_a_job_that_is_cut_to_its_hours_reads_the_data_once_and_is_the_job_of_th
     data = str(make_folder(count=15))
     asked = replace(tiny_settings, policy="none", split=replace(tiny_settings.split, test_folds=2))
     cut = replace(asked, seeds=1, split=tiny_settings.split, training=replace(asked.training, steps=3))
-    monkeypatch.setattr("focalseg.study.place.plan_costs", lambda *_, **__: cut)
+    monkeypatch.setattr("focalseg.study.place.plan_costs", lambda *_, **__: Forecast(settings=cut))
     titles = []
 
     @contextmanager
@@ -236,7 +237,7 @@ def test_a_job_that_is_cut_to_its_hours_reads_the_data_once_and_is_the_job_of_th
 
 def read_timeless(path):
     """The text of a file without the lines that tell seconds."""
-    return [line for line in path.read_text().splitlines() if '"seconds"' not in line]
+    return [line for line in path.read_text().splitlines() if 'seconds"' not in line]
 
 
 def test_what_is_trained_after_the_decision_is_said_as_it_is(make_folder, tiny_settings, tmp_path, monkeypatch):
@@ -306,6 +307,9 @@ def test_nothing_kept_means_the_plain_network_is_the_lean_one(make_folder, tiny_
     config, network = load_lean(tmp_path / "out" / "lean")
     assert not config.attention
     assert not attention_sites(network)
+    with np.load(tmp_path / "out" / "examples.npz") as arrays:  # not the same network twice
+        shown = {name.removesuffix("_0") for name in arrays if name.endswith("_0")}
+    assert shown == {"image", "mask", "none", "dice_none", "all", "dice_all"}
 
 
 def test_everything_kept_means_the_network_with_all_sites_is_the_lean_one(make_folder, tiny_settings, tmp_path):

@@ -48,7 +48,7 @@ def gather_evidence(
     >>> [(one.site, one.gamma, len(one.case_costs)) for one in evidence.sites]
     [('encoder.0', 1.0, 2), ('bottleneck', 1.0, 2), ('decoder.0', 1.0, 2)]
     """
-    replacement = REGIMES[exponents].replacement
+    by_mean = REGIMES[exponents].replacement == "mean"
     network, validation = unwrap(network), batches if isinstance(batches, Sequence) else list(batches)
     _check_request(network, validation, window=window, norms_given=norm_batches is not None)
     statistics_images = [images for images, _ in (validation if norm_batches is None else norm_batches)]
@@ -65,7 +65,7 @@ def gather_evidence(
             return score_cases(network, course, statistics_images, window=window, ignore_index=ignore_index)
 
         whole = score({})
-        constants = means if replacement == "mean" else dict.fromkeys(filled, ALL_PASSES)
+        constants = means if by_mean else dict.fromkeys(filled, ALL_PASSES)
 
         def price(gone: tuple[str, ...], stand_ins: Mapping[str, Tensor] = constants) -> tuple[float, ...]:
             return tuple((whole - score({name: stand_ins[name] for name in gone})).tolist())
@@ -76,16 +76,11 @@ def gather_evidence(
     course.end()
     records = [
         SiteEvidence(
-            site=name,
-            gate=kinds[name][1],
-            gamma=float(site.gamma.detach()),
-            spread=spreads[name],
-            case_costs=alone[name],
-            joint_case_costs=jointly[name],
-            shut_case_costs=shut.get(name, ()),
+            site=name, gate=kinds[name][1], gamma=float(site.gamma.detach()), spread=spreads[name], case_costs=alone[name],
+            joint_case_costs=jointly[name], shut_case_costs=shut.get(name, ()),
         )
         for name, site in filled.items()
-    ]
+    ]  # fmt: skip
     return Evidence(sites=tuple(records), case_scores=tuple(whole.tolist()), exponents=exponents)
 
 

@@ -86,7 +86,7 @@ def test_more_workers_than_cores_are_no_load_of_others(plans, monkeypatch):
     slowed = Pace(reading=1, step=2, validation=3, scoring=4, evidence=5, load=6.0)
     monkeypatch.setattr("focalseg.study.budget.pace.measure_pace", lambda _plan: slowed)
     monkeypatch.setattr("focalseg.study.budget.pace.call_locally", lambda *_, **__: [[slowed, slowed]] * 8)
-    monkeypatch.setattr("focalseg.study.budget.pace.count_cores", lambda: 4)
+    monkeypatch.setattr("focalseg.study.budget.pace.count_threads", lambda workers: max(4 // workers, 1))
     paces = measure_paces(*plans, workers=8, affords=lambda _paces, _seconds: True)
     assert paces[False] == replace(slowed, load=3.0)  # two of eight workers a core, each with one thread
 

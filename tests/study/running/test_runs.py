@@ -1,5 +1,6 @@
 """One run: when it is finished, what is scored, and what its evidence stands on."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -55,8 +56,22 @@ def test_a_run_that_left_no_evidence_is_completed_from_its_checkpoint_without_tr
     for name in (EVIDENCE, CASES, WEIGHTS, METRICS):
         assert (plan.folder / name).read_bytes() == (whole.folder / name).read_bytes()
     assert (plan.folder / COSTS).exists()
-    one, other = (replace(read_result(folder), seconds=0, files={}) for folder in (plan.folder, whole.folder))
+    one, other = (replace(read_result(run.folder), seconds=0, step_seconds=None, files={}) for run in (plan, whole))
     assert one == other
+
+
+def test_a_step_is_timed_by_the_processor_and_not_by_the_clock(plan, monkeypatch):
+    update = Run._update
+
+    def wait_and_update(run):
+        time.sleep(0.2)  # as where others have the processor
+        return update(run)
+
+    monkeypatch.setattr(Run, "_update", wait_and_update)
+    execute(replace(plan, testifies=False))
+    result = read_result(plan.folder)
+    assert result.seconds > 12 * 0.2
+    assert 0 < result.step_seconds < 0.2
 
 
 def test_no_process_is_started_for_runs_that_are_finished(plan, tmp_path, monkeypatch):

@@ -186,7 +186,7 @@ def plan_costs(
 
 def forecast_run(plan: RunPlan, settings: Settings, tell: Tell = ignore) -> Forecast:
     """Tells what is left of one training will take, in this process."""
-    items = list_items([plan], plan.config)
+    items = list_items([replace(plan, arm=NONE)], plan.config)  # no rival of a job, whatever its attention is called
     if not items:
         return Forecast(settings=settings)
     paces = {bool(plan.config.attention): measure_pace(plan)}

@@ -16,7 +16,7 @@ from focalseg.evaluation.undertraining import plan_looks
 from focalseg.hosts.attachment import attention_sites, filled_sites
 from focalseg.layers import RunningNorm
 from focalseg.placement.evidence import count_passes
-from focalseg.study.running.cores import count_threads, usable_cores
+from focalseg.study.running.cores import count_threads
 from focalseg.study.running.local import call_locally
 from focalseg.study.running.runs import VALIDATION, RunPlan, load_training_data, score_at_full_size
 from focalseg.training.loop import NORM_BATCHES, Run
@@ -82,7 +82,7 @@ def measure_paces(
     witnesses = call_locally(_measure_each, [plans] * workers, workers=workers, tell=tell)
     means = [average(paces) for paces in zip(*witnesses, strict=True)]
     # More workers than there are cores keep one another waiting, on an idle machine too.
-    own = workers * count_threads(workers) / usable_cores()
+    own = workers * count_threads(workers) / count_threads(1)
     return dict(zip((False, True), (replace(one, load=max(one.load / max(own, 1.0), 1.0)) for one in means), strict=True))
 
 

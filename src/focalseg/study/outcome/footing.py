@@ -12,7 +12,7 @@ from focalseg.training.metrics_log import read_metrics
 SEARCHED = "the networks that sites were searched with"
 
 
-def read_curve(folder: Path) -> dict[int, float]:
+def _read_curve(folder: Path) -> dict[int, float]:
     """Validation Dice by step of a run; nothing where it left no metrics."""
     path = folder / METRICS
     rows = read_metrics(path) if path.exists() else []
@@ -21,13 +21,13 @@ def read_curve(folder: Path) -> dict[int, float]:
 
 def read_rises(arms: Mapping[str, Sequence[RunPlan]]) -> tuple[Rise, ...]:
     """The arms whose validation Dice still rose at the end of their trainings. arms: their finished runs over all folds."""
-    return find_rises({arm: [read_curve(plan.folder) for plan in plans] for arm, plans in arms.items()})
+    return find_rises({arm: [_read_curve(plan.folder) for plan in plans] for arm, plans in arms.items()})
 
 
 def judge_training(folder: Path, steps: int, result: RunResult) -> Footing:
     """What the score of one training rests on."""
     groups = len({score.group for score in result.scores_of(TEST)})
-    rises = find_rises({"run": [read_curve(folder)]})
+    rises = find_rises({"run": [_read_curve(folder)]})
     return Footing(groups=groups, steps=steps, rises=rises, silences=(count_silence("the network", [result]),))
 
 
