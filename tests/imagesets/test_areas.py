@@ -122,3 +122,23 @@ def test_an_edge_along_the_border_of_the_picture_is_no_area():
     assert find_areas(values, values == 100) == ()
     values[:2] = 100
     assert find_areas(values, values == 100) == (100,)
+
+
+@pytest.mark.parametrize("values", [(1, 2), (1, 20), (254,), (1, 254)])
+@pytest.mark.parametrize("factor", [1, 2])
+def test_labels_by_small_numbers_are_known_beside_255(values, factor):
+    """As those of Pascal VOC: numbers from 1, and 255 for what nobody judged."""
+    mask = one_label()
+    for number, value in enumerate(values):
+        mask[5 + 60 * number : 45 + 60 * number, 100:150] = value
+    between = explain_between(resize(mask, factor, RESAMPLING.BILINEAR))
+    assert between.reason == "labels"
+    assert set(values) <= set(between.labels)
+
+
+@pytest.mark.parametrize("quality", [10, 20, 40, 60, 80])
+@pytest.mark.parametrize("ends", [(0, 255), (1, 254), (3, 250)])
+def test_black_and_white_that_jpeg_moved_are_no_labels(quality, ends):
+    mask = np.where(one_label() > 0, *reversed(ends)).astype(np.uint8)
+    for lossy in (True, False):
+        assert explain_between(through_jpeg(mask, quality), lossy=lossy).reason == "edges"

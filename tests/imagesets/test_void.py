@@ -302,3 +302,34 @@ def test_a_volume_without_a_table_has_no_label_255(tmp_path):
     assert {error.kind for error in survey(folder).errors} == {"not_declared"}
     (folder / "dataset.json").write_text(json.dumps({"labels": {"0": "background", "1": "a", "255": "void"}}))
     assert not survey(folder).errors
+
+
+@pytest.mark.parametrize("labels", [1, 2, 3])
+@pytest.mark.parametrize("resized", [False, True])
+def test_small_numbers_and_255_without_a_table_are_labels_and_the_mend_names_void(labels, resized, tmp_path):
+    """As Pascal VOC and Endoscapes have them; cut at half, 255 alone would be left."""
+
+    def draw(number):
+        mask = np.zeros((96, 96), np.uint8)
+        for label in range(1, labels + 1):
+            mask[4 + 30 * (label - 1) : 28 + 30 * (label - 1), 8 : 60 + number] = label
+        mask[:, 70:74] = 255
+        return np.asarray(Image.fromarray(mask).resize((144, 144), Image.Resampling.BILINEAR)) if resized else mask
+
+    folder = tmp_path / "data"
+    for part in ("images", "masks"):
+        (folder / part).mkdir(parents=True)
+    random = np.random.default_rng(0)
+    for number in range(6):
+        mask = draw(number)
+        Image.fromarray(random.integers(0, 255, mask.shape).astype(np.uint8)).save(folder / "images" / f"c{number}.png")
+        Image.fromarray(mask).save(folder / "masks" / f"c{number}.png")
+    errors = survey(folder).errors
+    assert {error.kind for error in errors} == {"not_declared"}
+    assert not any(error.repairable for error in errors)
+    if resized:
+        return
+    assert all("void,255" in error.mend for error in errors)
+    lines = "".join(f"part_{label},{label}\n" for label in range(1, labels + 1))
+    (folder / "labels.csv").write_text(f"label,value\n{lines}void,255\n")
+    assert survey(folder).errors == ()

@@ -17,7 +17,8 @@ END = 16
 """What JPEG makes of black and of white is at most so far from them, of 255."""
 _FULL = 255
 _EXACT, _MOSTLY = 2, 0.7
-"""A mask of two values has so large a share of its pixels within 2, of 255, of one of them; an image has fewer."""
+"""A mask of two values has so large a share of its pixels within 2, of 255, of what is most near black or white; an image has
+fewer."""
 _NEAR_END = 0.15
 """What lies farther than this share of the range from both ends is well between."""
 _ALIKE = 12
@@ -30,6 +31,8 @@ _MOST_LABELS, _COVERED = 6, 0.8
 """Labels are at a few values, which hold this share of all that is alike; an image has such places at every brightness."""
 _FEW_ENDS, _EVEN = 0.45, 0.4
 """Where fewer pixels are at the ends, it is an image unless such a share of what is between is even to the bit."""
+_BLOCK = 8
+"""Pixels along a side of what JPEG codes at a time."""
 _MOST_PLANES, _MOST_SPOTS = 16, 2**20
 """Of a stack so many planes are looked at, those with the most values between, and about so many of their pixels."""
 
@@ -47,14 +50,18 @@ class Between:
     labels: tuple[int, ...] = ()
 
 
-def explain_between(values: np.ndarray) -> Between:
-    """(*spatial) whole numbers from 0 on, of two spatial axes at least and more than two values -> what those between are."""
+def explain_between(values: np.ndarray, *, lossy: bool = False) -> Between:
+    """(*spatial) whole numbers from 0 on, of two spatial axes at least and more than two values -> what those between are.
+
+    lossy: whether they come from a JPEG, in which a few values near an end are no sign of anything.
+    """
     low, high = int(values.min()), int(values.max())
     step = (high - low) / _FULL
     between = (values > low + END * step) & (values < high - END * step)
     pixels = int(np.count_nonzero((values != low) & (values != high)))
     near = 1 - float(between.mean())
-    ends = float(((values <= low + _EXACT * step) | (values >= high - _EXACT * step)).mean())
+    every, counts = np.unique(values, return_counts=True)
+    ends = _measure_ends(every, counts, END * step, _EXACT * step)
     planes, spots = _choose_planes(values, between)
     found = _take(planes, spots)
     around = np.stack([_take(planes, spots, down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)])
@@ -62,15 +69,33 @@ def explain_between(values: np.ndarray) -> Between:
     margin = _NEAR_END * (high - low)
     well_between = (found > low + margin) & (found < high - margin)
     alike = (spread == 0) | ((spread <= _ALIKE * step) & well_between)
-    few = len(np.unique(found)) <= _MANY
     inner = (values > low + margin) & (values < high - margin)
-    labels = sorted({*find_areas(values, between if few else inner), *_find_peaks(found[alike], _NOISE * step)})
+    if len(every) <= _MANY and not lossy:  # such as 0, 1, 2 and 255: all of them exact
+        candidates = (values != low) & (values != high)
+    else:
+        candidates = between if len(np.unique(found)) <= _MANY else inner
+    labels = sorted(
+        {
+            *find_areas(values, candidates),
+            *_find_peaks(found[alike], _NOISE * step),
+            *(set(find_second_levels(values)) - {low, high}),
+        }
+    )
     one_value = len(found) and bool((found == found[0]).all())  # blending leaves several
     even = ends >= _FEW_ENDS or (spread == 0).mean() >= _EVEN
     if one_value or (labels and len(labels) <= _MOST_LABELS and even):
         return Between(reason="labels", pixels=pixels, near=near, labels=tuple(labels or [int(found[0])]))
     is_image = bool(labels) or bool(alike.any()) or ends < _MOSTLY
     return Between(reason="image" if is_image else "edges", pixels=pixels, near=near)
+
+
+def _measure_ends(every: np.ndarray, counts: np.ndarray, end: float, width: float) -> float:
+    """The share of pixels within the width of the most frequent value near either end. every, counts: values and pixels."""
+    near = np.zeros(len(every), bool)
+    for band in (every <= every[0] + end, every >= every[-1] - end):
+        most = float(every[np.where(band, counts, -1).argmax()])
+        near |= np.abs(every.astype(float) - most) <= width
+    return float(counts[near].sum() / counts.sum())
 
 
 def find_areas(values: np.ndarray, candidates: np.ndarray) -> tuple[int, ...]:
@@ -82,6 +107,28 @@ def find_areas(values: np.ndarray, candidates: np.ndarray) -> tuple[int, ...]:
         return tuple(sorted(_find_areas_in_planes(values, candidates)))
     views = ((np.moveaxis(values, axis, 0), np.moveaxis(candidates, axis, 0)) for axis in range(3))
     return tuple(sorted(set.intersection(*(_find_areas_in_planes(*view) for view in views))))
+
+
+def find_second_levels(values: np.ndarray) -> tuple[int, ...]:
+    """The values that large flat places have near one end, where they are several there, such as 0, 1 and 2 below 255.
+
+    What is flat comes out of JPEG with one value, which may be next to black or white, and other values near the edges alone.
+    """
+    low, high = int(values.min()), int(values.max())
+    height, width = (side // _BLOCK * _BLOCK for side in values.shape[-2:])
+    planes = values.reshape(-1, *values.shape[-2:])[:_MOST_PLANES, :height, :width]
+    blocks = planes.reshape(len(planes), height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK)
+    lowest, highest = blocks.min(axis=(2, 4)), blocks.max(axis=(2, 4))
+    one, others = lowest[:, :-1, :-1], (lowest[:, 1:, :-1], lowest[:, :-1, 1:], lowest[:, 1:, 1:])
+    flat = lowest == highest
+    # Four blocks of one value: a single one may be the faint remainder of an edge.
+    square = flat[:, :-1, :-1] & flat[:, 1:, :-1] & flat[:, :-1, 1:] & flat[:, 1:, 1:]
+    for other in others:
+        square &= one == other
+    levels = np.unique(one[square])
+    end = (high - low) * END / _FULL
+    sides = (levels[levels <= low + end], levels[levels >= high - end])
+    return tuple(int(level) for side in sides if len(side) > 1 for level in side)
 
 
 def _find_areas_in_planes(values: np.ndarray, candidates: np.ndarray) -> set[int]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from focalseg.errors import DataError
 from focalseg.findings import Finding, counted, plural
-from focalseg.imagesets.areas import END, Between, explain_between, find_areas
+from focalseg.imagesets.areas import END, Between, explain_between, find_areas, find_second_levels
 from focalseg.imagesets.kinds import KINDS
 from focalseg.imagesets.masks import VOID, MaskCoding, can_be_rounded, code_labels
 from focalseg.imagesets.pictures.blends import FEWEST_BLENDED, explain_strange_colours, find_main_colours
@@ -193,9 +193,10 @@ def _threshold(path: Path, values: np.ndarray, full: int) -> tuple[np.ndarray, t
 
 
 def _find_areas_between(values: np.ndarray, full: int) -> tuple[int, ...]:
-    """Values well between 0 and full that form areas, as a label does that a threshold would melt into another."""
+    """Values between 0 and full that form areas, as a label does that a threshold would melt into another."""
     margin = full * END / 255
-    return find_areas(values, (values > margin) & (values < full - margin))
+    areas = {*find_areas(values, (values > margin) & (values < full - margin)), *find_second_levels(values)}
+    return tuple(sorted(areas - {0, full}))
 
 
 def _code_one_label(pixels: MaskPixels, values: np.ndarray) -> np.ndarray:
@@ -216,7 +217,7 @@ def _explain_greys(pixels: MaskPixels, values: np.ndarray, low: int, high: int) 
         void = high == VOID and len(found) > 2 and int(found[-2]) <= _LARGEST_SMALL_NUMBER
         mend = _TABLE_MEND + _VOID_MEND * void
         return KINDS["not_declared"].at(path, f"holds {shown}", expected=f"{one_label}, or a table labels.csv", mend=mend)
-    between = explain_between(values)
+    between = explain_between(values, lossy=pixels.lossy)
     if between.reason == "labels":
         return _tell_labels(path, found, between, shown)
     if between.reason == "image" and not all_white:

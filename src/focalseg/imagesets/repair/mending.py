@@ -134,7 +134,7 @@ def _threshold_at_half(picture: Image.Image, coding: MaskCoding | None) -> Image
     values = np.asarray(picture if picture.mode in _GREY_MODES else picture.convert("L"))
     highest = int(values.max(initial=0))
     if len(np.unique(values)) > 2 and int(values.min()) < (1 - END / FULL) * highest:
-        between = explain_between(values)
+        between = explain_between(values, lossy=picture.format == "JPEG")
         if between.reason == "labels":
             areas = ", ".join(map(str, between.labels))
             raise CannotMendError(f"may hold several labels, since it has areas of {areas} between 0 and {highest}")

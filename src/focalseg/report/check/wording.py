@@ -62,7 +62,8 @@ def describe_set(survey: Survey, fingerprint: Fingerprint) -> list[tuple[str, st
         ("labels", _describe_labels(fingerprint.labels)),
     ]
     if fingerprint.foreground:
-        facts += [("foreground", f"{show_shares(fingerprint.foreground)} of a case's pixels")]
+        judged = "judged " if fingerprint.void else ""
+        facts += [("foreground", f"{show_shares(fingerprint.foreground)} of a case's {judged}pixels")]
     if fingerprint.void:
         facts += [("judged by nobody", f"{show_shares(fingerprint.void)} of a case's pixels; they count nowhere")]
     empty = len(fingerprint.empty_masks)
