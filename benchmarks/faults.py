@@ -54,7 +54,7 @@ def main() -> None:
 
 def describe_run(arguments: argparse.Namespace) -> list[str]:
     """The head of the page."""
-    packages = ", ".join(f"{name} {version(name)}" for name in ("pillow", "nibabel", "numpy"))
+    packages = ", ".join(f"{name} {version(name)}" for name in ("pillow", "tifffile", "nibabel", "numpy"))
     versions = f"Python {platform.python_version()}, {packages}"
     return [
         "# What becomes of bad data",

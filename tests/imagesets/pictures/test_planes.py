@@ -119,6 +119,58 @@ def test_a_big_tiff_in_motorola_order_is_read(read, stored, read_as):
     assert notes == ()
 
 
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("kind", [np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.float16, np.float32])
+def test_numbers_are_what_was_stored_in_either_order_packed_or_not(read, kind, order, compression):
+    stored = (GREY.astype(np.int32) - (0 if np.issubdtype(kind, np.unsignedinteger) else 99)).clip(-99, 100).astype(kind)
+    image, notes = read(write_tiff(stored, byteorder=order, compression=compression))
+    assert np.array_equal(image[0], stored)
+    assert notes == ()
+
+
+def draw_planes(random):
+    """Planes (C, D, H, W) of numbers of some type, as stored, and the options to write them with."""
+    kind = np.dtype(random.choice(["uint8", "uint16", "float32", "int16"]))
+    channels, slices = int(random.choice([1, 2, 5])), int(random.choice([1, 3]))
+    height, width = random.integers(17, 50, 2)
+    pixels = random.integers(0, 200, (channels, slices, height, width)).astype(kind)
+    options = {"byteorder": random.choice(["<", ">"]), "bigtiff": bool(random.random() < 0.4)}
+    if random.random() < 0.6:
+        options |= {"compression": "zlib", "predictor": 2 if kind.kind != "f" and random.random() < 0.5 else None}
+    options |= {"tile": (16, 32)} if random.random() < 0.4 else {"rowsperstrip": int(random.integers(1, height))}
+    return pixels, {name: value.item() if isinstance(value, np.generic) else value for name, value in options.items()}
+
+
+@pytest.mark.parametrize("way", ["ome", "shaped", "samples", "planes"])
+def test_whatever_is_written_is_read_as_it_was(read, way):
+    random = np.random.default_rng(11)
+    for _ in range(25):
+        pixels, options = draw_planes(random)
+        if way in ("ome", "shaped"):
+            axes = str(random.choice(["CZYX", "ZCYX"]))
+            stored = pixels if axes == "CZYX" else pixels.transpose(1, 0, 2, 3)
+            content = write_tiff(stored, ome=way == "ome", metadata={"axes": axes}, **options)
+        else:
+            pixels = pixels[:, :1]
+            stored = pixels[:, 0] if way == "planes" else pixels[:, 0].transpose(1, 2, 0)
+            plan = {"planarconfig": "separate" if way == "planes" else "contig"} if len(pixels) > 1 else {}
+            content = write_tiff(stored if plan else pixels[0, 0], metadata=None, **plan, **options)
+        image, notes = read(content)
+        expected = pixels if pixels.shape[1] > 1 else pixels[:, 0]
+        assert image.dtype == pixels.dtype
+        assert np.array_equal(image, expected), (pixels.shape, pixels.dtype, options)
+        assert notes == ()
+
+
+def test_packed_numbers_that_would_be_turned_twice_are_refused_where_they_cannot_be_checked(refused):
+    content = write_tiff(GREY.astype(np.float32), byteorder=">", compression="zlib")
+    place = content.index(struct.pack(">HHI", 259, 3, 1)) + 8
+    told = content[:place] + struct.pack(">H", 5) + content[place + 2 :]
+    sentence = "has 1 sample of 32 bits in the compression LZW; expected no compression or deflate, for such samples"
+    assert sentence in str(refused(told))
+
+
 def test_white_that_is_zero_is_inverted_in_any_number_of_samples(read):
     pixels = np.stack([GREY, 255 - GREY // 2])
     image, _ = read(write_tiff(pixels, photometric="miniswhite", planarconfig="separate", bigtiff=True, byteorder=">"))

@@ -19,6 +19,9 @@ from focalseg.imagesets.pictures.tiff import DEFLATE, PLAIN
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
 _NO_PREDICTOR, _DIFFERENCES = 1, 2
 _ALPHA = (1, 2)
+_BITS = (1, 8, 16, 32, 64)
+_TURNED_RIGHT = (np.bool_, np.uint8, np.int8, np.uint16)
+"""Numbers that Pillow reads rightly from a packed file in big-endian order."""
 _ORIENTATION = 274
 
 
@@ -26,6 +29,9 @@ def suits_pillow(image: Any, stack: Stack) -> bool:
     """Whether Pillow gives every sample of the planes, as stored or, in 16 bits, in two halves (`wide`)."""
     page = stack.series.keyframe
     if image is None or not stack.directories or page.imagedepth > 1 or page.samplesperpixel != len(image.getbands()):
+        return False
+    if page.parent.byteorder == ">" and page.compression != PLAIN and page.dtype not in _TURNED_RIGHT:
+        # libtiff gives numbers in the machine's order, and Pillow turns all but these once more.
         return False
     bits = max(getattr(image, "tag_v2", {}).get(BITS, (1,)))
     return bits <= 8 or page.samplesperpixel == 1 or (bits == 16 and page.planarconfig == 1 and image.mode in COLOUR_MODES)
@@ -67,7 +73,7 @@ def _check_page(path: Path, page: Any) -> None:
     plain = page.compression == PLAIN or (page.compression in DEFLATE and page.predictor in (_NO_PREDICTOR, _DIFFERENCES))
     white = page.photometric == _WHITE_IS_ZERO and numbers is not None and numbers.kind in "ub"
     what = f"has {counted(page.samplesperpixel, 'sample')} of {page.bitspersample} bits"
-    if numbers is None or not (white or page.photometric in (_BLACK_IS_ZERO, _RGB)):
+    if numbers is None or page.bitspersample not in _BITS or not (white or page.photometric in (_BLACK_IS_ZERO, _RGB)):
         expected, mend = "8 or 16 bits, or float32, in grey, RGB or channels", "Convert it to one of these."
         name = getattr(page.photometric, "name", page.photometric)
         faults.append(KINDS["not_supported"].at(path, f"{what} ({name})", expected=expected, mend=mend))
