@@ -85,7 +85,8 @@ def test_what_check_lets_pass_is_trained_on(tmp_path, tiny_settings, shape):
     for number in range(10):
         mask = np.zeros(shape, np.uint8)
         mask[2:6, ..., number : number + 9] = 1
-        for part, pixels in (("images", mask * np.uint8(200)), ("masks", mask)):
+        noise = np.random.default_rng(number).integers(0, 150, shape).astype(np.uint8)
+        for part, pixels in (("images", noise + 100 * mask), ("masks", mask)):
             if len(shape) == 3:
                 nibabel.save(nibabel.Nifti1Image(pixels, np.eye(4)), data / part / f"{number}.nii.gz")
             else:

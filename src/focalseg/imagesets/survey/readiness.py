@@ -27,8 +27,8 @@ def find_foreground_faults(survey: Survey, split: Split) -> list[str]:
         if not any(len(case.label_pixels) > number and case.label_pixels[number] for case in sides["train"])
     ]
     faults += [
-        f"{survey.source}: every mask of the {counted(len(sides[side]), f'{side} case')} is empty; expected foreground in some. "
-        "Deal anew with another split.seed, or mend the official split."
+        f"{survey.source}: every mask of the {counted(len(sides[side]), f'{side} case')} is empty; expected foreground in "
+        "some. Deal anew with another split.seed, or mend the official split."
         for side in ("validation", "test")
         if not any(case.foreground for case in sides[side])
     ]
