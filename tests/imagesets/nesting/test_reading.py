@@ -302,6 +302,7 @@ def test_folders_that_fit_nothing_or_two_things_are_refused_with_a_mend_that_kee
     ("images", "masks", "group"),
     [
         ("<i>/images/<i>.png", "<i>/masks/<m><i>.png", "folder_<i>"),
+        ("<i>/<i>.png", "<i>/masks/<m>.png", "folder_<i>"),
         ("images/<i>.png", "masks/<i>/<m>.png", ""),
         ("images/<i>/<i>.png", "masks/<i>/<m>.png", "folder_<i>"),
         ("images/<i>.png", "masks/<i>_masks/<i>_mask_<m>.png", ""),
@@ -359,7 +360,10 @@ def test_a_misnamed_mask_among_patients_of_one_image_is_not_taken_for_the_images
 # Patients first
 
 
-@pytest.mark.parametrize("pattern", ["<p>/<v>/images/x.png <p>/<v>/masks/x.png", "<p>/<v>/x.png <p>/<v>/x_mask.png"])
+@pytest.mark.parametrize(
+    "pattern",
+    ["<p>/<v>/images/x.png <p>/<v>/masks/x.png", "<p>/<v>/x.png <p>/<v>/x_mask.png", "<p>/<v>/x.png <p>/<v>/masks/x.png"],
+)
 def test_visits_within_patients_are_kept_together(tmp_path, pattern):
     plant(tmp_path, tree(*pattern.split(), p="p1 p2", v="v1 v2"))
     assert [(name, group) for name, group, *_ in shown(read(tmp_path), tmp_path)] == [

@@ -13,6 +13,7 @@ import torch
 
 from focalseg.configuration import from_mapping, to_mapping
 from focalseg.errors import SettingError
+from focalseg.findings import counted
 from focalseg.hosts.building import build_host
 from focalseg.hosts.costs import count_flops
 from focalseg.records.placement import ALL, NONE, PLACED
@@ -107,12 +108,12 @@ def _drop_third_seed(asked: Settings, left: Settings) -> list[Settings]:
 
 def _tell_seeds(asked: Settings, left: Settings) -> str:
     wide = ", which makes wide intervals" if left.seeds < ENOUGH_SEEDS else ""
-    return f"{left.seeds} trainings an arm and fold instead of {asked.seeds}{wide}"
+    return f"{counted(left.seeds, 'training')} an arm and fold instead of {asked.seeds}{wide}"
 
 
 def _tell_steps(asked: Settings, left: Settings) -> str:
     steps = left.training.steps
-    return "" if steps == asked.training.steps else f"{steps} steps a training instead of {asked.training.steps}"
+    return "" if steps == asked.training.steps else f"{counted(steps, 'step')} a training instead of {asked.training.steps}"
 
 
 CUTS: Sequence[tuple[Callable[[Settings, Settings], list[Settings]], Callable[[Settings, Settings], str]]] = (
@@ -231,7 +232,7 @@ def fit_settings(settings: Settings, seconds: float, price: Price, tell: Tell = 
     if least > seconds:
         raise SettingError(
             f"--budget was {seconds / 3600:g} hours; the least that this job takes is about {describe_seconds(least)}, with "
-            f"{fitted.training.steps} steps a training and {fitted.seeds} training{'' if fitted.seeds == 1 else 's'} an arm. "
+            f"{fitted.training.steps} steps a training and {counted(fitted.seeds, 'training')} an arm. "
             f"Give --budget {math.ceil(least / 36) / 100:g} or more, a smaller data.longest_side, or a smaller --preset."
         )
     for sentence in filter(None, dict.fromkeys(say(settings, fitted) for say in given_up)):
@@ -245,8 +246,8 @@ def describe_cost(items: Sequence[Item], settings: Settings, paces: Paces, *, wo
     step = sum(item.work * paces[item.attention].step for item in left) / len(left)
     beside = min(workers, max(Counter(item.stage for item in left).values()))
     return (
-        f"about {describe_seconds(job_seconds(left, settings, paces, workers=workers))}: {len(left)} trainings of "
-        f"{settings.training.steps} steps, {step:.2g} s a step, {COUNTS.get(beside, beside)} at a time."
+        f"about {describe_seconds(job_seconds(left, settings, paces, workers=workers))}: {counted(len(left), 'training')} of "
+        f"{counted(settings.training.steps, 'step')}, {step:.2g} s a step, {COUNTS.get(beside, beside)} at a time."
     )
 
 
