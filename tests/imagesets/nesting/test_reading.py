@@ -457,6 +457,34 @@ def test_overlapping_labels_go_to_the_later_one_and_a_note_says_so(tmp_path):
     assert np.array_equal(turned.mask, np.where(duct, 2, np.where(lesion, 1, 0)))
 
 
+@pytest.mark.parametrize(("inner", "outer"), [("cup", "disc"), ("nodule", "lung")])
+def test_a_label_inside_of_another_keeps_its_pixels_in_either_order(tmp_path, inner, outer):
+    disc, cup = square(2, 2, 10), square(4, 4, 5)
+    write_pictures(tmp_path, {"images/x.png": None, f"masks/{inner}/x.png": cup, f"masks/{outer}/x.png": disc})
+    dataset = open_dataset(str(tmp_path))
+    case = dataset.read_case(0)
+    numbers = {label: number for number, label in enumerate(dataset.labels, start=1)}
+    assert np.array_equal(case.mask, np.where(cup, numbers[inner], np.where(disc, numbers[outer], 0)))
+    [note] = case.notes
+    first, second = dataset.labels
+    assert note.found == f"has 25 pixels of both {first} and {second}, taken for {inner}, which lies inside"
+    assert note.quiet
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        tree("images/<n>.png", "masks/observer_<o>/<n>.png", n="x y", o="1 2"),
+        tree("<n>/images/<n>.png", "<n>/masks/<n>_reader<o>.png", n="x7 y7", o="1 2"),
+        tree("images/<n>.png", "masks/<n>/Rater <o>.png", n="x7 y7", o="A B"),
+    ],
+)
+def test_masks_of_several_observers_are_neither_labels_nor_objects(tmp_path, paths):
+    plant(tmp_path, paths)
+    listing = read(tmp_path)
+    assert (listing.cases, kinds(listing)) == ((), ["folders_unclear"])
+
+
 def test_objects_are_united(tmp_path):
     ones = [square(1, 1), square(3, 3), square(10, 10)]
     files = {f"i{n}/masks/{k}.png": mask for n in (0, 1) for k, mask in enumerate(ones)}
