@@ -300,3 +300,18 @@ def test_volumes_are_described_with_their_spacing(focalseg, write_volumes, tmp_p
     assert f"  images          13 {TIMES} 12 {TIMES} 10 voxels, 1 channel of float32" in outcome.out
     assert f"  spacing         0.5 {TIMES} 1 {TIMES} 2 mm" in outcome.out
     assert "  labels          label_1 in 4 cases, label_2 in 4 cases" in outcome.out
+
+
+def test_what_comes_next_is_a_command_that_works_or_what_stops_it(focalseg, tmp_path):
+    few = write_pictures(tmp_path / "few", 4)
+    assert focalseg("check", few).out.splitlines()[-1] == (
+        f"4 cases, no errors, no notes. Next: focalseg place {few} --out OUT --set split.folds=4"
+    )
+    (few / "cases.csv").write_text("id,patient\n" + "".join(f"case_{number},anna\n" for number in range(4)))
+    outcome = focalseg("check", few, "--out", tmp_path / "page")
+    assert outcome.status == 0
+    last = outcome.out.splitlines()[-1]
+    assert last.startswith(
+        "4 cases, no errors, no notes. A job cannot start yet: The data has 4 cases in 1 group that stays together; "
+    )
+    assert "A job cannot start yet: The data has 4 cases in 1 group" in (tmp_path / "page" / "index.html").read_text()

@@ -189,7 +189,7 @@ def test_an_image_too_small_for_the_depth_is_an_error_with_the_smallest_size(siz
         make()(torch.zeros(1, 2, *size))
     assert str(raised.value) == (
         f"The image has spatial shape {size}; a U-Net of 3 levels needs at least 4 along each axis. "
-        "Give a larger image or fewer widths."
+        "Give a larger image, or a U-Net of fewer levels (fewer widths)."
     )
 
 

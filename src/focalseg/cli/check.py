@@ -187,15 +187,26 @@ def _print_group(group: "FindingGroup") -> None:
 
 def _advise(survey: "Survey", repaired: "Repair | None") -> str:
     """Says what to do next, with the set or with its corrected copy."""
-    from focalseg.findings import show_path
     from focalseg.report.check.wording import count_mendable
 
     usable = repaired.survey if repaired else survey
     if not usable.errors:
-        return f"Next: focalseg place {shlex.quote(show_path(usable.source))} --out OUT" if usable.cases else ""
+        return _name_next(usable) if usable.cases else ""
     mendable = 0 if repaired else count_mendable(survey.errors)
     copy = f", or let --repair DIR write a copy with {mendable} of them mended" if mendable else ""
     return f"Mend the errors{copy}, and check again."
+
+
+def _name_next(survey: "Survey") -> str:
+    """The command that comes next, or what would stop it."""
+    from focalseg.findings import show_path
+    from focalseg.imagesets.survey.readiness import USUAL_FOLDS, find_folds
+
+    folds, obstacle = find_folds(survey)
+    if obstacle:
+        return f"A job cannot start yet: {obstacle}"
+    fewer = f" --set split.folds={folds}" if folds < USUAL_FOLDS else ""
+    return f"Next: focalseg place {shlex.quote(show_path(survey.source))} --out OUT{fewer}"
 
 
 def _describe_repair(repaired: "Repair") -> list[str]:

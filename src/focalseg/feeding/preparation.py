@@ -17,6 +17,8 @@ from focalseg.imagesets.masks import VOID, find_judged
 from focalseg.imagesets.survey.summary import CaseSummary
 
 Normalisation = Literal["data_set", "case"]
+_LEAST_SIDE = {1: 8, 2: 8, 3: 4}
+"""Elements along a side, by spatial axes, below which shrinking would leave nothing of it."""
 _LARGEST_RATIO, _LARGEST_RATIO_OF_BYTES = 10.0, 100.0
 """The ratio of the standard deviations of two cases beyond which they are not on a common scale."""
 _LARGEST_OFFSET, _LARGEST_OFFSET_OF_BYTES = 30.0, 100.0
@@ -178,10 +180,14 @@ def plan_preparation(
 
 
 def plan_size(cases: Sequence[CaseSummary], *, longest_side: int) -> tuple[int, ...]:
-    """The size of the median case, shrunk as a whole until no side is above longest_side, never enlarged."""
+    """The size of the median case, shrunk as a whole until no side is above longest_side, never enlarged.
+
+    Nor is a side shrunk below _LEAST_SIDE: the eight lines of a strip, or the three slices of a volume, would become one.
+    """
     median = np.median([case.size for case in cases], axis=0)
     shrink = min(1.0, longest_side / max(median))
-    return tuple(max(round(float(side) * shrink), 1) for side in median)
+    least = _LEAST_SIDE[len(median)]
+    return tuple(max(round(float(side) * shrink), min(round(float(side)), least), 1) for side in median)
 
 
 def _plan_spacing(cases: Sequence[CaseSummary], size: tuple[int, ...]) -> tuple[float, ...] | None:

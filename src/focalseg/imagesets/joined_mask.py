@@ -1,15 +1,18 @@
-"""The masks of one image as one: objects are united, and of two labels the later one has the pixel."""
+"""The masks of one image as one: objects are united, and of two labels the inner or the later one has the pixel."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from focalseg.findings import Finding, plural, show_path
+from focalseg.findings import NOTHING, Finding, plural, show_path
 from focalseg.imagesets.case import CaseFiles
 from focalseg.imagesets.kinds import KINDS
 from focalseg.imagesets.masks import VOID, leave_void, names_void
 from focalseg.imagesets.pictures.masks import CodedMask
+
+_INSIDE = 0.95
+"""The share of a label within another from which it lies inside: borders drawn apart differ by a pixel here and there."""
 
 
 class JoinedMask:
@@ -25,7 +28,8 @@ class JoinedMask:
         """names: of the labels, in their order, for masks that are of one label each; `VOID` has what nobody judged."""
         self._numbers = {name: number for number, name in enumerate(leave_void(names), start=1)}
         self._numbers |= {name: VOID for name in names if names_void(name)}
-        self._overlap: dict[tuple[int, int], int] = {}
+        # By two labels, the one that has the pixel, and whether that one lies inside.
+        self._overlap: dict[tuple[int, int, int, bool], int] = {}
         self.sizes: list[tuple[int, ...]] = []
         self.marks: dict[str, None] = {}
 
@@ -44,28 +48,43 @@ class JoinedMask:
         if not self.sizes:
             self.labels = values
         elif values.shape == self.labels.shape:
-            if label:
-                self._count_overlap(values)
-            self.labels = np.maximum(self.labels, values)
+            self.labels = self._lay_over(values) if label else np.maximum(self.labels, values)
         self.sizes.append(values.shape)
         return faults
 
-    def _count_overlap(self, values: np.ndarray) -> None:
-        both = (values > 0) & (self.labels > 0) & (values != self.labels)
-        if both.any():
-            pairs = np.sort(np.stack([values[both], self.labels[both]]), axis=0)
-            found, counts = np.unique(pairs, axis=1, return_counts=True)
-            for low, high, count in zip(*found.tolist(), counts.tolist(), strict=True):
-                self._overlap[low, high] = self._overlap.get((low, high), 0) + count
+    def _lay_over(self, values: np.ndarray) -> np.ndarray:
+        """The labels with a mask of one more. Where two meet, the one inside of the other has the pixel, else the later one.
+
+        So a nodule stays visible in its lung and a cup in its disc, whatever their order.
+        """
+        number, before = int(values.max()), self.labels
+        joined: np.ndarray = np.maximum(before, values)
+        area = np.count_nonzero(values)
+        met, counts = np.unique(before[values > 0], return_counts=True)
+        for other, count in zip(met.tolist(), counts.tolist(), strict=True):
+            if other in (0, number):
+                continue
+            own, its = count / area, count / np.count_nonzero(before == other)
+            inside = max(own, its) >= _INSIDE and own != its and VOID not in (number, other)
+            winner = max(number, other)
+            if inside:
+                winner = number if own > its else other
+            joined[(values > 0) & (before == other)] = winner
+            meeting = (min(number, other), max(number, other), winner, inside)
+            self._overlap[meeting] = self._overlap.get(meeting, 0) + count
+        return joined
 
     def describe(self, files: CaseFiles) -> list[Finding]:
         """What is to be known of the joining."""
         names = {number: show_path(name) for name, number in self._numbers.items()}
         notes = []
-        for (low, high), count in sorted(self._overlap.items()):
-            found = f"has {count:,} {plural(count, 'pixel')} of both {names[low]} and {names[high]}, taken for {names[high]}"
-            own = [mask for mask, label in zip(files.masks, files.mask_labels, strict=True) if label == self._name(high)]
-            notes.append(KINDS["labels_overlap"].at(own[0], found, others=[m for m in files.masks if m not in own]))
+        for (low, high, winner, inner), count in sorted(self._overlap.items()):
+            found = f"has {count:,} {plural(count, 'pixel')} of both {names[low]} and {names[high]}, taken for {names[winner]}"
+            own = [mask for mask, label in zip(files.masks, files.mask_labels, strict=True) if label == self._name(winner)]
+            mend = f"{NOTHING} if it is a part of the other." if inner else ""
+            others = [mask for mask in files.masks if mask not in own]
+            found += ", which lies inside" if inner else ""
+            notes.append(KINDS["labels_overlap"].at(own[0], found, mend=mend, others=others))
         objects = len(files.masks) - len(set(files.mask_labels)) if files.mask_labels else len(files.masks) - 1
         if objects > 0:
             found = f"is one of {len(files.masks)} masks of {files.images[0].name}"

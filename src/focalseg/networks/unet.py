@@ -137,7 +137,7 @@ class UNet(nn.Module):
         if min(size) < 2**levels:
             raise ShapeError(
                 f"The image has spatial shape {size}; a U-Net of {levels + 1} levels needs at least {2**levels} along each "
-                "axis. Give a larger image or fewer widths."
+                "axis. Give a larger image, or a U-Net of fewer levels (fewer widths)."
             )
         if self.config.norm == "instance" and max(size) < 2 ** (levels + 1):
             raise ShapeError(

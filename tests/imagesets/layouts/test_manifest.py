@@ -227,7 +227,13 @@ def test_the_masks_of_several_lines_of_one_image_are_joined(write):
 
 @pytest.mark.parametrize(
     ("header", "one", "other"),
-    [("patient", "p1", "p2"), ("split", "train", "test"), ("fov", "truth/c.png", "truth/d.png"), ("name", "x", "y")],
+    [
+        ("patient", "p1", "p2"),
+        ("split", "train", "test"),
+        ("fov", "truth/c.png", "truth/d.png"),
+        ("name", "x", "y"),
+        ("observer", "anna", "bob"),
+    ],
 )
 def test_lines_of_one_image_that_differ_in_more_than_their_masks_are_refused(write, header, one, other):
     lines = [f"scans/a.png,truth/a.png,{one}", f"scans/a.png,truth/b.png,{other}"]
@@ -235,7 +241,7 @@ def test_lines_of_one_image_that_differ_in_more_than_their_masks_are_refused(wri
     assert (names(listing), kinds(listing)) == ([], ["two_files"])
     assert said(listing, folder) == [
         "manifest.csv: names one image, a.png, in the lines 2, 3; expected lines of one image that differ in their masks "
-        "alone, not in name, group, split or fov. Mend the lines, or name the right file."
+        "alone, not in name, group, split, fov or observer. Mend the lines, or name the right file."
     ]
 
 

@@ -302,6 +302,7 @@ def test_folders_that_fit_nothing_or_two_things_are_refused_with_a_mend_that_kee
     ("images", "masks", "group"),
     [
         ("<i>/images/<i>.png", "<i>/masks/<m><i>.png", "folder_<i>"),
+        ("<i>/<i>.png", "<i>/masks/<m>.png", "folder_<i>"),
         ("images/<i>.png", "masks/<i>/<m>.png", ""),
         ("images/<i>/<i>.png", "masks/<i>/<m>.png", "folder_<i>"),
         ("images/<i>.png", "masks/<i>_masks/<i>_mask_<m>.png", ""),
@@ -359,7 +360,10 @@ def test_a_misnamed_mask_among_patients_of_one_image_is_not_taken_for_the_images
 # Patients first
 
 
-@pytest.mark.parametrize("pattern", ["<p>/<v>/images/x.png <p>/<v>/masks/x.png", "<p>/<v>/x.png <p>/<v>/x_mask.png"])
+@pytest.mark.parametrize(
+    "pattern",
+    ["<p>/<v>/images/x.png <p>/<v>/masks/x.png", "<p>/<v>/x.png <p>/<v>/x_mask.png", "<p>/<v>/x.png <p>/<v>/masks/x.png"],
+)
 def test_visits_within_patients_are_kept_together(tmp_path, pattern):
     plant(tmp_path, tree(*pattern.split(), p="p1 p2", v="v1 v2"))
     assert [(name, group) for name, group, *_ in shown(read(tmp_path), tmp_path)] == [
@@ -451,6 +455,34 @@ def test_overlapping_labels_go_to_the_later_one_and_a_note_says_so(tmp_path):
     (tmp_path / "labels.csv").write_text("label,folder\nlesion,lesion\nduct,duct\n")
     turned = open_dataset(str(tmp_path)).read_case(0)
     assert np.array_equal(turned.mask, np.where(duct, 2, np.where(lesion, 1, 0)))
+
+
+@pytest.mark.parametrize(("inner", "outer"), [("cup", "disc"), ("nodule", "lung")])
+def test_a_label_inside_of_another_keeps_its_pixels_in_either_order(tmp_path, inner, outer):
+    disc, cup = square(2, 2, 10), square(4, 4, 5)
+    write_pictures(tmp_path, {"images/x.png": None, f"masks/{inner}/x.png": cup, f"masks/{outer}/x.png": disc})
+    dataset = open_dataset(str(tmp_path))
+    case = dataset.read_case(0)
+    numbers = {label: number for number, label in enumerate(dataset.labels, start=1)}
+    assert np.array_equal(case.mask, np.where(cup, numbers[inner], np.where(disc, numbers[outer], 0)))
+    [note] = case.notes
+    first, second = dataset.labels
+    assert note.found == f"has 25 pixels of both {first} and {second}, taken for {inner}, which lies inside"
+    assert note.quiet
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        tree("images/<n>.png", "masks/observer_<o>/<n>.png", n="x y", o="1 2"),
+        tree("<n>/images/<n>.png", "<n>/masks/<n>_reader<o>.png", n="x7 y7", o="1 2"),
+        tree("images/<n>.png", "masks/<n>/Rater <o>.png", n="x7 y7", o="A B"),
+    ],
+)
+def test_masks_of_several_observers_are_neither_labels_nor_objects(tmp_path, paths):
+    plant(tmp_path, paths)
+    listing = read(tmp_path)
+    assert (listing.cases, kinds(listing)) == ((), ["folders_unclear"])
 
 
 def test_objects_are_united(tmp_path):

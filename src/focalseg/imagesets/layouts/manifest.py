@@ -23,6 +23,7 @@ from focalseg.imagesets.kinds import KINDS, list_names
 from focalseg.imagesets.layouts.case_table import NO_GROUP, find_group_column, name_group, no_group
 from focalseg.imagesets.layouts.label_table import LABEL_TABLE, read_folder_labels
 from focalseg.imagesets.layouts.plain import list_coded
+from focalseg.imagesets.nesting.sides import is_observer
 
 TITLE = "manifest"
 EXPECTED = "a table manifest.csv with the columns image and mask, and at will group (or patient), split, fov and name"
@@ -200,7 +201,13 @@ class _Reader:
         as_mask: set[Path] = set()
         said: dict[int, tuple[str, ...]] = {}
         for row in rows:
-            said[row.line] = (names.get(row.line, ""), self._group(row), *(self._cell(row, name) for name in ("split", "fov")))
+            by = [cell for column, cell in row.cells.items() if is_observer(column)]
+            said[row.line] = (
+                names.get(row.line, ""),
+                self._group(row),
+                *(self._cell(row, name) for name in ("split", "fov")),
+                *by,
+            )
             for column in ("image", "mask"):
                 if row.cells[column]:
                     lines[file := self._resolve(row.cells[column])].append(row.line)
@@ -213,7 +220,7 @@ class _Reader:
                 if len({said[line] for line in same}) > 1:
                     at_fault |= set(same)
                     found = f"names one image, {_shorten(file.name)}, in the lines {_list_lines(same)}"
-                    expected = "lines of one image that differ in their masks alone, not in name, group, split or fov"
+                    expected = "lines of one image that differ in their masks alone, not in name, group, split, fov or observer"
                     self._report("two_files", found, expected, "Mend the lines, or name the right file.", (file,))
                 continue
             at_fault |= set(same)

@@ -12,6 +12,7 @@ of cases of their own.
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from focalseg.findings import Finding
@@ -19,6 +20,7 @@ from focalseg.imagesets.case import CaseFiles
 from focalseg.imagesets.folders.files import (
     FolderFiles,
     cut_suffix,
+    find_folders,
     find_name_fault,
     list_files,
     list_folders,
@@ -104,7 +106,21 @@ def _holds_patients(folder: Path) -> bool:
 
 def _count_all(place: Path) -> int:
     """Images with a mask in a folder; of one with images/ and masks/, as many as a layout needs."""
-    return _LEAST if plain.recognise(place) else _count_pairs(_list_stems(place))
+    if plain.recognise(place):
+        return _LEAST
+    return 1 if _has_one_image(place) else _count_pairs(_list_stems(place))
+
+
+def _has_one_image(place: Path) -> bool:
+    """Whether a folder holds one image, and a folder of masks beside it."""
+    return bool(find_folders(place, *plain.MASK_FOLDERS)) and len(list_images_in(place)) == 1
+
+
+def _list_one_image(place: Path, root: Path) -> Folders:
+    """That image, and the masks in the folder beside it."""
+    images = list_files(place, root=root)
+    findings = tuple(finding for finding in images.findings if finding.kind != "passed_over")
+    return Folders(replace(images, findings=findings), list_files(find_folders(place, *plain.MASK_FOLDERS)[0], root=root))
 
 
 def _find_inner(place: Path, budget: list[int] | None = None, depth: int = 0) -> list[Path]:
@@ -139,6 +155,8 @@ def _read_images_a_folder(
             if is_nested(images, masks) or len(images.top.files) > 1:
                 return {}
             listed[place] = Folders(images.top, masks.top)
+        elif _has_one_image(place) and _is_named(place, folder, []):
+            listed[place] = _list_one_image(place, root)
     if not holds_one_image_each(list(listed.values())):
         return {}
     findings += faults
@@ -169,6 +187,11 @@ def _read_patient(place: Path, root: Path, usual: Rule, findings: list[Finding])
     """The cases of one folder. One without images is passed over, with a note where they lie deeper."""
     if plain.recognise(place):
         return plain.read_cases(place, root, findings)
+    if _has_one_image(place):
+        own = _list_one_image(place, root)
+        paired = match_pairs(own.images, own.masks)
+        findings += own.images.findings + own.masks.findings + paired.findings
+        return [CaseFiles(name=name, images=(image,), masks=(mask,)) for name, (image, mask) in paired.pairs.items()]
     files = list_files(place, root=root)
     if files.blank:
         findings += [note for name in files.folders if (note := note_inner(place / name))]

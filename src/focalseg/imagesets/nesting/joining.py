@@ -11,13 +11,12 @@ from focalseg.imagesets.case import CaseFiles
 from focalseg.imagesets.folders.files import FolderFiles
 from focalseg.imagesets.folders.pairing import match_pairs
 from focalseg.imagesets.kinds import KINDS, list_names
-from focalseg.imagesets.nesting.sides import is_background
+from focalseg.imagesets.nesting.sides import is_background, is_observer
 
 _IDENTIFIER = re.compile(r"[0-9a-f]{8}[0-9a-f-]{8,}")
 """A number as programs make it to name a file, such as those of the Data Science Bowl 2018: whatever its letters, no word."""
 _EMPTY_WORDS = frozenset((
-    "mask", "masks", "label", "labels", "seg", "segmentation", "gt", "manual", "annotation", "instance", "object", "img",
-    "image",
+    "mask", "masks", "label", "labels", "seg", "segmentation", "gt", "annotation", "instance", "object", "img", "image",
 ))  # fmt: skip
 """Words that say of a mask only that it is one."""
 _MOST_LABELS = 32
@@ -111,12 +110,14 @@ def _find_labels(
     """The label of each mask by the stems of image and mask; empty where all are objects of one label.
 
     They are labels where a few words recur from image to image, as in lesion.png and duct.png, and objects where nothing but
-    numbers tells them apart. Anything else is neither.
+    numbers tells them apart. Anything else is neither, such as the same again by several observers.
     """
     words = {(image, mask): _find_word(image, mask) for image, masks in named for mask in masks}
     spelt: dict[str, str] = {}
     for word in words.values():
         spelt.setdefault(word.casefold(), word)
+    if any(map(is_observer, spelt)):
+        return None
     if declared.keys() >= spelt.keys():
         return {key: declared[word.casefold()] for key, word in words.items()}
     if len(spelt) <= 1:

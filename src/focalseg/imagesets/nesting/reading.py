@@ -16,10 +16,11 @@ from focalseg.imagesets.kinds import KINDS, list_names
 from focalseg.imagesets.nesting.joining import UNCLEAR_MEND, Folders, holds_one_image_each, join_by_folder
 from focalseg.imagesets.nesting.labels import LabelFolder, LabelledMasks
 from focalseg.imagesets.nesting.naming import Placed, name_cases
-from focalseg.imagesets.nesting.sides import find_part
+from focalseg.imagesets.nesting.sides import find_part, is_observer
 from focalseg.imagesets.nesting.tree import FolderTree, Place
 
 _Files = Mapping[Place, FolderFiles]
+_OBSERVERS_MEND = "Keep the masks of one observer in the folder of masks, and put another's into masks_2nd_observer/ beside it."
 
 
 def _name_folders(names: Collection[str]) -> str:
@@ -160,6 +161,9 @@ class _Reader:
     def _read_labels(self, masks: LabelledMasks) -> list[Placed]:
         if len(masks.labels) > 1 and not masks.recur and not self.declared:
             self.report_unclear("each image has its mask in one of them alone, so they may be labels or patients", "")
+            return []
+        if len(masks.labels) > 1 and all(map(is_observer, masks.labels)):
+            self.report_unclear("they are of several observers, whose masks are not joined", _OBSERVERS_MEND)
             return []
         placed, findings = masks.list_cases()
         self.findings += findings

@@ -19,6 +19,11 @@ _DIAGNOSES = frozenset((
 """What sorts whole images, in lower case and without signs: folders of these names are no patients, and no labels."""
 
 
+_OBSERVERS = frozenset((
+    "observer", "reader", "rater", "annotator", "expert", "grader", "radiologist", "doctor", "reviewer", "manual", "stho",
+    "ndho",
+))  # fmt: skip
+"""Who drew a mask, in lower case and without numbers."""
 _BACKGROUNDS = frozenset(("background", "bg"))
 
 
@@ -35,3 +40,8 @@ def is_diagnosis(name: str) -> bool:
 def is_background(name: str) -> bool:
     """Whether a label's name says that it is none of the labels."""
     return name.casefold() in _BACKGROUNDS
+
+
+def is_observer(name: str) -> bool:
+    """Whether a name says who drew a mask, as observer_1 does: masks of several observers are neither labels nor objects."""
+    return "".join(filter(str.isalpha, name.casefold())) in _OBSERVERS

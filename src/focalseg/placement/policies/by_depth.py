@@ -43,5 +43,6 @@ def _choose_in_order(search: Search, order: tuple[str, ...], end: str) -> Course
     dice = mean_dice((yield Score(layouts)))
     chosen = choose_leanest(layouts, dice)
     kept = tuple(name for name in search.everywhere if name in layouts[chosen])
-    reason = f"the {len(kept)} {end} sites reach {dice[chosen]:.3f} Dice, the best number of them {max(dice):.3f}"
+    reach = f"{end} site reaches" if len(kept) == 1 else f"{end} sites reach"
+    reason = f"the {len(kept)} {reach} {dice[chosen]:.3f} Dice, the best number of them {max(dice):.3f}"
     return Choice(kept=kept, reasons=dict.fromkeys(search.everywhere, reason))

@@ -6,6 +6,7 @@ from pathlib import Path
 from focalseg.files import write_text
 from focalseg.findings import show_path
 from focalseg.imagesets.case import Dataset
+from focalseg.imagesets.survey.readiness import find_folds
 from focalseg.imagesets.survey.survey import Survey
 from focalseg.report.check import wording as check_wording
 from focalseg.report.check.charts import draw_charts
@@ -45,6 +46,7 @@ def render_check(dataset: Dataset, survey: Survey) -> str:
         errors=[group for group in groups if group.level == "error"],
         notes=[group for group in groups if group.level == "note" and not group.quiet],
         quiet=[group for group in groups if group.quiet],
+        obstacle="" if survey.errors or not survey.cases else find_folds(survey)[1],
         to_look_at=check_wording.count_to_look_at(survey),
         mendable=check_wording.count_mendable(survey.errors),
         most_open=_MOST_OPEN,

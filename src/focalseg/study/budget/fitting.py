@@ -106,12 +106,12 @@ def _drop_third_seed(asked: Settings, left: Settings) -> list[Settings]:
 
 def _tell_seeds(asked: Settings, left: Settings) -> str:
     wide = ", which makes wide intervals" if left.seeds < ENOUGH_SEEDS else ""
-    return f"{left.seeds} trainings an arm and fold instead of {asked.seeds}{wide}"
+    return f"{counted(left.seeds, 'training')} an arm and fold instead of {asked.seeds}{wide}"
 
 
 def _tell_steps(asked: Settings, left: Settings) -> str:
     steps = left.training.steps
-    return "" if steps == asked.training.steps else f"{steps} steps a training instead of {asked.training.steps}"
+    return "" if steps == asked.training.steps else f"{counted(steps, 'step')} a training instead of {asked.training.steps}"
 
 
 CUTS: Sequence[tuple[Callable[[Settings, Settings], list[Settings]], Callable[[Settings, Settings], str]]] = (
@@ -294,7 +294,7 @@ def describe_cost(items: Sequence[Item], settings: Settings, paces: Paces, *, wo
     unit = "of processor time a" if loaded else "a"
     beside = min(workers, max(Counter(item.stage for item in left).values()))
     return (
-        f"about {_describe_both(busy, idle)}: {counted(len(left), 'training')} of {settings.training.steps} steps, "
+        f"about {_describe_both(busy, idle)}: {counted(len(left), 'training')} of {counted(settings.training.steps, 'step')}, "
         f"{sum(steps) / len(steps):.2g} s {unit} step, {COUNTS.get(beside, beside)} at a time."
     )
 

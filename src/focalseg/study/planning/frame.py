@@ -14,7 +14,7 @@ from focalseg.networks.widths import plan_widths
 from focalseg.records.splits import Split
 from focalseg.study.presets import NetworkSettings, Settings
 
-MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
+_MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,21 +74,30 @@ def _plan_network(settings: NetworkSettings, widths: Sequence[int], *, axes: int
 def _fit_size(config: NetworkConfig, size: tuple[int, ...]) -> tuple[int, ...]:
     """The size, or the nearest that the network takes: many halve their input and want every side to be a multiple of 2^n.
 
-    Raises ShapeError where no such size is within a quarter of every side.
+    Every side stays within a quarter of what it is; where that cannot be, sides shorter than the multiple are enlarged to it,
+    as those of volumes with one slice are. Raises ShapeError where the network takes no such size.
     """
     network = build_host(config)
     refusals: list[ShapeError] = []
-    for multiple in MULTIPLES:
-        fitted = tuple(max(round(side / multiple), 1) * multiple for side in size)
-        if any(abs(new - old) * 4 > old for new, old in zip(fitted, size, strict=True)):
-            continue
-        try:
-            check_forward(network, (config.in_channels, *fitted), classes=config.classes)
-        except ShapeError as error:
-            refusals.append(error)
-        else:
-            return fitted
-    raise refusals[0]
+    for enlarge in (False, True):
+        for multiple in _MULTIPLES:
+            fitted = tuple(max(round(side / multiple), 1) * multiple for side in size)
+            if not all(
+                abs(new - old) * 4 <= old or (enlarge and old < new == multiple) for new, old in zip(fitted, size, strict=True)
+            ):
+                continue
+            try:
+                check_forward(network, (config.in_channels, *fitted), classes=config.classes)
+            except ShapeError as error:
+                refusals.append(error)
+            else:
+                return fitted
+    shown, said = " x ".join(map(str, reversed(size))), str(refusals[0]).partition(". Give ")[0].rstrip(".")
+    raise ShapeError(
+        f"{config.name} takes no images of {shown}, nor of a size near that: {said}. Ask for fewer levels "
+        "(network.most_levels, or network.arguments where you gave any), larger images (data.longest_side, data.patch_side), "
+        "or another network (network.name)."
+    )
 
 
 def cases_of(survey: Survey, names: Sequence[str]) -> list[CaseSummary]:

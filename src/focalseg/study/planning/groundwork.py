@@ -10,6 +10,7 @@ from focalseg.findings import counted
 from focalseg.hosts.building import build_host
 from focalseg.imagesets.case import Dataset
 from focalseg.imagesets.masks import VOID
+from focalseg.imagesets.survey.readiness import find_foreground_faults
 from focalseg.imagesets.survey.survey import Survey, cap_faults, summarise_notes, survey_dataset
 from focalseg.records.splits import Split
 from focalseg.study.planning.folds import choose_folds, describe_sides, plan_splits
@@ -108,7 +109,8 @@ def plan_groundwork(material: Material, settings: Settings, *, source: str, seed
     survey = material.survey
     tested = choose_folds(material.splits, settings.split)
     for split in tested:
-        _check_foreground(survey, split)
+        if faults := find_foreground_faults(survey, split):
+            raise DataError(faults)
     frame = plan_frame(survey, tested[0], settings)
     plain = [_plan_run(frame, survey, split, settings, source=source, seed=seed) for split in tested]
     find_candidates(plain[0], build_host(frame.network))
@@ -172,29 +174,3 @@ def _remark_entries(survey: Survey, tested: Sequence[Split], plain: Sequence[Run
     others = f", and {counted(len(strange) - 1, 'other image')} far off as well" if len(strange) > 1 else ""
     advice = "What the network says of such images is not to be trusted; data.normalisation=case scales each by itself."
     return [f"{worst}{others}. {advice}"]
-
-
-def _check_foreground(survey: Survey, split: Split) -> None:
-    """Raises DataError for a label that no training case has, and for a side to validate or test on without foreground."""
-    sides = {side: cases_of(survey, getattr(split, side)) for side in ("train", "validation", "test")}
-    faults = []
-    if not any(case.foreground for case in sides["train"]):
-        faults.append(
-            f"{survey.source}: every mask of the {len(sides['train'])} training cases is empty; expected foreground in some. "
-            "Check how the masks were exported (0 and 255)."
-        )
-    else:
-        for number, label in enumerate(survey.labels, start=1):
-            if not any(len(case.label_pixels) > number and case.label_pixels[number] for case in sides["train"]):
-                faults.append(
-                    f"{survey.source}: none of the {len(sides['train'])} training cases has the label {label}; expected some. "
-                    "Take the label out of its table, add cases, or deal anew with another split.seed."
-                )
-        faults += [
-            f"{survey.source}: every mask of the {len(sides[side])} {side} cases is empty; expected foreground in some. "
-            "Deal anew with another split.seed, or mend the official split."
-            for side in ("validation", "test")
-            if not any(case.foreground for case in sides[side])
-        ]
-    if faults:
-        raise DataError(faults)
