@@ -25,7 +25,7 @@ _LARGEST_OFFSET, _LARGEST_OFFSET_OF_BYTES = 30.0, 100.0
 """How far their means may lie apart, in standard deviations within the median case."""
 _FARTHEST_ENTRY, _FAINTEST_ENTRY = 10.0, 0.01
 """Root mean square of an image that was normalised, and its standard deviation, beyond which no network was trained on such:
-of the training images as a whole both are 1, and the dimmest and brightest pictures of real sets stay within 1/20 and 4."""
+of the training images as a whole both are 1, and the dimmest and brightest pictures of real sets stay within 1/40 and 4."""
 
 
 @dataclass(frozen=True, kw_only=True)
