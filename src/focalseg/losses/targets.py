@@ -62,7 +62,7 @@ def read_target(logits: Tensor, target: Tensor, *, ignore_index: int | None, che
 
 def refuse_gradient(values: Tensor, name: str) -> None:
     """Raises GradientError where a gradient of a loss in these values was asked for, which none of ours gives."""
-    tangent = None if torch.compiler.is_compiling() else forward_ad.unpack_dual(values).tangent
+    tangent = None if torch.compiler.is_compiling() else forward_ad.unpack_dual(values).tangent  # type: ignore[no-untyped-call]
     if tangent is not None or (values.requires_grad and torch.is_grad_enabled()):
         raise GradientError(
             f"The {name} requires a gradient, and only the logits of this loss get one. Hand on {name}.detach()."

@@ -135,7 +135,7 @@ class AttentionSites(nn.Module):
 
     def __getstate__(self) -> dict[str, Any]:
         self.check()
-        alone = {"hooked": {}, "pass_handles": []} if self.owner() is None else {}
+        alone: dict[str, Any] = {"hooked": {}, "pass_handles": []} if self.owner() is None else {}
         return {**self.__dict__, **alone}
 
 
