@@ -50,6 +50,18 @@ def test_a_frozen_host_trains_what_was_added_and_nothing_else_however_often_trai
     assert all(training_norms(network))
 
 
+def test_norms_that_came_in_the_place_of_frozen_ones_stay_frozen_too(network: UNet) -> None:
+    freeze_host(network)
+    network = nn.SyncBatchNorm.convert_sync_batchnorm(network).train()
+    norms = [module for module in network.modules() if isinstance(module, nn.SyncBatchNorm)]
+    assert norms
+    assert not any(norm.training for norm in norms)
+    assert network.training
+    assert all(name.startswith(f"{CONTAINER}.") for name in trainable(network))
+    unfreeze_host(network)
+    assert all(norm.training for norm in norms)
+
+
 def test_thawing_in_evaluation_leaves_the_network_in_evaluation(network: UNet) -> None:
     freeze_host(network)
     network.eval()

@@ -21,8 +21,14 @@ class FrozenHost:
             weight.grad = None  # an optimiser would still use that of the step before
         self.keep_norms()
 
-    def keep_norms(self) -> None:
-        """Puts the norms into evaluation, so that `train()` does not make them follow their batches."""
+    def keep_norms(self, network: nn.Module | None = None) -> None:
+        """Puts the norms into evaluation, so that `train()` does not make them follow their batches.
+
+        network: where norms are looked for that came in the place of others since, by convert_sync_batchnorm for one.
+        """
+        if network is not None:
+            new = [norm for norm in _find_norms(network) if norm not in self.norms]
+            self.norms, self.following = [*self.norms, *new], [*self.following, *new]
         for norm in self.norms:
             norm.eval()
 
@@ -56,10 +62,7 @@ def freeze_host(network: nn.Module) -> None:
     weights = [
         weight for name, weight in network.named_parameters() if not name.startswith(f"{CONTAINER}.") and weight.requires_grad
     ]
-    added = set(container.modules())
-    norms = [
-        module for module in network.modules() if module not in added and getattr(module, "running_mean", None) is not None
-    ]
+    norms = _find_norms(network)
     container.frozen_host = FrozenHost(weights, norms, training=network.training)
 
 
@@ -80,3 +83,10 @@ def unfreeze_host(network: nn.Module) -> None:
         raise SiteError("The host is not frozen; there is nothing to undo.")
     container.frozen_host.thaw(training=network.training)
     container.frozen_host = None
+
+
+def _find_norms(network: nn.Module) -> list[nn.Module]:
+    """The norms of a host that keep running statistics."""
+    container = find_container(network)
+    added = set() if container is None else set(container.modules())
+    return [module for module in network.modules() if module not in added and getattr(module, "running_mean", None) is not None]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from focalseg.errors import SiteError
-from focalseg.hosts.attachment import allow_unreached
+from focalseg.hosts.attachment import allow_unreached, reattach_attention
 from focalseg.hosts.finding import sites
 from focalseg.hosts.gammas import read_gammas
 from focalseg.hosts.instrument import fill_sites, instrument
@@ -35,7 +35,8 @@ class Branching(nn.Module):
 def message_of(*names: str) -> str:
     return (
         f"A forward pass ended without reaching {', '.join(names)}, where attention stands. "
-        "Call modules themselves and not their forward method. Where the network leaves them out on purpose, say so: "
+        "Call modules themselves and not their forward method; where modules were replaced, call "
+        "focalseg.reattach_attention(network); where the network leaves them out on purpose, say so: "
         f"focalseg.allow_unreached(network, {list(names)!r})."
     )
 
@@ -163,6 +164,10 @@ def test_a_compiled_network_whose_module_was_replaced_says_so(network: Branching
         compiled(image)
     with pytest.raises(SiteError, match="no longer acts at second"):
         read_gammas(compiled)
+    with pytest.raises(SiteError, match="without reaching second"):
+        torch.export.export(network.eval(), (image,))
+    reattach_attention(compiled)
+    assert torch.allclose(compiled(image), network(image))
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")  # of torch.compile, for a part that others feed

@@ -1,9 +1,11 @@
 """Wrappers that hand everything through are seen through; parts, and what was taken elsewhere with its hooks, are named."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import apply_activation_checkpointing, checkpoint_wrapper
 from torch.optim.swa_utils import AveragedModel
@@ -103,6 +105,26 @@ def test_a_copy_that_data_parallel_makes_for_another_device_is_refused(image: Te
         "DataParallel copies the network, and the hooks of 1, 4 would use the weights of the first device; "
         "use DistributedDataParallel."
     )
+
+
+@pytest.fixture
+def process_group(tmp_path: Path) -> Iterator[None]:
+    """One process that is a group of its own."""
+    dist.init_process_group("gloo", init_method=f"file://{tmp_path}/group", rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:FSDP is switching:UserWarning")
+@pytest.mark.usefixtures("process_group")
+def test_sharding_refuses_an_exponent_by_its_name() -> None:
+    from torch.distributed.fsdp import FullyShardedDataParallel, fully_shard
+
+    with pytest.raises(ValueError, match="focal_attention.1.gamma"):
+        FullyShardedDataParallel(build(), device_id=torch.device("cpu"))
+    with pytest.raises(ValueError, match="gamma"):
+        fully_shard(build())
 
 
 def test_a_whole_around_a_network_with_attention_names_the_part() -> None:

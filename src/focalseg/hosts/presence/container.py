@@ -112,7 +112,7 @@ class AttentionSites(nn.Module):
         """Sets the mode as every module does, and then puts the norms of a frozen host back to evaluation."""
         super().train(mode)
         if self.frozen_host is not None:
-            self.frozen_host.keep_norms()
+            self.frozen_host.keep_norms(self.owner())
         return self
 
     def _check_pass(self, network: nn.Module) -> None:

@@ -67,6 +67,7 @@ def describe_unreached(names: Iterable[str]) -> SiteError:
     missed = list(names)
     return SiteError(
         f"A forward pass ended without reaching {', '.join(missed)}, where attention stands. "
-        "Call modules themselves and not their forward method. Where the network leaves them out on purpose, say so: "
+        "Call modules themselves and not their forward method; where modules were replaced, call "
+        "focalseg.reattach_attention(network); where the network leaves them out on purpose, say so: "
         f"focalseg.allow_unreached(network, {missed})."
     )
