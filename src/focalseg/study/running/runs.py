@@ -32,6 +32,7 @@ from focalseg.records.placement import SHUT
 from focalseg.records.record import read_record, write_record
 from focalseg.records.result import RESULT, Result
 from focalseg.records.splits import Split
+from focalseg.study.running.cores import limit_threads
 from focalseg.study.running.folder import CONFIG, claim_folder
 from focalseg.study.running.scores import CaseScore, format_scores, read_scores
 from focalseg.study.running.stopping import STOP
@@ -112,6 +113,7 @@ def execute(plan: RunPlan) -> None:
     if plan.is_finished:
         return
     with kept_threads(), load_training_data(plan) as data:
+        limit_threads()
         with STOP.deferring():
             try:
                 run = train(plan.config, data, plan.folder, device=plan.device, should_stop=STOP.is_requested)
