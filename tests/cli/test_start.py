@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +53,14 @@ def test_a_signal_while_work_loads_a_module_stops_with_a_word_once_it_is_loaded(
     assert done.returncode == 143
     assert done.stderr.startswith("error: Stopped by a signal.") or not done.stderr  # quietly where it still was loading
     assert "Traceback" not in done.stderr
+
+
+def test_signals_at_random_instants_of_the_first_seconds_end_every_verb_quietly():
+    script = Path(__file__).parents[2] / "benchmarks" / "early_stops.py"
+    done = subprocess.run(
+        [sys.executable, script, "--shots", "5", "--seconds", "3", "--dry"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_signal_after_the_work_changes_nothing():

@@ -64,16 +64,11 @@ def _call_in_processes(
     function: Callable[[Item], Result], items: Sequence[Item], workers: int, tell: Callable[[int, int], None]
 ) -> list[Result]:
     """As `call_locally`, where a signal only sets `STOP.requested`."""
-    pool = ProcessPoolExecutor(
-        workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start_worker,
-        initargs=(count_threads(workers),),
-    )
+    pool = _open_pool(workers)
     futures: list[Future[Result]] = []
     children: set[BaseProcess] = set()
     try:
-        with _no_interrupt_for_children():
+        with _no_interrupt_for_children(), _naming_the_mend():
             for item in items:
                 futures.append(pool.submit(_call, function, item))
                 children.update(multiprocessing.active_children())
@@ -93,6 +88,29 @@ def _call_in_processes(
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _open_pool(workers: int) -> ProcessPoolExecutor:
+    """Processes that start when there is work for them."""
+    with _naming_the_mend():
+        return ProcessPoolExecutor(
+            workers,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_start_worker,
+            initargs=(count_threads(workers),),
+        )
+
+
+@contextmanager
+def _naming_the_mend() -> Iterator[None]:
+    """Raises MachineError where the machine starts no processes: without shared memory, or with too many open files."""
+    try:
+        yield
+    except (OSError, ImportError) as error:
+        raise MachineError(
+            f"Worker processes cannot be started here ({error}); run the same command again with --workers 1: "
+            "it goes on where it stopped."
+        ) from error
 
 
 def _call(function: Callable[[Item], Result], item: Item) -> Result:
