@@ -1,5 +1,6 @@
 """The entry: commands, and what becomes of an error."""
 
+import errno
 import sys
 from typing import NoReturn
 
@@ -66,7 +67,8 @@ def _run() -> tuple[int, tuple[str, ...]]:
         return MachineError.exit_status, (f"A library could not be loaded: {error}. {mend}.",)
     except OSError as error:
         what = f"{error.filename or 'the machine'}: {error.strerror or error}"
-        return MachineError.exit_status, (f"{what}. Mend that and run the same command again.",)
+        mend = "Raise that limit with `ulimit -n 1024`" if error.errno == errno.EMFILE else "Mend that"
+        return MachineError.exit_status, (f"{what}. {mend} and run the same command again.",)
     except (MemoryError, RuntimeError) as error:
         # Torch reports a full memory as a RuntimeError, on the CPU and on a GPU.
         if not isinstance(error, MemoryError) and "memory" not in str(error):

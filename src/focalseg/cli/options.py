@@ -39,6 +39,7 @@ Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option("--device
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Trainings at a time; by default as many as cores, one on a GPU.")
 ]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Say on how many cores and threads trainings compute.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
 
 

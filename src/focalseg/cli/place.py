@@ -15,6 +15,7 @@ from focalseg.cli.options import (
     Out,
     Preset,
     Seed,
+    Verbose,
     Workers,
     print_json,
     read_settings,
@@ -42,11 +43,14 @@ def place(
     device: Device = "auto",
     workers: Workers = None,
     budget: Budget = None,
+    verbose: Verbose = False,
     as_json: AsJson = False,
 ) -> None:
     """Find out whether attention helps on your data, which kind and where; ends with a lean network, a verdict and a report."""
     settings = read_settings(preset, config, set_, network=network)
-    run_place(data, out, settings, seed=seed, device=device, workers=workers, budget=budget, as_json=as_json)
+    run_place(
+        *(data, out, settings), seed=seed, device=device, workers=workers, budget=budget, verbose=verbose, as_json=as_json
+    )
 
 
 def run_place(
@@ -58,6 +62,7 @@ def run_place(
     device: Device,
     workers: int | None,
     as_json: bool,
+    verbose: bool = False,
     budget: float | None = None,
 ) -> None:
     """The job, then its report, then the answer on stdout. budget: hours."""
@@ -75,7 +80,7 @@ def run_place(
 
     STOP.install()
     limit_threads()
-    listeners = build_listeners()
+    listeners = build_listeners(verbose=verbose, workers=workers)
     result = run(data, out, settings, seed=seed, device=device, workers=workers, listeners=listeners, budget_hours=budget)
     page = write_report(out)
     if as_json:

@@ -5,7 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from focalseg.cli.counting import PLAIN_LINE_SECONDS, show_counting
 from focalseg.findings import counted
 from focalseg.study.running.listeners import Listeners
+from focalseg.study.running.local import describe_threads
 from focalseg.study.running.runs import RunPlan
 from focalseg.study.running.work import Work, measure_work
 
@@ -24,9 +25,19 @@ def _show_note(note: str) -> None:
     print(f"note: {note}", file=sys.stderr, flush=True)
 
 
-def build_listeners() -> Listeners:
-    """The listeners for a person at the command line: notes, counts and trainings are all shown on stderr."""
-    return Listeners(tell=_show_note, count=show_counting, watch=show_progress)
+def build_listeners(*, verbose: bool = False, workers: int | None = None) -> Listeners:
+    """The listeners for a person at the command line: notes, counts and trainings are all shown on stderr.
+
+    verbose: also how the cores are shared out. workers: as the person said, or nothing.
+    """
+
+    def show_threads_and_progress(title: str, plans: Sequence[RunPlan]) -> AbstractContextManager[object]:
+        if not all(plan.is_finished for plan in plans):
+            _show_note(describe_threads(plans, workers))
+        return show_progress(title, plans)
+
+    watch = show_threads_and_progress if verbose else show_progress
+    return Listeners(tell=_show_note, count=show_counting, watch=watch)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from focalseg.cli.options import (
     Out,
     Preset,
     Seed,
+    Verbose,
     print_json,
     read_settings,
     refuse_data,
@@ -35,6 +36,7 @@ def train(
     set_: Assignments = [],  # noqa: B006 - typer copies it
     seed: Seed = 0,
     device: Device = "auto",
+    verbose: Verbose = False,
     as_json: AsJson = False,
 ) -> None:
     """Train one network and score it on test data that it never saw."""
@@ -53,7 +55,8 @@ def train(
 
     STOP.install()
     limit_threads()
-    result = train_one(data, out, settings, attention=attention, seed=seed, device=device, listeners=build_listeners())
+    listeners = build_listeners(verbose=verbose, workers=1)
+    result = train_one(data, out, settings, attention=attention, seed=seed, device=device, listeners=listeners)
     page = write_report(out)
     scores = result.scores_of("test")
     dice = sum(score.dice for score in scores) / len(scores)

@@ -50,3 +50,21 @@ def test_a_worker_that_ends_otherwise_is_an_error(function, item, message):
     with pytest.raises(MachineError) as failed:
         local.call_locally(function, [item, item], workers=2)
     assert str(failed.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [OSError(38, "Function not implemented"), ImportError("This platform lacks a functioning sem_open implementation")],
+)
+def test_where_no_processes_can_be_started_the_mend_is_named(failure, monkeypatch):
+    def refuse(*_, **__):
+        raise failure
+
+    monkeypatch.setattr(local, "ProcessPoolExecutor", refuse)
+    with pytest.raises(MachineError) as failed:
+        local.call_locally(abs, [1, 2], workers=2)
+    assert str(failed.value) == (
+        f"Worker processes cannot be started here ({failure}); run the same command again with --workers 1: "
+        "it goes on where it stopped."
+    )
+    assert local.call_locally(abs, [1, -2], workers=1) == [1, 2]

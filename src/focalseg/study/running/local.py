@@ -15,9 +15,12 @@ from typing import TypeVar
 import torch
 
 from focalseg.errors import Interrupted, MachineError
+from focalseg.findings import counted
 from focalseg.study.running.cores import count_threads, usable_cores
 from focalseg.study.running.runs import RunPlan, execute
 from focalseg.study.running.stopping import STOP, STOP_SIGNALS, STOP_STATUSES
+from focalseg.training.run import build_network
+from focalseg.training.threads import choose_threads, kept_threads
 
 POLL_SECONDS = 0.2
 Item = TypeVar("Item")
@@ -61,16 +64,11 @@ def _call_in_processes(
     function: Callable[[Item], Result], items: Sequence[Item], workers: int, tell: Callable[[int, int], None]
 ) -> list[Result]:
     """As `call_locally`, where a signal only sets `STOP.requested`."""
-    pool = ProcessPoolExecutor(
-        workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start_worker,
-        initargs=(count_threads(workers),),
-    )
+    pool = _open_pool(workers)
     futures: list[Future[Result]] = []
     children: set[BaseProcess] = set()
     try:
-        with _no_interrupt_for_children():
+        with _no_interrupt_for_children(), _naming_the_mend():
             for item in items:
                 futures.append(pool.submit(_call, function, item))
                 children.update(multiprocessing.active_children())
@@ -90,6 +88,29 @@ def _call_in_processes(
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _open_pool(workers: int) -> ProcessPoolExecutor:
+    """Processes that start when there is work for them."""
+    with _naming_the_mend():
+        return ProcessPoolExecutor(
+            workers,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_start_worker,
+            initargs=(count_threads(workers),),
+        )
+
+
+@contextmanager
+def _naming_the_mend() -> Iterator[None]:
+    """Raises MachineError where the machine starts no processes: without shared memory, or with too many open files."""
+    try:
+        yield
+    except (OSError, ImportError) as error:
+        raise MachineError(
+            f"Worker processes cannot be started here ({error}); run the same command again with --workers 1: "
+            "it goes on where it stopped."
+        ) from error
 
 
 def _call(function: Callable[[Item], Result], item: Item) -> Result:
@@ -132,6 +153,17 @@ def choose_workers(plans: int, device: str) -> int:
     """As many as there are cores and plans on a CPU; one where the runs would share an accelerator."""
     accelerated = device in ("cuda", "mps") or (device == "auto" and torch.accelerator.is_available())
     return 1 if accelerated else max(min(plans, usable_cores()), 1)
+
+
+def describe_threads(plans: Sequence[RunPlan], workers: int | None) -> str:
+    """Says how many of the runs go on at a time, and on how many threads. workers: as the person said, or nothing."""
+    config = plans[0].config
+    workers = min(workers or choose_workers(len(plans), plans[0].device), len(plans))
+    with kept_threads():
+        torch.set_num_threads(count_threads(workers))
+        threads = choose_threads(config, build_network(config))
+    cores, at_a_time = counted(usable_cores(), "core"), counted(workers, "training")
+    return f"{cores} to use: {at_a_time} at a time, on {counted(threads, 'thread')} each."
 
 
 def _await(futures: list[Future[Result]], tell: Callable[[int, int], None]) -> None:

@@ -33,6 +33,7 @@ from focalseg.records.result import RESULT, Result
 from focalseg.records.seals import hash_file
 from focalseg.records.splits import Split
 from focalseg.study.running.cases import CaseDigests, digest_cases, read_same_case
+from focalseg.study.running.cores import limit_threads
 from focalseg.study.running.folder import CONFIG, claim_folder
 from focalseg.study.running.progress_file import EVIDENCE_PASSES, SCORING, ProgressFile
 from focalseg.study.running.scores import CaseScore, format_scores, read_scores
@@ -128,6 +129,7 @@ def execute(plan: RunPlan) -> None:
     if plan.is_finished:
         return
     with kept_threads(), load_training_data(plan) as data:
+        limit_threads()
         with STOP.deferring():
             try:
                 run = train(plan.config, data, plan.folder, device=plan.device, should_stop=STOP.is_requested)
