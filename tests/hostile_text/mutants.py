@@ -38,7 +38,7 @@ def _alter_words(content: bytes, random: np.random.Generator) -> bytes:
     """Words and signs for others."""
     try:
         return (garble if random.random() < 0.5 else alter_text)(content, random)
-    except UnicodeDecodeError:
+    except ValueError:  # no UTF-8 any more, or nothing left
         return mutate(content, random)
 
 
