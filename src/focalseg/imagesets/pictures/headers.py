@@ -191,6 +191,7 @@ def _check_limits(path: Path, header: PictureHeader) -> None:
 
 
 def too_large(path: Path, found: str) -> Finding:
+    """The finding for more pixels than are decoded."""
     return KINDS["too_large"].at(path, found, expected=f"at most {MOST_PIXELS:,} pixels")
 
 

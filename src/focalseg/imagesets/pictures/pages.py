@@ -53,14 +53,14 @@ def check_opaque(page: Page) -> tuple[Finding, ...]:
     """The note alpha_dropped for an alpha channel that hides nothing. Raises DataError where pixels are transparent."""
     image = page.image
     if image.getbands()[-1] in ("A", "a"):
-        return check_alpha(page.path, np.asarray(image.getchannel(len(image.getbands()) - 1)), 255)
+        return _check_alpha(page.path, np.asarray(image.getchannel(len(image.getbands()) - 1)), 255)
     refuse_transparent(page.path, _count_clear(image, page.bits))
     # What hides nothing must not make Pillow warn of it when it converts.
     image.info.pop("transparency", None)
     return ()
 
 
-def check_alpha(path: Path, alpha: np.ndarray, full: int) -> tuple[Finding, ...]:
+def _check_alpha(path: Path, alpha: np.ndarray, full: int) -> tuple[Finding, ...]:
     """The note alpha_dropped for an alpha channel (H, W) that is full everywhere. Raises DataError for any other."""
     refuse_transparent(path, int(np.count_nonzero(alpha < full)))
     return (KINDS["alpha_dropped"].at(path, "has an alpha channel that is opaque everywhere"),)
@@ -72,7 +72,7 @@ def refuse_transparent(path: Path, clear: int) -> None:
         raise DataError(KINDS["transparent"].at(path, f"has {clear:,} transparent pixels"))
 
 
-def wrap_numbers(path: Path, numbers: np.ndarray) -> Page:
+def _wrap_numbers(path: Path, numbers: np.ndarray) -> Page:
     """(H, W) numbers of any type, or (H, W, 3) or (H, W, 4) uint8 -> a page as Pillow would give it.
 
     Raises DataError for numbers that a page does not hold: complex ones, and those of more than 32 bits.
@@ -109,11 +109,11 @@ def split_samples(
     for number in alpha:
         kind = samples.dtype
         full = np.iinfo(kind).max if kind.kind == "u" else 1
-        notes += check_alpha(path, samples[..., number], int(full))
+        notes += _check_alpha(path, samples[..., number], int(full))
     kept = [number for number in range(samples.shape[-1]) if number not in alpha]
     if colours and len(kept) == colours and samples.dtype == np.uint8:
-        return [wrap_numbers(path, samples[..., kept])], notes
-    return [wrap_numbers(path, samples[..., number]) for number in kept], notes
+        return [_wrap_numbers(path, samples[..., kept])], notes
+    return [_wrap_numbers(path, samples[..., number]) for number in kept], notes
 
 
 def _too_large(path: Path) -> DataError:
