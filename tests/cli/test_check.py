@@ -145,6 +145,22 @@ def test_errors_are_told_once_where_both_streams_go_to_one_place(source, same):
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="terminals of POSIX systems")
+def test_a_terminal_gets_one_line_where_the_errors_go_through_a_pager(source):
+    plant(source)
+    controller, terminal = pty.openpty()
+    call = [sys.executable, "-m", "focalseg", "check", str(source)]
+    answer = subprocess.run(call, stdout=subprocess.PIPE, stderr=terminal, text=True, check=False)
+    os.close(terminal)
+    shown = os.read(controller, 1 << 16).decode()
+    os.close(controller)
+    assert answer.returncode == 3
+    assert f"error: {source}: has 3 errors, told on standard output; expected none. Mend them." in shown
+    assert "case_1.png" not in shown
+    assert answer.stdout.count("has no mask in") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="terminals of POSIX systems")
 def test_a_terminal_shows_every_error_once_whole_and_its_name_is_no_markup(source):
     plant(source)
     (source / "images" / "[red]case[.png").write_bytes(encode(draw_image(0)))

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import stat
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
@@ -45,6 +46,7 @@ def check(
     """Read every case and list every fault by file, with its mend; ends with status 3 where there is an error."""
     from focalseg.cli.counting import show_counting
     from focalseg.errors import DataError
+    from focalseg.findings import counted, show_path
     from focalseg.imagesets.repair.copying import refuse_copy
     from focalseg.imagesets.survey.survey import survey_dataset
     from focalseg.report.check.page import show_record, write_check
@@ -73,6 +75,9 @@ def check(
         sys.stdout.flush()
         if not as_json and _go_to_one_place(sys.stdout, sys.stderr):
             raise typer.Exit(DataError.exit_status)  # whoever reads it has just seen every error
+        if not as_json and _is_piped(sys.stdout) and sys.stderr.isatty():  # into a pager, say: both end on one screen
+            has = counted(len(survey.errors), "error")
+            raise DataError(f"{show_path(survey.source)}: has {has}, told on standard output; expected none. Mend them.")
         raise DataError(survey.errors)
 
 
@@ -80,6 +85,14 @@ def _go_to_one_place(one: TextIO, other: TextIO) -> bool:
     """Whether two streams end in the same terminal, file or pipe; elsewhere stderr has the errors too, as with every verb."""
     try:
         return (one.isatty() and other.isatty()) or os.path.sameopenfile(one.fileno(), other.fileno())
+    except (OSError, ValueError):
+        return False
+
+
+def _is_piped(stream: TextIO) -> bool:
+    """Whether a stream goes into another program."""
+    try:
+        return stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode)
     except (OSError, ValueError):
         return False
 

@@ -155,6 +155,13 @@ def test_patients_of_one_tree_are_groups_where_names_pair_the_files(tmp_path, im
     assert errors(listing) == []
 
 
+def test_a_mask_that_is_lacking_among_flat_ones_is_told_at_its_image(tmp_path):
+    plant(tmp_path, ["images/p1/a.png", "images/p1/b.png", "images/p2/c.png", "masks/a.png", "masks/c.png"])
+    listing = read(tmp_path)
+    assert [(case.name, case.group) for case in listing.cases] == [("a", "folder_p1"), ("c", "folder_p2")]
+    assert [(finding.kind, finding.file) for finding in errors(listing)] == [("no_mask", str(tmp_path / "images/p1/b.png"))]
+
+
 # Folders that are labels
 
 

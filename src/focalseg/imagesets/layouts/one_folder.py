@@ -52,7 +52,7 @@ _LEAST = 2
 """The fewest pairs of names, or folders of patients, by which the layout is recognised."""
 _MOST_DEPTH = 3
 """Folders of a patient are followed so far down."""
-_MOST_LOOKED = 5000
+_MOST_LOOKED = 2000
 """Folders that are looked into at most before a set is taken for none of this layout."""
 
 

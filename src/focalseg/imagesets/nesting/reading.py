@@ -120,7 +120,7 @@ class _Reader:
             merged, places = _merge(others if inner_masks else ones, whole=whole)
             flat = ones[()] if inner_masks else others[()]
             matched = match_pairs(flat, merged) if inner_masks else match_pairs(merged, flat)
-            if matched.pairs and len(matched.pairs) == len(merged.files):
+            if 2 * len(matched.pairs) > len(merged.files):  # the few others have findings of their own
                 self.findings += matched.findings
                 self._note_groups(places.values())
                 return [(places[files[inner_masks]], _make_case(name, files)) for name, files in matched.pairs.items()]
