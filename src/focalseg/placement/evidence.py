@@ -67,19 +67,32 @@ def gather_evidence(
         alone = {name: price((name,)) for name in filled}
         jointly = take_away_one_by_one(alone, price)
         shut = {name: price((name,), {name: NOTHING_PASSES}) for name, (site, _) in kinds.items() if site.kind == "skip"}
-    records = [
-        SiteEvidence(
-            site=name,
-            gate=kinds[name][1],
-            gamma=float(site.gamma.detach()),
-            spread=spreads[name],
-            case_costs=alone[name],
-            joint_case_costs=jointly[name],
-            shut_case_costs=shut.get(name, ()),
-        )
+    records = (
+        _record_site(name, kinds[name][1], site, spread=spreads[name], costs=(alone[name], jointly[name], shut.get(name, ())))
         for name, site in filled.items()
-    ]
+    )
     return Evidence(sites=tuple(records), case_scores=tuple(whole.tolist()), exponents=exponents)
+
+
+def _record_site(
+    name: str,
+    gate: str,
+    site: FocalSite,
+    *,
+    spread: float,
+    costs: tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]],
+) -> SiteEvidence:
+    """The evidence on one site. costs: of its removal by itself, with those that went before it, and of shutting it."""
+    alone, jointly, shut = costs
+    return SiteEvidence(
+        site=name,
+        gate=gate,
+        gamma=float(site.gamma.detach()),
+        spread=spread,
+        case_costs=alone,
+        joint_case_costs=jointly,
+        shut_case_costs=shut,
+    )
 
 
 def _check_request(
