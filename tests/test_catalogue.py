@@ -1,9 +1,13 @@
 """A named collection: the known names in order, and an error that helps for any other."""
 
+import sys
+
 import pytest
 
-from focalseg.catalogue import Catalogue, unknown_name_message
+from focalseg.attention import GATES
+from focalseg.catalogue import Catalogue, DeferredCatalogue, unknown_name_message
 from focalseg.errors import SettingError
+from focalseg.placement.exponents import REGIMES
 
 
 @pytest.fixture
@@ -56,3 +60,26 @@ def test_a_catalogue_is_read_alone_and_never_answers_for_an_unknown_name(fruits:
         fruits["fig"] = 4  # type: ignore[index]
     with pytest.raises(SettingError):
         fruits.get("aple")
+
+
+def test_a_deferred_catalogue_knows_its_names_and_imports_a_member_when_it_is_asked_for(monkeypatch):
+    imported = []
+    monkeypatch.setattr("focalseg.catalogue.import_module", lambda name: imported.append(name) or sys)
+    catalogue = DeferredCatalogue("thing", {"prefix": "some.module:prefix", "path": "some.module:path"})
+    assert (list(catalogue), len(catalogue), "path" in catalogue, "other" in catalogue) == (["prefix", "path"], 2, True, False)
+    catalogue.check("path")
+    for ask in (catalogue.check, catalogue.__getitem__):
+        with pytest.raises(SettingError) as raised:
+            ask("pathh")
+        assert str(raised.value) == "No thing named 'pathh'; known are prefix, path. Did you mean 'path'?"
+    assert imported == []
+    assert catalogue["path"] is sys.path
+    assert dict(catalogue) == {"prefix": sys.prefix, "path": sys.path}
+    assert imported == ["some.module"] * 2  # once for each
+
+
+@pytest.mark.parametrize("catalogue", [GATES, REGIMES], ids=["gates", "regimes"])
+def test_every_name_of_a_deferred_catalogue_has_its_member(catalogue):
+    members = [catalogue[name] for name in catalogue]
+    assert all(isinstance(member, type) for member in members)
+    assert len({*members}) == len(catalogue)

@@ -8,6 +8,7 @@ from imagesets.corpus.good_tables import table_sets
 from imagesets.corpus.good_tiffs import tiff_sets
 from imagesets.corpus.good_volumes import volume_sets
 from imagesets.corpus.image_faults import IMAGE_FAULTS
+from imagesets.corpus.intensity_faults import INTENSITY_FAULTS
 from imagesets.corpus.manifest_faults import MANIFEST_FAULTS
 from imagesets.corpus.mask_faults import MASK_FAULTS
 from imagesets.corpus.release_faults import RELEASE_FAULTS
@@ -18,6 +19,7 @@ from imagesets.corpus.volume_faults import VOLUME_FAULTS
 
 FAULTS: list[Fault] = [
     *IMAGE_FAULTS,
+    *INTENSITY_FAULTS,
     *MASK_FAULTS,
     *TIFF_FAULTS,
     *FOLDER_FAULTS,
