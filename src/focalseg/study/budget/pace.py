@@ -1,6 +1,7 @@
 """How fast this machine is at the runs of a job, from a few timed steps of each of its networks."""
 
 import math
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -65,13 +66,20 @@ def measure_paces(plain: RunPlan, attended: RunPlan, *, workers: int, affords: C
         paces = dict(zip((False, True), _measure_each(plans), strict=True))
     if workers == 1 or not affords(paces, time.perf_counter() - started):
         return paces
-    witnesses = call_locally(_measure_each, [plans] * workers, workers=workers)
+    with TemporaryDirectory() as scratch:
+        witnesses = call_locally(_measure_in_worker, [(scratch, plans)] * workers, workers=workers)
     return dict(zip((False, True), map(average, zip(*witnesses, strict=True)), strict=True))
 
 
 def _measure_each(plans: Sequence[RunPlan]) -> list[Pace]:
     """The pace of each run."""
     return [measure_pace(plan) for plan in plans]
+
+
+def _measure_in_worker(work: tuple[str, Sequence[RunPlan]]) -> list[Pace]:
+    """The pace of each run, measured in a folder that the parent removes: a worker that is stopped leaves at once."""
+    tempfile.tempdir, plans = work
+    return _measure_each(plans)
 
 
 def average(paces: Sequence[Pace]) -> Pace:
