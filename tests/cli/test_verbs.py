@@ -94,6 +94,15 @@ def test_train_leaves_a_scored_network_and_its_report(focalseg, make_folder, tmp
     assert json.loads((out / "result.json").read_text())["modules"] == {"none": 0, "se": 3, "ag": 1, "all": 4}[attention]
 
 
+def test_verbose_alone_says_on_how_many_threads_a_training_computes(focalseg, make_folder, tmp_path):
+    line = r"^note: \d+ cores? to use: 1 training at a time, on 1 thread each\.$"
+    folder = make_folder()
+    for name, option in (("plain", ()), ("verbose", ("--verbose",))):
+        outcome = focalseg("train", folder, "--out", tmp_path / name, *TINY, *option)
+        assert outcome.status == 0, outcome.err
+        assert bool(re.search(line, outcome.err, flags=re.MULTILINE)) == bool(option)
+
+
 def test_train_takes_a_placement_file(focalseg, make_folder, tmp_path):
     site = {
         "site": "encoder.0",

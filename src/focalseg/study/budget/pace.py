@@ -1,6 +1,7 @@
 """How fast this machine is at the runs of a job, from a few timed steps of each of its networks."""
 
 import math
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -79,7 +80,8 @@ def measure_paces(
         paces = dict(zip((False, True), _measure_each(plans, tell), strict=True))
     if workers == 1 or not affords(paces, time.perf_counter() - started):
         return paces
-    witnesses = call_locally(_measure_each, [plans] * workers, workers=workers, tell=tell)
+    with TemporaryDirectory() as scratch:
+        witnesses = call_locally(_measure_in_worker, [(scratch, plans)] * workers, workers=workers, tell=tell)
     means = [average(paces) for paces in zip(*witnesses, strict=True)]
     # More workers than there are cores keep one another waiting, on an idle machine too.
     own = workers * count_threads(workers) / count_threads(1)
@@ -93,6 +95,12 @@ def _measure_each(plans: Sequence[RunPlan], tell: Advance = ignore) -> list[Pace
         paces.append(measure_pace(plan))
         tell(len(paces), len(plans))
     return paces
+
+
+def _measure_in_worker(work: tuple[str, Sequence[RunPlan]]) -> list[Pace]:
+    """The pace of each run, measured in a folder that the parent removes: a worker that is stopped leaves at once."""
+    tempfile.tempdir, plans = work
+    return _measure_each(plans)
 
 
 def average(paces: Sequence[Pace]) -> Pace:
