@@ -1,5 +1,6 @@
 """`focalseg train`: one network."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,6 +19,7 @@ from focalseg.cli.options import (
     read_settings,
 )
 from focalseg.findings import counted
+from focalseg.records.placement import read_placement
 
 _Attention = Annotated[
     str, typer.Option("--attention", help="none, all, a kind of gate (se, ag, eca, ...), or the path of a placement.json.")
@@ -37,6 +39,8 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train one network and score it on test data that it never saw."""
+    if not attention.isidentifier() and Path(attention).exists():
+        read_placement(Path(attention))  # a file that is none is refused before torch is imported
     settings = read_settings(preset, config, set_, network=network)
     from focalseg.cli.progress import build_listeners
     from focalseg.report.placement.page import write_report

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from focalseg.attention import GATES
 from focalseg.errors import SettingError
+from focalseg.findings import show_value
 from focalseg.imagesets.opening import refuse_inside
 from focalseg.records.placement import read_placement
 from focalseg.study.outcome.examples import write_examples
@@ -34,6 +35,8 @@ def train_one(
     interruption."""
     refuse_inside(folder, source, "--out")
     refuse_foreign(folder)
+    if attention not in ("none", "all", *GATES):
+        _read_file(attention)  # a file that is none is refused before the data are read
     settings = settle_precision(settings, folder, device)
     settings = replace(settings, split=replace(settings.split, test_folds=1))
     ground = lay_groundwork(source, settings, seed, device, listeners)
@@ -64,10 +67,15 @@ def read_layout(attention: str, base: RunConfig, settings: Settings, tell: Tell)
         return plan_attention(base, settings.gates, tell)[0]
     if attention in GATES:
         return plan_single_kind(base, attention, tell)
+    return _read_file(attention)
+
+
+def _read_file(attention: str) -> dict[str, str]:
+    """Kind of gate by site from a placement.json."""
     if not Path(attention).exists():
         known = ", ".join(["none", "all", *GATES])
         raise SettingError(
-            f"--attention was {attention!r}; expected {known}, or the path of a placement.json that is there. Two kinds: "
-            "--attention all --set 'gates=[cbam, focus]'."
+            f"--attention was {show_value(attention)}; expected {known}, or the path of a placement.json that is there. "
+            "Two kinds: --attention all --set 'gates=[cbam, focus]'."
         )
     return read_placement(Path(attention)).layout
