@@ -7,11 +7,11 @@ from pathlib import Path
 from torch import nn
 
 from focalseg.configuration import from_mapping, to_mapping
-from focalseg.escapes import show_markdown
 from focalseg.evaluation.verdict import Verdict
 from focalseg.files import write_text, write_whole
 from focalseg.findings import counted
 from focalseg.labels import THRESHOLD
+from focalseg.records.escapes import show_markdown
 from focalseg.records.placement import ArmSummary
 from focalseg.records.record import read_json, write_json
 from focalseg.study.outcome.wording import describe_verdict
