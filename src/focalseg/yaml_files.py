@@ -91,6 +91,7 @@ class _StrictLoader(yaml.SafeLoader):
         self.depth = self.count = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Refuses what is more than plain data, and too much of it, before it is made."""
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         line = event.start_mark.line + 1
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
@@ -124,6 +125,7 @@ class _PlainDumper(yaml.SafeDumper):
     """SafeDumper that writes every value out, and quotes whatever either version of YAML would take for more than text."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+        """Always."""
         return True
 
 

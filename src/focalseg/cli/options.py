@@ -52,7 +52,6 @@ def read_settings(
     """
     from focalseg.configuration import merge
     from focalseg.errors import SettingError
-    from focalseg.study.presets import build_settings
     from focalseg.yaml_files import parse_assignments, read_yaml
 
     given = read_yaml(config) if config else {}
@@ -65,6 +64,8 @@ def read_settings(
     if not isinstance(given, dict):
         raise SettingError(f"{config}: settings was {show_value(given)}; expected `name: value` lines. Mend the file.")
     typed = merge(parse_assignments(assignments), {} if network is None else {"network": {"name": network}})
+    from focalseg.study.presets import build_settings  # imports torch, which a file that is none need not wait for
+
     settings = build_settings(preset, *changes, given, typed)
     if config:
         _refuse_foreign_code(config, _part(given, "network"), _part(typed, "network"), settings.network.name)

@@ -9,6 +9,7 @@ from pathlib import Path
 from focalseg.attention import GATES
 from focalseg.configuration import from_mapping, to_mapping
 from focalseg.errors import SettingError
+from focalseg.findings import show_value
 from focalseg.imagesets.opening import refuse_inside
 from focalseg.records.placement import read_placement
 from focalseg.study.presets import Settings
@@ -57,8 +58,8 @@ def refuse_train(source: str, folder: Path, settings: Settings, *, attention: st
         if not Path(attention).exists():
             known = ", ".join(["none", "all", *GATES])
             raise SettingError(
-                f"--attention was {attention!r}; expected {known}, or the path of a placement.json that is there. Two kinds: "
-                "--attention all --set 'gates=[cbam, focus]'."
+                f"--attention was {show_value(attention)}; expected {known}, or the path of a placement.json that is there. "
+                "Two kinds: --attention all --set 'gates=[cbam, focus]'."
             )
         read_placement(Path(attention))
     training = to_mapping(recall_precision(settings, folder).training)

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from focalseg.counting import Advance, Count, count_for_nobody
 from focalseg.errors import DataError, MachineError, SettingError
-from focalseg.escapes import format_table
 from focalseg.findings import Finding, counted, show_path
 from focalseg.imagesets.case import CaseFiles, Dataset
 from focalseg.imagesets.dataset import FileDataset, is_volume
@@ -26,6 +25,7 @@ from focalseg.imagesets.repair.mending import Background, CannotMendError, Mende
 from focalseg.imagesets.repair.tables import Changes, copy_tables
 from focalseg.imagesets.survey.repairs import leave_labels_open
 from focalseg.imagesets.survey.survey import Survey, survey_dataset
+from focalseg.records.escapes import format_table
 
 _LOG = "repair.csv"
 _ROUNDS = 5

@@ -8,11 +8,11 @@ from torch import nn
 
 from focalseg.configuration import from_mapping, to_mapping
 from focalseg.errors import SettingError
-from focalseg.escapes import show_markdown
 from focalseg.evaluation.verdict import Verdict
 from focalseg.files import write_text, write_whole
 from focalseg.findings import counted
 from focalseg.labels import THRESHOLD
+from focalseg.records.escapes import show_markdown
 from focalseg.records.placement import ArmSummary
 from focalseg.records.record import AGAIN, read_sealed, write_json
 from focalseg.records.seals import check_digest, hash_file

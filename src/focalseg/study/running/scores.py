@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from focalseg.escapes import format_table, read_cell
 from focalseg.evaluation.metrics import Overlap, average_labels
+from focalseg.records.escapes import format_table, read_cell
 
 KEYS = ("case", "group", "part", "label")
 

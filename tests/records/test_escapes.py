@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from focalseg.escapes import escape_cell, format_table, read_cell, show_markdown
+from focalseg.records.escapes import escape_cell, format_table, read_cell, show_markdown
 
 PARTS = st.text(st.sampled_from("=+-@'\t\r\n ;,\"a0\uff1d") | st.characters(), max_size=8)
 
