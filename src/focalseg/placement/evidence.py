@@ -34,12 +34,11 @@ def gather_evidence(
 
     A sequence may make each batch when it is asked for. window: the size that the network sees at a time of larger images,
     which then need norm_batches of that size. exponents: the regime that they trained under, one of `REGIMES`. ignore_index:
-    the label of pixels that do not count in scores, as it did not in the loss. Before every
-    scoring the running statistics of batch norms are estimated anew on norm_batches (training images; by default the
-    validation images), so that the difference is due to the site alone. progress(done, total): called after every batch, as
-    this may take minutes; the total is about right until all is done, when both are the same.
-    The network comes back as it was, to the bit. Raises SiteError where no attention stands, SettingError for no batches and
-    for an unknown regime.
+    the label of pixels that do not count in scores, as it did not in the loss. Before every scoring the running statistics of
+    batch norms are estimated anew on norm_batches (training images; by default the validation images), so that the difference
+    is due to the site alone. progress(done, total): called after every batch, as this may take minutes; the total is about
+    right until all is done, when both are the same. The network comes back as it was, to the bit. Raises SiteError where no
+    attention stands, SettingError for no batches and for an unknown regime.
 
     >>> import focalseg, torch
     >>> network = focalseg.UNet(widths=(8, 16))
@@ -74,14 +73,25 @@ def gather_evidence(
         jointly = take_away_one_by_one(alone, price)
         shut = {name: price((name,), {name: NOTHING_PASSES}) for name in skips}
     course.end()
-    records = [
-        SiteEvidence(
-            site=name, gate=kinds[name][1], gamma=float(site.gamma.detach()), spread=spreads[name], case_costs=alone[name],
-            joint_case_costs=jointly[name], shut_case_costs=shut.get(name, ()),
-        )
+    records = (
+        _record_site(name, kinds[name][1], site, spread=spreads[name], costs=(alone[name], jointly[name], shut.get(name, ())))
         for name, site in filled.items()
-    ]  # fmt: skip
+    )
     return Evidence(sites=tuple(records), case_scores=tuple(whole.tolist()), exponents=exponents)
+
+
+def _record_site(name: str, gate: str, site: FocalSite, *, spread: float, costs: tuple[tuple[float, ...], ...]) -> SiteEvidence:
+    """The evidence on one site. costs: of its removal by itself, with those that went before it, and of shutting it."""
+    alone, jointly, shut = costs
+    return SiteEvidence(
+        site=name,
+        gate=gate,
+        gamma=float(site.gamma.detach()),
+        spread=spread,
+        case_costs=alone,
+        joint_case_costs=jointly,
+        shut_case_costs=shut,
+    )
 
 
 def count_passes(sites: int, *, skips: int) -> int:
