@@ -13,6 +13,8 @@ from focalseg.study.presets import Settings, build_settings
 
 # The networks here are tiny: a second thread costs more than it gives, in this process and in those that tests start.
 os.environ["OMP_NUM_THREADS"] = "1"
+# What an earlier test run read is no part of this one.
+os.environ["FOCALSEG_CACHE"] = "off"
 torch.set_num_threads(1)
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 TINY = {

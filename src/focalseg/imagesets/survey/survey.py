@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from focalseg.imagesets.survey.comparison import (
 )
 from focalseg.imagesets.survey.duplicates import Pair, find_duplicates, join_groups
 from focalseg.imagesets.survey.intensities import find_odd_intensities
+from focalseg.imagesets.survey.memory import Memory, Reading
 from focalseg.imagesets.survey.repairs import settle_repairs
 from focalseg.imagesets.survey.summary import CaseSummary, summarise
 
@@ -68,20 +70,15 @@ class Survey:
 
 def survey_dataset(dataset: Dataset, count: Count = count_for_nobody) -> Survey:
     """Reads every case once, one at a time, and keeps what is to be known of them. Raises nothing for faulty data."""
-    findings, cases, agreements = list(dataset.findings), [], []
+    memory, readings = Memory(dataset), []
     with count("reading the cases") as advance:
         for number in range(len(dataset)):
-            try:
-                case = dataset.read_case(number)
-                agreement = _compare_observers(dataset, number, case)
-            except DataError as error:
-                findings += error.findings
-            else:
-                part = dataset.parts[number] if dataset.parts else ""
-                cases.append(summarise(case, number=number, part=part, files=dataset.files(number)))
-                findings += case.notes
-                agreements += agreement
+            readings.append(memory.read(number, partial(_read, dataset)))
             advance(number + 1, len(dataset))
+    memory.save()
+    findings = [*dataset.findings, *(finding for reading in readings for finding in reading.findings)]
+    cases = [reading.case for reading in readings if reading.case]
+    agreements = [agreement for reading in readings for agreement in reading.agreement]
     if not len(dataset) and not findings:
         findings.append(KINDS["empty_folder"].at(dataset.source, "holds no images"))
     groups = {case.name: case.group for case in cases}
@@ -109,6 +106,18 @@ def survey_dataset(dataset: Dataset, count: Count = count_for_nobody) -> Survey:
 def survey_nothing(source: str, findings: Sequence[Finding]) -> Survey:
     """What is known of a source that could not be opened."""
     return Survey(source=source, layout="", labels=(), cases=(), groups={}, pairs=(), findings=tuple(findings))
+
+
+def _read(dataset: Dataset, number: int) -> Reading:
+    """What comes of reading one case."""
+    try:
+        case = dataset.read_case(number)
+        agreement = _compare_observers(dataset, number, case)
+    except DataError as error:
+        return Reading(case=None, findings=error.findings)
+    part = dataset.parts[number] if dataset.parts else ""
+    summary = summarise(case, number=number, part=part, files=dataset.files(number))
+    return Reading(case=summary, findings=case.notes, agreement=tuple(agreement))
 
 
 def _compare_observers(dataset: Dataset, number: int, case: Case) -> list[float]:
