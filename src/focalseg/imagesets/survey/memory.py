@@ -162,8 +162,9 @@ def _load(path: Path) -> dict[str, Reading]:
 def _unpack(row: dict[str, Any], signature: np.ndarray | None) -> Reading:
     case = None
     if row["case"]:
-        plain = {name: tuple(value) if isinstance(value, list) else value for name, value in row["case"].items()}
-        case = CaseSummary(**{**plain, "signature": signature})
+        plain: dict[str, Any] = {"signature": signature}
+        plain |= {name: tuple(value) if isinstance(value, list) else value for name, value in row["case"].items()}
+        case = CaseSummary(**plain)
     findings = tuple(Finding(**{**finding, "others": tuple(finding["others"])}) for finding in row["findings"])
     return Reading(case=case, findings=findings, agreement=tuple(row["agreement"]))
 
