@@ -96,7 +96,7 @@ class FileDataset(Dataset):
 
     def _read_masks(self, files: CaseFiles, reading: "_Reading") -> JoinedMask:
         """All masks of a case as one, read and joined one after the other."""
-        joined = JoinedMask(self.listing.labels)
+        joined = JoinedMask((*(self.labels or ()), *self.void))
         for number, path in enumerate(files.masks):
             mask = reading.take(read_mask, path, self.listing.coding)
             if mask is not None:
