@@ -23,8 +23,8 @@ _SUFFIXES = (".csv", ".json", ".txt", ".md")
 class Changes:
     """How a copy differs from its set. cases: names of those it has. files: their images and masks.
 
-    left_out: names of the other cases. lost: files that the copy is without. moved: new places by old ones. Files are given by their place within the set, whose
-    folder is root.
+    left_out: names of the other cases. lost: files that the copy is without. moved: new places by old ones. Files are given by
+    their place within the set, whose folder is root.
     """
 
     root: Path
