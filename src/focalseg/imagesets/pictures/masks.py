@@ -10,7 +10,7 @@ import numpy as np
 
 from focalseg.errors import DataError
 from focalseg.findings import Finding, counted, plural
-from focalseg.imagesets.areas import END, Between, explain_between, find_areas, find_second_levels
+from focalseg.imagesets.areas import END, Between, count_values, explain_between, find_areas, find_second_levels
 from focalseg.imagesets.kinds import KINDS
 from focalseg.imagesets.masks import VOID, MaskCoding, can_be_rounded, code_labels
 from focalseg.imagesets.pictures.blends import FEWEST_BLENDED, explain_strange_colours, find_main_colours
@@ -209,7 +209,7 @@ def _code_one_label(pixels: MaskPixels, values: np.ndarray) -> np.ndarray:
 
 def _explain_greys(pixels: MaskPixels, values: np.ndarray, low: int, high: int) -> Finding:
     """The finding for more values than those of one label: further labels, edges that were blended, or an image."""
-    path, found = pixels.path, np.unique(values)
+    path, found = pixels.path, count_values(values)[0]
     shown = ", ".join(str(int(value)) for value in found[:_SHOWN]) + (" and more" if len(found) > _SHOWN else "")
     one_label = "0 and one other value"
     all_white = low >= high * (1 - END / 255) and len(found) > 2
