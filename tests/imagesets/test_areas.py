@@ -88,6 +88,13 @@ def test_wide_numbers_are_told_as_bytes_are():
     assert explain_between(resize(one_label(), 2, RESAMPLING.BILINEAR).astype(np.uint16) * 257).reason == "edges"
 
 
+def test_a_faint_label_in_the_middle_of_a_stack_is_seen():
+    planes = np.stack([resize(one_label(), 2, RESAMPLING.BILINEAR)] * 60)
+    planes[30:40, 8:60, 220:310] = 4  # a disc's surroundings are 0
+    found = explain_between(planes)
+    assert (found.reason, 4 in found.labels) == ("labels", True)
+
+
 def test_a_stack_is_told_by_its_planes():
     planes = np.stack([resize(one_label(), 2, RESAMPLING.BILINEAR)] * 40)
     assert explain_between(planes).reason == "edges"

@@ -133,7 +133,8 @@ def find_second_levels(values: np.ndarray) -> tuple[int, ...]:
     """
     low, high = int(values.min()), int(values.max())
     height, width = (side // _BLOCK * _BLOCK for side in values.shape[-2:])
-    planes = values.reshape(-1, *values.shape[-2:])[:_MOST_PLANES, :height, :width]
+    stack = values.reshape(-1, *values.shape[-2:])
+    planes = stack[:: -(-len(stack) // _MOST_PLANES), :height, :width]  # all along it: the first ones may show nothing
     lines = planes.reshape(len(planes), height // _BLOCK, _BLOCK, width)
     # Down first, whole lines at a time, then along: in one go it takes three times as long.
     lowest, highest = (
