@@ -85,6 +85,7 @@ class JoinedMask:
             own = [mask for mask, label in zip(files.masks, files.mask_labels, strict=False) if self._numbers[label] == winner]
             file = (own or files.masks)[0]
             mend = f"{NOTHING} if it is a part of the other." if inner else ""
+            mend = f"{NOTHING}: what one of several masks leaves open is open." if high == VOID else mend
             others = [mask for mask in files.masks if mask not in (file, *own)]
             found += ", which lies inside" if inner else ""
             notes.append(KINDS["labels_overlap"].at(file, found, mend=mend, others=others))

@@ -558,6 +558,23 @@ def test_a_mask_of_one_label_with_two_values_is_refused(tmp_path):
     assert [finding.kind for finding in survey_dataset(open_dataset(str(tmp_path))).errors] == ["not_declared"]
 
 
+def test_what_nobody_judged_among_masks_of_one_label_each_is_told_with_a_mend_that_works(tmp_path):
+    lesion, unjudged = square(1, 1), square(8, 8)
+    write_pictures(tmp_path, {f"images/{n}.png": None for n in "xy"})
+    write_pictures(tmp_path, {f"masks/lesion/{n}.png": (lesion + 255 * unjudged) / 255 for n in "xy"})
+    write_pictures(tmp_path, {f"masks/duct/{n}.png": square(7, 7, 3) for n in "xy"})
+    fault, _ = survey_dataset(open_dataset(str(tmp_path))).errors
+    assert fault.expected == "0 and one other value, since the mask is of one label"
+    assert fault.mend == "Give every further label masks of its own; what nobody judged too, as a label called void."
+    write_pictures(tmp_path, {f"masks/lesion/{n}.png": lesion for n in "xy"})
+    write_pictures(tmp_path, {f"masks/void/{n}.png": unjudged for n in "xy"})
+    dataset = open_dataset(str(tmp_path))
+    case = dataset.read_case(0)
+    assert dataset.labels == ("duct", "lesion")
+    assert np.array_equal(case.mask, np.where(unjudged, 255, np.where(lesion, 2, square(7, 7, 3))))
+    assert [(note.kind, note.quiet) for note in case.notes] == [("labels_overlap", True)]
+
+
 def test_a_label_that_is_written_with_two_values_is_refused_and_another_label_may_differ(tmp_path):
     write_pictures(tmp_path, {f"images/{n}.png": None for n in "abc"})
     write_pictures(tmp_path, {f"masks/lesion/{n}.png": square(1, 1) for n in "abc"})
