@@ -149,3 +149,11 @@ def test_black_and_white_that_jpeg_moved_are_no_labels(quality, ends):
     mask = np.where(one_label() > 0, *reversed(ends)).astype(np.uint8)
     for lossy in (True, False):
         assert explain_between(through_jpeg(mask, quality), lossy=lossy).reason == "edges"
+
+
+@pytest.mark.parametrize("lossy", [True, False])
+@pytest.mark.parametrize("value", [17, 238])
+def test_a_pixel_that_jpeg_took_a_bit_farther_than_all_others_is_no_label(value, lossy):
+    values = one_label()
+    values[5, 10:22], values[50, 50:60], values[5, 30] = range(1, 13), range(245, 255), value
+    assert explain_between(values, lossy=lossy).reason == "edges"

@@ -70,7 +70,8 @@ def explain_between(values: np.ndarray, *, lossy: bool = False) -> Between:
     margin = _NEAR_END * (high - low)
     well_between = _lie_within(found, low + margin, high - margin)
     alike = (spread == 0) | ((spread <= _ALIKE * step) & well_between)
-    if len(every) <= _MANY and not lossy:  # such as 0, 1, 2 and 255: all of them exact
+    exact = len(every) <= _MANY and not lossy  # such as 0, 1, 2 and 255
+    if exact:
         candidates = (values != low) & (values != high)
     else:
         few = len(count_values(found)[0]) <= _MANY
@@ -82,7 +83,9 @@ def explain_between(values: np.ndarray, *, lossy: bool = False) -> Between:
             *(set(find_second_levels(values)) - {low, high}),
         }
     )
-    one_value = len(found) and bool((found == found[0]).all())  # blending leaves several
+    # Blending leaves several values; beside many near the ends a few pixels may have gone a bit farther.
+    enough = len(found) >= (1 if exact else _AREA_AMONG_MANY)
+    one_value = enough and bool((found == found[0]).all())
     even = ends >= _FEW_ENDS or (spread == 0).mean() >= _EVEN
     if one_value or (labels and len(labels) <= _MOST_LABELS and even):
         return Between(reason="labels", pixels=pixels, near=near, labels=tuple(labels or [int(found[0])]))
