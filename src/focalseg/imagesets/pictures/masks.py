@@ -27,7 +27,7 @@ _MOST_COLOURS = 100
 """A mask that was resized or saved as JPEG may have more, but then most of its pixels have few; a photograph's have not."""
 _MOSTLY, _MOSTLY_NEAR = 0.6, 0.75
 """The least shares of pixels that have the colours of areas, or colours near the main ones, in a mask."""
-_MOST_TINT = 24
+MOST_TINT = 24
 """The largest difference between the channels of a grey picture that was saved as a JPEG in colour."""
 _TABLE_MEND = "Write a table labels.csv with label,value beside the masks, or keep one label."
 _VOID_MEND = f" What nobody judged is declared by a line such as void,{VOID}."
@@ -259,7 +259,7 @@ def _code_one_colour(pixels: MaskPixels, colours: np.ndarray) -> CodedMask:
     if len(found) > 1 and _is_grey(found):
         grey = (colours & 255).astype(np.uint8)
         return CodedMask(_code_one_label(pixels, grey), (), _mark(int(grey.max())))
-    if len(found) > 2 and _measure_tint(found) <= _MOST_TINT:
+    if len(found) > 2 and _measure_tint(found) <= MOST_TINT:
         grey = _take_luminance(colours)
         raise DataError(_explain_greys(pixels, grey, int(grey.min()), int(grey.max())))
     if len(found) > 2 or (len(found) == 2 and found[0] != 0):
