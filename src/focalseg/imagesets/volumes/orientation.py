@@ -117,8 +117,9 @@ def describe_differences(one: np.ndarray, other: np.ndarray, shape: tuple[int, .
         found.append(f"it is turned by {np.degrees(2 * np.arcsin(apart / 2)):.3g} degrees")
     reach = np.abs([one[:3, -1], other[:3, -1]]).max() + float(sizes @ shape)
     # What rounding may carry, in voxels: of float32 coordinates, which shifts a grid, and of directions, which turns it about
-    # the first voxel and leaves that where it is.
-    shifted, turned = np.array([_ROUNDING * reach, slack * float(sizes @ shape)]) / min(*sizes, *other_sizes)
+    # the first voxel and moves that by less than its own size.
+    blurred = np.array([_ROUNDING * reach + slack * sizes.max(), slack * float(sizes @ shape)])
+    shifted, turned = blurred / min(*sizes, *other_sizes)
     first, *corners = _measure_shares(one - other, other, shape)
     shift = one[:3, -1] - other[:3, -1]
     if (first if found else min(corners)) > _SHIFT + shifted:
