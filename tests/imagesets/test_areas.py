@@ -87,6 +87,13 @@ def test_wide_numbers_are_told_as_bytes_are():
     assert explain_between(resize(one_label(), 2, RESAMPLING.BILINEAR).astype(np.uint16) * 257).reason == "edges"
 
 
+def test_a_faint_label_in_the_middle_of_a_stack_is_seen():
+    planes = np.stack([resize(one_label(), 2, RESAMPLING.BILINEAR)] * 60)
+    planes[30:40, 8:60, 220:310] = 4  # a disc's surroundings are 0
+    found = explain_between(planes)
+    assert (found.reason, 4 in found.labels) == ("labels", True)
+
+
 def test_a_stack_is_told_by_its_planes():
     planes = np.stack([resize(one_label(), 2, RESAMPLING.BILINEAR)] * 40)
     assert explain_between(planes).reason == "edges"
@@ -141,3 +148,11 @@ def test_black_and_white_that_jpeg_moved_are_no_labels(quality, ends):
     mask = np.where(one_label() > 0, *reversed(ends)).astype(np.uint8)
     for lossy in (True, False):
         assert explain_between(through_jpeg(mask, quality), lossy=lossy).reason == "edges"
+
+
+@pytest.mark.parametrize("lossy", [True, False])
+@pytest.mark.parametrize("value", [17, 238])
+def test_a_pixel_that_jpeg_took_a_bit_farther_than_all_others_is_no_label(value, lossy):
+    values = one_label()
+    values[5, 10:22], values[50, 50:60], values[5, 30] = range(1, 13), range(245, 255), value
+    assert explain_between(values, lossy=lossy).reason == "edges"

@@ -63,10 +63,11 @@ def test_other_names_are_those_of_labels(name):
     assert not names_void(name)
 
 
-def test_the_background_of_labelme_is_the_background(tmp_path):
-    assert names_background("_background_")
+@pytest.mark.parametrize("name", ["_background_", "Background", "bg"])
+def test_the_background_may_be_called_as_labelme_calls_it_or_in_short(tmp_path, name):
+    assert names_background(name)
     path = tmp_path / "labels.csv"
-    path.write_text("label,value\n__ignore__,255\n_background_,0\nlesion,1\n")
+    path.write_text(f"label,value\n__ignore__,255\n{name},0\nlesion,1\n")
     assert read_label_table(path).values == {0: 0, 1: 1, 255: VOID}
 
 

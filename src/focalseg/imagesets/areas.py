@@ -6,6 +6,7 @@ resizing left at its rims. Measured on masks of polyps, tumours, nuclei and vess
 or resized by 0.25 to 8 in any way, no pixel was found whose surroundings are alike and well between black and white.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -57,23 +58,24 @@ def explain_between(values: np.ndarray, *, lossy: bool = False) -> Between:
     """
     low, high = int(values.min()), int(values.max())
     step = (high - low) / _FULL
-    between = (values > low + END * step) & (values < high - END * step)
-    pixels = int(np.count_nonzero((values != low) & (values != high)))
+    between = _lie_within(values, low + END * step, high - END * step)
+    every, counts = count_values(values)
+    pixels = int(counts[1:-1].sum())
     near = 1 - float(between.mean())
-    every, counts = np.unique(values, return_counts=True)
     ends = _measure_ends(every, counts, END * step, _EXACT * step)
     planes, spots = _choose_planes(values, between)
     found = _take(planes, spots)
     around = np.stack([_take(planes, spots, down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)])
     spread = np.ptp(around, axis=0)
     margin = _NEAR_END * (high - low)
-    well_between = (found > low + margin) & (found < high - margin)
+    well_between = _lie_within(found, low + margin, high - margin)
     alike = (spread == 0) | ((spread <= _ALIKE * step) & well_between)
-    inner = (values > low + margin) & (values < high - margin)
-    if len(every) <= _MANY and not lossy:  # such as 0, 1, 2 and 255: all of them exact
+    exact = len(every) <= _MANY and not lossy  # such as 0, 1, 2 and 255
+    if exact:
         candidates = (values != low) & (values != high)
     else:
-        candidates = between if len(np.unique(found)) <= _MANY else inner
+        few = len(count_values(found)[0]) <= _MANY
+        candidates = between if few else _lie_within(values, low + margin, high - margin)
     labels = sorted(
         {
             *find_areas(values, candidates),
@@ -81,12 +83,30 @@ def explain_between(values: np.ndarray, *, lossy: bool = False) -> Between:
             *(set(find_second_levels(values)) - {low, high}),
         }
     )
-    one_value = len(found) and bool((found == found[0]).all())  # blending leaves several
+    # Blending leaves several values; beside many near the ends a few pixels may have gone a bit farther.
+    enough = len(found) >= (1 if exact else _AREA_AMONG_MANY)
+    one_value = enough and bool((found == found[0]).all())
     even = ends >= _FEW_ENDS or (spread == 0).mean() >= _EVEN
     if one_value or (labels and len(labels) <= _MOST_LABELS and even):
         return Between(reason="labels", pixels=pixels, near=near, labels=tuple(labels or [int(found[0])]))
     is_image = bool(labels) or bool(alike.any()) or ends < _MOSTLY
     return Between(reason="image" if is_image else "edges", pixels=pixels, near=near)
+
+
+def count_values(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What `np.unique` gives with counts; of 8 bits in a fraction of its time, since nothing need be sorted."""
+    if values.dtype != np.uint8:
+        every, counts = np.unique(values, return_counts=True)
+        return every, counts
+    pixels = np.bincount(values.ravel(), minlength=1)
+    held = np.flatnonzero(pixels)
+    return held.astype(np.uint8), pixels[held]
+
+
+def _lie_within(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Which whole numbers lie between two others; compared with whole ones, which takes a fraction of the time."""
+    within: np.ndarray = (values > math.floor(low)) & (values < math.ceil(high))
+    return within
 
 
 def _measure_ends(every: np.ndarray, counts: np.ndarray, end: float, width: float) -> float:
@@ -116,9 +136,14 @@ def find_second_levels(values: np.ndarray) -> tuple[int, ...]:
     """
     low, high = int(values.min()), int(values.max())
     height, width = (side // _BLOCK * _BLOCK for side in values.shape[-2:])
-    planes = values.reshape(-1, *values.shape[-2:])[:_MOST_PLANES, :height, :width]
-    blocks = planes.reshape(len(planes), height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK)
-    lowest, highest = blocks.min(axis=(2, 4)), blocks.max(axis=(2, 4))
+    stack = values.reshape(-1, *values.shape[-2:])
+    planes = stack[:: -(-len(stack) // _MOST_PLANES), :height, :width]  # all along it: the first ones may show nothing
+    lines = planes.reshape(len(planes), height // _BLOCK, _BLOCK, width)
+    # Down first, whole lines at a time, then along: in one go it takes three times as long.
+    lowest, highest = (
+        extreme(extreme(lines, axis=2).reshape(len(planes), height // _BLOCK, width // _BLOCK, _BLOCK), axis=3)
+        for extreme in (np.min, np.max)
+    )
     one, others = lowest[:, :-1, :-1], (lowest[:, 1:, :-1], lowest[:, :-1, 1:], lowest[:, 1:, 1:])
     flat = lowest == highest
     # Four blocks of one value: a single one may be the faint remainder of an edge.

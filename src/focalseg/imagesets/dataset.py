@@ -1,7 +1,7 @@
 """A folder's cases, decoded when asked for: pictures and volumes alike, every fault of a case at once."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -29,6 +29,7 @@ _MOST_OUTSIDE = 0.5
 _VIEW_CODING = MaskCoding(threshold=True)
 """Fields of view are thresholded, since they come with stray values."""
 _CHANNELS_MEND = f"Convert the image, or name the channels that it has in {TABLE}."
+_ONE_LABEL_MEND = "Give every further label masks of its own; what nobody judged too, as a label called void."
 _Given = ParamSpec("_Given")
 _Content = TypeVar("_Content")
 
@@ -96,11 +97,13 @@ class FileDataset(Dataset):
 
     def _read_masks(self, files: CaseFiles, reading: "_Reading") -> JoinedMask:
         """All masks of a case as one, read and joined one after the other."""
-        joined = JoinedMask(self.listing.labels)
+        joined = JoinedMask((*(self.labels or ()), *self.void))
         for number, path in enumerate(files.masks):
             mask = reading.take(read_mask, path, self.listing.coding)
             if mask is not None:
                 reading.faults += joined.add(path, mask, files.mask_labels[number] if files.mask_labels else "")
+        if files.mask_labels:
+            reading.faults = [_expect_one_label(fault) for fault in reading.faults]
         return joined
 
     def read_second_mask(self, number: int) -> np.ndarray | None:
@@ -164,6 +167,13 @@ def read_mask(path: Path, coding: MaskCoding) -> tuple[CodedMask, tuple[Finding,
     """The labels of a file of any format, and its notes. Raises DataError."""
     mask = CodedMask(*volumes.read_labels(path, coding)) if is_volume(path) else masks.read_mask(path, coding)
     return mask, mask.notes
+
+
+def _expect_one_label(fault: str | Finding) -> str | Finding:
+    """The fault of a mask that is of one label, where a table of values is no way out."""
+    if isinstance(fault, str) or fault.kind != "not_declared" or "table" not in f"{fault.expected} {fault.mend}":
+        return fault
+    return replace(fault, expected="0 and one other value, since the mask is of one label", mend=_ONE_LABEL_MEND)
 
 
 def _compare_channels(files: CaseFiles, images: list[Decoded], declared: int) -> list[Finding]:

@@ -25,7 +25,7 @@ class JoinedMask:
     labels: np.ndarray
 
     def __init__(self, names: Sequence[str]) -> None:
-        """names: of the labels, in their order, for masks that are of one label each; `VOID` has what nobody judged."""
+        """names: of the labels, in their order, and of what nobody judged, which has `VOID`."""
         self._numbers = {name: number for number, name in enumerate(leave_void(names), start=1)}
         self._numbers |= {name: VOID for name in names if names_void(name)}
         # By two labels, the one that has the pixel, and whether that one lies inside.
@@ -40,27 +40,28 @@ class JoinedMask:
             self.marks[f"{label}: {mask.mark}" if label else mask.mark] = None
         faults = []
         if label:
-            found = np.unique(values[values > 0])
+            found = _list_labels(values)
             if len(found) > 1:
-                said = f"holds {', '.join(map(str, found.tolist()[:6]))}, and is of the label {show_path(label)} alone"
+                said = f"holds {', '.join(map(str, found[:6]))}, and is of the label {show_path(label)} alone"
                 faults.append(KINDS["not_declared"].at(path, said, expected="0 and one other value"))
             values = np.where(values > 0, np.uint8(self._numbers[label]), np.uint8(0))
         if not self.sizes:
             self.labels = values
         elif values.shape == self.labels.shape:
-            self.labels = self._lay_over(values) if label else np.maximum(self.labels, values)
+            for number in _list_labels(values):
+                self.labels = self._lay_over(values == number, number)
         self.sizes.append(values.shape)
         return faults
 
-    def _lay_over(self, values: np.ndarray) -> np.ndarray:
+    def _lay_over(self, mask: np.ndarray, number: int) -> np.ndarray:
         """The labels with a mask of one more. Where two meet, the one inside of the other has the pixel, else the later one.
 
         So a nodule stays visible in its lung and a cup in its disc, whatever their order.
         """
-        number, before = int(values.max()), self.labels
-        joined: np.ndarray = np.maximum(before, values)
-        area = np.count_nonzero(values)
-        met, counts = np.unique(before[values > 0], return_counts=True)
+        before = self.labels
+        joined: np.ndarray = np.where(mask, np.maximum(before, np.uint8(number)), before)
+        area = np.count_nonzero(mask)
+        met, counts = np.unique(before[mask], return_counts=True)
         for other, count in zip(met.tolist(), counts.tolist(), strict=True):
             if other in (0, number):
                 continue
@@ -69,7 +70,7 @@ class JoinedMask:
             winner = max(number, other)
             if inside:
                 winner = number if own > its else other
-            joined[(values > 0) & (before == other)] = winner
+            joined[mask & (before == other)] = winner
             meeting = (min(number, other), max(number, other), winner, inside)
             self._overlap[meeting] = self._overlap.get(meeting, 0) + count
         return joined
@@ -79,17 +80,23 @@ class JoinedMask:
         names = {number: show_path(name) for name, number in self._numbers.items()}
         notes = []
         for (low, high, winner, inner), count in sorted(self._overlap.items()):
-            found = f"has {count:,} {plural(count, 'pixel')} of both {names[low]} and {names[high]}, taken for {names[winner]}"
-            own = [mask for mask, label in zip(files.masks, files.mask_labels, strict=True) if label == self._name(winner)]
+            one, other, taken = (names.get(number, f"label {number}") for number in (low, high, winner))
+            found = f"has {count:,} {plural(count, 'pixel')} of both {one} and {other}, taken for {taken}"
+            own = [mask for mask, label in zip(files.masks, files.mask_labels, strict=False) if self._numbers[label] == winner]
+            file = (own or files.masks)[0]
             mend = f"{NOTHING} if it is a part of the other." if inner else ""
-            others = [mask for mask in files.masks if mask not in own]
+            mend = f"{NOTHING}: what one of several masks leaves open is open." if high == VOID else mend
+            others = [mask for mask in files.masks if mask not in (file, *own)]
             found += ", which lies inside" if inner else ""
-            notes.append(KINDS["labels_overlap"].at(own[0], found, mend=mend, others=others))
+            notes.append(KINDS["labels_overlap"].at(file, found, mend=mend, others=others))
         objects = len(files.masks) - len(set(files.mask_labels)) if files.mask_labels else len(files.masks) - 1
         if objects > 0:
             found = f"is one of {len(files.masks)} masks of {files.images[0].name}"
             notes.append(KINDS["several_masks"].at(files.masks[0], found, others=files.masks[1:]))
         return notes
 
-    def _name(self, number: int) -> str:
-        return next(name for name, known in self._numbers.items() if known == number)
+
+def _list_labels(values: np.ndarray) -> list[int]:
+    """The labels that a mask holds, in order."""
+    labels: list[int] = np.unique(values[values > 0]).tolist()
+    return labels

@@ -169,7 +169,7 @@ KINDS = Catalogue(
             _note("label_without_file", "a label that has no file for some images", "a mask of every label for every image",
                   "Look whether that is so; an empty mask would say it for certain."),
             _note("labels_overlap", "pixels that are of two labels", "one label a pixel",
-                  "Look which should win: what lies inside the other does, else the later line of labels.csv (label,folder)."),
+                  "Look which should win: what lies inside the other does, else the later line of labels.csv."),
             # Geometry
             _error("elsewhere", "image and labels at different places in space", "the same affine",
                    "Resample the labels onto the image's grid, or copy its qform and sform where only they are wrong."),

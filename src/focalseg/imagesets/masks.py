@@ -30,6 +30,7 @@ ROUNDED = 0.01
 """What is so near to a whole number was one before it was computed with."""
 _FEWEST_BLENDED = 3
 """Interpolation leaves more values than that; one or two are slips."""
+_BACKGROUND_NAMES = frozenset(("background", "bg"))
 _SEPARATORS = re.compile(r"[\s_'\u2019-]+")
 
 Colour = tuple[int, int, int]
@@ -69,8 +70,8 @@ def leave_void(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def names_background(name: str) -> bool:
-    """Whether a table that has this name for a label means the background; labelme writes _background_."""
-    return _SEPARATORS.sub("", name.lower()) == "background"
+    """Whether a table or a folder of this name means the background; labelme writes _background_."""
+    return _SEPARATORS.sub("", name.lower()) in _BACKGROUND_NAMES
 
 
 def find_judged(mask: np.ndarray) -> np.ndarray | None:

@@ -346,7 +346,8 @@ def test_where_no_name_fits_at_all_that_is_one_fault(tmp_path):
     result = pair(tmp_path, [f"scan{n}" for n in range(9)], [f"{n}-truth" for n in range(9)])
     assert say(result.findings, tmp_path) == [
         "images: holds no image whose name fits a mask in masks (scan0.png and 0-truth.png, for example); "
-        "expected the same names, or names that differ by _mask or the like. Rename the files."
+        "expected the same names, or names that differ by _mask or the like. "
+        "Rename the files, or list them in a manifest.csv with image,mask."
     ]
 
 

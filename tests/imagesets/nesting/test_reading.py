@@ -230,6 +230,41 @@ def test_a_folder_named_background_is_no_label(tmp_path):
     assert (listing.labels, [len(case.masks) for case in listing.cases]) == (("lesion",), [1, 1])
 
 
+@pytest.mark.parametrize(
+    ("images", "masks"),
+    [
+        ("images/<i>.png", "masks/<c>/<i>.png"),
+        ("images/<i>/<i>.png", "masks/<i>/<c>.png"),
+        ("<i>/<i>.png", "<i>/masks/<c>.png"),
+    ],
+)
+def test_an_image_of_which_only_the_background_has_a_mask_is_told(tmp_path, images, masks):
+    plant(tmp_path, tree(images, i="x7 x8 x9") + tree(masks, i="x7 x8", c="lesion background"))
+    plant(tmp_path, tree(masks, i="x9", c="background"))
+    listing = read(tmp_path)
+    assert [(case.mask_labels, len(case.masks)) for case in listing.cases] == [(("lesion",), 1)] * 2
+    [fault] = errors(listing)
+    assert (fault.kind, fault.found) == ("no_mask", "has no mask but that of the background")
+
+
+@pytest.mark.parametrize("table", [None, b"label,folder\nlesion,lesion\nDUCT,duct\nBackground,bg\n"])
+def test_a_label_is_one_whatever_the_case_of_its_letters_and_background_is_none(tmp_path, table):
+    plant(tmp_path, tree("images/<p>/x.png", p="a b") + tree("masks/a/<c>/x.png", c="Lesion duct bg"))
+    plant(tmp_path, tree("masks/b/<c>/x.png", c="lesion Duct BG"))
+    lines = [f"images/a/x.png,masks/a/{label}/x.png,{label}" for label in ("Lesion", "duct", "bg")]
+    lines += [f"images/b/x.png,masks/b/{label}/x.png,{label}" for label in ("lesion", "Duct", "BG")]
+    if table:
+        plant(tmp_path, ["labels.csv"], table)
+    expected = ("lesion", "DUCT") if table else ("Lesion", "duct")
+    for manifest in (False, True):
+        if manifest:
+            plant(tmp_path, ["manifest.csv"], "\n".join(["image,mask,mask_label", *lines]).encode())
+        listing = read(tmp_path)
+        assert (listing.labels, errors(listing)) == (expected, [])
+        assert [sorted(case.mask_labels) for case in listing.cases] == [sorted(expected)] * 2
+        assert not [finding for finding in listing.findings if finding.kind == "label_without_file"]
+
+
 def test_a_table_says_in_which_order_labels_are_and_what_they_are_called(tmp_path):
     plant(tmp_path, tree("images/<n>.png", "masks/<c>/<n>.png", n="x y", c="lesion duct"))
     plant(tmp_path, ["labels.csv"], b"label,folder\nmass,lesion\nmilk duct,duct\n")
@@ -285,6 +320,22 @@ def test_folders_that_may_be_labels_or_patients_are_refused_with_mends_that_work
         b"image,mask,group\nimages/x.png,masks/a/x.png,a\nimages/y.png,masks/b/y.png,b\n",
     )
     assert [case.group for case in read(tmp_path / "patients").cases] == ["group_a", "group_b"]
+
+
+def test_labels_told_by_values_overlap_as_those_told_by_folders_do(tmp_path):
+    lesion, duct, unjudged = square(2, 2, 6), square(5, 5, 6), square(0, 0, 3)
+    one, other = np.where(unjudged, 255, lesion), duct * 2
+    write_pictures(tmp_path, {"x.png": None, "1.png": one / 255, "2.png": other / 255})
+    (tmp_path / "manifest.csv").write_text("image,mask\nx.png,2.png\nx.png,1.png\n")
+    (tmp_path / "labels.csv").write_text("label,value\nlesion,1\nduct,2\nvoid,255\n")
+    case = open_dataset(str(tmp_path)).read_case(0)
+    assert np.array_equal(case.mask, np.where(unjudged, 255, np.where(duct, 2, lesion)))
+    overlap, _ = case.notes
+    assert overlap.found == f"has {int((lesion & duct).sum())} pixels of both lesion and duct, taken for duct"
+    write_pictures(tmp_path, {"1.png": square(6, 6, 3) / 255})
+    inner = open_dataset(str(tmp_path)).read_case(0)
+    assert np.array_equal(inner.mask, np.where(square(6, 6, 3), 1, duct * 2))
+    assert inner.notes[0].found == "has 9 pixels of both lesion and duct, taken for lesion, which lies inside"
 
 
 @pytest.mark.parametrize(
@@ -505,6 +556,23 @@ def test_a_mask_of_one_label_with_two_values_is_refused(tmp_path):
     both = square(1, 1) + 0.5 * square(8, 8)
     write_pictures(tmp_path, {"images/x.png": None, "masks/lesion/x.png": both})
     assert [finding.kind for finding in survey_dataset(open_dataset(str(tmp_path))).errors] == ["not_declared"]
+
+
+def test_what_nobody_judged_among_masks_of_one_label_each_is_told_with_a_mend_that_works(tmp_path):
+    lesion, unjudged = square(1, 1), square(8, 8)
+    write_pictures(tmp_path, {f"images/{n}.png": None for n in "xy"})
+    write_pictures(tmp_path, {f"masks/lesion/{n}.png": (lesion + 255 * unjudged) / 255 for n in "xy"})
+    write_pictures(tmp_path, {f"masks/duct/{n}.png": square(7, 7, 3) for n in "xy"})
+    fault, _ = survey_dataset(open_dataset(str(tmp_path))).errors
+    assert fault.expected == "0 and one other value, since the mask is of one label"
+    assert fault.mend == "Give every further label masks of its own; what nobody judged too, as a label called void."
+    write_pictures(tmp_path, {f"masks/lesion/{n}.png": lesion for n in "xy"})
+    write_pictures(tmp_path, {f"masks/void/{n}.png": unjudged for n in "xy"})
+    dataset = open_dataset(str(tmp_path))
+    case = dataset.read_case(0)
+    assert dataset.labels == ("duct", "lesion")
+    assert np.array_equal(case.mask, np.where(unjudged, 255, np.where(lesion, 2, square(7, 7, 3))))
+    assert [(note.kind, note.quiet) for note in case.notes] == [("labels_overlap", True)]
 
 
 def test_a_label_that_is_written_with_two_values_is_refused_and_another_label_may_differ(tmp_path):

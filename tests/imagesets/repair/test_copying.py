@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import nibabel
@@ -257,6 +258,18 @@ def test_a_manifest_of_the_copy_has_its_cases_with_their_new_names(tmp_path):
     for field in ("names", "groups", "parts"):
         assert list(getattr(after, field)) == [value for number, value in enumerate(getattr(before, field)) if number != 1]
     assert repaired.survey.errors == ()
+
+
+def test_a_manifest_of_the_copy_is_without_the_masks_of_the_background(tmp_path):
+    source = write_pictures(tmp_path / "data", 6)
+    (source / "background").mkdir()
+    lines = []
+    for n in range(6):
+        shutil.copyfile(source / "masks" / f"case_{n}.png", source / "background" / f"case_{n}.png")
+        lines += [f"images/case_{n}.png,background/case_{n}.png,background", f"images/case_{n}.png,masks/case_{n}.png,lesion"]
+    (source / "manifest.csv").write_text("\n".join(["image,mask,mask_label", *lines]) + "\n")
+    assert repair(source, tmp_path / "copy").survey.errors == ()
+    assert (tmp_path / "copy" / "manifest.csv").read_text().splitlines() == ["image,mask,mask_label", *lines[1::2]]
 
 
 def test_a_manifest_names_a_file_by_its_new_suffix(tmp_path):

@@ -6,6 +6,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from focalseg.errors import DataError
@@ -275,3 +276,15 @@ def test_black_and_white_of_the_corpus_is_mended(tmp_path):
     dataset = open_dataset(str(repaired.folder))
     for number, name in enumerate(dataset.names):
         assert np.array_equal(dataset.read_case(number).mask, masks[name])
+
+
+def test_a_stack_of_another_number_type_is_not_promised_to_be_converted(tmp_path):
+    random = np.random.default_rng(0)
+    for number in range(5):
+        image = random.integers(0, 255, (4, 24, 32)).astype(np.uint16 if number == 2 else np.uint8)
+        for part, planes in (("images", image), ("masks", (image > 200).astype(np.uint8) * np.uint8(255))):
+            (tmp_path / "data" / part).mkdir(parents=True, exist_ok=True)
+            tifffile.imwrite(tmp_path / "data" / part / f"{number}.tif", planes, metadata={"axes": "ZYX"}, imagej=True)
+    survey, repaired, promised, mended = follow(tmp_path / "data", tmp_path / "copy")
+    assert [error.kind for error in survey.errors] == ["unlike"]
+    assert (promised, mended, repaired.left_out) == (set(), set(), ("2",))

@@ -125,6 +125,17 @@ def test_a_quarter_of_a_degree_between_them_is_found(real):
             read_place(PATH, record(affine, turned), SHAPE)
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_half_a_voxel_between_them_is_found_in_a_file_that_is_turned_by_half_a_turn(axis):
+    """Most scanners write so: the part of the quaternion that is not kept is 0, which blurs directions but no offset."""
+    sform = np.diag([-1.0, -1, 1, 1])
+    sform[:3, 3] = 90, 126, -72
+    qform = sform.copy()
+    qform[axis, 3] += 0.5
+    with pytest.raises(DataError, match="a.nii: has a qform that disagrees with its sform: its first voxel is 0.5 mm away"):
+        read_place(PATH, record(qform, sform, (180, 216, 180)), (180, 216, 180))
+
+
 def test_the_sform_is_taken_where_both_are_stated():
     affine = draw_affine(np.random.default_rng(4), real=1e-5)
     fields = record(affine, affine)

@@ -184,7 +184,7 @@ class _Matching:
             f"holds no image whose name fits a {self.masks.what} in {show_path(masks.folder)} "
             f"({examples[0]} and {examples[1]}, for example)",
             expected="the same names, or names that differ by _mask or the like",
-            mend="Rename the files.",
+            mend="Rename the files, or list them in a manifest.csv with image,mask.",
         )
 
     def find_doubles(self) -> list[Finding]:

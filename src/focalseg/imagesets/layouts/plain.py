@@ -5,6 +5,7 @@ or with the masks, for what the values mean, `cases.csv` or `sequences.csv` for 
 `fov/`.
 """
 
+import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -19,9 +20,8 @@ from focalseg.imagesets.folders.tables import attempt
 from focalseg.imagesets.kinds import KINDS, list_names
 from focalseg.imagesets.layouts.case_table import find_case_tables, group_cases, read_case_table
 from focalseg.imagesets.layouts.label_table import LABEL_TABLE, read_folder_labels, read_label_table
-from focalseg.imagesets.masks import MOST_LABELS, MaskCoding
+from focalseg.imagesets.masks import MOST_LABELS, MaskCoding, names_background
 from focalseg.imagesets.nesting.reading import is_nested, read_nested
-from focalseg.imagesets.nesting.sides import is_background
 from focalseg.imagesets.nesting.tree import FolderTree, list_tree
 
 TITLE = "images and masks"
@@ -143,30 +143,55 @@ def list_coded(folder: Path, cases: Sequence[CaseFiles], findings: list[Finding]
 
 def _list_labelled(cases: Sequence[CaseFiles], findings: list[Finding], table: Path | None, home: Path) -> Listing:
     """The cases whose masks are of one label each. The table says in which order the labels are; else their names do."""
-    names = sorted({label for case in cases for label in case.mask_labels}, key=natural_key)
+    declared = attempt(findings, read_folder_labels, table) if table else {}
+    if declared is None:
+        return Listing(cases=(), findings=tuple(findings))
+    order = list(dict.fromkeys(declared.values()))
+    kept = _settle_labels(cases, order, findings)
+    names = sorted({label for case in kept for label in case.mask_labels}, key=natural_key)
     if table:
-        declared = attempt(findings, read_folder_labels, table)
-        if declared is None:
-            return Listing(cases=(), findings=tuple(findings))
-        order = list(dict.fromkeys(declared.values()))
         if strange := [name for name in names if name not in order]:
             found = f"does not declare {list_names(strange)}, of which there are masks"
             expected, mend = "a line with label,folder for each, and no values", "Add the lines or remove the file."
             findings.append(KINDS["bad_table"].at(table, found, expected=expected, mend=mend))
             return Listing(cases=(), findings=tuple(findings))
-        names = [name for name in order if not is_background(name)]
+        names = [name for name in order if not names_background(name)]
     if len(names) > MOST_LABELS:
         found, expected = f"has masks of {len(names)} labels", f"at most {MOST_LABELS}"
         findings.append(KINDS["folders_unclear"].at(home, found, expected=expected))
         return Listing(cases=(), findings=tuple(findings))
-    for case in cases:
-        if not case.mask_labels:
-            found = "has no label of its own, where other masks have one each"
-            findings.append(KINDS["folders_unclear"].at(case.masks[0], found, others=case.masks[1:]))
-    kept = tuple(case for case in cases if case.mask_labels)
     volumes = all(cut_suffix(mask.name, VOLUMES)[1] for case in kept for mask in case.masks)
     coding = MaskCoding(labels=None) if volumes else MaskCoding()
-    return Listing(cases=kept, coding=coding, labels=tuple(names), table=str(table or home), findings=tuple(findings))
+    return Listing(cases=tuple(kept), coding=coding, labels=tuple(names), table=str(table or home), findings=tuple(findings))
+
+
+def _settle_labels(cases: Sequence[CaseFiles], order: Sequence[str], findings: list[Finding]) -> list[CaseFiles]:
+    """The cases without masks of the background, each label spelt in one way: as in the order, else as where it came first.
+
+    Cases whose masks have no labels, and those of which nothing but background is left, are at fault.
+    """
+    spelt = {_fold(name): name for name in reversed(order)}
+    settled = []
+    for case in cases:
+        named = [
+            (mask, label if label in order else spelt.setdefault(_fold(label), label))
+            for mask, label in zip(case.masks, case.mask_labels, strict=bool(case.mask_labels))
+            if not names_background(label)
+        ]
+        if named:
+            masks, labels = zip(*named, strict=True)
+            settled.append(replace(case, masks=masks, mask_labels=labels))
+        elif case.mask_labels:
+            found, expected = "has no mask but that of the background", "a mask of a label, be it an empty one"
+            findings.append(KINDS["no_mask"].at(case.images[0], found, expected=expected, others=case.masks))
+        else:
+            found = "has no label of its own, where other masks have one each"
+            findings.append(KINDS["folders_unclear"].at(case.masks[0], found, others=case.masks[1:]))
+    return settled
+
+
+def _fold(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _find_label_table(*places: Path) -> Path | None:

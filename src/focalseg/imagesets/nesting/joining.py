@@ -11,7 +11,7 @@ from focalseg.imagesets.case import CaseFiles
 from focalseg.imagesets.folders.files import FolderFiles
 from focalseg.imagesets.folders.pairing import match_pairs
 from focalseg.imagesets.kinds import KINDS, list_names
-from focalseg.imagesets.nesting.sides import is_background, is_observer
+from focalseg.imagesets.nesting.sides import is_observer
 
 _IDENTIFIER = re.compile(r"[0-9a-f]{8}[0-9a-f-]{8,}")
 """A number as programs make it to name a file, such as those of the Data Science Bowl 2018: whatever its letters, no word."""
@@ -83,10 +83,8 @@ def join_by_folder(
         return []
     cases = []
     for (stem, image), pair in zip(images, whole, strict=True):
-        named = {mask: labels.get((stem, mask), "") for mask in pair.masks.files}
-        kept = [mask for mask, label in named.items() if not is_background(label)]
-        masks, own = tuple(pair.masks.files[mask] for mask in kept), tuple(named[mask] for mask in kept)
-        cases.append(CaseFiles(name=stem, images=(image,), masks=masks, mask_labels=own if labels else ()))
+        own = tuple(labels[stem, mask] for mask in pair.masks.files) if labels else ()
+        cases.append(CaseFiles(name=stem, images=(image,), masks=tuple(pair.masks.files.values()), mask_labels=own))
     return cases
 
 

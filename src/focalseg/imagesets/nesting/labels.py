@@ -11,8 +11,8 @@ from focalseg.imagesets.case import CaseFiles
 from focalseg.imagesets.folders.files import FolderFiles, natural_key
 from focalseg.imagesets.folders.pairing import IMAGE_AFFIXES, KNOWN_RULES, Affix, Rule, list_parts, match_pairs
 from focalseg.imagesets.kinds import KINDS, list_names
+from focalseg.imagesets.masks import names_background
 from focalseg.imagesets.nesting.naming import Placed
-from focalseg.imagesets.nesting.sides import is_background
 from focalseg.imagesets.nesting.tree import Place
 
 _SIGNS = "_- "
@@ -69,7 +69,6 @@ class LabelledMasks:
     def list_cases(self) -> tuple[list[Placed], list[Finding]]:
         """The cases, and what is to be known of those that lack masks. An image without any mask is at fault."""
         findings, placed, lacking = list(self.findings), [], Counter[str]()
-        kept = [label for label in self.labels if not is_background(label)]
         homes = {folder.place: folder.images for folder in self.folders}
         for place, images in homes.items():
             for stem, image in images.files.items():
@@ -80,11 +79,10 @@ class LabelledMasks:
                     expected = f"a mask in one of the folders {list_names(self.labels)}, be it an empty one"
                     findings.append(KINDS["no_mask"].at(image, "has no mask of any label", expected=expected))
                     continue
-                named = [(label, mask) for label in kept for mask in masks.get(label, ())]
-                lacking.update(label for label in kept if label not in masks)
-                if named:
-                    labels, files = zip(*named, strict=True)
-                    placed.append((place, CaseFiles(name=stem, images=(image,), masks=files, mask_labels=labels)))
+                lacking.update(label for label in self.labels if label not in masks and not names_background(label))
+                named = [(label, mask) for label in self.labels for mask in masks.get(label, ())]
+                labels, files = zip(*named, strict=True)
+                placed.append((place, CaseFiles(name=stem, images=(image,), masks=files, mask_labels=labels)))
         return placed, findings + self._note_lacking(lacking)
 
     def _note_lacking(self, lacking: Mapping[str, int]) -> list[Finding]:

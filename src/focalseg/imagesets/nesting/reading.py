@@ -87,6 +87,7 @@ class _Reader:
 
     def __init__(self, images: FolderTree, masks: FolderTree, declared: Mapping[str, str], findings: list[Finding]) -> None:
         self.images, self.masks, self.declared, self.findings = images, masks, declared, findings
+        self._spelt: dict[str, str] = {}
 
     def read_mirrored(self, ones: _Files, others: _Files) -> list[Placed] | None:
         """Folders that both trees have: each image has its mask in the folder of the same name."""
@@ -156,7 +157,8 @@ class _Reader:
         return None
 
     def _name_label(self, folder: str) -> str:
-        return self.declared.get(folder.casefold(), folder)
+        """As a table names it, else as the folder is spelt where it came first."""
+        return self.declared.get(folder.casefold()) or self._spelt.setdefault(folder.casefold(), folder)
 
     def _read_labels(self, masks: LabelledMasks) -> list[Placed]:
         if len(masks.labels) > 1 and not masks.recur and not self.declared:

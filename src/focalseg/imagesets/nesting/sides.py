@@ -24,7 +24,6 @@ _OBSERVERS = frozenset((
     "ndho",
 ))  # fmt: skip
 """Who drew a mask, in lower case and without numbers."""
-_BACKGROUNDS = frozenset(("background", "bg"))
 
 
 def find_part(name: str) -> Part:
@@ -35,11 +34,6 @@ def find_part(name: str) -> Part:
 def is_diagnosis(name: str) -> bool:
     """Whether a folder's name sorts whole images, as benign and malignant do."""
     return "".join(filter(str.isalnum, name.casefold())) in _DIAGNOSES
-
-
-def is_background(name: str) -> bool:
-    """Whether a label's name says that it is none of the labels."""
-    return name.casefold() in _BACKGROUNDS
 
 
 def is_observer(name: str) -> bool:

@@ -16,7 +16,7 @@ from focalseg.imagesets.pictures.files import MOST_BYTES, START, identify, open_
 from focalseg.imagesets.pictures.jpeg import find_jpeg_end
 from focalseg.imagesets.pictures.quiet import quietly
 from focalseg.imagesets.pictures.stacks import open_tiff
-from focalseg.imagesets.pictures.tiff import MOST_PAGES, MOST_UNPACKED, check_tiff, count_pages
+from focalseg.imagesets.pictures.tiff import MOST_PAGES, MOST_UNPACKED, ORIENTATION, check_tiff, count_pages
 
 CHECKS: dict[str, Callable[[bytes], object]] = {
     "PNG": check_png,
@@ -28,10 +28,8 @@ CHECKS: dict[str, Callable[[bytes], object]] = {
 """Checks by format; each raises DamageError or an error of unpacking for content that is not whole."""
 MOST_PIXELS = 100_000_000
 """The most pixels of a file, all pages together. Decoding takes at most four bytes per pixel."""
-_ORIENTATION = 274
 _QUARTER_TURNS = range(5, 9)
 """The EXIF numbers of turns that exchange width and height."""
-BITS = 258
 WIDE_MODES = ("I;16", "I;16L", "I;16B", "I;16N")
 _GREY_MODES = ("1", "L", "LA", "La", *WIDE_MODES, "I", "F")
 COLOUR_MODES = ("RGB", "RGBA", "RGBX", "P", "PA")
@@ -102,7 +100,7 @@ def _read_tiff_header(file: BinaryIO, pages: int) -> PictureHeader:
     check_tiff(content)
     with open_tiff(content) as opened, quietly():
         page = opened.pages.first
-        tag = page.tags.get(_ORIENTATION)
+        tag = page.tags.get(ORIENTATION)
         orientation = tag.value if tag is not None and tag.value in range(1, 9) else 1
         size = page.imagewidth, page.imagelength
     return PictureHeader(format="TIFF", mode="", size=size, pages=pages, orientation=orientation)
@@ -118,7 +116,7 @@ def read_orientation(image: Image.Image) -> int:
         except Exception:
             # What cannot be read turns nothing, in any program; the pixels are sound without it.
             return 1
-    value = tags.get(_ORIENTATION, 1) if tags is not None else 1
+    value = tags.get(ORIENTATION, 1) if tags is not None else 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 

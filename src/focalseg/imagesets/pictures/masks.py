@@ -10,7 +10,7 @@ import numpy as np
 
 from focalseg.errors import DataError
 from focalseg.findings import Finding, counted, plural
-from focalseg.imagesets.areas import END, Between, explain_between, find_areas, find_second_levels
+from focalseg.imagesets.areas import END, Between, count_values, explain_between, find_areas, find_second_levels
 from focalseg.imagesets.kinds import KINDS
 from focalseg.imagesets.masks import VOID, MaskCoding, can_be_rounded, code_labels
 from focalseg.imagesets.pictures.blends import FEWEST_BLENDED, explain_strange_colours, find_main_colours
@@ -27,7 +27,7 @@ _MOST_COLOURS = 100
 """A mask that was resized or saved as JPEG may have more, but then most of its pixels have few; a photograph's have not."""
 _MOSTLY, _MOSTLY_NEAR = 0.6, 0.75
 """The least shares of pixels that have the colours of areas, or colours near the main ones, in a mask."""
-_MOST_TINT = 24
+MOST_TINT = 24
 """The largest difference between the channels of a grey picture that was saved as a JPEG in colour."""
 _TABLE_MEND = "Write a table labels.csv with label,value beside the masks, or keep one label."
 _VOID_MEND = f" What nobody judged is declared by a line such as void,{VOID}."
@@ -209,7 +209,7 @@ def _code_one_label(pixels: MaskPixels, values: np.ndarray) -> np.ndarray:
 
 def _explain_greys(pixels: MaskPixels, values: np.ndarray, low: int, high: int) -> Finding:
     """The finding for more values than those of one label: further labels, edges that were blended, or an image."""
-    path, found = pixels.path, np.unique(values)
+    path, found = pixels.path, count_values(values)[0]
     shown = ", ".join(str(int(value)) for value in found[:_SHOWN]) + (" and more" if len(found) > _SHOWN else "")
     one_label = "0 and one other value"
     all_white = low >= high * (1 - END / 255) and len(found) > 2
@@ -259,7 +259,7 @@ def _code_one_colour(pixels: MaskPixels, colours: np.ndarray) -> CodedMask:
     if len(found) > 1 and _is_grey(found):
         grey = (colours & 255).astype(np.uint8)
         return CodedMask(_code_one_label(pixels, grey), (), _mark(int(grey.max())))
-    if len(found) > 2 and _measure_tint(found) <= _MOST_TINT:
+    if len(found) > 2 and _measure_tint(found) <= MOST_TINT:
         grey = _take_luminance(colours)
         raise DataError(_explain_greys(pixels, grey, int(grey.min()), int(grey.max())))
     if len(found) > 2 or (len(found) == 2 and found[0] != 0):

@@ -11,10 +11,10 @@ import numpy as np
 from focalseg.errors import DataError
 from focalseg.findings import Finding, counted
 from focalseg.imagesets.kinds import KINDS
-from focalseg.imagesets.pictures.headers import BITS, COLOUR_MODES, MOST_PIXELS, too_large, turned
+from focalseg.imagesets.pictures.headers import COLOUR_MODES, MOST_PIXELS, too_large, turned
 from focalseg.imagesets.pictures.pages import Page, split_samples
 from focalseg.imagesets.pictures.stacks import Stack, decode_planes
-from focalseg.imagesets.pictures.tiff import DEFLATE, PLAIN
+from focalseg.imagesets.pictures.tiff import BITS, DEFLATE, ORIENTATION, PLAIN
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
 _NO_PREDICTOR, _DIFFERENCES = 1, 2
@@ -22,7 +22,6 @@ _ALPHA = (1, 2)
 _BITS = (1, 8, 16, 32, 64)
 _TURNED_RIGHT = (np.bool_, np.uint8, np.int8, np.uint16)
 """Numbers that Pillow reads rightly from a packed file in big-endian order."""
-_ORIENTATION = 274
 
 
 def suits_pillow(image: Any, stack: Stack) -> bool:
@@ -66,7 +65,7 @@ def take_planes(path: Path, file: Any, stack: Stack) -> tuple[list[list[Page]], 
 def _check_page(path: Path, page: Any) -> None:
     """Raises DataError for orientation, colours, numbers and compression that are not read."""
     faults = []
-    tag = page.tags.get(_ORIENTATION)
+    tag = page.tags.get(ORIENTATION)
     if tag is not None and tag.value in range(2, 9):
         faults.append(turned(path, tag.value))
     numbers = page.dtype

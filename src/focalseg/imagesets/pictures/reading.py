@@ -19,7 +19,6 @@ from focalseg.imagesets.kinds import KINDS
 from focalseg.imagesets.pictures.damage import check_png_stream, is_interlaced
 from focalseg.imagesets.pictures.files import START, identify, read_content, sniff
 from focalseg.imagesets.pictures.headers import (
-    BITS,
     CHECKS,
     COLOUR_MODES,
     MOST_PIXELS,
@@ -36,13 +35,13 @@ from focalseg.imagesets.pictures.pages import Page, check_opaque, read_numbers, 
 from focalseg.imagesets.pictures.planes import suits_pillow, take_planes
 from focalseg.imagesets.pictures.quiet import quietly
 from focalseg.imagesets.pictures.stacks import note_unmarked, open_tiff, read_stack
+from focalseg.imagesets.pictures.tiff import BITS, PHOTOMETRIC, SAMPLE_FORMAT
 from focalseg.imagesets.pictures.wide import join_halves
 
 __all__ = ["MOST_PIXELS", "SUFFIXES", "Page", "PictureHeader", "read_header", "read_image", "read_pages", "sniff"]
 
 FORMAT_SUFFIXES = {"PNG": (".png",), "JPEG": (".jpg", ".jpeg"), "TIFF": (".tif", ".tiff"), "BMP": (".bmp",), "GIF": (".gif",)}
 SUFFIXES = tuple(itertools.chain.from_iterable(FORMAT_SUFFIXES.values()))
-PHOTOMETRIC, SAMPLE_FORMAT = 262, 339
 _SIGNED = 2
 _WIDE = 16
 _MARK = 165

@@ -179,7 +179,7 @@ class _Copying:
         return Changes(
             root=self.root,
             cases=frozenset(case.name for case in kept),
-            images=self._places(path for case in kept for path in case.images),
+            files=self._places(path for case in kept for path in (*case.images, *case.masks)),
             left_out=frozenset(out),
             lost=self._places(lost),
             moved=self.moved,

@@ -17,13 +17,12 @@ from focalseg.imagesets.areas import END, explain_between
 from focalseg.imagesets.masks import ROUNDED, MaskCoding
 from focalseg.imagesets.pictures import reading as pictures
 from focalseg.imagesets.pictures.headers import COLOUR_MODES
+from focalseg.imagesets.pictures.masks import MOST_TINT
 from focalseg.imagesets.pictures.reading import FORMAT_SUFFIXES
 
 FULL, WIDE = 255, 65535
 _HALF = 127
 """A mask that goes up to 255 is foreground above this."""
-_MOST_TINT = 24
-"""The largest difference between the channels of a grey picture that was saved as a JPEG in colour."""
 _GZIP_MAGIC = b"\x1f\x8b"
 _GREY_MODES = ("1", "L", "I;16")
 _EIGHT_BITS = ("1", "L", "LA", "La")
@@ -129,7 +128,7 @@ def _threshold_at_half(picture: Image.Image, coding: MaskCoding | None) -> Image
     """A mask of one label -> 255 above half of what it goes up to, else 0. Raises CannotMendError for what is hardly a mask."""
     if coding is None or coding.labels is None or len(coding.labels) != 1 or coding.values or coding.colours:
         raise CannotMendError("may hold several labels, and a value between two of them tells neither")
-    if picture.mode not in _GREY_MODES and np.ptp(np.asarray(picture.convert("RGB")).astype(int), axis=-1).max() > _MOST_TINT:
+    if picture.mode not in _GREY_MODES and np.ptp(np.asarray(picture.convert("RGB")).astype(int), axis=-1).max() > MOST_TINT:
         raise CannotMendError("has colours, which tell more than one label")
     values = np.asarray(picture if picture.mode in _GREY_MODES else picture.convert("L"))
     highest = int(values.max(initial=0))

@@ -21,15 +21,15 @@ _SUFFIXES = (".csv", ".json", ".txt", ".md")
 
 @dataclass(frozen=True, kw_only=True)
 class Changes:
-    """How a copy differs from its set. cases: names of those it has. images: theirs. left_out: names of the others.
+    """How a copy differs from its set. cases: names of those it has. files: their images and masks.
 
-    lost: files that the copy is without. moved: new places by old ones. Files are given by their place within the set, whose
-    folder is root.
+    left_out: names of the other cases. lost: files that the copy is without. moved: new places by old ones. Files are given by
+    their place within the set, whose folder is root.
     """
 
     root: Path
     cases: frozenset[str]
-    images: frozenset[str]
+    files: frozenset[str]
     left_out: frozenset[str]
     lost: frozenset[str]
     moved: Mapping[str, str]
@@ -94,7 +94,7 @@ def _rewrite(path: Path, changes: Changes) -> str | None:
 
 
 def _rewrite_csv(path: Path, changes: Changes) -> str | None:
-    """A manifest keeps the lines of the copy's cases; another table loses those of the cases left out."""
+    """A manifest keeps the lines whose files the copy has; another table loses those of the cases left out."""
     read = read_csv(path)
     rows = [row.cells for row in read]
     image, mask = find_column(read, ("image",)), find_column(read, ("mask",))
@@ -102,7 +102,7 @@ def _rewrite_csv(path: Path, changes: Changes) -> str | None:
     kept = []
     for row in rows:
         if image and mask:
-            stays = changes.place(row[image]) in changes.images
+            stays = {changes.place(row[image]), changes.place(row[mask])} <= changes.files
         else:
             stays = not changes.lose(row.values()) and changes.left_out.isdisjoint(row[column] for column in names)
         if stays:

@@ -59,7 +59,7 @@ def find_unlike(cases: Sequence[CaseSummary]) -> list[Finding]:
         if (axes, channels, dtype) == most:
             continue
         found, usual, mend = _describe(channels, dtype), _describe(*most[1:])[4:], "Convert it."
-        repairable = axes == most[0] and not case.is_volume and _can_be_converted(case, *most[1:])
+        repairable = axes == most[0] == 2 and not case.is_volume and _can_be_converted(case, *most[1:])
         if axes != most[0]:
             found, usual, mend = f"has {axes} spatial {'axis' if axes == 1 else 'axes'}", f"{most[0]}", "Take it out."
         expected = f"{usual}, as {have}"

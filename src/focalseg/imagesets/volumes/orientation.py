@@ -115,15 +115,17 @@ def describe_differences(one: np.ndarray, other: np.ndarray, shape: tuple[int, .
     found += [f"its {_ORDINALS[axis]} axis runs the other way" for axis in np.flatnonzero(opposite)]
     if apart > _TOLERANCE + slack:
         found.append(f"it is turned by {np.degrees(2 * np.arcsin(apart / 2)):.3g} degrees")
-    # What rounding may carry, in voxels: float32 coordinates, and directions over the whole of the grid.
     reach = np.abs([one[:3, -1], other[:3, -1]]).max() + float(sizes @ shape)
-    rounding = (_ROUNDING + slack) * reach / min(*sizes, *other_sizes)
+    # What rounding may carry, in voxels: of float32 coordinates, which shifts a grid, and of directions, which turns it about
+    # the first voxel and moves that by less than its own size.
+    blurred = np.array([_ROUNDING * reach + slack * sizes.max(), slack * float(sizes @ shape)])
+    shifted, turned = blurred / min(*sizes, *other_sizes)
     first, *corners = _measure_shares(one - other, other, shape)
     shift = one[:3, -1] - other[:3, -1]
-    if (first if found else min(corners)) > _SHIFT + rounding:
+    if (first if found else min(corners)) > _SHIFT + shifted:
         by = ", ".join(f"{step:.3g}" for step in np.where(np.abs(shift) < _ROUNDING * reach, 0, shift))
         found.append(f"its first voxel is {np.linalg.norm(shift):.3g} mm away (R, A, S: {by})")
-    elif not found and max(corners) > _DRIFT + rounding:
+    elif not found and max(corners) > _DRIFT + shifted + turned:
         found.append(f"its voxels drift away, by {max(corners):.2g} of a voxel at one corner")
     return found
 
