@@ -95,13 +95,13 @@ def summarise(case: Case, *, number: int = 0, part: Part = "", files: CaseFiles 
 
 
 def digest_case(case: Case) -> str:
-    """SHA-256 of all that a training or a score takes from a case: pixels of image and mask, and the field of view."""
+    """SHA-256 of all that a training or a score takes from a case: pixels of image and mask, field of view, spacing."""
     return _combine(case, _hash_array(case.image), _hash_array(case.mask))
 
 
 def _combine(case: Case, *digests: str) -> str:
     view = "" if case.field_of_view is None else _hash_array(case.field_of_view)
-    return hashlib.sha256(" ".join((*digests, view)).encode()).hexdigest()
+    return hashlib.sha256(" ".join((*digests, view, str(case.spacing_mm))).encode()).hexdigest()
 
 
 def _hash_array(array: np.ndarray) -> str:
