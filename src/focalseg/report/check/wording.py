@@ -65,7 +65,7 @@ def describe_set(survey: Survey, fingerprint: Fingerprint) -> list[tuple[str, st
         judged = "judged " if fingerprint.void else ""
         facts += [("foreground", f"{show_shares(fingerprint.foreground)} of a case's {judged}pixels")]
     if fingerprint.void:
-        facts += [("judged by nobody", f"{show_shares(fingerprint.void)} of a case's pixels; they count nowhere")]
+        facts += [("not judged", f"{show_shares(fingerprint.void)} of a case's pixels; they count nowhere")]
     empty = len(fingerprint.empty_masks)
     facts += [
         ("empty masks", f"{empty:,} of {len(survey.cases):,}" if empty else "none"),
