@@ -186,6 +186,20 @@ def test_a_photograph_in_the_place_of_a_mask_is_called_one(write):
     )
 
 
+@pytest.mark.parametrize(("step", "dtype"), [(20, np.uint8), (400, np.uint16)])
+def test_numbers_of_objects_are_no_photograph(write, step, dtype):
+    objects = np.zeros((60, 60), dtype)
+    for number in range(12):
+        row, column = divmod(number, 4)
+        objects[20 * row + 3 : 20 * row + 12, 15 * column + 2 : 15 * column + 11] = (number + 1) * step
+    kind, message = refuse(write(Image.fromarray(objects)))
+    assert kind == "not_declared"
+    assert message.startswith(
+        "holds 13 different values that each form an area, as the numbers of single objects do; expected 0"
+    )
+    assert "save the mask with 1 for all of them" in message
+
+
 @pytest.mark.parametrize("make", [paint, with_palette])
 def test_several_colours_without_a_table_are_listed(write, make):
     counts = np.bincount(THREE.ravel())
