@@ -24,6 +24,13 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_rest(tmp_path):
     assert [entry.name for entry in path.parent.iterdir()] == ["file.txt"]
 
 
+def test_a_folder_in_the_place_of_a_file_is_named_with_its_mend(tmp_path):
+    (tmp_path / "file.txt").mkdir()
+    with pytest.raises(MachineError, match="remove the folder that is in its place, then run the same command again"):
+        write_text(tmp_path / "file.txt", "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["file.txt"]
+
+
 def test_a_folder_that_cannot_be_made_is_an_error_of_the_machine(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(MachineError, match="cannot be written"):

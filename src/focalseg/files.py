@@ -37,6 +37,8 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
         _sync_folder(path.parent)
     except OSError as error:
         mend = "free space" if error.errno == errno.ENOSPC else "check the path and who may write there"
+        if path.is_dir():
+            mend = "remove the folder that is in its place"
         raise MachineError(
             f"{path} cannot be written ({error.strerror or error}); {mend}, then run the same command again."
         ) from error

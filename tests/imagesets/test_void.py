@@ -46,7 +46,8 @@ def survey(folder: Path):
 @pytest.mark.parametrize(
     "name",
     ["void", "Void", "IGNORE", "ignored", "ignore_index", "__ignore__", "unlabeled", "Unlabelled", "not labelled", "DontCare",
-     "don't care", "don\N{RIGHT SINGLE QUOTATION MARK}t care", "do-not-care", "out of roi", "outside_roi", "unannotated"],
+     "don't care", "don\N{RIGHT SINGLE QUOTATION MARK}t care", "do-not-care", "out of roi", "outside_roi", "unannotated",
+     "void label", "ignored region", "Ignore-Area", "unlabelled pixels"],
 )  # fmt: skip
 def test_what_nobody_judged_goes_by_many_names(name, tmp_path):
     assert names_void(name)

@@ -133,7 +133,7 @@ KINDS = Catalogue(
                    "Export the mask again at the image's size."),
             _error("in_between", "values between those of one label, as of JPEG or resizing", "label values alone",
                    "Export the mask without resizing or JPEG.", repair="sets what is above half to the label, the rest to 0"),
-            _error("blended", "values or colours between those of several labels, as of JPEG or resizing",
+            _error("blended", "values or colours between those of labels, as of JPEG or resizing",
                    "those of the labels alone",
                    "Export the mask again at its own size and as PNG, or resize it by the nearest pixel."),
             _error("photograph", "an image in the place of a mask", "a mask",

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from focalseg.errors import DataError
+from focalseg.findings import Finding
 from focalseg.imagesets.areas import END, find_areas
 from focalseg.imagesets.kinds import KINDS
 
@@ -17,19 +18,17 @@ VOID = 255
 """What a pixel that nobody judged has in every mask as it is read, whatever its file has: it counts nowhere."""
 MOST_LABELS = VOID - 1
 """A mask holds one byte per pixel, and the largest one means that nobody judged it."""
-_VOID_NAMES = frozenset(
-    (
-        *("void", "ignore", "ignored", "ignorelabel", "ignoreindex", "ignoreregion", "dontcare", "donotcare"),
-        *("unlabeled", "unlabelled", "notlabeled", "notlabelled", "unannotated", "notannotated", "nolabel"),
-        *("outofroi", "outsideroi", "outsideofroi", "notjudged", "notevaluated"),
-    )
+_VOID_NAMES = re.compile(
+    r"(void|ignored?|toignore|dontcare|donotcare|unlabell?ed|(not|un)(labell?ed|annotated|judged|evaluated)|nolabel"
+    r"|out(side)?(of)?roi)(labels?|class|index|value|regions?|areas?|zones?|pixels?)?"
 )
 """What such pixels are called, without what separates words: by Pascal VOC and CamVid (void), nnU-Net (ignore), labelme
-(__ignore__), Cityscapes (unlabeled, out of roi), KITTI (DontCare) and BCSS (outside_roi)."""
+(__ignore__), Cityscapes (unlabeled, out of roi), KITTI (DontCare) and BCSS (outside_roi); and the same as an ignore region."""
 ROUNDED = 0.01
 """What is so near to a whole number was one before it was computed with."""
-_FEWEST_BLENDED = 3
-"""Interpolation leaves more values than that; one or two are slips."""
+_FEWEST_BLENDED, _MOST_BLENDED = 3, 100
+"""Interpolation leaves more values than the first; one or two are slips. More than the second, in most pixels, has an image."""
+_DECLARE_MEND = "Declare them in the table, or take them out of the mask."
 _BACKGROUND_NAMES = frozenset(("background", "bg"))
 _SEPARATORS = re.compile(r"[\s_'\u2019-]+")
 
@@ -61,7 +60,7 @@ class MaskCoding:
 
 def names_void(name: str) -> bool:
     """Whether a table that has this name for a label means pixels that nobody judged: void, ignore, unlabeled and the like."""
-    return _SEPARATORS.sub("", name.lower()) in _VOID_NAMES
+    return _VOID_NAMES.fullmatch(_SEPARATORS.sub("", name.lower())) is not None
 
 
 def leave_void(names: Iterable[str]) -> tuple[str, ...]:
@@ -101,31 +100,47 @@ def code_labels(path: Path, values: np.ndarray, coding: MaskCoding, *, shape: tu
     found = [int(value) for value in np.unique(values)]
     known = coding.values or {number: number for number in range(MOST_LABELS + 1)}
     if strange := [value for value in found if value not in known]:
-        wanted = ", ".join(map(str, sorted(known))) if coding.values else f"whole numbers from 0 to {MOST_LABELS}"
-        said = f"{wanted}, as {coding.table} says" if coding.table else wanted
         laid = values if shape is None else values.reshape(shape, order="F")
-        if _are_blended(laid, strange, known):
-            pixels = int(np.isin(values, strange).sum())
-            share = f"{pixels:,} of {values.size:,} pixels ({pixels / values.size:.2%})"
-            found_text = f"has {share} of {len(strange):,} values between the declared ones, as of resizing or JPEG"
-            raise DataError(KINDS["blended"].at(path, found_text, expected=said))
-        mend = _find_mend(found, strange, coding)
-        shown = ", ".join(map(str, strange[:6])) + (" and more" if len(strange) > 6 else "")
-        raise DataError(KINDS["not_declared"].at(path, f"holds {shown}", expected=said, mend=mend))
+        raise DataError(_explain_strange(path, laid, strange, known, coding))
     lookup = np.zeros(max(found, default=0) + 1, np.uint8)
     lookup[found] = [known[value] for value in found]
     labels: np.ndarray = lookup[values if values.dtype.kind in "iu" else values.astype(np.int64)]
     return labels
 
 
-def _are_blended(values: np.ndarray, strange: list[int], known: Mapping[int, int]) -> bool:
-    """Whether values that are not declared lie between those that are and form no areas: edges that were interpolated."""
+def _explain_strange(
+    path: Path, values: np.ndarray, strange: list[int], known: Mapping[int, int], coding: MaskCoding
+) -> Finding:
+    """The finding for values that are not declared: an image, edges that were blended, or a label that was forgotten.
+
+    values: laid out as (*spatial), where that is known. strange: what is not declared, in order. known: labels by value.
+    """
+    wanted = ", ".join(map(str, sorted(known))) if coding.values else f"whole numbers from 0 to {MOST_LABELS}"
+    said = f"{wanted}, as {coding.table} says" if coding.table else wanted
     inside = min(known) < strange[0] and strange[-1] < max(known)
-    if not inside or len(strange) < _FEWEST_BLENDED or values.ndim < 2:
-        return False
-    near = max(known) * END / 255  # JPEG takes a declared value so far away
-    areas = find_areas(values, np.isin(values, strange))
-    return all(min(abs(area - value) for value in known) <= near for area in areas)
+    if inside and len(strange) >= _FEWEST_BLENDED and values.ndim > 1:
+        near = max(known) * END / 255  # JPEG takes a declared value so far away
+        far = [value for value in strange if min(abs(value - one) for one in known) > near]
+        pixels, far_pixels = (int(np.isin(values, some).sum()) for some in (strange, far))
+        if len(strange) > _MOST_BLENDED and 2 * far_pixels > values.size:
+            found = f"holds {len(strange):,} different values and looks like a photograph"
+            return KINDS["photograph"].at(path, found, expected=said)
+        areas = find_areas(values, np.isin(values, strange))
+        labels = [area for area in areas if area in far]
+        if not labels:
+            share = f"{pixels:,} of {values.size:,} pixels ({pixels / values.size:.2%})"
+            found = f"has {share} of {len(strange):,} values between the declared ones, as of resizing or JPEG"
+            # What one label is cut at is known; a copy leaves it to a person all the same, as the value is the table's.
+            kind = "in_between" if len(set(known.values())) == 2 else "blended"
+            return KINDS[kind].at(path, found, expected=said, repairable=False)
+        if len(strange) - len(areas) >= _FEWEST_BLENDED:
+            others = f"{len(strange) - len(labels)} other values at their edges, as of JPEG or resizing"
+            found = f"holds areas of {', '.join(map(str, labels))}, and {others}"
+            mend = f"{_DECLARE_MEND} Export the mask again at its own size and as PNG, or resize it by the nearest pixel."
+            return KINDS["not_declared"].at(path, found, expected=said, mend=mend)
+    shown = ", ".join(map(str, strange[:6])) + (" and more" if len(strange) > 6 else "")
+    mend = _find_mend([int(value) for value in np.unique(values)], strange, coding)
+    return KINDS["not_declared"].at(path, f"holds {shown}", expected=said, mend=mend)
 
 
 def _find_mend(found: list[int], strange: list[int], coding: MaskCoding) -> str:

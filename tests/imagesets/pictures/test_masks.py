@@ -140,6 +140,27 @@ def test_values_in_between_are_counted(write):
     )
 
 
+def test_edges_of_one_declared_label_are_not_told_to_lie_between_several(write):
+    kind, message = refuse(write(resize(DISC)), MaskCoding(labels=("lesion",), values={0: 0, 255: 1}, table="labels.csv"))
+    assert kind == "in_between"
+    assert "expected 0, 255, as labels.csv says. Export the mask without resizing or JPEG." in message
+
+
+def test_a_label_that_the_table_lacks_is_named_and_not_what_resizing_left_beside_it(write):
+    mask = DISC * 255
+    mask[4:12, 4:16] = 100
+    enlarged = Image.fromarray(mask).resize((90, 60), Image.Resampling.BILINEAR)
+    kind, message = refuse(write(enlarged), MaskCoding(labels=("lesion",), values={0: 0, 255: 1}, table="labels.csv"))
+    assert kind == "not_declared"
+    assert message.startswith("holds areas of 100, and ")
+    assert "other values at their edges, as of JPEG or resizing; expected 0, 255, as labels.csv says. Declare them" in message
+
+
+def test_a_photograph_is_called_one_whatever_a_table_declares(write):
+    grey = np.random.default_rng(0).integers(1, 255, (40, 60)).astype(np.uint8)
+    assert refuse(write(grey), MaskCoding(labels=("lesion",), values={0: 0, 255: 1}, table="labels.csv"))[0] == "photograph"
+
+
 @pytest.mark.parametrize("factor", [0.5, 2, 3])
 def test_a_mask_resized_by_a_whole_factor_is_not_taken_for_labels(write, factor):
     size = int(60 * factor), int(40 * factor)
@@ -163,6 +184,20 @@ def test_a_photograph_in_the_place_of_a_mask_is_called_one(write):
         "different colours and looks like a photograph; expected black and one other colour. "
         "Were image and mask swapped? Else export the mask again."
     )
+
+
+@pytest.mark.parametrize(("step", "dtype"), [(20, np.uint8), (400, np.uint16)])
+def test_numbers_of_objects_are_no_photograph(write, step, dtype):
+    objects = np.zeros((60, 60), dtype)
+    for number in range(12):
+        row, column = divmod(number, 4)
+        objects[20 * row + 3 : 20 * row + 12, 15 * column + 2 : 15 * column + 11] = (number + 1) * step
+    kind, message = refuse(write(Image.fromarray(objects)))
+    assert kind == "not_declared"
+    assert message.startswith(
+        "holds 13 different values that each form an area, as the numbers of single objects do; expected 0"
+    )
+    assert "save the mask with 1 for all of them" in message
 
 
 @pytest.mark.parametrize("make", [paint, with_palette])

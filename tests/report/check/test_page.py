@@ -132,6 +132,20 @@ def test_what_is_not_finite_is_null_in_the_record():
     assert record_check(replace(survey, observer_dice=float("nan")))["fingerprint"]["observer_dice"] is None
 
 
+def test_a_single_group_stays_together():
+    _, survey = survey_squares([0, 20, 10], groups=["a", "a", "a"])
+    facts = dict(describe_set(survey, measure_fingerprint(survey)))
+    assert facts["cases"] == "3 in 1 group that stays together, the largest of 3"
+
+
+def test_names_of_facts_fit_before_what_they_say():
+    _, survey = survey_squares([4, 8])
+    fingerprint = measure_fingerprint(survey)
+    facts = describe_set(survey, replace(fingerprint, void=fingerprint.foreground))
+    assert "not judged" in dict(facts)
+    assert max(len(name) for name, _ in facts) < 16
+
+
 def test_the_set_is_described_in_words():
     _, survey = survey_squares([0, 20, 10, 4], groups=["a", "a", "b", "c"])
     survey = replace(survey, pairs=(Pair(first=0, second=1, identical=False, correlation=0.99),), observer_dice=0.75)

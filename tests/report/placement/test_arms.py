@@ -261,6 +261,13 @@ def test_what_could_have_been_seen_is_the_smallest_difference_of_placed_and_none
     assert "show a true difference of 0.047 Dice in 80 % of studies; a smaller one may well have gone unseen" in text
 
 
+def test_no_difference_larger_than_dice_can_have_is_shown(make_placement: Make, made_job: dict[str, Any]) -> None:
+    made_job["comparisons"][0]["smallest_difference"] = 3.889
+    text = read(make_placement(**made_job)).text
+    assert "not even the largest difference there can be is shown in 80 % of studies" in text
+    assert "3.889" not in text
+
+
 @pytest.mark.parametrize("change", [{"smallest_difference": None}, {"collapsed": True}])
 def test_nothing_is_said_of_what_could_have_been_seen_where_nothing_tells(
     make_placement: Make, made_job: dict[str, Any], change: dict[str, Any]

@@ -63,6 +63,12 @@ def test_a_difference_not_shown_says_how_small_it_could_have_been():
     )
 
 
+def test_no_difference_is_promised_that_dice_cannot_have():
+    sentence = describe_verdict(decide(around(0.0, 1.0), modules=1, smallest=3.889))
+    assert "not even the largest difference there can be is shown in 80 % of studies" in sentence
+    assert "3.889" not in sentence
+
+
 def test_one_group_shows_no_difference_and_the_sentence_says_so():
     sentence = describe_verdict(decide(around(0.0, 1.0), modules=1, smallest=math.inf))
     assert sentence.endswith("; the test cases are all of one group, which shows no difference however large.")

@@ -31,6 +31,12 @@ MOST_TINT = 24
 """The largest difference between the channels of a grey picture that was saved as a JPEG in colour."""
 _TABLE_MEND = "Write a table labels.csv with label,value beside the masks, or keep one label."
 _VOID_MEND = f" What nobody judged is declared by a line such as void,{VOID}."
+_MOSTLY_AREAS = 0.95
+"""The least share of the pixels that are not 0 that is in areas, where these are numbered objects."""
+_INSTANCE_MEND = (
+    "Where they number objects of one kind, save the mask with 1 for all of them; else write a table labels.csv with "
+    "label,value beside the masks."
+)
 _BOTH_MEND = (
     "Export the mask again at its own size and as PNG, or resize it by the nearest pixel; and write a table labels.csv with "
     "label,{column} beside the masks, or keep one label."
@@ -220,6 +226,9 @@ def _explain_greys(pixels: MaskPixels, values: np.ndarray, low: int, high: int) 
     between = explain_between(values, lossy=pixels.lossy)
     if between.reason == "labels":
         return _tell_labels(path, found, between, shown)
+    if between.reason == "image" and _are_instances(values):
+        said = f"holds {len(found)} different values that each form an area, as the numbers of single objects do"
+        return KINDS["not_declared"].at(path, said, expected=f"{one_label}, or a table labels.csv", mend=_INSTANCE_MEND)
     if between.reason == "image" and not all_white:
         said = f"holds {len(found)} different values and looks like a photograph"
         return KINDS["photograph"].at(path, said, expected=one_label)
@@ -233,6 +242,13 @@ def _explain_greys(pixels: MaskPixels, values: np.ndarray, low: int, high: int) 
         near = "all" if between.near == 1 else f"{min(between.near, 0.999):.1%}"
         said = f"is a JPEG mask: {near} of its pixels are within {END} of 0 or {high}, as a mask of one label is"
     return KINDS["in_between"].at(path, said, expected=one_label)
+
+
+def _are_instances(values: np.ndarray) -> bool:
+    """Whether nearly all that is not 0 is in areas of one number each, with nothing blended between them."""
+    foreground = values != 0
+    areas = find_areas(values, foreground)
+    return bool(areas) and np.isin(values, areas).sum() >= _MOSTLY_AREAS * foreground.sum()
 
 
 def _tell_labels(path: Path, found: np.ndarray, between: Between, shown: str) -> Finding:

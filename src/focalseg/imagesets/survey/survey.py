@@ -88,7 +88,11 @@ def survey_dataset(dataset: Dataset, count: Count = count_for_nobody) -> Survey:
     marks = find_marks(cases)
     refused = {finding.file for finding in marks}  # of which nothing is to be done is not said beside an error
     findings = [finding for finding in findings if not (finding.kind == "colour_mask" and finding.file in refused)]
-    findings += [*find_unlike(cases), *marks, *strange, *find_oddities(cases), *find_odd_intensities(cases)]
+    unlike = find_unlike(cases)
+    # What is told to be of another number type or with other channels is on another scale for that reason.
+    told = {finding.file for finding in unlike}
+    odd = [finding for finding in find_odd_intensities(cases) if finding.file not in told]
+    findings += [*unlike, *marks, *strange, *find_oddities(cases), *odd]
     findings += describe_void(cases, dataset.void, dataset.label_table)
     findings += describe_duplicates(cases, pairs, groups)
     return Survey(

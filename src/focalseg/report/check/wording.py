@@ -65,7 +65,7 @@ def describe_set(survey: Survey, fingerprint: Fingerprint) -> list[tuple[str, st
         judged = "judged " if fingerprint.void else ""
         facts += [("foreground", f"{show_shares(fingerprint.foreground)} of a case's {judged}pixels")]
     if fingerprint.void:
-        facts += [("judged by nobody", f"{show_shares(fingerprint.void)} of a case's pixels; they count nowhere")]
+        facts += [("not judged", f"{show_shares(fingerprint.void)} of a case's pixels; they count nowhere")]
     empty = len(fingerprint.empty_masks)
     facts += [
         ("empty masks", f"{empty:,} of {len(survey.cases):,}" if empty else "none"),
@@ -80,7 +80,8 @@ def _describe_cases(fingerprint: Fingerprint, cases: int) -> str:
     """The cases in words: 612 in 29 groups, the largest of 25; official split: 480 train, 132 test."""
     text = f"{cases:,}"
     if fingerprint.groups < cases:
-        text += f" in {counted(fingerprint.groups, 'group')} that stay together, the largest of {fingerprint.largest_group}"
+        together = "that stays together" if fingerprint.groups == 1 else "that stay together"
+        text += f" in {counted(fingerprint.groups, 'group')} {together}, the largest of {fingerprint.largest_group}"
     if fingerprint.parts:
         text += f"; official split: {', '.join(f'{count:,} {part}' for part, count in fingerprint.parts.items())}"
     return text

@@ -117,6 +117,8 @@ def _describe_sensitivity(smallest: float) -> str:
     """How small a difference could have been seen; nothing where the scores do not tell."""
     if math.isinf(smallest):
         return "; the test cases are all of one group, which shows no difference however large"
+    if smallest >= 1:  # Dice itself goes up to 1
+        return "; of such data not even the largest difference there can be is shown in 80 % of studies"
     return "" if math.isnan(smallest) else f"; such data shows a true difference of {smallest:.3f} in 80 % of studies"
 
 
