@@ -91,7 +91,7 @@ class StopSwitch:
 
     def _catch_swallowed(self, unraisable: Any) -> None:
         """Stops again where Python could not raise Interrupted, as in a destructor, and would only print it."""
-        if isinstance(unraisable.exc_value, Interrupted):
+        if isinstance(unraisable.exc_value, Interrupted) and hasattr(signal, "setitimer"):
             self._ending = False
             self._postpone()
         else:
