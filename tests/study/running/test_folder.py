@@ -6,11 +6,13 @@ import pytest
 
 from focalseg.configuration import to_mapping
 from focalseg.errors import SettingError
+from focalseg.files import open_lock
+from focalseg.records.seals import sign_text
 from focalseg.records.splits import Split
 from focalseg.study.beginning import PlaceJob
 from focalseg.study.presets import build_settings
 from focalseg.study.running.cases import digest_split
-from focalseg.study.running.folder import CONFIG, claim_folder, refuse_other_settings
+from focalseg.study.running.folder import CONFIG, LOCK, claim_folder, hold_folder, refuse_other_settings
 from focalseg.study.running.progress_file import PROGRESS, SCORING, ProgressFile, read_parts
 from focalseg.training.metrics_log import FIRST_COLUMNS, MetricsLog
 from focalseg.yaml_files import write_yaml
@@ -50,6 +52,17 @@ def test_the_digest_tells_the_parts_of_a_split_and_its_groups():
     found += [digest_split(splits[0], {"d": group}, digests) for group in ("one", "two")]
     assert len(set(found)) == len(found)
     assert digest_split(splits[0], {"d": "one"}, {}) == ""
+
+
+def test_of_two_jobs_that_begin_at_the_same_moment_none_runs_below_the_config_of_the_other(tmp_path, monkeypatch):
+    def lock_late(path):
+        (tmp_path / CONFIG).write_text(sign_text("seed: 1\n"))
+        return open_lock(path)
+
+    monkeypatch.setattr("focalseg.study.running.folder.open_lock", lock_late)
+    with pytest.raises(SettingError, match="was made with other settings"), hold_folder(tmp_path, "seed: 0\n"):
+        pytest.fail("it runs")
+    assert not (tmp_path / LOCK).exists()
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")

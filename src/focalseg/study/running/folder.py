@@ -131,6 +131,7 @@ def hold_folder(folder: Path, config: str) -> Iterator[None]:
         except BlockingIOError as error:
             raise _in_use(folder) from error
         try:
+            claim_folder(folder, config)  # of two that began at the same moment the other may have written its own since
             yield
         finally:
             (folder / LOCK).unlink(missing_ok=True)
