@@ -12,7 +12,7 @@ from focalseg.records.splits import Split
 from focalseg.study.beginning import PlaceJob
 from focalseg.study.presets import build_settings
 from focalseg.study.running.cases import digest_split
-from focalseg.study.running.folder import CONFIG, LOCK, claim_folder, hold_folder, refuse_other_settings
+from focalseg.study.running.folder import CONFIG, LOCK, claim_folder, hold_folder, read_config, refuse_other_settings
 from focalseg.study.running.progress_file import PROGRESS, SCORING, ProgressFile, read_parts
 from focalseg.training.metrics_log import FIRST_COLUMNS, MetricsLog
 from focalseg.yaml_files import write_yaml
@@ -38,6 +38,7 @@ def test_a_table_of_somebody_else_is_not_taken_for_a_log(tmp_path, content):
 def test_data_of_any_name_goes_on(tmp_path):
     job = PlaceJob(data="a\x85b", seed=0, settings=build_settings("quick"))
     claim_folder(tmp_path, write_yaml(job))
+    assert read_config(tmp_path) == to_mapping(job)
     refuse_other_settings(tmp_path, to_mapping(job))
 
 
