@@ -129,6 +129,12 @@ class _PlainDumper(yaml.SafeDumper):
         return True
 
 
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    # PyYAML writes the line end of Unicode (NEL) as it is, and reads a line feed; in double quotes it has an escape.
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if "\x85" in text else None)
+
+
+_PlainDumper.add_representer(str, _represent_text)
 for _kind, (_pattern, _beginnings) in _PLAIN.items():
     _whole = re.compile(f"(?:{_pattern.pattern})$")
     for _reader_or_writer in (_StrictLoader, _PlainDumper):

@@ -10,8 +10,8 @@ import yaml
 from focalseg.cli.options import read_settings
 from focalseg.errors import SettingError
 from focalseg.hosts.building import NetworkConfig
-from focalseg.study.budget.fitting import recall_settings
-from focalseg.study.place import PlaceJob
+from focalseg.records.seals import sign_text
+from focalseg.study.beginning import PlaceJob, recall_settings
 from focalseg.study.presets import build_settings
 from focalseg.yaml_files import write_yaml
 
@@ -124,9 +124,9 @@ def test_the_folder_of_a_job_with_hours_does_not_bring_a_network_along(tmp_path)
     asked = build_settings("quick")
     job = PlaceJob(data="d", seed=0, settings=build_settings("quick", {"seeds": 2}), budget_hours=1.0, asked=asked)
     path = tmp_path / "config.yaml"
-    path.write_text(write_yaml(job))
+    path.write_text(sign_text(write_yaml(job)))
     assert recall_settings(tmp_path, asked, 1.0) == job.settings
-    path.write_text(write_yaml(job).replace("    name: unet", "    name: torch.hub:load", 1))
+    path.write_text(sign_text(write_yaml(job).replace("    name: unet", "    name: torch.hub:load", 1)))
     assert "torch.hub" in path.read_text()
     assert recall_settings(tmp_path, asked, 1.0) is None
 

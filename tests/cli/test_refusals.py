@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from focalseg.records.seals import sign_text
 from focalseg.study.beginning import PlaceJob
 from focalseg.yaml_files import write_yaml
 
@@ -100,7 +101,7 @@ def test_a_folder_of_another_job_and_one_in_use_are_refused_before_torch_is_impo
     out.mkdir()
     settled = replace(tiny_settings, training=replace(tiny_settings.training, precision="32-true"))
     job = PlaceJob(data=str(data), seed=0, settings=settled)
-    (out / "config.yaml").write_text(write_yaml(job))
+    (out / "config.yaml").write_text(sign_text(write_yaml(job)))
     (out / ".lock").write_text("")
     (tmp_path / "same.yaml").write_text(write_yaml(tiny_settings))
     same = ("place", data, "--out", out, "--config", tmp_path / "same.yaml")
@@ -113,4 +114,4 @@ def test_a_folder_of_another_job_and_one_in_use_are_refused_before_torch_is_impo
     assert answers[2][1].startswith(begins)
     answers = refuse([same], held=[out / ".lock"])
     assert answers == [(2, f"error: {out} is in use by another focalseg; wait for it to end, or give another --out.\n")]
-    assert (out / "config.yaml").read_text() == write_yaml(job)
+    assert (out / "config.yaml").read_text() == sign_text(write_yaml(job))

@@ -1,5 +1,6 @@
 """One run: learns, logs, and goes on to the same bits after any interruption."""
 
+import io
 import os
 import signal
 import subprocess
@@ -24,7 +25,8 @@ from focalseg.imagesets.case import Case
 from focalseg.losses.unified_focal import UnifiedFocalLoss
 from focalseg.losses.unified_focal_config import UnifiedFocalConfig
 from focalseg.records.result import CHECKPOINT
-from focalseg.training.checkpoint import load_checkpoint
+from focalseg.records.seals import write_signed
+from focalseg.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from focalseg.training.loop import METRICS, StopRequested, TrainingData, train
 from focalseg.training.metrics_log import read_metrics
 from focalseg.training.run import RunConfig, build_network
@@ -247,9 +249,30 @@ def test_a_checkpoint_of_other_settings_or_no_checkpoint_at_all_is_refused(tmp_p
     train(replace(CONFIG, training=replace(CONFIG.training, steps=1)), make_data(), tmp_path, device="cpu")
     with pytest.raises(SettingError, match=r"last\.ckpt belongs to a run with other settings; give another --out"):
         train(CONFIG, make_data(), tmp_path, device="cpu")
+    mend = "; remove it to train this run from the start"
     (tmp_path / CHECKPOINT).write_bytes(b"cut short")
-    with pytest.raises(SettingError, match=r"last\.ckpt is no checkpoint .*; remove it to train this run from the start"):
+    with pytest.raises(SettingError, match=rf"last\.ckpt is not as it was written: .*{mend}"):
         train(CONFIG, make_data(), tmp_path, device="cpu")
+    write_signed(tmp_path / CHECKPOINT, b"signed, and nothing that torch reads")
+    with pytest.raises(SettingError, match=rf"last\.ckpt is no checkpoint .*{mend}"):
+        train(CONFIG, make_data(), tmp_path, device="cpu")
+
+
+def test_a_checkpoint_that_cannot_be_read_just_now_is_not_said_to_be_damaged(tmp_path, monkeypatch):
+    save_checkpoint(tmp_path / CHECKPOINT, Checkpoint(**dict.fromkeys(Checkpoint.__dataclass_fields__, "")))
+    assert load_checkpoint(tmp_path / CHECKPOINT, run="") is not None
+
+    def run_out(*_arguments, **_keywords):
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(torch, "load", run_out)
+        with pytest.raises(MemoryError):
+            load_checkpoint(tmp_path / CHECKPOINT, run="")
+    (tmp_path / CHECKPOINT).unlink()
+    (tmp_path / CHECKPOINT).mkdir()
+    with pytest.raises(SettingError, match=r"last\.ckpt cannot be read \(Is a directory\); mend that, or remove it"):
+        load_checkpoint(tmp_path / CHECKPOINT, run="")
 
 
 def test_a_checkpoint_that_holds_code_is_not_executed(tmp_path):
@@ -257,7 +280,9 @@ def test_a_checkpoint_that_holds_code_is_not_executed(tmp_path):
         def __reduce__(self):
             return os.mkdir, (str(tmp_path / "executed"),)
 
-    torch.save({"run": Canary()}, tmp_path / CHECKPOINT)
+    buffer = io.BytesIO()
+    torch.save({"run": Canary()}, buffer)
+    write_signed(tmp_path / CHECKPOINT, buffer.getvalue())
     with pytest.raises(SettingError, match="is no checkpoint"):
         train(CONFIG, make_data(), tmp_path, device="cpu")
     assert not (tmp_path / "executed").exists()

@@ -84,7 +84,6 @@ def _refuse_foreign_code(config: Path, given: dict[str, Any], typed: dict[str, A
     given, typed: the settings of the network in the file, and in the command. name: of the network that comes of both.
     """
     from focalseg.errors import SettingError
-    from focalseg.hosts.building import NetworkConfig
     from focalseg.hosts.libraries.choice import NAMES
 
     if name not in NAMES and typed.get("name") != name:
@@ -94,6 +93,10 @@ def _refuse_foreign_code(config: Path, given: dict[str, Any], typed: dict[str, A
         )
     repeated = _part(typed, "arguments")
     alone = {key: value for key, value in _part(given, "arguments").items() if repeated.get(key) != value}
+    if not alone:
+        return
+    from focalseg.hosts.building import NetworkConfig  # with torch, whose import takes seconds
+
     if name in NAMES and not NetworkConfig(name=name, arguments=alone).built_in:
         raise SettingError(
             f"{config} has arguments for {name} that may load a file or fetch weights ({', '.join(map(show_name, alone))}). "

@@ -279,7 +279,8 @@ class JobRecord(Placement):
 
     difference: placed minus none. comparisons: placed against every other arm, then each of those against none. seed_noise: of
     none. dead_sites: left out before training, with the reason. costs: of the network with all sites. search: the trainings
-    that sites were chosen with, none of none where none were counted.
+    that sites were chosen with, none of none where none were counted. files: SHA-256 of the files beside it that are shown
+    with it, by name; empty where the version that wrote it kept none.
     """
 
     again = AGAIN
@@ -298,6 +299,7 @@ class JobRecord(Placement):
     lean: LeanSource | None = None
     dead_sites: Mapping[str, str] = field(default_factory=dict)
     costs: CostTable = NOT_MEASURED
+    files: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -7,12 +7,14 @@ from pathlib import Path
 from focalseg.evaluation.verdict import Footing, Verdict
 from focalseg.records.placement import ALL, NONE, PLACED, PLACEMENT, JobRecord, LeanSource, Placement
 from focalseg.records.record import write_record
+from focalseg.records.seals import hash_file
+from focalseg.records.splits import SPLITS
 from focalseg.study.arms.agreement import Decided, agree, choose_lean, decide_folds
 from focalseg.study.arms.design import Design, plan_design, take_known
 from focalseg.study.beginning import plan_job, recall_settings, refuse_place
 from focalseg.study.budget.correction import correcting
 from focalseg.study.budget.fitting import Forecast, plan_costs
-from focalseg.study.outcome.examples import write_examples
+from focalseg.study.outcome.examples import EXAMPLES, write_examples
 from focalseg.study.outcome.footing import SEARCHED, count_silence, read_rises
 from focalseg.study.outcome.lean import write_lean
 from focalseg.study.outcome.summary import JobResult, judge, record_results
@@ -21,7 +23,7 @@ from focalseg.study.planning.groundwork import lay_groundwork, plan_groundwork
 from focalseg.study.planning.precision import settle_precision
 from focalseg.study.planning.splits_file import claim_split
 from focalseg.study.presets import Settings
-from focalseg.study.running.folder import hold_folder
+from focalseg.study.running.folder import CONFIG, hold_folder
 from focalseg.study.running.listeners import NOBODY, Listeners
 from focalseg.study.running.runs import RunPlan, read_costs, read_result
 from focalseg.training.training_config import Device
@@ -110,6 +112,7 @@ def _train_and_judge(design: Design, folder: Path) -> PlaceResult:
         lean=LeanSource(fold=results.folds[fold], seed=plans[fold][PLACED][number].config.seed),
         dead_sites=design.dead,
         costs=read_costs(decided.witness),
+        files={name: hash_file(folder / name) for name in (CONFIG, SPLITS, EXAMPLES)},
     )
     write_record(folder / PLACEMENT, record)
     write_lean(folder / "lean", shown[PLACED], verdict, record.arms[PLACED], lean.parameters)

@@ -54,10 +54,15 @@ def load_checkpoint(path: Path, *, run: str, data: str = "") -> Checkpoint | Non
     if not path.exists():
         return None
     try:
-        state = torch.load(io.BytesIO(read_signed(path)), map_location="cpu", weights_only=True)
-        checkpoint = Checkpoint(**state)
-    except (OSError, ValueError) as error:
+        content = read_signed(path)
+    except OSError as error:
+        raise SettingError(f"{path} cannot be read ({error.strerror or error}); mend that, or {_MEND}.") from error
+    except ValueError as error:
         raise SettingError(f"{path} {error}. It is damaged or of an earlier version; {_MEND}.") from error
+    try:
+        checkpoint = Checkpoint(**torch.load(io.BytesIO(content), map_location="cpu", weights_only=True))
+    except MemoryError:  # no fault of the file
+        raise
     except Exception as error:
         raise SettingError(f"{path} is no checkpoint ({type(error).__name__}); {_MEND}.") from error
     if checkpoint.run != run:
@@ -66,6 +71,7 @@ def load_checkpoint(path: Path, *, run: str, data: str = "") -> Checkpoint | Non
         )
     if checkpoint.data != data:
         raise SettingError(
-            f"{path} was trained on other data than is there now; restore the data, give another --out, or {_MEND}."
+            f"{path} was trained on other data, or on another split, than is there now; restore that, give another --out, or "
+            f"{_MEND}."
         )
     return checkpoint

@@ -30,7 +30,7 @@ from focalseg.placement.exponents import REGIMES
 from focalseg.records.result import CHECKPOINT
 from focalseg.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from focalseg.training.fabric import build_fabric
-from focalseg.training.metrics_log import MetricsLog, Row
+from focalseg.training.metrics_log import FIRST_COLUMNS, MetricsLog, Row
 from focalseg.training.optimisation import build_optimiser
 from focalseg.training.run import RunConfig, build_network
 from focalseg.training.sanity import advise, check_weights
@@ -99,8 +99,7 @@ class Run:
             self.loss.measure_closeness(data.train.read_masks().unsqueeze(1), classes) if penalised and once else None
         )
         gammas = [GAMMA_COLUMN + name for name in read_gammas(self.network)]
-        columns = ["step", "loss", "learning_rate", "validation_dice", *gammas]
-        self.log = MetricsLog(folder / METRICS, columns, rows)
+        self.log = MetricsLog(folder / METRICS, [*FIRST_COLUMNS, *gammas], rows)
 
     @property
     def finished(self) -> bool:

@@ -8,6 +8,8 @@ from pathlib import Path
 from focalseg.files import write_text
 
 Row = dict[str, str]
+FIRST_COLUMNS = ("step", "loss", "learning_rate", "validation_dice")
+"""What every log begins with; what else a training has to tell follows."""
 
 
 class MetricsLog:
@@ -35,6 +37,15 @@ class MetricsLog:
         text = io.StringIO()
         csv.DictWriter(text, self.columns, lineterminator="\n").writerows(rows)
         return text.getvalue()
+
+
+def is_log(path: Path) -> bool:
+    """Whether a file begins as the log of a run does."""
+    beginning = ",".join(FIRST_COLUMNS).encode()
+    if path.suffix != ".csv" or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(beginning)) == beginning
 
 
 def read_metrics(path: Path) -> list[Row]:

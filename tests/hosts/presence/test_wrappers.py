@@ -175,6 +175,13 @@ def test_a_network_without_attention_has_no_sites_to_list() -> None:
     assert read_gammas(nn.Sequential(nn.Conv2d(2, 4, 3), nn.ReLU())) == {}
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_nor_has_one_that_torchscript_compiled(image: Tensor) -> None:
+    network = nn.Sequential(nn.Conv2d(2, 4, 3), nn.ReLU())
+    for compiled in (torch.jit.script(network), torch.jit.trace(network, image)):
+        assert read_gammas(compiled) == read_gammas(nn.Sequential(compiled)) == {}
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
 def test_a_traced_network_holds_the_attention(image: Tensor) -> None:
     network = build()

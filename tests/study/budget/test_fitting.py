@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from itertools import pairwise, product
+from types import SimpleNamespace
 
 import pytest
 
@@ -261,6 +262,21 @@ def test_what_it_costs_is_said_of_a_job_of_few_steps_too(design, tiny_settings, 
     assert plan_costs(design, tiny_settings, hours=1.0, tell=notes.append).settings == tiny_settings
     assert len(notes) == 2
     assert not design.trainers[0].folder.exists()
+
+
+def test_nothing_is_said_of_trainings_where_all_that_were_left_had_to_be_given_up(monkeypatch):
+    design = SimpleNamespace(
+        trainers=[SimpleNamespace(base=None, workers=1, device="cpu")], plan_known=lambda _: {"none": [None], "all": [None]}
+    )
+    rival = Item(arm="wider", fold=0, number=0, stage=0, attention=False, scored=4, testifies=False)
+    monkeypatch.setattr(budget, "measure_paces", lambda *_, **__: PACES)
+    monkeypatch.setattr(budget, "estimate_runs", lambda _: SimpleNamespace(certain=[], at_most=[]))
+    monkeypatch.setattr(budget, "list_items", lambda *_: [rival])
+    notes: list[str] = []
+    settings = replace(STANDARD, rivals=("wider",))
+    forecast = plan_costs(design, settings, hours=(END_SECONDS + 1) / 3600, tell=notes.append)
+    assert (forecast.items, forecast.settings.rivals) == ([], ())
+    assert notes == ["to fit into 6 s: wider not compared."]
 
 
 BUSY = {plain: replace(pace, load=10.0) for plain, pace in PACES.items()}

@@ -14,9 +14,11 @@ from damage import cut, flip_bits
 from focalseg.errors import DataError, SettingError
 from focalseg.records.costs import COSTS
 from focalseg.records.evidence import EVIDENCE
-from focalseg.records.placement import PLACEMENT
+from focalseg.records.placement import PLACEMENT, JobRecord
+from focalseg.records.record import read_record, write_record
 from focalseg.records.result import CHECKPOINT, RESULT
-from focalseg.records.splits import SPLITS
+from focalseg.records.seals import read_signed_text, sign_text
+from focalseg.records.splits import SPLITS, Splits
 from focalseg.report.placement.page import PAGE, write_report
 from focalseg.study.outcome.examples import EXAMPLES
 from focalseg.study.outcome.lean import LEAN_CONFIG, load_lean
@@ -216,6 +218,40 @@ def test_a_job_takes_no_damaged_file_and_ends_with_the_same_answer(job, data, ti
             assert (folder / PAGE).read_bytes() == page
             assert (folder / PLACEMENT).read_bytes() == record
             assert (folder / "lean" / WEIGHTS).read_bytes() == weights
+
+
+@pytest.mark.parametrize("name", [PLACEMENT, EXAMPLES, SPLITS, CONFIG])
+def test_a_file_of_another_job_is_not_shown_with_the_answer_and_the_same_command_mends_it(
+    job, data, tiny_settings, tmp_path, name
+):
+    folders = [tmp_path / name for name in ("own", "other")]
+    for folder in folders:
+        shutil.copytree(job, folder)
+    own, other = folders
+    alter_whole(other / name)
+    write_report(own)
+    shutil.copy(other / name, own / name)
+    with pytest.raises(SettingError, match="is another than .*placement.json was written with: they are of two jobs"):
+        write_report(own)
+    if name in (SPLITS, CONFIG):
+        (own / name).unlink()
+    place(str(data), own, tiny_settings, device="cpu", workers=1)
+    write_report(own)
+
+
+def alter_whole(path: Path) -> None:
+    """Makes a whole file such as a job that differs in little would have left."""
+    if path.name == CONFIG:
+        path.write_text(sign_text(read_signed_text(path.read_text()).replace("seed: 0", "seed: 1")))
+    elif path.name == EXAMPLES:
+        with np.load(path) as arrays:
+            other = {name: array + 1 if name.startswith("dice") else array for name, array in arrays.items()}
+        np.savez_compressed(path, **other)
+    elif path.name == PLACEMENT:
+        record = read_record(JobRecord, path)
+        write_record(path, replace(record, files=dict.fromkeys(record.files, "0" * 64)))
+    else:
+        write_record(path, replace(read_record(Splits, path), data="other"))
 
 
 def test_images_that_are_replaced_while_a_job_runs_stop_it(write_folder, tiny_settings, tmp_path, monkeypatch):

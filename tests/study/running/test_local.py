@@ -1,7 +1,9 @@
 """Processes side by side: what becomes of a stop, wherever in a worker it comes, and of a worker that ends by itself."""
 
+import multiprocessing
 import signal
 import sys
+import time
 from concurrent.futures import ProcessPoolExecutor
 
 import pytest
@@ -50,6 +52,19 @@ def test_a_worker_that_ends_otherwise_is_an_error(function, item, message):
     with pytest.raises(MachineError) as failed:
         local.call_locally(function, [item, item], workers=2)
     assert str(failed.value).startswith(message)
+
+
+def test_processes_of_whoever_called_are_left_alone():
+    other = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
+    other.start()
+    try:
+        with pytest.raises(MachineError, match="with the status 3"):
+            local.call_locally(sys.exit, [3, 3], workers=2)
+        other.join(0.5)
+        assert other.is_alive()
+    finally:
+        other.kill()
+        other.join()
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,9 @@ def test_under_nohup_a_hang_up_stays_ignored(switch):
 
 
 def test_a_process_that_ends_ignores_signals(switch):
+    switch._postpone()  # as during an import
     switch.retire()
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
     for number in STOP_SIGNALS:
         signal.raise_signal(number)
     assert not switch.is_requested()

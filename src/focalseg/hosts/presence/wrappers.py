@@ -1,5 +1,7 @@
 """Modules that stand around another and hand everything through: torch.compile, parallel training, running averages."""
 
+from typing import Any
+
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
@@ -36,8 +38,9 @@ def find_inside(network: nn.Module, path: str) -> nn.Module | None:
 
 def _children(module: nn.Module) -> dict[str, nn.Module | None]:
     # The dictionary itself: a pass looks here for every site, and named_children() would walk over all of them.
-    children: dict[str, nn.Module | None] = vars(module)["_modules"]
-    return children
+    children: Any = vars(module).get("_modules", {})
+    # Modules of TorchScript have none there where they were traced, and what is like a dictionary where they were scripted.
+    return children if isinstance(children, dict) else dict(children.items())
 
 
 def _find_inner(module: nn.Module) -> nn.Module | None:

@@ -17,7 +17,7 @@ from focalseg.records.evidence import EVIDENCE, Evidence
 from focalseg.records.placement import ALL, ARMS, PLACEMENT, JobRecord, SiteDecision
 from focalseg.records.record import AGAIN, MEND, read_record, was_sealed
 from focalseg.records.result import RESULT, Result
-from focalseg.records.seals import read_signed_text
+from focalseg.records.seals import hash_file, read_signed_text
 from focalseg.records.splits import SPLITS, Splits
 from focalseg.report.lettering import show_characters
 from focalseg.report.placement.contents import Curve, Example, PlacementContents, RunContents, TrainingLog
@@ -59,6 +59,8 @@ def read_placement_contents(folder: Path) -> PlacementContents:
     if config:
         check_levels(record.sites, config.network, str(path))
     splits = read_record(Splits, folder / SPLITS) if (folder / SPLITS).exists() else None
+    examples = _read_examples(folder / EXAMPLES)
+    _refuse_files_of_another_job(folder, record)
     names = {decision.site for decision in record.sites}
     return PlacementContents(
         data=splits.data if splits else config.data if config else "",
@@ -69,9 +71,20 @@ def read_placement_contents(folder: Path) -> PlacementContents:
         regime=witness.training.exponents if witness else "",
         probed=bool(probes),
         splits=splits,
-        examples=_read_examples(folder / EXAMPLES),
+        examples=examples,
         settings=settings,
     )
+
+
+def _refuse_files_of_another_job(folder: Path, record: JobRecord) -> None:
+    """Raises SettingError for a file that is whole and not the one that the record was written with; it may be missing."""
+    for name, sha256 in record.files.items():
+        path = folder / Path(name).name
+        if path.is_file() and hash_file(path) != sha256:
+            raise SettingError(
+                f"{path} is another than {folder / PLACEMENT} was written with: they are of two jobs, or of two states of one. "
+                f"{MEND}"
+            )
 
 
 def read_run_contents(folder: Path) -> RunContents:

@@ -180,7 +180,8 @@ def plan_costs(
     fitted = settings if hours is None else fit_settings(settings, hours * 3600, price, tell, idle=price_idle)
     left = [item for item in items if item.remains(fitted)]
     forecast = Forecast(settings=fitted, items=left, paces=paces, workers=workers)
-    tell(describe_cost(left, fitted, paces, workers=workers))
+    if left:  # nothing is, where all that was left to do had to be given up
+        tell(describe_cost(left, fitted, paces, workers=workers))
     return forecast
 
 

@@ -189,8 +189,9 @@ def record_results(
     lean: LeanSource | None = None,
     dead_sites: Mapping[str, str] = MappingProxyType({}),
     costs: CostTable = NOT_MEASURED,
+    files: Mapping[str, str] = MappingProxyType({}),
 ) -> JobRecord:
-    """What placement.json says."""
+    """What placement.json says. files: those of the job that are shown with it, with their SHA-256."""
     arms = results.arms
     return JobRecord(
         policy=results.agreed.policy,
@@ -208,6 +209,7 @@ def record_results(
         lean=lean,
         dead_sites=dict(dead_sites),
         costs=costs,
+        files=dict(files),
     )
 
 

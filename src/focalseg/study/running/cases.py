@@ -1,13 +1,15 @@
 """The cases of a job as it finds them: read again and again while it runs, and the same each time."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Mapping
 from functools import lru_cache
 
 from focalseg.errors import DataError
 from focalseg.imagesets.case import Case, Dataset
 from focalseg.imagesets.opening import open_dataset
 from focalseg.imagesets.survey.summary import digest_case
+from focalseg.records.splits import Split
 
 CaseDigests = Mapping[str, str]
 """`digest_case` of each case by name, as it was when the job looked at all of them."""
@@ -37,7 +39,11 @@ def read_same_case(source: str, name: str, case_digests: CaseDigests) -> Case:
     return case
 
 
-def digest_cases(names: Iterable[str], case_digests: CaseDigests) -> str:
-    """SHA-256 over cases in their order, empty where none has a digest."""
-    known = [f"{name}\0{case_digests[name]}" for name in names if name in case_digests]
-    return hashlib.sha256("\n".join(known).encode("utf-8", "surrogatepass")).hexdigest() if known else ""
+def digest_split(split: Split, groups: Mapping[str, str], case_digests: CaseDigests) -> str:
+    """SHA-256 of what a run learns and is scored on: its parts with the group and the digest of each case, in their order.
+    Empty where no case has a digest."""
+    parts = [
+        [(name, groups.get(name), case_digests[name]) for name in names if name in case_digests]
+        for names in (split.train, split.validation, split.test)
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest() if any(parts) else ""

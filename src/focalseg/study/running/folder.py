@@ -14,6 +14,7 @@ from focalseg.records.result import CHECKPOINT, RESULT
 from focalseg.records.seals import read_signed_text, sign_text
 from focalseg.records.splits import SPLITS
 from focalseg.text_files import read_small
+from focalseg.training.metrics_log import is_log
 from focalseg.yaml_files import MOST_BYTES, read_yaml
 
 CONFIG = "config.yaml"
@@ -96,7 +97,7 @@ def refuse_foreign(folder: Path) -> None:
     if not folder.is_dir():
         raise SettingError(f"{folder} is a file; expected a folder, or a path where one can be made. Give another --out.")
     ours = any((folder / name).exists() for name in _MARKS)
-    if not ours and any(entry.suffix != PARTIAL and entry.name != LOCK for entry in folder.iterdir()):
+    if not ours and not all(entry.suffix == PARTIAL or entry.name == LOCK or is_log(entry) for entry in folder.iterdir()):
         raise SettingError(f"{folder} is not empty and was not made by focalseg; give a new or an empty folder as --out.")
     refuse_linked_folders(folder)
 
@@ -130,6 +131,7 @@ def hold_folder(folder: Path, config: str) -> Iterator[None]:
         except BlockingIOError as error:
             raise _in_use(folder) from error
         try:
+            claim_folder(folder, config)  # of two that began at the same moment the other may have written its own since
             yield
         finally:
             (folder / LOCK).unlink(missing_ok=True)

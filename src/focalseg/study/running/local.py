@@ -64,6 +64,7 @@ def _call_in_processes(
     function: Callable[[Item], Result], items: Sequence[Item], workers: int, tell: Callable[[int, int], None]
 ) -> list[Result]:
     """As `call_locally`, where a signal only sets `STOP.requested`."""
+    others = {*multiprocessing.active_children()}  # of whoever called us, and none of our business
     pool = _open_pool(workers)
     futures: list[Future[Result]] = []
     children: set[BaseProcess] = set()
@@ -71,7 +72,7 @@ def _call_in_processes(
         with _no_interrupt_for_children(), _naming_the_mend():
             for item in items:
                 futures.append(pool.submit(_call, function, item))
-                children.update(multiprocessing.active_children())
+                children.update({*multiprocessing.active_children()} - others)
         _await(futures, tell)
         return [future.result() for future in futures]
     except BrokenProcessPool as error:
@@ -83,7 +84,7 @@ def _call_in_processes(
             "run the same command again with fewer --workers: it goes on where it stopped."
         ) from error
     except BaseException:
-        for child in multiprocessing.active_children():
+        for child in {*multiprocessing.active_children()} - others:
             child.terminate()
         raise
     finally:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from focalseg.counting import Advance
+from focalseg.text_files import read_bounded
 
 PROGRESS = ".progress"
 SCORING, EVIDENCE_PASSES = "scoring", "evidence"
@@ -38,9 +39,10 @@ class ProgressFile:
             self.path.unlink(missing_ok=True)
 
     def _write(self) -> None:
-        # Neither whole nor forced to disk, which would cost more than it is worth; a link that lies there is not followed.
+        # Neither whole nor forced to disk, which would cost more than it is worth; a link that lies there is not followed, and
+        # a pipe not waited for.
         self.written = time.monotonic()
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         with suppress(OSError), os.fdopen(os.open(self.path, flags, 0o644), "w", encoding="utf-8") as file:
             json.dump(self.parts, file)
 
@@ -48,8 +50,7 @@ class ProgressFile:
 def read_parts(folder: Path) -> Mapping[str, float]:
     """The share of each part that is done, in [0, 1]; nothing where there is no such file, or half of one."""
     try:
-        with (folder / PROGRESS).open("rb") as file:
-            content = json.loads(file.read(_MOST_BYTES))
+        content = json.loads(read_bounded(folder / PROGRESS, most_bytes=_MOST_BYTES))
         return {part: min(max(done / total, 0.0), 1.0) for part, (done, total) in content.items() if total > 0}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}

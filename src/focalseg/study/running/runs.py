@@ -32,7 +32,7 @@ from focalseg.records.record import read_record, write_record
 from focalseg.records.result import RESULT, Result
 from focalseg.records.seals import hash_file
 from focalseg.records.splits import Split
-from focalseg.study.running.cases import CaseDigests, digest_cases, read_same_case
+from focalseg.study.running.cases import CaseDigests, digest_split, read_same_case
 from focalseg.study.running.cores import limit_threads
 from focalseg.study.running.folder import CONFIG, claim_folder
 from focalseg.study.running.progress_file import EVIDENCE_PASSES, SCORING, ProgressFile
@@ -57,8 +57,8 @@ class RunPlan:
 
     arm: its name in a comparison. groups: by case, what a split kept together and a score counts as one; those of the data set
     for cases that are not named. case_digests: of the cases as the job began with them. cache_mib: memory for its prepared
-    cases; beyond it they are kept on disk. testifies: whether
-    evidence on its sites is gathered and their cost measured. scored: the parts of the split whose cases are scored.
+    cases; beyond it they are kept on disk. testifies: whether evidence on its sites is gathered and their cost measured.
+    scored: the parts of the split whose cases are scored.
     """
 
     arm: str
@@ -90,8 +90,8 @@ class RunPlan:
 
     @property
     def data_digest(self) -> str:
-        """The digest of all cases of the split, empty where nobody keeps one."""
-        return digest_cases((*self.split.train, *self.split.validation, *self.split.test), self.case_digests)
+        """The digest of the split, its groups and its cases, empty where nobody keeps one."""
+        return digest_split(self.split, self.groups, self.case_digests)
 
     @property
     def scored_cases(self) -> tuple[tuple[str, str], ...]:

@@ -48,6 +48,8 @@ class StopSwitch:
         """From now on this process, which is about to end, ignores signals: ending takes but a moment."""
         for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
+        if hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, 0)  # one that was put off comes no more
         if sys.unraisablehook == self._catch_swallowed:
             sys.unraisablehook = self._hook
 
@@ -89,7 +91,7 @@ class StopSwitch:
 
     def _catch_swallowed(self, unraisable: Any) -> None:
         """Stops again where Python could not raise Interrupted, as in a destructor, and would only print it."""
-        if isinstance(unraisable.exc_value, Interrupted):
+        if isinstance(unraisable.exc_value, Interrupted) and hasattr(signal, "setitimer"):
             self._ending = False
             self._postpone()
         else:
