@@ -71,3 +71,13 @@ def test_a_pipe_in_the_place_of_the_progress_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / PROGRESS)
     ProgressFile(tmp_path).count(SCORING)(1, 2)
     assert read_parts(tmp_path) == {}
+
+
+def test_another_programs_config_is_not_said_to_be_damaged_and_nobody_is_told_to_remove_it(tmp_path):
+    (tmp_path / "config.yaml").write_text("version: 2\nservices: {}\n")
+    (tmp_path / "main.py").write_text("print()\n")
+    with pytest.raises(SettingError) as raised:
+        claim_folder(tmp_path, "a: 1\n")
+    assert (
+        str(raised.value) == f"{tmp_path / 'config.yaml'} was not written by focalseg; give a new or an empty folder as --out."
+    )

@@ -43,6 +43,8 @@ def read_config(folder: Path) -> dict[str, Any]:
     written."""
     path = folder / CONFIG
     if read_signed_text(_read_config(path).decode(errors="replace")) is None:
+        if not any((folder / name).exists() for name in _MARKS if name != CONFIG) and _holds_others(folder):
+            raise SettingError(f"{path} was not written by focalseg; give a new or an empty folder as --out.")
         raise SettingError(
             f"{path} does not end in its own SHA-256: it is damaged, was edited, or is of an earlier version. Remove that file "
             "and run the same command again, which goes on."
@@ -97,9 +99,14 @@ def refuse_foreign(folder: Path) -> None:
     if not folder.is_dir():
         raise SettingError(f"{folder} is a file; expected a folder, or a path where one can be made. Give another --out.")
     ours = any((folder / name).exists() for name in _MARKS)
-    if not ours and not all(entry.suffix == PARTIAL or entry.name == LOCK or is_log(entry) for entry in folder.iterdir()):
+    if not ours and _holds_others(folder):
         raise SettingError(f"{folder} is not empty and was not made by focalseg; give a new or an empty folder as --out.")
     refuse_linked_folders(folder)
+
+
+def _holds_others(folder: Path) -> bool:
+    """Whether there is anything besides a config and what a job that was stopped in its first moments leaves."""
+    return not all(entry.suffix == PARTIAL or entry.name in (CONFIG, LOCK) or is_log(entry) for entry in folder.iterdir())
 
 
 def _find_differences(one: Any, other: Any, name: str = "") -> list[str]:
