@@ -68,6 +68,6 @@ def find_in_names(pattern: str, names: Sequence[str]) -> list[str]:
 def _too_slow(pattern: str) -> SettingError:
     return SettingError(
         f"The pattern {show_value(pattern)} was not done with the names of the cases after {MOST_SECONDS} s; expected one that "
-        "has no repeat within a repeat, such as (a+)+, which tries every way to divide a name. Write 'patient_([0-9]+)' or "
-        "the like."
+        "does not try every way to divide a name, as repeats within one another, (a+)+, or side by side, .*.*, do. Write "
+        "'patient_([0-9]+)' or the like."
     )

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from statistics import fmean
 
 import torch
 
@@ -243,7 +244,8 @@ def job_seconds(items: Sequence[Item], settings: Settings, paces: Paces, *, work
         if item.remains(settings):
             stages.setdefault(item.stage, []).append(item.seconds(settings, paces, idle=idle))
     starts = sum(len(runs) > 1 for runs in stages.values()) if workers > 1 else 0
-    return END_SECONDS + START_SECONDS * starts + sum(span(runs, workers) for runs in stages.values())
+    load = 1.0 if idle else fmean(pace.load for pace in paces.values())
+    return load * (END_SECONDS + START_SECONDS * starts) + sum(span(runs, workers) for runs in stages.values())
 
 
 def span(seconds: Sequence[float], workers: int) -> float:
