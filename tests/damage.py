@@ -1,7 +1,10 @@
-"""Damage as disks and power cuts do it: one flipped bit, and a file that ends too early."""
+"""Damage as disks and power cuts do it: one flipped bit, and a file that ends too early; and files without their seal."""
 
+import json
 import random
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 
 def flip_bits(content: bytes, count: int, *, seed: int = 0) -> Iterator[bytes]:
@@ -17,3 +20,9 @@ def cut(content: bytes, parts: int = 10) -> Iterator[bytes]:
     """The first tenths of the content, from nothing at all to nine of ten; and all but the last two bytes."""
     yield from (content[: len(content) * part // parts] for part in range(parts))
     yield content[:-2]
+
+
+def read_unsealed(path: Path) -> dict[str, Any]:
+    """What a record says, without its seal and the digest of the file beside it, as an earlier version wrote it."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return {name: value for name, value in content.items() if name not in ("focalseg", "seal", "sha256")}

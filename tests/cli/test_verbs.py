@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from damage import read_unsealed
 from focalseg.cli.options import read_settings
 from focalseg.study.beginning import PlaceJob
 from focalseg.study.presets import build_settings
@@ -45,7 +46,7 @@ def test_json_is_one_object_on_stdout_and_the_same_job_again_gives_the_same(foca
     assert first.out == second.out
     assert "training" not in second.err
     assert content == {
-        **json.loads((tmp_path / "out" / "placement.json").read_text()),
+        **read_unsealed(tmp_path / "out" / "placement.json"),
         "report": str(tmp_path / "out" / "report" / "index.html"),
         "lean": str(tmp_path / "out" / "lean"),
     }

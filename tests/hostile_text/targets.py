@@ -14,7 +14,7 @@ from focalseg.records.placement import JobRecord, read_placement
 from focalseg.records.record import read_record
 from focalseg.records.splits import Splits
 from focalseg.report.lettering import show_characters
-from focalseg.study.place import PlaceJob
+from focalseg.study.beginning import PlaceJob
 from focalseg.study.presets import build_settings
 from focalseg.training.run import RunConfig
 from focalseg.yaml_files import read_yaml, write_yaml

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from damage import read_unsealed
 from focalseg.configuration import from_mapping, to_mapping
 from focalseg.errors import SettingError, SiteError
 from focalseg.feeding.preparation import Preparation
@@ -191,6 +192,7 @@ def test_weights_for_a_shut_skip_are_refused(mixed: UNet, build_unet: BuildUNet,
     save_attention(mixed, tmp_path)
     state = load_file(tmp_path / WEIGHTS)
     save_file({**state, f"{CONTAINER}.skip/0.gamma": torch.ones(())}, tmp_path / WEIGHTS)
+    (tmp_path / ATTENTION).write_text(json.dumps(read_unsealed(tmp_path / ATTENTION)), encoding="utf-8")
     network = build_unet()
     before = look_at(network)
     with pytest.raises(SettingError, match=r"does not hold the weights that attention\.json describes"):

@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from damage import read_unsealed
 from focalseg.errors import SettingError
 from focalseg.evaluation.metrics import measure_labels, measure_overlap
 from focalseg.hosts.attachment import attention_sites
@@ -359,7 +360,7 @@ def test_evidence_is_gathered_on_the_networks_that_it_is_asked_of_alone(policy, 
     found = sorted((tmp_path / "out").glob(f"runs/*/*/*/{EVIDENCE}"))
     assert {path.parents[2].name for path in found} == {telling}
     content = json.loads((tmp_path / "out" / "placement.json").read_text())
-    assert content["costs"] == json.loads((found[0].parent / COSTS).read_text())
+    assert content["costs"] == read_unsealed(found[0].parent / COSTS)
 
 
 @pytest.mark.parametrize("policy", list(POLICIES))

@@ -13,7 +13,8 @@ from focalseg.inference.prediction import predict_mask
 from focalseg.report.placement.page import write_report
 from focalseg.study.outcome.examples import EXAMPLES
 from focalseg.study.planning.groundwork import lay_groundwork
-from focalseg.study.running.runs import RunPlan, load_network, load_training_data, read_evidence, read_named_case
+from focalseg.study.running.cases import read_same_case
+from focalseg.study.running.runs import RunPlan, load_network, load_training_data, read_evidence
 from focalseg.study.running.scores import read_scores
 from focalseg.study.train import train_one
 from focalseg.training.loop import Run
@@ -93,7 +94,7 @@ def test_scores_validation_evidence_and_pictures_leave_out_what_nobody_judged(fo
     assert config.labels == ("square", "dot")[:labels]
     assert config.loss.ignore_index == VOID
     for score in read_scores(out / "cases.csv"):
-        case = read_named_case(str(folder), score.case)
+        case = read_same_case(str(folder), score.case, {})
         raw = np.asarray(Image.open(folder / "masks" / f"{score.case}.png"))
         predicted = predict_mask(network, config.preparation, case.image)
         assert score.dice == pytest.approx(dice_by_hand(predicted, raw, labels), abs=1e-6)

@@ -50,17 +50,24 @@ def trace(network: nn.Module, ports: Iterable[Port], image_shape: Sequence[int])
     return passed
 
 
+class LogitsError(ShapeError):
+    """What a network makes of an image that it takes is no logits of the image's size."""
+
+
 def check_forward(network: nn.Module, image_shape: Sequence[int], *, classes: int) -> None:
-    """Raises ShapeError unless the network makes logits (classes, *spatial) of an image (C, *spatial)."""
+    """Looks whether the network makes logits (classes, *spatial) of an image (C, *spatial).
+
+    Raises LogitsError where it makes something else, and ShapeError for a size that it does not take.
+    """
     name, expected = type(network).__name__, (1, classes, *image_shape[1:])
     try:
         (passed,) = trace(network, [Port(path="")], image_shape).values()
     except SiteError as error:
-        raise ShapeError(
+        raise LogitsError(
             f"{name} returns no tensor; expected one, logits (B, {classes}, *spatial) of the image's size."
         ) from error
     if passed.shapes != [expected]:
-        raise ShapeError(
+        raise LogitsError(
             f"{name} makes {passed.shapes[0]} of an image of shape {tuple(image_shape)}; "
             f"expected logits (B, {classes}, *spatial) of the image's size, {expected}."
         )
@@ -70,7 +77,7 @@ def check_forward(network: nn.Module, image_shape: Sequence[int], *, classes: in
     except Exception:  # what a network cannot do on shapes alone was done on values above
         return
     if not isinstance(trained, Tensor) or trained.shape[1:] != torch.Size(expected[1:]):
-        raise ShapeError(
+        raise LogitsError(
             f"{name} returns something else in training than in evaluation; expected logits (B, {classes}, *spatial) in both. "
             "Turn deep supervision off."
         )

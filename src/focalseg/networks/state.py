@@ -31,8 +31,10 @@ def read_state(network: nn.Module) -> dict[str, Tensor]:
 def read_state_file(path: Path, *, sha256: str = "") -> dict[str, Tensor]:
     """The tensors of a safetensors file. sha256: its digest, where one was kept. Executes nothing. Raises SettingError for a
     file that is missing or damaged."""
+    if sha256:
+        check_digest(path, sha256, "restore the file, or save it anew")
     try:
-        return load_file(check_digest(path, sha256, "restore the file, or save it anew") if sha256 else path)
+        return load_file(path)
     except FileNotFoundError as error:
         raise SettingError(f"No file {path}; expected weights as focalseg saved them. Restore the file.") from error
     except (OSError, ValueError, SafetensorError) as error:

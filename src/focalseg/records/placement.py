@@ -88,7 +88,7 @@ class Placement(CheckedConfig, Record):
     """Which gates stand where. `layout` is what is put into a network."""
 
     made_by = "`focalseg place`"
-    again = "make it anew with `focalseg place`; where you edited it yourself, take its lines `focalseg` and `seal` out"
+    again = "make the placement anew with `focalseg place`"
     indent = 2
 
     schema: int = 1

@@ -40,7 +40,8 @@ def open_seal(content: Mapping[str, Any]) -> dict[str, Any]:
         return bare
     signed = {name: value for name, value in content.items() if name != SEAL}
     if WRITER not in content or content.get(SEAL) != _hash_content(signed):
-        raise ValueError(f"{_ALTERED}: its seal does not hold")
+        edited = f"of a file that you edited yourself, take the lines `{WRITER}` and `{SEAL}` out"
+        raise ValueError(f"{_ALTERED}: its seal does not hold ({edited})")
     return bare
 
 

@@ -12,6 +12,7 @@ from focalseg.configuration import from_mapping
 from focalseg.errors import SettingError
 from focalseg.evaluation.verdict import Verdict
 from focalseg.records.estimate import Estimate
+from focalseg.records.seals import sign_text
 from focalseg.study.outcome.lean import load_lean, write_lean
 from focalseg.study.train import train_one
 from focalseg.training.run import RunConfig
@@ -107,7 +108,7 @@ def test_no_name_is_markup_in_the_card(trained, tmp_path):
     config = from_mapping(RunConfig, read_yaml(run / "config.yaml"))
     hostile = "<img src=x onerror=alert(1)> | ](javascript:a) ```\n# b"
     altered = replace(config, data=hostile, labels=(hostile,), attention={hostile: "se"})
-    (tmp_path / "config.yaml").write_text(write_yaml(altered), encoding="utf-8")
+    (tmp_path / "config.yaml").write_text(sign_text(write_yaml(altered)), encoding="utf-8")
     (tmp_path / "model.safetensors").write_bytes((run / "model.safetensors").read_bytes())
     verdict = Verdict(
         outcome="helps", difference=Estimate(mean=0.1, low=0.0, high=0.2), smallest_difference=0.1, modules=1, trainings=2

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from focalseg.errors import ShapeError
 from focalseg.feeding.preparation import Normalisation, on_common_scale, plan_size
 from focalseg.hosts.building import NetworkConfig, build_host, plan_arguments
-from focalseg.hosts.tracing import check_forward
+from focalseg.hosts.tracing import LogitsError, check_forward
 from focalseg.imagesets.survey.summary import CaseSummary
 from focalseg.imagesets.survey.survey import Survey
 from focalseg.labels import count_channels
@@ -92,6 +92,8 @@ def _fit_size(config: NetworkConfig, size: tuple[int, ...]) -> tuple[int, ...]:
                 refusals.append(error)
             else:
                 return fitted
+    if all(isinstance(refusal, LogitsError) for refusal in refusals):
+        raise refusals[0]  # what it makes is at fault, and not the size
     shown, said = " x ".join(map(str, reversed(size))), str(refusals[0]).partition(". Give ")[0].rstrip(".")
     raise ShapeError(
         f"{config.name} takes no images of {shown}, nor of a size near that: {said}. Ask for fewer levels "
