@@ -406,9 +406,7 @@ def test_a_file_that_is_not_there_is_an_error_that_says_what_was_expected(tmp_pa
 def test_a_folder_is_no_placement(tmp_path: Path) -> None:
     with pytest.raises(SettingError) as raised:
         read_placement(tmp_path)
-    assert (
-        str(raised.value) == f"{tmp_path} cannot be read (IsADirectoryError); expected one that `focalseg place` wrote. {MEND}"
-    )
+    assert str(raised.value) == f"{tmp_path} is a folder; expected one that `focalseg place` wrote. {MEND}"
 
 
 def test_the_layout_names_the_gate_of_every_kept_site_and_of_no_other() -> None:
