@@ -93,8 +93,10 @@ class Memory:
 
 
 def _describe_setting(dataset: FileDataset) -> str:
-    """Besides the files, all that a reading depends on: how the set is written, the code that reads it, and the decoders."""
-    return repr((replace(dataset.listing, cases=(), findings=()), dataset.layout, _hash_code()))
+    """Besides the files, all that a reading depends on, as a digest: how the set is written, the code that reads it, and the
+    decoders."""
+    written = repr((replace(dataset.listing, cases=(), findings=()), dataset.layout, _hash_code()))
+    return hashlib.sha256(written.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _find_place(source: str) -> Path | None:
