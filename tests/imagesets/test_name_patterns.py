@@ -32,8 +32,9 @@ def test_a_pattern_without_end_is_ended_with_the_way_out(monkeypatch, pattern):
         regroup(names, [{}] * 6, pattern=pattern)
     assert time.monotonic() - started < 60  # of a busy machine; a second of computing
     assert str(caught.value) == (
-        f"The pattern {pattern!r} was not done with the names of the cases after 1 s; expected one that has no repeat within a "
-        "repeat, such as (a+)+, which tries every way to divide a name. Write 'patient_([0-9]+)' or the like."
+        f"The pattern {pattern!r} was not done with the names of the cases after 1 s; expected one that does not try every "
+        "way to divide a name, as repeats within one another, (a+)+, or side by side, .*.*, do. Write 'patient_([0-9]+)' or "
+        "the like."
     )
     assert regroup(names, [{}] * 6, pattern="([0-9]+)") == {name: name[-1] for name in names}  # the mend
 
