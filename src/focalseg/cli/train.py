@@ -1,6 +1,5 @@
 """`focalseg train`: one network."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,7 +20,6 @@ from focalseg.cli.options import (
     refuse_data,
 )
 from focalseg.findings import counted
-from focalseg.records.placement import read_placement
 
 _Attention = Annotated[
     str, typer.Option("--attention", help="none, all, a kind of gate (se, ag, eca, ...), or the path of a placement.json.")
@@ -42,8 +40,6 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train one network and score it on test data that it never saw."""
-    if not attention.isidentifier() and Path(attention).exists():
-        read_placement(Path(attention))  # a file that is none is refused before torch is imported
     settings = read_settings(preset, config, set_, network=network)
     refuse_data(data)
     from focalseg.study.beginning import refuse_train

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from focalseg.configuration import setting
 from focalseg.errors import SettingError
-from focalseg.records.record import FROM_CHECKPOINT, Record
+from focalseg.records.record import FROM_CHECKPOINT, Record, read_record
 from focalseg.records.seals import check_digest
 
 RESULT, CHECKPOINT = "result.json", "last.ckpt"
@@ -42,3 +42,8 @@ class Result(Record):
         if not path.exists():
             raise SettingError(f"No file {path}; expected one that {self.made_by} left. Mend: {FROM_CHECKPOINT}.")
         return path
+
+
+def check_run_file(path: Path) -> Path:
+    """The path of a file of a finished run, as it was written. Raises SettingError where it or result.json is not."""
+    return read_record(Result, path.with_name(RESULT)).check_file(path)

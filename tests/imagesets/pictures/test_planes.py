@@ -5,29 +5,8 @@ import struct
 import numpy as np
 import pytest
 
-from focalseg.imagesets.pictures.reading import read_image
 from imagesets.corpus.tiff_faults import write_tiff
-from imagesets.pictures.samples import COLOUR, GREY, SIZE_TAGS, WIDE, WIDE_COLOUR, encode, kinds, make_tiff, planes, refuse
-
-
-@pytest.fixture
-def read(tmp_path):
-    def read_content(content, name="image.tif"):
-        path = tmp_path / name
-        path.write_bytes(content)
-        return read_image(path)
-
-    return read_content
-
-
-@pytest.fixture
-def refused(tmp_path):
-    def refuse_content(content):
-        path = tmp_path / "image.tif"
-        path.write_bytes(content)
-        return refuse(path)
-
-    return refuse_content
+from imagesets.pictures.samples import COLOUR, GREY, SIZE_TAGS, WIDE, WIDE_COLOUR, encode, kinds, make_tiff, planes
 
 
 @pytest.mark.parametrize("planarconfig", ["contig", "separate"])

@@ -11,30 +11,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from focalseg.imagesets.pictures.reading import read_image
 from imagesets.corpus.tiff_faults import encode_imagej, write_tiff
-from imagesets.pictures.samples import GREY, encode, kinds, planes, refuse
-
-
-@pytest.fixture
-def read(tmp_path):
-    def read_content(content, name="image.tif"):
-        path = tmp_path / name
-        path.write_bytes(content)
-        return read_image(path)
-
-    return read_content
-
-
-@pytest.fixture
-def refused(tmp_path):
-    def refuse_content(content):
-        path = tmp_path / "image.tif"
-        path.write_bytes(content)
-        return refuse(path)
-
-    return refuse_content
-
+from imagesets.pictures.samples import GREY, encode, kinds, planes
 
 # Channels and slices
 

@@ -16,7 +16,7 @@ from focalseg.records.costs import COSTS, NOT_MEASURED, CostTable
 from focalseg.records.evidence import EVIDENCE, Evidence
 from focalseg.records.placement import ALL, ARMS, PLACEMENT, JobRecord, SiteDecision
 from focalseg.records.record import AGAIN, MEND, read_record, was_sealed
-from focalseg.records.result import RESULT, Result
+from focalseg.records.result import RESULT, check_run_file
 from focalseg.records.seals import hash_file, read_signed_text
 from focalseg.records.splits import SPLITS, Splits
 from focalseg.report.lettering import show_characters
@@ -209,9 +209,8 @@ def _read_config(path: Path) -> RunConfig:
 
 
 def _check_file(path: Path) -> Path:
-    """The path of a file of a run, as it was written, which a finished run tells. Raises SettingError."""
-    record = path.with_name(RESULT)
-    return read_record(Result, record).check_file(path) if record.exists() else path
+    """The path of a file of a run, as it was written where the run is finished. Raises SettingError."""
+    return check_run_file(path) if path.with_name(RESULT).exists() else path
 
 
 def _read_settings(record: Path) -> str:

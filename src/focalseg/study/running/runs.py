@@ -29,7 +29,7 @@ from focalseg.records.costs import COSTS, CostTable
 from focalseg.records.evidence import EVIDENCE, Evidence, PathPoint
 from focalseg.records.placement import SHUT
 from focalseg.records.record import read_record, write_record
-from focalseg.records.result import RESULT, Result
+from focalseg.records.result import RESULT, Result, check_run_file
 from focalseg.records.seals import hash_file
 from focalseg.records.splits import Split
 from focalseg.study.running.cases import CaseDigests, digest_split, read_same_case
@@ -259,23 +259,18 @@ def read_result(folder: Path) -> RunResult:
 
 def read_evidence(folder: Path) -> Evidence:
     """Evidence of a run with attention. Raises SettingError as `read_result` does."""
-    return read_record(Evidence, _check_file(folder / EVIDENCE))
+    return read_record(Evidence, check_run_file(folder / EVIDENCE))
 
 
 def read_costs(folder: Path) -> CostTable:
     """What the sites of a run with attention cost. Raises SettingError as `read_result` does."""
-    return read_record(CostTable, _check_file(folder / COSTS))
-
-
-def _check_file(path: Path) -> Path:
-    """The path of a file of a finished run, as it was written."""
-    return read_record(Result, path.with_name(RESULT)).check_file(path)
+    return read_record(CostTable, check_run_file(folder / COSTS))
 
 
 def load_network(folder: Path, *, own_network: str = "") -> tuple[RunConfig, nn.Module]:
     """The trained network of a run folder, on the CPU and in evaluation mode, with its config; raises as rebuild_network."""
-    settings = read_yaml(_check_file(folder / CONFIG))
-    return rebuild_network(settings, _check_file(folder / WEIGHTS), own_network=own_network)
+    settings = read_yaml(check_run_file(folder / CONFIG))
+    return rebuild_network(settings, check_run_file(folder / WEIGHTS), own_network=own_network)
 
 
 def rebuild_network(settings: dict[str, Any], weights: Path, *, own_network: str = "") -> tuple[RunConfig, nn.Module]:
