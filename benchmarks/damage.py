@@ -24,9 +24,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
 from focalseg.errors import FocalsegError, SettingError
 from focalseg.records.costs import COSTS
 from focalseg.records.evidence import EVIDENCE
@@ -46,6 +43,7 @@ from focalseg.training.checkpoint import load_checkpoint
 from focalseg.training.loop import METRICS, StopRequested, train
 from focalseg.yaml_files import write_yaml
 from machine import describe_machine
+from squares import write_squares
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from damage import cut, flip_bits
@@ -115,7 +113,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        data = write_images(root / "data")
+        data = write_squares(root / "data", count=10)
         finished, stopped = prepare(data, root)
         targets = [*list_finished(finished), *list_stopped(stopped)]
         for target in targets:
@@ -125,21 +123,6 @@ def main() -> None:
     content = {"machine": describe_machine(), "flips": arguments.flips, "whole": arguments.whole, "files": rows}
     RESULTS.with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n")
     RESULTS.with_suffix(".md").write_text(format_page(content))
-
-
-def write_images(folder: Path) -> Path:
-    """Ten colour images with a bright square each, and their masks."""
-    random = np.random.default_rng(0)
-    for part in ("images", "masks"):
-        (folder / part).mkdir(parents=True)
-    for number in range(10):
-        image, mask = random.integers(0, 120, (24, 24, 3)).astype(np.uint8), np.zeros((24, 24), np.uint8)
-        row, column = random.integers(2, 14, 2)
-        mask[row : row + 8, column : column + 8] = 255
-        image[mask > 0] = 220
-        Image.fromarray(image).save(folder / "images" / f"case_{number}.png")
-        Image.fromarray(mask).save(folder / "masks" / f"case_{number}.png")
-    return folder
 
 
 def prepare(data: Path, root: Path) -> tuple[Job, Job]:

@@ -18,14 +18,12 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
 from focalseg.files import PARTIAL
 from focalseg.records.evidence import EVIDENCE
 from focalseg.study.running.runs import CASES, WEIGHTS
 from focalseg.training.loop import METRICS
 from machine import describe_machine
+from squares import write_squares
 
 RESULT = Path(__file__).parent / "results" / "kills.md"
 SAME = (WEIGHTS, METRICS, CASES, EVIDENCE)
@@ -51,7 +49,7 @@ def main() -> None:
     kills = {"at a random instant": 0, "while a file stood half written": 0, "too late, it had ended": 0}
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        write_images(root / "data")
+        write_squares(root / "data", count=12, size=32)
         started = time.monotonic()
         assert run(root, root / "whole") == 0
         whole, seconds = look(root / "whole"), time.monotonic() - started
@@ -66,20 +64,6 @@ def main() -> None:
     RESULT.write_text(format_page(counts, kills))
     if counts["other"] or counts["failed"]:
         sys.exit(1)
-
-
-def write_images(folder: Path) -> None:
-    """Twelve colour images with a bright square each, and their masks."""
-    chance = np.random.default_rng(0)
-    for part in ("images", "masks"):
-        (folder / part).mkdir(parents=True)
-    for number in range(12):
-        image, mask = chance.integers(0, 120, (32, 32, 3)).astype(np.uint8), np.zeros((32, 32), np.uint8)
-        row, column = chance.integers(2, 20, 2)
-        mask[row : row + 10, column : column + 10] = 255
-        image[mask > 0] = 200
-        Image.fromarray(image).save(folder / "images" / f"case_{number}.png")
-        Image.fromarray(mask).save(folder / "masks" / f"case_{number}.png")
 
 
 def start(root: Path, folder: Path) -> subprocess.Popen[bytes]:
