@@ -25,20 +25,20 @@ from pathlib import Path
 from typing import Any
 
 from focalseg.errors import FocalsegError, SettingError
+from focalseg.inference.loading import LEAN_CONFIG, load_lean, load_run
 from focalseg.records.costs import COSTS
 from focalseg.records.evidence import EVIDENCE
 from focalseg.records.placement import PLACEMENT, read_placement
 from focalseg.records.record import read_record
-from focalseg.records.result import CHECKPOINT, RESULT
+from focalseg.records.result import CHECKPOINT, CONFIG, RESULT, WEIGHTS
 from focalseg.records.splits import SPLITS, Splits
 from focalseg.report.placement.page import PAGE, write_report
 from focalseg.study.outcome.examples import EXAMPLES
-from focalseg.study.outcome.lean import LEAN_CONFIG, load_lean
 from focalseg.study.place import place
 from focalseg.study.presets import build_settings
-from focalseg.study.running.folder import CONFIG, read_config
+from focalseg.study.running.folder import read_config
 from focalseg.study.running.listeners import Listeners
-from focalseg.study.running.runs import CASES, WEIGHTS, RunPlan, load_network, load_training_data, read_evidence, read_result
+from focalseg.study.running.runs import CASES, RunPlan, load_training_data, read_evidence, read_result
 from focalseg.training.checkpoint import load_checkpoint
 from focalseg.training.loop import METRICS, StopRequested, train
 from focalseg.yaml_files import write_yaml
@@ -170,9 +170,9 @@ def list_finished(job: Job) -> list[Target]:
     }
     of_run = {
         RESULT: [is_finished, lambda: read_result(run)],
-        CONFIG: [is_finished, lambda: load_network(run)],
+        CONFIG: [is_finished, lambda: load_run(run)],
         METRICS: [is_finished],
-        WEIGHTS: [is_finished, lambda: load_network(run)],
+        WEIGHTS: [is_finished, lambda: load_run(run)],
         CASES: [is_finished, lambda: read_result(run)],
         COSTS: [is_finished],
         EVIDENCE: [is_finished, lambda: read_evidence(run)],

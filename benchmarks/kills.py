@@ -20,7 +20,8 @@ from pathlib import Path
 
 from focalseg.files import PARTIAL
 from focalseg.records.evidence import EVIDENCE
-from focalseg.study.running.runs import CASES, WEIGHTS
+from focalseg.records.result import WEIGHTS
+from focalseg.study.running.runs import CASES
 from focalseg.training.loop import METRICS
 from machine import describe_machine
 from squares import write_squares

@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from focalseg.study.running.folder import CONFIG
+from focalseg.records.result import CONFIG
 from focalseg.training.loop import METRICS
 from focalseg.training.metrics_log import read_metrics
 from focalseg.yaml_files import read_yaml

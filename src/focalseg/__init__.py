@@ -30,6 +30,7 @@ _HOMES = {
     "decide": "focalseg.placement.decision",
     "read_placement": "focalseg.records.placement",
     "apply_placement": "focalseg.placement.applying",
+    "load": "focalseg.inference.loading",
 }
 __all__ = list(_HOMES)
 __all__ += ["__version__"]
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from focalseg.hosts.pruning import without_attention as without_attention
     from focalseg.hosts.weights import load_attention as load_attention
     from focalseg.hosts.weights import save_attention as save_attention
+    from focalseg.inference.loading import load as load
     from focalseg.losses.unified_focal import UnifiedFocalLoss as UnifiedFocalLoss
     from focalseg.networks.unet import UNet as UNet
     from focalseg.placement.applying import apply_placement as apply_placement

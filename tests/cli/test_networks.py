@@ -77,7 +77,7 @@ def test_train_takes_every_network_of_monai_with_attention_everywhere(focalseg, 
 
 
 def test_place_on_a_network_of_monai_ends_with_a_lean_network_that_loads(focalseg, make_folder, tmp_path):
-    from focalseg.study.outcome.lean import load_lean
+    from focalseg.inference.loading import load_lean
 
     out = tmp_path / "out"
     outcome = focalseg("place", make_folder(size=32), "--out", out, "--network", "monai:DynUNet", *TINY, "--workers", 1)
@@ -92,7 +92,7 @@ def test_place_on_a_network_of_monai_ends_with_a_lean_network_that_loads(focalse
 
 def test_place_takes_a_function_of_ones_own_with_named_places(focalseg, make_folder, tmp_path, own_network):
     from focalseg.errors import SettingError
-    from focalseg.study.outcome.lean import load_lean
+    from focalseg.inference.loading import load_lean
 
     out, name = tmp_path / "out", f"{own_network}:build"
     places = ["--set", "network.stages=[fine, coarse]", "--set", "network.skips={top: ['join:0[4:]', 'coarse']}"]

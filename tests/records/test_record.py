@@ -59,6 +59,7 @@ RECORDS: list[Record] = [
         arms={"none": ARM, "all": ARM, "placed": ARM},
         folds=(FoldSummary(fold=3, kept={"skip.0": "ag"}, shut=(), difference=GAIN),),
         lean=LeanSource(fold=3, seed=7),
+        placed_runs=("runs/placed/fold_3/seed_7", "runs/none/fold_3/seed_8"),
         dead_sites={"decoder.9": "so"},
         costs=COSTS,
     ),

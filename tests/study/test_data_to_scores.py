@@ -9,9 +9,9 @@ from PIL import Image
 
 from focalseg.evaluation.metrics import measure_labels
 from focalseg.imagesets.opening import open_dataset
-from focalseg.inference.prediction import predict_mask
+from focalseg.inference.loading import load_run
+from focalseg.inference.prediction import Member, predict_mask
 from focalseg.study.presets import DataSettings
-from focalseg.study.running.runs import load_network
 from focalseg.study.running.scores import read_scores
 from focalseg.study.train import train_one
 
@@ -33,10 +33,10 @@ def test_a_case_with_a_field_of_view_is_scored_inside_of_it_and_on_the_whole_fra
     scores = train(folder, tmp_path / "out", tiny_settings)
     assert {part for _, part in scores} == {"validation", "test", "validation, whole frame", "test, whole frame"}
     dataset = open_dataset(str(folder))
-    config, network = load_network(tmp_path / "out")
+    config, network = load_run(tmp_path / "out")
     for (name, part), score in scores.items():
         case = dataset.read_case(dataset.names.index(name))
-        predicted = predict_mask(network, config.preparation, case.image)
+        predicted = predict_mask([Member(network, config.preparation)], case.image)
         shown = slice(None) if part.endswith("whole frame") else slice(12)
         expected = measure_labels(predicted[:, shown], case.mask[:, shown], 1)[0]
         assert score.dice == pytest.approx(expected.dice, abs=1e-6)
@@ -58,7 +58,7 @@ def test_labels_that_a_table_declares_by_value_are_learned_under_their_names(mak
     pixels = {label: {int(row["true_pixels"]) for row in rows if row["label"] == label} for label in ("lesion", "marker")}
     assert pixels["marker"] == {4}
     assert pixels["lesion"] <= {64, 60, 61, 62, 63}
-    assert load_network(tmp_path / "out")[0].labels == ("lesion", "marker")
+    assert load_run(tmp_path / "out")[0].labels == ("lesion", "marker")
 
 
 def test_cases_kept_on_disk_give_the_same_network_as_cases_kept_in_memory(make_folder, tiny_settings, tmp_path):
@@ -75,12 +75,12 @@ def test_a_network_that_sees_patches_is_scored_on_whole_cases(make_folder, write
     folder = make_folder(size=40) if axes == 2 else write_volumes(tmp_path / "volumes", shape=(16, 16, 12))
     settings = DataSettings(longest_side=40, patch_side=16 if axes == 2 else 8)
     scores = train(folder, tmp_path / "out", tiny_settings, data=settings)
-    config, network = load_network(tmp_path / "out")
+    config, network = load_run(tmp_path / "out")
     assert config.preparation.patch == tuple(min(side, settings.patch_side) for side in config.preparation.size)
     dataset = open_dataset(str(folder))
     for (name, _), score in scores.items():
         case = dataset.read_case(dataset.names.index(name))
-        predicted = predict_mask(network, config.preparation, case.image)
+        predicted = predict_mask([Member(network, config.preparation)], case.image)
         assert predicted.shape == case.mask.shape
         assert score.true_pixels == np.count_nonzero(case.mask)
         overlaps = measure_labels(predicted, case.mask, len(config.labels))

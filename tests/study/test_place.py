@@ -11,19 +11,20 @@ import pytest
 import torch
 from PIL import Image
 
+import focalseg
 from damage import read_unsealed
 from focalseg.errors import SettingError
 from focalseg.evaluation.metrics import measure_labels, measure_overlap
 from focalseg.hosts.attachment import attention_sites
 from focalseg.imagesets.opening import open_dataset
-from focalseg.inference.prediction import predict_mask
+from focalseg.inference.loading import load_lean
+from focalseg.inference.prediction import Member, predict_mask
 from focalseg.placement.policies import POLICIES
 from focalseg.records.costs import COSTS
 from focalseg.records.evidence import EVIDENCE, Evidence, SiteEvidence
 from focalseg.records.placement import read_placement
 from focalseg.study.arms import search as search_module
 from focalseg.study.budget.fitting import Forecast
-from focalseg.study.outcome.lean import load_lean
 from focalseg.study.place import place
 from focalseg.study.running.listeners import Listeners
 from focalseg.study.running.runs import RunResult, read_evidence
@@ -142,9 +143,31 @@ def test_the_lean_network_loads_and_predicts_what_was_scored(placed):
     dataset = open_dataset(config.data)
     for score in scored:
         case = dataset.read_case(dataset.names.index(score.case))
-        overlap = measure_labels(predict_mask(network, config.preparation, case.image), case.mask, 1)[0]
+        overlap = measure_labels(predict_mask([Member(network, config.preparation)], case.image), case.mask, 1)[0]
         assert overlap.dice == pytest.approx(score.dice, abs=1e-6)
     assert "U-Net, widths 4-8" in (out / "lean" / "README.md").read_text()
+
+
+def test_the_model_of_a_job_is_the_mean_of_all_that_was_placed(placed):
+    _, out = placed
+    model = focalseg.load(out, device="cpu")
+    lean = focalseg.load(out, one=True, device="cpu")
+    runs = [focalseg.load(out / "runs" / "placed" / "fold_0" / f"seed_{seed}", device="cpu") for seed in (5, 6)]
+    assert [config.seed for config in model.configs] == [lean.config.seed, 11 - lean.config.seed]
+    image = open_dataset(model.config.data).read_case(0).image
+    members = np.stack([run.predict_probabilities(image) for run in runs])
+    np.testing.assert_allclose(model.predict_probabilities(image), members.mean(axis=0), atol=1e-6)
+    assert np.array_equal(model.predict(image), (members.mean(axis=0)[0] > 0.5).astype(np.uint8))
+
+
+def test_where_nothing_was_placed_the_plain_networks_are_the_model(make_folder, tiny_settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(search_module, "read_evidence", fixed_evidence())
+    out = tmp_path / "out"
+    settings = replace(tiny_settings, training=replace(tiny_settings.training, steps=1))
+    record = place(str(make_folder()), out, settings, device="cpu", workers=1).record
+    assert len(record.placed_runs) == 2
+    assert all(run.startswith("runs/none/fold_0/") for run in record.placed_runs)
+    assert all(config.attention == {} for config in focalseg.load(out).configs)
 
 
 def test_the_same_call_again_trains_nothing_and_changes_nothing(placed, tiny_settings, monkeypatch):

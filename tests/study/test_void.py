@@ -9,12 +9,13 @@ from PIL import Image
 
 from focalseg.errors import SettingError
 from focalseg.imagesets.masks import VOID
-from focalseg.inference.prediction import predict_mask
+from focalseg.inference.loading import load_run
+from focalseg.inference.prediction import Member, predict_mask
 from focalseg.report.placement.page import write_report
 from focalseg.study.outcome.examples import EXAMPLES
 from focalseg.study.planning.groundwork import lay_groundwork
 from focalseg.study.running.cases import read_same_case
-from focalseg.study.running.runs import RunPlan, load_network, load_training_data, read_evidence
+from focalseg.study.running.runs import RunPlan, load_training_data, read_evidence
 from focalseg.study.running.scores import read_scores
 from focalseg.study.train import train_one
 from focalseg.training.loop import Run
@@ -89,14 +90,14 @@ def dice_by_hand(predicted, mask, labels):
 def test_scores_validation_evidence_and_pictures_leave_out_what_nobody_judged(folder, tiny_settings, tmp_path):
     out = tmp_path / "out"
     train_one(str(folder), out, with_ignore(tiny_settings, 255), attention="se", seed=0, device="cpu")
-    config, network = load_network(out)
+    config, network = load_run(out)
     labels = len(config.labels)
     assert config.labels == ("square", "dot")[:labels]
     assert config.loss.ignore_index == VOID
     for score in read_scores(out / "cases.csv"):
         case = read_same_case(str(folder), score.case, {})
         raw = np.asarray(Image.open(folder / "masks" / f"{score.case}.png"))
-        predicted = predict_mask(network, config.preparation, case.image)
+        predicted = predict_mask([Member(network, config.preparation)], case.image)
         assert score.dice == pytest.approx(dice_by_hand(predicted, raw, labels), abs=1e-6)
         assert score.true_pixels == ((raw > 0) & (raw != 255)).sum()
         assert score.predicted_pixels == ((predicted > 0) & (raw != 255)).sum()

@@ -26,6 +26,8 @@ _LARGEST_OFFSET, _LARGEST_OFFSET_OF_BYTES = 30.0, 100.0
 _FARTHEST_ENTRY, _FAINTEST_ENTRY = 10.0, 0.01
 """Root mean square of an image that was normalised, and its standard deviation, beyond which no network was trained on such:
 of the training images as a whole both are 1, and the dimmest and brightest pictures of real sets stay within 1/40 and 4."""
+_MOST_APART = 2.0
+"""How many times as large as those of the training images an element may be, before that is said."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +127,27 @@ class Preparation(CheckedConfig):
             for own, spread, usual, unit in zip(mean, deviation, self.mean, self.standard_deviation, strict=True)
         ]
         return max(entries, key=lambda entry: entry.strangeness)
+
+    def compare_spacing(self, size: Sequence[int], spacing_mm: Sequence[float]) -> str:
+        """Says how an image of so many elements, each of so many mm along each axis, differs from those that the network was
+        trained on; empty where their elements, once resized, are alike, or nobody knows how large those were.
+
+        Raises DataError for another number of axes, and for sizes that are none.
+        """
+        self._check_axes(len(size))
+        if len(spacing_mm) != len(size) or not all(0 < side < math.inf for side in spacing_mm):
+            raise DataError(f"spacing_mm was {tuple(spacing_mm)}; expected {len(size)} numbers above 0, one a spatial axis.")
+        if self.spacing_mm is None:
+            return ""
+        own = [step * side / length for step, side, length in zip(spacing_mm, size, self.size, strict=True)]
+        apart = max(max(one / usual, usual / one) for one, usual in zip(own, self.spacing_mm, strict=True))
+        if apart <= _MOST_APART:
+            return ""
+        shown, usual = (" x ".join(f"{side:.3g}" for side in sides) for sides in (own, self.spacing_mm))
+        return (
+            f"The image enters the network with elements of {shown} mm, and those that it was trained on had {usual} mm: what "
+            "it shows is far larger or smaller there. Cut or pad it to the extent of theirs."
+        )
 
     def prepare_image(self, image: np.ndarray) -> Tensor:
         """(C, *spatial) of any size -> (C, *size) float32, normalised. Raises DataError for other channels or axes."""

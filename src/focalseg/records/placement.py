@@ -1,5 +1,6 @@
 """placement.json: which gates stand where and on which evidence, and all that the main job found of it."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,8 @@ ROUNDING = 1e-9
 """By so much a mean of several numbers may lie outside the mean of their bounds."""
 MOST_LISTED = 4
 """Trainings whose values are listed one by one."""
+_RUN = re.compile(r"runs/[\w-]+/fold_[0-9]+/seed_[0-9]+", re.ASCII)
+"""The folder of a training within that of its job."""
 Outcome = Literal["helps", "no_difference_shown", "harms"]
 
 
@@ -278,9 +281,11 @@ class JobRecord(Placement):
     """The placement that all folds have in common, with all that the main job found.
 
     difference: placed minus none. comparisons: placed against every other arm, then each of those against none. seed_noise: of
-    none. dead_sites: left out before training, with the reason. costs: of the network with all sites. search: the trainings
-    that sites were chosen with, none of none where none were counted. files: SHA-256 of the files beside it that are shown
-    with it, by name; empty where the version that wrote it kept none.
+    none. placed_runs: the folders, within the job's, of the trainings of what was placed, over folds and seeds, that of the
+    lean network first; empty where the version that wrote it did not say. dead_sites: left out before training, with the
+    reason. costs: of the network with all sites. search: the trainings that sites were chosen with, none of none where none
+    were counted. files: SHA-256 of the files beside it that are shown with it, by name; empty where the version that wrote it
+    kept none.
     """
 
     again = AGAIN
@@ -297,6 +302,7 @@ class JobRecord(Placement):
     arms: Mapping[str, ArmSummary]
     folds: tuple[FoldSummary, ...] = ()
     lean: LeanSource | None = None
+    placed_runs: tuple[str, ...] = ()
     dead_sites: Mapping[str, str] = field(default_factory=dict)
     costs: CostTable = NOT_MEASURED
     files: Mapping[str, str] = field(default_factory=dict)
@@ -305,7 +311,7 @@ class JobRecord(Placement):
         super().__post_init__()
         faults = [f"arms.{arm} is missing; expected fields as `name: value`." for arm in ARMS if arm not in self.arms]
         if not faults:
-            faults = [*self._misfit_labels(), *self._misfit_names()]
+            faults = [*self._misfit_labels(), *self._misfit_names(), *self._misfit_runs()]
         if faults:
             raise SettingError("\n".join(faults))
 
@@ -315,6 +321,11 @@ class JobRecord(Placement):
             if set(arm.dice_per_label) != set(first):
                 found, expected = (", ".join(labels)[:80] for labels in (arm.dice_per_label, first))
                 yield f"arms.{name}.dice_per_label has the labels {found}; expected those of {NONE}, {expected}."
+
+    def _misfit_runs(self) -> Iterator[str]:
+        for number, run in enumerate(self.placed_runs):
+            if not _RUN.fullmatch(run):  # never a way out of the folder of the job
+                yield f"placed_runs[{number}] was {run[:40]!r}; expected runs/ARM/fold_K/seed_S."
 
     def _misfit_names(self) -> Iterator[str]:
         sites = [decision.site for decision in self.sites]

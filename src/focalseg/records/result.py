@@ -11,6 +11,8 @@ from focalseg.records.seals import check_digest
 
 RESULT, CHECKPOINT = "result.json", "last.ckpt"
 """What a finished run leaves last, and what an unfinished one goes on from."""
+CONFIG, WEIGHTS = "config.yaml", "model.safetensors"
+"""What a run was made with, and the network that came of it."""
 
 
 @dataclass(frozen=True, kw_only=True)

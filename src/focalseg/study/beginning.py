@@ -12,8 +12,9 @@ from focalseg.errors import SettingError
 from focalseg.findings import show_value
 from focalseg.imagesets.opening import refuse_inside
 from focalseg.records.placement import read_placement
+from focalseg.records.result import CONFIG
 from focalseg.study.presets import Settings
-from focalseg.study.running.folder import CONFIG, read_config, refuse_busy, refuse_foreign, refuse_other_settings
+from focalseg.study.running.folder import read_config, refuse_busy, refuse_foreign, refuse_other_settings
 from focalseg.training.training_config import TrainingConfig
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from focalseg.evaluation.verdict import Footing, Verdict
 from focalseg.records.placement import ALL, NONE, PLACED, PLACEMENT, JobRecord, LeanSource, Placement
 from focalseg.records.record import write_record
+from focalseg.records.result import CONFIG
 from focalseg.records.seals import hash_file
 from focalseg.records.splits import SPLITS
 from focalseg.study.arms.agreement import Decided, agree, choose_lean, decide_folds
@@ -23,7 +24,7 @@ from focalseg.study.planning.groundwork import lay_groundwork, plan_groundwork
 from focalseg.study.planning.precision import settle_precision
 from focalseg.study.planning.splits_file import claim_split
 from focalseg.study.presets import Settings
-from focalseg.study.running.folder import CONFIG, hold_folder
+from focalseg.study.running.folder import hold_folder
 from focalseg.study.running.listeners import NOBODY, Listeners
 from focalseg.study.running.runs import RunPlan, read_costs, read_result
 from focalseg.training.training_config import Device
@@ -110,6 +111,7 @@ def _train_and_judge(design: Design, folder: Path) -> PlaceResult:
         verdict,
         results,
         lean=LeanSource(fold=results.folds[fold], seed=plans[fold][PLACED][number].config.seed),
+        placed_runs=_list_placed(plans, shown[PLACED], folder),
         dead_sites=design.dead,
         costs=read_costs(decided.witness),
         files={name: hash_file(folder / name) for name in (CONFIG, SPLITS, EXAMPLES)},
@@ -117,6 +119,12 @@ def _train_and_judge(design: Design, folder: Path) -> PlaceResult:
     write_record(folder / PLACEMENT, record)
     write_lean(folder / "lean", shown[PLACED], verdict, record.arms[PLACED], lean.parameters)
     return PlaceResult(folder=folder, verdict=verdict, placement=results.agreed, record=record)
+
+
+def _list_placed(plans: Sequence[Mapping[str, Sequence[RunPlan]]], lean: Path, folder: Path) -> tuple[str, ...]:
+    """The folders within the job's of all trainings of what was placed, that of the lean network first."""
+    runs = dict.fromkeys([lean, *(plan.folder for fold in plans for plan in fold[PLACED])])
+    return tuple(run.relative_to(folder).as_posix() for run in runs)
 
 
 def train_arms(design: Design) -> tuple[list[dict[str, list[RunPlan]]], Decided]:

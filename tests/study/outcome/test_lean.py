@@ -11,9 +11,10 @@ from safetensors.torch import load_file, save_file
 from focalseg.configuration import from_mapping
 from focalseg.errors import SettingError
 from focalseg.evaluation.verdict import Verdict
+from focalseg.inference.loading import load_lean
 from focalseg.records.estimate import Estimate
 from focalseg.records.seals import sign_text
-from focalseg.study.outcome.lean import load_lean, write_lean
+from focalseg.study.outcome.lean import write_lean
 from focalseg.study.train import train_one
 from focalseg.training.run import RunConfig
 from focalseg.yaml_files import read_yaml, write_yaml
@@ -25,14 +26,14 @@ def trained(tmp_path_factory, write_folder, tiny_settings):
     """A run's folder with attention, and its config as plain data, laid out as a lean folder."""
     from dataclasses import asdict
 
-    from focalseg.study.running.runs import load_network
+    from focalseg.inference.loading import load_run
 
     folder = tmp_path_factory.mktemp("lean")
     settings = replace(tiny_settings, training=replace(tiny_settings.training, steps=2))
     data = str(write_folder(folder / "data"))
 
     train_one(data, folder / "run", settings, attention="all", seed=0, device="cpu")
-    config, _ = load_network(folder / "run")
+    config, _ = load_run(folder / "run")
     return folder / "run", json.loads(json.dumps(asdict(config)))
 
 

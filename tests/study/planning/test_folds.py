@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from focalseg.errors import SettingError
+from focalseg.inference.loading import load_lean
 from focalseg.placement.policies.questions import Score
 from focalseg.records.evidence import EVIDENCE
 from focalseg.records.placement import Collapsed, Placement, SiteDecision
@@ -16,7 +17,6 @@ from focalseg.records.result import RESULT
 from focalseg.study.arms.agreement import agree, choose_lean
 from focalseg.study.arms.design import plan_design
 from focalseg.study.arms.search import name_trial
-from focalseg.study.outcome.lean import load_lean
 from focalseg.study.outcome.summary import stack_folds
 from focalseg.study.place import place, train_arms
 from focalseg.study.planning.groundwork import lay_groundwork

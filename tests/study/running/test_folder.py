@@ -7,12 +7,13 @@ import pytest
 from focalseg.configuration import to_mapping
 from focalseg.errors import SettingError
 from focalseg.files import open_lock
+from focalseg.records.result import CONFIG
 from focalseg.records.seals import sign_text
 from focalseg.records.splits import Split
 from focalseg.study.beginning import PlaceJob
 from focalseg.study.presets import build_settings
 from focalseg.study.running.cases import digest_split
-from focalseg.study.running.folder import CONFIG, LOCK, claim_folder, hold_folder, read_config, refuse_other_settings
+from focalseg.study.running.folder import LOCK, claim_folder, hold_folder, read_config, refuse_other_settings
 from focalseg.study.running.progress_file import PROGRESS, SCORING, ProgressFile, read_parts
 from focalseg.training.metrics_log import FIRST_COLUMNS, MetricsLog
 from focalseg.yaml_files import write_yaml

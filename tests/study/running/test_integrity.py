@@ -12,22 +12,22 @@ from PIL import Image
 
 from damage import cut, flip_bits
 from focalseg.errors import DataError, SettingError
+from focalseg.inference.loading import LEAN_CONFIG, load_lean, load_run
 from focalseg.records.costs import COSTS
 from focalseg.records.evidence import EVIDENCE
 from focalseg.records.placement import PLACEMENT, JobRecord
 from focalseg.records.record import read_record, write_record
-from focalseg.records.result import CHECKPOINT, RESULT
+from focalseg.records.result import CHECKPOINT, CONFIG, RESULT, WEIGHTS
 from focalseg.records.seals import read_signed_text, sign_text
 from focalseg.records.splits import SPLITS, Splits
 from focalseg.report.placement.page import PAGE, write_report
 from focalseg.study.outcome.examples import EXAMPLES
-from focalseg.study.outcome.lean import LEAN_CONFIG, load_lean
 from focalseg.study.place import place
 from focalseg.study.planning.groundwork import lay_groundwork
 from focalseg.study.running import cases
-from focalseg.study.running.folder import CONFIG, claim_folder
+from focalseg.study.running.folder import claim_folder
 from focalseg.study.running.listeners import Listeners
-from focalseg.study.running.runs import CASES, WEIGHTS, execute, load_network, load_training_data, read_evidence, read_result
+from focalseg.study.running.runs import CASES, execute, load_training_data, read_evidence, read_result
 from focalseg.study.train import train_one
 from focalseg.training.loop import METRICS, Run, StopRequested, train
 from focalseg.yaml_files import write_yaml
@@ -100,10 +100,10 @@ def test_a_damaged_file_of_a_finished_run_is_made_again_without_training(plan, m
 @pytest.mark.parametrize("name", LEFT_BY_A_RUN)
 def test_no_reader_of_a_run_takes_a_damaged_file(plan, name):
     readers = {
-        RESULT: [read_result, read_evidence, load_network],
+        RESULT: [read_result, read_evidence, load_run],
         CASES: [read_result],
-        CONFIG: [load_network],
-        WEIGHTS: [load_network],
+        CONFIG: [load_run],
+        WEIGHTS: [load_run],
         EVIDENCE: [read_evidence],
     }
     for _ in damage(plan.folder / name):

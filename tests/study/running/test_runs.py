@@ -8,12 +8,12 @@ import pytest
 from focalseg.imagesets.case import Dataset
 from focalseg.records.costs import COSTS
 from focalseg.records.evidence import EVIDENCE
-from focalseg.records.result import CHECKPOINT
+from focalseg.records.result import CHECKPOINT, WEIGHTS
 from focalseg.study.arms.design import plan_design
 from focalseg.study.planning.groundwork import lay_groundwork
 from focalseg.study.running import local
 from focalseg.study.running.listeners import NOBODY
-from focalseg.study.running.runs import CASES, WEIGHTS, execute, read_evidence, read_result
+from focalseg.study.running.runs import CASES, execute, read_evidence, read_result
 from focalseg.study.running.scores import read_scores
 from focalseg.training.loop import METRICS, Run
 

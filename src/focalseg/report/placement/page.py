@@ -12,7 +12,7 @@ from focalseg.evaluation.statistics import SCORE_SPAN, estimate_mean
 from focalseg.files import refuse_link, write_text
 from focalseg.records.estimate import Estimate
 from focalseg.records.placement import ALL, NONE, PLACED, PLACEMENT, SHUT, SiteDecision
-from focalseg.records.result import RESULT
+from focalseg.records.result import CONFIG, RESULT
 from focalseg.report.placement import curves, intervals, naming
 from focalseg.report.placement.contents import PlacementContents, RunContents, TrainingLog
 from focalseg.report.placement.drawing import Drawing, draw_network
@@ -22,7 +22,6 @@ from focalseg.report.placement.reading import read_placement_contents, read_run_
 from focalseg.report.rendering import render
 from focalseg.report.wording import MINUS
 from focalseg.study.outcome.wording import describe_undertraining
-from focalseg.study.running.folder import CONFIG
 from focalseg.study.running.scores import CaseScore, count_empty
 
 PAGE = Path("report") / "index.html"

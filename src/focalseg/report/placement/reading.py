@@ -16,7 +16,7 @@ from focalseg.records.costs import COSTS, NOT_MEASURED, CostTable
 from focalseg.records.evidence import EVIDENCE, Evidence
 from focalseg.records.placement import ALL, ARMS, PLACEMENT, JobRecord, SiteDecision
 from focalseg.records.record import AGAIN, MEND, read_record, was_sealed
-from focalseg.records.result import RESULT, check_run_file
+from focalseg.records.result import CONFIG, RESULT, check_run_file
 from focalseg.records.seals import hash_file, read_signed_text
 from focalseg.records.splits import SPLITS, Splits
 from focalseg.report.lettering import show_characters
@@ -24,7 +24,6 @@ from focalseg.report.placement.contents import Curve, Example, PlacementContents
 from focalseg.report.placement.sites import check_levels, check_name, check_sites, check_widths
 from focalseg.study.outcome.examples import EXAMPLES
 from focalseg.study.outcome.footing import judge_training
-from focalseg.study.running.folder import CONFIG
 from focalseg.study.running.runs import CASES, read_result
 from focalseg.text_files import read_bounded
 from focalseg.training.loop import GAMMA_COLUMN, METRICS

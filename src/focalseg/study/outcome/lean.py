@@ -4,25 +4,21 @@ import shutil
 from importlib.resources import files
 from pathlib import Path
 
-from torch import nn
-
 from focalseg.configuration import from_mapping, to_mapping
-from focalseg.errors import SettingError
 from focalseg.evaluation.verdict import Verdict
 from focalseg.files import write_text, write_whole
 from focalseg.findings import counted
+from focalseg.inference.loading import LEAN_CONFIG, WEIGHTS_DIGEST
 from focalseg.labels import THRESHOLD
 from focalseg.records.escapes import show_markdown
 from focalseg.records.placement import ArmSummary
-from focalseg.records.record import AGAIN, read_sealed, write_json
-from focalseg.records.seals import check_digest, hash_file
+from focalseg.records.record import write_json
+from focalseg.records.result import WEIGHTS
+from focalseg.records.seals import hash_file
 from focalseg.study.outcome.wording import describe_verdict
 from focalseg.study.running.folder import read_config
-from focalseg.study.running.runs import WEIGHTS, rebuild_network
 from focalseg.training.run import RunConfig
 
-LEAN_CONFIG = "config.json"
-WEIGHTS_DIGEST = "weights_sha256"
 EXAMPLE_FILES = {1: "image.tif", 2: "image.png", 3: "image.nii.gz"}
 """By spatial axes: what a file to predict may be called."""
 
@@ -93,14 +89,3 @@ def _describe_output(config: RunConfig) -> str:
         return f"one logit a {element}; {config.labels[0]} where its sigmoid is above {THRESHOLD}"
     names = ", ".join(f"{number} {name}" for number, name in enumerate(("background", *config.labels)))
     return f"{channels} logits a {element}, by softmax; the label is that of the largest: {names}"
-
-
-def load_lean(folder: str | Path, *, own_network: str = "") -> tuple[RunConfig, nn.Module]:
-    """The lean network, on the CPU and in evaluation mode, with the config of its run; raises as `rebuild_network`."""
-    folder = Path(folder)
-    settings = read_sealed(folder / LEAN_CONFIG, "the folder `lean` that `focalseg place` wrote.")
-    if not isinstance(settings, dict):
-        raise SettingError(f"{folder / LEAN_CONFIG} holds no settings; expected the file that `focalseg place` wrote.")
-    kept = settings.pop(WEIGHTS_DIGEST, "")
-    weights = check_digest(folder / WEIGHTS, str(kept), f"{AGAIN}, which writes it anew") if kept else folder / WEIGHTS
-    return rebuild_network(settings, weights, own_network=own_network)

@@ -10,14 +10,13 @@ import yaml
 
 from focalseg.errors import SettingError
 from focalseg.files import PARTIAL, open_lock, refuse_linked_folders, write_text
-from focalseg.records.result import CHECKPOINT, RESULT
+from focalseg.records.result import CHECKPOINT, CONFIG, RESULT
 from focalseg.records.seals import read_signed_text, sign_text
 from focalseg.records.splits import SPLITS
 from focalseg.text_files import read_small
 from focalseg.training.metrics_log import is_log
 from focalseg.yaml_files import MOST_BYTES, read_yaml
 
-CONFIG = "config.yaml"
 LOCK = ".lock"
 _MARKS = (CONFIG, SPLITS, RESULT, CHECKPOINT)
 """Files by which a folder is known as ours, even where its config was damaged and had to be removed."""

@@ -4,14 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from safetensors.torch import save
 from torch import nn
 
-from focalseg.configuration import from_mapping
 from focalseg.counting import Advance, ignore
 from focalseg.errors import Interrupted, SettingError
 from focalseg.evaluation.metrics import measure_labels
@@ -20,32 +18,31 @@ from focalseg.feeding.store import remove_leftovers
 from focalseg.files import write_text, write_whole
 from focalseg.hosts.attachment import attention_sites
 from focalseg.hosts.costs import count_flops, count_parameters, measure_costs
-from focalseg.hosts.gammas import read_gammas
 from focalseg.imagesets.masks import find_judged
-from focalseg.inference.prediction import keep_quiet, predict_mask
-from focalseg.networks.state import read_state, read_state_file, write_state
+from focalseg.inference.prediction import Member, keep_quiet, predict_mask
+from focalseg.networks.state import read_state
 from focalseg.placement.evidence import gather_evidence
 from focalseg.records.costs import COSTS, CostTable
 from focalseg.records.evidence import EVIDENCE, Evidence, PathPoint
 from focalseg.records.placement import SHUT
 from focalseg.records.record import read_record, write_record
-from focalseg.records.result import RESULT, Result, check_run_file
+from focalseg.records.result import CONFIG, RESULT, WEIGHTS, Result, check_run_file
 from focalseg.records.seals import hash_file
 from focalseg.records.splits import Split
 from focalseg.study.running.cases import CaseDigests, digest_split, read_same_case
 from focalseg.study.running.cores import limit_threads
-from focalseg.study.running.folder import CONFIG, claim_folder
+from focalseg.study.running.folder import claim_folder
 from focalseg.study.running.progress_file import EVIDENCE_PASSES, SCORING, ProgressFile
 from focalseg.study.running.scores import CaseScore, format_scores, read_scores
 from focalseg.study.running.stopping import STOP
 from focalseg.training.loop import GAMMA_COLUMN, METRICS, Run, StopRequested, TrainingData, train
 from focalseg.training.metrics_log import Row
-from focalseg.training.run import RunConfig, build_network
+from focalseg.training.run import RunConfig
 from focalseg.training.threads import kept_threads
 from focalseg.training.training_config import Device
-from focalseg.yaml_files import read_yaml, write_yaml
+from focalseg.yaml_files import write_yaml
 
-CASES, WEIGHTS = "cases.csv", "model.safetensors"
+CASES = "cases.csv"
 VALIDATION, TEST = "validation", "test"
 WHOLE_FRAME = ", whole frame"
 """Added to the name of a part for scores that count outside of the field of view as well."""
@@ -194,7 +191,7 @@ def score_at_full_size(plan: RunPlan, network: nn.Module, tell: Advance = ignore
     labels, scores = plan.config.labels, []
     for number, (part, name) in enumerate(plan.scored_cases, start=1):
         case = read_same_case(plan.config.data, name, plan.case_digests)
-        predicted = predict_mask(network, plan.config.preparation, case.image, tell=keep_quiet)
+        predicted = predict_mask([Member(network, plan.config.preparation)], case.image, tell=keep_quiet)
         views = {part: case.field_of_view}
         if case.field_of_view is not None:
             views[f"{part}{WHOLE_FRAME}"] = None
@@ -265,32 +262,6 @@ def read_evidence(folder: Path) -> Evidence:
 def read_costs(folder: Path) -> CostTable:
     """What the sites of a run with attention cost. Raises SettingError as `read_result` does."""
     return read_record(CostTable, check_run_file(folder / COSTS))
-
-
-def load_network(folder: Path, *, own_network: str = "") -> tuple[RunConfig, nn.Module]:
-    """The trained network of a run folder, on the CPU and in evaluation mode, with its config; raises as rebuild_network."""
-    settings = read_yaml(check_run_file(folder / CONFIG))
-    return rebuild_network(settings, check_run_file(folder / WEIGHTS), own_network=own_network)
-
-
-def rebuild_network(settings: dict[str, Any], weights: Path, *, own_network: str = "") -> tuple[RunConfig, nn.Module]:
-    """The network that a run's settings describe, with its weights.
-
-    own_network: `package.module:function`, where the run has a network of the person's own. A file alone does not make us
-    import anything: raises SettingError unless both name the same.
-    """
-    config = from_mapping(RunConfig, settings)
-    if not config.network.built_in and config.network.name != own_network:
-        raise SettingError(
-            f"{weights.parent} has the network {config.network.name!r}, no part of focalseg; loading it would run that "
-            f"function. Say that you trust it with own_network={config.network.name!r}."
-        )
-    network = build_network(config)
-    write_state(network, read_state_file(weights), weights)
-    for name, gamma in read_gammas(network).items():
-        if not 0 <= gamma < float("inf"):
-            raise SettingError(f"{weights} has gamma {gamma} at {name}; expected a finite number at least 0. Restore the file.")
-    return config, network.eval()
 
 
 def dice_matrix(results: Sequence[RunResult], part: str) -> np.ndarray:
