@@ -1,6 +1,8 @@
 """Doing what a placement says: a lean copy of a network, with attention at the kept sites alone."""
 
-from collections.abc import Sequence
+import re
+import warnings
+from collections.abc import Iterable, Sequence
 
 from torch import nn
 
@@ -15,6 +17,13 @@ from focalseg.hosts.site import Site, select_sites
 from focalseg.hosts.tracing import copy_network
 from focalseg.records.placement import SHUT, Placement
 
+_LEVEL = re.compile(r"(?:encoder|skip|decoder)\.([0-9]{1,3})", re.ASCII)
+"""The name of a site that says its level, 0 the finest; the bottleneck is one level below the last of them."""
+
+
+class PlacementWarning(UserWarning):
+    """A placement is put into a network of another depth than it was decided on."""
+
 
 def apply_placement(
     network: nn.Module, placement: Placement, *, candidates: Sequence[Site] | None = None, standardise: bool = False
@@ -25,7 +34,8 @@ def apply_placement(
     attention is gone, that of the host's own gates included, and nothing passes the skips that the placement shuts. Where no
     skip is shut and the gammas of the removed sites are 0, the outputs are the same to the bit. candidates: what `sites`
     gave; it may be left out where the network is of a known family or where every site of the placement's layout is filled.
-    Raises SiteError for a site that the network does not have or that holds another kind of gate than is kept there.
+    Warns (PlacementWarning) where the network has other levels than that which the placement was decided on. Raises SiteError
+    for a site that the network does not have or that holds another kind of gate than is kept there.
 
     >>> import focalseg, torch
     >>> network = focalseg.UNet(widths=(8, 16))
@@ -46,6 +56,8 @@ def apply_placement(
         if planned not in (None, SHUT, gate):
             raise SiteError(f"{name} holds {gate!r} where the placement has {planned!r}; start from a plain network.")
     _check_kept(candidates, placement)
+    if remark := compare_levels(placement, [site.name for site in candidates]):
+        warnings.warn(remark, PlacementWarning, stacklevel=2)
     lean = copy_network(network)
     for name, (_, gate) in filled.items():
         if placement.layout.get(name) != gate:
@@ -54,6 +66,27 @@ def apply_placement(
     fill_sites(lean, empty, candidates=candidates, standardise=standardise)
     open_own_gates(lean, candidates, kept=placement.layout)
     return lean
+
+
+def compare_levels(placement: Placement, names: Iterable[str]) -> str:
+    """Says where a network of these sites has more or fewer levels than the one that the placement was decided on; empty where
+    it has as many, or sites are not named by levels. Names count from the finest level, so that the bottleneck is elsewhere."""
+    decided, here = _count_levels(decision.site for decision in placement.sites), _count_levels(names)
+    if not decided or not here or decided == here:
+        return ""
+    moved = " Its bottleneck is another place here." if "bottleneck" in placement.layout else ""
+    return (
+        f"The placement was decided on a network of {decided} levels and this one has {here}; sites are counted from the "
+        f"finest level.{moved} What another depth needs was not asked: decide anew with `focalseg place` to know."
+    )
+
+
+def _count_levels(names: Iterable[str]) -> int:
+    """Levels of a network by the numbers in the names of its sites; 0 where they do not tell, as where no bottleneck is named:
+    a placement made by hand may list a few sites alone."""
+    listed = list(names)
+    numbers = [int(found[1]) for name in listed if (found := _LEVEL.fullmatch(name))]
+    return max(numbers) + 2 if numbers and "bottleneck" in listed else 0
 
 
 def _check_kept(candidates: Sequence[Site], placement: Placement) -> None:

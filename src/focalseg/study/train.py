@@ -4,6 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from focalseg.attention import GATES
+from focalseg.hosts.building import build_host
+from focalseg.placement.applying import compare_levels
 from focalseg.records.placement import read_placement
 from focalseg.study.beginning import refuse_train
 from focalseg.study.budget.fitting import forecast_run
@@ -16,7 +18,7 @@ from focalseg.study.presets import Settings
 from focalseg.study.running.folder import hold_folder
 from focalseg.study.running.listeners import NOBODY, Listeners, Tell
 from focalseg.study.running.runs import RunPlan, RunResult, execute, read_result
-from focalseg.training.run import RunConfig, build_network
+from focalseg.training.run import RunConfig, build_network, find_candidates
 from focalseg.training.training_config import Device
 from focalseg.yaml_files import write_yaml
 
@@ -67,4 +69,7 @@ def read_layout(attention: str, base: RunConfig, settings: Settings, tell: Tell)
         return plan_attention(base, settings.gates, tell)[0]
     if attention in GATES:
         return plan_single_kind(base, attention, tell)
-    return read_placement(Path(attention)).layout
+    placement = read_placement(Path(attention))
+    if remark := compare_levels(placement, [site.name for site in find_candidates(base, build_host(base.network))]):
+        tell(remark)
+    return placement.layout
