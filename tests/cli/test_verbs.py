@@ -151,8 +151,15 @@ def test_help_and_version_load_nothing_heavy():
         assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-@pytest.mark.parametrize(("workers", "to_all"), [(1, False), (2, False), (2, True)])
+@pytest.mark.parametrize(
+    ("number", "status", "workers", "to_all"),
+    [
+        (signal.SIGTERM, 143, 1, False),
+        (signal.SIGINT, 130, 2, False),
+        (signal.SIGTERM, 143, 2, True),
+        (signal.SIGINT, 130, 2, True),
+    ],
+)
 def test_a_signal_stops_with_its_status_and_the_same_command_goes_on(make_folder, tmp_path, number, status, workers, to_all):
     arguments = [
         *TINY,
@@ -160,6 +167,10 @@ def test_a_signal_stops_with_its_status_and_the_same_command_goes_on(make_folder
         "training.steps=200",
         "--set",
         "training.validate_every=50",
+        "--set",
+        "policy=all",  # two trainings are enough to stop
+        "--set",
+        "seeds=1",
         "--workers",
         str(workers),
         "--device",
