@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from focalseg.feeding.preparation import Preparation
-from focalseg.inference.prediction import predict_mask
+from focalseg.inference.prediction import Member, predict_mask
 from focalseg.windows import OVERLAP, place_windows, predict_in_windows
 
 AXES = st.lists(st.tuples(st.integers(1, 23), st.integers(1, 9)), min_size=1, max_size=3)
@@ -27,7 +27,7 @@ def test_a_network_that_copies_its_input_copies_the_whole_image(axes):
 @given(st.integers(1, 400), st.integers(1, 64))
 def test_windows_cover_every_pixel_from_border_to_border_and_overlap(side, length):
     side = max(side, length)
-    starts = [corner[0] for corner in place_windows((side,), (length,))]
+    starts = place_windows(side, length)
     assert starts[0] == 0
     assert starts[-1] == side - length
     steps = np.diff(starts)
@@ -62,4 +62,4 @@ def test_masks_come_back_at_the_images_size_when_the_network_sees_patches(size):
 
     image = np.random.default_rng(3).normal(0, 1, (1, *size)).astype(np.float32)
     preparation = Preparation(size=size, mean=(0.0,), standard_deviation=(1.0,), patch=(16, 16))
-    assert np.array_equal(predict_mask(Threshold(), preparation, image), image[0] > 0)
+    assert np.array_equal(predict_mask([Member(Threshold(), preparation)], image), image[0] > 0)

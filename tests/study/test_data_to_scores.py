@@ -9,7 +9,7 @@ from PIL import Image
 
 from focalseg.evaluation.metrics import measure_labels
 from focalseg.imagesets.opening import open_dataset
-from focalseg.inference.prediction import predict_mask
+from focalseg.inference.prediction import Member, predict_mask
 from focalseg.study.presets import DataSettings
 from focalseg.study.running.runs import load_network
 from focalseg.study.running.scores import read_scores
@@ -36,7 +36,7 @@ def test_a_case_with_a_field_of_view_is_scored_inside_of_it_and_on_the_whole_fra
     config, network = load_network(tmp_path / "out")
     for (name, part), score in scores.items():
         case = dataset.read_case(dataset.names.index(name))
-        predicted = predict_mask(network, config.preparation, case.image)
+        predicted = predict_mask([Member(network, config.preparation)], case.image)
         shown = slice(None) if part.endswith("whole frame") else slice(12)
         expected = measure_labels(predicted[:, shown], case.mask[:, shown], 1)[0]
         assert score.dice == pytest.approx(expected.dice, abs=1e-6)
@@ -80,7 +80,7 @@ def test_a_network_that_sees_patches_is_scored_on_whole_cases(make_folder, write
     dataset = open_dataset(str(folder))
     for (name, _), score in scores.items():
         case = dataset.read_case(dataset.names.index(name))
-        predicted = predict_mask(network, config.preparation, case.image)
+        predicted = predict_mask([Member(network, config.preparation)], case.image)
         assert predicted.shape == case.mask.shape
         assert score.true_pixels == np.count_nonzero(case.mask)
         overlaps = measure_labels(predicted, case.mask, len(config.labels))

@@ -16,7 +16,7 @@ from focalseg.errors import SettingError
 from focalseg.evaluation.metrics import measure_labels, measure_overlap
 from focalseg.hosts.attachment import attention_sites
 from focalseg.imagesets.opening import open_dataset
-from focalseg.inference.prediction import predict_mask
+from focalseg.inference.prediction import Member, predict_mask
 from focalseg.placement.policies import POLICIES
 from focalseg.records.costs import COSTS
 from focalseg.records.evidence import EVIDENCE, Evidence, SiteEvidence
@@ -142,7 +142,7 @@ def test_the_lean_network_loads_and_predicts_what_was_scored(placed):
     dataset = open_dataset(config.data)
     for score in scored:
         case = dataset.read_case(dataset.names.index(score.case))
-        overlap = measure_labels(predict_mask(network, config.preparation, case.image), case.mask, 1)[0]
+        overlap = measure_labels(predict_mask([Member(network, config.preparation)], case.image), case.mask, 1)[0]
         assert overlap.dice == pytest.approx(score.dice, abs=1e-6)
     assert "U-Net, widths 4-8" in (out / "lean" / "README.md").read_text()
 

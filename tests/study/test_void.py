@@ -9,7 +9,7 @@ from PIL import Image
 
 from focalseg.errors import SettingError
 from focalseg.imagesets.masks import VOID
-from focalseg.inference.prediction import predict_mask
+from focalseg.inference.prediction import Member, predict_mask
 from focalseg.report.placement.page import write_report
 from focalseg.study.outcome.examples import EXAMPLES
 from focalseg.study.planning.groundwork import lay_groundwork
@@ -96,7 +96,7 @@ def test_scores_validation_evidence_and_pictures_leave_out_what_nobody_judged(fo
     for score in read_scores(out / "cases.csv"):
         case = read_same_case(str(folder), score.case, {})
         raw = np.asarray(Image.open(folder / "masks" / f"{score.case}.png"))
-        predicted = predict_mask(network, config.preparation, case.image)
+        predicted = predict_mask([Member(network, config.preparation)], case.image)
         assert score.dice == pytest.approx(dice_by_hand(predicted, raw, labels), abs=1e-6)
         assert score.true_pixels == ((raw > 0) & (raw != 255)).sum()
         assert score.predicted_pixels == ((predicted > 0) & (raw != 255)).sum()

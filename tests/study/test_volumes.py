@@ -10,7 +10,7 @@ import pytest
 
 from focalseg.evaluation.metrics import average_labels, measure_labels
 from focalseg.imagesets.opening import open_dataset
-from focalseg.inference.prediction import predict_mask
+from focalseg.inference.prediction import Member, predict_mask
 from focalseg.report.placement.page import write_report
 from focalseg.study.arms import search as search_module
 from focalseg.study.outcome.examples import choose_slice
@@ -115,7 +115,7 @@ def test_the_lean_network_predicts_the_labels_that_were_scored_and_its_card_says
     dataset = open_dataset(config.data)
     for score in read_scores(placed / "runs" / "placed" / "fold_0" / f"seed_{config.seed}" / "cases.csv"):
         case = dataset.read_case(dataset.names.index(score.case))
-        overlaps = measure_labels(predict_mask(network, config.preparation, case.image), case.mask, 2)
+        overlaps = measure_labels(predict_mask([Member(network, config.preparation)], case.image), case.mask, 2)
         assert average_labels(overlaps, "dice") == pytest.approx(score.dice, abs=1e-6)
     card = (placed / "lean" / "README.md").read_text()
     assert "resized to 10 x 12 x 13 voxels |" in card

@@ -95,12 +95,16 @@ class Preparation(CheckedConfig):
         """Elements along each axis of the window that an image is predicted in: the size of a patch, or of the whole image."""
         return self.patch or self.size
 
-    def resample_image(self, image: np.ndarray) -> np.ndarray:
-        """(C, *spatial) of any size -> (C, *size) of the same number type. Raises DataError for other channels or axes."""
+    def check_image(self, image: np.ndarray) -> None:
+        """Raises DataError for an image (C, *spatial) of other channels or axes than the network was trained on."""
         if len(image) != len(self.mean):
             found = counted(len(image), "channel")
             raise DataError(f"The image has {found}; the network was trained on {len(self.mean)}. Convert it.")
         self._check_axes(image.ndim - 1)
+
+    def resample_image(self, image: np.ndarray) -> np.ndarray:
+        """(C, *spatial) of any size -> (C, *size) of the same number type. Raises DataError for other channels or axes."""
+        self.check_image(image)
         if image.shape[1:] == self.size:
             return image
         resized = resize_image(image, self.size).numpy()

@@ -22,7 +22,7 @@ from focalseg.hosts.attachment import attention_sites
 from focalseg.hosts.costs import count_flops, count_parameters, measure_costs
 from focalseg.hosts.gammas import read_gammas
 from focalseg.imagesets.masks import find_judged
-from focalseg.inference.prediction import keep_quiet, predict_mask
+from focalseg.inference.prediction import Member, keep_quiet, predict_mask
 from focalseg.networks.state import read_state, read_state_file, write_state
 from focalseg.placement.evidence import gather_evidence
 from focalseg.records.costs import COSTS, CostTable
@@ -192,9 +192,10 @@ def score_at_full_size(plan: RunPlan, network: nn.Module, tell: Advance = ignore
     A case with a field of view is scored inside of it, and besides on the whole frame. What nobody judged counts in neither.
     """
     labels, scores = plan.config.labels, []
+    member = Member(network, plan.config.preparation)
     for number, (part, name) in enumerate(plan.scored_cases, start=1):
         case = read_same_case(plan.config.data, name, plan.case_digests)
-        predicted = predict_mask(network, plan.config.preparation, case.image, tell=keep_quiet)
+        predicted = predict_mask([member], case.image, tell=keep_quiet)
         views = {part: case.field_of_view}
         if case.field_of_view is not None:
             views[f"{part}{WHOLE_FRAME}"] = None
