@@ -28,8 +28,8 @@ class Tiling(CheckedConfig):
 
     window: elements along each axis. overlap: the share of a window that the next one covers again, or more of it. stride:
     corners of windows are multiples of it, so that a network that pools sees each pixel as it would in the whole image. margin:
-    what a window says of elements so near to a border within the image counts nothing, where the overlap has room for that.
-    at_a_time: windows in one pass.
+    what a window says of elements so near to a border within the image counts nothing. Both are let be along an axis whose
+    overlap is less than two margins: something would be left that no window speaks of. at_a_time: windows in one pass.
     """
 
     window: tuple[int, ...] = setting(at_least=1)
@@ -101,10 +101,11 @@ class _Axis:
     def plan(cls, side: int, tiling: Tiling, axis: int) -> "_Axis":
         """The windows of a tiling along one axis of an image."""
         length = tiling.window[axis]
-        stride = tiling.stride[axis] if tiling.stride else 1
+        stride, margin = (given[axis] if given else none for given, none in ((tiling.stride, 1), (tiling.margin, 0)))
         starts = place_windows(side, length, overlap=tiling.overlap, stride=stride)
-        weights = weigh_windows(starts, length, margin=tiling.margin[axis] if tiling.margin else 0)
-        return cls(starts=starts, length=length, weights=weights)
+        if any(before + length - after < 2 * margin for before, after in itertools.pairwise(starts)):
+            margin, starts = 0, place_windows(side, length, overlap=tiling.overlap)
+        return cls(starts=starts, length=length, weights=weigh_windows(starts, length, margin=margin))
 
 
 def place_windows(side: int, length: int, *, overlap: float = OVERLAP, stride: int = 1) -> list[int]:
@@ -123,13 +124,12 @@ def weigh_windows(starts: Sequence[int], length: int, *, margin: int = 0) -> Ten
     """The weights of the elements of windows along an axis, (windows, length) float32; those of an element sum to 1.
 
     A Gaussian about the middle of each window, and 0 within the margin of a border at which another window goes on: there the
-    network lacks what lies beyond. A margin that leaves an element without a weight is not kept.
+    network lacks what lies beyond. Neighbours have to overlap by two margins at least.
     """
     places = torch.arange(length, dtype=torch.float64) - (length - 1) / 2
     weights = torch.exp(-0.5 * (places * _SHARPNESS / length) ** 2).repeat(len(starts), 1)
-    if all(before + length - after >= 2 * margin for before, after in itertools.pairwise(starts)):
-        weights[1:, :margin] = 0
-        weights[:-1, length - margin :] = 0
+    weights[1:, :margin] = 0
+    weights[:-1, length - margin :] = 0
     total = torch.zeros(starts[-1] + length, dtype=torch.float64)
     for start, weight in zip(starts, weights, strict=True):
         total[start : start + length] += weight

@@ -7,7 +7,7 @@ beside the image and what is asked for, no more is held than a window's length o
 import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, combinations
 
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from focalseg.errors import SettingError
 from focalseg.feeding.preparation import Preparation, measure_intensities, normalise
+from focalseg.inference.reach import Reach, measure_reach
 from focalseg.inference.rows import resize_in_rows
 from focalseg.labels import choose_labels, choose_most_probable, compute_probabilities
 from focalseg.windows import OVERLAP, Place, Tiling, stream_windows
@@ -41,6 +42,35 @@ class Member:
 
     network: nn.Module
     preparation: Preparation
+    _reaches: dict[int, Reach | None] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is; the CPU for one without parameters."""
+        return next((parameter.device for parameter in self.network.parameters()), torch.device("cpu"))
+
+    def find_reach(self, axis: int) -> Reach:
+        """What the network does along an axis of its windows, measured once; nothing to heed where it sees all of them."""
+        if axis not in self._reaches:
+            channels, window = len(self.preparation.mean), self.preparation.window
+            self._reaches[axis] = measure_reach(self.network.eval(), channels, window, axis)
+        return self._reaches[axis] or Reach(margin=0, stride=1)
+
+    def plan_tiling(self, *, overlap: float, windows_at_a_time: int | None) -> Tiling:
+        """How prepared images are cut into windows: to give what the whole would give, where the overlap allows it."""
+        window, size = self.preparation.window, self.preparation.size
+        reaches = [
+            self.find_reach(axis) if length < side else Reach(margin=0, stride=1)
+            for axis, (length, side) in enumerate(zip(window, size, strict=True))
+        ]
+        default = 1 if self.device.type == "cpu" else _WINDOWS_ON_A_GPU
+        return Tiling(
+            window=window,
+            overlap=overlap,
+            stride=tuple(reach.stride for reach in reaches),
+            margin=tuple(reach.margin for reach in reaches),
+            at_a_time=default if windows_at_a_time is None else windows_at_a_time,
+        )
 
 
 def warn(sentence: str) -> None:
@@ -50,6 +80,26 @@ def warn(sentence: str) -> None:
 
 def keep_quiet(_sentence: str) -> None:
     """For a job, which says it of all its images before it starts."""
+
+
+def predict_logits(
+    member: Member,
+    image: np.ndarray,
+    *,
+    overlap: float = OVERLAP,
+    flips: bool = False,
+    windows_at_a_time: int | None = None,
+    tell: Tell = warn,
+) -> np.ndarray:
+    """image (C, *spatial) as it was read -> logits (K, *spatial) float32 at the image's size, of one network.
+
+    Away from the image's borders they are those of the whole image in one pass to 1e-4, where the network looks no farther than
+    half the overlap of its windows and their sides and the image's are multiples of its stride. Arguments and errors as those
+    of `predict_mask`.
+    """
+    _check_scale([member], image, tell)
+    parts = _stream([member], image, overlap=overlap, flips=flips, windows_at_a_time=windows_at_a_time)
+    return _join(image, ((place, logits[0]) for place, logits in parts))
 
 
 def predict_probabilities(
@@ -67,13 +117,8 @@ def predict_probabilities(
     and every label, by softmax. Of several members it is the mean. Arguments and errors as those of `predict_mask`.
     """
     _check_scale(members, image, tell)
-    made = np.empty((0, *image.shape[1:]), np.float32)
-    for place, logits in _stream(members, image, overlap=overlap, flips=flips, windows_at_a_time=windows_at_a_time):
-        probabilities = _average(logits)[0].cpu().numpy()
-        if not len(made):
-            made = np.empty((len(probabilities), *image.shape[1:]), np.float32)
-        made[:, place] = probabilities
-    return made
+    parts = _stream(members, image, overlap=overlap, flips=flips, windows_at_a_time=windows_at_a_time)
+    return _join(image, ((place, _average(logits)) for place, logits in parts))
 
 
 def predict_mask(
@@ -101,6 +146,16 @@ def predict_mask(
         labels = choose_labels(logits[0]) if len(logits) == 1 else choose_most_probable(_average(logits))
         mask[place] = labels[0].cpu().numpy()
     return mask
+
+
+def _join(image: np.ndarray, parts: Iterator[tuple[slice, Tensor]]) -> np.ndarray:
+    """Class maps (1, K, rows, *spatial) that come row by row, as one array (K, *spatial) float32 of the image's size."""
+    made = np.empty((0, *image.shape[1:]), np.float32)
+    for place, part in parts:
+        if not len(made):
+            made = np.empty((part.shape[1], *image.shape[1:]), np.float32)
+        made[:, place] = part[0].cpu().numpy()
+    return made
 
 
 def _check_scale(members: Sequence[Member], image: np.ndarray, tell: Tell) -> None:
@@ -132,14 +187,8 @@ def _stream(
     rows = max(_ELEMENTS_AT_A_TIME // max(math.prod(size[1:]), 1), 1)
     streams = []
     for member in members:
-        device = next((parameter.device for parameter in member.network.parameters()), torch.device("cpu"))
-        default = 1 if device.type == "cpu" else _WINDOWS_ON_A_GPU
-        tiling = Tiling(
-            window=member.preparation.window,
-            overlap=overlap,
-            at_a_time=default if windows_at_a_time is None else windows_at_a_time,
-        )
-        slabs = _stream_prepared(member, image, tiling, device, flips=flips)
+        tiling = member.plan_tiling(overlap=overlap, windows_at_a_time=windows_at_a_time)
+        slabs = _stream_prepared(member, image, tiling, flips=flips)
         streams.append(resize_in_rows(slabs, member.preparation.size, size, rows=rows))
     for number, logits in enumerate(zip(*streams, strict=True)):
         if len(channels := {each.shape[1] for each in logits}) > 1:
@@ -150,11 +199,9 @@ def _stream(
         yield slice(number * rows, (number + 1) * rows), logits
 
 
-def _stream_prepared(
-    member: Member, image: np.ndarray, tiling: Tiling, device: torch.device, *, flips: bool
-) -> Iterator[Tensor]:
+def _stream_prepared(member: Member, image: np.ndarray, tiling: Tiling, *, flips: bool) -> Iterator[Tensor]:
     """The logits of a member at the size that it prepares images to, in slabs as `stream_windows` yields them."""
-    preparation, network = member.preparation, member.network.eval()
+    preparation, network, device = member.preparation, member.network.eval(), member.device
     resampled = preparation.resample_image(image)
     mean, deviation = (torch.tensor([each], device=device) for each in preparation.measure_scale(image))
 
