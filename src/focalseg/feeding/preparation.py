@@ -26,6 +26,7 @@ _LARGEST_OFFSET, _LARGEST_OFFSET_OF_BYTES = 30.0, 100.0
 _FARTHEST_ENTRY, _FAINTEST_ENTRY = 10.0, 0.01
 """Root mean square of an image that was normalised, and its standard deviation, beyond which no network was trained on such:
 of the training images as a whole both are 1, and the dimmest and brightest pictures of real sets stay within 1/40 and 4."""
+_PIXELS_AT_A_TIME = 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,9 +240,17 @@ def pool_intensities(cases: Sequence[CaseSummary]) -> tuple[tuple[float, ...], t
 
 def measure_intensities(image: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation per channel of an image (C, *spatial)."""
-    pixels = image.reshape(len(image), -1)
-    deviation = pixels.std(axis=1, dtype=np.float64)
-    return tuple(pixels.mean(axis=1, dtype=np.float64).tolist()), tuple(deviation.tolist())
+    measured = [_measure_channel(channel) for channel in image]
+    return tuple(mean for mean, _ in measured), tuple(deviation for _, deviation in measured)
+
+
+def _measure_channel(channel: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation, in float64 and a few rows at a time: a copy of the whole would take many times its memory."""
+    rows = max(_PIXELS_AT_A_TIME // max(math.prod(channel.shape[1:]), 1), 1)
+    parts = [channel[start : start + rows] for start in range(0, len(channel), rows)]
+    mean = sum(float(part.sum(dtype=np.float64)) for part in parts) / channel.size
+    squares = sum(float(np.square(part.astype(np.float64) - mean).sum()) for part in parts)
+    return mean, math.sqrt(squares / channel.size)
 
 
 def normalise(images: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
@@ -268,14 +277,20 @@ def _or_1(deviation: float) -> float:
 
 def resize_image(image: np.ndarray, size: tuple[int, ...]) -> Tensor:
     """(C, *spatial) -> (C, *size) float32, linear, averaging over the pixels that fall together when it shrinks."""
-    pixels = torch.from_numpy(np.ascontiguousarray(image, dtype=np.float32))
+    # Channel by channel, so that one alone is held as float32 at the image's own size.
+    return torch.cat([_resize_channel(image[number : number + 1], size) for number in range(len(image))])
+
+
+def _resize_channel(channel: np.ndarray, size: tuple[int, ...]) -> Tensor:
+    """(1, *spatial) -> (1, *size) float32."""
+    pixels = torch.from_numpy(np.ascontiguousarray(channel, dtype=np.float32))
     if tuple(pixels.shape[1:]) == size:
         return pixels
     # torch averages along two axes at a time. Its filter is a product of one per axis, so axes may follow one another.
     planes = _resize_planes(pixels.reshape(-1, *(1, *pixels.shape[1:])[-2:]), (1, *size)[-2:])
     if len(size) == 3:
         planes = _resize_planes(planes.reshape(*pixels.shape[:2], -1), (size[0], size[1] * size[2]))
-    return planes.reshape(len(image), *size)
+    return planes.reshape(1, *size)
 
 
 def _resize_planes(planes: Tensor, size: tuple[int, ...]) -> Tensor:
