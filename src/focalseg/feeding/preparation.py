@@ -245,7 +245,7 @@ def measure_intensities(image: np.ndarray) -> tuple[tuple[float, ...], tuple[flo
 
 
 def _measure_channel(channel: np.ndarray) -> tuple[float, float]:
-    """Mean and standard deviation, in float64 and a few rows at a time: a copy of the whole would take many times its memory."""
+    """Mean and standard deviation, in float64, a few rows at a time: a copy of the whole takes many times its memory."""
     rows = max(_PIXELS_AT_A_TIME // max(math.prod(channel.shape[1:]), 1), 1)
     parts = [channel[start : start + rows] for start in range(0, len(channel), rows)]
     mean = sum(float(part.sum(dtype=np.float64)) for part in parts) / channel.size
