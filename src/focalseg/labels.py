@@ -28,6 +28,12 @@ def compute_probabilities(logits: Tensor) -> Tensor:
 
 def choose_labels(logits: Tensor) -> Tensor:
     """logits (B, K, *spatial) -> labels (B, *spatial) uint8: above THRESHOLD for one channel, the most probable for more."""
-    if logits.shape[1] == 1:
-        return (compute_probabilities(logits)[:, 0] > THRESHOLD).to(torch.uint8)
-    return logits.argmax(dim=1).to(torch.uint8)
+    # More channels are not made probabilities first: rounded, two of them may be the same where their logits are not.
+    return choose_most_probable(compute_probabilities(logits) if logits.shape[1] == 1 else logits)
+
+
+def choose_most_probable(probabilities: Tensor) -> Tensor:
+    """probabilities (B, K, *spatial) -> labels (B, *spatial) uint8, as `choose_labels` chooses them from logits."""
+    if probabilities.shape[1] == 1:
+        return (probabilities[:, 0] > THRESHOLD).to(torch.uint8)
+    return probabilities.argmax(dim=1).to(torch.uint8)

@@ -1,12 +1,14 @@
 """Predictions for images larger than what a network sees at a time: the logits of overlapping windows are averaged."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from focalseg.configuration import CheckedConfig, setting
 from focalseg.errors import SettingError
 
 OVERLAP = 0.5
@@ -14,33 +16,159 @@ OVERLAP = 0.5
 _SHARPNESS = 8.0
 """The side of a window over the standard deviation of its weight, as in nnU-Net (Isensee et al. 2021)."""
 
+Place = tuple[slice, ...]
+"""Where a part lies in an image, a slice an axis."""
+Predict = Callable[[Tensor], Tensor]
+Cut = Callable[[Place], Tensor]
 
-@torch.no_grad()
-def predict_in_windows(predict: Callable[[Tensor], Tensor], images: Tensor, window: tuple[int, ...] | None) -> Tensor:
+
+@dataclass(frozen=True, kw_only=True)
+class Tiling(CheckedConfig):
+    """How an image is cut into windows, and how what a network says of them is joined. One number an axis, empty for none.
+
+    window: elements along each axis. overlap: the share of a window that the next one covers again, or more of it. stride:
+    corners of windows are multiples of it, so that a network that pools sees each pixel as it would in the whole image. margin:
+    what a window says of elements so near to a border within the image counts nothing. Both are let be along an axis whose
+    overlap is less than two margins: something would be left that no window speaks of. at_a_time: windows in one pass.
+    """
+
+    window: tuple[int, ...] = setting(at_least=1)
+    overlap: float = setting(OVERLAP, at_least=0, below=1)
+    stride: tuple[int, ...] = setting((), at_least=1)
+    margin: tuple[int, ...] = setting((), at_least=0)
+    at_a_time: int = setting(1, at_least=1)
+
+
+def predict_in_windows(predict: Predict, images: Tensor, window: tuple[int, ...] | None) -> Tensor:
     """images (B, C, *spatial) -> logits (B, K, *spatial) float32, where `predict` maps (B, C, *window) to (B, K, *window).
 
     Windows overlap by half and are weighted by a Gaussian about their middle, since a network knows least about what lies at
     the borders of what it sees. An image of the size of the window, or without one, is predicted as it is.
 
-    Raises SettingError for logits that are not finite: nan is above no threshold, and would pass for background.
+    Raises SettingError as `stream_windows` does.
     """
     size = tuple(images.shape[2:])
-    if window is None or size == tuple(window):
-        return _check_finite(predict(images).float())
-    padded = _pad_to(images, window)
-    weight = _weigh_window(window).to(images.device)
-    total: Tensor | None = None
-    weights = torch.zeros(padded.shape[2:], device=images.device)
-    for corner in place_windows(tuple(padded.shape[2:]), window):
-        place = [slice(start, start + side) for start, side in zip(corner, window, strict=True)]
-        logits = predict(padded[:, :, *place]).float()
-        if total is None:
-            total = torch.zeros((*logits.shape[:2], *padded.shape[2:]), device=logits.device)
-        total[:, :, *place] += logits * weight
-        weights[*place] += weight
-    if total is None:
-        raise ValueError(f"An image of {size} has no windows.")
-    return _check_finite((total / weights)[:, :, *(slice(side) for side in size)])
+    tiling = Tiling(window=size if window is None else tuple(window))
+    slabs = list(stream_windows(predict, lambda place: images[:, :, *place], size, tiling))
+    return slabs[0] if len(slabs) == 1 else torch.cat(slabs, dim=2)
+
+
+@torch.no_grad()
+def stream_windows(predict: Predict, cut: Cut, size: tuple[int, ...], tiling: Tiling) -> Iterator[Tensor]:
+    """Yields the logits of an image, (B, K, rows, *size[1:]) float32, slab by slab from first to last along its first axis.
+
+    cut: gives the part (B, C, *part) of the images at a place within their size. Windows that reach beyond its end are filled
+    up with zeros. No more is held than a window's length of rows. A slab may be a view: read it, and let it go.
+
+    Raises SettingError for logits that are not finite (nan is above no threshold, and would pass for background) and for
+    logits of another size than the window.
+    """
+    axes = [_Axis.plan(side, tiling, number) for number, side in enumerate(size)]
+    cropped = tuple(slice(side) for side in size[1:])
+    slab: Tensor | None = None
+    row = 0
+    for numbers, logits in _predict_each(predict, cut, size, axes, tiling):
+        starts = [axis.starts[number] for axis, number in zip(axes, numbers, strict=True)]
+        if slab is None:
+            if all(len(axis.starts) == 1 for axis in axes):
+                yield _check_finite(logits[:, :, : size[0], *cropped].float())
+                return
+            shape = (axes[0].length, *(axis.starts[-1] + axis.length for axis in axes[1:]))
+            slab = torch.zeros((*logits.shape[:2], *shape), device=logits.device)
+        elif starts[0] > row:
+            done = starts[0] - row
+            yield _check_finite(slab[:, :, :done, *cropped])
+            slab = torch.cat([slab[:, :, done:], torch.zeros_like(slab[:, :, :done])], dim=2)
+        row = starts[0]
+        weight = torch.ones((), device=logits.device)
+        for axis, number in zip(axes, numbers, strict=True):
+            weight = weight[..., None] * axis.weights[number].to(logits.device)
+        place = (slice(start, start + axis.length) for start, axis in zip(starts[1:], axes[1:], strict=True))
+        slab[:, :, :, *place].addcmul_(logits.float(), weight)
+    if slab is not None:
+        yield _check_finite(slab[:, :, : size[0] - row, *cropped])
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Axis:
+    """The windows along one axis: where they start, how long they are and what their elements weigh, (windows, length)."""
+
+    starts: list[int]
+    length: int
+    weights: Tensor
+
+    @classmethod
+    def plan(cls, side: int, tiling: Tiling, axis: int) -> "_Axis":
+        """The windows of a tiling along one axis of an image."""
+        length = tiling.window[axis]
+        stride, margin = (given[axis] if given else none for given, none in ((tiling.stride, 1), (tiling.margin, 0)))
+        starts = place_windows(side, length, overlap=tiling.overlap, stride=stride)
+        if any(before + length - after < 2 * margin for before, after in itertools.pairwise(starts)):
+            margin, starts = 0, place_windows(side, length, overlap=tiling.overlap)
+        return cls(starts=starts, length=length, weights=weigh_windows(starts, length, margin=margin))
+
+
+def place_windows(side: int, length: int, *, overlap: float = OVERLAP, stride: int = 1) -> list[int]:
+    """The first elements of evenly spread windows along an axis: multiples of stride that cover all of it.
+
+    They overlap by that share or more, unless stride forbids it. The last one reaches beyond the end where it has to.
+    """
+    stride = stride if stride <= length else 1
+    step = max(int(length * (1 - overlap)) // stride, 1)  # from here on in strides
+    last = max(-(-(side - length) // stride), 0)
+    count = -(-last // step) + 1
+    return [round(last * number / max(count - 1, 1)) * stride for number in range(count)]
+
+
+def weigh_windows(starts: Sequence[int], length: int, *, margin: int = 0) -> Tensor:
+    """The weights of the elements of windows along an axis, (windows, length) float32; those of an element sum to 1.
+
+    A Gaussian about the middle of each window, and 0 within the margin of a border at which another window goes on: there the
+    network lacks what lies beyond. Neighbours have to overlap by two margins at least.
+    """
+    places = torch.arange(length, dtype=torch.float64) - (length - 1) / 2
+    weights = torch.exp(-0.5 * (places * _SHARPNESS / length) ** 2).repeat(len(starts), 1)
+    weights[1:, :margin] = 0
+    weights[:-1, length - margin :] = 0
+    total = torch.zeros(starts[-1] + length, dtype=torch.float64)
+    for start, weight in zip(starts, weights, strict=True):
+        total[start : start + length] += weight
+    return torch.stack([weight / total[start : start + length] for start, weight in zip(starts, weights, strict=True)]).float()
+
+
+def _predict_each(
+    predict: Callable[[Tensor], Tensor],
+    cut: Callable[[Place], Tensor],
+    size: tuple[int, ...],
+    axes: list[_Axis],
+    tiling: Tiling,
+) -> Iterator[tuple[tuple[int, ...], Tensor]]:
+    """The numbers of every window along the axes, the last axis fastest, and its logits (B, K, *window)."""
+    all_numbers = itertools.product(*(range(len(axis.starts)) for axis in axes))
+    while batch := tuple(itertools.islice(all_numbers, tiling.at_a_time)):
+        parts = []
+        for numbers in batch:
+            starts = [axis.starts[number] for axis, number in zip(axes, numbers, strict=True)]
+            ends = [min(start + axis.length, side) for start, axis, side in zip(starts, axes, size, strict=True)]
+            parts.append(_fill_up(cut(tuple(map(slice, starts, ends))), tiling.window))
+        logits = predict(parts[0] if len(parts) == 1 else torch.cat(parts))
+        _check_size(logits, tiling.window)
+        yield from zip(batch, logits.chunk(len(batch)), strict=True)
+
+
+def _fill_up(part: Tensor, window: tuple[int, ...]) -> Tensor:
+    """The part (B, C, *spatial) with zeros after the end of every axis that is shorter than the window."""
+    missing = [length - side for side, length in zip(part.shape[2:], window, strict=True)]
+    return F.pad(part, [amount for each in reversed(missing) for amount in (0, each)]) if any(missing) else part
+
+
+def _check_size(logits: Tensor, window: tuple[int, ...]) -> None:
+    found = tuple(logits.shape[2:]) if isinstance(logits, Tensor) else type(logits).__name__
+    if found != window:
+        raise SettingError(
+            f"The network answered an image of {window} with {found}; expected one tensor of logits (B, K, *spatial) of the "
+            "image's own size. Let its forward return that in evaluation mode."
+        )
 
 
 def _check_finite(logits: Tensor) -> Tensor:
@@ -50,29 +178,3 @@ def _check_finite(logits: Tensor) -> Tensor:
         "The network's logits are not finite: its weights or the image hold numbers that are none, or too large to "
         "compute with. Lower training.learning_rate and train anew, or look at the image."
     )
-
-
-def place_windows(size: tuple[int, ...], window: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """The first corners of evenly spread windows that cover an image at least as large and overlap by OVERLAP or more."""
-    axes = []
-    for side, length in zip(size, window, strict=True):
-        stride = max(int(length * (1 - OVERLAP)), 1)
-        count = -(-(side - length) // stride) + 1
-        last = side - length
-        axes.append([round(last * number / max(count - 1, 1)) for number in range(count)])
-    return list(itertools.product(*axes))
-
-
-def _weigh_window(window: tuple[int, ...]) -> Tensor:
-    """The weight of a window's pixels, (*window) float32, near 1 in the middle and at least exp(-8) along each axis."""
-    weight = torch.ones(())
-    for side in window:
-        place = torch.arange(side) - (side - 1) / 2
-        weight = weight[..., None] * torch.exp(-0.5 * (place * _SHARPNESS / side) ** 2)
-    return weight
-
-
-def _pad_to(images: Tensor, window: tuple[int, ...]) -> Tensor:
-    """The images (B, C, *spatial) with zeros after the end of every axis that is shorter than the window."""
-    missing = [max(length - side, 0) for side, length in zip(images.shape[2:], window, strict=True)]
-    return F.pad(images, [amount for each in reversed(missing) for amount in (0, each)])

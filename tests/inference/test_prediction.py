@@ -3,10 +3,16 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
+import focalseg
+from focalseg.errors import DataError, SettingError
 from focalseg.feeding.preparation import Preparation
-from focalseg.inference.prediction import Member, ScaleWarning, predict_mask, predict_probabilities
+from focalseg.inference import prediction
+from focalseg.inference.prediction import Member, ScaleWarning, predict_logits, predict_mask, predict_probabilities
+from focalseg.labels import choose_labels
+from focalseg.layers import LINEAR_INTERPOLATIONS
 
 
 class Repeat(nn.Module):
@@ -71,5 +77,153 @@ def test_an_image_far_from_those_of_the_training_is_warned_of_and_others_are_not
     heard = []
     predict([Member(Repeat(1), preparation)], image / 255, tell=heard.append)
     assert len(heard) == 1
-    alone = Preparation(size=(8, 8), mean=(100.0,), standard_deviation=(20.0,), normalisation="case")
-    predict([Member(Repeat(1), alone)], 250 * image)
+    by_case = Preparation(size=(8, 8), mean=(100.0,), standard_deviation=(20.0,), normalisation="case")
+    predict([Member(Repeat(1), by_case)], 250 * image)
+
+
+def build_unet(dims, *, channels=1, classes=1, gates=(), widths=(4, 6)):
+    """A U-Net whose deep levels and statistics of norms matter, as after a training."""
+    torch.manual_seed(dims)
+    network = focalseg.UNet(spatial_dims=dims, in_channels=channels, classes=classes, widths=widths)
+    for module in network.modules():
+        if hasattr(module, "running_var"):
+            module.running_mean.normal_(0, 0.3)
+            module.running_var.uniform_(0.1, 0.5)
+    if gates:
+        focalseg.instrument(network, gates=gates)
+    return network.eval()
+
+
+def prepare(size, **settings):
+    return Preparation(**{"size": size, "mean": (0.0,), "standard_deviation": (1.0,), **settings})
+
+
+def make_image(*shape, seed=0):
+    return np.random.default_rng(seed).normal(0, 1, shape).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("size", "patch", "overlap"),
+    [
+        ((200,), (64,), 0.5),
+        ((98, 130), (48, 64), 0.5),
+        ((64, 202), (64, 64), 0.3),
+        ((150, 90), (64, 40), 0.7),
+        ((40, 24, 60), (40, 24, 40), 0.5),
+    ],
+)
+@pytest.mark.slow
+@pytest.mark.parametrize("flips", [False, True])
+def test_windows_give_what_the_whole_image_gives_where_the_network_looks_no_farther_than_half_their_overlap(
+    size, patch, overlap, flips
+):
+    network, image = build_unet(len(size), classes=3, gates=("ag",)), make_image(1, *size)
+    whole = predict_logits(Member(network, prepare(size)), image, flips=flips)
+    tiled = Member(network, prepare(size, patch=patch))
+    logits = predict_logits(tiled, image, overlap=overlap, flips=flips, windows_at_a_time=3)
+    assert np.abs(logits - whole).max() < 1e-4
+    assert whole.std() > 0.1
+    one_at_a_time = predict_mask([tiled], image, overlap=overlap, flips=flips, windows_at_a_time=1)
+    assert np.array_equal(one_at_a_time, logits.argmax(axis=0))
+
+
+def test_a_network_that_looks_over_all_of_its_windows_is_predicted_without_a_margin():
+    member = Member(build_unet(2, gates=("se",)), prepare((64, 40), patch=(32, 32)))
+    tiling = member.plan_tiling(overlap=0.5, windows_at_a_time=None)
+    assert (tiling.stride, tiling.margin) == ((1, 1), (0, 0))
+
+
+def test_how_far_a_network_looks_is_measured_once_and_only_where_images_are_larger_than_windows():
+    network = build_unet(2)
+    passes = []
+    network.register_forward_pre_hook(lambda _network, arguments: passes.append(tuple(arguments[0].shape[2:])))
+    for size, measured in (((32, 32), False), ((96, 32), True)):
+        member = Member(network, prepare(size, patch=(32, 32)))
+        passes.clear()
+        predict_mask([member], make_image(1, *size))
+        first = len(passes)
+        passes.clear()
+        predict_mask([member], make_image(1, *size, seed=1))
+        assert len(passes) == {(32, 32): 1, (96, 32): 5}[size]
+        assert (first > len(passes)) == measured
+
+
+@pytest.mark.parametrize("classes", [1, 4])
+@pytest.mark.parametrize("shape", [(50,), (40, 33), (21, 30, 17)])
+def test_a_mask_is_that_of_the_networks_logits_interpolated_to_the_images_size(classes, shape, monkeypatch):
+    size = (32, 32, 16)[: len(shape)]
+    network, image, preparation = build_unet(len(shape), classes=classes), make_image(1, *shape), prepare(size)
+    logits = network(preparation.prepare_image(image)[None]).detach()
+    logits = F.interpolate(logits, size=shape, mode=LINEAR_INTERPOLATIONS[len(shape)], align_corners=False)
+    expected = choose_labels(logits)[0].numpy()
+    member = Member(network, preparation)
+    assert np.array_equal(predict_mask([member], image), expected)
+    assert np.array_equal(predict_logits(member, image), logits[0].numpy())
+    monkeypatch.setattr(prediction, "_ELEMENTS_AT_A_TIME", 3 * shape[-1])  # a few rows at a time
+    assert np.array_equal(predict_mask([member], image), expected)
+    np.testing.assert_allclose(predict_logits(member, image), logits[0].numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("classes", [1, 3])
+@pytest.mark.parametrize("rows", [2, 10**6])
+def test_several_members_give_the_mean_of_their_probabilities_each_in_its_own_preparation(classes, rows, monkeypatch):
+    monkeypatch.setattr(prediction, "_ELEMENTS_AT_A_TIME", rows * 45)
+    image = 50 * make_image(2, 40, 45) + 100
+    scale = {"mean": (100.0, 90.0), "standard_deviation": (50.0, 60.0)}
+    members = [
+        Member(build_unet(2, channels=2, classes=classes), prepare((32, 32), **scale)),
+        Member(build_unet(2, channels=2, classes=classes, gates=("se",)), prepare((48, 40), patch=(16, 16), **scale)),
+        Member(build_unet(2, channels=2, classes=classes, widths=(3, 5, 7)), prepare((40, 45), **scale, normalisation="case")),
+    ]
+    alone = [predict_probabilities([member], image) for member in members]
+    mean = np.mean(alone, axis=0)
+    np.testing.assert_allclose(predict_probabilities(members, image), mean, atol=1e-6)
+    expected = mean[0] > 0.5 if classes == 1 else mean.argmax(axis=0)
+    assert np.array_equal(predict_mask(members, image), expected)
+    assert not np.array_equal(predict_mask(members, image), predict_mask(members[:1], image))
+
+
+@pytest.mark.parametrize("shape", [(24,), (24, 17), (12, 9, 10)])
+def test_flips_average_the_logits_of_all_mirrored_images(shape):
+    network, image = build_unet(len(shape)), make_image(1, *shape)
+    member = Member(network, prepare(shape))
+    expected = np.zeros(shape)
+    for number in range(2 ** len(shape)):
+        axes = [axis for axis in range(len(shape)) if number >> axis & 1]
+        mirrored = np.flip(image[0], axes)[None, None].copy()
+        expected += np.flip(network(torch.from_numpy(mirrored)).detach().numpy()[0, 0], axes) / 2 ** len(shape)
+    np.testing.assert_allclose(predict_logits(member, image, flips=True)[0], expected, atol=1e-5)
+    backwards = predict_logits(member, image[:, ::-1], flips=True)
+    np.testing.assert_allclose(backwards[:, ::-1], predict_logits(member, image, flips=True), atol=1e-5)
+
+
+@pytest.mark.parametrize(("size", "patch"), [((1, 40), (1, 16)), ((40, 1), (16, 1)), ((9, 9), (8, 8)), ((5, 6, 7), (4, 6, 1))])
+def test_sides_of_one_and_windows_that_fit_no_grid_lose_nothing(size, patch):
+    image = make_image(1, *size)
+    mask = predict_mask([Member(Repeat(1), prepare(size, patch=patch))], image)
+    assert np.array_equal(mask, image[0] > 0)
+
+
+def test_images_of_any_number_type_and_order_of_bytes_are_predicted_alike():
+    image = np.random.default_rng(5).integers(0, 200, (1, 30, 20))
+    member = Member(Repeat(1), prepare((30, 20), patch=(8, 8), mean=(90.0,), standard_deviation=(40.0,)))
+    expected = predict_logits(member, image.astype(np.float32))
+    for kind in (np.uint8, np.uint16, np.int32, np.float64):
+        np.testing.assert_allclose(predict_logits(member, image.astype(kind)), expected, atol=1e-6)
+    np.testing.assert_allclose(predict_logits(member, image.astype(np.uint8)[:, ::-1])[:, ::-1], expected, atol=1e-6)
+
+
+def test_what_cannot_be_predicted_is_refused_before_any_pass():
+    image, member = make_image(1, 8, 8), Member(Repeat(1), prepare((8, 8)))
+    with pytest.raises(SettingError, match="^No network was given to predict with; expected at least one member"):
+        predict_mask([], image)
+    with pytest.raises(SettingError, match="^The networks have 1 and 3 output channels; expected as many in each"):
+        predict_mask([member, Member(Repeat(3), prepare((8, 8)))], image)
+    with pytest.raises(SettingError, match=r"^overlap was 1\.0; expected a finite number"):
+        predict_mask([member], image, overlap=1.0)
+    with pytest.raises(SettingError, match="^at_a_time was 0; expected a finite number"):
+        predict_mask([member], image, windows_at_a_time=0)
+    with pytest.raises(DataError, match="^The image has 2 channels; the network was trained on 1"):
+        predict_mask([member], make_image(2, 8, 8))
+    with pytest.raises(DataError, match="^The image has 3 spatial axes; the network was trained on 2"):
+        predict_mask([member], make_image(1, 8, 8, 8))

@@ -28,6 +28,7 @@ _FARTHEST_ENTRY, _FAINTEST_ENTRY = 10.0, 0.01
 of the training images as a whole both are 1, and the dimmest and brightest pictures of real sets stay within 1/40 and 4."""
 _MOST_APART = 2.0
 """How many times as large as those of the training images an element may be, before that is said."""
+_PIXELS_AT_A_TIME = 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,12 +98,16 @@ class Preparation(CheckedConfig):
         """Elements along each axis of the window that an image is predicted in: the size of a patch, or of the whole image."""
         return self.patch or self.size
 
-    def resample_image(self, image: np.ndarray) -> np.ndarray:
-        """(C, *spatial) of any size -> (C, *size) of the same number type. Raises DataError for other channels or axes."""
+    def check_image(self, image: np.ndarray) -> None:
+        """Raises DataError for an image (C, *spatial) of other channels or axes than the network was trained on."""
         if len(image) != len(self.mean):
             found = counted(len(image), "channel")
             raise DataError(f"The image has {found}; the network was trained on {len(self.mean)}. Convert it.")
         self._check_axes(image.ndim - 1)
+
+    def resample_image(self, image: np.ndarray) -> np.ndarray:
+        """(C, *spatial) of any size -> (C, *size) of the same number type. Raises DataError for other channels or axes."""
+        self.check_image(image)
         if image.shape[1:] == self.size:
             return image
         resized = resize_image(image, self.size).numpy()
@@ -258,9 +263,17 @@ def pool_intensities(cases: Sequence[CaseSummary]) -> tuple[tuple[float, ...], t
 
 def measure_intensities(image: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation per channel of an image (C, *spatial)."""
-    pixels = image.reshape(len(image), -1)
-    deviation = pixels.std(axis=1, dtype=np.float64)
-    return tuple(pixels.mean(axis=1, dtype=np.float64).tolist()), tuple(deviation.tolist())
+    measured = [_measure_channel(channel) for channel in image]
+    return tuple(mean for mean, _ in measured), tuple(deviation for _, deviation in measured)
+
+
+def _measure_channel(channel: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation, in float64, a few rows at a time: a copy of the whole takes many times its memory."""
+    rows = max(_PIXELS_AT_A_TIME // max(math.prod(channel.shape[1:]), 1), 1)
+    parts = [channel[start : start + rows] for start in range(0, len(channel), rows)]
+    mean = sum(float(part.sum(dtype=np.float64)) for part in parts) / channel.size
+    squares = sum(float(np.square(part.astype(np.float64) - mean).sum()) for part in parts)
+    return mean, math.sqrt(squares / channel.size)
 
 
 def normalise(images: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
@@ -287,14 +300,20 @@ def _or_1(deviation: float) -> float:
 
 def resize_image(image: np.ndarray, size: tuple[int, ...]) -> Tensor:
     """(C, *spatial) -> (C, *size) float32, linear, averaging over the pixels that fall together when it shrinks."""
-    pixels = torch.from_numpy(np.ascontiguousarray(image, dtype=np.float32))
+    # Channel by channel, so that one alone is held as float32 at the image's own size.
+    return torch.cat([_resize_channel(image[number : number + 1], size) for number in range(len(image))])
+
+
+def _resize_channel(channel: np.ndarray, size: tuple[int, ...]) -> Tensor:
+    """(1, *spatial) -> (1, *size) float32."""
+    pixels = torch.from_numpy(np.ascontiguousarray(channel, dtype=np.float32))
     if tuple(pixels.shape[1:]) == size:
         return pixels
     # torch averages along two axes at a time. Its filter is a product of one per axis, so axes may follow one another.
     planes = _resize_planes(pixels.reshape(-1, *(1, *pixels.shape[1:])[-2:]), (1, *size)[-2:])
     if len(size) == 3:
         planes = _resize_planes(planes.reshape(*pixels.shape[:2], -1), (size[0], size[1] * size[2]))
-    return planes.reshape(len(image), *size)
+    return planes.reshape(1, *size)
 
 
 def _resize_planes(planes: Tensor, size: tuple[int, ...]) -> Tensor:

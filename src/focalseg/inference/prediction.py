@@ -1,32 +1,76 @@
-"""Predictions of trained networks for whole images, at the size of the images."""
+"""Predictions of trained networks for whole images, at the size of the images.
 
-import itertools
+The logits of windows are blended, interpolated to the image's size and made probabilities or labels a few rows at a time:
+beside the image and what is asked for, no more is held than a window's length of rows.
+"""
+
+import math
 import warnings
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain, combinations
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from focalseg.feeding.preparation import Preparation, measure_intensities
-from focalseg.labels import THRESHOLD, choose_labels, compute_probabilities
-from focalseg.layers import LINEAR_INTERPOLATIONS
-from focalseg.windows import predict_in_windows
+from focalseg.errors import SettingError
+from focalseg.feeding.preparation import Preparation, measure_intensities, normalise
+from focalseg.inference.reach import Reach, measure_reach
+from focalseg.inference.rows import resize_in_rows
+from focalseg.labels import choose_labels, choose_most_probable, compute_probabilities
+from focalseg.windows import OVERLAP, Place, Tiling, stream_windows
 
 Tell = Callable[[str], None]
+_ELEMENTS_AT_A_TIME = 2**21
+"""Of one class map at the image's size, of which so many are held while they are made labels: 8 MiB a class."""
+_WINDOWS_ON_A_GPU = 4
+"""Windows in one pass unless somebody says how many: on a GPU one alone leaves most of it idle, on a CPU it is the fastest."""
 
 
 class ScaleWarning(UserWarning):
     """An image is so far from those that the network was trained on that its prediction means nothing."""
 
 
-class Member(NamedTuple):
-    """A network, and what is done to an image before it sees it."""
+@dataclass(frozen=True, eq=False)
+class Member:
+    """A trained network and how images are prepared for it: a model by itself, or one of several that predict together.
+
+    Keep it for further images: what is found out about the network once is kept with it.
+    """
 
     network: nn.Module
     preparation: Preparation
+    _reaches: dict[int, Reach | None] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is; the CPU for one without parameters."""
+        return next((parameter.device for parameter in self.network.parameters()), torch.device("cpu"))
+
+    def find_reach(self, axis: int) -> Reach:
+        """What the network does along an axis of its windows, measured once; nothing to heed where it sees all of them."""
+        if axis not in self._reaches:
+            channels, window = len(self.preparation.mean), self.preparation.window
+            self._reaches[axis] = measure_reach(self.network.eval(), channels, window, axis)
+        return self._reaches[axis] or Reach(margin=0, stride=1)
+
+    def plan_tiling(self, *, overlap: float, windows_at_a_time: int | None) -> Tiling:
+        """How prepared images are cut into windows: to give what the whole would give, where the overlap allows it."""
+        window, size = self.preparation.window, self.preparation.size
+        reaches = [
+            self.find_reach(axis) if length < side else Reach(margin=0, stride=1)
+            for axis, (length, side) in enumerate(zip(window, size, strict=True))
+        ]
+        default = 1 if self.device.type == "cpu" else _WINDOWS_ON_A_GPU
+        return Tiling(
+            window=window,
+            overlap=overlap,
+            stride=tuple(reach.stride for reach in reaches),
+            margin=tuple(reach.margin for reach in reaches),
+            at_a_time=default if windows_at_a_time is None else windows_at_a_time,
+        )
 
 
 def warn(sentence: str) -> None:
@@ -38,44 +82,146 @@ def keep_quiet(_sentence: str) -> None:
     """For a job, which says it of all its images before it starts."""
 
 
-def predict_probabilities(
-    members: Sequence[Member], image: np.ndarray, *, flips: bool = False, tell: Tell = warn
+def predict_logits(
+    member: Member,
+    image: np.ndarray,
+    *,
+    overlap: float = OVERLAP,
+    flips: bool = False,
+    windows_at_a_time: int | None = None,
+    tell: Tell = warn,
 ) -> np.ndarray:
-    """image (C, *spatial) as it was read -> probabilities (K, *spatial) float32 at the image's size, the mean over members.
+    """image (C, *spatial) as it was read -> logits (K, *spatial) float32 at the image's size, of one network.
+
+    Away from the image's borders they are those of the whole image in one pass to 1e-4, where the network looks no farther than
+    half the overlap of its windows and their sides and the image's are multiples of its stride. Arguments and errors as those
+    of `predict_mask`.
+    """
+    _check_scale([member], image, tell)
+    parts = _stream([member], image, overlap=overlap, flips=flips, windows_at_a_time=windows_at_a_time)
+    return _join(image, ((place, logits[0]) for place, logits in parts))
+
+
+def predict_probabilities(
+    members: Sequence[Member],
+    image: np.ndarray,
+    *,
+    overlap: float = OVERLAP,
+    flips: bool = False,
+    windows_at_a_time: int | None = None,
+    tell: Tell = warn,
+) -> np.ndarray:
+    """image (C, *spatial) as it was read -> probabilities (K, *spatial) float32 at the image's size.
 
     A network of one channel gives the probability of the foreground, by sigmoid; one of more channels those of the background
-    and every label, by softmax. tell: hears of an image far from those that the network was trained on.
+    and every label, by softmax. Of several members it is the mean. Arguments and errors as those of `predict_mask`.
     """
-    logits = [_predict_logits(member, image, flips, tell) for member in members]
-    mean: np.ndarray = torch.stack([compute_probabilities(one)[0].cpu() for one in logits]).mean(dim=0).numpy()
-    return mean
+    _check_scale(members, image, tell)
+    parts = _stream(members, image, overlap=overlap, flips=flips, windows_at_a_time=windows_at_a_time)
+    return _join(image, ((place, _average(logits)) for place, logits in parts))
 
 
-def predict_mask(members: Sequence[Member], image: np.ndarray, *, flips: bool = False, tell: Tell = warn) -> np.ndarray:
+def predict_mask(
+    members: Sequence[Member],
+    image: np.ndarray,
+    *,
+    overlap: float = OVERLAP,
+    flips: bool = False,
+    windows_at_a_time: int | None = None,
+    tell: Tell = warn,
+) -> np.ndarray:
     """image (C, *spatial) as it was read -> labels (*spatial) uint8 at the image's size, 0 the background.
 
-    tell: hears of an image far from those that the network was trained on.
+    members: one, or several whose probabilities are averaged at the image's size; each prepares the image in its own way.
+    overlap: the share of a window that the next one covers again, where the image is larger than one. flips: whether logits
+    are the mean over all mirrored copies of every window (Isensee et al. 2021), 2, 4 or 8 times the work. windows_at_a_time:
+    in one pass; it changes no mask. tell: hears of an image far from those that the networks were trained on.
+
+    Raises SettingError for no members, for members that tell different numbers of labels apart, and as `stream_windows` does;
+    DataError for an image of other channels or axes than the networks were trained on.
     """
-    if len(members) > 1:
-        probabilities = predict_probabilities(members, image, flips=flips, tell=tell)
-        chosen: np.ndarray = probabilities[0] > THRESHOLD if len(probabilities) == 1 else probabilities.argmax(axis=0)
-        return chosen.astype(np.uint8)
-    mask: np.ndarray = choose_labels(_predict_logits(members[0], image, flips, tell))[0].cpu().numpy()
+    _check_scale(members, image, tell)
+    mask = np.empty(image.shape[1:], np.uint8)
+    for place, logits in _stream(members, image, overlap=overlap, flips=flips, windows_at_a_time=windows_at_a_time):
+        labels = choose_labels(logits[0]) if len(logits) == 1 else choose_most_probable(_average(logits))
+        mask[place] = labels[0].cpu().numpy()
     return mask
 
 
-@torch.no_grad()
-def _predict_logits(member: Member, image: np.ndarray, flips: bool, tell: Tell) -> Tensor:
-    """image (C, *spatial) -> logits (1, K, *spatial) float32, interpolated back to the image's size."""
-    network, preparation = member.network, member.preparation
-    device = next(network.parameters()).device
-    network.eval()
-    prepared = preparation.prepare_image(image)[None].to(device)
-    entry = preparation.measure_entry(*measure_intensities(image))
-    if entry.is_extreme:
-        tell(f"The image {entry}; what the network says of it is not to be trusted. Save it on their scale.")
-    axes = range(2, prepared.ndim) if flips else ()
-    mirrored = [chosen for count in range(len(axes) + 1) for chosen in itertools.combinations(axes, count)]
-    views = (predict_in_windows(network, prepared.flip(axes), preparation.window).flip(axes) for axes in mirrored)
-    logits = torch.stack([*views]).mean(dim=0)
-    return F.interpolate(logits, size=image.shape[1:], mode=LINEAR_INTERPOLATIONS[image.ndim - 1], align_corners=False)
+def _join(image: np.ndarray, parts: Iterator[tuple[slice, Tensor]]) -> np.ndarray:
+    """Class maps (1, K, rows, *spatial) that come row by row, as one array (K, *spatial) float32 of the image's size."""
+    made = np.empty((0, *image.shape[1:]), np.float32)
+    for place, part in parts:
+        if not len(made):
+            made = np.empty((part.shape[1], *image.shape[1:]), np.float32)
+        made[:, place] = part[0].cpu().numpy()
+    return made
+
+
+def _check_scale(members: Sequence[Member], image: np.ndarray, tell: Tell) -> None:
+    """Tells of the member to which the image is strangest, if it is to any."""
+    if not members:
+        raise SettingError("No network was given to predict with; expected at least one member.")
+    for member in members:
+        member.preparation.check_image(image)
+    intensities = measure_intensities(image)
+    entries = [member.preparation.measure_entry(*intensities) for member in members]
+    strangest = max(entries, key=lambda entry: entry.strangeness)
+    if strangest.is_extreme:
+        tell(f"The image {strangest}; what the network says of it is not to be trusted. Save it on their scale.")
+
+
+def _average(logits: Sequence[Tensor]) -> Tensor:
+    """The mean of the probabilities of several logits (1, K, *spatial)."""
+    total = compute_probabilities(logits[0])
+    for others in logits[1:]:
+        total += compute_probabilities(others).to(total.device)
+    return total / len(logits)
+
+
+def _stream(
+    members: Sequence[Member], image: np.ndarray, *, overlap: float, flips: bool, windows_at_a_time: int | None
+) -> Iterator[tuple[slice, tuple[Tensor, ...]]]:
+    """Rows of the image and the logits of each member there, (1, K, rows, *spatial)."""
+    size = image.shape[1:]
+    rows = max(_ELEMENTS_AT_A_TIME // max(math.prod(size[1:]), 1), 1)
+    streams = []
+    for member in members:
+        tiling = member.plan_tiling(overlap=overlap, windows_at_a_time=windows_at_a_time)
+        slabs = _stream_prepared(member, image, tiling, flips=flips)
+        streams.append(resize_in_rows(slabs, member.preparation.size, size, rows=rows))
+    for number, logits in enumerate(zip(*streams, strict=True)):
+        if len(channels := {each.shape[1] for each in logits}) > 1:
+            raise SettingError(
+                f"The networks have {' and '.join(map(str, sorted(channels)))} output channels; expected as many in each, to "
+                "average them. Give networks that were trained on the same labels."
+            )
+        yield slice(number * rows, (number + 1) * rows), logits
+
+
+def _stream_prepared(member: Member, image: np.ndarray, tiling: Tiling, *, flips: bool) -> Iterator[Tensor]:
+    """The logits of a member at the size that it prepares images to, in slabs as `stream_windows` yields them."""
+    preparation, network, device = member.preparation, member.network.eval(), member.device
+    resampled = preparation.resample_image(image)
+    mean, deviation = (torch.tensor([each], device=device) for each in preparation.measure_scale(image))
+
+    def cut(place: Place) -> Tensor:
+        # Windows alone are made float32: the whole would take many times the image's own memory.
+        part = torch.from_numpy(np.ascontiguousarray(resampled[:, *place]))[None]
+        return normalise(part.to(device), mean, deviation)
+
+    predict = partial(_predict_flipped, network) if flips else network
+    yield from stream_windows(predict, cut, preparation.size, tiling)
+
+
+def _predict_flipped(network: nn.Module, images: Tensor) -> Tensor:
+    """The mean logits of images (B, C, *spatial) and all their mirrored copies, mirrored back.
+
+    Logits and not probabilities, as in nnU-Net: windows are blended as logits too, so it does not matter which comes first.
+    """
+    axes = range(2, images.ndim)
+    total: Tensor = network(images).float()
+    for flipped in chain.from_iterable(combinations(axes, count) for count in range(1, len(axes) + 1)):
+        total = total + network(images.flip(flipped)).float().flip(flipped)
+    mean: Tensor = total / 2 ** len(axes)
+    return mean

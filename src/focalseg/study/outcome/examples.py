@@ -30,15 +30,16 @@ def write_examples(
     scores = sorted(result.scores_of("test"), key=lambda score: score.dice)
     chosen = [scores[round(number)].case for number in np.linspace(0, len(scores) - 1, min(COUNT, len(scores)))]
     networks = {arm: load_run(run, own_network=own_network) for arm, run in runs.items()}
+    members = {arm: Member(network, config.preparation) for arm, (config, network) in networks.items()}
     arrays: dict[str, np.ndarray] = {"names": np.array(chosen)}
     for number, name in enumerate(chosen):
-        for arm, (config, network) in networks.items():
+        for arm, (config, _network) in networks.items():
             case = read_same_case(config.data, name, case_digests)
             shown: int | slice = slice(None)
             if case.mask.ndim == 3:
                 shown = choose_slice(case.mask)
                 arrays[f"slices_{number}"] = np.array([shown, len(case.mask)])
-            predicted = predict_mask([Member(network, config.preparation)], case.image, tell=keep_quiet)
+            predicted = predict_mask([members[arm]], case.image, tell=keep_quiet)
             counted = find_counted(case.mask, case.field_of_view)
             overlaps = measure_labels(predicted, case.mask, len(config.labels), inside=counted)
             arrays[f"image_{number}"], arrays[f"mask_{number}"] = case.image[:, shown], case.mask[shown]

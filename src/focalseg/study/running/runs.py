@@ -189,9 +189,10 @@ def score_at_full_size(plan: RunPlan, network: nn.Module, tell: Advance = ignore
     A case with a field of view is scored inside of it, and besides on the whole frame. What nobody judged counts in neither.
     """
     labels, scores = plan.config.labels, []
+    member = Member(network, plan.config.preparation)
     for number, (part, name) in enumerate(plan.scored_cases, start=1):
         case = read_same_case(plan.config.data, name, plan.case_digests)
-        predicted = predict_mask([Member(network, plan.config.preparation)], case.image, tell=keep_quiet)
+        predicted = predict_mask([member], case.image, tell=keep_quiet)
         views = {part: case.field_of_view}
         if case.field_of_view is not None:
             views[f"{part}{WHOLE_FRAME}"] = None
