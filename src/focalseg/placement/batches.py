@@ -41,13 +41,9 @@ class ReadBatches(Sequence[Batch]):
 
     def __getitem__(self, number: Any) -> Any:
         images, masks = self._read(self._given[number], f"{self._name}[{number}]")
-        look = f"{tuple(images.shape)} {float(images.float().sum())}"
-        if self._seen.setdefault(number, look) != look:
-            raise SettingError(
-                f"{self._name}[{number}] was another batch when it was asked for again; expected the same each time. Turn "
-                "random augmentation and shuffling off, or give a list of batches."
-            )
-        return images, masks
+        if not isinstance(self._given, list | tuple):  # which hold what they give
+            self._refuse_another(number, images)
+        return images.to(self._device), masks
 
     def __iter__(self) -> Iterator[Batch]:
         for number in range(len(self)):
@@ -57,6 +53,14 @@ class ReadBatches(Sequence[Batch]):
     def images(self) -> "Images":
         """The images of every batch, each read when it is asked for."""
         return Images(self)
+
+    def _refuse_another(self, number: int, images: Tensor) -> None:
+        look = f"{tuple(images.shape)} {float(images.float().sum())}"
+        if self._seen.setdefault(number, look) != look:
+            raise SettingError(
+                f"{self._name}[{number}] was another batch when it was asked for again; expected the same each time. Turn "
+                "random augmentation and shuffling off, or give a list of batches."
+            )
 
     def _read(self, batch: Any, name: str) -> Batch:
         if isinstance(batch, Sequence) and batch and all(isinstance(case, Mapping) for case in batch):
@@ -77,7 +81,7 @@ class ReadBatches(Sequence[Batch]):
                 f"{name} has images {tuple(images.shape)} and masks {tuple(masks.shape)}; expected images (B, C, *spatial) and "
                 "masks (B, *spatial) or (B, 1, *spatial) of the same cases. Bring both to that."
             )
-        return images.to(self._device), masks
+        return images, masks
 
 
 class Images(Sequence[Tensor]):
