@@ -49,6 +49,7 @@ def test_every_public_name_resolves_to_the_thing_of_that_name_and_is_listed() ->
 
 def test_the_names_of_the_contract_are_public() -> None:
     contract = {"UNet", "UnifiedFocalLoss", "apply_placement", "decide", "gather_evidence", "instrument", "sites"}
+    contract |= {"SiteDropout", "parameter_groups"}
     assert contract <= set(focalseg.__all__)
 
 

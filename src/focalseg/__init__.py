@@ -26,6 +26,8 @@ _HOMES = {
     "reattach_attention": "focalseg.hosts.attachment",
     "allow_unreached": "focalseg.hosts.attachment",
     "read_gammas": "focalseg.hosts.gammas",
+    "parameter_groups": "focalseg.hosts.gammas",
+    "SiteDropout": "focalseg.placement.site_dropout",
     "gather_evidence": "focalseg.placement.evidence",
     "decide": "focalseg.placement.decision",
     "read_placement": "focalseg.records.placement",
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from focalseg.hosts.finding import sites as sites
     from focalseg.hosts.freezing import freeze_host as freeze_host
     from focalseg.hosts.freezing import unfreeze_host as unfreeze_host
+    from focalseg.hosts.gammas import parameter_groups as parameter_groups
     from focalseg.hosts.gammas import read_gammas as read_gammas
     from focalseg.hosts.instrument import instrument as instrument
     from focalseg.hosts.pruning import disable_attention as disable_attention
@@ -57,6 +60,7 @@ if TYPE_CHECKING:
     from focalseg.placement.applying import apply_placement as apply_placement
     from focalseg.placement.decision import decide as decide
     from focalseg.placement.evidence import gather_evidence as gather_evidence
+    from focalseg.placement.site_dropout import SiteDropout as SiteDropout
     from focalseg.records.placement import read_placement as read_placement
 
 

@@ -5,11 +5,17 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
+from focalseg.errors import SettingError
 from focalseg.hosts.attachment import attention_sites
-from focalseg.hosts.gammas import gamma_parameters, project_gammas, read_gammas
+from focalseg.hosts.finding import sites
+from focalseg.hosts.freezing import freeze_host
+from focalseg.hosts.gammas import gamma_parameters, parameter_groups, project_gammas, read_gammas
 from focalseg.hosts.instrument import instrument
 from focalseg.networks.unet import UNet
+from focalseg.training.optimisation import build_optimiser
+from focalseg.training.training_config import TrainingConfig
 
 NAMES = ["encoder.0", "encoder.1", "bottleneck", "skip.0", "skip.1", "decoder.0", "decoder.1"]
 
@@ -109,3 +115,97 @@ def test_a_training_can_drive_a_gamma_to_zero_and_back(network: UNet, draw_image
             optimiser.step()
             project_gammas(network, optimiser)
         assert reached(site.gamma.item())
+
+
+# What an optimiser is given.
+
+OPTIMISERS = {
+    "SGD": lambda groups: torch.optim.SGD(groups, momentum=0.9, nesterov=True),
+    "Adam": torch.optim.Adam,
+    "AdamW": torch.optim.AdamW,
+}
+
+
+class Odd(nn.Module):
+    """A network with a shared weight, norms of several axes, a frozen weight and one of no axes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(2, 2, 3, padding=1)
+        self.second = nn.Conv2d(2, 2, 3, padding=1)
+        self.second.weight = self.first.weight
+        self.norm = nn.LayerNorm((2, 9, 10))
+        self.root = nn.RMSNorm((9, 10))
+        self.slope = nn.PReLU()
+        self.scale = nn.Parameter(torch.ones(()))
+        self.first.bias.requires_grad_(False)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.scale * self.second(self.slope(self.root(self.norm(self.first(images)))))
+
+
+@pytest.mark.parametrize("kind", OPTIMISERS)
+def test_every_parameter_that_trains_is_in_one_group_once(network: UNet, kind: str) -> None:
+    next(network.encoder[0].parameters()).requires_grad_(False)
+    optimiser = OPTIMISERS[kind](parameter_groups(network, 0.01, weight_decay=0.25, gamma_factor=3.0))
+    given = [id(weight) for group in optimiser.param_groups for weight in group["params"]]
+    assert len(given) == len(set(given))
+    assert set(given) == {id(weight) for weight in network.parameters() if weight.requires_grad}
+    by_name = {group["name"]: group for group in optimiser.param_groups}
+    assert list(by_name) == ["weights", "norms_and_biases", "exponents"]
+    assert [group["lr"] for group in by_name.values()] == pytest.approx([0.01, 0.01, 0.03])
+    assert [group["weight_decay"] for group in by_name.values()] == [0.25, 0.0, 0.0]
+    assert [id(weight) for weight in by_name["exponents"]["params"]] == [id(gamma) for gamma in gamma_parameters(network)]
+    assert all(weight.ndim > 1 for weight in by_name["weights"]["params"])
+
+
+def test_norms_of_any_shape_and_weights_that_are_shared_or_frozen_have_their_place() -> None:
+    odd = Odd()
+    instrument(odd, gates=("se",), candidates=sites(odd, image_shape=(2, 9, 10), stages=["first"]))
+    gate = {id(weight) for name, weight in odd.named_parameters() if name.startswith("focal_attention")}
+    groups = {group["name"]: [id(weight) for weight in group["params"]] for group in parameter_groups(odd, 0.1)}
+    assert [weight for weight in groups["weights"] if weight not in gate] == [id(odd.first.weight)]
+    plain = [odd.scale, odd.second.bias, odd.norm.weight, odd.norm.bias, odd.root.weight, odd.slope.weight]
+    assert set(groups["norms_and_biases"]) - gate == {id(weight) for weight in plain}
+    assert id(odd.first.bias) not in {weight for group in groups.values() for weight in group}
+
+
+def test_a_plain_network_has_no_group_of_exponents_and_a_frozen_host_leaves_the_gates(
+    build_unet: Callable[..., UNet], network: UNet
+) -> None:
+    assert [group["name"] for group in parameter_groups(build_unet(), 0.1)] == ["weights", "norms_and_biases"]
+    freeze_host(network)
+    given = [weight for group in parameter_groups(network, 0.1) for weight in group["params"]]
+    gates = [weight for name, weight in network.named_parameters() if name.startswith("focal_attention")]
+    assert {id(weight) for weight in given} == {id(weight) for weight in gates}
+
+
+def test_a_wrapped_network_has_the_groups_of_the_network(network: UNet) -> None:
+    averaged = AveragedModel(network)
+    own = [(group["name"], len(group["params"])) for group in parameter_groups(network, 0.1)]
+    assert [(group["name"], len(group["params"])) for group in parameter_groups(averaged, 0.1)] == own
+
+
+def test_the_defaults_are_those_of_our_own_training(network: UNet) -> None:
+    settings = TrainingConfig()
+    optimiser, _ = build_optimiser(network, settings)
+    groups = parameter_groups(network, settings.learning_rate)
+    assert [(group["name"], group["weight_decay"]) for group in optimiser.param_groups] == [
+        (group["name"], group["weight_decay"]) for group in groups
+    ]
+    assert [group["max_lr"] for group in optimiser.param_groups] == [group["lr"] for group in groups]
+
+
+@pytest.mark.parametrize(
+    ("settings", "fault"),
+    [
+        ({"learning_rate": -0.1}, "learning_rate was -0.1; expected a finite number, at least 0."),
+        ({"learning_rate": float("nan")}, "learning_rate was nan; expected a finite number, at least 0."),
+        ({"weight_decay": -1.0}, "weight_decay was -1.0; expected a finite number, at least 0."),
+        ({"gamma_factor": float("inf")}, "gamma_factor was inf; expected a finite number, at least 0."),
+    ],
+)
+def test_rates_that_are_none_are_refused(network: UNet, settings: dict[str, float], fault: str) -> None:
+    with pytest.raises(SettingError) as raised:
+        parameter_groups(network, **{"learning_rate": 0.1, **settings})
+    assert str(raised.value) == fault

@@ -175,9 +175,10 @@ REGIME_OF = {"removal": "dropout", **ON_OTHER_EVIDENCE}
 
 
 def refusal(policy: str, regime: str) -> str:
+    own_loop = ", in a loop of your own with focalseg.SiteDropout" if regime == "dropout" else ""
     return (
         f"policy '{policy}' decides on trainings with training.exponents={regime}; the evidence is of others, or not whole. "
-        "Train so with `focalseg train`, or take another policy."
+        f"Train so with `focalseg train`{own_loop}, or take another policy."
     )
 
 

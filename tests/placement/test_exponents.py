@@ -12,7 +12,7 @@ from focalseg.hosts.attachment import attention_sites
 from focalseg.hosts.gammas import gamma_parameters, read_gammas, switch_parameters
 from focalseg.hosts.instrument import instrument
 from focalseg.placement.exponents import REGIMES
-from focalseg.placement.exponents.dropout import SiteDropout, draw_subset
+from focalseg.placement.exponents.dropout import SitesAtRandom, draw_subset
 from focalseg.placement.exponents.hard_concrete import HardConcrete, HardConcreteSwitch
 from focalseg.placement.exponents.path import SparsityPath
 from focalseg.placement.exponents.regime import Regime
@@ -237,7 +237,7 @@ def test_the_subset_of_a_step_does_not_hang_on_what_went_before(network):
     def acting():
         return [site.stand_in is None for site in sites]
 
-    straight, resumed = SiteDropout(network, steps=20, seed=7), SiteDropout(network, steps=20, seed=7)
+    straight, resumed = SitesAtRandom(network, steps=20, seed=7), SitesAtRandom(network, steps=20, seed=7)
     for step in range(12):
         straight.begin_step(step)
     expected = acting()
@@ -264,7 +264,7 @@ def test_in_the_first_two_fifths_of_a_training_exponents_are_free_under_every_re
 def test_where_no_site_acts_the_network_is_the_host_to_the_bit(build_unet, draw_images):
     host, network = build_unet().eval(), build_unet().eval()
     instrument(network)
-    regime = SiteDropout(network, steps=1000, seed=0)
+    regime = SitesAtRandom(network, steps=1000, seed=0)
     none = next(step for step in range(400, 1000) if not any(draw_subset(7, seed=0, step=step)))
     every = next(step for step in range(400, 1000) if all(draw_subset(7, seed=0, step=step)))
     with torch.no_grad():
@@ -277,7 +277,7 @@ def test_where_no_site_acts_the_network_is_the_host_to_the_bit(build_unet, draw_
 
 
 def test_a_site_that_is_left_out_of_a_step_learns_nothing_in_it(network, draw_images):
-    regime = SiteDropout(network, steps=20, seed=1)
+    regime = SitesAtRandom(network, steps=20, seed=1)
     step, acting = next((step, acting) for step in range(8, 20) if 1 < sum(acting := draw_subset(7, seed=1, step=step)) < 6)
     regime.begin_step(step)
     network(draw_images()).square().sum().backward()

@@ -1,6 +1,7 @@
 """Running statistics of norms, estimated anew after a network was changed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -9,11 +10,11 @@ from focalseg.layers import RunningNorm
 
 
 @torch.no_grad()
-def estimate_norms(network: nn.Module, images: Sequence[Tensor]) -> None:
+def estimate_norms(network: nn.Module, images: Sequence[Tensor], *, predict: Callable[[Tensor], Any] | None = None) -> None:
     """Sets the running mean and variance of every batch norm, in place, to the average over all cases of these batches.
 
-    images: batches (B, C, *spatial). Afterwards the network is in evaluation mode; meanwhile all but the norms is as well, so
-    that dropout leaves nothing out.
+    images: batches (B, C, *spatial). predict: how images pass the network where it is not called with them. Afterwards the
+    network is in evaluation mode; meanwhile all but the norms is as well, so that dropout leaves nothing out.
     """
     norms = [module for module in network.modules() if isinstance(module, RunningNorm) and module.track_running_stats]
     if not norms or not images:
@@ -34,7 +35,7 @@ def estimate_norms(network: nn.Module, images: Sequence[Tensor]) -> None:
         norm.train()
     try:
         for batch in images:
-            network(batch)
+            (predict or network)(batch)
     finally:
         for norm, momentum, hook in zip(norms, momenta, hooks, strict=True):
             hook.remove()

@@ -14,7 +14,7 @@ from focalseg.files import write_whole
 from focalseg.hosts.attachment import attach, occupied_sites, unwrap_to_fill
 from focalseg.hosts.instrument import build_site
 from focalseg.hosts.ports import Port
-from focalseg.hosts.presence.container import CONTAINER, escape, find_container
+from focalseg.hosts.presence.container import CONTAINER, escape, find_container, take_trained_under
 from focalseg.hosts.site import Site
 from focalseg.hosts.tracing import guess_image_shape, trace
 from focalseg.networks.state import read_state_file
@@ -104,6 +104,7 @@ def load_attention(network: nn.Module, folder: str | Path) -> None:
         raise SiteError(f"Attention already stands at {', '.join(occupied)}; take it out first.")
     record = read_record(SavedAttention, folder / ATTENTION)
     saved, state = record.sites, read_state_file(folder / WEIGHTS, sha256=record.sha256)
+    trained_under = take_trained_under(state, f"{CONTAINER}.")
     built: dict[str, tuple[Site, str, AnySite]] = {}
     for one in saved:
         for port in one.site.ports:
@@ -115,6 +116,8 @@ def load_attention(network: nn.Module, folder: str | Path) -> None:
         raise _misfit(folder)
     _check_channels(network, [one.site for one in saved], folder)
     attach(network, built, list(built))
+    if (container := find_container(network)) is not None:
+        container.trained_under = trained_under
 
 
 def _check_channels(network: nn.Module, saved: Sequence[Site], folder: Path) -> None:

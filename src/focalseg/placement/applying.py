@@ -11,6 +11,7 @@ from focalseg.hosts.attachment import detach, occupied_sites
 from focalseg.hosts.finding import sites
 from focalseg.hosts.instrument import fill_sites
 from focalseg.hosts.ports import Port
+from focalseg.hosts.presence.container import find_container
 from focalseg.hosts.presence.wrappers import unwrap
 from focalseg.hosts.pruning import open_own_gates
 from focalseg.hosts.site import Site, select_sites
@@ -65,6 +66,8 @@ def apply_placement(
     empty = {name: gate for name, gate in placement.layout.items() if name not in occupied_sites(lean)}
     fill_sites(lean, empty, candidates=candidates, standardise=standardise)
     open_own_gates(lean, candidates, kept=placement.layout)
+    if (container := find_container(lean)) is not None:
+        container.trained_under = ""  # it is no probe: its sites are there to stay
     return lean
 
 

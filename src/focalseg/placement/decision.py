@@ -17,8 +17,8 @@ from focalseg.records.placement import Placement, SiteDecision
 def decide(evidence: Evidence | Sequence[Evidence], policy: str = "removal") -> Placement:
     """The placement that a policy makes of the evidence of one training or of several with the same sites.
 
-    `removal` decides on trainings that learned to do without their sites (training.exponents=dropout). On trainings with free
-    exponents, which always had all of them, it is what the placement then says it was: `removal_from_all`.
+    `removal` decides on trainings that learned to do without their sites (training.exponents=dropout, or `SiteDropout`). On
+    trainings with free exponents, which always had all of them, it is what the placement then says it was: `removal_from_all`.
 
     Raises SettingError for an unknown policy, for one that decides on other evidence or on trainings of its own, for no
     evidence, and for trainings whose sites, numbers of cases or regimes differ.
@@ -37,10 +37,11 @@ def decide(evidence: Evidence | Sequence[Evidence], policy: str = "removal") -> 
         policy = "removal_from_all"
 
     def probe(exponents: str) -> tuple[Evidence, ...]:
+        own_loop = ", in a loop of your own with focalseg.SiteDropout" if exponents == "dropout" else ""
         if not all(training.exponents == exponents and _is_complete(training) for training in trainings):
             raise SettingError(
                 f"policy {policy!r} decides on trainings with training.exponents={exponents}; the evidence is of others, or "
-                "not whole. Train so with `focalseg train`, or take another policy."
+                f"not whole. Train so with `focalseg train`{own_loop}, or take another policy."
             )
         return trainings
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from statistics import fmean
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,31 +15,44 @@ from focalseg.errors import SettingError, SiteError
 from focalseg.evaluation.scoring import Batch, score_batches
 from focalseg.hosts.attachment import attention_sites, filled_sites
 from focalseg.hosts.norms import estimate_norms
+from focalseg.hosts.presence.container import find_container
 from focalseg.hosts.presence.wrappers import unwrap
+from focalseg.placement.batches import ReadBatches, find_logits
 from focalseg.placement.exponents import REGIMES
+from focalseg.placement.site_dropout import refuse_negative_gammas
 from focalseg.records.evidence import Evidence, SiteEvidence
 from focalseg.windows import predict_in_windows
 
 
 def gather_evidence(
     network: nn.Module,
-    batches: Iterable[Batch],
+    batches: Iterable[Any],
     *,
-    norm_batches: Iterable[Batch] | None = None,
+    norm_batches: Iterable[Any] | None = None,
     window: tuple[int, ...] | None = None,
-    exponents: str = "free",
+    exponents: str | None = None,
     ignore_index: int | None = None,
+    predict: Callable[[Tensor], Any] | None = None,
     progress: Advance = ignore,
 ) -> Evidence:
     """Gathers evidence on validation batches: images (B, C, *spatial) as the network takes them, masks (B, *spatial) bool.
 
-    A sequence may make each batch when it is asked for. window: the size that the network sees at a time of larger images,
-    which then need norm_batches of that size. exponents: the regime that they trained under, one of `REGIMES`. ignore_index:
-    the label of pixels that do not count in scores, as it did not in the loss. Before every scoring the running statistics of
-    batch norms are estimated anew on norm_batches (training images; by default the validation images), so that the difference
-    is due to the site alone. progress(done, total): called after every batch, as this may take minutes; the total is about
-    right until all is done, when both are the same. The network comes back as it was, to the bit. Raises SiteError where no
-    attention stands, SettingError for no batches and for an unknown regime.
+    A batch is a pair (images, masks), a mapping such as {"image": ..., "label": ...}, or a list of mappings, one a case
+    (see `batches.ReadBatches`). Masks may also be labels, have one channel, or be one-hot of the logits' shape. Batches go
+    through the network many times: a sequence may make each when it is asked for, always the same; a loader is read once and
+    all of it kept in memory, so that it may shuffle. Images are moved to the network's device.
+
+    window: the size that the network sees at a time of larger images, which then need norm_batches of that size. exponents: the
+    regime that they trained under, one of `REGIMES`; by default what the network remembers, which is dropout after
+    `SiteDropout` and else free. ignore_index: the label of pixels that do not count in scores, as it did not in the loss.
+    Before every scoring the running statistics of batch norms are estimated anew on norm_batches (some batches of training
+    images; by default the validation images), so that the difference is due to the site alone. predict: images -> logits by way
+    of the network, where it is not simply called or returns several outputs, such as `lambda images: network(images)[0]`.
+    progress(done, total): called after every batch, as this may take minutes; the total is about right until all is done, when
+    both are the same.
+
+    The network comes back as it was, to the bit. Raises SiteError where no attention stands, SettingError for no batches, for
+    some that cannot be read, for an unknown regime and for exponents below 0, DataError for masks that do not fit the logits.
 
     >>> import focalseg, torch
     >>> network = focalseg.UNet(widths=(8, 16))
@@ -47,31 +61,52 @@ def gather_evidence(
     >>> [(one.site, one.gamma, len(one.case_costs)) for one in evidence.sites]
     [('encoder.0', 1.0, 2), ('bottleneck', 1.0, 2), ('decoder.0', 1.0, 2)]
     """
-    by_mean = REGIMES[exponents].replacement == "mean"
-    network, validation = unwrap(network), batches if isinstance(batches, Sequence) else list(batches)
+    network = unwrap(network)
+    container = find_container(network)
+    exponents = exponents or (container.trained_under if container else "") or "free"
+    REGIMES.check(exponents)
+    validation = ReadBatches(batches, network=network, name="batches")
     _check_request(network, validation, window=window, norms_given=norm_batches is not None)
-    statistics_images = [images for images, _ in (validation if norm_batches is None else norm_batches)]
+    norms = validation if norm_batches is None else ReadBatches(norm_batches, network=network, name="norm_batches")
+
+    def score(course: Iterable[Batch]) -> Tensor:
+        return score_cases(network, course, norms.images, window=window, ignore_index=ignore_index, predict=predict)
+
+    with kept_as_it_was(network):
+        estimate_norms(network, norms.images, predict=predict)
+        return _measure(network, validation, score, exponents=exponents, window=window, predict=predict, progress=progress)
+
+
+def _measure(
+    network: nn.Module,
+    validation: Sequence[Batch],
+    score_all: Callable[[Iterable[Batch]], Tensor],
+    *,
+    exponents: str,
+    window: tuple[int, ...] | None,
+    predict: Callable[[Tensor], Any] | None,
+    progress: Advance,
+) -> Evidence:
+    """Evidence of a network whose norms are settled. score_all: the Dice of every case of the batches, norms estimated anew."""
     filled, kinds = attention_sites(network), filled_sites(network)
     skips = [name for name, (site, _) in kinds.items() if site.kind == "skip"]
     course = _Course(validation, count_passes(len(filled), skips=len(skips)), progress)
-    with kept_as_it_was(network):
-        estimate_norms(network, statistics_images)
-        means, spreads = measure_coefficients(filled, network, course, window=window)
+    means, spreads = measure_coefficients(filled, network, course, window=window, predict=predict)
 
-        def score(stand_ins: Mapping[str, Tensor]) -> Tensor:
-            for name, site in filled.items():
-                site.stand_in = stand_ins.get(name)
-            return score_cases(network, course, statistics_images, window=window, ignore_index=ignore_index)
+    def score(stand_ins: Mapping[str, Tensor]) -> Tensor:
+        for name, site in filled.items():
+            site.stand_in = stand_ins.get(name)
+        return score_all(course)
 
-        whole = score({})
-        constants = means if by_mean else dict.fromkeys(filled, ALL_PASSES)
+    whole = score({})
+    constants = means if REGIMES[exponents].replacement == "mean" else dict.fromkeys(filled, ALL_PASSES)
 
-        def price(gone: tuple[str, ...], stand_ins: Mapping[str, Tensor] = constants) -> tuple[float, ...]:
-            return tuple((whole - score({name: stand_ins[name] for name in gone})).tolist())
+    def price(gone: tuple[str, ...], stand_ins: Mapping[str, Tensor] = constants) -> tuple[float, ...]:
+        return tuple((whole - score({name: stand_ins[name] for name in gone})).tolist())
 
-        alone = {name: price((name,)) for name in filled}
-        jointly = take_away_one_by_one(alone, price)
-        shut = {name: price((name,), {name: NOTHING_PASSES}) for name in skips}
+    alone = {name: price((name,)) for name in filled}
+    jointly = take_away_one_by_one(alone, price)
+    shut = {name: price((name,), {name: NOTHING_PASSES}) for name in skips}
     course.end()
     records = (
         _record_site(name, kinds[name][1], site, spread=spreads[name], costs=(alone[name], jointly[name], shut.get(name, ())))
@@ -128,6 +163,7 @@ def _check_request(
     disabled = [name for name, site in filled.items() if not site.enabled]
     if disabled:
         raise SiteError(f"Attention is disabled at {', '.join(disabled)}; call enable_attention(network) first.")
+    refuse_negative_gammas(network)
     if not validation:
         raise SettingError("No validation batches were given; evidence needs at least one.")
     if window is not None and not norms_given:
@@ -159,11 +195,17 @@ def take_away_one_by_one(
 
 @torch.no_grad()
 def measure_coefficients(
-    filled: dict[str, FocalSite], network: nn.Module, batches: Iterable[Batch], *, window: tuple[int, ...] | None = None
+    filled: dict[str, FocalSite],
+    network: nn.Module,
+    batches: Iterable[Batch],
+    *,
+    window: tuple[int, ...] | None = None,
+    predict: Callable[[Tensor], Any] | None = None,
 ) -> tuple[dict[str, Tensor], dict[str, float]]:
     """By site: the mean of the applied coefficients, (1, C or 1, 1, ...) float32, and their spread about it.
 
-    There is one mean per channel, since a constant factor per channel is what the next convolution can absorb.
+    There is one mean per channel, since a constant factor per channel is what the next convolution can absorb. Raises
+    SettingError where `predict` did not reach a site.
     """
     sums: dict[str, list[Tensor]] = {name: [] for name in filled}
 
@@ -177,11 +219,15 @@ def measure_coefficients(
     try:
         for images, _ in batches:
             spatial = images.ndim - 2
-            predict_in_windows(network, images, window)
+            predict_in_windows(_give_logits(network, predict), images, window)
     finally:
         for handle in handles:
             handle.remove()
     means, spreads = {}, {}
+    if missed := [name for name, parts in sums.items() if not parts]:
+        raise SettingError(
+            f"predict did not reach {', '.join(missed)}; expected a function that calls the network that was given."
+        )
     for name, parts in sums.items():
         total, squares, count = torch.stack(parts).sum(dim=0)
         mean = total / count
@@ -198,16 +244,30 @@ def score_cases(
     *,
     window: tuple[int, ...] | None = None,
     ignore_index: int | None = None,
+    predict: Callable[[Tensor], Any] | None = None,
 ) -> Tensor:
     """The Dice of every case, (cases,) float64 in [0, 1], after estimating the norms anew."""
-    estimate_norms(network, statistics_images)
-    return torch.tensor(score_batches(network, batches, window=window, ignore_index=ignore_index), dtype=torch.float64)
+    estimate_norms(network, statistics_images, predict=predict)
+    scores = score_batches(_give_logits(network, predict), batches, window=window, ignore_index=ignore_index)
+    return torch.tensor(scores, dtype=torch.float64)
+
+
+def _give_logits(network: nn.Module, predict: Callable[[Tensor], Any] | None) -> Callable[[Tensor], Tensor]:
+    """images -> logits, whatever the network returns."""
+    call = network if predict is None else predict
+    return lambda images: find_logits(call(images), images)
 
 
 @contextmanager
 def kept_as_it_was(network: nn.Module) -> Iterator[None]:
-    """Puts a network into evaluation mode inside the `with`; modes, buffers and stand-ins are put back whatever happens."""
+    """Puts a network into evaluation mode inside the `with`, with every site acting.
+
+    Modes, buffers and stand-ins are put back whatever happens.
+    """
     modes = {module: module.training for module in network.modules()}
+    stand_ins = {site: site.stand_in for site in attention_sites(network).values()}
+    for site in stand_ins:
+        site.stand_in = None
     buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
     network.eval()
     try:
@@ -215,7 +275,7 @@ def kept_as_it_was(network: nn.Module) -> Iterator[None]:
     finally:
         for name, buffer in network.named_buffers():
             buffer.copy_(buffers[name])
-        for site in attention_sites(network).values():
-            site.stand_in = None
+        for site, stand_in in stand_ins.items():
+            site.stand_in = stand_in
         for module, mode in modes.items():
             module.training = mode

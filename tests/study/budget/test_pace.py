@@ -100,9 +100,9 @@ def test_evidence_takes_about_the_passes_it_is_said_to(plans, monkeypatch):
         seen.append(len(images))
         return predict(network, images, window)
 
-    def count_normed(network, images):
+    def count_normed(network, images, **how):
         seen.extend(map(len, images))
-        estimate(network, images)
+        estimate(network, images, **how)
 
     monkeypatch.setattr(evidence, "predict_in_windows", count_predicted)
     monkeypatch.setattr(scoring, "predict_in_windows", count_predicted)

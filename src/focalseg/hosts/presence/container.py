@@ -17,6 +17,8 @@ from focalseg.hosts.presence.wrappers import unwrap
 from focalseg.hosts.site import Site
 
 CONTAINER = "focal_attention"
+_TRAINED_UNDER = "trained_under/"
+"""Begins the name of the entry, in a state dict, that says how a network trained. A slash stands in no name of a weight."""
 
 
 class Owner:
@@ -42,7 +44,11 @@ class AttentionSites(nn.Module):
     Called as a module it hands its argument through, so that it may stand at the end of an nn.Sequential. hooked, acting: the
     hooks of each site, and the module that they hand features through. optional: sites that a pass may leave out. Whoever
     passes, copies or saves the network is told of a site that no longer acts, since nothing else would show it.
+    trained_under: the regime of the exponents where a loop that is not ours trained the network under one; else empty. It
+    stays with copies and state dicts of the network, which have an entry more while it is not empty.
     """
+
+    trained_under: str = ""
 
     def __init__(self, network: nn.Module | None = None) -> None:
         super().__init__()
@@ -129,9 +135,16 @@ class AttentionSites(nn.Module):
         self.check(network)
         check_in_step(network, self.acting)
 
-    def _save_to_state_dict(self, *arguments: Any, **keywords: Any) -> None:
+    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
         self.check()
-        super()._save_to_state_dict(*arguments, **keywords)
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        if self.trained_under:
+            destination[f"{prefix}{_TRAINED_UNDER}{self.trained_under}"] = torch.ones(())
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *arguments: Any) -> None:
+        if any(name.startswith(prefix) for name in state_dict):
+            self.trained_under = take_trained_under(state_dict, prefix)
+        super()._load_from_state_dict(state_dict, prefix, *arguments)
 
     def __getstate__(self) -> dict[str, Any]:
         self.check()
@@ -146,6 +159,16 @@ def escape(name: str) -> str:
     """The name of a submodule for a site's name: it may hold no dot and must not be an attribute of the container."""
     escaped = name.replace(".", "/")
     return f"{escaped}/" if escaped in _RESERVED else escaped
+
+
+def take_trained_under(state: dict[str, Any], prefix: str) -> str:
+    """Takes out of a state dict, in place, what it says of how the network trained, and returns that; empty for nothing."""
+    start = prefix + _TRAINED_UNDER
+    # A site whose name begins so has weights below it, with a dot.
+    names = [name for name in state if name.startswith(start) and "." not in name.removeprefix(start)]
+    for name in names:
+        del state[name]
+    return names[0].removeprefix(start) if names else ""
 
 
 def find_container(network: nn.Module) -> AttentionSites | None:

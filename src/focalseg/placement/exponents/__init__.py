@@ -11,7 +11,7 @@ REGIMES: "Catalogue[type[Regime]]" = DeferredCatalogue(
     "regime of the exponents",
     {
         "free": "focalseg.placement.exponents.regime:Regime",
-        "dropout": "focalseg.placement.exponents.dropout:SiteDropout",
+        "dropout": "focalseg.placement.exponents.dropout:SitesAtRandom",
         "path": "focalseg.placement.exponents.path:SparsityPath",
         "hard_concrete": "focalseg.placement.exponents.hard_concrete:HardConcrete",
     },

@@ -11,7 +11,7 @@ _STREAM = 0x51E5
 """Keeps the draws of sites independent of whatever else is drawn from the seed of a training and a step."""
 
 
-class SiteDropout(Regime):
+class SitesAtRandom(Regime):
     """At first every site acts. Then every step draws a share evenly from [0, 1], and each site acts with that probability.
 
     So gates learn what they are good for, and then the network learns to work with any subset of them. Subsets of every size
