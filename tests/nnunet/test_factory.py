@@ -192,7 +192,8 @@ def test_what_protects_the_gates_follows_a_copy() -> None:
         (
             {"attention": {"encoder.3": "se"}},
             SiteError,
-            "No site named 'encoder.3'; known are encoder.0, encoder.1, encoder.2, bottleneck, skip.0, skip.1, skip.2, decoder.0, "
+            "No site named 'encoder.3'; known are encoder.0, encoder.1, encoder.2, bottleneck, skip.0, skip.1, skip.2, "
+            "decoder.0, "
             "decoder.1, decoder.2. Did you mean 'encoder.2'?",
         ),
         (

@@ -113,11 +113,13 @@ def test_what_a_person_should_know_is_said(plans: Path, placement: Path, tmp_pat
     assert export_plans(placement, plans, tmp_path) == [
         f"2d: PlainConvUNet with 6 levels: {gates}. Exponents stay as they are in training.",
         "2d: the sites were chosen in a network with 4 levels, and this one has 6. They keep their names, level 0 being the "
-        "finest; but the bottleneck, which was level 3, is level 5 here, another place. Levels 3 to 4, which were not examined, "
+        "finest; but the bottleneck, which was level 3, is level 5 here, another place. Levels 3 to 4, which were not "
+        "examined, "
         "have no gate.",
         f"3d_fullres: ResidualEncoderUNet with 4 levels: {gates}. Exponents stay as they are in training.",
         "3d_cascade_fullres inherits from 3d_fullres and gets the same gates.",
-        "Put nnUNetPlans_focal.json beside nnUNetPlans.json in nnUNet_preprocessed, and train with `nnUNetv2_train DATASET 2d FOLD "
+        "Put nnUNetPlans_focal.json beside nnUNetPlans.json in nnUNet_preprocessed, and train with `nnUNetv2_train "
+        "DATASET 2d FOLD "
         "-p nnUNetPlans_focal`; data that were preprocessed stay in use. focalseg has to be installed where nnU-Net runs, in "
         "training and in prediction.",
     ]
@@ -137,7 +139,8 @@ def test_a_configuration_that_inherits_its_architecture_gets_one_of_its_own_wher
 def test_a_layout_by_hand_may_shut_a_skip_and_says_that_nobody_knows_where_it_was_found(plans: Path, tmp_path: Path) -> None:
     said = write_plans(plans, Placed(layout={"encoder.0": "se", "skip.1": SHUT}, gammas={"encoder.0": 0.01}), tmp_path, ["2d"])
     assert said[:3] == [
-        "2d: PlainConvUNet with 6 levels: se at encoder.0 (exponent 0.01), shut at skip.1. Exponents stay as they are in training.",
+        "2d: PlainConvUNet with 6 levels: se at encoder.0 (exponent 0.01), shut at skip.1. Exponents stay as they are in "
+        "training.",
         "2d: the exponent at encoder.0 is so near to 0 that the gate hardly acts.",
         "2d: nobody can tell how deep the network was in which the sites were chosen. Level 0 is the finest; the bottleneck is "
         "level 5 here.",
@@ -166,7 +169,8 @@ def test_a_site_that_the_plans_network_does_not_have_is_refused_and_the_mend_wor
         write_plans(plans, deep, tmp_path / "out")
     assert str(raised.value) == (
         f"{plans}, configuration 3d_fullres: No site named 'encoder.4'; known are encoder.0, encoder.1, encoder.2, bottleneck, "
-        "skip.0, skip.1, skip.2, decoder.0, decoder.1, decoder.2. Did you mean 'encoder.2'? It has 4 levels, and the network in "
+        "skip.0, skip.1, skip.2, decoder.0, decoder.1, decoder.2. Did you mean 'encoder.2'? It has 4 levels, and the "
+        "network in "
         "which the sites were chosen 6. Leave 3d_fullres out by naming others with --configuration, or give another placement."
     )
     assert not (tmp_path / "out").exists()
@@ -198,7 +202,8 @@ OLD = {"UNet_class_name": "PlainConvUNet", "UNet_base_num_features": 32, "patch_
         (plan(plans_name="../elsewhere"), ": plans_name was '../elsewhere'; expected a name for a file, as in " + GIVE[9:]),
         (
             plan(configurations={"2d": OLD}),
-            ", configuration 2d was planned by nnU-Net before 2.4 and names no architecture; expected plans of 2.4 or newer. Run "
+            ", configuration 2d was planned by nnU-Net before 2.4 and names no architecture; expected plans of 2.4 or "
+            "newer. Run "
             "nnUNetv2_plan_experiment -d DATASET again; the preprocessed data may stay.",
         ),
         (
@@ -212,7 +217,8 @@ OLD = {"UNet_class_name": "PlainConvUNet", "UNet_base_num_features": 32, "patch_
         ),
         (
             faulty(architecture={"network_class_name": "os.system", "arch_kwargs": {}}),
-            ", configuration 2d: network_class_name was 'os.system'; expected PlainConvUNet or ResidualEncoderUNet or ResidualUNet "
+            ", configuration 2d: network_class_name was 'os.system'; expected PlainConvUNet or ResidualEncoderUNet or "
+            "ResidualUNet "
             "of dynamic_network_architectures, whose sites are known. Choose another configuration or other plans.",
         ),
         (with_arguments(n_stages=10**9), ", configuration 2d: n_stages was 1000000000; expected 2 to 20, as in " + GIVE[9:]),
@@ -223,7 +229,8 @@ OLD = {"UNet_class_name": "PlainConvUNet", "UNet_base_num_features": 32, "patch_
         (faulty(patch_size="big"), ", configuration 2d: patch_size was 'big'; expected one to three lengths. " + GIVE[9:]),
         (
             with_arguments(nonlin="os.system"),
-            ", configuration 2d: nonlin was 'os.system'; expected a layer of torch, such as 'torch.nn.LeakyReLU', or for block one "
+            ", configuration 2d: nonlin was 'os.system'; expected a layer of torch, such as 'torch.nn.LeakyReLU', or for "
+            "block one "
             "of BasicBlockD and BottleneckD of dynamic_network_architectures.",
         ),
         (
@@ -267,7 +274,8 @@ def test_a_placement_that_keeps_nothing_is_refused(placement: Path, plans: Path,
     with pytest.raises(SettingError) as raised:
         export_plans(placement, plans, tmp_path)
     assert str(raised.value) == (
-        "The placement keeps no site, so nnU-Net's own plans describe the placed network; train with those, or give a placement "
+        "The placement keeps no site, so nnU-Net's own plans describe the placed network; train with those, or give a "
+        "placement "
         "that keeps a site."
     )
 
