@@ -10,10 +10,13 @@ PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 install: .venv/installed
 
+# dynamic-network-architectures, which some tests build nnU-Net's networks with, is installed without what it asks for: timm, which
+# its U-Nets do not use, brings torchvision, whose presence beside torch for the CPU breaks `import monai`.
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'error: focalseg needs Python 3.11 or newer; run make PYTHON=/path/to/python3.11')"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps dynamic-network-architectures
 	touch $@
 
 demo: install

@@ -15,7 +15,8 @@ from focalseg.hosts.building import NetworkConfig, build_host
 from focalseg.hosts.finding import sites
 from focalseg.hosts.instrument import plan_layout
 from focalseg.hosts.libraries.monai import FAMILIES
-from focalseg.hosts.libraries.plans import MONAI_NETWORKS
+from focalseg.hosts.libraries.nnunet import FAMILY
+from focalseg.hosts.libraries.plans import MONAI_NETWORKS, NNUNET_NETWORKS
 from focalseg.hosts.site import Site
 from focalseg.layers import BATCH_NORMS, CONVOLUTIONS, INSTANCE_NORMS, POOLS
 
@@ -25,11 +26,17 @@ WIDTH = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Host:
-    """How a host is built for a number of axes, the sizes of its images, and the places that a person names in it."""
+    """How a host is built for a number of axes, the sizes of its images, and the places that a person names in it.
+
+    without_half: numbers of axes in which torch on the CPU lacks one of its layers in half precision. picklable: whether torch
+    can save the network as a whole.
+    """
 
     build: Callable[[int], nn.Module]
     sizes: Mapping[int, tuple[int, ...]]
     places: Mapping[str, Any] = field(default_factory=dict)
+    without_half: tuple[int, ...] = ()
+    picklable: bool = True
 
     def image_shape(self, axes: int) -> tuple[int, ...]:
         return IN_CHANNELS, *self.sizes[axes]
@@ -125,6 +132,15 @@ HOSTS = {
     "monai:DynUNet": planned("DynUNet", SMALL),
     "monai:SegResNet": planned("SegResNet", {axes: SMALL[axes] for axes in (2, 3)}, widths=(8, 16)),
     "monai:AttentionUnet": planned("AttentionUnet", SMALL),
+    "nnunet:PlainConvUNet": Host(
+        build=named("nnunet:PlainConvUNet", **NNUNET_NETWORKS["PlainConvUNet"]((4, 6, 8))), sizes=SMALL
+    ),
+    "nnunet:ResidualEncoderUNet": Host(
+        build=named("nnunet:ResidualEncoderUNet", **NNUNET_NETWORKS["ResidualEncoderUNet"]((4, 6, 8))),
+        sizes=SMALL,
+        without_half=(3,),  # nn.AvgPool3d
+        picklable=False,  # its blocks hold a lambda
+    ),
     "hand-written": Host(
         build=HandWritten,
         sizes=ODD,
@@ -153,7 +169,8 @@ def describe_unknown_family(network: nn.Module, *, stage: str, there: str) -> st
     """The whole message for a network that is of no known family, whose first module and modules are named."""
     return (
         f"{type(network).__name__} is of no family whose sites are known (focalseg.UNet, smp's Unet, "
-        f"MONAI's {', '.join(FAMILIES)}); name the places: focalseg.sites(network, stages=['{stage}'], skips=...), "
+        f"MONAI's {', '.join(FAMILIES)}, nnU-Net's {', '.join(FAMILY)}); "
+        f"name the places: focalseg.sites(network, stages=['{stage}'], skips=...), "
         f"handed on as candidates=..., or --set 'network.stages=[{stage}]'. "
         f"It has {there}."
     )

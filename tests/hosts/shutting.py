@@ -65,6 +65,11 @@ def shut_by_hand(host: str, network: nn.Module, names: Iterable[str]) -> nn.Modu
     if host == "monai:SegResNet":
         add_nothing(network, [level_of(name) for name in names])
         return network
+
+    def zero_nnunet(name: str) -> None:
+        stage = len(network.decoder.stages) - 1 - level_of(name)
+        zero_argument(network.decoder.stages[stage], 0, slice(network.decoder.transpconvs[stage].out_channels, None))
+
     by_hand: dict[str, Callable[[str], None]] = {
         "unet": lambda name: zero_output(network.skip[level_of(name)]),
         "unet:group": lambda name: zero_output(network.skip[level_of(name)]),
@@ -72,6 +77,8 @@ def shut_by_hand(host: str, network: nn.Module, names: Iterable[str]) -> nn.Modu
         "monai:BasicUNet": lambda name: zero_argument(getattr(network, f"upcat_{level_of(name) + 1}"), 1),
         "monai:DynUNet": lambda name: zero_argument(network.upsamples[len(network.upsamples) - 1 - level_of(name)], 1),
         "smp:Unet": lambda name: zero_argument(network.decoder.blocks[-1 - level_of(name)], "skip_connection"),
+        "nnunet:PlainConvUNet": zero_nnunet,
+        "nnunet:ResidualEncoderUNet": zero_nnunet,
         "hand-written": lambda name: (
             zero_argument(network.dec2, "skip") if name == "coarse" else zero_argument(network.dec1, 0, slice(WIDTH, None))
         ),

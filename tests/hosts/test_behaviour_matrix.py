@@ -101,7 +101,9 @@ def take_turns(*dtypes: torch.dtype) -> list[Case]:
     cases = []
     for host, axes in PLACES:
         gate = next(gate for gate in turns if gate in fitting_gates(host, axes))
-        cases.append(Case(gate=gate, host=host, axes=axes, dtype=next(types), beside=True))
+        dtype = next(types)
+        lacking = dtype == torch.bfloat16 and axes in HOSTS[host].without_half
+        cases.append(Case(gate=gate, host=host, axes=axes, dtype=torch.float64 if lacking else dtype, beside=True))
     assert {case.gate for case in cases} == set(GATES)
     return cases
 
@@ -118,11 +120,13 @@ def opened(case: Case) -> nn.Module:
 
 
 def outputs_and_gradients(network: nn.Module, images: Tensor, names: Iterable[str]) -> tuple[Tensor, dict[str, Tensor]]:
+    """Logits, and the gradients of the weights that have one: some layers of a host are for outputs that were not asked for."""
     network.zero_grad()
     logits = network(images)
     logits.square().sum().backward()
     weights = dict(network.named_parameters())
-    return logits.detach(), {name: weights[name].grad for name in names}
+    gradients = {name: weights[name].grad for name in names}
+    return logits.detach(), {name: gradient for name, gradient in gradients.items() if gradient is not None}
 
 
 def host_state(network: nn.Module) -> dict[str, Tensor]:

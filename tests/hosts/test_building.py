@@ -12,7 +12,7 @@ from torch import nn
 from focalseg.errors import SettingError
 from focalseg.hosts.building import NetworkConfig, build_host, find_function, plan_arguments
 from focalseg.hosts.libraries.choice import NAMES
-from focalseg.hosts.libraries.plans import MONAI_NETWORKS, SMP_NETWORKS
+from focalseg.hosts.libraries.plans import MONAI_NETWORKS, NNUNET_NETWORKS, SMP_NETWORKS
 from focalseg.networks.unet import UNet, UNetConfig
 
 EXPECTED = f"expected {', '.join(NAMES)}, or package.module:function of your own."
@@ -49,7 +49,8 @@ def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]
 
 
 def test_the_names_are_ours_and_those_of_every_network_of_the_libraries() -> None:
-    assert ("unet", *(f"monai:{name}" for name in MONAI_NETWORKS), *(f"smp:{name}" for name in SMP_NETWORKS)) == NAMES
+    libraries = {"monai": MONAI_NETWORKS, "smp": SMP_NETWORKS, "nnunet": NNUNET_NETWORKS}
+    assert ("unet", *(f"{library}:{name}" for library, networks in libraries.items() for name in networks)) == NAMES
     assert all(NetworkConfig(name=name).built_in for name in NAMES)
     assert NetworkConfig().name == "unet"
 

@@ -114,6 +114,8 @@ def test_logits_and_gradients_are_those_of_the_host_without_the_skip_to_the_bit(
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 @EACH_SKIPPING_HOST
 def test_so_they_are_in_other_number_types_beside_attention_that_does_nothing(host: str, axes: int, dtype: torch.dtype) -> None:
+    if dtype.itemsize == 2 and axes in HOSTS[host].without_half:
+        pytest.skip("torch lacks a layer of the host in this type")
     names, images = find_skips(host, axes), HOSTS[host].images(axes).to(dtype)
     stages = {site.name: "se" for site in host_sites(host, axes) if site.kind == "stage"}
     network = shut(host, axes, names, beside=stages).to(dtype).eval()

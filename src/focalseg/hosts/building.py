@@ -1,4 +1,4 @@
-"""Networks by name: our U-Net, one of MONAI's, or a function of the person's own."""
+"""Networks by name: our U-Net, one of a library, or a function of the person's own."""
 
 import inspect
 import sys
@@ -17,10 +17,11 @@ from focalseg.errors import FocalsegError, SettingError
 from focalseg.findings import show_value
 from focalseg.hosts.libraries.choice import NAMES, PLANS, UNET, NetworkChoice
 from focalseg.hosts.libraries.monai import build_monai
+from focalseg.hosts.libraries.nnunet import build_nnunet
 from focalseg.hosts.libraries.smp import build_smp, is_harmless
 from focalseg.networks.unet import UNet, UNetConfig
 
-_BUILDERS = {"monai": build_monai, "smp": build_smp}
+_BUILDERS = {"monai": build_monai, "smp": build_smp, "nnunet": build_nnunet}
 """How a network of a library is built, by the prefix of its names."""
 
 

@@ -111,6 +111,8 @@ def test_the_wider_network_differs_in_nothing_but_its_channels(base, groups):
         ("monai:DynUNet", {"filters"}),
         ("monai:SegResNet", {"init_filters"}),
         ("monai:AttentionUnet", {"channels"}),
+        ("nnunet:PlainConvUNet", {"features_per_stage"}),
+        ("nnunet:ResidualEncoderUNet", {"features_per_stage"}),
         ("smp:Unet", set()),
         ("package.module:function", set()),
     ],

@@ -8,10 +8,10 @@ from focalseg.catalogue import offer_nearest
 from focalseg.configuration import CheckedConfig
 from focalseg.errors import SettingError
 from focalseg.findings import show_value
-from focalseg.hosts.libraries.plans import MONAI_NETWORKS, SMP_NETWORKS
+from focalseg.hosts.libraries.plans import MONAI_NETWORKS, NNUNET_NETWORKS, SMP_NETWORKS
 
 UNET = "unet"
-PLANS = {"monai": MONAI_NETWORKS, "smp": SMP_NETWORKS}
+PLANS = {"monai": MONAI_NETWORKS, "smp": SMP_NETWORKS, "nnunet": NNUNET_NETWORKS}
 """How the arguments of each network of a library are planned, by the prefix of its names."""
 NAMES = (UNET, *(f"{prefix}:{name}" for prefix, networks in PLANS.items() for name in networks))
 
@@ -20,9 +20,10 @@ NAMES = (UNET, *(f"{prefix}:{name}" for prefix, networks in PLANS.items() for na
 class NetworkChoice(CheckedConfig):
     """Names a network, and the places where attention may stand in it.
 
-    name: `unet`, `monai:NAME`, `smp:Unet`, or `package.module:function`, a callable that takes spatial_dims, in_channels and
-    classes by keyword, arguments besides, and returns a module that maps (B, in_channels, *spatial) to logits (B, classes,
-    *spatial). stages, skips, own_gates: places of attention, as `focalseg.sites` takes them; empty for a known family.
+    name: `unet`, `monai:NAME`, `smp:Unet`, `nnunet:NAME`, or `package.module:function`, a callable that takes spatial_dims,
+    in_channels and classes by keyword, arguments besides, and returns a module that maps (B, in_channels, *spatial) to logits
+    (B, classes, *spatial). stages, skips, own_gates: places of attention, as `focalseg.sites` takes them; empty for a known
+    family.
     """
 
     name: str = UNET

@@ -62,3 +62,37 @@ def _plan_smp_unet(widths: Sequence[int]) -> Arguments:  # noqa: ARG001 - its en
 
 
 SMP_NETWORKS = Catalogue("network of segmentation_models_pytorch", {"Unet": _plan_smp_unet})
+
+
+_RESIDUAL_BLOCKS = (1, 3, 4)
+"""Blocks of the finest stages of nnU-Net's residual encoder, "nnU-Net revisited" (Isensee et al. 2024); all others have six."""
+
+
+def _plan_nnunet(widths: Sequence[int]) -> Arguments:
+    """What both of nnU-Net's networks have: kernels of 3 and strides of 2."""
+    levels = len(widths)
+    return {
+        "n_stages": levels,
+        "features_per_stage": list(widths),
+        "kernel_sizes": [3] * levels,
+        "strides": [1, *[2] * (levels - 1)],
+    }
+
+
+def _plan_plain_conv_unet(widths: Sequence[int]) -> Arguments:
+    """Arguments of PlainConvUNet, with two convolutions a stage as nnU-Net plans them."""
+    levels = len(widths)
+    return {**_plan_nnunet(widths), "n_conv_per_stage": [2] * levels, "n_conv_per_stage_decoder": [2] * (levels - 1)}
+
+
+def _plan_residual_encoder_unet(widths: Sequence[int]) -> Arguments:
+    """Arguments of ResidualEncoderUNet, with as many blocks a stage as nnU-Net plans, and one convolution in the decoder."""
+    levels = len(widths)
+    blocks = [*_RESIDUAL_BLOCKS, *[6] * (levels - len(_RESIDUAL_BLOCKS))][:levels]
+    return {**_plan_nnunet(widths), "n_blocks_per_stage": blocks, "n_conv_per_stage_decoder": [1] * (levels - 1)}
+
+
+NNUNET_NETWORKS = Catalogue(
+    "network of nnU-Net",
+    {"PlainConvUNet": _plan_plain_conv_unet, "ResidualEncoderUNet": _plan_residual_encoder_unet},
+)
