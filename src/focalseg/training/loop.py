@@ -29,6 +29,7 @@ from focalseg.losses.unified_focal import UnifiedFocalLoss
 from focalseg.placement.exponents import REGIMES
 from focalseg.records.result import CHECKPOINT
 from focalseg.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from focalseg.training.ending import find_best, is_exhausted, read_curve
 from focalseg.training.fabric import build_fabric
 from focalseg.training.metrics_log import FIRST_COLUMNS, MetricsLog, Row
 from focalseg.training.optimisation import build_optimiser
@@ -85,6 +86,8 @@ class Run:
         self.loss = UnifiedFocalLoss.from_config(config.loss)
         self.looks = plan_looks(config.training.steps, config.training.validate_every)
         self.step, self.seconds = 0, 0.0
+        self.best: dict[str, Tensor] | None = None
+        """The network's state at the best validation so far, where `keep_best` asks for it."""
         self.step_seconds: float | None = 0.0
         """Of all steps without what comes between them, as `Result` measures a step; None after a checkpoint that had none."""
         self.step_clock = time.process_time if self.fabric.device.type == "cpu" else time.perf_counter
@@ -103,8 +106,9 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether every step is done."""
-        return self.step >= self.config.training.steps
+        """Whether every step is done, or validation has long brought nothing better."""
+        training = self.config.training
+        return self.step >= training.steps or is_exhausted(self.log.rows, training.early_stopping_patience)
 
     def advance(self) -> None:
         """Takes one optimiser step, and writes a line in the log and a checkpoint where they are due."""
@@ -114,7 +118,8 @@ class Run:
             self.step_seconds += self.step_clock() - step_started
         self.step += 1
         training = self.config.training
-        validate = telling or self.step % training.validate_every == 0 or self.step in self.looks or self.finished
+        last = self.step >= training.steps
+        validate = telling or self.step % training.validate_every == 0 or self.step in self.looks or last
         if validate:
             check_weights(self.network, self.config, f"at step {self.step} of {self.folder}")
         if validate or self.step % training.log_every == 0:
@@ -128,7 +133,14 @@ class Run:
             self.log.append(row)
         self.seconds += time.perf_counter() - started
         if validate:
+            if training.keep_best and find_best(read_curve(self.log.rows)) == self.step:
+                self.best = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
             self.save()
+
+    def take_best(self) -> None:
+        """Puts the weights of the best validation into the network, where they were kept; the last of all calls."""
+        if self.best is not None:
+            self.network.load_state_dict(self.best)
 
     def save(self) -> None:
         """Writes the checkpoint, from which a run goes on to the same bits."""
@@ -143,6 +155,7 @@ class Run:
             optimiser=self.optimiser.state_dict(),
             scheduler=self.scheduler.state_dict(),
             rows=self.log.rows,
+            best=self.best,
         )
         save_checkpoint(self.folder / CHECKPOINT, checkpoint)
 
@@ -238,6 +251,8 @@ class Run:
         self.network.load_state_dict(state.network)
         self.optimiser.load_state_dict(dict(state.optimiser))
         self.scheduler.load_state_dict(dict(state.scheduler))
+        if state.best is not None:
+            self.best = {name: tensor.to(self.fabric.device) for name, tensor in state.best.items()}
         return state.rows
 
 
@@ -256,6 +271,7 @@ def train(
             run.save()
             raise StopRequested
         run.advance()
+    run.take_best()
     return run
 
 
