@@ -97,7 +97,9 @@ def test_both_resume_to_the_same_bits(tmp_path, step):
     assert resumed.step == whole.step
     assert_same_bits(state_of(whole), state_of(resumed))
     assert (tmp_path / "whole" / METRICS).read_bytes() == (tmp_path / "parts" / METRICS).read_bytes()
-    again = train(config, make_misleading_data(), tmp_path / "parts", device="cpu")  # finished: nothing but the weights is put back
+    again = train(
+        config, make_misleading_data(), tmp_path / "parts", device="cpu"
+    )  # finished: nothing but the weights is put back
     assert_same_bits(state_of(whole), state_of(again))
 
 
@@ -131,8 +133,8 @@ def test_both_are_off_by_default_and_refused_for_a_regime_that_needs_all_its_ste
         with pytest.raises(SettingError) as raised:
             TrainingConfig(exponents="dropout", **change)
         assert str(raised.value) == (
-            "exponents was 'dropout', given with early_stopping_patience or keep_best; expected 'free', since a regime needs all "
-            "its steps and the weights that they end with. Leave one of the two out."
+            "exponents was 'dropout', given with early_stopping_patience or keep_best; expected 'free', since a regime needs "
+            "all its steps and the weights that they end with. Leave one of the two out."
         )
     with pytest.raises(SettingError, match=r"^early_stopping_patience was 0; expected a finite number at least 1\.$"):
         TrainingConfig(early_stopping_patience=0)

@@ -9,8 +9,8 @@ from focalseg.errors import SettingError
 from focalseg.records.record import FROM_CHECKPOINT, Record, read_record
 from focalseg.records.seals import check_digest
 
-RESULT, CHECKPOINT = "result.json", "last.ckpt"
-"""What a finished run leaves last, and what an unfinished one goes on from."""
+RESULT, CHECKPOINT, WEIGHTS = "result.json", "last.ckpt", "model.safetensors"
+"""What a finished run leaves last, what an unfinished one goes on from, and the weights that a run or a lean folder holds."""
 
 
 @dataclass(frozen=True, kw_only=True)

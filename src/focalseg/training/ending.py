@@ -26,8 +26,8 @@ def read_curve(rows: Sequence[Row]) -> dict[int, float]:
 
 
 def find_best(curve: Mapping[int, float]) -> int | None:
-    """The step with the highest validation Dice, the first of several, to the five places that the log keeps; None where nothing
-    was validated."""
+    """The step with the highest validation Dice, the first of several, to the five places that the log keeps; None where
+    nothing was validated."""
     return max(curve, key=lambda step: (curve[step], -step), default=None)
 
 

@@ -35,6 +35,7 @@ from focalseg.training.metrics_log import FIRST_COLUMNS, MetricsLog, Row
 from focalseg.training.optimisation import build_optimiser
 from focalseg.training.run import RunConfig, build_network
 from focalseg.training.sanity import advise, check_weights
+from focalseg.training.starting import put_start
 from focalseg.training.threads import choose_threads
 from focalseg.training.training_config import Device, Precision
 from focalseg.yaml_files import write_yaml
@@ -54,7 +55,8 @@ _CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingData:
-    """Prepared cases to train on, and others to validate on. digest: of the cases as they lie on disk, where one is kept."""
+    """Prepared cases to train on, and others to validate on, of which there may be none. digest: of the cases as they lie on
+    disk, where one is kept."""
 
     train: Feed
     validation: Feed
@@ -76,6 +78,10 @@ class Run:
         self.identity = write_yaml(config)
         self.fabric = open_fabric(device, config.training.precision)
         self.network = build_network(config)
+        if (
+            config.start_from is not None and not (folder / CHECKPOINT).exists()
+        ):  # which has all weights, wherever those are now
+            put_start(self.network, config.start_from)
         on_cpu = self.fabric.device.type == "cpu"
         self.threads = choose_threads(config, self.network) if on_cpu else torch.get_num_threads()
         mixed = choose_precision(config.training.precision, device) == "bf16-mixed"
@@ -127,7 +133,7 @@ class Run:
                 "step": self.step,
                 "loss": f"{loss:.6g}",
                 "learning_rate": f"{self.optimiser.param_groups[0]['lr']:.4g}",  # that of the weights
-                "validation_dice": f"{self.measure_validation_dice():.5f}" if validate else "",
+                "validation_dice": f"{self.measure_validation_dice():.5f}" if validate and len(self.data.validation) else "",
             }
             row |= {GAMMA_COLUMN + name: f"{gamma:.5f}" for name, gamma in read_gammas(self.network).items()}
             self.log.append(row)

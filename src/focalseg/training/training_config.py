@@ -49,8 +49,8 @@ class TrainingConfig(CheckedConfig):
         if self.watches_validation and self.exponents != TrainingConfig.exponents:
             raise SettingError(
                 f"exponents was {self.exponents!r}, given with early_stopping_patience or keep_best; expected "
-                f"{TrainingConfig.exponents!r}, since a regime needs all its steps and the weights that they end with. Leave one "
-                "of the two out."
+                f"{TrainingConfig.exponents!r}, since a regime needs all its steps and the weights that they end with. Leave "
+                "one of the two out."
             )
         if (change := self.learning_rate * self.gamma_learning_rate_factor) > _MOST_CHANGE:
             raise SettingError(
@@ -62,3 +62,13 @@ class TrainingConfig(CheckedConfig):
     def watches_validation(self) -> bool:
         """Whether validation cases decide when it ends or which weights it keeps."""
         return self.keep_best or self.early_stopping_patience is not None
+
+
+def refuse_validation(training: TrainingConfig) -> None:
+    """Raises SettingError where a training on all data is to be decided by validation cases, of which it has none."""
+    if training.watches_validation:
+        name = "keep_best" if training.keep_best else "early_stopping_patience"
+        raise SettingError(
+            f"training.{name} was {getattr(training, name)}, given with --all-data; expected one of the two, since a training "
+            "on all cases has none left to validate on. Leave one of them out."
+        )

@@ -29,7 +29,9 @@ def judge_training(folder: Path, steps: int, result: RunResult) -> Footing:
     groups = len({score.group for score in result.scores_of(TEST)})
     curve = _read_curve(folder)
     rises = find_rises({"run": [curve]})
-    return Footing(groups=groups, steps=max(curve, default=steps), rises=rises, silences=(count_silence("the network", [result]),))
+    return Footing(
+        groups=groups, steps=max(curve, default=steps), rises=rises, silences=(count_silence("the network", [result]),)
+    )
 
 
 def count_silence(whose: str, results: Sequence[RunResult]) -> Silence:

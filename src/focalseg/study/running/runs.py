@@ -19,6 +19,7 @@ from focalseg.feeding.feed import Feed, open_feed
 from focalseg.feeding.store import remove_leftovers
 from focalseg.files import write_text, write_whole
 from focalseg.hosts.attachment import attention_sites
+from focalseg.hosts.building import without_downloads
 from focalseg.hosts.costs import count_flops, count_parameters, measure_costs
 from focalseg.hosts.gammas import read_gammas
 from focalseg.imagesets.masks import find_judged
@@ -29,7 +30,7 @@ from focalseg.records.costs import COSTS, CostTable
 from focalseg.records.evidence import EVIDENCE, Evidence, PathPoint
 from focalseg.records.placement import SHUT
 from focalseg.records.record import read_record, write_record
-from focalseg.records.result import RESULT, Result, check_run_file
+from focalseg.records.result import RESULT, WEIGHTS, Result, check_run_file
 from focalseg.records.seals import hash_file
 from focalseg.records.splits import Split
 from focalseg.study.running.cases import CaseDigests, digest_split, read_same_case
@@ -45,7 +46,7 @@ from focalseg.training.threads import kept_threads
 from focalseg.training.training_config import Device
 from focalseg.yaml_files import read_yaml, write_yaml
 
-CASES, WEIGHTS = "cases.csv", "model.safetensors"
+CASES = "cases.csv"
 VALIDATION, TEST = "validation", "test"
 WHOLE_FRAME = ", whole frame"
 """Added to the name of a part for scores that count outside of the field of view as well."""
@@ -74,8 +75,9 @@ class RunPlan:
 
     @property
     def leaves_evidence(self) -> bool:
-        """Whether it testifies and has sites to testify on."""
-        return self.testifies and any(gate != SHUT for gate in self.config.attention.values())
+        """Whether it testifies, and has sites to testify on and cases to testify with."""
+        sites = any(gate != SHUT for gate in self.config.attention.values())
+        return self.testifies and sites and bool(self.split.validation)
 
     @property
     def is_finished(self) -> bool:
@@ -280,12 +282,13 @@ def rebuild_network(settings: dict[str, Any], weights: Path, *, own_network: str
     import anything: raises SettingError unless both name the same.
     """
     config = from_mapping(RunConfig, settings)
-    if not config.network.built_in and config.network.name != own_network:
+    bare = without_downloads(config.network)  # all weights follow from the file, those of a pretrained encoder among them
+    if not bare.built_in and config.network.name != own_network:
         raise SettingError(
             f"{weights.parent} has the network {config.network.name!r}, no part of focalseg; loading it would run that "
             f"function. Say that you trust it with own_network={config.network.name!r}."
         )
-    network = build_network(config)
+    network = build_network(replace(config, network=bare))
     write_state(network, read_state_file(weights), weights)
     for name, gamma in read_gammas(network).items():
         if not 0 <= gamma < float("inf"):
