@@ -89,9 +89,7 @@ def _describe_origin(config: RunConfig) -> str:
     encoder = f"an encoder pretrained on {show_markdown(str(pretrained))}" if pretrained is not None else ""
     begun = "the weights named above" if config.start_from is not None else ""
     sources = " and ".join(filter(None, (begun, encoder)))
-    return f"Trained on the data named above, {f'from {sources}' if sources else 'and on nothing else'}.".replace(
-        ", and", " and"
-    )
+    return f"Trained on the data named above{f', from {sources}' if sources else ' and on nothing else'}."
 
 
 def _describe_run(config: RunConfig) -> list[tuple[str, str]]:

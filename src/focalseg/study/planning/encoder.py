@@ -24,8 +24,8 @@ def plan_encoder_scale(network: NetworkConfig, cases: Sequence[CaseSummary]) -> 
     if dtypes != ["uint8"] or channels not in (1, _COLOURS):
         found = f"{channels} channels" if dtypes == ["uint8"] else f"numbers of the type {' and '.join(dtypes)}"
         return None, (
-            f"the encoder was pretrained on colours in bytes, and the images have {found}: they are normalised by the data "
-            "set's own mean and standard deviation."
+            f"the encoder was pretrained on colours in bytes, and the images have {found}: they are normalised as for a "
+            "network without pretrained weights."
         )
     scale = read_encoder_scale(network.arguments)
     if scale is not None and channels == 1:

@@ -47,18 +47,27 @@ def plan_frame(survey: Survey, split: Split, settings: Settings) -> Frame:
     window = _fit_size(network, window)
     # A side that is cut into patches need not fit the network; one that is not is the patch.
     size = tuple(max(side, shown) if settings.data.patch_side else shown for side, shown in zip(size, window, strict=True))
+    encoder, remark = plan_encoder_scale(network, survey.cases) if settings.data.normalisation == "auto" else (None, "")
+    return Frame(
+        size=size,
+        window=window,
+        normalisation="encoder" if encoder else _choose_normalisation(survey, settings),
+        network=network,
+        widths=widths,
+        encoder=encoder,
+        remark=remark,
+    )
+
+
+def _choose_normalisation(survey: Survey, settings: Settings) -> Normalisation:
+    """As the person says, or as the scales of all cases advise."""
     normalisation = settings.data.normalisation
-    encoder, remark = plan_encoder_scale(network, survey.cases) if normalisation == "auto" else (None, "")
-    if encoder is not None:
-        normalisation = "encoder"
     if normalisation == "auto":
         # Test cases as well: one of them on another scale would enter hundreds of deviations off, and its score would be one of
         # a network that saw nothing. They only tell which of two rules fits, as whoever looks at their headers could; the mean
         # and deviation of the rule are fitted to training cases, and no mask is asked.
         normalisation = "data_set" if on_common_scale(survey.cases) else "case"
-    return Frame(
-        size=size, window=window, normalisation=normalisation, network=network, widths=widths, encoder=encoder, remark=remark
-    )
+    return normalisation
 
 
 def _plan_window(size: tuple[int, ...], patch_side: int | None) -> tuple[int, ...]:
