@@ -54,6 +54,11 @@ def write_yaml(config: Any) -> str:
     return yaml.dump(to_mapping(config), Dumper=_PlainDumper, sort_keys=False, allow_unicode=True)
 
 
+def dump_yaml(content: dict[str, Any]) -> str:
+    """Plain data as YAML text, each text on one line, that readers of YAML 1.1 and of 1.2 take for the same."""
+    return yaml.dump(content, Dumper=_PlainDumper, sort_keys=False, allow_unicode=True, width=2**20)
+
+
 def parse_assignments(assignments: list[str]) -> dict[str, Any]:
     """`["a.b=1"]` as nested mappings, values read as YAML. Raises SettingError for anything without `=`."""
     nested: dict[str, Any] = {}

@@ -13,6 +13,7 @@ from focalseg.errors import SettingError
 from focalseg.records.costs import CostTable, SiteCost
 from focalseg.records.estimate import DiceInterval
 from focalseg.records.evidence import Evidence, PathPoint, SiteEvidence
+from focalseg.records.method import MethodFigure
 from focalseg.records.placement import (
     ArmComparison,
     ArmSummary,
@@ -74,6 +75,7 @@ RECORDS: list[Record] = [
         exponents="path",
     ),
     COSTS,
+    MethodFigure(dice=0.1, low=-0.2, high=0.3, data="a folder", cases=3, groups=2, trainings=6),
     Result(modules=1, parameters=2, flops=3, seconds=0.25),
 ]
 

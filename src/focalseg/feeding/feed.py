@@ -105,5 +105,5 @@ def open_feed(cases: Iterable[Case], count: int, preparation: Preparation, *, mo
         return preparation.resample_image(case.image), preparation.prepare_mask(case.mask).numpy()
 
     with CaseStore.build(count, prepare, most_bytes=most_bytes, folder=folder) as store:
-        means, deviations = (torch.tensor(side, dtype=torch.float32) for side in zip(*scales, strict=True))
+        means, deviations = (torch.tensor([scale[side] for scale in scales], dtype=torch.float32) for side in (0, 1))
         yield Feed(store, means, deviations, patch=preparation.patch)

@@ -16,7 +16,7 @@ from focalseg.findings import counted
 from focalseg.imagesets.masks import VOID, find_judged
 from focalseg.imagesets.survey.summary import CaseSummary
 
-Normalisation = Literal["data_set", "case"]
+Normalisation = Literal["data_set", "case", "encoder"]
 _LEAST_SIDE = {1: 8, 2: 8, 3: 4}
 """Elements along a side, by spatial axes, below which shrinking would leave nothing of it."""
 _LARGEST_RATIO, _LARGEST_RATIO_OF_BYTES = 10.0, 100.0
@@ -71,12 +71,13 @@ class Entry:
 class Preparation(CheckedConfig):
     """One size and one normalisation for all cases of a run, fixed on its training cases and kept with its weights.
 
-    size: elements along each spatial axis. mean, standard_deviation: of the training set, per channel. patch: elements along
+    size: elements along each spatial axis. mean, standard_deviation: of the training set, per channel, or those that a
+    pretrained encoder wants. patch: elements along
     each axis of what the network sees at a time, where that is not the whole. spacing_mm: of an element along each axis of
     the median case, resampled, where the files say it.
-    normalisation: "data_set" normalises by these two. Normalising every image by its own would spread what a distant region
-    shows over the whole image, and so answer part of the question; "case" does so all the same, channel by channel, for
-    images whose intensities mean nothing across cases (MR).
+    normalisation: "data_set" and "encoder" normalise by these two. Normalising every image by its own would spread what a
+    distant region shows over the whole image, and so answer part of the question; "case" does so all the same, channel by
+    channel, for images whose intensities mean nothing across cases (MR).
     """
 
     size: tuple[int, ...] = setting(at_least=1)
@@ -115,7 +116,7 @@ class Preparation(CheckedConfig):
 
     def measure_scale(self, image: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and standard deviation per channel by which this image (C, *spatial) is normalised."""
-        if self.normalisation == "data_set":
+        if self.normalisation != "case":
             return self.mean, self.standard_deviation
         mean, deviation = measure_intensities(image)
         return mean, tuple(map(_or_1, deviation))

@@ -4,7 +4,7 @@ import inspect
 import sys
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
@@ -42,6 +42,13 @@ class NetworkConfig(NetworkChoice):
     def widths(self) -> tuple[int, ...]:
         """Channels per level of our U-Net, finest first; empty for other networks."""
         return tuple(self.arguments.get("widths", UNetConfig.widths)) if self.name == UNET else ()
+
+
+def without_downloads(config: NetworkConfig) -> NetworkConfig:
+    """The same network with weights drawn at random where it asks for pretrained ones: for whoever has all weights in a
+    file."""
+    pretrained = config.name.startswith("smp:") and config.arguments.get("encoder_weights") is not None
+    return replace(config, arguments={**config.arguments, "encoder_weights": None}) if pretrained else config
 
 
 def plan_arguments(name: str, *, widths: Sequence[int]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Trained networks as they come back from disk: those of a job, of a run, or of a lean folder."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from torch import nn
 
 from focalseg.configuration import from_mapping
 from focalseg.errors import SettingError
+from focalseg.hosts.building import without_downloads
 from focalseg.hosts.gammas import read_gammas
 from focalseg.inference.model import Model, TrainedNetwork
 from focalseg.networks.state import read_state_file, write_state
@@ -70,19 +72,28 @@ def list_placed(job: Path) -> tuple[Path, ...]:
 
 def load_run(folder: Path, *, own_network: str = "") -> TrainedNetwork:
     """The trained network of a run folder, on the CPU and in evaluation mode, with its config; raises as `rebuild_network`."""
-    settings = read_yaml(check_run_file(folder / CONFIG))
-    return rebuild_network(settings, check_run_file(folder / WEIGHTS), own_network=own_network)
+    return rebuild_network(*read_run(folder), own_network=own_network)
 
 
 def load_lean(folder: str | Path, *, own_network: str = "") -> TrainedNetwork:
     """The lean network, on the CPU and in evaluation mode, with the config of its run; raises as `rebuild_network`."""
-    folder = Path(folder)
+    return rebuild_network(*read_lean(Path(folder)), own_network=own_network)
+
+
+def read_run(folder: Path) -> tuple[dict[str, Any], Path]:
+    """The settings and the file of weights of a finished run, as they were written. Raises SettingError where they are not."""
+    return read_yaml(check_run_file(folder / CONFIG)), check_run_file(folder / WEIGHTS)
+
+
+def read_lean(folder: Path) -> tuple[dict[str, Any], Path]:
+    """The settings and the file of weights of a lean folder, as they were written. Raises SettingError where they are not."""
     settings = read_sealed(folder / LEAN_CONFIG, "the folder `lean` that `focalseg place` wrote.")
     if not isinstance(settings, dict):
-        raise SettingError(f"{folder / LEAN_CONFIG} holds no settings; expected the file that `focalseg place` wrote.")
-    kept = settings.pop(WEIGHTS_DIGEST, "")
-    weights = check_digest(folder / WEIGHTS, str(kept), f"{AGAIN}, which writes it anew") if kept else folder / WEIGHTS
-    return rebuild_network(settings, weights, own_network=own_network)
+        raise SettingError(
+            f"{folder / LEAN_CONFIG} holds no settings; expected the file that `focalseg place` wrote. Restore it."
+        )
+    kept = str(settings.pop(WEIGHTS_DIGEST, ""))
+    return settings, check_digest(folder / WEIGHTS, kept, f"{AGAIN}, which writes it anew") if kept else folder / WEIGHTS
 
 
 def rebuild_network(settings: dict[str, Any], weights: Path, *, own_network: str = "") -> TrainedNetwork:
@@ -92,12 +103,13 @@ def rebuild_network(settings: dict[str, Any], weights: Path, *, own_network: str
     import anything: raises SettingError unless both name the same.
     """
     config = from_mapping(RunConfig, settings)
-    if not config.network.built_in and config.network.name != own_network:
+    bare = without_downloads(config.network)  # all weights follow from the file, those of a pretrained encoder among them
+    if not bare.built_in and config.network.name != own_network:
         raise SettingError(
             f"{weights.parent} has the network {config.network.name!r}, no part of focalseg; loading it would run that "
             f"function. Say that you trust it with own_network={config.network.name!r}."
         )
-    network = build_network(config)
+    network = build_network(replace(config, network=bare))
     write_state(network, read_state_file(weights), weights)
     _refuse_bad_gammas(network, weights)
     return TrainedNetwork(config=config, network=network.eval())

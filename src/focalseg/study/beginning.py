@@ -11,11 +11,12 @@ from focalseg.configuration import from_mapping, to_mapping
 from focalseg.errors import SettingError
 from focalseg.findings import show_value
 from focalseg.imagesets.opening import refuse_inside
-from focalseg.records.placement import read_placement
-from focalseg.records.result import CONFIG
+from focalseg.records.placement import PLACEMENT, read_placement
+from focalseg.records.result import CHECKPOINT, CONFIG, RESULT, WEIGHTS
 from focalseg.study.presets import Settings
 from focalseg.study.running.folder import read_config, refuse_busy, refuse_foreign, refuse_other_settings
-from focalseg.training.training_config import TrainingConfig
+from focalseg.training.start_config import StartConfig
+from focalseg.training.training_config import TrainingConfig, refuse_validation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,21 @@ class PlaceJob:
     settings: Settings
     budget_hours: float | None = None
     asked: Settings | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForKeeps:
+    """What makes a training one for use rather than for a comparison.
+
+    all_data: every case is trained on, those of an official test part too, so that nothing is validated and nothing scored.
+    start_from: the folder of a finished run, a lean folder or that of a job, whose weights it begins with.
+    """
+
+    all_data: bool = False
+    start_from: Path | None = None
+
+
+NOT_KEPT = ForKeeps()
 
 
 def refuse_place(source: str, folder: Path, settings: Settings, *, seed: int, budget_hours: float | None) -> None:
@@ -49,12 +65,24 @@ def plan_job(source: str, folder: Path, settings: Settings, *, seed: int, budget
     return PlaceJob(data=source, seed=seed, settings=chosen, budget_hours=budget_hours, asked=asked)
 
 
-def refuse_train(source: str, folder: Path, settings: Settings, *, attention: str, seed: int) -> None:
+def refuse_train(
+    source: str,
+    folder: Path,
+    settings: Settings,
+    *,
+    attention: str,
+    seed: int,
+    keep: ForKeeps = NOT_KEPT,
+) -> None:
     """Raises SettingError for a folder or a name with which one training cannot start or go on.
 
     What its config holds of the data and the network is planned later, and compared when the folder is claimed.
     """
     _refuse_folder(folder, source)
+    if keep.all_data:
+        refuse_validation(settings.training)
+    if keep.start_from is not None:
+        _refuse_start(keep.start_from, folder)
     if attention not in ("none", "all", *GATES):
         if not Path(attention).exists():
             known = ", ".join(["none", "all", *GATES])
@@ -65,7 +93,50 @@ def refuse_train(source: str, folder: Path, settings: Settings, *, attention: st
         read_placement(Path(attention))
     training = to_mapping(recall_precision(settings, folder).training)
     known_of_it = {"data": source, "seed": seed, "standardise_logits": settings.standardise_logits, "training": training}
-    refuse_other_settings(folder, known_of_it)
+    refuse_other_settings(folder, known_of_it | {"all_data": keep.all_data})
+
+
+def _refuse_start(path: Path, folder: Path) -> None:
+    """Raises SettingError for a start that is the folder to fill, or has no weights."""
+    if path.exists() and folder.exists() and path.samefile(folder):
+        raise SettingError(
+            f"--start-from and --out are both {folder}; expected two folders: what a training begins with stays as it is. Give "
+            "another --out."
+        )
+    if outlive_start(path, folder) is None:
+        locate_start(path)
+
+
+def locate_start(path: Path) -> Path:
+    """The folder with weights to begin with: that of a finished run, a lean folder, or that of a job. Raises SettingError for
+    any other."""
+    where = path / "lean" if (path / PLACEMENT).is_file() else path
+    if (where / WEIGHTS).is_file():
+        return where
+    if (path / CONFIG).is_file() and not (path / RESULT).is_file():
+        raise SettingError(
+            f"--start-from {path} has not ended; expected a finished training or job. Run the command that made it again: it "
+            "goes on."
+        )
+    found = "is a file" if path.is_file() else f"has no {WEIGHTS}" if path.is_dir() else "is not there"
+    raise SettingError(
+        f"--start-from {path} {found}; expected the folder of a finished `focalseg train` or `focalseg place`, or its folder "
+        "lean. Check the path."
+    )
+
+
+def recall_start(folder: Path) -> StartConfig | None:
+    """The weights that the training in a folder began with; None where it has none, or has not begun."""
+    begun = read_config(folder).get("start_from") if (folder / CONFIG).is_file() else None
+    return None if begun is None else from_mapping(StartConfig, begun)
+
+
+def outlive_start(path: Path, folder: Path) -> StartConfig | None:
+    """The same where nothing is at that path any more, which is where they were, and the training goes on without them."""
+    begun = recall_start(folder)
+    if begun is None or path.exists() or Path(begun.path).parent not in (path, path / "lean"):
+        return None
+    return begun if any((folder / name).is_file() for name in (CHECKPOINT, RESULT)) else None
 
 
 def _refuse_folder(folder: Path, source: str) -> None:

@@ -6,10 +6,13 @@ from pathlib import Path
 from focalseg.attention import GATES
 from focalseg.hosts.building import build_host
 from focalseg.placement.applying import compare_levels
+from focalseg.records.method import METHOD, find_method
 from focalseg.records.placement import read_placement
-from focalseg.study.beginning import refuse_train
+from focalseg.records.record import write_record
+from focalseg.study.beginning import NOT_KEPT, ForKeeps, refuse_train
 from focalseg.study.budget.fitting import forecast_run
 from focalseg.study.outcome.examples import write_examples
+from focalseg.study.outcome.run_card import write_run_card
 from focalseg.study.planning.attention import plan_attention, plan_single_kind
 from focalseg.study.planning.groundwork import lay_groundwork
 from focalseg.study.planning.precision import settle_precision
@@ -18,6 +21,7 @@ from focalseg.study.presets import Settings
 from focalseg.study.running.folder import hold_folder
 from focalseg.study.running.listeners import NOBODY, Listeners, Tell
 from focalseg.study.running.runs import RunPlan, RunResult, execute, read_result
+from focalseg.study.start import check_start, find_start
 from focalseg.training.run import RunConfig, build_network, find_candidates
 from focalseg.training.training_config import Device
 from focalseg.yaml_files import write_yaml
@@ -32,15 +36,20 @@ def train_one(
     seed: int,
     device: Device,
     listeners: Listeners = NOBODY,
+    keep: ForKeeps = NOT_KEPT,
 ) -> RunResult:
     """Trains and scores one network in `folder`, on the first fold. attention: as `read_layout` takes it. Goes on after an
     interruption."""
-    refuse_train(source, folder, settings, attention=attention, seed=seed)
+    refuse_train(source, folder, settings, attention=attention, seed=seed, keep=keep)
     settings = settle_precision(settings, folder, device)
     settings = replace(settings, split=replace(settings.split, test_folds=1))
-    ground = lay_groundwork(source, settings, seed, device, listeners)
-    config = replace(ground.config, attention=read_layout(attention, ground.config, settings, listeners.tell))
-    build_network(config)
+    start = None if keep.start_from is None else find_start(keep.start_from, folder)
+    ground = lay_groundwork(source, settings, seed, device, listeners, all_data=keep.all_data)
+    layout = read_layout(attention, ground.config, settings, listeners.tell)
+    config = replace(ground.config, attention=layout, all_data=keep.all_data, start_from=start.config if start else None)
+    network = build_network(config)
+    if start:
+        check_start(start, config, network, listeners.tell)
     plan = RunPlan(
         arm=attention,
         config=config,
@@ -57,8 +66,19 @@ def train_one(
         with listeners.watch("training one network", [plan]):
             execute(plan)
         result = read_result(folder)
-        write_examples(folder, {"run": folder}, result, ground.case_digests, own_network=config.network.name)
+        if keep.all_data:
+            _quote_method(folder, attention)
+        else:
+            write_examples(folder, {"run": folder}, result, ground.case_digests, own_network=config.network.name)
+        write_run_card(folder, config, result, cases=len(ground.split.train))
     return result
+
+
+def _quote_method(folder: Path, attention: str) -> None:
+    """Keeps what the job reached that the placement comes from, where it comes from one."""
+    method = find_method(Path(attention)) if attention not in ("none", "all", *GATES) else None
+    if method is not None:
+        write_record(folder / METHOD, method)
 
 
 def read_layout(attention: str, base: RunConfig, settings: Settings, tell: Tell) -> dict[str, str]:

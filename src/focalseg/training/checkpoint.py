@@ -23,7 +23,8 @@ class Checkpoint:
     """A run between two steps. run: its config as text. data: the digest of its cases, empty where nobody keeps one. threads:
     those that it was begun with, by which the last bits of sums are settled.
 
-    network, optimiser, scheduler: their state. rows: those of the metrics up to that step.
+    network, optimiser, scheduler: their state. rows: those of the metrics up to that step. best: the network's state at the
+    best validation up to that step, where it is to be kept.
     """
 
     run: str
@@ -36,6 +37,7 @@ class Checkpoint:
     optimiser: Mapping[str, Any]
     scheduler: Mapping[str, Any]
     rows: list[Row]
+    best: Mapping[str, Any] | None = None
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:

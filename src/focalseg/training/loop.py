@@ -29,11 +29,13 @@ from focalseg.losses.unified_focal import UnifiedFocalLoss
 from focalseg.placement.exponents import REGIMES
 from focalseg.records.result import CHECKPOINT
 from focalseg.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from focalseg.training.ending import find_best, is_exhausted, read_curve
 from focalseg.training.fabric import build_fabric
 from focalseg.training.metrics_log import FIRST_COLUMNS, MetricsLog, Row
 from focalseg.training.optimisation import build_optimiser
 from focalseg.training.run import RunConfig, build_network
 from focalseg.training.sanity import advise, check_weights
+from focalseg.training.starting import put_start
 from focalseg.training.threads import choose_threads
 from focalseg.training.training_config import Device, Precision
 from focalseg.yaml_files import write_yaml
@@ -53,7 +55,8 @@ _CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingData:
-    """Prepared cases to train on, and others to validate on. digest: of the cases as they lie on disk, where one is kept."""
+    """Prepared cases to train on, and others to validate on, of which there may be none. digest: of the cases as they lie on
+    disk, where one is kept."""
 
     train: Feed
     validation: Feed
@@ -75,6 +78,10 @@ class Run:
         self.identity = write_yaml(config)
         self.fabric = open_fabric(device, config.training.precision)
         self.network = build_network(config)
+        if (
+            config.start_from is not None and not (folder / CHECKPOINT).exists()
+        ):  # which has all weights, wherever those are now
+            put_start(self.network, config.start_from)
         on_cpu = self.fabric.device.type == "cpu"
         self.threads = choose_threads(config, self.network) if on_cpu else torch.get_num_threads()
         mixed = choose_precision(config.training.precision, device) == "bf16-mixed"
@@ -85,6 +92,8 @@ class Run:
         self.loss = UnifiedFocalLoss.from_config(config.loss)
         self.looks = plan_looks(config.training.steps, config.training.validate_every)
         self.step, self.seconds = 0, 0.0
+        self.best: dict[str, Tensor] | None = None
+        """The network's state at the best validation so far, where `keep_best` asks for it."""
         self.step_seconds: float | None = 0.0
         """Of all steps without what comes between them, as `Result` measures a step; None after a checkpoint that had none."""
         self.step_clock = time.process_time if self.fabric.device.type == "cpu" else time.perf_counter
@@ -103,8 +112,9 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether every step is done."""
-        return self.step >= self.config.training.steps
+        """Whether every step is done, or validation has long brought nothing better."""
+        training = self.config.training
+        return self.step >= training.steps or is_exhausted(self.log.rows, training.early_stopping_patience)
 
     def advance(self) -> None:
         """Takes one optimiser step, and writes a line in the log and a checkpoint where they are due."""
@@ -114,7 +124,8 @@ class Run:
             self.step_seconds += self.step_clock() - step_started
         self.step += 1
         training = self.config.training
-        validate = telling or self.step % training.validate_every == 0 or self.step in self.looks or self.finished
+        last = self.step >= training.steps
+        validate = telling or self.step % training.validate_every == 0 or self.step in self.looks or last
         if validate:
             check_weights(self.network, self.config, f"at step {self.step} of {self.folder}")
         if validate or self.step % training.log_every == 0:
@@ -122,13 +133,20 @@ class Run:
                 "step": self.step,
                 "loss": f"{loss:.6g}",
                 "learning_rate": f"{self.optimiser.param_groups[0]['lr']:.4g}",  # that of the weights
-                "validation_dice": f"{self.measure_validation_dice():.5f}" if validate else "",
+                "validation_dice": f"{self.measure_validation_dice():.5f}" if validate and len(self.data.validation) else "",
             }
             row |= {GAMMA_COLUMN + name: f"{gamma:.5f}" for name, gamma in read_gammas(self.network).items()}
             self.log.append(row)
         self.seconds += time.perf_counter() - started
         if validate:
+            if training.keep_best and find_best(read_curve(self.log.rows)) == self.step:
+                self.best = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
             self.save()
+
+    def take_best(self) -> None:
+        """Puts the weights of the best validation into the network, where they were kept; the last of all calls."""
+        if self.best is not None:
+            self.network.load_state_dict(self.best)
 
     def save(self) -> None:
         """Writes the checkpoint, from which a run goes on to the same bits."""
@@ -143,6 +161,7 @@ class Run:
             optimiser=self.optimiser.state_dict(),
             scheduler=self.scheduler.state_dict(),
             rows=self.log.rows,
+            best=self.best,
         )
         save_checkpoint(self.folder / CHECKPOINT, checkpoint)
 
@@ -238,6 +257,8 @@ class Run:
         self.network.load_state_dict(state.network)
         self.optimiser.load_state_dict(dict(state.optimiser))
         self.scheduler.load_state_dict(dict(state.scheduler))
+        if state.best is not None:
+            self.best = {name: tensor.to(self.fabric.device) for name, tensor in state.best.items()}
         return state.rows
 
 
@@ -256,6 +277,7 @@ def train(
             run.save()
             raise StopRequested
         run.advance()
+    run.take_best()
     return run
 
 

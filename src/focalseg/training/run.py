@@ -16,7 +16,8 @@ from focalseg.hosts.pruning import open_own_gates
 from focalseg.hosts.site import Site
 from focalseg.imagesets.masks import FOREGROUND
 from focalseg.losses.unified_focal_config import UnifiedFocalConfig
-from focalseg.training.training_config import TrainingConfig
+from focalseg.training.start_config import StartConfig
+from focalseg.training.training_config import TrainingConfig, refuse_validation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +25,8 @@ class RunConfig(CheckedConfig):
     """A network, what it is trained on and how. labels: names of the foreground labels. attention: kind of gate by site.
 
     standardise_logits: whether gates bring their logits to mean 0 and variance 1, so that gamma alone sets their scale.
+    all_data: whether every case is trained on, so that none validates and none tests. start_from: whose weights it begins with;
+    nothing: those that its seed draws.
     """
 
     data: str
@@ -36,9 +39,13 @@ class RunConfig(CheckedConfig):
     standardise_logits: bool = False
     loss: UnifiedFocalConfig = field(default_factory=UnifiedFocalConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    all_data: bool = False
+    start_from: StartConfig | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.all_data:
+            refuse_validation(self.training)
         if self.loss.reduction == "none":
             raise SettingError("loss.reduction was 'none'; a training follows one number: mean or sum.")
 

@@ -116,7 +116,8 @@ def test_no_name_is_markup_in_the_card(trained, tmp_path):
     )
     write_lean(tmp_path / "lean", tmp_path, verdict, ARM, 5)
     card = (tmp_path / "lean" / "README.md").read_text(encoding="utf-8")
-    assert card.startswith(r"# Lean network for &lt;img src=x onerror=alert\(1\)&gt; \| \]\(javascript:a\) \`\`\` \# b" + "\n")
+    title = r"# Lean network for &lt;img src=x onerror=alert\(1\)&gt; \| \]\(javascript:a\) \`\`\` \# b"
+    assert f"\n---\n\n{title}\n" in card
     assert "<" not in card.partition("```python")[0]
     table = [line for line in card.splitlines() if line.startswith("|")]
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in table} == {3}

@@ -5,12 +5,14 @@ The library is imported here alone, when a network is built. One that a person b
 
 import inspect
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 from torch import nn
 
 from focalseg.errors import SettingError
+from focalseg.findings import show_value
 from focalseg.hosts.site import Place
 
 _MODULE = "segmentation_models_pytorch"
@@ -35,6 +37,43 @@ def build_smp(name: str, *, spatial_dims: int, in_channels: int, classes: int, a
     except ImportError as error:
         raise SettingError(f"The network smp:{name} needs it installed: `pip install focalseg[smp]` ({error}).") from error
     return kind(in_channels=in_channels, classes=classes, **arguments)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderScale:
+    """How a pretrained encoder wants images: less the mean and divided by the deviation of each colour, red, green and blue, of
+    bytes from 0 to 255."""
+
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+
+def read_encoder_scale(arguments: Mapping[str, Any]) -> EncoderScale | None:
+    """The scale of the images that a Unet's encoder was pretrained on; None where no pretrained weights are asked for.
+
+    It fetches what the library fetches for it. Raises SettingError where the library has none, or wants colours in another
+    order.
+    """
+    weights, name = arguments.get("encoder_weights"), arguments.get("encoder_name", "resnet34")
+    if weights is None:
+        return None
+    try:
+        found = import_module(f"{_MODULE}.encoders").get_preprocessing_params(name, pretrained=weights)
+        largest = float(max(found["input_range"] or (0, 1)))
+        mean, deviation = (tuple(float(value) * 255 / largest for value in found[part]) for part in ("mean", "std"))
+        order = found["input_space"]
+    except Exception as error:
+        raise SettingError(
+            f"The library does not say how the encoder {show_value(name)} with {show_value(weights)} weights wants its images "
+            f"({type(error).__name__}: {str(error)[:120]}). Check network.arguments and the connection, or give "
+            "data.normalisation=data_set."
+        ) from error
+    if order != "RGB":
+        raise SettingError(
+            f"The encoder {show_value(name)} wants colours in the order {show_value(order)}; expected RGB, as images are read. "
+            "Take another encoder, or give data.normalisation=data_set."
+        )
+    return EncoderScale(mean=mean, deviation=deviation)
 
 
 def is_smp_unet(network: nn.Module) -> bool:

@@ -14,7 +14,8 @@ USUAL_FOLDS, FEWEST_FOLDS = 5, 3
 
 
 def find_foreground_faults(survey: Survey, split: Split) -> list[str]:
-    """What is wrong with a split: a label that no training case has, or a side to validate or test on without foreground."""
+    """What is wrong with a split: a label that no training case has, or a side to validate or test on without foreground. A
+    side without cases is nobody's fault here."""
     by_name = {case.name: case for case in survey.cases}
     sides = {side: [by_name[name] for name in getattr(split, side)] for side in SIDES}
     if not any(case.foreground for case in sides["train"]):
@@ -30,7 +31,7 @@ def find_foreground_faults(survey: Survey, split: Split) -> list[str]:
         f"{survey.source}: every mask of the {counted(len(sides[side]), f'{side} case')} is empty; expected foreground in "
         "some. Deal anew with another split.seed, or mend the official split."
         for side in ("validation", "test")
-        if not any(case.foreground for case in sides[side])
+        if sides[side] and not any(case.foreground for case in sides[side])
     ]
     return faults
 

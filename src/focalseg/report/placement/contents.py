@@ -23,6 +23,9 @@ from focalseg.study.outcome.wording import describe_failures
 from focalseg.study.running.runs import RunResult
 from focalseg.training.run import RunConfig
 
+UNMEASURED = "what it is worth was not measured"
+"""The reason that is given for a site of which gamma alone is known."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
@@ -125,13 +128,20 @@ class PlacementContents:
 
 @dataclass(frozen=True, kw_only=True)
 class RunContents:
-    """A folder of a single run. sites: the evidence on each, as decisions that nobody took. footing: of its score."""
+    """A folder of a single run. sites: the evidence on each, as decisions that nobody took. standing: the same sites with their
+    gamma alone, where no case was left to gather evidence on. footing: of its score. steps: how its training went. untested:
+    why there is no score, empty where there is one. cases: how many it was trained on, None where nothing tells.
+    """
 
     config: RunConfig
     result: RunResult
     sites: tuple[SiteDecision, ...]
+    standing: tuple[SiteDecision, ...]
     costs: CostTable
     log: TrainingLog
     examples: tuple[Example, ...]
     settings: str
     footing: Footing
+    steps: str
+    untested: str
+    cases: int | None

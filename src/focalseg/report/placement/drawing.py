@@ -8,6 +8,7 @@ from types import MappingProxyType
 from focalseg.hosts.building import NetworkConfig
 from focalseg.records.placement import SHUT, SiteDecision
 from focalseg.report.lettering import estimate_width, shorten
+from focalseg.report.placement.contents import UNMEASURED
 from focalseg.report.placement.naming import describe_gate, name_gate
 from focalseg.report.placement.sites import has_unet_sites
 from focalseg.report.wording import signed
@@ -251,6 +252,8 @@ def _draw_mark(decision: SiteDecision, x: float, y: float, *, track: float, scal
 
 
 def _explain(decision: SiteDecision) -> str:
+    if decision.why == UNMEASURED:
+        return f"{decision.site}, {describe_gate(decision.gate)}: gamma {decision.gamma:.2f}; {UNMEASURED}"
     said = f"; {decision.decision}: {decision.why}" if decision.why else ""
     return (
         f"{decision.site}, {describe_gate(decision.gate)}: gamma {decision.gamma:.2f}, "

@@ -108,9 +108,11 @@ def _render_run(contents: RunContents) -> str:
     dice = np.array([score.dice for score in test])
     logs = {"run": (contents.log,)}
     shut = [site for site, gate in config.attention.items() if gate == SHUT]
-    drawing = draw_network(config.network, contents.sites, shut=shut)
+    sites = contents.sites or contents.standing
+    drawing = draw_network(config.network, sites, shut=shut)
     footing = contents.footing
-    paths = _draw_paths([contents.log], contents.sites, drawing)
+    paths = _draw_paths([contents.log], sites, drawing)
+    scores = [("Dice of the test cases", curves.draw_histogram(dice))] if test else []
     return render(
         "run.html.j2",
         FILTERS,
@@ -119,12 +121,13 @@ def _render_run(contents: RunContents) -> str:
         drawing=drawing,
         costs={cost.site: cost for cost in contents.costs.sites},
         parts_scores=_summarise_parts(contents),
+        sites=sites,
         removals=_draw_removals(contents.sites),
         cases=len(test),
         footing=footing,
         doubt=describe_undertraining(footing, named=False),
         gamma_charts=[(f"training with seed {config.seed}", chart) for _, chart in paths],
-        training_charts=[*_draw_trainings(logs), ("Dice of the test cases", curves.draw_histogram(dice))],
+        training_charts=[*_draw_trainings(logs), *scores],
         pictures=draw_examples(contents.examples, len(config.labels)),
         worst=sorted(test, key=lambda score: score.dice)[:WORST_CASES],
         **count_empty(test),

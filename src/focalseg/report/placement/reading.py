@@ -5,7 +5,7 @@ import struct
 import zlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from zipfile import BadZipFile
 
 import numpy as np
@@ -14,16 +14,17 @@ from focalseg.configuration import from_mapping
 from focalseg.errors import SettingError
 from focalseg.records.costs import COSTS, NOT_MEASURED, CostTable
 from focalseg.records.evidence import EVIDENCE, Evidence
-from focalseg.records.placement import ALL, ARMS, PLACEMENT, JobRecord, SiteDecision
+from focalseg.records.placement import ALL, ARMS, PLACEMENT, SHUT, JobRecord, SiteDecision
 from focalseg.records.record import AGAIN, MEND, read_record, was_sealed
 from focalseg.records.result import CONFIG, RESULT, check_run_file
 from focalseg.records.seals import hash_file, read_signed_text
 from focalseg.records.splits import SPLITS, Splits
 from focalseg.report.lettering import show_characters
-from focalseg.report.placement.contents import Curve, Example, PlacementContents, RunContents, TrainingLog
+from focalseg.report.placement.contents import UNMEASURED, Curve, Example, PlacementContents, RunContents, TrainingLog
 from focalseg.report.placement.sites import check_levels, check_name, check_sites, check_widths
 from focalseg.study.outcome.examples import EXAMPLES
 from focalseg.study.outcome.footing import judge_training
+from focalseg.study.outcome.run_card import describe_steps, describe_untested, read_ending, read_method
 from focalseg.study.running.runs import CASES, read_result
 from focalseg.text_files import read_bounded
 from focalseg.training.loop import GAMMA_COLUMN, METRICS
@@ -91,20 +92,35 @@ def read_run_contents(folder: Path) -> RunContents:
     settings = _read_settings(folder / RESULT)
     config = _read_config(folder / CONFIG)
     result = _guard(folder / CASES, lambda: read_result(folder))
-    if not result.scores_of("test"):
+    if not result.scores_of("test") and not config.all_data:
         raise SettingError(f"{folder} has no scores of test cases; expected at least one in cases.csv. {MEND}")
     sites = _read_evidence(folder / EVIDENCE) if (folder / EVIDENCE).exists() else ()
     check_levels(sites, config.network, str(folder / EVIDENCE))
+    standing = [site for site, gate in config.attention.items() if gate != SHUT and not sites]
+    log = _read_log(folder, {*standing, *(decision.site for decision in sites)})
+    splits = read_record(Splits, folder / SPLITS) if (folder / SPLITS).exists() else None
+    ending = _guard(folder / METRICS, lambda: read_ending(folder, config))
     return RunContents(
         config=config,
         result=result,
         sites=sites,
         costs=_read_costs(folder / COSTS, sites) if sites and (folder / COSTS).exists() else NOT_MEASURED,
-        log=_read_log(folder, {decision.site for decision in sites}),
+        standing=_list_standing(standing, config, log),
+        log=log,
         examples=_read_examples(folder / EXAMPLES),
         settings=settings,
         footing=_guard(folder / METRICS, lambda: judge_training(folder, config.training.steps, result)),
+        steps=describe_steps(config, ending),
+        untested="" if result.scores_of("test") else describe_untested(read_method(folder)),
+        cases=len(splits.folds[0].train) if splits else None,
     )
+
+
+def _list_standing(names: Sequence[str], config: RunConfig, log: TrainingLog) -> tuple[SiteDecision, ...]:
+    """Sites of which the last gamma is all that is known."""
+    ends = {name: float(log.gammas[name].values[-1]) for name in names if name in log.gammas and log.gammas[name].values.size}
+    unknown: dict[str, Any] = {"removal_cost": 0.0, "spread": 0.0, "kept": True, "why": UNMEASURED}  # none of these is shown
+    return tuple(SiteDecision(site=name, gate=config.attention[name], gamma=gamma, **unknown) for name, gamma in ends.items())
 
 
 def _fold_and_seed(run: Path) -> tuple[int, int]:

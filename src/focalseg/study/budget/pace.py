@@ -114,16 +114,20 @@ def measure_pace(plan: RunPlan) -> Pace:
     few = replace(split, train=split.train[: training.batch_size], validation=split.validation[: training.batch_size])
     endless = replace(training, steps=ENDLESS, validate_every=ENDLESS, log_every=ENDLESS)
     with TemporaryDirectory() as name, kept_threads():
-        scratch = replace(plan, split=few, folder=Path(name), config=replace(plan.config, training=endless))
+        # Any weights take as long, and those that a training began with may be gone by the time it goes on.
+        config = replace(plan.config, training=endless, start_from=None)
+        scratch = replace(plan, split=few, folder=Path(name), config=config)
         started = time.perf_counter()
         with load_training_data(scratch) as data:
             read = (time.perf_counter() - started) / (len(data.train) + len(data.validation))
             run = Run(scratch.config, data, scratch.folder, device=plan.device)
             step = time_steps(run.advance)
             alone = run.fabric.device.type == "cpu"  # what an accelerator does takes no processor time
-            validated = _time_once(run.measure_validation_dice) / len(data.validation)
+            validations = len(data.validation)
+            validated = _time_once(run.measure_validation_dice) / validations if validations else 0.0
         scored = replace(scratch, split=replace(few, validation=few.validation[:SCORED_CASES]), scored=(VALIDATION,))
-        score = _time_once(lambda: score_at_full_size(scored, run.network)) / len(scored.scored_cases)
+        cases = len(scored.scored_cases)
+        score = _time_once(lambda: score_at_full_size(scored, run.network)) / cases if cases else 0.0
     return Pace(
         reading=read * (len(split.train) + len(split.validation)),
         step=step.clock,

@@ -6,6 +6,7 @@ from pathlib import Path
 from focalseg.evaluation.undertraining import Rise, Silence, find_rises
 from focalseg.evaluation.verdict import Footing
 from focalseg.study.running.runs import TEST, VALIDATION, RunPlan, RunResult
+from focalseg.training.ending import read_curve
 from focalseg.training.loop import METRICS
 from focalseg.training.metrics_log import read_metrics
 
@@ -15,8 +16,7 @@ SEARCHED = "the networks that sites were searched with"
 def _read_curve(folder: Path) -> dict[int, float]:
     """Validation Dice by step of a run; nothing where it left no metrics."""
     path = folder / METRICS
-    rows = read_metrics(path) if path.exists() else []
-    return {int(row["step"]): float(row["validation_dice"]) for row in rows if row["validation_dice"]}
+    return read_curve(read_metrics(path)) if path.exists() else {}
 
 
 def read_rises(arms: Mapping[str, Sequence[RunPlan]]) -> tuple[Rise, ...]:
@@ -25,10 +25,13 @@ def read_rises(arms: Mapping[str, Sequence[RunPlan]]) -> tuple[Rise, ...]:
 
 
 def judge_training(folder: Path, steps: int, result: RunResult) -> Footing:
-    """What the score of one training rests on."""
+    """What the score of one training rests on. steps: those it was to take, of which it may have left some out."""
     groups = len({score.group for score in result.scores_of(TEST)})
-    rises = find_rises({"run": [_read_curve(folder)]})
-    return Footing(groups=groups, steps=steps, rises=rises, silences=(count_silence("the network", [result]),))
+    curve = _read_curve(folder)
+    rises = find_rises({"run": [curve]})
+    return Footing(
+        groups=groups, steps=max(curve, default=steps), rises=rises, silences=(count_silence("the network", [result]),)
+    )
 
 
 def count_silence(whose: str, results: Sequence[RunResult]) -> Silence:

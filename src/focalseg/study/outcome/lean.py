@@ -1,26 +1,21 @@
 """The lean network as a folder to take away: weights, what builds the network, and a model card."""
 
 import shutil
-from importlib.resources import files
 from pathlib import Path
 
 from focalseg.configuration import from_mapping, to_mapping
 from focalseg.evaluation.verdict import Verdict
-from focalseg.files import write_text, write_whole
+from focalseg.files import write_whole
 from focalseg.findings import counted
 from focalseg.inference.loading import LEAN_CONFIG, WEIGHTS_DIGEST
-from focalseg.labels import THRESHOLD
-from focalseg.records.escapes import show_markdown
 from focalseg.records.placement import ArmSummary
 from focalseg.records.record import write_json
 from focalseg.records.result import WEIGHTS
 from focalseg.records.seals import hash_file
+from focalseg.study.outcome.card import Card, write_card
 from focalseg.study.outcome.wording import describe_verdict
 from focalseg.study.running.folder import read_config
 from focalseg.training.run import RunConfig
-
-EXAMPLE_FILES = {1: "image.tif", 2: "image.png", 3: "image.nii.gz"}
-"""By spatial axes: what a file to predict may be called."""
 
 
 def write_lean(folder: Path, run: Path, verdict: Verdict, arm: ArmSummary, parameters: int) -> None:
@@ -30,62 +25,18 @@ def write_lean(folder: Path, run: Path, verdict: Verdict, arm: ArmSummary, param
     with (run / WEIGHTS).open("rb") as weights:
         write_whole(folder / WEIGHTS, lambda file: shutil.copyfileobj(weights, file))
     write_json(folder / LEAN_CONFIG, {**to_mapping(config), WEIGHTS_DIGEST: hash_file(folder / WEIGHTS)}, indent=2)
-    rows = arm.dice_per_label.items() if len(config.labels) > 1 else ()
-    card = (files(__package__) / "card.md").read_text(encoding="utf-8")
-    text = card.format(
-        data=show_markdown(config.data),
-        sentence=describe_verdict(verdict),
-        network=show_markdown(describe_network(config)),
-        attention=show_markdown(", ".join(f"{gate} at {site}" for site, gate in config.attention.items())) or "none",
-        channels=config.network.in_channels,
-        size=_describe_size(config),
-        normalisation=_describe_normalisation(config),
-        output=show_markdown(_describe_output(config)),
-        labels="".join(f"| test Dice of {show_markdown(label)} | {dice:.3f} |\n" for label, dice in rows),
-        image=EXAMPLE_FILES[len(config.preparation.size)],
-        folder=repr(folder.as_posix()) + ("" if config.network.built_in else f", own_network={config.network.name!r}"),
-        trainings=counted(arm.trainings, "training") + (f" on each of {arm.folds} folds" if arm.folds > 1 else ""),
-        parameters=parameters,
-        **{name: getattr(arm, name) for name in ("dice", "low", "high", "cases", "groups")},
+    told = f"{arm.dice:.3f} (95 % interval {arm.low:.3f} to {arm.high:.3f}), {arm.cases} cases in {arm.groups} groups"
+    trainings = counted(arm.trainings, "training") + (f" on each of {arm.folds} folds" if arm.folds > 1 else "")
+    labels = {f"test Dice of {label}": dice for label, dice in arm.dice_per_label.items()} if len(config.labels) > 1 else {}
+    card = Card(
+        title=f"Lean network for {config.data}",
+        lead=describe_verdict(verdict),
+        note="The weights are of one training, the one with the best validation score; the test Dice is the mean over all.",
+        rows=[
+            ("test Dice", f"{told}, {trainings}"),
+            *((name, f"{dice:.3f}") for name, dice in labels.items()),
+            ("parameters", f"{parameters:,}"),
+        ],
+        dice={"test Dice": arm.dice, **labels},
     )
-    write_text(folder / "README.md", text)
-
-
-def describe_network(config: RunConfig) -> str:
-    """Its name and what it was built from."""
-    network = config.network
-    name = f"U-Net, widths {'-'.join(map(str, network.widths))}" if network.widths else network.name
-    arguments = [f"{name} {value}" for name, value in network.arguments.items() if name != "widths"]
-    return ", ".join([name, *arguments])
-
-
-def _describe_size(config: RunConfig) -> str:
-    """What an image is resized to, and how much of it the network sees at a time."""
-    preparation = config.preparation
-    windows = f", seen in overlapping windows of {' x '.join(map(str, preparation.window))}" if preparation.patch else ""
-    return f"{' x '.join(map(str, preparation.size))} {_name_element(config)}s{windows}"
-
-
-def _name_element(config: RunConfig) -> str:
-    """What the smallest part of an image is called."""
-    return "voxel" if len(config.preparation.size) == 3 else "pixel"
-
-
-def _describe_normalisation(config: RunConfig) -> str:
-    """What is done to intensities."""
-    preparation = config.preparation
-    if preparation.normalisation == "case":
-        return "minus the mean of the image, divided by its standard deviation, a channel each"
-    mean, deviation = (
-        ", ".join(f"{value:.1f}" for value in values) for values in (preparation.mean, preparation.standard_deviation)
-    )
-    return f"minus {mean}, divided by {deviation}, a channel each"
-
-
-def _describe_output(config: RunConfig) -> str:
-    """What the network's channels mean."""
-    element, channels = _name_element(config), config.network.classes
-    if channels == 1:
-        return f"one logit a {element}; {config.labels[0]} where its sigmoid is above {THRESHOLD}"
-    names = ", ".join(f"{number} {name}" for number, name in enumerate(("background", *config.labels)))
-    return f"{channels} logits a {element}, by softmax; the label is that of the largest: {names}"
+    write_card(folder, config, card)

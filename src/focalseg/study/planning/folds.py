@@ -39,6 +39,11 @@ def plan_splits(dataset: Dataset, survey: Survey, settings: SplitSettings) -> tu
     return splits, groups
 
 
+def take_all(survey: Survey) -> Split:
+    """Every case to train on, those of an official test part among them, and none to validate or test on."""
+    return Split(fold=0, train=tuple(case.name for case in survey.cases), validation=(), test=())
+
+
 def choose_folds(splits: Sequence[Split], settings: SplitSettings) -> tuple[Split, ...]:
     """The folds that are tested. Raises SettingError where there are fewer.
 
@@ -56,6 +61,8 @@ def choose_folds(splits: Sequence[Split], settings: SplitSettings) -> tuple[Spli
 def describe_sides(splits: Sequence[Split], groups: Mapping[str, str]) -> str:
     """How many cases are on each side, in one sentence; of several folds the sides of the first, and how many are tested."""
     split = splits[0]
+    if not split.test:
+        return f"all {counted(len(split.train), 'case')} are trained on; none is left to validate or to test on."
     sides = {"to train on": split.train, "to validate on": split.validation, "to test on": split.test}
     counts = ", ".join(f"{len(names)} {purpose}" for purpose, names in sides.items())
     among, tested = (len({groups[name] for name in names}) for names in (sum(sides.values(), ()), split.test))

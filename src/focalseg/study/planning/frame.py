@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from focalseg.errors import ShapeError
 from focalseg.feeding.preparation import Normalisation, on_common_scale, plan_size
 from focalseg.hosts.building import NetworkConfig, build_host, plan_arguments
+from focalseg.hosts.libraries.smp import EncoderScale
 from focalseg.hosts.tracing import LogitsError, check_forward
 from focalseg.imagesets.survey.summary import CaseSummary
 from focalseg.imagesets.survey.survey import Survey
 from focalseg.labels import count_channels
 from focalseg.networks.widths import plan_widths
 from focalseg.records.splits import Split
+from focalseg.study.planning.encoder import plan_encoder_scale
 from focalseg.study.presets import NetworkSettings, Settings
 
 _MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
@@ -20,13 +22,16 @@ _MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
 @dataclass(frozen=True, kw_only=True)
 class Frame:
     """What all folds share: the size of images, what of it the network sees at a time, how intensities are brought to a scale,
-    and the network with the channels a level that it was planned from."""
+    and the network with the channels a level that it was planned from. encoder: the scale of its pretrained encoder, where that
+    is the one; remark: a sentence on it, where there is a pretrained encoder."""
 
     size: tuple[int, ...]
     window: tuple[int, ...]
     normalisation: Normalisation
     network: NetworkConfig
     widths: tuple[int, ...]
+    encoder: EncoderScale | None = None
+    remark: str = ""
 
 
 def plan_frame(survey: Survey, split: Split, settings: Settings) -> Frame:
@@ -42,13 +47,27 @@ def plan_frame(survey: Survey, split: Split, settings: Settings) -> Frame:
     window = _fit_size(network, window)
     # A side that is cut into patches need not fit the network; one that is not is the patch.
     size = tuple(max(side, shown) if settings.data.patch_side else shown for side, shown in zip(size, window, strict=True))
+    encoder, remark = plan_encoder_scale(network, survey.cases) if settings.data.normalisation == "auto" else (None, "")
+    return Frame(
+        size=size,
+        window=window,
+        normalisation="encoder" if encoder else _choose_normalisation(survey, settings),
+        network=network,
+        widths=widths,
+        encoder=encoder,
+        remark=remark,
+    )
+
+
+def _choose_normalisation(survey: Survey, settings: Settings) -> Normalisation:
+    """As the person says, or as the scales of all cases advise."""
     normalisation = settings.data.normalisation
     if normalisation == "auto":
         # Test cases as well: one of them on another scale would enter hundreds of deviations off, and its score would be one of
         # a network that saw nothing. They only tell which of two rules fits, as whoever looks at their headers could; the mean
         # and deviation of the rule are fitted to training cases, and no mask is asked.
         normalisation = "data_set" if on_common_scale(survey.cases) else "case"
-    return Frame(size=size, window=window, normalisation=normalisation, network=network, widths=widths)
+    return normalisation
 
 
 def _plan_window(size: tuple[int, ...], patch_side: int | None) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from focalseg.imagesets.masks import VOID
 from focalseg.imagesets.survey.readiness import find_foreground_faults
 from focalseg.imagesets.survey.survey import Survey, cap_faults, summarise_notes, survey_dataset
 from focalseg.records.splits import Split
-from focalseg.study.planning.folds import choose_folds, describe_sides, plan_splits
+from focalseg.study.planning.folds import choose_folds, describe_sides, plan_splits, take_all
 from focalseg.study.planning.frame import Frame, cases_of, plan_frame
 from focalseg.study.presets import Settings
 from focalseg.study.running.cases import open_source
@@ -21,6 +21,9 @@ from focalseg.study.running.listeners import NOBODY, Listeners
 from focalseg.training.loop import open_fabric
 from focalseg.training.run import RunConfig, find_candidates
 from focalseg.training.training_config import Device
+
+_FAULTS_OF_SPLITS = frozenset({"leak", "no_part"})
+"""Kinds of findings on the parts of an official split, and on nothing else."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,26 +68,32 @@ class Groundwork(Material):
         return self.folds[0].split
 
 
-def lay_groundwork(source: str, settings: Settings, seed: int, device: Device, listeners: Listeners = NOBODY) -> Groundwork:
-    """Reads every case, and plans the plain run of every fold that is tested.
+def lay_groundwork(
+    source: str, settings: Settings, seed: int, device: Device, listeners: Listeners = NOBODY, *, all_data: bool = False
+) -> Groundwork:
+    """Reads every case, and plans the plain run of every fold that is tested. all_data: of one fold that trains on every case.
 
     Raises SettingError, DataError, ShapeError or MachineError for whatever would stop it later.
     """
-    material = _read_material(source, settings, device, listeners)
+    material = _read_material(source, settings, device, listeners, all_data=all_data)
     return plan_groundwork(material, settings, source=source, seed=seed)
 
 
-def _read_material(source: str, settings: Settings, device: Device, listeners: Listeners = NOBODY) -> Material:
+def _read_material(
+    source: str, settings: Settings, device: Device, listeners: Listeners = NOBODY, *, all_data: bool = False
+) -> Material:
     """Reads every case and deals them into folds. Raises SettingError, DataError or MachineError."""
     open_fabric(device)
     open_source.cache_clear()  # the folder may have been mended since this process last listed it
     dataset = open_source(source)
     _check_ignored(settings.loss.ignore_index, dataset)
     survey = survey_dataset(dataset, listeners.count)
-    errors = [error for error in survey.errors if not (settings.split.file and error.kind == "leak")]
+    # A split of the person's own takes the place of the official one; where nothing is split, nothing of a split is wrong.
+    passed = _FAULTS_OF_SPLITS if all_data else {"leak"} if settings.split.file else set()
+    errors = [error for error in survey.errors if error.kind not in passed]
     if errors:
         raise DataError(cap_faults(errors, source))
-    splits, groups = plan_splits(dataset, survey, settings.split)
+    splits, groups = ((take_all(survey),), survey.groups) if all_data else plan_splits(dataset, survey, settings.split)
     return Material(survey=survey, splits=splits, groups=groups)
 
 
@@ -119,6 +128,7 @@ def plan_groundwork(material: Material, settings: Settings, *, source: str, seed
         remarks.append(
             "the images are on scales of their own; each is normalised by itself (data.normalisation=data_set: by one scale)."
         )
+    remarks += [frame.remark] if frame.remark else []
     remarks += _remark_entries(survey, tested, plain)
     return Groundwork(
         survey=survey,
@@ -138,6 +148,8 @@ def _plan_run(frame: Frame, survey: Survey, split: Split, settings: Settings, *,
         patch=None if frame.window == frame.size else frame.window,
         normalisation=frame.normalisation,
     )
+    if frame.encoder is not None:
+        preparation = replace(preparation, mean=frame.encoder.mean, standard_deviation=frame.encoder.deviation)
     loss = settings.loss
     if loss.boundary_weight and loss.spacing_mm is None:
         loss = replace(loss, spacing_mm=preparation.spacing_mm)

@@ -1,7 +1,8 @@
 """The folder that a job or a run fills: claimed for it, so that another cannot mix its files in."""
 
 import os
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from focalseg.training.metrics_log import is_log
 from focalseg.yaml_files import MOST_BYTES, read_yaml
 
 LOCK = ".lock"
+_STEPS = "training.steps"
+_MOST_NAMED = 3
+"""Of the settings that differ, how many are named."""
 _MARKS = (CONFIG, SPLITS, RESULT, CHECKPOINT)
 """Files by which a folder is known as ours, even where its config was damaged and had to be removed."""
 
@@ -66,10 +70,33 @@ def refuse_other_settings(folder: Path, known: Mapping[str, Any]) -> None:
 
 
 def _made_otherwise(folder: Path, begun: Any, config: Any) -> SettingError:
-    names = ", ".join(_find_differences(begun, config)[:3])
-    return SettingError(
-        f"{folder} was made with other settings (see {folder / CONFIG}: {names}); give another --out, or remove it to start "
-        "anew."
+    differences = _find_differences(begun, config)
+    names = ", ".join(differences[:_MOST_NAMED])
+    mend = "give another --out, or remove it to start anew."
+    if _STEPS in differences and "data" not in differences:  # of one training: those of a job stand under `settings`
+        names, mend = _show_steps(begun, config, differences), _explain_steps(folder, begun, config)
+    return SettingError(f"{folder} was made with other settings (see {folder / CONFIG}: {names}); {mend}")
+
+
+def _show_steps(begun: Any, config: Any, differences: Sequence[str]) -> str:
+    """The steps then and now, and what else differs."""
+    others = [name for name in differences if name != _STEPS][: _MOST_NAMED - 1]
+    return ", ".join([f"{_STEPS} {begun['training']['steps']} then, {config['training']['steps']} now", *others])
+
+
+def _explain_steps(folder: Path, begun: Any, config: Any) -> str:
+    """Why the steps of a training stay what they were, and how its weights are trained on all the same."""
+    then, now = begun["training"]["steps"], config["training"]["steps"]
+    cycle = "the learning rate follows a one-cycle schedule over training.steps, so"
+    anew = f"`focalseg train {shlex.quote(str(config.get('data', 'DATA')))} --start-from {shlex.quote(str(folder))} --out NEW"
+    if (folder / RESULT).exists():
+        return (
+            f"{cycle} a finished training cannot be lengthened. Start a new one from its weights: {anew} --set {_STEPS}={now}` "
+            "with the other options as they were."
+        )
+    return (
+        f"{cycle} one that was begun keeps them. Finish it with the options that it was begun with (--set {_STEPS}={then}); a "
+        f"new one may then start from its weights ({anew}`), or give another --out to train anew."
     )
 
 

@@ -71,8 +71,9 @@ class RunPlan:
 
     @property
     def leaves_evidence(self) -> bool:
-        """Whether it testifies and has sites to testify on."""
-        return self.testifies and any(gate != SHUT for gate in self.config.attention.values())
+        """Whether it testifies, and has sites to testify on and cases to testify with."""
+        sites = any(gate != SHUT for gate in self.config.attention.values())
+        return self.testifies and sites and bool(self.split.validation)
 
     @property
     def is_finished(self) -> bool:

@@ -42,7 +42,9 @@ class Trainer:
         self, arm: str, layout: Layout, seeds: range, *, exponents: str = "free", testifies: bool = False
     ) -> list[RunPlan]:
         """The runs of an arm, one per seed. exponents: the regime they train under. testifies: as in `RunPlan`."""
-        training = replace(self.base.training, exponents=exponents)
+        training = self.base.training
+        if exponents != training.exponents:  # a regime needs all its steps and the weights that they end with
+            training = replace(training, exponents=exponents, early_stopping_patience=None, keep_best=False)
         return [
             RunPlan(
                 arm=arm,
