@@ -23,8 +23,8 @@ from focalseg.labels import choose_labels, choose_most_probable, compute_probabi
 from focalseg.windows import OVERLAP, Place, Tiling, stream_windows
 
 Tell = Callable[[str], None]
-_ELEMENTS_AT_A_TIME = 2**21
-"""Of one class map at the image's size, of which so many are held while they are made labels: 8 MiB a class."""
+_ELEMENTS_AT_A_TIME = 2**19
+"""Of one class map at the image's size, of which so many are held while they are made labels: 2 MiB a class."""
 _WINDOWS_ON_A_GPU = 4
 """Windows in one pass unless somebody says how many: on a GPU one alone leaves most of it idle, on a CPU it is the fastest."""
 
