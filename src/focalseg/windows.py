@@ -66,6 +66,7 @@ def stream_windows(predict: Predict, cut: Cut, size: tuple[int, ...], tiling: Ti
     axes = [_Axis.plan(side, tiling, number) for number, side in enumerate(size)]
     cropped = tuple(slice(side) for side in size[1:])
     slab: Tensor | None = None
+    weights: list[Tensor] = []
     row = 0
     for numbers, logits in _predict_each(predict, cut, size, axes, tiling):
         starts = [axis.starts[number] for axis, number in zip(axes, numbers, strict=True)]
@@ -75,14 +76,15 @@ def stream_windows(predict: Predict, cut: Cut, size: tuple[int, ...], tiling: Ti
                 return
             shape = (axes[0].length, *(axis.starts[-1] + axis.length for axis in axes[1:]))
             slab = torch.zeros((*logits.shape[:2], *shape), device=logits.device)
+            weights = [axis.weights.to(logits.device) for axis in axes]
         elif starts[0] > row:
             done = starts[0] - row
             yield _check_finite(slab[:, :, :done, *cropped].clone())
             _move_up(slab, done)
         row = starts[0]
         weight = torch.ones((), device=logits.device)
-        for axis, number in zip(axes, numbers, strict=True):
-            weight = weight[..., None] * axis.weights[number].to(logits.device)
+        for along, number in zip(weights, numbers, strict=True):
+            weight = weight[..., None] * along[number]
         place = (slice(start, start + axis.length) for start, axis in zip(starts[1:], axes[1:], strict=True))
         slab[:, :, :, *place].addcmul_(logits.float(), weight)
     if slab is not None:
