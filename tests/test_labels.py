@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from focalseg.labels import choose_labels, compute_probabilities, count_channels, count_labels
+from focalseg.labels import choose_labels, choose_most_probable, compute_probabilities, count_channels, count_labels
 
 
 @pytest.mark.parametrize(("labels", "channels"), [(1, 1), (2, 3), (3, 4), (7, 8)])
@@ -30,3 +30,10 @@ def test_the_label_chosen_is_the_one_of_the_highest_probability():
     assert probabilities.dtype == torch.float32
     torch.testing.assert_close(probabilities.sum(dim=1), torch.ones(2, 9))
     assert torch.equal(choose_labels(logits).long(), probabilities.argmax(dim=1))
+
+
+def test_of_labels_that_are_as_probable_as_each_other_the_first_is_chosen_as_by_argmax():
+    probabilities = torch.randint(0, 4, (3, 5, 20, 30), generator=torch.Generator().manual_seed(2)).float() / 4
+    before = probabilities.clone()
+    assert torch.equal(choose_most_probable(probabilities).long(), probabilities.argmax(dim=1))
+    assert torch.equal(probabilities, before)

@@ -58,7 +58,7 @@ def stream_windows(predict: Predict, cut: Cut, size: tuple[int, ...], tiling: Ti
     """Yields the logits of an image, (B, K, rows, *size[1:]) float32, slab by slab from first to last along its first axis.
 
     cut: gives the part (B, C, *part) of the images at a place within their size. Windows that reach beyond its end are filled
-    up with zeros. No more is held than a window's length of rows. A slab may be a view: read it, and let it go.
+    up with zeros. No more is held than a window's length of rows.
 
     Raises SettingError for logits that are not finite (nan is above no threshold, and would pass for background) and for
     logits of another size than the window.
@@ -66,6 +66,7 @@ def stream_windows(predict: Predict, cut: Cut, size: tuple[int, ...], tiling: Ti
     axes = [_Axis.plan(side, tiling, number) for number, side in enumerate(size)]
     cropped = tuple(slice(side) for side in size[1:])
     slab: Tensor | None = None
+    weights: list[Tensor] = []
     row = 0
     for numbers, logits in _predict_each(predict, cut, size, axes, tiling):
         starts = [axis.starts[number] for axis, number in zip(axes, numbers, strict=True)]
@@ -75,14 +76,15 @@ def stream_windows(predict: Predict, cut: Cut, size: tuple[int, ...], tiling: Ti
                 return
             shape = (axes[0].length, *(axis.starts[-1] + axis.length for axis in axes[1:]))
             slab = torch.zeros((*logits.shape[:2], *shape), device=logits.device)
+            weights = [axis.weights.to(logits.device) for axis in axes]
         elif starts[0] > row:
             done = starts[0] - row
-            yield _check_finite(slab[:, :, :done, *cropped])
-            slab = torch.cat([slab[:, :, done:], torch.zeros_like(slab[:, :, :done])], dim=2)
+            yield _check_finite(slab[:, :, :done, *cropped].clone())
+            _move_up(slab, done)
         row = starts[0]
         weight = torch.ones((), device=logits.device)
-        for axis, number in zip(axes, numbers, strict=True):
-            weight = weight[..., None] * axis.weights[number].to(logits.device)
+        for along, number in zip(weights, numbers, strict=True):
+            weight = weight[..., None] * along[number]
         place = (slice(start, start + axis.length) for start, axis in zip(starts[1:], axes[1:], strict=True))
         slab[:, :, :, *place].addcmul_(logits.float(), weight)
     if slab is not None:
@@ -154,6 +156,15 @@ def _predict_each(
         logits = predict(parts[0] if len(parts) == 1 else torch.cat(parts))
         _check_size(logits, tiling.window)
         yield from zip(batch, logits.chunk(len(batch)), strict=True)
+
+
+def _move_up(slab: Tensor, done: int) -> None:
+    """Lets go of so many rows of a slab (B, K, rows, *spatial), moves the others to their place and fills up with zeros."""
+    rows = slab.shape[2]
+    for start in range(0, rows - done, done):  # in blocks that do not overlap, so that nothing has to be held twice
+        count = min(done, rows - done - start)
+        slab[:, :, start : start + count] = slab[:, :, start + done : start + done + count]
+    slab[:, :, rows - done :] = 0
 
 
 def _fill_up(part: Tensor, window: tuple[int, ...]) -> Tensor:

@@ -23,8 +23,10 @@ from focalseg.labels import choose_labels, choose_most_probable, compute_probabi
 from focalseg.windows import OVERLAP, Place, Tiling, stream_windows
 
 Tell = Callable[[str], None]
-_ELEMENTS_AT_A_TIME = 2**21
-"""Of one class map at the image's size, of which so many are held while they are made labels: 8 MiB a class."""
+Stream = Iterator[tuple[slice, Tensor]]
+"""Rows of an image, and what a member says there."""
+_ELEMENTS_AT_A_TIME = 2**19
+"""Of one class map at the image's size, of which so many are held while they are made labels: 2 MiB a class."""
 _WINDOWS_ON_A_GPU = 4
 """Windows in one pass unless somebody says how many: on a GPU one alone leaves most of it idle, on a CPU it is the fastest."""
 
@@ -98,8 +100,10 @@ def predict_logits(
     of `predict_mask`.
     """
     _check_scale([member], image, tell)
-    parts = _stream([member], image, overlap=overlap, flips=flips, windows_at_a_time=windows_at_a_time)
-    return _join(image, ((place, logits[0]) for place, logits in parts))
+    logits = np.zeros((0, *image.shape[1:]), np.float32)
+    for place, part in _stream(member, image, overlap=overlap, flips=flips, windows_at_a_time=windows_at_a_time):
+        logits = _add(logits, place, part)
+    return logits
 
 
 def predict_probabilities(
@@ -117,8 +121,8 @@ def predict_probabilities(
     and every label, by softmax. Of several members it is the mean. Arguments and errors as those of `predict_mask`.
     """
     _check_scale(members, image, tell)
-    parts = _stream(members, image, overlap=overlap, flips=flips, windows_at_a_time=windows_at_a_time)
-    return _join(image, ((place, _average(logits)) for place, logits in parts))
+    stream = partial(_stream, image=image, overlap=overlap, flips=flips, windows_at_a_time=windows_at_a_time)
+    return _average_members(members, image, stream)
 
 
 def predict_mask(
@@ -141,21 +145,37 @@ def predict_mask(
     DataError for an image of other channels or axes than the networks were trained on.
     """
     _check_scale(members, image, tell)
+    stream = partial(_stream, image=image, overlap=overlap, flips=flips, windows_at_a_time=windows_at_a_time)
+    if len(members) > 1:
+        return choose_most_probable(torch.from_numpy(_average_members(members, image, stream))[None])[0].numpy()
     mask = np.empty(image.shape[1:], np.uint8)
-    for place, logits in _stream(members, image, overlap=overlap, flips=flips, windows_at_a_time=windows_at_a_time):
-        labels = choose_labels(logits[0]) if len(logits) == 1 else choose_most_probable(_average(logits))
-        mask[place] = labels[0].cpu().numpy()
+    for place, logits in stream(members[0]):
+        mask[place] = choose_labels(logits)[0].cpu().numpy()
     return mask
 
 
-def _join(image: np.ndarray, parts: Iterator[tuple[slice, Tensor]]) -> np.ndarray:
-    """Class maps (1, K, rows, *spatial) that come row by row, as one array (K, *spatial) float32 of the image's size."""
-    made = np.empty((0, *image.shape[1:]), np.float32)
-    for place, part in parts:
-        if not len(made):
-            made = np.empty((part.shape[1], *image.shape[1:]), np.float32)
-        made[:, place] = part[0].cpu().numpy()
-    return made
+def _average_members(members: Sequence[Member], image: np.ndarray, stream: Callable[[Member], Stream]) -> np.ndarray:
+    """The mean of the members' probabilities (K, *spatial) float32 at the image's size."""
+    total = np.zeros((0, *image.shape[1:]), np.float32)
+    for member in members:  # one after the other: together they would hold a window's length of rows each
+        for place, logits in stream(member):
+            total = _add(total, place, compute_probabilities(logits))
+    mean: np.ndarray = np.divide(total, len(members), out=total)
+    return mean
+
+
+def _add(total: np.ndarray, place: slice, part: Tensor) -> np.ndarray:
+    """The total (K, *spatial) with a part (1, K, rows, *spatial) added to its rows at that place; one without maps is made."""
+    channels = part.shape[1]
+    if not len(total):
+        total = np.zeros((channels, *total.shape[1:]), np.float32)
+    if len(total) != channels:
+        raise SettingError(
+            f"The networks have {len(total)} and {channels} output channels; expected as many in each, to average them. "
+            "Give networks that were trained on the same labels."
+        )
+    total[:, place] += part[0].cpu().numpy()
+    return total
 
 
 def _check_scale(members: Sequence[Member], image: np.ndarray, tell: Tell) -> None:
@@ -171,31 +191,13 @@ def _check_scale(members: Sequence[Member], image: np.ndarray, tell: Tell) -> No
         tell(f"The image {strangest}; what the network says of it is not to be trusted. Save it on their scale.")
 
 
-def _average(logits: Sequence[Tensor]) -> Tensor:
-    """The mean of the probabilities of several logits (1, K, *spatial)."""
-    total = compute_probabilities(logits[0])
-    for others in logits[1:]:
-        total += compute_probabilities(others).to(total.device)
-    return total / len(logits)
-
-
-def _stream(
-    members: Sequence[Member], image: np.ndarray, *, overlap: float, flips: bool, windows_at_a_time: int | None
-) -> Iterator[tuple[slice, tuple[Tensor, ...]]]:
-    """Rows of the image and the logits of each member there, (1, K, rows, *spatial)."""
+def _stream(member: Member, image: np.ndarray, *, overlap: float, flips: bool, windows_at_a_time: int | None) -> Stream:
+    """Rows of the image and the logits of a member there, (1, K, rows, *spatial)."""
     size = image.shape[1:]
     rows = max(_ELEMENTS_AT_A_TIME // max(math.prod(size[1:]), 1), 1)
-    streams = []
-    for member in members:
-        tiling = member.plan_tiling(overlap=overlap, windows_at_a_time=windows_at_a_time)
-        slabs = _stream_prepared(member, image, tiling, flips=flips)
-        streams.append(resize_in_rows(slabs, member.preparation.size, size, rows=rows))
-    for number, logits in enumerate(zip(*streams, strict=True)):
-        if len(channels := {each.shape[1] for each in logits}) > 1:
-            raise SettingError(
-                f"The networks have {' and '.join(map(str, sorted(channels)))} output channels; expected as many in each, to "
-                "average them. Give networks that were trained on the same labels."
-            )
+    tiling = member.plan_tiling(overlap=overlap, windows_at_a_time=windows_at_a_time)
+    slabs = _stream_prepared(member, image, tiling, flips=flips)
+    for number, logits in enumerate(resize_in_rows(slabs, member.preparation.size, size, rows=rows)):
         yield slice(number * rows, (number + 1) * rows), logits
 
 

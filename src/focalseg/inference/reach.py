@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 _LARGEST_STRIDE = 64
-_SMALL_SIDE = 32
-"""Elements along the axes that are not looked at: enough for a network that pools up to five times."""
+_SMALL_SIDES = (16, 32)
+"""Elements along the axes that are not looked at: enough for a network that pools four times, or five."""
 _ROUNDING = 2e-5
 """Of the largest logit: what moving an image may change by rounding."""
 
@@ -36,8 +36,10 @@ def measure_reach(network: nn.Module, channels: int, window: tuple[int, ...], ax
     length = window[axis]
     if length < 4:
         return None
-    small = tuple(side if number == axis else _shorten(side) for number, side in enumerate(window))
-    for size in dict.fromkeys((small, window)):
+    sizes = [
+        tuple(side if number == axis else _shorten(side, small) for number, side in enumerate(window)) for small in _SMALL_SIDES
+    ]
+    for size in dict.fromkeys((*sizes, window)):
         try:
             with _kept_buffers(network):
                 return _measure(network, torch.zeros(1, channels, *size), axis + 2)
@@ -105,10 +107,10 @@ def _find_bad(logits: Tensor, axis: int) -> list[int]:
     return (~torch.isfinite(logits)).any(dim=others).nonzero()[:, 0].tolist()
 
 
-def _shorten(side: int) -> int:
+def _shorten(side: int, small: int) -> int:
     """A shorter side that pooling divides as often, where that is not few times."""
     factor = side & -side  # the largest power of two that divides it
-    return min(factor, _SMALL_SIDE) if factor >= _SMALL_SIDE // 2 else side
+    return min(factor, small) if factor >= min(_SMALL_SIDES) else side
 
 
 @contextmanager

@@ -16,7 +16,7 @@ def resize_in_rows(slabs: Iterator[Tensor], size: tuple[int, ...], wanted: tuple
     All but the last have so many rows. The numbers are those of `F.interpolate` on the whole, linear, align_corners=False, to a
     few units in the last place; where the whole is no more than so many rows, it is what is called.
     """
-    if max(math.prod(size), math.prod(wanted)) <= rows * math.prod(wanted[1:]):
+    if size != wanted and max(math.prod(size), math.prod(wanted)) <= rows * math.prod(wanted[1:]):
         whole = torch.cat(list(slabs), dim=2)
         yield F.interpolate(whole, size=wanted, mode=LINEAR_INTERPOLATIONS[len(wanted)], align_corners=False)
         return
