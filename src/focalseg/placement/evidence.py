@@ -52,7 +52,8 @@ def gather_evidence(
     both are the same.
 
     The network comes back as it was, to the bit. Raises SiteError where no attention stands, SettingError for no batches, for
-    some that cannot be read, for an unknown regime and for exponents below 0, DataError for masks that do not fit the logits.
+    some that cannot be read, for an unknown regime, for exponents below 0 and after a `SiteDropout` whose steps were
+    miscounted; DataError for masks that do not fit the logits.
 
     >>> import focalseg, torch
     >>> network = focalseg.UNet(widths=(8, 16))
@@ -63,6 +64,8 @@ def gather_evidence(
     """
     network = unwrap(network)
     container = find_container(network)
+    if container and container.untrained and exponents is None:
+        raise SettingError(container.untrained)
     exponents = exponents or (container.trained_under if container else "") or "free"
     REGIMES.check(exponents)
     validation = ReadBatches(batches, network=network, name="batches")
