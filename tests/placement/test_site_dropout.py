@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import AveragedModel
 
@@ -176,9 +178,13 @@ def test_a_step_that_the_scaler_skips_moves_nothing_and_those_after_it_are_as_be
     loop = Loop(network, draw_images)
     loop.take(range(5))
     before = {name: weight.clone() for name, weight in network.named_parameters()}
+    scaler = torch.amp.GradScaler("cpu", init_scale=1e30)
     loop.dropout.begin_step(5)
-    loop.pass_through(loop.batches[1])  # its gradients overflowed: the optimiser takes no step
     loop.optimiser.zero_grad()
+    scaler.scale((network(loop.batches[1] * 1e20)).square().mean()).backward()  # overflows
+    scaler.step(loop.optimiser)
+    scaler.update()
+    assert scaler.get_scale() < 1e30
     loop.dropout.end_step(5, loop.optimiser)
     assert all(torch.equal(weight, before[name]) for name, weight in network.named_parameters())
     loop.dropout.begin_step(6)  # this batch had no finite loss: it is left out, and the step not ended
@@ -216,6 +222,27 @@ def test_the_network_may_be_wrapped(network):
     SiteDropout(wrapped, steps=10, seed=SEED).begin_step(9)
     assert acting(wrapped) == draw_subset(7, seed=SEED, step=9)
     assert acting(wrapped) != acting(network)  # the average is a copy
+
+
+def test_data_parallel_training_is_the_same_and_needs_to_be_told_of_gates_without_gradients(build_unet, draw_images, tmp_path):
+    dist.init_process_group("gloo", init_method=f"file://{tmp_path}/group", rank=0, world_size=1)
+    try:
+        plain, wrapped = (Loop(build_filled(build_unet), draw_images) for _ in range(2))
+        network, dropout = wrapped.network, wrapped.dropout
+        refused = DistributedDataParallel(network)
+        dropout.begin_step(next(step for step in range(4, STEPS) if not all(draw_subset(7, seed=SEED, step=step))))
+        with pytest.raises(SiteError, match="Wrap the network with find_unused_parameters=True"):
+            refused(draw_images())
+        dropout.begin_validation()
+        wrapped.network = DistributedDataParallel(network, find_unused_parameters=True)
+        wrapped.dropout = SiteDropout(wrapped.network, steps=STEPS, seed=SEED)
+        for loop in (plain, wrapped):
+            loop.take(range(STEPS))
+        trained = dict(network.named_parameters())
+        assert all(torch.allclose(weight, trained[name], rtol=1e-5) for name, weight in plain.network.named_parameters())
+        assert remembers(wrapped.network, draw_images) == "dropout"
+    finally:
+        dist.destroy_process_group()
 
 
 def test_steps_may_be_numbers_of_numpy_and_of_torch(network):

@@ -73,8 +73,10 @@ def test_every_recipe_is_short():
 
 
 @pytest.mark.skipif("compare" not in focalseg.__all__, reason="focalseg.compare is not there yet")
-@pytest.mark.parametrize("keeps", ["what was decided", "all"])
-@pytest.mark.parametrize("name", FRAMEWORKS)
+@pytest.mark.parametrize(
+    ("name", "keeps"),
+    [("plain_loop", "what was decided"), ("plain_loop", "all"), ("monai_trainer", "all"), ("lightning_module", "all")],
+)
 def test_a_recipe_goes_from_a_plain_network_to_a_comparison(name, keeps, recipe, monkeypatch):
     module, decided, scored = recipe(name), [], []
     decide = focalseg.decide
@@ -99,6 +101,15 @@ def test_a_recipe_goes_from_a_plain_network_to_a_comparison(name, keeps, recipe,
     assert scored == [(), (), kept, kept]
     assert comparison.reference == "none"
     assert (comparison.systems["lean"].cases, comparison.systems["lean"].trainings) == (6, 2)
+
+
+def test_the_page_shows_a_probe_as_it_runs():
+    code = (RECIPES.parent / "own_loop.md").read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
+    network = build(0)
+    names: dict[str, Any] = {"network": network, "loader": draw(6, seed=0), "validation": draw(2, seed=1)}
+    exec(code, names)
+    assert names["evidence"].exponents == "dropout"
+    assert focalseg.decide([names["evidence"]] * 2).policy == "removal"
 
 
 @pytest.mark.parametrize("name", [name for name in FRAMEWORKS if name != "plain_loop"])
