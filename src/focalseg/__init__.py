@@ -27,6 +27,7 @@ _HOMES = {
     "allow_unreached": "focalseg.hosts.attachment",
     "read_gammas": "focalseg.hosts.gammas",
     "parameter_groups": "focalseg.hosts.gammas",
+    "project_gammas": "focalseg.hosts.gammas",
     "SiteDropout": "focalseg.placement.site_dropout",
     "gather_evidence": "focalseg.placement.evidence",
     "decide": "focalseg.placement.decision",
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from focalseg.hosts.freezing import freeze_host as freeze_host
     from focalseg.hosts.freezing import unfreeze_host as unfreeze_host
     from focalseg.hosts.gammas import parameter_groups as parameter_groups
+    from focalseg.hosts.gammas import project_gammas as project_gammas
     from focalseg.hosts.gammas import read_gammas as read_gammas
     from focalseg.hosts.instrument import instrument as instrument
     from focalseg.hosts.pruning import disable_attention as disable_attention

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from focalseg.errors import DataError, SettingError, ShapeError
+from focalseg.hosts.attachment import attention_sites
 from focalseg.hosts.instrument import instrument
 from focalseg.networks.unet import UNet
 from focalseg.placement.batches import ReadBatches, find_logits
@@ -21,11 +22,20 @@ pytestmark = pytest.mark.slow
 Pairs = list[tuple[Tensor, Tensor]]
 
 
-def build_binary() -> UNet:
+def build_binary(kind: type[UNet] = UNet) -> UNet:
+    """Gates that make a difference, and logits on both sides of 0."""
     torch.manual_seed(0)
-    network = UNet(in_channels=2, widths=(4, 6))
+    network = kind(in_channels=2, widths=(4, 6))
     instrument(network)
-    return network
+    with torch.no_grad():
+        for site in attention_sites(network).values():
+            for weight in site.gate.parameters():
+                weight.mul_(6)
+        network.head.weight.mul_(20)
+    with torch.no_grad():
+        output = network.eval()(torch.randn(6, 2, 8, 8))
+        network.head.bias.sub_((output if isinstance(output, Tensor) else output["out"]).median())
+    return network.train()
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +49,10 @@ def pairs() -> Pairs:
 
 @pytest.fixture(scope="module")
 def expected(pairs: Pairs) -> Evidence:
-    return gather_evidence(build_binary(), pairs)
+    evidence = gather_evidence(build_binary(), pairs)
+    assert 0 < min(evidence.case_scores) < max(evidence.case_scores) < 1
+    assert any(any(site.case_costs) for site in evidence.sites)
+    return evidence
 
 
 class Cases(Dataset[Any]):
@@ -276,15 +289,8 @@ class Several(UNet):
         return {"out": logits, "aux": -logits} if self.mapping else [-logits, logits]
 
 
-def build_several() -> Several:
-    torch.manual_seed(0)
-    network = Several(in_channels=2, widths=(4, 6))
-    instrument(network)
-    return network
-
-
 def test_evidence_of_a_network_that_returns_several_outputs_is_that_of_its_logits(pairs: Pairs, expected: Evidence) -> None:
-    network = build_several()
+    network = build_binary(Several)
     assert gather_evidence(network, pairs) == expected
     network.mapping = False
     with pytest.raises(SettingError, match="list with 2 tensors that may be the logits"):
@@ -320,6 +326,35 @@ def test_an_output_in_which_no_one_tensor_is_the_logits_is_told(output: Any, err
     with pytest.raises(error) as raised:
         find_logits(output, IMAGES)
     assert str(raised.value) == message
+
+
+def test_probabilities_are_not_taken_for_logits(pairs: Pairs, expected: Evidence) -> None:
+    network = build_binary()
+    plain = network.forward
+    network.forward = lambda image: (40 * plain(image)).sigmoid()  # as sure as after a training
+    with pytest.raises(SettingError) as raised:
+        gather_evidence(network, pairs)
+    found, mend = str(raised.value).split(", as probabilities do; ")
+    assert found.startswith("The network's outputs lie between 0.0")
+    assert mend == (
+        "expected logits. Take the sigmoid out of the network, or give predict=lambda images: network(images).logit(1e-6)."
+    )
+    logits = gather_evidence(network, pairs, predict=lambda images: network(images).logit(1e-6))
+    assert logits.case_scores == pytest.approx(expected.case_scores, abs=1e-6)
+
+
+def test_predict_may_be_the_sliding_windows_of_monai(pairs: Pairs, expected: Evidence) -> None:
+    inferers = pytest.importorskip("monai.inferers")
+    network = build_binary()
+
+    def slide(images: Tensor, size: int) -> Tensor:
+        windows: Tensor = inferers.sliding_window_inference(images, (size, size), 4, network)
+        return windows
+
+    assert gather_evidence(network, pairs, predict=lambda images: slide(images, 8)) == expected  # one window is the image
+    tiled = gather_evidence(network, pairs, predict=lambda images: slide(images, 4))
+    assert len(tiled.case_scores) == 5
+    assert tiled != expected
 
 
 def test_predict_that_goes_by_another_network_is_told(pairs: Pairs) -> None:

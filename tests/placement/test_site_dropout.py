@@ -5,12 +5,15 @@ import io
 import pickle
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import AveragedModel
 
@@ -175,9 +178,13 @@ def test_a_step_that_the_scaler_skips_moves_nothing_and_those_after_it_are_as_be
     loop = Loop(network, draw_images)
     loop.take(range(5))
     before = {name: weight.clone() for name, weight in network.named_parameters()}
+    scaler = torch.amp.GradScaler("cpu", init_scale=1e30)
     loop.dropout.begin_step(5)
-    loop.pass_through(loop.batches[1])  # its gradients overflowed: the optimiser takes no step
     loop.optimiser.zero_grad()
+    scaler.scale((network(loop.batches[1] * 1e20)).square().mean()).backward()  # overflows
+    scaler.step(loop.optimiser)
+    scaler.update()
+    assert scaler.get_scale() < 1e30
     loop.dropout.end_step(5, loop.optimiser)
     assert all(torch.equal(weight, before[name]) for name, weight in network.named_parameters())
     loop.dropout.begin_step(6)  # this batch had no finite loss: it is left out, and the step not ended
@@ -215,6 +222,27 @@ def test_the_network_may_be_wrapped(network):
     SiteDropout(wrapped, steps=10, seed=SEED).begin_step(9)
     assert acting(wrapped) == draw_subset(7, seed=SEED, step=9)
     assert acting(wrapped) != acting(network)  # the average is a copy
+
+
+def test_data_parallel_training_is_the_same_and_needs_to_be_told_of_gates_without_gradients(build_unet, draw_images, tmp_path):
+    dist.init_process_group("gloo", init_method=f"file://{tmp_path}/group", rank=0, world_size=1)
+    try:
+        plain, wrapped = (Loop(build_filled(build_unet), draw_images) for _ in range(2))
+        network, dropout = wrapped.network, wrapped.dropout
+        refused = DistributedDataParallel(network)
+        dropout.begin_step(next(step for step in range(4, STEPS) if not all(draw_subset(7, seed=SEED, step=step))))
+        with pytest.raises(SiteError, match="Wrap the network with find_unused_parameters=True"):
+            refused(draw_images())
+        dropout.begin_validation()
+        wrapped.network = DistributedDataParallel(network, find_unused_parameters=True)
+        wrapped.dropout = SiteDropout(wrapped.network, steps=STEPS, seed=SEED)
+        for loop in (plain, wrapped):
+            loop.take(range(STEPS))
+        trained = dict(network.named_parameters())
+        assert all(torch.allclose(weight, trained[name], rtol=1e-5) for name, weight in plain.network.named_parameters())
+        assert remembers(wrapped.network, draw_images) == "dropout"
+    finally:
+        dist.destroy_process_group()
 
 
 def test_steps_may_be_numbers_of_numpy_and_of_torch(network):
@@ -257,7 +285,7 @@ def test_evidence_knows_by_itself_that_the_network_trained_under_site_dropout_ho
 ):
     assert remembers(network, draw_images) == "free"
     keys = list(network.state_dict())
-    assert remembers(put_through(network, last=3), draw_images) == "free"  # no site was left out yet
+    put_through(network, last=3)  # no site was left out yet
     assert list(network.state_dict()) == keys
     put_through(network)
     assert set(network.state_dict()) == {*keys, MARK}
@@ -374,41 +402,61 @@ def test_the_end_of_another_step_than_was_begun_is_refused(network):
 
 def test_steps_that_are_never_ended_are_told_once_an_exponent_has_fallen_below_zero(network, draw_images):
     dropout = SiteDropout(network, steps=10)
-    dropout.begin_step(0)
+    dropout.begin_step(7)
     with torch.no_grad():
         attention_sites(network)["skip.0"].gamma.fill_(-0.25)
     message = (
-        "gamma is below 0 at skip.0 (-0.25); expected at least 0. Call end_step(step, optimiser) of SiteDropout after every "
-        "step of the optimiser."
+        "gamma is below 0 at skip.0 (-0.25); expected at least 0. Call focalseg.project_gammas(network, optimiser), or "
+        "end_step of SiteDropout, after every step of the optimiser."
     )
     with pytest.raises(SettingError) as raised:
-        dropout.begin_step(1)
+        dropout.begin_step(8)
     assert str(raised.value) == message
     with pytest.raises(SettingError) as raised:
         gather_evidence(network, [(draw_images(), torch.ones(2, 9, 10))])
     assert str(raised.value) == message
-    dropout.end_step(0, torch.optim.SGD(network.parameters(), lr=0.1))  # the mend
-    dropout.begin_step(1)
+    dropout.end_step(7, torch.optim.SGD(network.parameters(), lr=0.1))  # the mend
+    dropout.begin_step(8)
     assert read_gammas(network)["skip.0"] == 0
 
 
-def test_a_training_that_ended_before_any_site_was_left_out_is_told_so(network):
+def test_evidence_of_a_training_that_ended_before_any_site_was_left_out_is_refused(network, draw_images):
+    batches = [(draw_images(), torch.ones(2, 9, 10, dtype=torch.bool))]
     dropout, optimiser = SiteDropout(network, steps=1000), torch.optim.SGD(network.parameters(), lr=0.1)
-    dropout.finish()  # nothing was trained: a training that was resumed at its end
+    assert gather_evidence(network, batches).exponents == "free"  # nothing was trained yet
     for epoch in range(20):  # epochs, where steps were announced
         dropout.begin_step(epoch)
         dropout.end_step(epoch, optimiser)
-    with pytest.raises(SettingError) as raised:
-        dropout.finish()
-    assert str(raised.value) == (
-        "The last step was 19, and site dropout with steps=1000 begins at step 400: no site was ever left out. Give the number "
-        "of the optimiser's steps in the whole training, and count those."
-    )
-    short = SiteDropout(network, steps=1)  # a trial of one batch, in which nothing could be left out
-    short.begin_step(0)
-    short.end_step(0, optimiser)
-    short.finish()
-    assert all(acting(network))
+    dropout.finish()
+    for kept in (network, copy.deepcopy(network)):
+        with pytest.raises(SettingError) as raised:
+            gather_evidence(kept, batches)
+        assert str(raised.value) == (
+            "The last step was 19, and site dropout with steps=1000 begins at step 400: no site was ever left out. Give "
+            "SiteDropout the number of the optimiser's steps in the whole training, and count those; or gather evidence with "
+            'exponents="free".'
+        )
+        assert gather_evidence(kept, batches, exponents="free").exponents == "free"  # one mend
+    put_through(network)  # the other
+    assert gather_evidence(network, batches).exponents == "dropout"
+
+
+def test_a_trial_of_one_step_in_which_nothing_can_be_left_out_is_no_fault(network, draw_images):
+    dropout = SiteDropout(network, steps=1)
+    dropout.begin_step(0)
+    dropout.end_step(0, torch.optim.SGD(network.parameters(), lr=0.1))
+    assert remembers(network, draw_images) == "free"
+
+
+def test_a_gate_that_is_left_out_stays_as_it_is_however_gradients_are_zeroed(build_unet, draw_images):
+    results = []
+    for to_none in (True, False):
+        loop = Loop(build_filled(build_unet), draw_images)
+        loop.optimiser = torch.optim.AdamW(parameter_groups(loop.network, 0.05))
+        loop.optimiser.zero_grad = partial(loop.optimiser.zero_grad, set_to_none=to_none)
+        loop.take(range(STEPS))
+        results.append(weights(loop.network))
+    assert_same(*results)
 
 
 def test_attention_that_was_put_in_anew_is_not_left_out_unnoticed(network):

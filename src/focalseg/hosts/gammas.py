@@ -80,9 +80,19 @@ def parameter_groups(
 
 @torch.no_grad()
 def project_gammas(network: nn.Module, optimiser: torch.optim.Optimizer | None = None) -> None:
-    """Sets negative exponents to exactly 0, in place, after an optimiser's step.
+    """Sets negative exponents to exactly 0, in place: called after every step of the optimiser, whatever attention is trained.
 
-    An exponent that was set to 0 can come back as soon as its gradient turns.
+    An exponent that was set to 0 can come back as soon as its gradient turns. `SiteDropout.end_step` does the same.
+
+    >>> import focalseg, torch
+    >>> network = focalseg.UNet(widths=(8, 16))
+    >>> touched = focalseg.instrument(network, gates=("se",))
+    >>> optimiser = torch.optim.SGD(focalseg.parameter_groups(network, 0.2), weight_decay=0.0)
+    >>> sum(gamma for name, gamma in network.named_parameters() if name.endswith("gamma")).backward()
+    >>> optimiser.step()
+    >>> focalseg.project_gammas(network, optimiser)
+    >>> focalseg.read_gammas(network)
+    {'encoder.0': 0.0, 'bottleneck': 0.0, 'decoder.0': 0.0}
     """
     for gamma in gamma_parameters(network):
         if gamma < 0:

@@ -1,6 +1,7 @@
 """Batches and outputs as other people's loops and networks have them, read as images, masks and logits."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,6 +14,8 @@ from focalseg.hosts.attachment import filled_sites
 IMAGE_KEYS = ("image", "images", "data", "pixel_values")
 MASK_KEYS = ("label", "labels", "mask", "masks", "seg", "target")
 LOGIT_KEYS = ("logits", "out")
+_NEAR_ZERO, _NEAR_ONE = 0.02, 0.9
+"""Where the probabilities of a network that has learned something reach. Other logits may lie in between by chance."""
 _PAIRS = "Give pairs: [(images, masks) for ... in loader]."
 
 
@@ -125,6 +128,29 @@ def find_logits(output: Any, images: Tensor) -> Tensor:
             "Give predict=, a function of the images that returns them."
         )
     return _make_plain(tensors[0])
+
+
+class WatchedLogits:
+    """images -> logits, by way of what a network returns; remembers how low and high the logits of one channel were."""
+
+    def __init__(self, predict: Callable[[Tensor], Any]) -> None:
+        self._predict = predict
+        self._lowest, self._highest = math.inf, -math.inf
+
+    def __call__(self, images: Tensor) -> Tensor:
+        logits = find_logits(self._predict(images), images)
+        if logits.shape[1] == 1:
+            lowest, highest = logits.aminmax()
+            self._lowest, self._highest = min(self._lowest, float(lowest)), max(self._highest, float(highest))
+        return logits
+
+    def refuse_probabilities(self) -> None:
+        """Raises SettingError where they filled [0, 1] and never left it: as logits they would call every pixel foreground."""
+        if 0 <= self._lowest < _NEAR_ZERO and _NEAR_ONE < self._highest <= 1:
+            raise SettingError(
+                f"The network's outputs lie between {self._lowest:.3g} and {self._highest:.3g}, as probabilities do; expected "
+                "logits. Take the sigmoid out of the network, or give predict=lambda images: network(images).logit(1e-6)."
+            )
 
 
 def _pick(batch: Mapping[Any, Any], keys: Sequence[str], what: str, name: str) -> Any:

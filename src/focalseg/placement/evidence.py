@@ -17,7 +17,7 @@ from focalseg.hosts.attachment import attention_sites, filled_sites
 from focalseg.hosts.norms import estimate_norms
 from focalseg.hosts.presence.container import find_container
 from focalseg.hosts.presence.wrappers import unwrap
-from focalseg.placement.batches import ReadBatches, find_logits
+from focalseg.placement.batches import ReadBatches, WatchedLogits, find_logits
 from focalseg.placement.exponents import REGIMES
 from focalseg.placement.site_dropout import refuse_negative_gammas
 from focalseg.records.evidence import Evidence, SiteEvidence
@@ -52,7 +52,8 @@ def gather_evidence(
     both are the same.
 
     The network comes back as it was, to the bit. Raises SiteError where no attention stands, SettingError for no batches, for
-    some that cannot be read, for an unknown regime and for exponents below 0, DataError for masks that do not fit the logits.
+    some that cannot be read, for an unknown regime, for exponents below 0 and after a `SiteDropout` whose steps were
+    miscounted; DataError for masks that do not fit the logits.
 
     >>> import focalseg, torch
     >>> network = focalseg.UNet(widths=(8, 16))
@@ -63,6 +64,8 @@ def gather_evidence(
     """
     network = unwrap(network)
     container = find_container(network)
+    if container and container.untrained and exponents is None:
+        raise SettingError(container.untrained)
     exponents = exponents or (container.trained_under if container else "") or "free"
     REGIMES.check(exponents)
     validation = ReadBatches(batches, network=network, name="batches")
@@ -91,7 +94,9 @@ def _measure(
     filled, kinds = attention_sites(network), filled_sites(network)
     skips = [name for name, (site, _) in kinds.items() if site.kind == "skip"]
     course = _Course(validation, count_passes(len(filled), skips=len(skips)), progress)
-    means, spreads = measure_coefficients(filled, network, course, window=window, predict=predict)
+    watched = WatchedLogits(predict or network)
+    means, spreads = measure_coefficients(filled, watched, course, window=window)
+    watched.refuse_probabilities()
 
     def score(stand_ins: Mapping[str, Tensor]) -> Tensor:
         for name, site in filled.items():
@@ -196,16 +201,15 @@ def take_away_one_by_one(
 @torch.no_grad()
 def measure_coefficients(
     filled: dict[str, FocalSite],
-    network: nn.Module,
+    predict: Callable[[Tensor], Tensor],
     batches: Iterable[Batch],
     *,
     window: tuple[int, ...] | None = None,
-    predict: Callable[[Tensor], Any] | None = None,
 ) -> tuple[dict[str, Tensor], dict[str, float]]:
     """By site: the mean of the applied coefficients, (1, C or 1, 1, ...) float32, and their spread about it.
 
-    There is one mean per channel, since a constant factor per channel is what the next convolution can absorb. Raises
-    SettingError where `predict` did not reach a site.
+    There is one mean per channel, since a constant factor per channel is what the next convolution can absorb. predict: images
+    -> logits by way of the network. Raises SettingError where it did not reach a site.
     """
     sums: dict[str, list[Tensor]] = {name: [] for name in filled}
 
@@ -219,7 +223,7 @@ def measure_coefficients(
     try:
         for images, _ in batches:
             spatial = images.ndim - 2
-            predict_in_windows(_give_logits(network, predict), images, window)
+            predict_in_windows(predict, images, window)
     finally:
         for handle in handles:
             handle.remove()
@@ -248,14 +252,9 @@ def score_cases(
 ) -> Tensor:
     """The Dice of every case, (cases,) float64 in [0, 1], after estimating the norms anew."""
     estimate_norms(network, statistics_images, predict=predict)
-    scores = score_batches(_give_logits(network, predict), batches, window=window, ignore_index=ignore_index)
-    return torch.tensor(scores, dtype=torch.float64)
-
-
-def _give_logits(network: nn.Module, predict: Callable[[Tensor], Any] | None) -> Callable[[Tensor], Tensor]:
-    """images -> logits, whatever the network returns."""
     call = network if predict is None else predict
-    return lambda images: find_logits(call(images), images)
+    scores = score_batches(lambda images: find_logits(call(images), images), batches, window=window, ignore_index=ignore_index)
+    return torch.tensor(scores, dtype=torch.float64)
 
 
 @contextmanager

@@ -27,7 +27,8 @@ class SiteDropout:
         dropout.end_step(step, optimiser)     # after the optimiser's step
 
     and `dropout.finish()` once after the last. Between the end of a step and the beginning of the next every site acts, so that
-    a validation there sees the whole network.
+    a validation there sees the whole network. Norms with running statistics have seen a mixture of networks, and a validation
+    in between may look worse than the network is; `gather_evidence` estimates them anew.
 
     What a step draws follows from (seed, step) alone. So a training that goes on in the middle is that which was never stopped:
     make a new SiteDropout with the same steps and seed, and begin the next step. Several passes before one step of the
@@ -62,7 +63,7 @@ class SiteDropout:
         self._steps, self._seed = _read_count("steps", steps, at_least=1), _read_count("seed", seed, at_least=0)
         self._regime = SitesAtRandom(self._network, steps=self._steps, seed=self._seed)
         self._open: int | None = None
-        self._last: int | None = None
+        self._sets_in = next((step for step in range(self._steps) if self._regime.has_set_in(step)), None)
 
     def begin_step(self, step: int) -> None:
         """Draws the sites that act in a step, counted from 0; called before the forward pass, and as often as you like.
@@ -79,14 +80,20 @@ class SiteDropout:
         container = self._find_container()
         refuse_negative_gammas(self._network)
         self._regime.begin_step(step)
-        self._open = self._last = step
+        self._open = step
         if self._regime.has_set_in(step):
-            container.trained_under = "dropout"
+            container.trained_under, container.untrained = "dropout", ""
+        elif not container.trained_under and self._sets_in is not None:
+            container.untrained = (
+                f"The last step was {step}, and site dropout with steps={self._steps} begins at step {self._sets_in}: no site "
+                "was ever left out. Give SiteDropout the number of the optimiser's steps in the whole training, and count "
+                'those; or gather evidence with exponents="free".'
+            )
 
     def end_step(self, step: int, optimiser: torch.optim.Optimizer) -> None:
         """Called after the optimiser's step: sets exponents below 0 to 0, in place, and lets every site act.
 
-        Raises SettingError where another step was begun, or none.
+        The gradients of sites are dropped. Raises SettingError where another step was begun, or none.
         """
         if self._open is None or step != self._open:
             begun = "no step was begun" if self._open is None else f"step {self._open} was begun"
@@ -96,6 +103,11 @@ class SiteDropout:
             )
         self._regime.end_step(step, optimiser)
         self._regime.begin_validation()
+        # A gate that is left out next must have no gradient: with one of 0, as zero_grad(set_to_none=False) leaves it, the
+        # optimiser would move it by momentum and decay.
+        for site in self._regime.filled.values():
+            for weight in site.parameters():
+                weight.grad = None
         self._open = None
 
     def begin_validation(self) -> None:
@@ -103,18 +115,9 @@ class SiteDropout:
         self._regime.begin_validation()
 
     def finish(self) -> None:
-        """Called after the last step: every site acts from now on.
-
-        Raises SettingError where the training ended before sites were left out at all, since its evidence would be that of
-        another kind of training.
-        """
+        """Called after the last step, for a training that may stop within one: every site acts from now on."""
         self._regime.finish()
-        sets_in = next((step for step in range(self._steps) if self._regime.has_set_in(step)), None)
-        if self._last is not None and sets_in is not None and self._find_container().trained_under != "dropout":
-            raise SettingError(
-                f"The last step was {self._last}, and site dropout with steps={self._steps} begins at step {sets_in}: no site "
-                "was ever left out. Give the number of the optimiser's steps in the whole training, and count those."
-            )
+        self._open = None
 
     def _find_container(self) -> AttentionSites:
         """The container of the sites. Raises SiteError where they are not those that are left out here."""
@@ -135,7 +138,7 @@ def refuse_negative_gammas(network: nn.Module) -> None:
     below = {name: float(site.gamma.detach()) for name, site in attention_sites(network).items() if site.gamma < 0}
     raise SettingError(
         f"gamma is below 0 at {', '.join(f'{name} ({gamma:.3g})' for name, gamma in below.items())}; expected at least 0. Call "
-        "end_step(step, optimiser) of SiteDropout after every step of the optimiser."
+        "focalseg.project_gammas(network, optimiser), or end_step of SiteDropout, after every step of the optimiser."
     )
 
 

@@ -45,10 +45,12 @@ class AttentionSites(nn.Module):
     hooks of each site, and the module that they hand features through. optional: sites that a pass may leave out. Whoever
     passes, copies or saves the network is told of a site that no longer acts, since nothing else would show it.
     trained_under: the regime of the exponents where a loop that is not ours trained the network under one; else empty. It
-    stays with copies and state dicts of the network, which have an entry more while it is not empty.
+    stays with copies and state dicts of the network, which have an entry more while it is not empty. untrained: why a training
+    that was to be under a regime was not; else empty.
     """
 
     trained_under: str = ""
+    untrained: str = ""
 
     def __init__(self, network: nn.Module | None = None) -> None:
         super().__init__()
