@@ -111,8 +111,8 @@ def test_an_encoder_that_is_not_known_or_wants_another_order_is_refused_with_a_m
     with pytest.raises(SettingError) as raised:
         plan_encoder_scale(network(), cases("uint8"))
     assert str(raised.value) == (
-        "The encoder 'resnet34' wants colours in the order 'BGR'; expected RGB, as images are read. Take another encoder, or give "
-        "data.normalisation=data_set."
+        "The encoder 'resnet34' wants colours in the order 'BGR'; expected RGB, as images are read. Take another encoder, or "
+        "give data.normalisation=data_set."
     )
     encoders.found = ValueError("Available pretrained options dict_keys(['imagenet'])")
     with pytest.raises(SettingError) as raised:
