@@ -1,6 +1,7 @@
 """One network for keeps: trained on every case, begun with the weights of another, and what its folder says of both."""
 
 import csv
+import hashlib
 import json
 from dataclasses import replace
 
@@ -11,14 +12,15 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from focalseg.errors import Interrupted, SettingError
-from focalseg.inference.loading import load_run
-from focalseg.records.estimate import DiceInterval
+from focalseg.evaluation.verdict import Verdict
+from focalseg.records.estimate import DiceInterval, Estimate
 from focalseg.records.method import METHOD
 from focalseg.records.placement import JobRecord, SiteDecision
 from focalseg.records.record import read_record, write_record
 from focalseg.records.splits import Split, Splits
 from focalseg.report.placement.page import write_report
 from focalseg.study.beginning import ForKeeps
+from focalseg.study.outcome.lean import write_lean
 from focalseg.study.outcome.run_card import read_method
 from focalseg.study.running.folder import read_config
 from focalseg.study.running.listeners import Listeners
@@ -253,6 +255,22 @@ def test_gates_that_the_start_has_not_are_fresh_and_those_that_are_not_wanted_le
     told.clear()
     train(data, tmp_path / "gated", tiny_settings, attention="eca", keep=start(tmp_path / "plain", all_data=True), tell=told)
     assert "the gates at encoder.0, bottleneck, decoder.0 start fresh: the weights have none of that kind there." in told
+
+
+def test_a_job_and_its_lean_folder_lend_the_same_weights(tested, data, tiny_settings, tmp_path):
+    write_job(tmp_path, "data")
+    verdict = Verdict(
+        outcome="helps", difference=Estimate(mean=0.1, low=0.0, high=0.2), smallest_difference=0.1, modules=1, trainings=2
+    )
+    write_lean(tmp_path / "lean", tested, verdict, ARM, 5)
+    begun = []
+    for name in (".", "lean"):
+        out = tmp_path / f"out_{len(begun)}"
+        train(data, out, tiny_settings, attention="all", keep=start(tmp_path / name))
+        begun.append(read_config(out)["start_from"])
+    weights = (tested / "model.safetensors").read_bytes()
+    expected = {"path": f"{tmp_path}/lean/model.safetensors", "sha256": hashlib.sha256(weights).hexdigest()}
+    assert begun == [expected, expected]
 
 
 def test_weights_of_another_network_are_refused_with_a_mend_that_works(tested, data, tiny_settings, tmp_path):

@@ -24,8 +24,8 @@ class DataSettings(CheckedConfig):
 
     patch_side: what the network sees at a time is at most about so long along each axis; patches are cut where images are
     larger. Nothing: whole images. normalisation: by the training set's mean and standard deviation, by each case's own, or
-    auto: the latter where cases are on scales of their own. cache_mib: memory for the prepared cases of a training; beyond it
-    they are kept on disk.
+    auto: as a pretrained encoder wants them, where the network has one, or the latter where cases are on scales of their own.
+    cache_mib: memory for the prepared cases of a training; beyond it they are kept on disk.
     """
 
     longest_side: int = setting(128, at_least=16, at_most=16_384)

@@ -174,9 +174,9 @@ def test_sites_are_drawn_anew_for_every_seed_and_fold_and_alike_when_asked_again
 def design_of(make_folder, tiny_settings, tmp_path):
     """The design of a job whose removal policy keeps these sites, in runs that are made up."""
 
-    def build(*rivals, keep=()):
+    def build(*rivals, keep=(), **training):
         engine = MadeUp(dice=lambda _: 0.5, cost=lambda _, site: float(site in keep))
-        settings = replace(tiny_settings, rivals=rivals)
+        settings = replace(tiny_settings, rivals=rivals, training=replace(tiny_settings.training, **training))
         ground = lay_groundwork(str(make_folder(count=15)), settings, 0, "cpu")
         folder = tmp_path / "out"
         return plan_design(ground, settings, folder, device="cpu", workers=1, listeners=NOBODY, engine=engine)
@@ -197,6 +197,19 @@ def test_rivals_are_trained_on_the_seeds_and_the_budget_of_the_other_arms(design
     assert plans[0]["wider"][0].config.network.widths > plain[0].config.network.widths
     assert set(plans[0]["eca"][0].config.attention.values()) == {"eca"}
     assert [len(run.config.attention) for run in plans[0]["random"]] == [2, 2]
+
+
+def test_what_validation_decides_holds_for_every_arm_alike_and_for_no_search(design_of):
+    design = design_of("wider", keep=("skip.0",), keep_best=True, early_stopping_patience=2)
+    plans, _ = train_arms(design)
+    compared = [run.config.training for runs in plans[0].values() for run in runs]
+    assert {(one.keep_best, one.early_stopping_patience) for one in compared} == {(True, 2)}
+    searched = [
+        plan.config.training for batch in design.trainers[0].engine.batches for plan in batch if plan.arm not in plans[0]
+    ]
+    assert {one.exponents for one in searched} == {"dropout"}
+    # A regime needs all its steps and the weights that they end with.
+    assert {(one.keep_best, one.early_stopping_patience) for one in searched} == {(False, None)}
 
 
 def test_nothing_is_drawn_where_nothing_is_placed(design_of):

@@ -130,7 +130,8 @@ class PlacementContents:
 class RunContents:
     """A folder of a single run. sites: the evidence on each, as decisions that nobody took. standing: the same sites with their
     gamma alone, where no case was left to gather evidence on. footing: of its score. steps: how its training went. untested:
-    why there is no score, empty where there is one. cases: how many it was trained on, None where nothing tells.
+    why there is no score, empty where there is one. cases: how many it was trained on, None where nothing tells. card: whether
+    a model card is beside it.
     """
 
     config: RunConfig
@@ -145,3 +146,4 @@ class RunContents:
     steps: str
     untested: str
     cases: int | None
+    card: bool

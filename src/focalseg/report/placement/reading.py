@@ -22,6 +22,7 @@ from focalseg.records.splits import SPLITS, Splits
 from focalseg.report.lettering import show_characters
 from focalseg.report.placement.contents import UNMEASURED, Curve, Example, PlacementContents, RunContents, TrainingLog
 from focalseg.report.placement.sites import check_levels, check_name, check_sites, check_widths
+from focalseg.study.outcome.card import CARD
 from focalseg.study.outcome.examples import EXAMPLES
 from focalseg.study.outcome.footing import judge_training
 from focalseg.study.outcome.run_card import describe_steps, describe_untested, read_ending, read_method
@@ -113,6 +114,7 @@ def read_run_contents(folder: Path) -> RunContents:
         steps=describe_steps(config, ending),
         untested="" if result.scores_of("test") else describe_untested(read_method(folder)),
         cases=len(splits.folds[0].train) if splits else None,
+        card=(folder / CARD).is_file(),
     )
 
 
