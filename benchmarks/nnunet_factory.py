@@ -30,11 +30,15 @@ from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from focalseg.hosts.attachment import attention_sites, filled_sites
 from focalseg.hosts.gammas import read_gammas
 from focalseg.nnunet.plans import export_plans
+from focalseg.placement.decision import decide
+from focalseg.records.evidence import EVIDENCE, Evidence
 from focalseg.records.placement import Placement, SiteDecision
+from focalseg.records.record import read_record
 
 RESULTS = Path(__file__).parent / "results"
 DATASET = "Dataset901_Balls"
-TRAINER = "nnUNetTrainer_1epoch"
+TRAINERS = {"2d": "nnUNetTrainer_1epoch", "3d_fullres": "nnUNetTrainerShort"}
+"""nnU-Net's own trainer of one epoch; and for volumes, whose 250 steps take an hour on a CPU, the stock one with 12."""
 SHAPE, CASES = (20, 40, 40), 10
 DECIDED = {  # site: kind of gate, exponent
     "encoder.0": ("se", 0.8),
@@ -182,8 +186,14 @@ def make_raw_dataset(folder: Path) -> None:
     (folder / "dataset.json").write_text(json.dumps(about), encoding="utf-8")
 
 
-def run(command: list[str], environment: dict[str, str], log: list[dict[str, Any]]) -> None:
-    """Runs one of nnU-Net's commands. Raises CalledProcessError, after what it said, where it fails."""
+def run(command: list[str], environment: dict[str, str], log: list[dict[str, Any]], work: Path) -> None:
+    """Runs one of nnU-Net's commands, unless it is done in this folder. Raises CalledProcessError, after what it said."""
+    told = " ".join(command).replace(str(work), "WORK")
+    notes = work / "done.json"
+    done_before = json.loads(notes.read_text(encoding="utf-8")) if notes.exists() else {}
+    if told in done_before:
+        log.append({"command": told, "seconds": done_before[told]})
+        return
     started = time.monotonic()
     done = subprocess.run(
         [str(Path(sys.executable).parent / command[0]), *command[1:]],
@@ -192,34 +202,87 @@ def run(command: list[str], environment: dict[str, str], log: list[dict[str, Any
         text=True,
         check=False,
     )
-    print(f"{' '.join(command)}: status {done.returncode}, {time.monotonic() - started:.0f} s", flush=True)
+    print(f"{told}: status {done.returncode}, {time.monotonic() - started:.0f} s", flush=True)
     if done.returncode:
         print(done.stdout[-3000:], done.stderr[-3000:])
         done.check_returncode()
-    log.append({"command": " ".join(command), "seconds": round(time.monotonic() - started)})
+    seconds = round(time.monotonic() - started)
+    log.append({"command": told, "seconds": seconds})
+    notes.write_text(json.dumps({**done_before, told: seconds}, indent=1), encoding="utf-8")
+
+
+def prepare_environment(work: Path) -> dict[str, str]:
+    """The environment for nnU-Net's commands: its three folders, few processes, and where the shortened trainers are."""
+    trainers = work / "trainers"
+    trainers.mkdir(exist_ok=True)
+    (trainers / "shortened.py").write_text(SHORT, encoding="utf-8")
+    folders = {name: str(work / name) for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")}
+    few = {"nnUNet_n_proc_DA": "1", "nnUNet_def_n_proc": "1", "OMP_NUM_THREADS": "1"}
+    return {**os.environ, **folders, **few, "nnUNet_extTrainer": str(trainers)}
 
 
 def run_nnunet(work: Path, configuration: str) -> dict[str, Any]:
     """From raw images to masks by nnU-Net's commands, with the plans that are exported."""
-    folders = {name: work / name for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")}
-    environment = {**os.environ, **{name: str(path) for name, path in folders.items()}}
-    environment |= {"nnUNet_n_proc_DA": "1", "nnUNet_def_n_proc": "1", "OMP_NUM_THREADS": "1"}
-    log: list[dict[str, Any]] = []
-    make_raw_dataset(folders["nnUNet_raw"] / DATASET)
-    prepared = folders["nnUNet_preprocessed"] / DATASET
-    if not (prepared / "nnUNetPlans.json").exists():
-        run(["nnUNetv2_plan_and_preprocess", "-d", "901", "-c", "2d", "3d_fullres", "-np", "1", "-npfp", "1"], environment, log)
+    environment, log = prepare_environment(work), list[dict[str, Any]]()
+    make_raw_dataset(work / "nnUNet_raw" / DATASET)
+    prepared = work / "nnUNet_preprocessed" / DATASET
+    prepare = ["nnUNetv2_plan_and_preprocess", "-d", "901", "-c", "2d", "3d_fullres", "-np", "1", "-npfp", "1"]
+    run(prepare, environment, log, work)
     remarks = export_plans(write_placement(work), prepared / "nnUNetPlans.json", prepared)
-    what = ["901", configuration, "0", "-tr", TRAINER, "-p", "nnUNetPlans_focal"]
-    run(["nnUNetv2_train", *what, "-device", "cpu"], environment, log)
-    source, masks = folders["nnUNet_raw"] / DATASET / "imagesTs", work / "masks"
-    what = ["-d", "901", "-c", configuration, "-f", "0", "-tr", TRAINER, "-p", "nnUNetPlans_focal"]
+    trainer = TRAINERS[configuration]
+    what = ["901", configuration, "0", "-tr", trainer, "-p", "nnUNetPlans_focal"]
+    run(["nnUNetv2_train", *what, "-device", "cpu"], environment, log, work)
+    source, masks = work / "nnUNet_raw" / DATASET / "imagesTs", work / f"masks_{configuration}"
+    what = ["-d", "901", "-c", configuration, "-f", "0", "-tr", trainer, "-p", "nnUNetPlans_focal"]
     places = ["-i", str(source), "-o", str(masks)]
-    run(["nnUNetv2_predict", *places, *what, "-device", "cpu", "-npp", "1", "-nps", "1"], environment, log)
-    for entry in log:
-        entry["command"] = entry["command"].replace(str(work), "WORK")
-    results = folders["nnUNet_results"] / DATASET / f"{TRAINER}__nnUNetPlans_focal__{configuration}"
+    run(["nnUNetv2_predict", *places, *what, "-device", "cpu", "-npp", "1", "-nps", "1"], environment, log, work)
+    results = work / "nnUNet_results" / DATASET / f"{trainer}__nnUNetPlans_focal__{configuration}"
     return {"configuration": configuration, "remarks": remarks, "commands": log, **look_at_results(results, masks)}
+
+
+SHORT = '''"""Trainers, shortened to what a test can wait for."""
+
+from focalseg.nnunet.trainer.nnUNetTrainerFocal import nnUNetTrainerFocal
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+
+
+class nnUNetTrainerShort(nnUNetTrainer):
+    def __init__(self, plans, configuration, fold, dataset_json, device):
+        super().__init__(plans, configuration, fold, dataset_json, device)
+        self.num_epochs, self.num_iterations_per_epoch, self.num_val_iterations_per_epoch = 1, 12, 2
+
+
+class nnUNetTrainerFocalShort(nnUNetTrainerFocal):
+    def __init__(self, plans, configuration, fold, dataset_json, device):
+        super().__init__(plans, configuration, fold, dataset_json, device)
+        self.num_epochs, self.num_iterations_per_epoch, self.num_val_iterations_per_epoch = 2, 20, 2
+'''
+
+
+def run_search(work: Path, configuration: str) -> dict[str, Any]:
+    """The search by nnU-Net's command, with a trainer that it finds in a folder of the person's own."""
+    environment = prepare_environment(work)
+    log: list[dict[str, Any]] = []
+    run(
+        ["nnUNetv2_train", "901", configuration, "0", "-tr", "nnUNetTrainerFocalShort", "-device", "cpu"],
+        environment,
+        log,
+        work,
+    )
+    name = f"nnUNetTrainerFocalShort__nnUNetPlans__{configuration}"
+    fold = work / "nnUNet_results" / DATASET / name / "fold_0"
+    evidence = read_record(Evidence, fold / EVIDENCE)
+    return {
+        "configuration": configuration,
+        "command": log[0]["command"],
+        "seconds": log[0]["seconds"],
+        "exponents trained under": evidence.exponents,
+        "sites with evidence": len(evidence.sites),
+        "images": len(evidence.case_scores),
+        "cases": len(set(evidence.groups)),
+        "exponents": ", ".join(f"{site.site} {site.gamma:.3f}" for site in evidence.sites),
+        "decided": str(decide(evidence)).splitlines(),
+    }
 
 
 def look_at_results(results: Path, masks: Path) -> dict[str, Any]:
@@ -268,6 +331,10 @@ def write_results(found: dict[str, Any]) -> None:
         told = {name: value for name, value in job.items() if name not in ("configuration", "commands", "remarks")}
         lines += ["", *(f"- {name}: {_show(value)}" for name, value in told.items())]
         lines += ["", "What `export` said:", "", *(f"> {remark}\n>" for remark in job["remarks"])]
+    for search in found["searches"]:
+        lines += ["", f"## {search['configuration']}, a search of two epochs of 20 iterations: that it runs, no result", ""]
+        lines += [f"- {name}: {_show(value)}" for name, value in search.items() if name not in ("configuration", "decided")]
+        lines += ["", "```", *search["decided"], "```"]
     (RESULTS / "nnunet_factory.md").write_text("\n".join(lines).rstrip(">\n") + "\n", encoding="utf-8")
 
 
@@ -284,9 +351,13 @@ def is_right(found: dict[str, Any]) -> bool:
         for row in found["networks"]
     ]
     jobs = [
-        job["exponents after training as placed"] and job["masks"] == 2 and job["trainer"] == TRAINER for job in found["jobs"]
+        job["exponents after training as placed"] and job["masks"] == 2 and job["trainer"] in TRAINERS.values()
+        for job in found["jobs"]
     ]
-    return all(networks) and all(jobs)
+    searches = [
+        search["exponents trained under"] == "dropout" and search["sites with evidence"] for search in found["searches"]
+    ]
+    return all(networks) and all(jobs) and all(searches)
 
 
 def main() -> None:
@@ -295,6 +366,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help="a folder for nnU-Net's folders; by default a temporary one")
     parser.add_argument("--only-networks", action="store_true", help="build networks, and train none")
     parser.add_argument("--configurations", nargs="*", default=["2d", "3d_fullres"])
+    parser.add_argument("--searches", nargs="*", default=["2d", "3d_fullres"])
     given = parser.parse_args()
     names = ("nnunetv2", "dynamic-network-architectures", "torch", "torchvision", "timm", "numpy")
     versions = {name: importlib.metadata.version(name) for name in names}
@@ -309,7 +381,8 @@ def main() -> None:
         ]
         print(json.dumps(networks, indent=1), flush=True)
         jobs = [] if given.only_networks else [run_nnunet(work, configuration) for configuration in given.configurations]
-    found = {"versions": versions, "networks": networks, "jobs": jobs}
+        searches = [] if given.only_networks else [run_search(work, configuration) for configuration in given.searches]
+    found = {"versions": versions, "networks": networks, "jobs": jobs, "searches": searches}
     write_results(found)
     print(json.dumps(jobs, indent=1))
     sys.exit(0 if is_right(found) else 1)

@@ -30,7 +30,10 @@ Assignments = Annotated[
 ]
 Network = Annotated[
     str | None,
-    typer.Option("--network", help="unet (default), monai:DynUNet and the like, smp:Unet, or your package.module:function."),
+    typer.Option(
+        "--network",
+        help="unet (default), monai:DynUNet and the like, smp:Unet, nnunet:PlainConvUNet, or your package.module:function.",
+    ),
 ]
 Seed = Annotated[
     int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="The first seed; arms and repetitions count up from it.")

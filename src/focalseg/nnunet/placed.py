@@ -16,7 +16,7 @@ from focalseg.training.run import RunConfig, find_candidates
 
 CONFIG, WEIGHTS, DIGEST = "config.json", "model.safetensors", "weights_sha256"
 """The files of a lean folder, and the name under which the first keeps the digest of the second."""
-_LEVEL = re.compile(r"(?:encoder|skip|decoder)\.(\d+)")
+_LEVEL = re.compile(r"(?:encoder|skip|decoder)\.([0-9]{1,3})", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,19 +58,21 @@ def read_placed(path: Path) -> Placed:
 
 def count_levels(names: Iterable[str]) -> int | None:
     """The levels of a network by the names of its sites, the bottleneck among them; None where they tell nothing."""
-    numbered = [int(match[1]) for name in names if (match := _LEVEL.fullmatch(name))]
-    return max(numbered) + 2 if numbered else None
+    listed = list(names)
+    numbers = [int(match[1]) for name in listed if (match := _LEVEL.fullmatch(name))]
+    return max(numbers) + 2 if numbers and "bottleneck" in listed else None
 
 
 def _read_decisions(path: Path, config: RunConfig | None) -> Placed:
     placement = read_placement(path)
     decided = {one.site: one.gamma for one in placement.sites if one.kept}
-    # The sites that were examined tell how deep the network was; only a lean folder beside them tells it for certain.
+    # The sites that were examined tell how deep the network was, but for a placement by hand that lists what is kept alone.
+    examined = [one.site for one in placement.sites] if len(decided) < len(placement.sites) else []
     levels = None if config is None else _count_levels_of(config)
     return Placed(
         layout=placement.layout,
         gammas={name: _check_gamma(path, name, gamma) for name, gamma in decided.items()},
-        levels=levels or count_levels(one.site for one in placement.sites),
+        levels=levels or count_levels(examined),
         standardise=config is not None and config.standardise_logits,
     )
 

@@ -112,7 +112,8 @@ def choose_image_shape(network: Any) -> tuple[int, ...]:
     """The shape (C, *spatial) of an image that such a network takes, however deep it is and whatever its strides are."""
     first = next(module for module in network.encoder.modules() if isinstance(module, Convolution))
     factors = [math.prod(along) for along in zip(*network.encoder.strides, strict=True)]
-    return first.in_channels, *(factor * -(-_EXAMPLE_SIDE // factor) for factor in factors)
+    # At least two elements along each axis of the bottleneck: instance norms refuse features of a single one.
+    return first.in_channels, *(factor * max(-(-_EXAMPLE_SIDE // factor), 2) for factor in factors)
 
 
 @contextmanager
