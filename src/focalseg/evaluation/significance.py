@@ -66,9 +66,7 @@ def compare_paired(one: np.ndarray, other: np.ndarray, groups: Sequence[str], fo
     means = np.mean(_subtract(one, other), axis=0)
     _, membership = np.unique(np.asarray(groups), return_inverse=True)
     sums = np.bincount(membership, weights=means)
-    return Comparison(
-        **vars(found), permutation_p=_permutation_p(sums), wilcoxon_p=_wilcoxon_p(sums / np.bincount(membership))
-    )
+    return Comparison(**vars(found), permutation_p=_permutation_p(sums), wilcoxon_p=_wilcoxon_p(sums / np.bincount(membership)))
 
 
 def measure_difference(
@@ -104,7 +102,8 @@ def _subtract(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     missing = int((~np.isfinite(first) | ~np.isfinite(second)).sum())
     if missing:
         raise ValueError(f"{missing} of {first.size} pairs of scores are not finite; leave those cases out of both arms.")
-    return first - second
+    difference: np.ndarray = first - second
+    return difference
 
 
 def correct_holm(p_values: Mapping[_Name, float]) -> dict[_Name, float]:
