@@ -72,9 +72,13 @@ def compare(
 
 
 def compare_systems(
-    systems: Sequence[System], settings: ComparisonSettings, *, groups: Mapping[str, str] | None = None
+    systems: Sequence[System],
+    settings: ComparisonSettings,
+    *,
+    groups: Mapping[str, str] | None = None,
+    notes: Sequence[str] = (),
 ) -> ComparisonRecord:
-    """The same from systems as they were read."""
+    """The same from systems as they were read. notes: what is known besides of their scores, told with the other notes."""
     _check_names(systems)
     check_systems(systems, better=settings.better)
     paired = pair_systems(systems, groups)
@@ -102,7 +106,7 @@ def compare_systems(
         comparisons=comparisons,
         systems={name: _summarise(table, paired, span) for name, table in paired.tables.items()},
         left_out=paired.left_out,
-        notes=tuple(list_notes(found)),
+        notes=(*notes, *list_notes(found)),
         methods=describe_methods(found),
         empty=settings.empty,
     )

@@ -10,7 +10,7 @@ from focalseg.comparison.systems import System
 from focalseg.evaluation.statistics import REPLICATES
 from focalseg.evaluation.verdict import FEW_GROUPS
 from focalseg.findings import counted, show_name
-from focalseg.records.comparison import Better, SystemComparison
+from focalseg.records.comparison import Better, SystemComparison, show_p
 
 LEVEL = 0.05
 """Of a p-value, below which a difference is usually called significant."""
@@ -32,7 +32,7 @@ def describe_pair(pair: SystemComparison, metric: str, better: Better) -> System
     one, other = show_name(pair.one), show_name(pair.other)
     score = show_name(metric)
     difference = f"{pair.difference.mean:+z.3f}, 95 % interval {_end(pair.difference.low)} to {_end(pair.difference.high)}"
-    measured = f"its {score} minus that of {one} is {difference} (p = {pair.p_value:.3f})"
+    measured = f"its {score} minus that of {one} is {difference} ({show_p(pair.p_value)})"
     if pair.silent:
         sentence = (
             f"Not answered: most trainings of {one} or of {other} predict nothing at all, so that {measured} tells nothing."
@@ -41,7 +41,7 @@ def describe_pair(pair: SystemComparison, metric: str, better: Better) -> System
         sentence = f"{other} is {pair.verdict} than {one}: {measured}"
         sentence += "." if better == "higher" else ", and lower is better."
         if pair.holm_p >= LEVEL > pair.p_value:
-            sentence += f" Adjusted for all comparisons p is {pair.holm_p:.3f}: among so many, one such difference may be luck."
+            sentence += f" Adjusted for all comparisons {show_p(pair.holm_p)}: among so many, one such difference may be luck."
     else:
         sentence = f"No difference between {other} and {one} is shown: {measured}. {_describe_reach(pair)}"
     if pair.as_good is not None and not pair.silent:

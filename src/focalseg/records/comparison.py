@@ -169,14 +169,19 @@ class ComparisonRecord(CheckedConfig, Record):
         yield ""
         for pair in self.comparisons:
             smallest = "unknown" if pair.smallest_difference is None else f"{pair.smallest_difference:.3f}"
-            holm = f", Holm p {pair.holm_p:.3f}" if len(self.comparisons) > 1 else ""
-            yield f"{pair.other} - {pair.one}: {pair.difference}, p {pair.p_value:.3f}{holm}, smallest to be seen {smallest}"
+            holm = f", Holm {show_p(pair.holm_p)}" if len(self.comparisons) > 1 else ""
+            yield f"{pair.other} - {pair.one}: {pair.difference}, {show_p(pair.p_value)}{holm}, smallest to be seen {smallest}"
             yield from (f"  {line}" for line in describe_needed(pair, trainings=self.systems[pair.other].trainings))
             for case in pair.extremes:
                 fold = f" (fold {case.fold})" if case.fold else ""
                 yield f"  {case.difference:+z.3f}  {case.case}{fold}: {case.one:.3f} and {case.other:.3f}"
         yield from (f"note: {note}" for note in self.notes)
         yield f"methods: {self.methods}"
+
+
+def show_p(value: float) -> str:
+    """A p-value with its name: p = 0.034, or p < 0.001."""
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
 
 
 def describe_needed(pair: SystemComparison, *, trainings: int) -> Iterator[str]:
