@@ -8,7 +8,7 @@ import numpy as np
 
 from focalseg.comparison.pairing import Paired, pair_systems
 from focalseg.comparison.settings import ComparisonSettings
-from focalseg.comparison.systems import WHOLE, System, Training, check_systems
+from focalseg.comparison.systems import WHOLE, System, Training, align_labels, check_systems
 from focalseg.comparison.wording import Found, describe_all, describe_methods, describe_pair, list_notes
 from focalseg.errors import DataError, SettingError
 from focalseg.evaluation.needed import count_needed_cases, count_needed_trainings
@@ -80,6 +80,7 @@ def compare_systems(
 ) -> ComparisonRecord:
     """The same from systems as they were read. notes: what is known besides of their scores, told with the other notes."""
     _check_names(systems)
+    systems, label_notes = align_labels(systems)
     check_systems(systems, better=settings.better)
     paired = pair_systems(systems, groups)
     span = settings.span or _find_span(paired, settings.better)
@@ -106,7 +107,7 @@ def compare_systems(
         comparisons=comparisons,
         systems={name: _summarise(table, paired, span) for name, table in paired.tables.items()},
         left_out=paired.left_out,
-        notes=(*notes, *list_notes(found)),
+        notes=(*notes, *label_notes, *list_notes(found)),
         methods=describe_methods(found),
         empty=settings.empty,
     )

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from focalseg.errors import DataError
 from focalseg.findings import show_name, show_value
@@ -108,14 +108,55 @@ _MOST_FAULTS = 5
 """Of a kind and a system, how many are told."""
 
 
+def align_labels(systems: Sequence[System]) -> tuple[tuple[System, ...], list[str]]:
+    """The systems with the same names of labels, as far as that can be had, and what was done for it.
+
+    An only label is the same whatever its name; where a system has scores of whole cases alone, those of the others become that,
+    the mean over labels. Labels that differ otherwise are left as they are.
+    """
+    first, *others = systems
+    if all(len(system.labels) == 1 for system in systems):
+        names = [system.labels[0] for system in systems]
+        notes = [
+            f"The only label is {show_name(names[0])} in {show_name(first.name)} and {show_name(label)} in {show_name(other.name)}: "
+            "it is taken to be the same."
+            for other, label in zip(others, names[1:], strict=True)
+            if WHOLE not in (label, names[0]) and label != names[0]
+        ]
+        return tuple(map(_average_labels, systems)) if len(set(names)) > 1 else tuple(systems), notes
+    whole = [system.name for system in systems if system.labels == (WHOLE,)]
+    if not whole or len(whole) == len(systems):
+        return tuple(systems), []
+    note = f"{show_name(whole[0])} has scores of whole cases: of the others it is the mean over the labels of a case that is compared."
+    return tuple(map(_average_labels, systems)), [note]
+
+
+def _average_labels(system: System) -> System:
+    """The same with one score per case, the mean over the labels that have one."""
+
+    def average(scores: Mapping[str, float]) -> dict[str, float]:
+        known = [score for score in scores.values() if not math.isnan(score)]
+        return {WHOLE: float(sum(known) / len(known)) if known else math.nan}
+
+    trainings = (
+        replace(training, scores={case: average(scores) for case, scores in training.scores.items()})
+        for training in system.trainings
+    )
+    return replace(system, trainings=tuple(trainings))
+
+
 def _find_other_labels(systems: Sequence[System]) -> Iterator[str]:
     first, *others = systems
     for system in others:
         if set(system.labels) != set(first.labels):
             found, expected = (show_value(", ".join(filter(None, one.labels))) for one in (system, first))
+            common = [label for label in first.labels if label in system.labels]
+            mend = (
+                f"Compare what both have, with --label {show_name(common[0])}." if common else "Give the same labels one name."
+            )
             yield (
                 f"{show_name(system.name)} has scores of the labels {found}; expected those of {show_name(first.name)}, "
-                f"{expected}. Compare what both have, with --label LABEL."
+                f"{expected}. {mend}"
             )
 
 

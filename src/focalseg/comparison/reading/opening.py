@@ -140,10 +140,8 @@ def _name_paths(arguments: Sequence[tuple[str, list[Path]]]) -> list[str]:
         names.append(given or "/".join(parts[number][-depth:]))
     for number, name in enumerate(names):
         if name in names[:number]:
-            raise SettingError(
-                f"Two systems are named {show_value(arguments[number][0] or parts[number][-1])}; expected a name of its own for "
-                "each. Give them as NAME=PATH."
-            )
+            twice = show_value(arguments[number][0] or parts[number][-1])
+            raise SettingError(f"Two systems are named {twice}; expected a name of its own for each. Give them as NAME=PATH.")
     return names
 
 
