@@ -64,16 +64,26 @@ def compare(
 ) -> None:
     """Compare systems from their scores, paired by case and training: better, worse or not shown, and what would show it."""
     from focalseg.comparison.comparing import compare_systems
+    from focalseg.comparison.folder import refuse_folder
     from focalseg.comparison.reading.opening import open_systems
     from focalseg.configuration import to_mapping
 
+    if out is not None:
+        refuse_folder(out)
     opened = open_systems(systems, metric=metric, better=better, margin=margin, empty=empty, labels=label)
     known = _find_groups(opened.systems, groups, group_pattern)
     found = compare_systems(opened.systems, opened.settings, groups=known, notes=opened.notes)
+    page = None
+    if out is not None:
+        from focalseg.report.comparison.page import write_comparison
+
+        page = write_comparison(out, found)
     if as_json:
-        print_json(to_mapping(found))
-    else:
-        print(found)
+        print_json({**to_mapping(found.record), **({"page": str(page)} if page else {})})
+        return
+    print(found.record)
+    if page:
+        print(f"page: {page}")
 
 
 def _find_groups(systems: "Sequence[System]", file: Path | None, pattern: str | None) -> dict[str, str] | None:

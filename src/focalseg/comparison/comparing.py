@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from focalseg.comparison.coverage import describe_coverage
 from focalseg.comparison.pairing import Paired, pair_systems
 from focalseg.comparison.settings import ComparisonSettings
 from focalseg.comparison.systems import WHOLE, System, Training, align_labels, check_systems
@@ -68,7 +70,16 @@ def compare(
         raise SettingError(f"systems was {show_value(systems)}; expected a mapping from the name of a system to its scores.")
     named = {str(case): str(fold) for case, fold in folds.items()} if folds is not None else None
     read = [_take_system(str(name), scores, tuple(map(str, cases)), named) for name, scores in systems.items()]
-    return compare_systems(read, settings, groups=None if groups is None else {str(c): str(g) for c, g in groups.items()})
+    known = None if groups is None else {str(case): str(group) for case, group in groups.items()}
+    return compare_systems(read, settings, groups=known).record
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """What a comparison found, and the scores that it rests on."""
+
+    record: ComparisonRecord
+    paired: Paired
 
 
 def compare_systems(
@@ -77,7 +88,7 @@ def compare_systems(
     *,
     groups: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
-) -> ComparisonRecord:
+) -> Compared:
     """The same from systems as they were read. notes: what is known besides of their scores, told with the other notes."""
     _check_names(systems)
     systems, label_notes = align_labels(systems)
@@ -99,7 +110,8 @@ def compare_systems(
         for name, difference in differences.items()
     )
     found = Found(systems=tuple(systems), paired=paired, settings=settings, comparisons=comparisons, grouped=groups is not None)
-    return ComparisonRecord(
+    trainings = next(iter(paired.tables.values())).shape[0]
+    record = ComparisonRecord(
         metric=settings.metric,
         better=settings.better,
         reference=reference,
@@ -109,8 +121,10 @@ def compare_systems(
         left_out=paired.left_out,
         notes=(*notes, *label_notes, *list_notes(found)),
         methods=describe_methods(found),
+        coverage=describe_coverage(trainings=trainings, folds=len(paired.fold_names)),
         empty=settings.empty,
     )
+    return Compared(record=record, paired=paired)
 
 
 def _take_system(name: str, scores: Any, cases: tuple[str, ...], folds: Mapping[str, str] | None) -> System:

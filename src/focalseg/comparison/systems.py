@@ -111,15 +111,15 @@ _MOST_FAULTS = 5
 def align_labels(systems: Sequence[System]) -> tuple[tuple[System, ...], list[str]]:
     """The systems with the same names of labels, as far as that can be had, and what was done for it.
 
-    An only label is the same whatever its name; where a system has scores of whole cases alone, those of the others become that,
-    the mean over labels. Labels that differ otherwise are left as they are.
+    An only label is the same whatever its name; where a system has scores of whole cases alone, those of the others become
+    that, the mean over labels. Labels that differ otherwise are left as they are.
     """
     first, *others = systems
     if all(len(system.labels) == 1 for system in systems):
         names = [system.labels[0] for system in systems]
         notes = [
-            f"The only label is {show_name(names[0])} in {show_name(first.name)} and {show_name(label)} in {show_name(other.name)}: "
-            "it is taken to be the same."
+            f"The only label is {show_name(names[0])} in {show_name(first.name)} and {show_name(label)} in "
+            f"{show_name(other.name)}: it is taken to be the same."
             for other, label in zip(others, names[1:], strict=True)
             if WHOLE not in (label, names[0]) and label != names[0]
         ]
@@ -127,7 +127,10 @@ def align_labels(systems: Sequence[System]) -> tuple[tuple[System, ...], list[st
     whole = [system.name for system in systems if system.labels == (WHOLE,)]
     if not whole or len(whole) == len(systems):
         return tuple(systems), []
-    note = f"{show_name(whole[0])} has scores of whole cases: of the others it is the mean over the labels of a case that is compared."
+    note = (
+        f"{show_name(whole[0])} has scores of whole cases: of the others it is the mean over the labels of a case that is "
+        "compared."
+    )
     return tuple(map(_average_labels, systems)), [note]
 
 

@@ -126,7 +126,8 @@ class ComparisonRecord(CheckedConfig, Record):
     """All that a comparison found. metric, better: what the scores are, and which end of them is the good one.
 
     reference: the system that all others are compared with. sentence: the answer; notes: what the scores cannot tell; methods:
-    a paragraph for a paper. empty: what a case without the object counts, "" where the scores do not tell.
+    a paragraph for a paper; coverage: how often such intervals hold the truth, as simulated. empty: what a case without the
+    object counts, "" where the scores do not tell.
     """
 
     made_by = "`focalseg compare`"
@@ -142,6 +143,7 @@ class ComparisonRecord(CheckedConfig, Record):
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()
     methods: str = ""
+    coverage: str = ""
     empty: str = ""
 
     def __post_init__(self) -> None:
@@ -176,6 +178,8 @@ class ComparisonRecord(CheckedConfig, Record):
                 fold = f" (fold {case.fold})" if case.fold else ""
                 yield f"  {case.difference:+z.3f}  {case.case}{fold}: {case.one:.3f} and {case.other:.3f}"
         yield from (f"note: {note}" for note in self.notes)
+        if self.coverage:
+            yield f"coverage: {self.coverage}"
         yield f"methods: {self.methods}"
 
 

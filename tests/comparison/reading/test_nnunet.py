@@ -18,7 +18,7 @@ NAN = float("nan")
 
 def compare_paths(*paths: Path | str, groups=PATIENTS, **options) -> ComparisonRecord:
     opened = open_systems([str(path) for path in paths], **options)
-    return compare_systems(opened.systems, opened.settings, groups=groups, notes=opened.notes)
+    return compare_systems(opened.systems, opened.settings, groups=groups, notes=opened.notes).record
 
 
 def assert_same(found: ComparisonRecord, one: np.ndarray, other: np.ndarray, cases, folds) -> None:
@@ -189,7 +189,7 @@ def test_what_does_not_go_together_is_refused_with_the_mend(tmp_path):
     second = write_summary(tmp_path / "b.json", draw_dice(labels=("1", "2"), seed=1))
     assert "b has scores of the labels '1, 2'; expected those of a, '1'" in refuse(first, second)
     assert compare_paths(first, second, labels=["1"]).comparisons  # the mend that it names
-    assert "has no metric 'HD95'; expected one of Dice" in refuse(first, second, metric="HD95")
+    assert "have no metric 'HD95'; expected one of Dice" in refuse(first, second, metric="HD95")
     assert "has no label '3'; expected one of its labels (1)" in refuse(first, second, labels=["3"])
     assert "--better was lower, and of Dice higher is better" in refuse(first, second, better="lower")
     assert "No file or folder" in refuse(first, tmp_path / "nowhere")

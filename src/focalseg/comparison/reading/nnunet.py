@@ -26,7 +26,7 @@ def find_summaries(path: Path) -> list[tuple[str, Path]]:
 
     A folder of a trainer has one per fold or, where only folds together were evaluated, one of all; else there is one.
     """
-    if path.is_file():
+    if not path.is_dir():
         return [(_name_fold(path), path)] if path.suffix == ".json" else []
     of_folds = sorted(path.glob(f"fold_*/validation/{SUMMARY}"))
     if of_folds:
@@ -58,7 +58,7 @@ def read_summary(path: Path, metric: str | None, *, fold: str = "") -> Table:
             raise _fault(path, f"has the case {show_name(case)} twice", "each case once", _AGAIN)
         cells[case] = {}
         for label, values in metrics.items():
-            spelt = _find_metric(path, values, wanted)
+            spelt = _find_metric(values, wanted)
             cells[case][label] = _read_cell(path, f"case {show_name(case)}, label {show_name(label)}", values, spelt)
     return Table(source=show_path(path), metric=spelt, cells=cells, fold=fold)
 
@@ -100,12 +100,13 @@ def _read_entry(path: Path, number: int, entry: Any) -> tuple[str, dict[str, dic
     return name_case(file), metrics
 
 
-def _find_metric(path: Path, values: dict[str, Any], wanted: str) -> str:
+def _find_metric(values: dict[str, Any], wanted: str) -> str:
     spelling = {name.lower(): name for name in values}
     if wanted.lower() not in spelling:
         names = show_name(", ".join(values)[:120])
-        found = f"{show_path(path)}: has no metric {show_value(wanted)}"
-        raise SettingError(f"{found}; expected one of {names}. Give one of them as --metric.")
+        raise SettingError(
+            f"nnU-Net's results have no metric {show_value(wanted)}; expected one of {names}. Give one of them as --metric."
+        )
     return spelling[wanted.lower()]
 
 

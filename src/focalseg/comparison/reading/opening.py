@@ -119,7 +119,7 @@ def _read_path(path: Path, metric: str | None) -> list[Table]:
         raise SettingError(f"No file or folder {show_path(path)}; expected {_EXPECTED}. Give the path of one.")
     if path.name == runs.CASES and runs.is_run(path.parent):
         path = path.parent
-    if path.is_file() and path.suffix.lower() in _TABLE_ENDINGS:
+    if not path.is_dir() and path.suffix.lower() in _TABLE_ENDINGS:
         return read_tables(path, metric)
     found = [*nnunet.read_results(path, metric)] or ([] if path.is_file() else [*runs.read_runs(path, metric)])
     if not found:
