@@ -191,8 +191,8 @@ def show_p(value: float) -> str:
 def describe_needed(pair: SystemComparison, *, trainings: int) -> Iterator[str]:
     """How many trainings or cases it would take, a sentence for each difference. trainings: of every fold, as there are."""
     for needed in pair.needed:
-        more = f"{needed.trainings} trainings of each system on these cases"
-        if needed.trainings is None:
-            more = "no number of trainings on these cases" if trainings > 1 else "trainings that nobody can count from one"
-        cases = "no number of cases" if needed.cases is None else f"{needed.cases} cases"
-        yield f"to show {needed.difference:.3f} in 80 % of studies it takes {more}, or {cases} with trainings as these"
+        more = [] if needed.trainings is None else [f"{needed.trainings} trainings of each system on these cases"]
+        more += [] if needed.cases is None else [f"{needed.cases} cases with trainings as these"]
+        found = f"it takes {' or '.join(more)}" if more else "neither more trainings nor more cases alone are enough"
+        unknown = "; how many trainings, one training cannot tell" if trainings == 1 else ""
+        yield f"To show a difference of {needed.difference:.3f} in 80 % of studies {found}{unknown}."
