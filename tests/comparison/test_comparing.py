@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 
 import focalseg
+from focalseg.comparison.comparing import compare_systems
+from focalseg.comparison.settings import ComparisonSettings
+from focalseg.comparison.systems import System, Training
 from focalseg.errors import DataError, SettingError
 from focalseg.evaluation.significance import compare_paired, correct_holm
 from focalseg.evaluation.statistics import estimate_mean, measure_seed_noise
@@ -140,6 +143,21 @@ def test_more_trainings_of_one_system_than_of_the_other_are_told():
     assert "1 training of plain left out, since not every fold and system has so many." in found.notes
 
 
+def test_trainings_of_the_same_seeds_are_paired_whatever_their_order():
+    one, other = draw_scores(3), draw_scores(3, seed=1)
+    systems = [
+        System(
+            name=name,
+            trainings=tuple(
+                Training(scores={case: {"": score} for case, score in by_case(table)[row].items()}, seed=str(row + 8))
+                for row in order
+            ),
+        )
+        for name, table, order in (("plain", one, (2, 0, 1)), ("gated", other, (0, 1, 2)))
+    ]
+    assert_same(compare_systems(systems, ComparisonSettings()).record, one, other, CASES)
+
+
 def test_the_very_same_scores_show_nothing_and_say_so():
     pair = focalseg.compare({"a": draw_scores(), "b": draw_scores()}, cases=CASES).comparisons[0]
     assert (pair.verdict, pair.difference.mean, pair.p_value, pair.needed) == ("no_difference_shown", 0.0, 1.0, ())
@@ -170,8 +188,11 @@ def test_the_record_is_kept_as_a_file_and_read_again(tmp_path):
         ({"a": {"x": 1.0}}, {}, "1 system to compare; expected two or more"),
         ({"a": {}, "b": {"x": 0.5}}, {}, "a has no score"),
         ({"a": {"x": "0.5"}, "b": {"x": 0.5}}, {}, "case x has the score '0.5'; expected a number"),
-        ({"a": {"x": float("inf")}, "b": {"x": 0.5}}, {}, "case x has the score inf; expected a finite number"),
+        ({"a": {"x": float("inf")}, "b": {"x": 0.5}}, {}, "case x has the score inf; expected a number up to 1e+100"),
         ({"a": {"x": 0.5}, "b": {"y": 0.5}}, {}, "no case in common"),
+        ({"a": {"x": 0.5}, "": {"x": 0.5}}, {}, "A system has an empty name"),
+        ([1, 2], {}, "expected a mapping from the name of a system to its scores"),
+        ({"a": {"x": 0.5}, "b": {"x": 0.4}}, {"groups": ["p"]}, "groups was ['p']; expected a mapping"),
         ({"a": {"x": 0.5}, "b": {"x": 91.0}}, {}, "percent beside shares"),
         ({"a": {"x": 0.5}, "b": {"x": 0.4}}, {"groups": {"y": "p"}}, "1 case of 1 without a group: x"),
         ({"a": [[0.5, 0.6]], "b": [[0.4, 0.6]]}, {"cases": ["x"]}, "`cases` 1 different names"),

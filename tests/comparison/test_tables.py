@@ -6,7 +6,8 @@ import io
 import pytest
 
 import focalseg
-from focalseg.comparison.comparing import ComparisonSettings, compare_systems
+from focalseg.comparison.comparing import compare_systems
+from focalseg.comparison.settings import ComparisonSettings
 from focalseg.comparison.systems import WHOLE, System, Training
 from focalseg.comparison.tables import escape_latex, format_cases, format_latex, format_systems
 

@@ -15,8 +15,8 @@ from focalseg.comparison.wording import Found, describe_all, describe_methods, d
 from focalseg.errors import DataError, SettingError
 from focalseg.evaluation.needed import count_needed_cases, count_needed_trainings
 from focalseg.evaluation.significance import Difference, correct_holm, decide_non_inferiority, measure_difference
-from focalseg.evaluation.statistics import estimate_mean, measure_seed_noise
-from focalseg.findings import show_name, show_value
+from focalseg.evaluation.statistics import ROUNDING, estimate_mean, measure_seed_noise
+from focalseg.findings import counted, show_name, show_value
 from focalseg.records.comparison import (
     AsGood,
     Better,
@@ -68,9 +68,9 @@ def compare(
     settings = ComparisonSettings(metric=metric, better=better, margin=margin, span=span)
     if not isinstance(systems, Mapping):
         raise SettingError(f"systems was {show_value(systems)}; expected a mapping from the name of a system to its scores.")
-    named = {str(case): str(fold) for case, fold in folds.items()} if folds is not None else None
+    named = None if folds is None else _take_names("folds", folds)
     read = [_take_system(str(name), scores, tuple(map(str, cases)), named) for name, scores in systems.items()]
-    known = None if groups is None else {str(case): str(group) for case, group in groups.items()}
+    known = None if groups is None else _take_names("groups", groups)
     return compare_systems(read, settings, groups=known).record
 
 
@@ -143,6 +143,12 @@ def _take_system(name: str, scores: Any, cases: tuple[str, ...], folds: Mapping[
     return System(name=name, trainings=tuple(trainings))
 
 
+def _take_names(what: str, names: Any) -> dict[str, str]:
+    if not isinstance(names, Mapping):
+        raise SettingError(f"{what} was {show_value(names)}; expected a mapping from case to its name.")
+    return {str(case): str(name) for case, name in names.items()}
+
+
 def _take_array(name: str, scores: Any, cases: tuple[str, ...]) -> list[dict[str, Any]]:
     expected = "a mapping from case to score, a list of these, or (trainings, cases) numbers with `cases` naming the columns"
     try:
@@ -181,8 +187,11 @@ def _divide(name: str, scores: dict[str, dict[str, float]], folds: Mapping[str, 
 
 def _check_names(systems: Sequence[System]) -> None:
     if len(systems) < 2:
-        raise SettingError(f"{len(systems)} system to compare; expected two or more, the first of which is the reference.")
+        number = counted(len(systems), "system")
+        raise SettingError(f"{number} to compare; expected two or more, the first of which is the reference. Give another.")
     names = [system.name for system in systems]
+    if "" in names:
+        raise SettingError("A system has an empty name; expected one to call it by. Name it.")
     if twice := [name for name in names if names.count(name) > 1]:
         raise SettingError(f"Two systems are named {show_value(twice[0])}; expected a name of its own for each.")
 
@@ -222,7 +231,7 @@ def _compare_pair(
 
 def _judge(difference: Estimate, better: Better) -> SystemVerdict:
     """As `place` does: by the interval, which lies clear of 0 or does not."""
-    if difference.low <= 0 <= difference.high:
+    if difference.low <= 0 <= difference.high or abs(difference.mean) <= ROUNDING:
         return "no_difference_shown"
     return "better" if (difference.low > 0) == (better == "higher") else "worse"
 

@@ -48,6 +48,12 @@ def is_distance(metric: str) -> bool:
     return find_better(metric) == "lower" and not _split(metric) & _COUNTS
 
 
+def are_same(one: str, other: str) -> bool:
+    """Whether two names are of one metric, such as Dice, dice and val_mean_dice."""
+    known = [_split(name) & (_HIGHER | _LOWER) for name in (one, other)]
+    return _normalise(one) == _normalise(other) or (known[0] == known[1] and bool(known[0]))
+
+
 def is_known(name: str) -> bool:
     """Whether a column of that name holds a metric, rather than the scores of a system."""
     return _normalise(name) in _HIGHER | _LOWER

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from focalseg.comparison.systems import System, Training, split_folds
+from focalseg.comparison.systems import System, Training, order_naturally, split_folds
 from focalseg.errors import DataError
 from focalseg.findings import counted, show_name, show_value
 from focalseg.records.comparison import LeftOut
@@ -37,7 +37,7 @@ def pair_systems(systems: Sequence[System], groups: Mapping[str, str] | None = N
     """The scores that all systems have, cases in the order of the first, fold by fold.
 
     groups: by case; by default what the systems know of them, and a case alone otherwise. Trainings are paired by seed where
-    all name the same, by their order otherwise. Raises DataError where no case is left, for cases without a group where
+    all have the same, by their order otherwise. Raises DataError where no case is left, for cases without a group where
     groups are given, and where systems contradict one another on a group.
     """
     folds = {system.name: split_folds(system) for system in systems}
@@ -100,16 +100,20 @@ def _repeats_cases(folds: Mapping[str, Sequence[Training]]) -> bool:
 def _choose_trainings(
     folds: Mapping[str, Mapping[str, Sequence[Training]]], repeated: bool
 ) -> tuple[dict[str, list[_Row]], list[str]]:
-    """Of every system as many trainings of each fold as all have, by seed where all name the same; and what was dropped."""
+    """Of every system as many trainings of each fold as all have, by seed where that leaves as many; and what was dropped."""
     everyone = [trainings for parts in folds.values() for trainings in parts.values()]
     named = [{training.seed for training in trainings} for trainings in everyone]
+    count = min(map(len, everyone))
     common = set.intersection(*named) if all("" not in seeds for seeds in named) else set()
-    count = len(common) or min(map(len, everyone))
+    if len(common) < count:  # by their seeds fewer would be left than by their order
+        common = set()
     rows: dict[str, list[_Row]] = {}
     notes = []
     for name, parts in folds.items():
         taken = {
-            fold: [one for one in trainings if one.seed in common] if common else list(trainings)[:count]
+            fold: sorted((one for one in trainings if one.seed in common), key=lambda one: order_naturally(one.seed))
+            if common
+            else list(trainings)[:count]
             for fold, trainings in parts.items()
         }
         rows[name] = [

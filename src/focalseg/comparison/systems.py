@@ -93,10 +93,10 @@ def check_systems(systems: Sequence[System], *, better: str) -> None:
         if not any(True for _ in system.list_scores()):
             faults.append(f"{show_name(system.name)} has no score; expected one per case. Give another table.")
         faults += [
-            f"{show_name(system.name)}: case {show_name(case)} has the score {score}; expected a finite number, or nan where "
-            "there is none. Mend that score."
+            f"{show_name(system.name)}: case {show_name(case)} has the score {score}; expected a number up to {LARGEST:g}, or "
+            "nan where there is none. Mend that score."
             for case, score in system.list_scores()
-            if math.isinf(score)
+            if abs(score) > LARGEST
         ][:_MOST_FAULTS]
     if not faults:
         faults = [*_find_other_labels(systems), *_find_other_units(systems, better)]
@@ -104,6 +104,8 @@ def check_systems(systems: Sequence[System], *, better: str) -> None:
         raise DataError(faults)
 
 
+LARGEST = 1e100
+"""A score beyond it is no measurement, and its square no number."""
 _MOST_FAULTS = 5
 """Of a kind and a system, how many are told."""
 

@@ -7,7 +7,7 @@ from focalseg import __version__
 from focalseg.comparison.pairing import Paired
 from focalseg.comparison.settings import ComparisonSettings
 from focalseg.comparison.systems import System
-from focalseg.evaluation.statistics import REPLICATES
+from focalseg.evaluation.statistics import REPLICATES, ROUNDING
 from focalseg.evaluation.verdict import FEW_GROUPS
 from focalseg.findings import counted, show_name
 from focalseg.records.comparison import Better, SystemComparison, show_p
@@ -64,6 +64,8 @@ def _describe_reach(pair: SystemComparison) -> str:
             if same and pair.difference.low == 0
             else "All cases are of one group, which tells nothing of others."
         )
+    if pair.smallest_difference <= ROUNDING:
+        return "Nothing varies from case to case, so that nobody can say what would have been seen."
     return f"Such data show a true difference of {pair.smallest_difference:.3f} in 80 % of studies."
 
 

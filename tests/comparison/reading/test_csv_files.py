@@ -135,6 +135,25 @@ def test_an_only_label_of_another_name_is_the_same_and_is_told(tmp_path):
     assert "The only label is polyp in a and 1 in b: it is taken to be the same." in found.notes
 
 
+@pytest.mark.parametrize(("one", "other", "same"), [("Dice", "val_mean_dice", True), ("Dice", "IoU", False)])
+def test_metrics_of_two_files_are_the_same_where_their_names_mean_the_same(tmp_path, one, other, same):
+    (tmp_path / "b").mkdir()
+    first = write_csv(tmp_path / "a.csv", f"case,{one}", "x,0.5", "y,0.6")
+    second = write_csv(tmp_path / "b" / f"{other}_raw.csv", "filename,class0,mean", "x,0.6,0.6", "y,0.7,0.7")
+    if same:
+        assert compare_paths(first, second, groups=None).metric == one
+    else:
+        assert "has the metric 'IoU', and" in refuse(first, second, groups=None)
+
+
+def test_a_score_without_a_name_is_taken_for_that_of_the_others_and_told(tmp_path):
+    first = write_csv(tmp_path / "a.csv", "case,score", "x,9.5", "y,8.6")
+    second = write_csv(tmp_path / "b.csv", "case,HD95", "x,9", "y,8")
+    found = compare_paths(first, second, groups=None)
+    assert (found.metric, found.better) == ("HD95", "lower")
+    assert f"{first} does not name its score, which is taken to be HD95." in found.notes
+
+
 GOOD = ["case,score", "x,0.5", "y,0.6", "z,0.7"]
 
 
@@ -182,6 +201,11 @@ def test_two_tables_with_the_same_columns_are_not_mixed(tmp_path):
     assert "Two systems are named 'plain'" in refuse(*paths)
     joined = compare_paths(",".join(map(str, paths)), groups=None)  # the mend that it names
     assert (list(joined.systems), joined.systems["plain"].trainings) == (["plain", "gated"], 2)
+
+
+@pytest.mark.parametrize("path", ["x" * 5000, "a\0b", ",", "", "=", "a=", "\ud800.csv"])
+def test_a_path_that_is_none_is_named_and_nothing_breaks(tmp_path, path):
+    assert "Give the path of one." in refuse(write_csv(tmp_path / "good.csv", *GOOD), path)
 
 
 @pytest.mark.parametrize("name", ["pipe", "device"])

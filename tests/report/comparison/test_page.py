@@ -5,7 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from focalseg.comparison.comparing import ComparisonSettings, compare_systems
+from focalseg.comparison.comparing import compare_systems
+from focalseg.comparison.settings import ComparisonSettings
 from focalseg.comparison.systems import WHOLE, System, Training
 from focalseg.report.comparison.drawing import HEIGHT, WIDTH, draw_cases
 from focalseg.report.comparison.page import render_comparison, write_comparison

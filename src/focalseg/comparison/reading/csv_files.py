@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from focalseg.comparison.known_metrics import is_known
+from focalseg.comparison.known_metrics import are_same, is_known
 from focalseg.comparison.reading.tables import Cell, Table, name_case
 from focalseg.errors import DataError, SettingError
 from focalseg.findings import show_name, show_path, show_value
@@ -124,7 +124,7 @@ def _read_wide(
 def _read_monai(path: Path, rows: Sequence[Row], columns: Mapping[str, str], metric: str | None) -> Table:
     """MONAI's METRIC_raw.csv: filename, a column per class and their mean, which leaves nan out and so is made anew."""
     named = path.stem.removesuffix("_raw")
-    if metric is not None and metric.lower() != named.lower():
+    if metric is not None and not are_same(metric, named):
         raise DataError(
             f"{show_path(path)}: has the metric {show_value(named)}; expected {show_value(metric)}. Give that file."
         )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from focalseg.comparison.known_metrics import find_better, is_distance, is_share
+from focalseg.comparison.known_metrics import are_same, find_better, is_distance, is_share
 from focalseg.comparison.reading import nnunet, runs
 from focalseg.comparison.reading.csv_files import EXAMPLE, read_tables
 from focalseg.comparison.reading.tables import Table, check_empty, count_both_empty, take_training
@@ -70,17 +70,28 @@ def open_systems(
 
 def _split_arguments(arguments: Sequence[str]) -> list[tuple[str, list[Path]]]:
     """The name that each argument gives, "" for none, and its paths."""
-    if len(arguments) == 1 and runs.is_job(Path(arguments[0])):
+    if len(arguments) == 1 and _exists(arguments[0]) and runs.is_job(Path(arguments[0])):
         arms = Path(arguments[0]) / runs.RUNS
         return [(NONE, [arms / NONE]), (PLACED, [arms / PLACED])]
     split = []
     for argument in arguments:
         name, given = "", argument
-        if not Path(argument).exists() and (match := re.match(r"([^=/\\]+)=(.+)", argument, re.DOTALL)):
+        if not _exists(argument) and (match := re.match(r"([^=/\\]+)=(.+)", argument, re.DOTALL)):
             name, given = match[1], match[2]
-        parts = [given] if Path(given).exists() else [part for part in given.split(",") if part]
+        parts = [given] if _exists(given) else [part for part in given.split(",") if part]
         split.append((name, [Path(part) for part in parts or [given]]))
     return split
+
+
+def _exists(path: str | Path) -> bool:
+    try:
+        return Path(path).exists()
+    except OSError:  # a name that is too long, say
+        return False
+
+
+def _is_file(path: Path) -> bool:
+    return _exists(path) and path.is_file()
 
 
 def _read_all(arguments: Sequence[tuple[str, list[Path]]], metric: str | None) -> list[tuple[str, list[Table]]]:
@@ -114,9 +125,11 @@ def _read_all(arguments: Sequence[tuple[str, list[Path]]], metric: str | None) -
 def _read_path(path: Path, metric: str | None) -> list[Table]:
     """The tables of what is there. Raises SettingError where nothing is, or nothing that is known."""
     found: list[Table] = []
-    arm_of_job = path.parent.name == runs.RUNS and runs.is_job(path.parent.parent) and path.name == PLACED
-    if not path.exists() and not arm_of_job:
-        raise SettingError(f"No file or folder {show_path(path)}; expected {_EXPECTED}. Give the path of one.")
+    arm_of_job = (
+        _exists(path.parent) and path.parent.name == runs.RUNS and runs.is_job(path.parent.parent) and path.name == PLACED
+    )
+    if not _exists(path) and not arm_of_job:
+        raise SettingError(f"No file or folder {show_name(str(path))}; expected {_EXPECTED}. Give the path of one.")
     if path.name == runs.CASES and runs.is_run(path.parent):
         path = path.parent
     if not path.is_dir() and path.suffix.lower() in _TABLE_ENDINGS:
@@ -158,9 +171,9 @@ def _name_parts(paths: Sequence[Path]) -> list[str]:
     path = Path(os.path.normpath(paths[0].absolute()))
     dull = ("validation", nnunet.SUMMARY, runs.CASES)
     parts = [part for part in path.parts[1:] if part not in dull]
-    last = path.stem if parts and parts[-1] == path.name and path.is_file() else parts[-1] if parts else str(path)
+    last = path.stem if parts and parts[-1] == path.name and _is_file(path) else parts[-1] if parts else str(path)
     if len(paths) > 1:
-        names = [one.stem if one.is_file() else one.name for one in paths]
+        names = [one.stem if _is_file(one) else one.name for one in paths]
         shared = os.path.commonprefix(names).rstrip("_-. ")  # noqa: RUF071 - what their letters begin with alike
         last = shared or last
     return [*parts[:-1], last]
@@ -185,14 +198,14 @@ def _choose_settings(
     tables: Sequence[Table], metric: str | None, better: Better | None, margin: float | None
 ) -> ComparisonSettings:
     """The metric as the first table spells it, and its good end. Raises DataError where tables have different metrics."""
-    names = list(dict.fromkeys(table.metric.lower() for table in tables))
-    if len(names) > 1 and metric is None and "score" not in names:
-        first, second = (next(table for table in tables if table.metric.lower() == name) for name in names[:2])
+    first = next((table for table in tables if table.metric.lower() != "score"), tables[0])
+    others = (table for table in tables if table.metric.lower() != "score" and not are_same(table.metric, first.metric))
+    if (second := next(others, None)) is not None:
         raise DataError(
             f"{second.source}: has the metric {show_value(second.metric)}, and {first.source} {show_value(first.metric)}; "
             "expected one metric. Give the one to compare as --metric."
         )
-    name = next((table.metric for table in tables if table.metric.lower() != "score"), metric or "score")
+    name = metric or "score" if first.metric.lower() == "score" else first.metric
     known = find_better(name)
     if better is not None and known is not None and better != known:
         raise SettingError(
@@ -226,7 +239,10 @@ def _list_notes(arguments: Sequence[str], tables: Sequence[Table], empty: str) -
             if empty != "leave-out"
             else f"{number} times nothing was to be found and nothing was: such a score is {counts} (--empty leave-out)."
         )
+    generic = [table for table in tables if table.metric.lower() == "score"]
+    if generic and (named := [table for table in tables if table.metric.lower() != "score"]):
+        yield f"{generic[0].source} does not name its score, which is taken to be {named[0].metric}."
     for argument in arguments:
         for path in map(Path, argument.split("=", 1)[-1].split(",")):
-            for fold in nnunet.find_unfinished(path) if nnunet.find_summaries(path) else []:
+            for fold in nnunet.find_unfinished(path) if _exists(path) and nnunet.find_summaries(path) else []:
                 yield f"{show_path(path / fold)} has no validation/summary.json, so that its cases are not compared."
