@@ -20,14 +20,17 @@ class DepthError(ValueError):
     """More than MOST_DEPTH levels of brackets within one another. The message continues the name of a file."""
 
 
-def parse_json(content: bytes, *, constants_are: str = "no number") -> Any:
+def parse_json(content: bytes, *, constants_are: str = "no number", nan: bool = False) -> Any:
     """What JSON text in UTF-8 holds; no key twice, no NaN or infinity, within the limits of this module.
 
-    constants_are: the word for NaN and infinity in the message. Raises ValueError: UnicodeDecodeError, DepthError,
+    constants_are: the word for NaN and infinity in the message. nan: whether a bare NaN is a number, as the files of some
+    programs have it against the standard. Raises ValueError: UnicodeDecodeError, DepthError,
     json.JSONDecodeError with the line, or a plain one for a key, a number or too many values.
     """
 
-    def refuse_constant(text: str) -> None:
+    def read_constant(text: str) -> float:
+        if nan and text == "NaN":
+            return math.nan
         raise ValueError(f"{text} is {constants_are}")
 
     text = content.decode("utf-8-sig")
@@ -45,7 +48,7 @@ def parse_json(content: bytes, *, constants_are: str = "no number") -> Any:
     # Looked for here and not at each whole number, of which a file may hold millions.
     if long := _LONG_NUMBER.search(outside_strings):
         raise ValueError(f"a number of {len(long[0]):,} digits")
-    return json.loads(text, object_pairs_hook=_keep_unique, parse_constant=refuse_constant, parse_float=_read_finite)
+    return json.loads(text, object_pairs_hook=_keep_unique, parse_constant=read_constant, parse_float=_read_finite)
 
 
 def _keep_unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from focalseg.errors import Interrupted, SettingError
 from focalseg.evaluation.verdict import Verdict
+from focalseg.inference.loading import load_run
 from focalseg.records.estimate import DiceInterval, Estimate
 from focalseg.records.method import METHOD
 from focalseg.records.placement import JobRecord, SiteDecision

@@ -9,6 +9,7 @@ from typer.exceptions import TyperException
 
 from focalseg import __version__
 from focalseg.cli.check import check
+from focalseg.cli.compare import compare
 from focalseg.cli.demo import demo
 from focalseg.cli.place import place
 from focalseg.cli.report import report
@@ -24,7 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, check, place, train, report):
+for command in (demo, check, place, train, compare, report):
     app.command()(command)
 
 

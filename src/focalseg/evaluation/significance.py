@@ -14,6 +14,7 @@ from focalseg.evaluation.statistics import (
     StandardError,
     estimate_mean,
     estimate_standard_error,
+    student_quantile,
 )
 from focalseg.records.estimate import Estimate
 from focalseg.records.placement import NonInferiority
@@ -26,24 +27,30 @@ BATCH = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class Difference:
     """Scores of one arm minus those of another, paired by case and by training.
 
     estimate: mean difference with its 95 % interval. p_value: of Student's t from the same standard error, two-sided; like the
-    interval it speaks of new trainings and new groups. permutation_p, wilcoxon_p: two-sided, of new groups alone, these
-    trainings taken as they are. smallest_difference: the true difference that data like this shows, its interval clear of 0, in
-    80 % of cases; inf for one group, nan where the arms have the very same scores, such as an arm beside itself: that nothing
-    varies there says nothing of what could have been seen.
+    interval it speaks of new trainings and new groups. smallest_difference: the true difference that data like this shows, its
+    interval clear of 0, in 80 % of cases; inf for one group, nan where the arms have the very same scores, such as an arm
+    beside itself: that nothing varies there says nothing of what could have been seen.
     """
 
     estimate: Estimate
     p_value: float
-    permutation_p: float
-    wilcoxon_p: float
     smallest_difference: float
     trainings: int
     cases: int
     groups: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison(Difference):
+    """The same with two tests that are usual in the field. permutation_p, wilcoxon_p: two-sided, of new groups alone, these
+    trainings taken as they are."""
+
+    permutation_p: float
+    wilcoxon_p: float
 
 
 def compare_paired(one: np.ndarray, other: np.ndarray, groups: Sequence[str], folds: Sequence[int] = ()) -> Comparison:
@@ -55,6 +62,37 @@ def compare_paired(one: np.ndarray, other: np.ndarray, groups: Sequence[str], fo
     (N,) saying which fold tested each case, as in estimate_mean; the two tests take them as they are. Raises ValueError for
     scores of different shape, of another number than groups or folds, or that are not finite.
     """
+    found = measure_difference(one, other, groups, folds)
+    means = np.mean(_subtract(one, other), axis=0)
+    _, membership = np.unique(np.asarray(groups), return_inverse=True)
+    sums = np.bincount(membership, weights=means)
+    return Comparison(**vars(found), permutation_p=_permutation_p(sums), wilcoxon_p=_wilcoxon_p(sums / np.bincount(membership)))
+
+
+def measure_difference(
+    one: np.ndarray,
+    other: np.ndarray,
+    groups: Sequence[str],
+    folds: Sequence[int] = (),
+    *,
+    span: tuple[float, float] = DIFFERENCE_SPAN,
+) -> Difference:
+    """What `compare_paired` finds without the two tests, in a tenth of the time. span: the range of a difference."""
+    difference = _subtract(one, other)
+    estimate = estimate_mean(difference, groups, folds=folds, span=span)
+    standard = estimate_standard_error(difference, groups, folds)
+    return Difference(
+        estimate=estimate,
+        p_value=_student_p(estimate.mean, standard),
+        smallest_difference=smallest_difference(standard) if difference.any() else np.nan,
+        trainings=difference.shape[0],
+        cases=difference.shape[1],
+        groups=len(set(groups)),
+    )
+
+
+def _subtract(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The differences (S, N) of paired scores. Raises ValueError as `compare_paired` does."""
     first, second = (np.atleast_2d(np.asarray(scores, dtype=float)) for scores in (one, other))
     if first.shape != second.shape:
         raise ValueError(
@@ -64,21 +102,8 @@ def compare_paired(one: np.ndarray, other: np.ndarray, groups: Sequence[str], fo
     missing = int((~np.isfinite(first) | ~np.isfinite(second)).sum())
     if missing:
         raise ValueError(f"{missing} of {first.size} pairs of scores are not finite; leave those cases out of both arms.")
-    difference = first - second
-    estimate = estimate_mean(difference, groups, folds=folds, span=DIFFERENCE_SPAN)
-    standard = estimate_standard_error(difference, groups, folds)
-    _, membership = np.unique(np.asarray(groups), return_inverse=True)
-    sums = np.bincount(membership, weights=difference.mean(axis=0))
-    return Comparison(
-        estimate=estimate,
-        p_value=_student_p(estimate.mean, standard),
-        permutation_p=_permutation_p(sums),
-        wilcoxon_p=_wilcoxon_p(sums / np.bincount(membership)),
-        smallest_difference=_smallest_difference(standard) if difference.any() else np.nan,
-        trainings=first.shape[0],
-        cases=first.shape[1],
-        groups=len(sums),
-    )
+    difference: np.ndarray = first - second
+    return difference
 
 
 def correct_holm(p_values: Mapping[_Name, float]) -> dict[_Name, float]:
@@ -110,13 +135,13 @@ def decide_non_inferiority(difference: Estimate, *, margin: float) -> NonInferio
 
 
 def _student_p(mean: float, standard: StandardError) -> float:
-    from scipy import stats  # importing focalseg loads torch and NumPy only
+    from scipy import special  # importing focalseg loads torch and NumPy only
 
     if abs(mean) <= ROUNDING:
         return 1.0
     if standard.error <= ROUNDING:
         return 0.0
-    return float(2 * stats.t.sf(abs(mean) / standard.error, standard.freedom))
+    return float(2 * special.stdtr(standard.freedom, -abs(mean) / standard.error))
 
 
 def _permutation_p(sums: np.ndarray) -> float:
@@ -158,9 +183,7 @@ def _wilcoxon_p(means: np.ndarray) -> float:
     return float(stats.wilcoxon(apart).pvalue) if len(apart) else 1.0
 
 
-def _smallest_difference(standard: StandardError) -> float:
+def smallest_difference(standard: StandardError) -> float:
     """(t(0.975) + t(0.8)) standard errors, Bloom 1995 for the multiple; 0 where nothing varies, inf for one group."""
-    from scipy import stats  # importing focalseg loads torch and NumPy only
-
-    multiple = stats.t.ppf((1 + CONFIDENCE) / 2, standard.freedom) + stats.t.ppf(POWER, standard.freedom)
-    return float(multiple * standard.error)
+    multiple = student_quantile(standard.freedom, (1 - CONFIDENCE) / 2) + student_quantile(standard.freedom, 1 - POWER)
+    return multiple * standard.error

@@ -139,15 +139,70 @@ def _standard_error_of_folds(table: np.ndarray, groups: Sequence[str], folds: Se
 
 def _standard_error(sums: np.ndarray, sizes: np.ndarray) -> StandardError:
     """estimate_standard_error from sums (S, G) of at least two groups' scores and their sizes (G,)."""
+    return _add_parts(_split_variance(sums, sizes))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Parts:
+    """Variances of a mean over trainings and groups, as estimate_standard_error has them. of_trainings: None for one."""
+
+    trainings: float
+    of_trainings: float | None
+    of_groups: float
+    of_interaction: float
+    groups_freedom: float
+
+
+def _split_variance(sums: np.ndarray, sizes: np.ndarray) -> _Parts:
     trainings = len(sums)
-    of_groups, groups_freedom = _jackknife_variance(sums.mean(axis=0), sizes), _groups_freedom(sizes)
-    if trainings == 1:
-        return StandardError(error=of_groups**0.5, freedom=groups_freedom)
-    of_trainings = float((sums.sum(axis=1) / sizes.sum()).var(ddof=1)) / trainings
-    deviations = sums - sums.mean(axis=0)
-    of_interaction = sum(_jackknife_variance(row, sizes) for row in deviations) / (trainings * (trainings - 1))
-    variance = of_groups + max(of_trainings - of_interaction, 0.0)
-    return _satterthwaite(variance, (of_trainings, trainings - 1.0), (of_groups, groups_freedom))
+    of_trainings, of_interaction = None, 0.0
+    if trainings > 1:
+        of_trainings = float((sums.sum(axis=1) / sizes.sum()).var(ddof=1)) / trainings
+        deviations = sums - sums.mean(axis=0)
+        of_interaction = sum(_jackknife_variance(row, sizes) for row in deviations) / (trainings * (trainings - 1))
+    return _Parts(
+        trainings=trainings,
+        of_trainings=of_trainings,
+        of_groups=_jackknife_variance(sums.mean(axis=0), sizes),
+        of_interaction=of_interaction,
+        groups_freedom=_groups_freedom(sizes),
+    )
+
+
+def _add_parts(parts: _Parts) -> StandardError:
+    if parts.of_trainings is None:
+        return StandardError(error=parts.of_groups**0.5, freedom=parts.groups_freedom)
+    variance = parts.of_groups + max(parts.of_trainings - parts.of_interaction, 0.0)
+    return _satterthwaite(variance, (parts.of_trainings, parts.trainings - 1.0), (parts.of_groups, parts.groups_freedom))
+
+
+def expect_standard_error(
+    scores: np.ndarray, groups: Sequence[str], *, times_trainings: float = 1.0, times_groups: float = 1.0
+) -> StandardError:
+    """The standard error to be expected of so many times the trainings and groups, which vary as those of scores (S, N) do.
+
+    The parts of estimate_standard_error shrink with what they are of: V_interaction with both, V_trainings without it with the
+    trainings, V_groups without it with the groups. One training: times_trainings changes nothing, since nobody knows its part.
+    Raises ValueError for fewer than two groups.
+    """
+    _, sums, sizes = _sum_groups(scores, groups)
+    if len(sizes) < 2:
+        raise ValueError("All cases are of one group, which tells nothing of others; expected two groups or more.")
+    parts = _split_variance(sums, sizes)
+
+    def shrink(part: float, times: float) -> float:
+        crossed = min(parts.of_interaction, part)
+        return (part - crossed) / times + crossed / (times_trainings * times_groups)
+
+    return _add_parts(
+        _Parts(
+            trainings=parts.trainings * times_trainings,
+            of_trainings=None if parts.of_trainings is None else shrink(parts.of_trainings, times_trainings),
+            of_groups=shrink(parts.of_groups, times_groups),
+            of_interaction=parts.of_interaction / (times_trainings * times_groups),
+            groups_freedom=(parts.groups_freedom + 1) * times_groups - 1,
+        )
+    )
 
 
 def _satterthwaite(variance: float, *parts: tuple[float, float]) -> StandardError:
@@ -200,13 +255,18 @@ def _draw_counts(number: int, random: np.random.Generator) -> np.ndarray:
     return np.bincount(drawn.ravel(), minlength=_BATCH * number).reshape(_BATCH, number).astype(float)
 
 
-def _student_over_normal(freedom: float) -> float:
-    from scipy import stats  # importing focalseg loads torch and NumPy only
+def student_quantile(freedom: float, tail: float) -> float:
+    """What Student's t with these degrees of freedom exceeds with probability tail."""
+    from scipy import special  # importing focalseg loads torch and NumPy only; scipy.stats takes four times as long to load
 
-    return _student_quantile(freedom) / float(stats.norm.isf(_TAIL))
+    return -float(special.stdtrit(freedom, tail))
+
+
+def _student_over_normal(freedom: float) -> float:
+    from scipy import special  # as above
+
+    return _student_quantile(freedom) / -float(special.ndtri(_TAIL))
 
 
 def _student_quantile(freedom: float) -> float:
-    from scipy import stats  # importing focalseg loads torch and NumPy only
-
-    return float(stats.t.isf(_TAIL, freedom))
+    return student_quantile(freedom, _TAIL)

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from focalseg.errors import SettingError
+from focalseg.inference.loading import load_run
 from focalseg.inference.prediction import predict_mask
 from focalseg.study.beginning import ForKeeps
-from focalseg.study.running.runs import load_network
 from focalseg.study.train import train_one
 from hosts.libraries.test_smp import unet_forward, unet_init
 
@@ -66,12 +66,12 @@ def test_it_trains_on_the_encoders_scale_and_loads_offline_with_the_same_predict
     train_one(str(make_folder()), out, settings, attention="se", seed=0, device="cpu", listeners=listeners)
     assert any(one.startswith("images are normalised as the pretrained encoder wants them") for one in told)
     assert set(library.fetched) == {("resnet18", "imagenet")}
-    online, network = load_network(out)
+    online, network = load_run(out)
     assert np.allclose(online.preparation.mean, np.array([0.5, 0.4, 0.3]) * 255)
     assert np.allclose(online.preparation.standard_deviation, np.array([0.2, 0.2, 0.1]) * 255)
     image = np.random.default_rng(0).integers(0, 255, (3, 24, 24)).astype(np.uint8)
     library.connected = False
-    config, offline = load_network(out)
+    config, offline = load_run(out)
     assert config.network.arguments["encoder_weights"] == "imagenet"  # as it was built, for whoever reads it
     assert np.array_equal(
         predict_mask(network, online.preparation, image, tell=told.append),

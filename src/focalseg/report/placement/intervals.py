@@ -17,7 +17,7 @@ LETTER = 13.0
 FIRST_ROW, ROW_PITCH = 30.0, 34.0
 COST_MARGIN, COST_LABEL = 22.0, 46.0
 """Of an axis of costs: beside it, and the room of a number under it."""
-STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+STEPS = tuple(unit * 10.0**power for power in range(-3, 4) for unit in (1, 2, 5))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,106 @@
+"""`focalseg compare`: which of several systems is better, from their scores."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from focalseg.cli.options import AsJson, print_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from focalseg.comparison.systems import System
+
+_Systems = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="A B...",
+        help="Each a result folder or summary.json of nnU-Net, a job or run of ours, or a CSV with case,score[,seed,fold,group,"
+        "label] or a column per system. A comma joins the trainings of one system, and NAME=PATH names it. The first is the "
+        "reference.",
+    ),
+]
+_Groups = Annotated[
+    Path | None,
+    typer.Option("--groups", help="A CSV file with the columns case and group: what belongs together, as a patient."),
+]
+_Pattern = Annotated[
+    str | None,
+    typer.Option("--group-pattern", metavar="RE", help="Finds the group in a case's name, such as 'patient_([0-9]+)'."),
+]
+_Metric = Annotated[str | None, typer.Option("--metric", help="The score to compare, such as Dice, IoU or a column of a CSV.")]
+_Better = Annotated[
+    Literal["higher", "lower"] | None,
+    typer.Option("--better", help="Which end of the score is the good one; known of usual metrics."),
+]
+_Margin = Annotated[
+    float | None,
+    typer.Option("--margin", help="The loss that would not matter, fixed beforehand: is a system at most so much worse?"),
+]
+_Empty = Annotated[
+    Literal["one", "zero", "leave-out"] | None,
+    typer.Option(
+        "--empty", help="What a case counts that has no object and was left empty: one (default), zero, or leave-out."
+    ),
+]
+_Labels = Annotated[list[str], typer.Option("--label", help="A label to compare, by default the mean of all; may be repeated.")]
+_Folder = Annotated[
+    Path | None, typer.Option("--out", help="A folder for comparison.json, the tables and the page, index.html.")
+]
+
+
+def compare(
+    systems: _Systems,
+    groups: _Groups = None,
+    group_pattern: _Pattern = None,
+    metric: _Metric = None,
+    better: _Better = None,
+    margin: _Margin = None,
+    empty: _Empty = None,
+    label: _Labels = [],  # noqa: B006 - typer copies it
+    out: _Folder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare systems from their scores, paired by case and training: better, worse or not shown, and what would show it."""
+    from focalseg.comparison.comparing import compare_systems
+    from focalseg.comparison.folder import refuse_folder
+    from focalseg.comparison.reading.opening import open_systems
+    from focalseg.configuration import to_mapping
+
+    if out is not None:
+        refuse_folder(out)
+    opened = open_systems(systems, metric=metric, better=better, margin=margin, empty=empty, labels=label)
+    known = _find_groups(opened.systems, groups, group_pattern)
+    found = compare_systems(opened.systems, opened.settings, groups=known, notes=opened.notes)
+    page = None
+    if out is not None:
+        from focalseg.report.comparison.page import write_comparison
+
+        page = write_comparison(out, found)
+    if as_json:
+        print_json({**to_mapping(found.record), **({"page": str(page)} if page else {})})
+        return
+    print(found.record)
+    if page:
+        print(f"page: {page}")
+
+
+def _find_groups(systems: "Sequence[System]", file: Path | None, pattern: str | None) -> dict[str, str] | None:
+    """The group of every case, None where nobody says. Raises SettingError where both options are given."""
+    from focalseg.errors import SettingError
+
+    if file is not None and pattern is not None:
+        raise SettingError(
+            "--groups and --group-pattern both say what belongs together; expected one of the two. Leave one out."
+        )
+    if file is not None:
+        from focalseg.comparison.reading.csv_files import read_groups
+
+        return read_groups(file)
+    if pattern is None:
+        return None
+    from focalseg.imagesets.splits import regroup
+
+    names = list(dict.fromkeys(case for system in systems for training in system.trainings for case in training.scores))
+    return regroup(names, [], pattern=pattern)

@@ -1,0 +1,1 @@
+"""Paired comparison of any systems from their scores. It knows no torch."""

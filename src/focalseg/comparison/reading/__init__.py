@@ -1,0 +1,1 @@
+"""Scores that other programs, and ours, have left: recognised by what the files hold."""

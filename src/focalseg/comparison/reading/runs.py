@@ -1,0 +1,99 @@
+"""Runs, arms and jobs of ours: the test scores of every training, as `place` and `train` left them."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from focalseg.comparison.reading.csv_files import read_tables_of
+from focalseg.comparison.reading.tables import Table
+from focalseg.errors import DataError, SettingError
+from focalseg.findings import show_path
+from focalseg.records.placement import ALL, NONE, PLACED, PLACEMENT, FoldSummary, JobRecord
+from focalseg.records.record import read_record
+from focalseg.records.result import RESULT, check_run_file
+
+CASES, CONFIG, RUNS = "cases.csv", "config.yaml", "runs"
+TEST, VALIDATION = "test", "validation"
+DEFAULT_METRIC = "dice"
+_PLACE = re.compile(r"(fold|seed)_(\d+)")
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder is one of a training, finished or not."""
+    return (path / RESULT).is_file() or ((path / CASES).is_file() and (path / CONFIG).is_file())
+
+
+def is_job(path: Path) -> bool:
+    """Whether a folder is one of a finished job with several arms."""
+    return (path / PLACEMENT).is_file() and (path / RUNS).is_dir()
+
+
+def find_runs(path: Path) -> list[Path]:
+    """The runs that a path stands for, by fold and seed: one, those of an arm, or those of what a job placed.
+
+    Of an arm of a finished job a run may be missing, being the very same training as one of another arm, and is then that one.
+    """
+    if is_job(path):
+        path = path / RUNS / PLACED
+    if is_run(path):
+        return [path]
+    found = _list_runs(path)
+    job = path.parent.parent
+    if path.parent.name == RUNS and is_job(job) and path.name == PLACED:
+        record = read_record(JobRecord, job / PLACEMENT)
+        folds = {_number(run, "fold") for run in found}
+        for fold in record.folds:
+            if fold.fold not in folds:
+                found += _list_runs(job / RUNS / _name_twin(fold), fold=fold.fold)
+    return sorted(found, key=lambda run: (_number(run, "fold"), _number(run, "seed")))
+
+
+def _name_twin(fold: FoldSummary) -> str:
+    """The arm that a fold's placement is the same as, where it has no runs of its own: nothing placed, or all."""
+    return NONE if not fold.kept and not fold.shut else ALL
+
+
+def _list_runs(arm: Path, *, fold: int | None = None) -> list[Path]:
+    pattern = "fold_*" if fold is None else f"fold_{fold}"
+    return [run for run in arm.glob(f"{pattern}/seed_*") if run.is_dir() and _number(run, "seed") >= 0]
+
+
+def _number(run: Path, what: str) -> int:
+    """Of the fold or the seed, from the last parts of the path; -1 where it has none."""
+    found = {match[1]: int(match[2]) for part in run.parts[-2:] if (match := _PLACE.fullmatch(part))}
+    return found.get(what, -1)
+
+
+def read_runs(path: Path, metric: str | None) -> Iterator[Table]:
+    """The table of every run that a path stands for. Raises DataError for a run that is not finished or has no test cases."""
+    for run in find_runs(path):
+        yield _read_run(run, metric or DEFAULT_METRIC)
+
+
+def _read_run(run: Path, metric: str) -> Table:
+    if not (run / RESULT).is_file():
+        raise DataError(
+            f"{show_path(run)}: is not finished; expected {RESULT}, which a training leaves last. Run the command that "
+            "began it again, which goes on."
+        )
+    try:
+        path = check_run_file(run / CASES)
+    except SettingError as error:
+        raise DataError(str(error).splitlines()) from error
+    parts = read_tables_of(path, metric, column="part")
+    if TEST not in parts:
+        raise DataError(
+            f"{show_path(path)}: has no test cases; expected scores of the part {TEST}. Choose a run of an arm: a probe is "
+            "scored on validation cases alone."
+        )
+    fold, seed = _number(run, "fold"), _number(run, "seed")
+    found = parts[TEST]
+    return Table(
+        source=found.source,
+        metric=found.metric,
+        cells=found.cells,
+        groups=found.groups,
+        fold="" if fold < 0 else str(fold),
+        seed="" if seed < 0 else str(seed),
+        silent=VALIDATION in parts and parts[VALIDATION].is_silent,
+    )

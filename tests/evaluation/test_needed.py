@@ -1,0 +1,95 @@
+"""How many trainings or cases would show a difference: the smallest difference that is seen, turned round."""
+
+import numpy as np
+import pytest
+
+from focalseg.evaluation.needed import count_needed_cases, count_needed_trainings
+from focalseg.evaluation.significance import measure_difference, smallest_difference
+from focalseg.evaluation.statistics import estimate_standard_error, expect_standard_error
+
+FOLDS = [number % 5 for number in range(60)]
+GROUPS = [str(number // 2) for number in range(60)]
+
+
+def draw(trainings: int, cases: int, *, seed: int = 0, of_training: float = 0.02, of_case: float = 0.05) -> np.ndarray:
+    """Differences that vary by training, by case, and by both."""
+    random = np.random.default_rng(seed)
+    shared = random.normal(0, of_training, (trainings, 1)) + random.normal(0, of_case, (1, cases))
+    return shared + random.normal(0, 0.02, (trainings, cases))
+
+
+@pytest.mark.parametrize("trainings", [1, 2, 5])
+def test_as_many_as_there_are_make_the_standard_error_that_there_is(trainings):
+    scores = draw(trainings, 60)
+    now, expected = estimate_standard_error(scores, GROUPS), expect_standard_error(scores, GROUPS)
+    assert (expected.error, expected.freedom) == pytest.approx((now.error, now.freedom), rel=1e-12)
+
+
+def test_of_one_training_four_times_the_groups_halve_the_error():
+    scores = draw(1, 60)
+    more = expect_standard_error(scores, GROUPS, times_groups=4)
+    assert more.error == pytest.approx(estimate_standard_error(scores, GROUPS).error / 2)
+    assert more.freedom == pytest.approx(4 * 30 - 1)
+
+
+def test_endless_trainings_leave_the_error_of_the_groups_and_endless_groups_that_of_trainings():
+    errors = [
+        (
+            expect_standard_error(scores, GROUPS, times_trainings=1e9).error ** 2,
+            expect_standard_error(scores, GROUPS, times_groups=1e9).error ** 2,
+        )
+        for scores in (draw(4, 60, seed=seed) for seed in range(200))
+    ]
+    of_cases, of_trainings = np.mean(errors, axis=0)
+    assert of_cases == pytest.approx(0.05**2 / 60, rel=0.1)
+    assert of_trainings == pytest.approx(0.02**2 / 4, rel=0.15)
+
+
+def test_what_is_expected_of_more_is_what_more_give():
+    """Mean variance over many draws: predicted from 3 trainings on 60 cases, and found with 12 on 240."""
+    few = [draw(3, 60, seed=seed) for seed in range(300)]
+    many = [draw(12, 240, seed=1000 + seed) for seed in range(100)]
+    alone = [str(number) for number in range(240)]
+    predicted = np.mean([expect_standard_error(one, alone[:60], times_trainings=4, times_groups=4).error ** 2 for one in few])
+    found = np.mean([estimate_standard_error(one, alone).error ** 2 for one in many])
+    assert predicted == pytest.approx(found, rel=0.1)
+
+
+@pytest.mark.parametrize("folds", [(), FOLDS])
+def test_the_number_is_the_least_with_which_the_difference_is_seen(folds):
+    scores = draw(3, 60)
+    now = measure_difference(scores, np.zeros_like(scores), GROUPS, folds).smallest_difference
+    target = now * 0.8
+    trainings = count_needed_trainings(scores, GROUPS, folds, target)
+    factor = now / smallest_difference(estimate_standard_error(scores, GROUPS))
+
+    def seen(count: int) -> float:
+        return factor * smallest_difference(expect_standard_error(scores, GROUPS, times_trainings=count / 3))
+
+    assert trainings > 3
+    assert seen(trainings) <= target < seen(trainings - 1)
+
+
+def test_what_is_seen_already_takes_no_more():
+    scores = draw(3, 60)
+    now = measure_difference(scores, np.zeros_like(scores), GROUPS).smallest_difference
+    assert count_needed_trainings(scores, GROUPS, (), now * 1.001) == 3
+    assert count_needed_cases(scores, GROUPS, (), now * 1.001) == 60
+
+
+def test_cases_are_counted_in_groups_of_their_size():
+    scores = draw(1, 60)
+    now = measure_difference(scores, np.zeros_like(scores), GROUPS).smallest_difference
+    needed = count_needed_cases(scores, GROUPS, (), now / 2)
+    assert needed % 2 == 0
+    assert needed == pytest.approx(4 * 60, rel=0.1)
+
+
+def test_nothing_is_promised_where_no_number_would_do():
+    scores = draw(3, 60, of_training=0.05)
+    assert count_needed_cases(scores, GROUPS, (), 0.001) is None  # three trainings differ by more
+    assert count_needed_trainings(scores, GROUPS, (), 1e-5) is None
+    assert count_needed_trainings(draw(1, 60), GROUPS, (), 0.01) is None  # of one nobody knows
+    assert count_needed_cases(scores, ["all"] * 60, (), 0.01) is None
+    with pytest.raises(ValueError, match="one group"):
+        expect_standard_error(scores, ["all"] * 60)
