@@ -185,7 +185,7 @@ def _ask_tree(places: np.ndarray, others: np.ndarray, grid: Grid, spacing: tuple
     from scipy.spatial import KDTree
 
     here, there = (np.stack(np.unravel_index(some, grid.shape), axis=1) for some in (places, others))
-    _, nearest = KDTree(there * spacing, leafsize=_LEAF).query(here * spacing)
+    _, nearest = KDTree(there * spacing, leafsize=_LEAF, balanced_tree=False).query(here * spacing)
     # The tree subtracts multiples of the spacing, which rounds; whole steps are subtracted exactly.
     exact: np.ndarray = np.sqrt((((here - there[nearest]) * np.array(spacing)) ** 2).sum(axis=1))
     return exact
