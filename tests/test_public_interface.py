@@ -44,7 +44,7 @@ def test_every_public_name_resolves_to_the_thing_of_that_name_and_is_listed() ->
     assert sorted(dir(focalseg)) == sorted(focalseg.__all__)
     named = {name: getattr(focalseg, name) for name in focalseg.__all__}
     assert named.pop("__version__").count(".") == 2
-    assert {name: thing.__name__ for name, thing in named.items()} == {name: name for name in named}
+    assert {name: thing.__name__.removeprefix("focalseg.") for name, thing in named.items()} == {name: name for name in named}
 
 
 def test_the_names_of_the_contract_are_public() -> None:

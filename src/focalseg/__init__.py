@@ -36,10 +36,14 @@ _HOMES = {
     "load": "focalseg.inference.loading",
     "compare": "focalseg.comparison.comparing",
 }
+_ROOMS = ("metrics",)
+"""Modules that are used as such: focalseg.metrics.dice."""
 __all__ = list(_HOMES)
+__all__ += list(_ROOMS)
 __all__ += ["__version__"]
 
 if TYPE_CHECKING:
+    from focalseg import metrics as metrics
     from focalseg.comparison.comparing import compare as compare
     from focalseg.hosts.attachment import allow_unreached as allow_unreached
     from focalseg.hosts.attachment import reattach_attention as reattach_attention
@@ -69,8 +73,11 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"focalseg.{name}")
     if name not in _HOMES:
-        raise AttributeError(f"module 'focalseg' has no attribute {name!r}; it has {', '.join(sorted(_HOMES))}")
+        known = ", ".join(sorted((*_HOMES, *_ROOMS)))
+        raise AttributeError(f"module 'focalseg' has no attribute {name!r}; it has {known}")
     return getattr(import_module(_HOMES[name]), name)
 
 

@@ -1,9 +1,11 @@
-"""Overlap of the predicted with the true mask of a case, label by label."""
+"""Overlap of the predicted with the true mask of a case, label by label: the scores that a run keeps, by `focalseg.metrics`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from focalseg.metrics.overlap import count_pixels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,20 +39,14 @@ def measure_overlap(predicted: np.ndarray, true: np.ndarray) -> Overlap:
         raise ValueError(f"The prediction has shape {predicted.shape} and the mask {true.shape}; they must be the same.")
     if predicted.dtype != bool or true.dtype != bool:
         raise ValueError(f"The masks are {predicted.dtype} and {true.dtype}; expected bool. Use measure_labels for labels.")
-    both = int(np.count_nonzero(predicted & true))
-    predicted_pixels, true_pixels = int(np.count_nonzero(predicted)), int(np.count_nonzero(true))
-    nothing = predicted_pixels == true_pixels == 0
-
-    def ratio(part: int, whole: int) -> float:
-        return part / whole if whole else float(nothing)
-
+    counts = count_pixels(predicted, true)
     return Overlap(
-        dice=ratio(2 * both, predicted_pixels + true_pixels),
-        iou=ratio(both, predicted_pixels + true_pixels - both),
-        precision=ratio(both, predicted_pixels),
-        recall=ratio(both, true_pixels),
-        true_pixels=true_pixels,
-        predicted_pixels=predicted_pixels,
+        dice=counts.dice("one"),
+        iou=counts.iou("one"),
+        precision=counts.precision("one"),
+        recall=counts.recall("one"),
+        true_pixels=counts.true_pixels,
+        predicted_pixels=counts.predicted_pixels,
     )
 
 
