@@ -10,6 +10,7 @@ from typer.exceptions import TyperException
 from focalseg import __version__
 from focalseg.cli.check import check
 from focalseg.cli.demo import demo
+from focalseg.cli.export import export
 from focalseg.cli.place import place
 from focalseg.cli.report import report
 from focalseg.cli.streams import find_lost_output
@@ -24,7 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, check, place, train, report):
+for command in (demo, check, place, train, report, export):
     app.command()(command)
 
 

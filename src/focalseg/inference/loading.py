@@ -9,6 +9,7 @@ from torch import nn
 from focalseg.configuration import from_mapping
 from focalseg.errors import SettingError
 from focalseg.hosts.gammas import read_gammas
+from focalseg.inference.folders import LEAN, LEAN_CONFIG, refuse_no_model
 from focalseg.inference.model import Model, TrainedNetwork
 from focalseg.networks.state import read_state_file, write_state
 from focalseg.records.placement import PLACEMENT, JobRecord
@@ -19,7 +20,6 @@ from focalseg.training.run import RunConfig, build_network
 from focalseg.training.training_config import Device
 from focalseg.yaml_files import read_yaml
 
-LEAN, LEAN_CONFIG = "lean", "config.json"
 WEIGHTS_DIGEST = "weights_sha256"
 
 
@@ -44,12 +44,11 @@ def load(path: str | Path, *, one: bool = False, device: Device = "auto", own_ne
 
 def _read_networks(path: Path, *, one: bool, own_network: str) -> Iterator[TrainedNetwork]:
     """The networks of a folder, that of the lean network first."""
+    refuse_no_model(path)
     if (path / LEAN_CONFIG).is_file():
         yield load_lean(path, own_network=own_network)
     elif (path / RESULT).is_file():
         yield load_run(path, own_network=own_network)
-    elif not (path / PLACEMENT).is_file():
-        raise SettingError(_describe_absence(path))
     elif one:
         yield load_lean(path / LEAN, own_network=own_network)
     else:
@@ -107,15 +106,3 @@ def _refuse_bad_gammas(network: nn.Module, weights: Path) -> None:
     for name, gamma in read_gammas(network).items():
         if not 0 <= gamma < float("inf"):
             raise SettingError(f"{weights} has gamma {gamma} at {name}; expected a finite number at least 0. Restore the file.")
-
-
-def _describe_absence(path: Path) -> str:
-    """Why there is no model to load."""
-    expected = "the folder of a `focalseg place` job, of a finished `focalseg train`, or a lean folder"
-    if not path.exists():
-        return f"No folder {path}; expected {expected}. Check the path."
-    if path.is_file():
-        return f"{path} is a file; expected {expected}. Give the folder that holds it."
-    if (path / CONFIG).exists():
-        return f"{path} holds no finished training yet; expected {expected}. Run the command that made it again, which goes on."
-    return f"{path} holds no model; expected {expected}. Check the path."
