@@ -6,21 +6,33 @@ from typing import Literal
 
 from focalseg.errors import SettingError
 from focalseg.exporting.folder import refuse_others
-from focalseg.inference.folders import refuse_no_model
+from focalseg.findings import show_value
+from focalseg.hosts.libraries.choice import NAMES
+from focalseg.inference.folders import find_networks
 from focalseg.records.preprocessing import PREPROCESSING
 
-Format = Literal["onnx", "bundle", "nnunet"]
+Format = Literal["onnx", "bundle"]
 GRAPH, PROGRAM, CARD = "model.onnx", "predict.py", "README.md"
-_NAMES = {"onnx": ((GRAPH, f"{GRAPH}.data", PREPROCESSING, PROGRAM, CARD), PREPROCESSING)}
-"""By format: what its folder may hold, and the name among them that tells that it is one."""
-_LIBRARIES = {"onnx": ("onnx", "onnxscript", "onnxruntime")}
+_HELD = {
+    "onnx": ((GRAPH, f"{GRAPH}.data", PREPROCESSING, PROGRAM, CARD), PREPROCESSING),
+    "bundle": (("configs", "models", "docs"), "configs"),
+}
+"""By format: what its folder holds at the top, and the name among them that tells that it is one."""
+_LIBRARIES = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "bundle": ("monai",)}
 
 
-def refuse_export(model: Path, kind: Format, out: Path) -> None:
+def refuse_export(model: Path, kind: Format, out: Path, *, own_network: str = "") -> None:
     """Raises SettingError for what cannot be exported, cannot be written, or needs what is not installed."""
-    refuse_no_model(model)
+    (found,) = find_networks(model, one=True)
+    network = found.settings.get("network")
+    name = network.get("name", "") if isinstance(network, dict) else ""
+    if name and name not in NAMES and name != own_network:
+        raise SettingError(
+            f"{model} has the network {show_value(name)}, no part of focalseg; loading it would run that function. If you "
+            f"trust it, add --network {name}."
+        )
     refuse_out(kind, out)
-    missing = [name for name in _LIBRARIES.get(kind, ()) if find_spec(name) is None]
+    missing = [name for name in _LIBRARIES[kind] if find_spec(name) is None]
     if missing:
         raise SettingError(
             f"--format {kind} needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed; run "
@@ -30,5 +42,4 @@ def refuse_export(model: Path, kind: Format, out: Path) -> None:
 
 def refuse_out(kind: Format, out: Path) -> None:
     """Raises SettingError for a folder to fill that holds something that no such export wrote."""
-    if kind in _NAMES:
-        refuse_others(out, *_NAMES[kind])
+    refuse_others(out, *_HELD[kind])

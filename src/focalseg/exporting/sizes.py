@@ -44,7 +44,7 @@ class Sizes:
                 yield size
 
     def near(self, multiple: int, scale: float, turn: int) -> tuple[int, ...]:
-        """About the window times scale, its sides in reverse for an odd turn; each is an odd multiple, and one of them longer."""
+        """About the window times scale, reversed for an odd turn; every side is an odd multiple, and one is longer."""
         window = self.window[:: -1 if turn % 2 else 1]
         sides = [(max(round(side * scale / multiple), 1) // 2 * 2 + 1) * multiple for side in window]
         sides[turn % len(sides)] += 2 * multiple
