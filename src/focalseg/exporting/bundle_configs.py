@@ -127,7 +127,7 @@ def build_metadata(config: RunConfig) -> dict[str, Any]:
         "required_packages_version": {"focalseg": __version__, "pytorch-ignite": "0.4.11"},
         "name": "focalseg segmentation",
         "task": "Segmentation of " + ", ".join(map(_plain, config.labels)),
-        "description": f"A network trained with focalseg on {_plain(config.data)}. Before it images are resized and normalised.",
+        "description": f"A network that focalseg trained on {_plain(config.data)}, in the pipeline of focalseg predict.",
         "authors": "Whoever trained it",
         "copyright": "Whoever trained it",
         "intended_use": "Research; not approved for use on patients",

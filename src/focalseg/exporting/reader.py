@@ -18,11 +18,20 @@ HERE = Path(__file__).parent
 
 
 def resize(array: np.ndarray, size: Sequence[int], *, average: bool) -> np.ndarray:
-    """(C, *spatial) -> (C, *size), linear; average: over the elements that fall together where it shrinks."""
-    for axis, (new, old) in enumerate(zip(size, array.shape[1:], strict=True), start=1):
-        centres = (np.arange(new)[:, None] + 0.5) * old / new
-        reach = max(old / new, 1) if average else 1
-        weights = np.clip(1 - np.abs(np.arange(old) + 0.5 - centres) / reach, 0, None)
+    """(C, *spatial) -> (C, *size) float32, linear; average: over the elements that fall together where it shrinks.
+
+    In float32 and the last axis first, as torch does it: what lies halfway between two whole numbers is then rounded alike.
+    """
+    array = array.astype(np.float32)
+    for axis in reversed(range(1, array.ndim)):
+        new, old = size[axis - 1], array.shape[axis]
+        if new == old:
+            continue
+        step = np.float32(old) / np.float32(new)
+        reach = max(step, np.float32(1)) if average else np.float32(1)
+        centres = step * (np.arange(new, dtype=np.float32)[:, None] + np.float32(0.5))
+        apart = np.abs(np.arange(old, dtype=np.float32) - centres + np.float32(0.5))
+        weights = np.clip(1 - apart * (1 / reach), 0, None)
         weights /= weights.sum(axis=1, keepdims=True)
         array = np.moveaxis(np.tensordot(weights, array, (1, axis)), 0, axis)
     return array
@@ -30,7 +39,7 @@ def resize(array: np.ndarray, size: Sequence[int], *, average: bool) -> np.ndarr
 
 def prepare(image: np.ndarray, plan: dict[str, Any]) -> np.ndarray:
     """An image (C, *spatial) as it was read -> what the network sees, (C, *size) float32."""
-    resized = resize(image.astype(np.float64), plan["size"], average=True)
+    resized = resize(image, plan["size"], average=True)
     if image.dtype.kind in "iu":
         resized = np.rint(resized)
     mean, deviation = np.array(plan["mean"]), np.array(plan["standard_deviation"])
