@@ -31,11 +31,13 @@ _HOMES = {
     "read_placement": "focalseg.records.placement",
     "apply_placement": "focalseg.placement.applying",
     "load": "focalseg.inference.loading",
+    "save": "focalseg.exporting.saving",
 }
 __all__ = list(_HOMES)
 __all__ += ["__version__"]
 
 if TYPE_CHECKING:
+    from focalseg.exporting.saving import save as save
     from focalseg.hosts.attachment import allow_unreached as allow_unreached
     from focalseg.hosts.attachment import reattach_attention as reattach_attention
     from focalseg.hosts.costs import measure_costs as measure_costs

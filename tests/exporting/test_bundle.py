@@ -40,7 +40,7 @@ def build(preparation, labels=("lesion",)):
         for seed in range(10):
             images = torch.randn(2, len(preparation.mean), *preparation.window, generator=torch.Generator().manual_seed(seed))
             network(images)
-        network.head.bias.zero_()
+        network.head.bias.sub_(network.eval()(images).mean(dim=(0, *range(2, images.ndim))))
     return Model((TrainedNetwork(config, network),), name="OUT")
 
 

@@ -5,7 +5,7 @@ import pytest
 from focalseg.errors import SettingError
 from focalseg.exporting.folder import fill_folder, refuse_others
 
-NAMES, MARK = ("model.onnx", "preprocessing.json"), "preprocessing.json"
+NAMES, MARKS = ("model.onnx", "preprocessing.json"), ("preprocessing.json",)
 
 
 def test_a_folder_is_there_once_it_is_whole(tmp_path):
@@ -55,28 +55,28 @@ def test_what_a_killed_export_left_is_cleared(tmp_path):
 
 
 def test_a_folder_with_other_files_is_refused(tmp_path):
-    refuse_others(tmp_path / "none", NAMES, MARK)
-    refuse_others(tmp_path, NAMES, MARK)
+    refuse_others(tmp_path / "none", NAMES, MARKS)
+    refuse_others(tmp_path, NAMES, MARKS)
     (tmp_path / "preprocessing.json").touch()
-    refuse_others(tmp_path, NAMES, MARK)
+    refuse_others(tmp_path, NAMES, MARKS)
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(SettingError) as caught:
-        refuse_others(tmp_path, NAMES, MARK)
+        refuse_others(tmp_path, NAMES, MARKS)
     assert str(caught.value) == (
-        f"--out {tmp_path} holds thesis.tex, which this export did not write. Give a new or an empty folder."
+        f"{tmp_path} holds thesis.tex, which focalseg did not write there. Give a new or an empty folder."
     )
 
 
 def test_a_file_of_one_of_the_names_without_the_mark_is_somebody_elses(tmp_path):
     (tmp_path / "model.onnx").touch()
-    with pytest.raises(SettingError, match="holds model.onnx, which this export did not write"):
-        refuse_others(tmp_path, NAMES, MARK)
+    with pytest.raises(SettingError, match="holds model.onnx, which focalseg did not write there"):
+        refuse_others(tmp_path, NAMES, MARKS)
 
 
 def test_a_file_and_a_link_are_no_folder_to_fill(tmp_path):
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to(tmp_path)
     with pytest.raises(SettingError, match="is a file; expected a folder"):
-        refuse_others(tmp_path / "file", NAMES, MARK)
+        refuse_others(tmp_path / "file", NAMES, MARKS)
     with pytest.raises(SettingError, match="is a link to a folder"):
-        refuse_others(tmp_path / "link", NAMES, MARK)
+        refuse_others(tmp_path / "link", NAMES, MARKS)

@@ -10,18 +10,18 @@ from focalseg.errors import MachineError, SettingError
 from focalseg.files import PARTIAL, refuse_link
 
 
-def refuse_others(out: Path, names: Collection[str], mark: str) -> None:
-    """Raises SettingError where `out` holds what no such export wrote: its names at the top are these, the mark among them."""
+def refuse_others(out: Path, names: Collection[str], marks: Collection[str]) -> None:
+    """Raises SettingError where `out` holds what we did not write there: its names at the top are these, a mark among them."""
     if out.is_symlink():
         refuse_link(out)
     if out.is_file():
-        raise SettingError(f"--out {out} is a file; expected a folder to fill. Give a new or an empty one.")
+        raise SettingError(f"{out} is a file; expected a folder to fill. Give a new or an empty one.")
     if not out.is_dir():
         return
     found = sorted(path.name for path in out.iterdir())
-    foreign = [name for name in found if name not in names] or (found if found and mark not in found else [])
+    foreign = [name for name in found if name not in names] or ([] if set(marks) & set(found) else found)
     if foreign:
-        raise SettingError(f"--out {out} holds {foreign[0]}, which this export did not write. Give a new or an empty folder.")
+        raise SettingError(f"{out} holds {foreign[0]}, which focalseg did not write there. Give a new or an empty folder.")
 
 
 @contextmanager

@@ -69,9 +69,9 @@ class Restored(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """The data with its logits as masks that lie where the image's file lies."""
         restored: dict[Hashable, Any] = dict(data)
-        meta = restored[self.image_key].meta
+        image: MetaTensor = restored[self.image_key]
+        meta, affine = image.meta, image.affine
         shape = [int(side) for side in np.asarray(meta["spatial_shape"]).reshape(-1)]
-        affine = torch.as_tensor(meta["original_affine"])
         orientation = _find_orientation(affine, len(shape))
         size = [shape[axis] for axis in orientation.order]
         for key in self.key_iterator(restored):

@@ -14,10 +14,10 @@ from focalseg.records.preprocessing import PREPROCESSING
 Format = Literal["onnx", "bundle"]
 GRAPH, PROGRAM, CARD = "model.onnx", "predict.py", "README.md"
 _HELD = {
-    "onnx": ((GRAPH, f"{GRAPH}.data", PREPROCESSING, PROGRAM, CARD), PREPROCESSING),
-    "bundle": (("configs", "models", "docs"), "configs"),
+    "onnx": ((GRAPH, f"{GRAPH}.data", PREPROCESSING, PROGRAM, CARD), (PREPROCESSING,)),
+    "bundle": (("configs", "models", "docs"), ("configs",)),
 }
-"""By format: what its folder holds at the top, and the name among them that tells that it is one."""
+"""By format: what its folder holds at the top, and the names of which one tells that it is one."""
 _LIBRARIES = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "bundle": ("monai",)}
 
 

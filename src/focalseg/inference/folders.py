@@ -16,6 +16,8 @@ from focalseg.yaml_files import read_yaml
 
 LEAN, LEAN_CONFIG = "lean", "config.json"
 WEIGHTS_DIGEST = "weights_sha256"
+ENSEMBLE = "ensemble.json"
+"""Says which folders in that of a saved model hold its networks, each a lean folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,12 +36,14 @@ class NetworkFiles:
 
 
 def find_networks(path: Path, *, one: bool) -> Iterator[NetworkFiles]:
-    """The networks of a job, a run or a lean folder, that of the lean network first. one: of a job, that one alone.
+    """The networks of a job, a run, a lean folder or a saved model, that of the lean network first. one: that one alone.
 
     Raises SettingError for a folder that holds no model, and for a file that is missing or was altered.
     """
     if (path / LEAN_CONFIG).is_file():
         yield find_lean(path)
+    elif (path / ENSEMBLE).is_file():
+        yield from _find_members(path, one=one)
     elif (path / RESULT).is_file():
         yield find_run(path)
     elif not (path / PLACEMENT).is_file():
@@ -59,6 +63,16 @@ def list_placed(job: Path) -> tuple[Path, ...]:
             f"alone, with --one, or {AGAIN}."
         )
     return tuple(job / run for run in record.placed_runs)
+
+
+def _find_members(folder: Path, *, one: bool) -> Iterator[NetworkFiles]:
+    """The networks of a saved model of several, or the first. Raises SettingError as `find_lean` does."""
+    expected = "the file that `focalseg.save` wrote. Save the model again."
+    listed = read_sealed(folder / ENSEMBLE, expected)
+    members = listed.get("members") if isinstance(listed, dict) else None
+    if not isinstance(members, list) or not members or not all(isinstance(name, str) and name.isdecimal() for name in members):
+        raise SettingError(f"{folder / ENSEMBLE} names no networks; expected {expected}")
+    yield from (find_lean(folder / name) for name in members[: 1 if one else None])
 
 
 def find_run(folder: Path) -> NetworkFiles:
