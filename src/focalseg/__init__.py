@@ -35,6 +35,7 @@ _HOMES = {
     "apply_placement": "focalseg.placement.applying",
     "load": "focalseg.inference.loading",
     "compare": "focalseg.comparison.comparing",
+    "save": "focalseg.exporting.saving",
 }
 _ROOMS = ("metrics",)
 """Modules that are used as such: focalseg.metrics.dice."""
@@ -45,6 +46,7 @@ __all__ += ["__version__"]
 if TYPE_CHECKING:
     from focalseg import metrics as metrics
     from focalseg.comparison.comparing import compare as compare
+    from focalseg.exporting.saving import save as save
     from focalseg.hosts.attachment import allow_unreached as allow_unreached
     from focalseg.hosts.attachment import reattach_attention as reattach_attention
     from focalseg.hosts.costs import measure_costs as measure_costs

@@ -97,7 +97,7 @@ class OwnGateSite(FocalSite):
         """F(log a, gamma) of the host's coefficients a, in [0, 1], float32 at least."""
         coefficients = at_least_float32(features)
         # The host hands over a and not its logit, and log 0 is -inf: so a is clamped to the smallest normal number of float32.
-        return focal(coefficients.clamp(min=torch.finfo(torch.float32).tiny, max=1).log(), self.exponent)
+        return focal(coefficients.clamp(min=torch.finfo(torch.float32).tiny, max=1.0).log(), self.exponent)
 
 
 class ShutSite(nn.Module):

@@ -27,7 +27,8 @@ def require_signal(gate: Gate, gating_signal: Tensor | None) -> Tensor:
 
 def resample(values: Tensor, size: tuple[int, ...]) -> Tensor:
     """(B, C, *spatial) -> (B, C, *size), linear between the centres of the elements; the argument where the grids agree."""
-    if tuple(values.shape[2:]) == size:
+    # A graph that is exported would go one of the two ways for all sizes; where the grids agree the other one changes nothing.
+    if not torch.compiler.is_exporting() and tuple(values.shape[2:]) == size:
         return values
     return F.interpolate(values, size=size, mode=LINEAR_INTERPOLATIONS[len(size)], align_corners=False)
 

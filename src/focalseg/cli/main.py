@@ -11,6 +11,7 @@ from focalseg import __version__
 from focalseg.cli.check import check
 from focalseg.cli.compare import compare
 from focalseg.cli.demo import demo
+from focalseg.cli.export import export
 from focalseg.cli.place import place
 from focalseg.cli.report import report
 from focalseg.cli.streams import find_lost_output
@@ -25,7 +26,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, check, place, train, compare, report):
+for command in (demo, check, place, train, export, compare, report):
     app.command()(command)
 
 

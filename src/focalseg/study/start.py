@@ -12,7 +12,7 @@ from focalseg.configuration import from_mapping
 from focalseg.errors import SettingError
 from focalseg.findings import counted
 from focalseg.hosts.instrument import OWN
-from focalseg.inference.loading import LEAN_CONFIG, read_lean, read_run
+from focalseg.inference.folders import LEAN_CONFIG, find_lean, find_run
 from focalseg.networks.state import read_state_file
 from focalseg.records.seals import hash_file
 from focalseg.study.beginning import locate_start, outlive_start, recall_start
@@ -48,7 +48,8 @@ def find_start(path: Path, folder: Path) -> Start:
         return Start(config=outlived, path=path, run=None)
     begun = recall_start(folder)
     where = locate_start(path)
-    settings, weights = read_lean(where) if (where / LEAN_CONFIG).exists() else read_run(where)
+    files = find_lean(where) if (where / LEAN_CONFIG).exists() else find_run(where)
+    settings, weights = files.settings, files.weights
     found = StartConfig(path=weights.as_posix(), sha256=hash_file(weights))
     moved = begun is not None and begun.sha256 == found.sha256
     return Start(config=begun if begun and moved else found, path=path, where=weights, run=from_mapping(RunConfig, settings))

@@ -7,7 +7,7 @@ from focalseg.configuration import from_mapping, to_mapping
 from focalseg.evaluation.verdict import Verdict
 from focalseg.files import write_whole
 from focalseg.findings import counted
-from focalseg.inference.loading import LEAN_CONFIG, WEIGHTS_DIGEST
+from focalseg.inference.folders import LEAN_CONFIG, WEIGHTS_DIGEST
 from focalseg.records.placement import ArmSummary
 from focalseg.records.record import write_json
 from focalseg.records.result import WEIGHTS

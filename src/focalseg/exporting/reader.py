@@ -1,0 +1,94 @@
+"""Masks of images by model.onnx and preprocessing.json, with NumPy, onnxruntime and Pillow alone; focalseg is not needed.
+
+python predict.py IMAGE... writes NAME_mask.png beside every image: 0 the background, then the labels in their order.
+"""
+
+import itertools
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from PIL import Image
+
+HERE = Path(__file__).parent
+
+
+def resize(array: np.ndarray, size: Sequence[int], *, average: bool) -> np.ndarray:
+    """(C, *spatial) -> (C, *size) float32, linear; average: over the elements that fall together where it shrinks.
+
+    In float32 and the last axis first, as torch does it: what lies halfway between two whole numbers is then rounded alike.
+    """
+    array = array.astype(np.float32)
+    for axis in reversed(range(1, array.ndim)):
+        new, old = size[axis - 1], array.shape[axis]
+        if new == old:
+            continue
+        step = np.float32(old) / np.float32(new)
+        reach = max(step, np.float32(1)) if average else np.float32(1)
+        centres = step * (np.arange(new, dtype=np.float32)[:, None] + np.float32(0.5))
+        apart = np.abs(np.arange(old, dtype=np.float32) - centres + np.float32(0.5))
+        weights = np.clip(1 - apart * (1 / reach), 0, None)
+        weights /= weights.sum(axis=1, keepdims=True)
+        array = np.moveaxis(np.tensordot(weights, array, (1, axis)), 0, axis)
+    return array
+
+
+def prepare(image: np.ndarray, plan: dict[str, Any]) -> np.ndarray:
+    """An image (C, *spatial) as it was read -> what the network sees, (C, *size) float32."""
+    resized = resize(image, plan["size"], average=True)
+    if image.dtype.kind in "iu":
+        resized = np.rint(resized)
+    mean, deviation = np.array(plan["mean"]), np.array(plan["standard_deviation"])
+    if plan["normalisation"] == "image":
+        pixels = image.reshape(len(image), -1).astype(np.float64)
+        mean, deviation = pixels.mean(axis=1), np.where(pixels.std(axis=1) > 0, pixels.std(axis=1), 1)
+    along = (-1, *(1,) * (image.ndim - 1))
+    prepared: np.ndarray = (resized - mean.reshape(along)) / deviation.reshape(along)
+    return prepared.astype(np.float32)
+
+
+def run_in_windows(run: Callable[[np.ndarray], np.ndarray], image: np.ndarray, plan: dict[str, Any]) -> np.ndarray:
+    """The logits (K, *size) of a prepared image, those of overlapping windows averaged where the network sees windows."""
+    window, size = plan["window"], image.shape[1:]
+    if window is None or tuple(window) == size:
+        return run(image)
+    starts, weight = [], np.ones(())
+    for side, length in zip(window, size, strict=True):
+        count = -(-(length - side) // max(int(side * (1 - plan["overlap"])), 1)) + 1
+        starts.append([round((length - side) * number / max(count - 1, 1)) for number in range(count)])
+        offset = (np.arange(side) - (side - 1) / 2) / (side * plan["window_sigma"])
+        weight = weight[..., None] * np.exp(-0.5 * offset**2)
+    total: np.ndarray | None = None
+    weights = np.zeros(size)
+    for corner in itertools.product(*starts):
+        place = tuple(slice(start, start + side) for start, side in zip(corner, window, strict=True))
+        logits = run(image[(slice(None), *place)]) * weight
+        total = np.zeros((len(logits), *size)) if total is None else total
+        total[(slice(None), *place)] += logits
+        weights[place] += weight
+    return np.asarray(total) / weights
+
+
+def predict(image: np.ndarray, folder: Path = HERE) -> np.ndarray:
+    """An image (C, *spatial) as it was read -> labels (*spatial) uint8 at its size."""
+    plan = json.loads((folder / "preprocessing.json").read_text())
+    session = onnxruntime.InferenceSession(folder / "model.onnx")
+
+    def run(part: np.ndarray) -> np.ndarray:
+        logits: np.ndarray = session.run(["logits"], {"image": part[None]})[0][0]
+        return logits
+
+    logits = resize(run_in_windows(run, prepare(image, plan), plan), image.shape[1:], average=False)
+    # Sigmoid is above one half where the logit is above 0.
+    return np.asarray(logits[0] > 0 if plan["activation"] == "sigmoid" else logits.argmax(axis=0)).astype(np.uint8)
+
+
+if __name__ == "__main__":
+    for name in map(Path, sys.argv[1:]):
+        pixels = np.array(Image.open(name))
+        mask = predict(np.moveaxis(pixels, -1, 0) if pixels.ndim == 3 else pixels[None])
+        Image.fromarray(mask).save(name.with_name(f"{name.stem}_mask.png"))
