@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from focalseg.errors import FocalsegError, SettingError
-from focalseg.inference.loading import LEAN_CONFIG, load_lean, load_run
+from focalseg.inference.folders import LEAN_CONFIG
+from focalseg.inference.loading import load_lean, load_run
 from focalseg.records.costs import COSTS
 from focalseg.records.evidence import EVIDENCE
 from focalseg.records.placement import PLACEMENT, read_placement

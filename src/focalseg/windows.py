@@ -16,7 +16,9 @@ _SHARPNESS = 8.0
 
 
 @torch.no_grad()
-def predict_in_windows(predict: Callable[[Tensor], Tensor], images: Tensor, window: tuple[int, ...] | None) -> Tensor:
+def predict_in_windows(
+    predict: Callable[[Tensor], Tensor], images: Tensor, window: tuple[int, ...] | None, overlap: float = OVERLAP
+) -> Tensor:
     """images (B, C, *spatial) -> logits (B, K, *spatial) float32, where `predict` maps (B, C, *window) to (B, K, *window).
 
     Windows overlap by half and are weighted by a Gaussian about their middle, since a network knows least about what lies at
@@ -31,7 +33,7 @@ def predict_in_windows(predict: Callable[[Tensor], Tensor], images: Tensor, wind
     weight = _weigh_window(window).to(images.device)
     total: Tensor | None = None
     weights = torch.zeros(padded.shape[2:], device=images.device)
-    for corner in place_windows(tuple(padded.shape[2:]), window):
+    for corner in place_windows(tuple(padded.shape[2:]), window, overlap):
         place = [slice(start, start + side) for start, side in zip(corner, window, strict=True)]
         logits = predict(padded[:, :, *place]).float()
         if total is None:
@@ -52,11 +54,11 @@ def _check_finite(logits: Tensor) -> Tensor:
     )
 
 
-def place_windows(size: tuple[int, ...], window: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """The first corners of evenly spread windows that cover an image at least as large and overlap by OVERLAP or more."""
+def place_windows(size: tuple[int, ...], window: tuple[int, ...], overlap: float = OVERLAP) -> list[tuple[int, ...]]:
+    """The first corners of evenly spread windows that cover an image at least as large and overlap by that share or more."""
     axes = []
     for side, length in zip(size, window, strict=True):
-        stride = max(int(length * (1 - OVERLAP)), 1)
+        stride = max(int(length * (1 - overlap)), 1)
         count = -(-(side - length) // stride) + 1
         last = side - length
         axes.append([round(last * number / max(count - 1, 1)) for number in range(count)])

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from focalseg.configuration import to_mapping
 from focalseg.feeding.preparation import Preparation
 from focalseg.hosts.building import NetworkConfig
-from focalseg.inference.loading import WEIGHTS_DIGEST
+from focalseg.inference.folders import WEIGHTS_DIGEST
 from focalseg.networks.state import read_state
 from focalseg.records.record import write_json, write_record
 from focalseg.records.result import CONFIG, RESULT, WEIGHTS, Result

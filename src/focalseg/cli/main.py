@@ -11,6 +11,7 @@ from focalseg import __version__
 from focalseg.cli.check import check
 from focalseg.cli.demo import demo
 from focalseg.cli.place import place
+from focalseg.cli.predict import predict
 from focalseg.cli.report import report
 from focalseg.cli.streams import find_lost_output
 from focalseg.cli.train import train
@@ -24,7 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, check, place, train, report):
+for command in (demo, check, place, train, predict, report):
     app.command()(command)
 
 

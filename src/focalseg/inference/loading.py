@@ -1,6 +1,5 @@
 """Trained networks as they come back from disk: those of a job, of a run, or of a lean folder."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +8,11 @@ from torch import nn
 from focalseg.configuration import from_mapping
 from focalseg.errors import SettingError
 from focalseg.hosts.gammas import read_gammas
+from focalseg.inference.folders import NetworkFiles, find_lean, find_networks, find_run
 from focalseg.inference.model import Model, TrainedNetwork
 from focalseg.networks.state import read_state_file, write_state
-from focalseg.records.placement import PLACEMENT, JobRecord
-from focalseg.records.record import AGAIN, read_record, read_sealed
-from focalseg.records.result import CONFIG, RESULT, WEIGHTS, check_run_file
-from focalseg.records.seals import check_digest
 from focalseg.training.run import RunConfig, build_network
 from focalseg.training.training_config import Device
-from focalseg.yaml_files import read_yaml
-
-LEAN, LEAN_CONFIG = "lean", "config.json"
-WEIGHTS_DIGEST = "weights_sha256"
 
 
 def load(path: str | Path, *, one: bool = False, device: Device = "auto", own_network: str = "") -> Model:
@@ -39,50 +31,22 @@ def load(path: str | Path, *, one: bool = False, device: Device = "auto", own_ne
     >>> mask = model.predict(image, spacing_mm=(0.5, 0.5))  # doctest: +SKIP
     """
     path = Path(path)
-    return Model(tuple(_read_networks(path, one=one, own_network=own_network)), name=path.name, device=device)
-
-
-def _read_networks(path: Path, *, one: bool, own_network: str) -> Iterator[TrainedNetwork]:
-    """The networks of a folder, that of the lean network first."""
-    if (path / LEAN_CONFIG).is_file():
-        yield load_lean(path, own_network=own_network)
-    elif (path / RESULT).is_file():
-        yield load_run(path, own_network=own_network)
-    elif not (path / PLACEMENT).is_file():
-        raise SettingError(_describe_absence(path))
-    elif one:
-        yield load_lean(path / LEAN, own_network=own_network)
-    else:
-        for run in list_placed(path):
-            yield load_run(run, own_network=own_network)
-
-
-def list_placed(job: Path) -> tuple[Path, ...]:
-    """The folders of a job's trainings of what was placed, that of the lean network first. Raises SettingError."""
-    record = read_record(JobRecord, job / PLACEMENT)
-    if not record.placed_runs:
-        raise SettingError(
-            f"{job / PLACEMENT} does not say which trainings were placed: an earlier version wrote it. Take the lean network "
-            f"alone, with --one, or {AGAIN}."
-        )
-    return tuple(job / run for run in record.placed_runs)
+    networks = tuple(_rebuild(files, own_network) for files in find_networks(path, one=one))
+    return Model(networks, name=path.name, device=device)
 
 
 def load_run(folder: Path, *, own_network: str = "") -> TrainedNetwork:
     """The trained network of a run folder, on the CPU and in evaluation mode, with its config; raises as `rebuild_network`."""
-    settings = read_yaml(check_run_file(folder / CONFIG))
-    return rebuild_network(settings, check_run_file(folder / WEIGHTS), own_network=own_network)
+    return _rebuild(find_run(folder), own_network)
 
 
 def load_lean(folder: str | Path, *, own_network: str = "") -> TrainedNetwork:
     """The lean network, on the CPU and in evaluation mode, with the config of its run; raises as `rebuild_network`."""
-    folder = Path(folder)
-    settings = read_sealed(folder / LEAN_CONFIG, "the folder `lean` that `focalseg place` wrote.")
-    if not isinstance(settings, dict):
-        raise SettingError(f"{folder / LEAN_CONFIG} holds no settings; expected the file that `focalseg place` wrote.")
-    kept = settings.pop(WEIGHTS_DIGEST, "")
-    weights = check_digest(folder / WEIGHTS, str(kept), f"{AGAIN}, which writes it anew") if kept else folder / WEIGHTS
-    return rebuild_network(settings, weights, own_network=own_network)
+    return _rebuild(find_lean(Path(folder)), own_network)
+
+
+def _rebuild(files: NetworkFiles, own_network: str) -> TrainedNetwork:
+    return rebuild_network(dict(files.settings), files.weights, own_network=own_network)
 
 
 def rebuild_network(settings: dict[str, Any], weights: Path, *, own_network: str = "") -> TrainedNetwork:
@@ -107,15 +71,3 @@ def _refuse_bad_gammas(network: nn.Module, weights: Path) -> None:
     for name, gamma in read_gammas(network).items():
         if not 0 <= gamma < float("inf"):
             raise SettingError(f"{weights} has gamma {gamma} at {name}; expected a finite number at least 0. Restore the file.")
-
-
-def _describe_absence(path: Path) -> str:
-    """Why there is no model to load."""
-    expected = "the folder of a `focalseg place` job, of a finished `focalseg train`, or a lean folder"
-    if not path.exists():
-        return f"No folder {path}; expected {expected}. Check the path."
-    if path.is_file():
-        return f"{path} is a file; expected {expected}. Give the folder that holds it."
-    if (path / CONFIG).exists():
-        return f"{path} holds no finished training yet; expected {expected}. Run the command that made it again, which goes on."
-    return f"{path} holds no model; expected {expected}. Check the path."

@@ -12,7 +12,8 @@ from PIL import Image
 
 from damage import cut, flip_bits
 from focalseg.errors import DataError, SettingError
-from focalseg.inference.loading import LEAN_CONFIG, load_lean, load_run
+from focalseg.inference.folders import LEAN_CONFIG
+from focalseg.inference.loading import load_lean, load_run
 from focalseg.records.costs import COSTS
 from focalseg.records.evidence import EVIDENCE
 from focalseg.records.placement import PLACEMENT, JobRecord

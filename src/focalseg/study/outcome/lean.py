@@ -8,7 +8,7 @@ from focalseg.configuration import from_mapping, to_mapping
 from focalseg.evaluation.verdict import Verdict
 from focalseg.files import write_text, write_whole
 from focalseg.findings import counted
-from focalseg.inference.loading import LEAN_CONFIG, WEIGHTS_DIGEST
+from focalseg.inference.folders import LEAN_CONFIG, WEIGHTS_DIGEST
 from focalseg.labels import THRESHOLD
 from focalseg.records.escapes import show_markdown
 from focalseg.records.placement import ArmSummary

@@ -1,0 +1,89 @@
+"""Folders that hold models, and what their files say of these before torch is loaded, which takes seconds."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from focalseg.errors import SettingError
+from focalseg.records.placement import PLACEMENT, JobRecord
+from focalseg.records.record import AGAIN, read_record, read_sealed
+from focalseg.records.result import CONFIG, RESULT, WEIGHTS, check_run_file
+from focalseg.records.seals import check_digest, hash_file
+from focalseg.yaml_files import read_yaml
+
+LEAN, LEAN_CONFIG = "lean", "config.json"
+WEIGHTS_DIGEST = "weights_sha256"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkFiles:
+    """A trained network on disk. settings: the config of its run, as plain data; weights: as they were written."""
+
+    folder: Path
+    settings: Mapping[str, Any]
+    weights: Path
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the weights and of the config, whatever kind of folder they lie in."""
+        content = json.dumps([hash_file(self.weights), self.settings], sort_keys=True, default=str)
+        return hashlib.sha256(content.encode()).hexdigest()
+
+
+def find_networks(path: Path, *, one: bool) -> Iterator[NetworkFiles]:
+    """The networks of a job, a run or a lean folder, that of the lean network first. one: of a job, that one alone.
+
+    Raises SettingError for a folder that holds no model, and for a file that is missing or was altered.
+    """
+    if (path / LEAN_CONFIG).is_file():
+        yield find_lean(path)
+    elif (path / RESULT).is_file():
+        yield find_run(path)
+    elif not (path / PLACEMENT).is_file():
+        raise SettingError(_describe_absence(path))
+    elif one:
+        yield find_lean(path / LEAN)
+    else:
+        yield from map(find_run, list_placed(path))
+
+
+def list_placed(job: Path) -> tuple[Path, ...]:
+    """The folders of a job's trainings of what was placed, that of the lean network first. Raises SettingError."""
+    record = read_record(JobRecord, job / PLACEMENT)
+    if not record.placed_runs:
+        raise SettingError(
+            f"{job / PLACEMENT} does not say which trainings were placed: an earlier version wrote it. Take the lean network "
+            f"alone, with --one, or {AGAIN}."
+        )
+    return tuple(job / run for run in record.placed_runs)
+
+
+def find_run(folder: Path) -> NetworkFiles:
+    """The network of a run folder. Raises SettingError for a file that is missing or was altered."""
+    settings = read_yaml(check_run_file(folder / CONFIG))
+    return NetworkFiles(folder=folder, settings=settings, weights=check_run_file(folder / WEIGHTS))
+
+
+def find_lean(folder: Path) -> NetworkFiles:
+    """The network of a lean folder. Raises SettingError for a file that is missing or was altered."""
+    settings = read_sealed(folder / LEAN_CONFIG, "the folder `lean` that `focalseg place` wrote.")
+    if not isinstance(settings, dict):
+        raise SettingError(f"{folder / LEAN_CONFIG} holds no settings; expected the file that `focalseg place` wrote.")
+    kept = settings.pop(WEIGHTS_DIGEST, "")
+    weights = check_digest(folder / WEIGHTS, str(kept), f"{AGAIN}, which writes it anew") if kept else folder / WEIGHTS
+    return NetworkFiles(folder=folder, settings=settings, weights=weights)
+
+
+def _describe_absence(path: Path) -> str:
+    """Why there is no model to load."""
+    expected = "the folder of a `focalseg place` job, of a finished `focalseg train`, or a lean folder"
+    if not path.exists():
+        return f"No folder {path}; expected {expected}. Check the path."
+    if path.is_file():
+        return f"{path} is a file; expected {expected}. Give the folder that holds it."
+    if (path / CONFIG).exists():
+        return f"{path} holds no finished training yet; expected {expected}. Run the command that made it again, which goes on."
+    return f"{path} holds no model; expected {expected}. Check the path."
