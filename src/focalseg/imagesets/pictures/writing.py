@@ -1,5 +1,6 @@
 """Pictures that we write: masks as PNG and as TIFF of several pages, and maps of floats as TIFF."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -36,4 +37,6 @@ def write_tiff(path: Path, pages: np.ndarray, *, axes: str) -> None:
     if not path.name.lower().endswith(_TIFFS):
         raise SettingError(f"{path} names no TIFF; end it in .tif.")
     how: dict[str, Any] = {"photometric": "rgb" if axes.endswith("S") else "minisblack", "software": _WRITER}
-    write_whole(path, lambda file: tifffile.imwrite(file, pages, imagej=True, metadata={"axes": axes}, **how))
+    buffer = io.BytesIO()  # tifffile asks a file for its name, which one that is not there yet has not
+    tifffile.imwrite(buffer, pages, imagej=True, metadata={"axes": axes}, **how)
+    write_whole(path, lambda file: file.write(buffer.getbuffer()))
