@@ -26,6 +26,7 @@ from focalseg.records.placement import (
     SiteDecision,
     read_placement,
 )
+from focalseg.records.prediction import PredictionRecord
 from focalseg.records.record import Record, read_record, write_record
 from focalseg.records.result import Result
 from focalseg.records.splits import Split, Splits
@@ -75,6 +76,7 @@ RECORDS: list[Record] = [
     ),
     COSTS,
     Result(modules=1, parameters=2, flops=3, seconds=0.25),
+    PredictionRecord(model="OUT", model_digest="00", networks=2, labels=("vein",), marks=("0", "255"), overlap=0.5, flips=True),
 ]
 
 

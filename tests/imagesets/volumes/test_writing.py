@@ -19,7 +19,7 @@ ORIENTATIONS = [
 ]
 
 
-def _make_oblique():
+def make_oblique():
     """An affine of right angles that is turned in space, as an oblique scan has it."""
     turn, _ = np.linalg.qr([[0.96, -0.1, 0.02], [0.2, 0.97, 0.05], [-0.12, -0.1, 0.99]])
     turn *= np.sign(np.diag(turn))
@@ -33,7 +33,7 @@ def _make_oblique():
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 def test_what_was_read_lands_on_its_voxels_in_any_orientation(orientation, dtype, tmp_path):
     numbers = np.random.default_rng(0).integers(0, 3, SHAPE).astype(np.int16)
-    affine = _make_oblique() @ inv_ornt_aff(orientation, SHAPE)
+    affine = make_oblique() @ inv_ornt_aff(orientation, SHAPE)
     nibabel.save(nibabel.Nifti1Image(apply_orientation(numbers, orientation), affine), tmp_path / "image.nii.gz")
     volume = read_volume(tmp_path / "image.nii.gz")
     write_grid(tmp_path / "mask.nii.gz", volume.image[0].astype(dtype), volume.header)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from focalseg.errors import DataError, SettingError
+from focalseg.errors import DataError, MachineError, SettingError
 from focalseg.files import open_lock, open_to_append, refuse_linked_folders, write_whole
 from focalseg.findings import counted, show_path
 from focalseg.imagesets.dataset import read_image
@@ -54,10 +54,10 @@ class MaskFolder:
     def __init__(self, out: Path, record: PredictionRecord, wanted: Sequence[str] = ()) -> None:
         """Raises SettingError for a folder that was made by another model or with other settings."""
         self.out, self.record, self.wanted = out, record, tuple(wanted)
-        self._known = (out / PREDICTION).exists()
-        if self._known:
+        known = (out / PREDICTION).exists()
+        if known:
             _refuse_other(out, read_record(PredictionRecord, out / PREDICTION), record)
-        self.entries, self._bytes = read_entries(out / MASKS) if self._known else ({}, 0)
+        self.entries = read_entries(out / MASKS)[0] if known else {}
 
     def list_outputs(self, case: InputCase) -> tuple[str, ...]:
         """The paths within the folder of all that is written of a case, the mask first."""
@@ -74,9 +74,9 @@ class MaskFolder:
             if os.path.lexists(self.out / name) and not self._owns(case, name)
         ]
         if foreign:
-            more = f", and {counted(len(foreign) - 1, 'other file')} of such names" if len(foreign) > 1 else ""
+            others = f" (and so would {counted(len(foreign) - 1, 'other file')})" if len(foreign) > 1 else ""
             raise SettingError(
-                f"{show_path(self.out / foreign[0])}{more}, would be overwritten and was not made here by `focalseg predict`; "
+                f"{show_path(self.out / foreign[0])} would be overwritten{others} and was not made here by `focalseg predict`; "
                 "expected a folder without files of those names. Move it away, or give another --out."
             )
 
@@ -108,10 +108,12 @@ class MaskFolder:
 
         Raises SettingError where another process holds it. Holding needs a POSIX system.
         """
-        if not self._known:
-            write_record(self.out / PREDICTION, self.record)
-            self._known = True
         path = self.out / LOCK
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            mend = "check the path and who may write there, then run the same command again"
+            raise MachineError(f"{show_path(self.out)} cannot be made ({error.strerror or error}); {mend}.") from error
         with open_lock(path) as file:
             if os.name == "posix":
                 import fcntl
@@ -122,11 +124,23 @@ class MaskFolder:
                     raise SettingError(
                         f"{show_path(self.out)} is in use by another focalseg; wait for it to end, or give another --out."
                     ) from error
-            self._cut_torn_line()
             try:
+                self._claim()
                 yield
             finally:
                 path.unlink(missing_ok=True)
+
+    def _claim(self) -> None:
+        """Looks once more at whose the folder is, now that no other process writes to it, and writes down that it is ours."""
+        record, masks = self.out / PREDICTION, self.out / MASKS
+        if record.exists():
+            _refuse_other(self.out, read_record(PredictionRecord, record), self.record)
+        else:
+            write_record(record, self.record)
+        self.entries, taken = read_entries(masks)
+        if not masks.exists() or masks.stat().st_size != taken:  # a line that a kill cut off is taken away
+            whole = masks.read_bytes()[:taken] if masks.exists() else b""
+            write_whole(masks, lambda file: file.write(whole))
 
     def keep(self, entry: MaskEntry) -> None:
         """Writes the line of a mask, and forces it to disk."""
@@ -135,14 +149,6 @@ class MaskFolder:
             file.write(entry.to_line())
             file.flush()
             os.fsync(file.fileno())
-
-    def _cut_torn_line(self) -> None:
-        """Leaves the whole lines of the file alone, as they are now that no other process writes any."""
-        path = self.out / MASKS
-        self.entries, self._bytes = read_entries(path)
-        if not path.exists() or path.stat().st_size != self._bytes:
-            whole = path.read_bytes()[: self._bytes] if path.exists() else b""
-            write_whole(path, lambda file: file.write(whole))
 
 
 def hash_inputs(case: InputCase) -> dict[str, str]:

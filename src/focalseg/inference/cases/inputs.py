@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from focalseg.errors import SettingError
+from focalseg.files import PARTIAL
 from focalseg.findings import Finding, counted, show_path
 from focalseg.imagesets.dataset import is_volume
 from focalseg.imagesets.folders.files import cut_suffix, find_file_fault, list_files
@@ -17,6 +18,8 @@ from focalseg.imagesets.kinds import IMAGE_FORMATS, list_names
 from focalseg.inference.cases.channels import NamedImage, join_channels
 from focalseg.inference.cases.sources import choose_folder, find_masks
 
+_LONGEST_NAME = 255
+"""Bytes of a file's name on the file systems that are in use."""
 _CLASHES = ("two_files", "names_clash")
 
 
@@ -71,6 +74,13 @@ def list_inputs(given: Sequence[Path], *, channels: int, axes: int) -> Inputs:
         gathered.faults += faults
         gathered.notes += notes
         cases += [InputCase(images=one.images, mask=one.name + _choose_suffix(one, axes)) for one in named]
+    long = [case for case in cases if len((case.mask + PARTIAL).encode()) > _LONGEST_NAME]
+    gathered.faults += [
+        f"{show_path(case.images[0])}: has a name that is too long for that of a mask; expected at most "
+        f"{_LONGEST_NAME - len(PARTIAL)} bytes. Rename it."
+        for case in long
+    ]
+    cases = [case for case in cases if case not in long]
     _refuse_clashes(cases)
     return Inputs(cases=tuple(cases), faults=tuple(gathered.faults), notes=tuple(gathered.notes))
 

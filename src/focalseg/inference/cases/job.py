@@ -14,6 +14,7 @@ from focalseg.errors import DataError, FocalsegError, SettingError
 from focalseg.findings import Finding, show_path
 from focalseg.hosts.libraries.choice import NAMES
 from focalseg.imagesets.dataset import Decoded, read_alone
+from focalseg.imagesets.marks import choose_marks
 from focalseg.inference.cases.folder import OVERLAYS, PROBABILITIES, MaskFolder, hash_inputs, refuse_out
 from focalseg.inference.cases.inputs import InputCase, Inputs, list_inputs
 from focalseg.inference.cases.writing import write_mask, write_overlay, write_probabilities
@@ -165,7 +166,7 @@ def _predict_case(folder: MaskFolder, case: InputCase, read: Callable[[], _Read]
     for name in reversed(outputs):
         path = folder.out / name
         if name == case.mask:
-            write_mask(path, labels, given.image, folder.record.marks)
+            write_mask(path, labels, given.image, _choose_marks(folder.record, given.image))
         elif name.startswith(f"{PROBABILITIES}/") and probabilities is not None:
             write_probabilities(path, probabilities, given.image)
         else:
@@ -178,6 +179,11 @@ def _predict_case(folder: MaskFolder, case: InputCase, read: Callable[[], _Read]
     )
     folder.keep(entry)
     return entry
+
+
+def _choose_marks(record: PredictionRecord, image: Decoded) -> tuple[str, ...]:
+    """The marks of the set, or where an earlier version trained the model and kept none, those of most sets of its kind."""
+    return record.marks or choose_marks((), len(record.labels), (), volumes=image.header is not None)
 
 
 def _describe_stale(folder: MaskFolder, case: InputCase) -> list[str]:

@@ -1,5 +1,6 @@
 """The lean network as a folder to take away: weights, what builds the network, and a model card."""
 
+import shlex
 import shutil
 from importlib.resources import files
 from pathlib import Path
@@ -44,6 +45,7 @@ def write_lean(folder: Path, run: Path, verdict: Verdict, arm: ArmSummary, param
         labels="".join(f"| test Dice of {show_markdown(label)} | {dice:.3f} |\n" for label, dice in rows),
         image=EXAMPLE_FILES[len(config.preparation.size)],
         folder=repr(folder.as_posix()) + ("" if config.network.built_in else f", own_network={config.network.name!r}"),
+        shell=shlex.quote(folder.as_posix()) + ("" if config.network.built_in else f" --network {config.network.name}"),
         trainings=counted(arm.trainings, "training") + (f" on each of {arm.folds} folds" if arm.folds > 1 else ""),
         parameters=parameters,
         **{name: getattr(arm, name) for name in ("dice", "low", "high", "cases", "groups")},
