@@ -8,7 +8,7 @@ from pathlib import Path
 from focalseg.configuration import from_mapping, to_mapping
 from focalseg.evaluation.verdict import Verdict
 from focalseg.files import write_text, write_whole
-from focalseg.findings import counted
+from focalseg.findings import counted, show_path
 from focalseg.inference.folders import LEAN_CONFIG, WEIGHTS_DIGEST
 from focalseg.labels import THRESHOLD
 from focalseg.records.escapes import show_markdown
@@ -45,12 +45,17 @@ def write_lean(folder: Path, run: Path, verdict: Verdict, arm: ArmSummary, param
         labels="".join(f"| test Dice of {show_markdown(label)} | {dice:.3f} |\n" for label, dice in rows),
         image=EXAMPLE_FILES[len(config.preparation.size)],
         folder=repr(folder.as_posix()) + ("" if config.network.built_in else f", own_network={config.network.name!r}"),
-        shell=shlex.quote(folder.as_posix()) + ("" if config.network.built_in else f" --network {config.network.name}"),
+        shell=_quote(folder.as_posix()) + ("" if config.network.built_in else f" --network {_quote(config.network.name)}"),
         trainings=counted(arm.trainings, "training") + (f" on each of {arm.folds} folds" if arm.folds > 1 else ""),
         parameters=parameters,
         **{name: getattr(arm, name) for name in ("dice", "low", "high", "cases", "groups")},
     )
     write_text(folder / "README.md", text)
+
+
+def _quote(text: str) -> str:
+    """A word of a command, in one line whatever is in it."""
+    return shlex.quote(show_path(text))
 
 
 def describe_network(config: RunConfig) -> str:
