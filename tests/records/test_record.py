@@ -27,6 +27,7 @@ from focalseg.records.placement import (
     SiteDecision,
     read_placement,
 )
+from focalseg.records.prediction import PredictionRecord
 from focalseg.records.record import Record, read_record, write_record
 from focalseg.records.result import Result
 from focalseg.records.splits import Split, Splits
@@ -76,6 +77,7 @@ RECORDS: list[Record] = [
     ),
     COSTS,
     MethodFigure(dice=0.1, low=-0.2, high=0.3, data="a folder", cases=3, groups=2, trainings=6),
+    PredictionRecord(model="OUT", model_digest="00", networks=2, labels=("vein",), marks=("0", "255"), overlap=0.5, flips=True),
     Result(modules=1, parameters=2, flops=3, seconds=0.25),
 ]
 

@@ -13,6 +13,7 @@ from focalseg.cli.compare import compare
 from focalseg.cli.demo import demo
 from focalseg.cli.export import export
 from focalseg.cli.place import place
+from focalseg.cli.predict import predict
 from focalseg.cli.report import report
 from focalseg.cli.streams import find_lost_output
 from focalseg.cli.train import train
@@ -26,7 +27,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, check, place, train, export, compare, report):
+for command in (demo, check, place, train, predict, export, compare, report):
     app.command()(command)
 
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -14,7 +14,9 @@ from focalseg.configuration import CheckedConfig, setting
 from focalseg.errors import DataError, SettingError
 from focalseg.findings import counted
 from focalseg.imagesets.masks import VOID, find_judged
-from focalseg.imagesets.survey.summary import CaseSummary
+
+if TYPE_CHECKING:
+    from focalseg.imagesets.survey.summary import CaseSummary
 
 Normalisation = Literal["data_set", "case", "encoder"]
 _LEAST_SIDE = {1: 8, 2: 8, 3: 4}
@@ -191,7 +193,7 @@ class Preparation(CheckedConfig):
 
 
 def plan_preparation(
-    cases: Sequence[CaseSummary],
+    cases: "Sequence[CaseSummary]",
     *,
     size: tuple[int, ...],
     patch: tuple[int, ...] | None = None,
@@ -209,7 +211,7 @@ def plan_preparation(
     )
 
 
-def plan_size(cases: Sequence[CaseSummary], *, longest_side: int) -> tuple[int, ...]:
+def plan_size(cases: "Sequence[CaseSummary]", *, longest_side: int) -> tuple[int, ...]:
     """The size of the median case, shrunk as a whole until no side is above longest_side, never enlarged.
 
     Nor is a side shrunk below _LEAST_SIDE: the eight lines of a strip, or the three slices of a volume, would become one.
@@ -220,13 +222,13 @@ def plan_size(cases: Sequence[CaseSummary], *, longest_side: int) -> tuple[int, 
     return tuple(max(round(float(side) * shrink), min(round(float(side)), least), 1) for side in median)
 
 
-def _plan_spacing(cases: Sequence[CaseSummary], size: tuple[int, ...]) -> tuple[float, ...] | None:
+def _plan_spacing(cases: "Sequence[CaseSummary]", size: tuple[int, ...]) -> tuple[float, ...] | None:
     """Size in mm of an element along each axis once the median case is resampled; None where a case does not say its own."""
     extents = [np.multiply(case.spacing_mm, case.size) for case in cases if case.spacing_mm is not None]
     return tuple((np.median(extents, axis=0) / size).tolist()) if len(extents) == len(cases) else None
 
 
-def on_common_scale(cases: Sequence[CaseSummary]) -> bool:
+def on_common_scale(cases: "Sequence[CaseSummary]") -> bool:
     """Whether an intensity means the same in all cases, channel by channel.
 
     Intensities are taken to be on one scale unless standard deviations of cases differ by more than 10 times, or means lie
@@ -253,7 +255,7 @@ def on_common_scale(cases: Sequence[CaseSummary]) -> bool:
     return True
 
 
-def pool_intensities(cases: Sequence[CaseSummary]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def pool_intensities(cases: "Sequence[CaseSummary]") -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation per channel over all pixels of all cases."""
     counts = np.array([math.prod(case.size) for case in cases], float)
     pooled = [

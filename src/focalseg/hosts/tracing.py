@@ -2,6 +2,8 @@
 
 import copy
 import itertools
+import math
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,6 +20,8 @@ from focalseg.layers import Convolution
 
 _GUESSED_SIDES = (32, 64, 128)
 """Sides in pixels of images that are tried: networks halve them up to seven times. A dry run on shapes takes the largest."""
+_MOST_ON_VALUES = 2**17
+"""Elements of an image, channels included, that a network is run on within a second, as 3 x 200 x 200."""
 Result = TypeVar("Result")
 
 
@@ -37,7 +41,7 @@ def trace(network: nn.Module, ports: Iterable[Port], image_shape: Sequence[int])
     ports = dict.fromkeys(ports)
     for port in ports:
         port.find_module(network)
-    for on_shapes in (True, False):  # on the meta device nothing is computed, but not every network runs there
+    for on_shapes in (False,) if _is_sooner_on_values(image_shape) else (True, False):
         probe, clock = plain_copy(network), itertools.count()
         passed = {port: _watch(probe, port.resolve(probe), clock) for port in ports}
         try:
@@ -48,6 +52,14 @@ def trace(network: nn.Module, ports: Iterable[Port], image_shape: Sequence[int])
         else:
             break
     return passed
+
+
+def _is_sooner_on_values(image_shape: Sequence[int]) -> bool:
+    """Whether one pass on values takes less time than one on shapes, on torch's meta device, where nothing is computed.
+
+    Not every network runs on shapes, and the first pass there has torch load its compiler, which takes seconds.
+    """
+    return "torch.fx.experimental.symbolic_shapes" not in sys.modules and math.prod(image_shape) <= _MOST_ON_VALUES
 
 
 class LogitsError(ShapeError):

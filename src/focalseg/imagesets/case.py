@@ -64,7 +64,8 @@ class Dataset(ABC):
     labels: names of the foreground labels, whose numbers in a mask start at 1; None where only the masks can tell how many
     there are. parts: the official split, empty without one. findings: what is known before a file is decoded.
     label_table: the file that declares the labels, where there is one. void, void_values: the names under which it declares
-    what nobody judged, and the values of the files that stand for it.
+    what nobody judged, and the values of the files that stand for it. marks: what it declares for the background and for each
+    label (`marks.list_marks`).
     """
 
     source: str
@@ -77,6 +78,7 @@ class Dataset(ABC):
     label_table: str = ""
     void: Sequence[str] = ()
     void_values: frozenset[int] = frozenset()
+    marks: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.names)

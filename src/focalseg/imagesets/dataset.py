@@ -14,6 +14,7 @@ from focalseg.imagesets.folders.listing import Listing
 from focalseg.imagesets.joined_mask import JoinedMask
 from focalseg.imagesets.kinds import KINDS, list_names
 from focalseg.imagesets.layouts.dataset_json import TABLE
+from focalseg.imagesets.marks import list_marks
 from focalseg.imagesets.masks import VOID, MaskCoding, find_foreground, leave_void, names_void
 from focalseg.imagesets.pictures import masks
 from focalseg.imagesets.pictures import reading as pictures
@@ -62,6 +63,8 @@ class FileDataset(Dataset):
         self.label_table = listing.table or listing.coding.table
         self.void = (*listing.coding.void, *filter(names_void, listing.labels))
         self.void_values = listing.coding.void_values
+        # Labels that folders name have a mask each, of two values: what stands for one of them stands for all.
+        self.marks = () if leave_void(listing.labels) else list_marks(listing.coding, len(listing.coding.labels or ()))
 
     def files(self, number: int) -> CaseFiles:
         return self.listing.cases[number]
@@ -163,6 +166,24 @@ def read_image(path: Path) -> tuple[Decoded, tuple[Finding, ...]]:
     return Decoded(image=image, unmarked=any(note.kind == "unmarked_pages" for note in notes)), notes
 
 
+def read_alone(paths: Sequence[Path]) -> tuple[Decoded, tuple[Finding, ...]]:
+    """The image of a case without a mask, from one file or a file per channel, and all notes.
+
+    Raises DataError with every fault that would keep it from being trained on.
+    """
+    reading = _Reading()
+    images = [decoded for path in paths if (decoded := reading.take(read_image, path))]
+    if len(images) == len(paths):
+        size = images[0].image.shape[1:]
+        if sorted(size)[-2:][0] < _LEAST_SIDE:
+            reading.faults.append(KINDS["too_small"].at(paths[0], f"is {_show(size)} pixels"))
+        reading.faults += _compare_images(paths, images)
+    if reading.faults:
+        raise DataError(reading.faults)
+    joined = images[0].image if len(images) == 1 else np.concatenate([decoded.image for decoded in images])
+    return replace(images[0], image=joined), tuple(reading.notes)
+
+
 def read_mask(path: Path, coding: MaskCoding) -> tuple[CodedMask, tuple[Finding, ...]]:
     """The labels of a file of any format, and its notes. Raises DataError."""
     mask = CodedMask(*volumes.read_labels(path, coding)) if is_volume(path) else masks.read_mask(path, coding)
@@ -197,16 +218,7 @@ def _compare(files: CaseFiles, images: list[Decoded], masks: list[tuple[int, ...
     first, size = images[0], images[0].image.shape[1:]
     if sorted(size)[-2:][0] < _LEAST_SIDE:
         return [KINDS["too_small"].at(files.images[0], f"is {_show(size)} pixels")]
-    faults = []
-    for path, decoded in zip(files.images[1:], images[1:], strict=True):
-        if first.header is not None and decoded.header is not None:
-            if decoded.header.channels > 1:  # of which `_compare_channels` tells, or the table is at fault
-                continue
-            faults += volumes.compare_headers(first.header, decoded.header, files.images[0], path, labels=False)
-        elif decoded.image.shape[1:] != size or decoded.image.dtype != first.image.dtype:
-            found = f"is {_describe(decoded.image)} but {files.images[0].name} is {_describe(first.image)}"
-            expected, mend = "channels of one size and type", "Export the channels of a case alike."
-            faults.append(KINDS["sizes_differ"].at(path, found, expected=expected, mend=mend))
+    faults = _compare_images(files.images, images)
     beside = [*zip(files.masks, masks, strict=True)]
     if files.field_of_view is not None and seen is not None:
         beside.append((files.field_of_view, seen.shape))
@@ -222,6 +234,21 @@ def _compare(files: CaseFiles, images: list[Decoded], masks: list[tuple[int, ...
             turned = sorted(shape) == sorted(size)
             mend = "Turn the mask: its sides are those of the image in another order." if turned else ""
             faults.append(KINDS["sizes_differ"].at(path, found, mend=mend))
+    return faults
+
+
+def _compare_images(paths: Sequence[Path], images: Sequence[Decoded]) -> list[Finding]:
+    """What keeps the files of an image from being its channels: another size, type or place than the first one's."""
+    first, faults = images[0], list[Finding]()
+    for path, decoded in zip(paths[1:], images[1:], strict=True):
+        if first.header is not None and decoded.header is not None:
+            if decoded.header.channels > 1:  # of which `_compare_channels` tells, or the table is at fault
+                continue
+            faults += volumes.compare_headers(first.header, decoded.header, paths[0], path, labels=False)
+        elif decoded.image.shape[1:] != first.image.shape[1:] or decoded.image.dtype != first.image.dtype:
+            found = f"is {_describe(decoded.image)} but {paths[0].name} is {_describe(first.image)}"
+            expected, mend = "channels of one size and type", "Export the channels of a case alike."
+            faults.append(KINDS["sizes_differ"].at(path, found, expected=expected, mend=mend))
     return faults
 
 

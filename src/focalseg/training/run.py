@@ -14,6 +14,7 @@ from focalseg.hosts.finding import sites
 from focalseg.hosts.instrument import fill_sites
 from focalseg.hosts.pruning import open_own_gates
 from focalseg.hosts.site import Site
+from focalseg.imagesets.marks import read_values
 from focalseg.imagesets.masks import FOREGROUND
 from focalseg.losses.unified_focal_config import UnifiedFocalConfig
 from focalseg.training.start_config import StartConfig
@@ -24,6 +25,9 @@ from focalseg.training.training_config import TrainingConfig, refuse_validation
 class RunConfig(CheckedConfig):
     """A network, what it is trained on and how. labels: names of the foreground labels. attention: kind of gate by site.
 
+    marks: what stands in the set's masks for the background and then for each label, a value such as 255 or a colour such as
+    #FF0000, so that predicted masks are written alike; empty where nobody said.
+
     standardise_logits: whether gates bring their logits to mean 0 and variance 1, so that gamma alone sets their scale.
     all_data: whether every case is trained on, so that none validates and none tests. start_from: whose weights it begins with;
     nothing: those that its seed draws.
@@ -33,6 +37,7 @@ class RunConfig(CheckedConfig):
     fold: int = setting(0, at_least=0)
     seed: int = setting(0, at_least=0, at_most=LARGEST_SEED)
     labels: tuple[str, ...] = (FOREGROUND,)
+    marks: tuple[str, ...] = ()
     preparation: Preparation
     network: NetworkConfig = field(default_factory=NetworkConfig)
     attention: Mapping[str, str] = field(default_factory=dict)
@@ -48,6 +53,9 @@ class RunConfig(CheckedConfig):
             refuse_validation(self.training)
         if self.loss.reduction == "none":
             raise SettingError("loss.reduction was 'none'; a training follows one number: mean or sum.")
+        if self.marks and len(self.marks) != len(self.labels) + 1:
+            raise SettingError(f"There were {len(self.marks)} marks; expected one for the background and one per label.")
+        read_values(self.marks)
 
     @property
     def image_shape(self) -> tuple[int, ...]:

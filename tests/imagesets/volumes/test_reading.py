@@ -18,9 +18,8 @@ from focalseg.imagesets.volumes.reading import (
     read_header,
     read_labels,
     read_volume,
-    to_file_axes,
-    write_labels,
 )
+from focalseg.imagesets.volumes.writing import to_file_axes, write_grid
 from imagesets.corpus.volumes import affine, encode, pack, patched
 
 CODING = MaskCoding(labels=("a", "b"), values={0: 0, 1: 1, 2: 2})
@@ -73,7 +72,7 @@ def test_every_orientation_is_read_alike_and_written_back(way, spacing_mm, save,
     assert volume.spacing_mm == pytest.approx(spacing_mm[::-1], rel=1e-6)
 
     labels = (volume.image[0] % 3).astype(np.uint8)
-    write_labels(tmp_path / "out.nii.gz", labels, volume.header)
+    write_grid(tmp_path / "out.nii.gz", labels, volume.header)
     written = nibabel.load(tmp_path / "out.nii.gz")
     assert np.array_equal(np.asarray(written.dataobj), stored % 3)
     assert np.abs(written.affine - nibabel.load(path).affine).max() <= 1e-6
@@ -88,7 +87,7 @@ def test_a_mask_has_the_forms_of_its_image_to_the_bit(codes, kind, save, tmp_pat
         content[place] = code
     path = save(content)
     volume = read_volume(path)
-    write_labels(tmp_path / "out.nii", np.zeros((7, 6, 5), np.uint8), volume.header)
+    write_grid(tmp_path / "out.nii", np.zeros((7, 6, 5), np.uint8), volume.header)
     image, mask = nibabel.load(path), nibabel.load(tmp_path / "out.nii")
     assert type(mask) is kind
     assert np.array_equal(mask.affine, image.affine)
@@ -124,7 +123,7 @@ def test_a_file_of_two_axes_or_of_one_slice_is_an_image_of_two(sides, save, tmp_
     volume = read_volume(path)
     assert np.array_equal(volume.image, RAS[::-1, :, 0].T[None])
     assert volume.spacing_mm == (2.0, 0.5)
-    write_labels(tmp_path / "out.nii", (volume.image[0] % 3).astype(np.uint8), volume.header)
+    write_grid(tmp_path / "out.nii", (volume.image[0] % 3).astype(np.uint8), volume.header)
     assert np.array_equal(np.asarray(nibabel.load(tmp_path / "out.nii").dataobj), stored % 3)
 
 
@@ -149,12 +148,12 @@ def test_an_array_of_another_size_does_not_get_the_axes_of_a_file(save, tmp_path
     with pytest.raises(ShapeError) as caught:
         to_file_axes(np.zeros((2, 5, 6, 7)), header)
     assert str(caught.value) == "An array of 5 x 6 x 7 does not fit a volume that is read as 7 x 6 x 5; give it in that size."
-    with pytest.raises(ShapeError, match="Labels of 5 x 6 x 7 do not fit a volume that is read as 7 x 6 x 5; give them"):
-        write_labels(tmp_path / "out.nii", np.zeros(SHAPE, np.uint8), header)
+    with pytest.raises(ShapeError, match="An array of 5 x 6 x 7 does not fit a volume that is read as 7 x 6 x 5; give it"):
+        write_grid(tmp_path / "out.nii", np.zeros(SHAPE, np.uint8), header)
     with pytest.raises(SettingError, match="A mask of int64 cannot be written as labels; convert it to uint8."):
-        write_labels(tmp_path / "out.nii", np.zeros((7, 6, 5), np.int64), header)
+        write_grid(tmp_path / "out.nii", np.zeros((7, 6, 5), np.int64), header)
     with pytest.raises(SettingError, match="out.png names no NIfTI volume; end it in .nii.gz or .nii."):
-        write_labels(tmp_path / "out.png", np.zeros((7, 6, 5), np.uint8), header)
+        write_grid(tmp_path / "out.png", np.zeros((7, 6, 5), np.uint8), header)
     assert not list(tmp_path.glob("out*"))
 
 
@@ -163,7 +162,7 @@ def test_the_same_mask_gives_the_same_bytes_and_reading_leaves_a_file_as_it_is(s
     before = hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns
     header = read_volume(path).header
     for name in ("one.nii.gz", "two.nii.gz"):
-        write_labels(tmp_path / name, np.ones((7, 6, 5), np.uint8), header)
+        write_grid(tmp_path / name, np.ones((7, 6, 5), np.uint8), header)
     assert (tmp_path / "one.nii.gz").read_bytes() == (tmp_path / "two.nii.gz").read_bytes()
     assert (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns) == before
 

@@ -122,4 +122,4 @@ def test_no_name_is_markup_in_the_card(trained, tmp_path):
     table = [line for line in card.splitlines() if line.startswith("|")]
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in table} == {3}
     assert len([line for line in card.splitlines() if line.startswith("#")]) == 1
-    assert card.count("\n```") == 2
+    assert card.count("\n```") == 4  # of two blocks: Python's, and the command's

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -10,7 +11,9 @@ from focalseg.counting import Count, count_for_nobody
 from focalseg.errors import DataError
 from focalseg.findings import Finding, counted
 from focalseg.imagesets.case import Case, Dataset
+from focalseg.imagesets.dataset import is_volume
 from focalseg.imagesets.kinds import KINDS, list_names
+from focalseg.imagesets.marks import choose_marks
 from focalseg.imagesets.masks import VOID
 from focalseg.imagesets.survey.comparison import (
     describe_duplicates,
@@ -35,7 +38,8 @@ class Survey:
     """What every case of a set tells. labels: names of the foreground labels. groups: by case name, near duplicates joined.
 
     pairs: cases whose images are the same or nearly so, by their place in cases. findings: all of them, errors first.
-    observer_dice: mean Dice of the second observer's masks against the first's, where the set has both.
+    observer_dice: mean Dice of the second observer's masks against the first's, where the set has both. marks: what stands for
+    the background and for each label in the masks, as `marks.choose_marks` gives it.
     """
 
     source: str
@@ -46,6 +50,7 @@ class Survey:
     pairs: tuple[Pair, ...]
     findings: tuple[Finding, ...]
     observer_dice: float | None = None
+    marks: tuple[str, ...] = ()
 
     @property
     def void(self) -> bool:
@@ -104,6 +109,12 @@ def survey_dataset(dataset: Dataset, count: Count = count_for_nobody) -> Survey:
         pairs=tuple(pairs),
         findings=tuple(sorted(settle_repairs(dataset, findings), key=lambda finding: finding.level != "error")),
         observer_dice=float(np.mean(agreements)) if agreements else None,
+        marks=choose_marks(
+            dataset.marks,
+            len(labels),
+            [case.marks for case in cases],
+            volumes=any(is_volume(Path(case.mask_file)) for case in cases),
+        ),
     )
 
 

@@ -1,36 +1,23 @@
-"""Volumes read on canonical axes, the axis along the body first, and masks written back on the axes of their file.
+"""Volumes read on canonical axes, the axis along the body first; `writing` brings masks back to the axes of their file.
 
 A volume has three axes in space, or two where the file has two or a third of length 1; a further axis is channels. Images come
 as (C, D, H, W), masks as (D, H, W), without D where there are two axes; `orientation` says which way they run, and `nifti` what
 damage cannot be found in a plain .nii.
 """
 
-import gzip
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
-from focalseg.errors import DataError, SettingError, ShapeError
-from focalseg.files import write_whole
+from focalseg.errors import DataError
 from focalseg.findings import Finding, plural
 from focalseg.imagesets.kinds import KINDS
 from focalseg.imagesets.masks import MaskCoding, can_be_rounded, code_labels
-from focalseg.imagesets.volumes.nifti import (
-    EXTENDER_BYTES,
-    LINE_ENDS,
-    MAGIC,
-    VolumeHeader,
-    open_content,
-    parse_header,
-    parse_voxels,
-)
+from focalseg.imagesets.volumes.nifti import VolumeHeader, open_content, parse_header, parse_voxels
 from focalseg.imagesets.volumes.orientation import (
     canonical_affine,
     describe_differences,
-    from_canonical_axes,
     to_canonical_axes,
 )
 
@@ -38,9 +25,6 @@ SUFFIXES = (".nii.gz", ".nii")
 _BLOCK = 2**16
 """Numbers converted at a time, so that they stay in the processor's cache."""
 _KEPT_DTYPES = (np.uint8, np.int16, np.uint16)
-_KEPT_FIELDS = ("dim_info", "xyzt_units", "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d",
-               "qoffset_x", "qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z")  # fmt: skip
-"""Fields of an image's header that its mask's header keeps."""
 _WHOLE = 1e-6
 """How far float32 slopes take a label from a whole number, relative to the label, or to 1 where it is smaller."""
 _FINE_STEP = 1e-3
@@ -121,38 +105,6 @@ def compare_headers(
     return [KINDS["elsewhere"].at(other_path, found, mend=mend, others=[image_path])]
 
 
-def to_file_axes(array: np.ndarray, header: VolumeHeader) -> np.ndarray:
-    """(*any, *header.canonical_shape) -> (*any, *header.shape), a view: the axes as the file has them.
-
-    Raises ShapeError for an array of another size.
-    """
-    spatial = array.shape[-len(header.shape) :]
-    if spatial != header.canonical_shape:
-        given, wanted = _show(spatial), _show(header.canonical_shape)
-        raise ShapeError(f"An array of {given} does not fit a volume that is read as {wanted}; give it in that size.")
-    return from_canonical_axes(array, header.orientation)
-
-
-def write_labels(path: Path, labels: np.ndarray, like: VolumeHeader) -> None:
-    """Writes a mask voxel for voxel on the grid of the file whose header is given. labels: as read_labels gives them.
-
-    The file has the axes, qform, sform and unit of that one to the bit, and the same bytes each time. Raises ShapeError for
-    another size, SettingError for other numbers or another suffix, MachineError where it cannot be written.
-    """
-    if labels.dtype != np.uint8:
-        raise SettingError(f"A mask of {labels.dtype} cannot be written as labels; convert it to uint8.")
-    if not path.name.lower().endswith(SUFFIXES):
-        raise SettingError(f"{path} names no NIfTI volume; end it in .nii.gz or .nii.")
-    if labels.shape != like.canonical_shape:
-        raise ShapeError(
-            f"Labels of {_show(labels.shape)} do not fit a volume that is read as {_show(like.canonical_shape)}; "
-            "give them in that size."
-        )
-    content = _encode_header(like) + to_file_axes(labels, like).tobytes(order="F")
-    gzipped = path.name.lower().endswith(".gz")
-    write_whole(path, partial(_write, content=content, gzipped=gzipped))
-
-
 def _read(path: Path, *, one_channel: bool = False) -> tuple[VolumeHeader, np.ndarray]:
     with open_content(path) as content:
         header = parse_header(path, content)
@@ -229,34 +181,6 @@ def _compare_grids(mask: VolumeHeader, image: VolumeHeader, mask_affine: np.ndar
     one = canonical_affine(mask_affine, mask.shape, mask.orientation)
     other = canonical_affine(image_affine, image.shape, image.orientation)
     return describe_differences(one, other, image.canonical_shape)
-
-
-def _encode_header(like: VolumeHeader) -> bytes:
-    """The header of a uint8 file on the same grid, of the same version of NIfTI, little-endian, and its empty extension."""
-    size = like.record.dtype.itemsize
-    header = np.zeros((), like.record.dtype.newbyteorder("<"))
-    for name in _KEPT_FIELDS:
-        header[name] = like.record[name]
-    one_slice = len(like.shape) == 2 and like.record["dim"][0] > 2
-    sides = (*like.shape, 1) if one_slice else like.shape
-    header["dim"] = [len(sides), *sides, *[1] * (7 - len(sides))]
-    header["pixdim"] = 1
-    header["pixdim"][0] = -1 if like.record["pixdim"][0] < 0 else 1
-    header["pixdim"][1:4] = like.record["pixdim"][1:4]
-    header["sizeof_hdr"], header["magic"] = size, MAGIC[size]
-    header["datatype"], header["bitpix"], header["scl_slope"] = 2, 8, 1
-    header["vox_offset"] = size + EXTENDER_BYTES
-    if "eol_check" in (header.dtype.names or ()):
-        header["eol_check"] = LINE_ENDS
-    return header.tobytes() + bytes(EXTENDER_BYTES)
-
-
-def _write(file: BinaryIO, *, content: bytes, gzipped: bool) -> None:
-    if not gzipped:
-        file.write(content)
-        return
-    with gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=6, mtime=0) as packed:
-        packed.write(content)
 
 
 def _several(path: Path, header: VolumeHeader) -> Finding:

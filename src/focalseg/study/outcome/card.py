@@ -5,6 +5,7 @@ Its header is the metadata by which the Hub of Hugging Face finds and shows a mo
 """
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -12,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from focalseg.files import write_text
-from focalseg.findings import counted
+from focalseg.findings import counted, show_path
 from focalseg.hosts.building import without_downloads
 from focalseg.labels import THRESHOLD
 from focalseg.records.escapes import show_markdown
@@ -42,7 +43,7 @@ def write_card(folder: Path, config: RunConfig, card: Card) -> None:
     """Writes README.md beside the weights of a run with that config. No name that somebody chose is markup in it."""
     rows = [*_describe_run(config), *card.rows]
     template = (files(__package__) / "card.md").read_text(encoding="utf-8")
-    own = "" if without_downloads(config.network).built_in else f", own_network={config.network.name!r}"
+    own = "" if without_downloads(config.network).built_in else config.network.name
     text = template.format(
         header=_write_header(config, card),
         title=show_markdown(card.title),
@@ -50,9 +51,15 @@ def write_card(folder: Path, config: RunConfig, card: Card) -> None:
         table="".join(f"| {show_markdown(name)} | {show_markdown(value)} |\n" for name, value in rows),
         note=f"{card.note}\n" if card.note else "",
         origin=_describe_origin(config),
-        folder=repr(folder.as_posix()) + own,
+        folder=repr(folder.as_posix()) + (f", own_network={own!r}" if own else ""),
+        shell=_quote(folder.as_posix()) + (f" --network {_quote(own)}" if own else ""),
     )
     write_text(folder / CARD, text)
+
+
+def _quote(text: str) -> str:
+    """A word of a command, in one line whatever is in it."""
+    return shlex.quote(show_path(text))
 
 
 def _write_header(config: RunConfig, card: Card) -> str:

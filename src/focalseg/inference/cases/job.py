@@ -1,0 +1,225 @@
+"""A job of predicting: what is to be done is known without torch, and only what is left to do loads a model."""
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from focalseg.counting import Count, count_for_nobody
+from focalseg.errors import DataError, FocalsegError, SettingError
+from focalseg.findings import Finding, show_path
+from focalseg.hosts.libraries.choice import NAMES
+from focalseg.imagesets.dataset import Decoded, read_alone
+from focalseg.imagesets.marks import choose_marks
+from focalseg.inference.cases.folder import OVERLAYS, PROBABILITIES, MaskFolder, hash_inputs, refuse_out
+from focalseg.inference.cases.inputs import InputCase, Inputs, list_inputs
+from focalseg.inference.cases.writing import write_mask, write_overlay, write_probabilities
+from focalseg.inference.folders import NetworkFiles, find_networks
+from focalseg.records.prediction import MaskEntry, PredictionRecord
+from focalseg.records.seals import hash_file
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Predict = Callable[[Path, Decoded], "tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]"]
+"""(file, its image) -> labels (*spatial) uint8, probabilities (K, *spatial) where they are wanted, and what makes the mask
+doubtful. Raises DataError."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What a person wants of a model. one: of a job, the lean network alone. overlap, flips: as `predict_mask` has them.
+
+    probabilities, overlays: what is written besides masks. own_network: the name of a network of their own that they trust.
+    """
+
+    one: bool = False
+    overlap: float
+    flips: bool = False
+    probabilities: bool = False
+    overlays: bool = False
+    own_network: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictionJob:
+    """What is to be done. folder: where masks go. finished: entries of cases that are done already; todo: the others."""
+
+    inputs: Inputs
+    folder: MaskFolder
+    finished: tuple[tuple[InputCase, MaskEntry], ...]
+    todo: tuple[InputCase, ...]
+
+
+@dataclass(kw_only=True)
+class Predicted:
+    """What became of a job. made, kept: cases with their entries. skipped: why there is no mask of an image, each once."""
+
+    made: list[tuple[InputCase, MaskEntry]] = field(default_factory=list)
+    kept: list[tuple[InputCase, MaskEntry]] = field(default_factory=list)
+    skipped: list[str | Finding] = field(default_factory=list)
+
+
+def plan_job(model: Path, given: Sequence[Path], out: Path, wanted: Wanted) -> PredictionJob:
+    """What is asked for and what of it is done already. Nothing is decoded, written, or loaded.
+
+    Raises SettingError for a model, images or a folder with which nothing could be predicted, or the wrong thing.
+    """
+    networks = tuple(find_networks(model, one=wanted.one))
+    _refuse_foreign_code(networks, wanted.own_network)
+    channels, axes = _read_shape(networks[0])
+    inputs = list_inputs(given, channels=channels, axes=axes)
+    refuse_out(out, model, given)
+    settings = networks[0].settings
+    record = PredictionRecord(
+        model=str(model),
+        model_digest=hashlib.sha256(" ".join(network.digest for network in networks).encode()).hexdigest(),
+        networks=len(networks),
+        labels=tuple(map(str, settings.get("labels", ()))),
+        marks=tuple(map(str, settings.get("marks", ()))),
+        overlap=wanted.overlap,
+        flips=wanted.flips,
+    )
+    besides = ((PROBABILITIES, wanted.probabilities), (OVERLAYS, wanted.overlays))
+    folder = MaskFolder(out, record, [name for name, asked in besides if asked])
+    folder.refuse_foreign(inputs.cases)
+    found = [(case, _find_finished(folder, case)) for case in inputs.cases]
+    return PredictionJob(
+        inputs=inputs,
+        folder=folder,
+        finished=tuple((case, entry) for case, entry in found if entry),
+        todo=tuple(case for case, entry in found if not entry),
+    )
+
+
+def run_job(job: PredictionJob, load: Callable[[], Predict], *, count: Count = count_for_nobody, workers: int = 1) -> Predicted:
+    """Predicts what is left to do, one case after the other. load: gives what predicts; not called where nothing is left.
+
+    An image that cannot be predicted is skipped, and told of at the end. workers: how many images are read ahead, by as many
+    threads. Raises MachineError where a mask cannot be written.
+    """
+    result = Predicted(kept=list(job.finished), skipped=list(job.inputs.faults))
+    if not job.todo:
+        return result
+    predict = load()
+    total = len(job.inputs.cases)
+    with job.folder.hold(), count("predicting") as advance:
+        for number, (case, read) in enumerate(_read_ahead(job.todo, workers), start=len(job.finished) + 1):
+            try:
+                result.made.append((case, _predict_case(job.folder, case, read, predict)))
+            except DataError as error:
+                stale = _describe_stale(job.folder, case)
+                result.skipped += [*(error.findings or error.faults), *stale]
+            advance(number, total)
+    return result
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Read:
+    """A case as it was read. digests: of its files, taken before they were decoded."""
+
+    image: Decoded
+    digests: dict[str, str]
+    notes: tuple[Finding, ...]
+
+
+def _read_ahead(cases: Sequence[InputCase], workers: int) -> Iterator[tuple[InputCase, Callable[[], _Read]]]:
+    """Each case with a function that gives what was read of it or raises, while the next ones are read."""
+    with ThreadPoolExecutor(max(workers, 1)) as pool:
+        waiting = iter(cases)
+        begun = deque((case, pool.submit(_read, case)) for case in islice(waiting, workers))
+        try:
+            while begun:
+                case, future = begun.popleft()
+                if (following := next(waiting, None)) is not None:
+                    begun.append((following, pool.submit(_read, following)))
+                yield case, future.result
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _read(case: InputCase) -> _Read:
+    digests = hash_inputs(case)
+    image, notes = read_alone(case.images)
+    return _Read(image=image, digests=digests, notes=notes)
+
+
+def _predict_case(folder: MaskFolder, case: InputCase, read: Callable[[], _Read], predict: Predict) -> MaskEntry:
+    """Predicts a case and writes all that is wanted of it; its mask last, so that it is there only with all else."""
+    file = case.images[0]
+    try:
+        given = read()
+        labels, probabilities, doubts = predict(file, given.image)
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, FocalsegError) or (isinstance(error, RuntimeError) and "memory" not in str(error)):
+            raise
+        mend = "Cut it into parts, or free memory and run the same command again."
+        raise DataError(f"{show_path(file)}: memory ran out; expected an image that fits into it. {mend}") from error
+    except SettingError as error:
+        raise DataError(f"{show_path(file)}: {error}") from error
+    outputs = folder.list_outputs(case)
+    folder.keep(MaskEntry(mask=case.mask, inputs=given.digests))
+    for name in reversed(outputs):
+        path = folder.out / name
+        if name == case.mask:
+            write_mask(path, labels, given.image, _choose_marks(folder.record, given.image))
+        elif name.startswith(f"{PROBABILITIES}/") and probabilities is not None:
+            write_probabilities(path, probabilities, given.image)
+        else:
+            write_overlay(path, labels, given.image)
+    entry = MaskEntry(
+        mask=case.mask,
+        inputs=given.digests,
+        outputs={name: hash_file(folder.out / name) for name in outputs},
+        doubts=(*doubts, *(f"{note.found}; expected {note.expected}. {note.mend}" for note in given.notes if not note.quiet)),
+    )
+    folder.keep(entry)
+    return entry
+
+
+def _choose_marks(record: PredictionRecord, image: Decoded) -> tuple[str, ...]:
+    """The marks of the set, or where an earlier version trained the model and kept none, those of most sets of its kind."""
+    return record.marks or choose_marks((), len(record.labels), (), volumes=image.header is not None)
+
+
+def _describe_stale(folder: MaskFolder, case: InputCase) -> list[str]:
+    """Says where an earlier mask lies in the folder of an image that could not be predicted now."""
+    mask = folder.out / case.mask
+    if not mask.exists():
+        return []
+    return [f"{show_path(mask)}: is of the image as it was before; expected none, as the image is at fault now. Remove it."]
+
+
+def _find_finished(folder: MaskFolder, case: InputCase) -> MaskEntry | None:
+    try:
+        return folder.find_finished(case)
+    except DataError:
+        return None  # it is told of once it is read
+
+
+def _refuse_foreign_code(networks: Sequence[NetworkFiles], own_network: str) -> None:
+    """Raises SettingError for a network that is no part of focalseg, unless the command names it."""
+    for files in networks:
+        network = files.settings.get("network")
+        name = network.get("name") if isinstance(network, dict) else None
+        if isinstance(name, str) and name not in NAMES and name != own_network:
+            raise SettingError(
+                f"{show_path(files.folder)} has the network {name!r:.80}, no part of focalseg; loading it would run that "
+                f"function. If you trust it, add --network {name:.80}."
+            )
+
+
+def _read_shape(files: NetworkFiles) -> tuple[int, int]:
+    """How many channels and spatial axes the images of a network have. Raises SettingError for settings that do not say it."""
+    settings: Any = files.settings
+    try:
+        return int(settings["network"]["in_channels"]), len(settings["preparation"]["size"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise SettingError(
+            f"{show_path(files.folder)} has settings that do not name network.in_channels and preparation.size; expected those "
+            "of a training. Restore the file."
+        ) from error
