@@ -33,7 +33,7 @@ class ReadBatches(Sequence[Batch]):
     def __init__(self, batches: Iterable[Any], *, network: nn.Module, name: str) -> None:
         if isinstance(batches, Mapping | Tensor | str):
             raise SettingError(f"{name} was one {type(batches).__name__}; expected several batches, such as [(images, masks)].")
-        self._given = batches if isinstance(batches, Sequence) else list(batches)
+        self._given = batches if isinstance(batches, Sequence) else _read_once(batches)
         self._name = name
         self._device = next((weight.device for weight in network.parameters()), torch.device("cpu"))
         self._axes = {site.shape.spatial_dims for site, _ in filled_sites(network).values()}
@@ -151,6 +151,11 @@ class WatchedLogits:
                 f"The network's outputs lie between {self._lowest:.3g} and {self._highest:.3g}, as probabilities do; expected "
                 "logits. Take the sigmoid out of the network, or give predict=lambda images: network(images).logit(1e-6)."
             )
+
+
+def _read_once(batches: Any) -> list[Any]:
+    """Everything that a loader or an iterator gives, or a data set, which has a length and need not end by itself."""
+    return list(batches) if hasattr(batches, "__iter__") else [batches[number] for number in range(len(batches))]
 
 
 def _pick(batch: Mapping[Any, Any], keys: Sequence[str], what: str, name: str) -> Any:
