@@ -72,7 +72,6 @@ def test_every_recipe_is_short():
     assert {name: length for name, length in lengths.items() if length > MOST_LINES} == {}
 
 
-@pytest.mark.skipif("compare" not in focalseg.__all__, reason="focalseg.compare is not there yet")
 @pytest.mark.parametrize(
     ("name", "keeps"),
     [("plain_loop", "what was decided"), ("plain_loop", "all"), ("monai_trainer", "all"), ("lightning_module", "all")],
