@@ -25,7 +25,7 @@ def resize_in_rows(slabs: Iterator[Tensor], size: tuple[int, ...], wanted: tuple
     first = done = 0  # the row that `held` begins with, and the wanted rows that were handed on
     for slab in slabs:
         resized = _resize_behind_first(slab, wanted[1:])
-        held = resized if held is None else torch.cat([held, resized], dim=2)
+        held = resized if held is None or not held.shape[2] else torch.cat([held, resized], dim=2)
         ready = int(torch.searchsorted(upper, first + held.shape[2]))  # wanted rows that need none of the slabs to come
         while done < ready:
             place = slice(done, min(done + rows, ready))
@@ -33,12 +33,13 @@ def resize_in_rows(slabs: Iterator[Tensor], size: tuple[int, ...], wanted: tuple
             done = place.stop
         gone = held.shape[2] if done == wanted[0] else min(int(lower[done]) - first, held.shape[2])
         held, first = held[:, :, gone:].clone(), first + gone
+        del slab, resized  # or they would be held while the windows of the next slab are predicted
 
 
 def _mix_rows(held: Tensor, lower: Tensor, upper: Tensor, share: Tensor) -> Tensor:
     """Rows of (1, K, rows, *spatial) that lie between two of its rows each, at that share of the way to the second."""
     if not share.any() and torch.equal(lower, torch.arange(int(lower[0]), int(lower[0]) + len(lower))):
-        return held[:, :, int(lower[0]) : int(lower[-1]) + 1]
+        return held[:, :, int(lower[0]) : int(lower[-1]) + 1].clone()  # whoever keeps them does not keep the whole slab
     weight = share.to(held.device).reshape(-1, *(1,) * (held.ndim - 3))
     below, above = (held.index_select(2, source.to(held.device)) for source in (lower, upper))
     return below.mul_(1 - weight).addcmul_(above, weight)
