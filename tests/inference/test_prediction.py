@@ -13,6 +13,7 @@ from focalseg.inference import prediction
 from focalseg.inference.prediction import Member, ScaleWarning, predict_logits, predict_mask, predict_probabilities
 from focalseg.labels import choose_labels
 from focalseg.layers import LINEAR_INTERPOLATIONS
+from imagesets.corpus.looking import measure
 
 
 class Repeat(nn.Module):
@@ -234,3 +235,14 @@ def test_what_cannot_be_predicted_is_refused_before_any_pass():
         predict_mask([member], make_image(2, 8, 8))
     with pytest.raises(DataError, match="^The image has 3 spatial axes; the network was trained on 2"):
         predict_mask([member], make_image(1, 8, 8, 8))
+
+
+@pytest.mark.slow
+def test_memory_holds_some_rows_of_the_class_maps_and_never_all_of_them():
+    image = np.ones((1, 2000, 1500), np.uint8)
+    member = Member(Repeat(16), prepare((2000, 1500), patch=(128, 128)))
+    predict_mask([member], image[:, :200, :200])
+    mask, cost = measure(lambda: predict_mask([member], image))
+    assert mask.shape == (2000, 1500)
+    whole = 16 * mask.size * 4 / 2**20  # 183 MiB of logits
+    assert cost.memory is None or cost.memory < 0.6 * whole

@@ -32,6 +32,8 @@ _MOST_APART = 2.0
 """How many times as large as those of the training images an element may be, before that is said."""
 _PIXELS_AT_A_TIME = 2**16
 """So many stay in a processor's own cache while they are measured."""
+_PIXELS_TO_RESIZE = 2**22
+"""So many of all channels are resized at once: 16 MiB."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -313,20 +315,22 @@ def _or_1(deviation: float) -> float:
 
 def resize_image(image: np.ndarray, size: tuple[int, ...]) -> Tensor:
     """(C, *spatial) -> (C, *size) float32, linear, averaging over the pixels that fall together when it shrinks."""
-    # Channel by channel, so that one alone is held as float32 at the image's own size.
-    return torch.cat([_resize_channel(image[number : number + 1], size) for number in range(len(image))])
+    # Of a large image one channel alone is held as float32 at its own size.
+    together = max(_PIXELS_TO_RESIZE // max(math.prod(image.shape[1:]), 1), 1)
+    parts = [_resize_channels(image[start : start + together], size) for start in range(0, len(image), together)]
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
-def _resize_channel(channel: np.ndarray, size: tuple[int, ...]) -> Tensor:
-    """(1, *spatial) -> (1, *size) float32."""
-    pixels = torch.from_numpy(np.ascontiguousarray(channel, dtype=np.float32))
+def _resize_channels(image: np.ndarray, size: tuple[int, ...]) -> Tensor:
+    """(C, *spatial) -> (C, *size) float32, all at once."""
+    pixels = torch.from_numpy(np.ascontiguousarray(image, dtype=np.float32))
     if tuple(pixels.shape[1:]) == size:
         return pixels
     # torch averages along two axes at a time. Its filter is a product of one per axis, so axes may follow one another.
     planes = _resize_planes(pixels.reshape(-1, *(1, *pixels.shape[1:])[-2:]), (1, *size)[-2:])
     if len(size) == 3:
         planes = _resize_planes(planes.reshape(*pixels.shape[:2], -1), (size[0], size[1] * size[2]))
-    return planes.reshape(1, *size)
+    return planes.reshape(len(image), *size)
 
 
 def _resize_planes(planes: Tensor, size: tuple[int, ...]) -> Tensor:

@@ -197,8 +197,10 @@ def _stream(member: Member, image: np.ndarray, *, overlap: float, flips: bool, w
     rows = max(_ELEMENTS_AT_A_TIME // max(math.prod(size[1:]), 1), 1)
     tiling = member.plan_tiling(overlap=overlap, windows_at_a_time=windows_at_a_time)
     slabs = _stream_prepared(member, image, tiling, flips=flips)
-    for number, logits in enumerate(resize_in_rows(slabs, member.preparation.size, size, rows=rows)):
-        yield slice(number * rows, (number + 1) * rows), logits
+    done = 0
+    for logits in resize_in_rows(slabs, member.preparation.size, size, rows=rows):
+        yield slice(done, done + logits.shape[2]), logits
+        done += logits.shape[2]
 
 
 def _stream_prepared(member: Member, image: np.ndarray, tiling: Tiling, *, flips: bool) -> Iterator[Tensor]:

@@ -93,7 +93,7 @@ def _find_stride(largest: int, move: Callable[[int], float]) -> int | None:
     if not rounding <= _ROUNDING:  # nan neither
         return None
     # Deep layers may say little of the logits, so that a wrong stride changes little: it is held to what a right one changes.
-    bound = 4 * rounding + 4 * torch.finfo(torch.float32).eps
+    bound = 4 * rounding + 16 * torch.finfo(torch.float32).eps
     low, high = 0, largest.bit_length() - 1  # 2**high is one
     while low < high:
         middle = (low + high) // 2

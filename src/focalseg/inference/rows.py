@@ -13,32 +13,36 @@ from focalseg.layers import LINEAR_INTERPOLATIONS
 def resize_in_rows(slabs: Iterator[Tensor], size: tuple[int, ...], wanted: tuple[int, ...], *, rows: int) -> Iterator[Tensor]:
     """Slabs (1, K, rows, *size[1:]) that make up an image of `size` -> (1, K, rows, *wanted[1:]) that make up one of `wanted`.
 
-    All but the last have so many rows. The numbers are those of `F.interpolate` on the whole, linear, align_corners=False, to a
-    few units in the last place; where the whole is no more than so many rows, it is what is called.
+    At most so many rows come at a time, as soon as their slabs are there. The numbers are those of `F.interpolate` on all,
+    linear, align_corners=False, to a few units in the last place; where that is no more than so many rows, it is called.
     """
     if size != wanted and max(math.prod(size), math.prod(wanted)) <= rows * math.prod(wanted[1:]):
         whole = torch.cat(list(slabs), dim=2)
         yield F.interpolate(whole, size=wanted, mode=LINEAR_INTERPOLATIONS[len(wanted)], align_corners=False)
         return
-    held: Tensor | None = None
-    first = 0  # the row that `held` begins with
     lower, upper, share = _find_sources(size[0], wanted[0])
-    for start in range(0, wanted[0], rows):
-        place = slice(start, start + rows)
-        begin, end = int(lower[place][0]), int(upper[place][-1]) + 1
-        if held is not None:
-            gone = min(begin - first, held.shape[2])  # where it shrinks, rows of slabs to come may be gone as well
-            held, first = held[:, :, gone:], first + gone
-        while held is None or first + held.shape[2] < end:
-            slab = _resize_behind_first(next(slabs), wanted[1:])
-            held = slab if held is None or not held.shape[2] else torch.cat([held, slab], dim=2)
-        if size[0] == wanted[0]:
-            yield held[:, :, begin - first : end - first]
-            continue
-        device = held.device
-        weight = share[place].to(device).reshape(-1, *(1,) * (len(size) - 1))
-        below, above = (held.index_select(2, (source[place] - first).to(device)) for source in (lower, upper))
-        yield below.mul_(1 - weight).addcmul_(above, weight)
+    held: Tensor | None = None
+    first = done = 0  # the row that `held` begins with, and the wanted rows that were handed on
+    for slab in slabs:
+        resized = _resize_behind_first(slab, wanted[1:])
+        held = resized if held is None or not held.shape[2] else torch.cat([held, resized], dim=2)
+        ready = int(torch.searchsorted(upper, first + held.shape[2]))  # wanted rows that need none of the slabs to come
+        while done < ready:
+            place = slice(done, min(done + rows, ready))
+            yield _mix_rows(held, lower[place] - first, upper[place] - first, share[place])
+            done = place.stop
+        gone = held.shape[2] if done == wanted[0] else min(int(lower[done]) - first, held.shape[2])
+        held, first = held[:, :, gone:].clone(), first + gone
+        del slab, resized  # or they would be held while the windows of the next slab are predicted
+
+
+def _mix_rows(held: Tensor, lower: Tensor, upper: Tensor, share: Tensor) -> Tensor:
+    """Rows of (1, K, rows, *spatial) that lie between two of its rows each, at that share of the way to the second."""
+    if not share.any() and torch.equal(lower, torch.arange(int(lower[0]), int(lower[0]) + len(lower))):
+        return held[:, :, int(lower[0]) : int(lower[-1]) + 1].clone()  # whoever keeps them does not keep the whole slab
+    weight = share.to(held.device).reshape(-1, *(1,) * (held.ndim - 3))
+    below, above = (held.index_select(2, source.to(held.device)) for source in (lower, upper))
+    return below.mul_(1 - weight).addcmul_(above, weight)
 
 
 def _find_sources(side: int, wanted: int) -> tuple[Tensor, Tensor, Tensor]:
