@@ -242,8 +242,14 @@ def test_the_start_may_move_or_go_once_the_training_has_begun(tested, data, tiny
     )
 
 
-def test_other_weights_are_another_training(tested, kept, data, tiny_settings, tmp_path):
+def test_other_weights_or_none_are_another_training(tested, kept, data, tiny_settings, tmp_path):
     train(data, tmp_path / "out", tiny_settings, attention="all", keep=start(tested))
+    with pytest.raises(SettingError) as raised:
+        train(data, tmp_path / "out", tiny_settings, attention="all", keep=ForKeeps())
+    assert str(raised.value) == (
+        f"{tmp_path}/out was begun with the weights of {tested}/model.safetensors; expected them again. Add --start-from "
+        f"{tested}, or give another --out."
+    )
     with pytest.raises(SettingError, match=r"made with other settings \(see .*: start_from\.path, start_from\.sha256\)"):
         train(data, tmp_path / "out", tiny_settings, attention="all", keep=start(kept[0]))
 
