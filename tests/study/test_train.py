@@ -233,6 +233,11 @@ def test_the_start_may_move_or_go_once_the_training_has_begun(tested, data, tiny
     first.rename(second)
     train(data, out, tiny_settings, attention="all", keep=start(second))  # the same weights elsewhere
     train(data, out, tiny_settings, attention="all", keep=start(first))  # gone, and needed no more
+    begun = tmp_path / "begun"  # a training that was killed before its first checkpoint has nothing else to go on from
+    begun.mkdir()
+    (begun / "config.yaml").write_bytes(config)
+    with pytest.raises(SettingError, match=r"made with other settings \(see .*config\.yaml: start_from\.path\)"):
+        train(data, begun, tiny_settings, attention="all", keep=start(second))
     assert ((out / "model.safetensors").read_bytes(), (out / "config.yaml").read_bytes()) == (weights, config)
     with pytest.raises(SettingError) as raised:
         train(data, out, tiny_settings, attention="all", keep=start(tmp_path / "third"))

@@ -15,7 +15,7 @@ from focalseg.findings import counted
 from focalseg.hosts.instrument import OWN
 from focalseg.networks.state import read_state_file
 from focalseg.records.record import AGAIN, read_sealed
-from focalseg.records.result import WEIGHTS, check_run_file
+from focalseg.records.result import CHECKPOINT, WEIGHTS, check_run_file
 from focalseg.records.seals import check_digest, hash_file
 from focalseg.study.beginning import locate_start, outlive_start, recall_start
 from focalseg.study.outcome.lean import LEAN_CONFIG, WEIGHTS_DIGEST
@@ -55,8 +55,10 @@ def find_start(path: Path, folder: Path) -> Start:
     where = locate_start(path)
     settings, weights = _read_lean(where) if (where / LEAN_CONFIG).exists() else _read_run(where)
     found = StartConfig(path=weights.as_posix(), sha256=hash_file(weights))
-    moved = begun is not None and begun.sha256 == found.sha256
-    return Start(config=begun if begun and moved else found, path=path, where=weights, run=from_mapping(RunConfig, settings))
+    # Weights that were moved keep the name that they were begun with, unless the training has nothing else yet to go on from.
+    same = begun is not None and begun.sha256 == found.sha256
+    kept = begun if same and begun and (Path(begun.path).is_file() or (folder / CHECKPOINT).is_file()) else found
+    return Start(config=kept, path=path, where=weights, run=from_mapping(RunConfig, settings))
 
 
 def _read_lean(folder: Path) -> tuple[dict[str, Any], Path]:
