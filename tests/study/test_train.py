@@ -220,6 +220,7 @@ def test_a_training_begins_with_the_weights_of_another_and_says_so(tested, data,
     assert "Trained on the data named above, from the weights named above." in card
     assert f"the weights of {tested}/model.safetensors, SHA-256 {begun['sha256'][:12]}" in page
     assert "Test Dice" in page
+    assert "gamma = 1, where every site starts whose gate is fresh." in page
 
 
 def test_the_start_may_move_or_go_once_the_training_has_begun(tested, data, tiny_settings, tmp_path):
