@@ -110,3 +110,10 @@ def test_tensors_that_are_prepared_already_are_taken_as_they_are():
     batch = feed.gather(torch.tensor([4, 1]))
     assert torch.equal(batch[0], images[[4, 1]])
     assert torch.equal(batch[1], masks[[4, 1]].to(torch.uint8))
+
+
+def test_a_side_without_cases_is_an_empty_feed(tmp_path):
+    preparation = Preparation(size=(8, 8), mean=(0.0,), standard_deviation=(1.0,))
+    with open_feed(iter(()), 0, preparation, most_bytes=2**20, folder=tmp_path) as feed:
+        assert len(feed) == 0
+        assert feed.bytes_in_memory == 0

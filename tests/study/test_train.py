@@ -220,6 +220,7 @@ def test_a_training_begins_with_the_weights_of_another_and_says_so(tested, data,
     assert "Trained on the data named above, from the weights named above." in card
     assert f"the weights of {tested}/model.safetensors, SHA-256 {begun['sha256'][:12]}" in page
     assert "Test Dice" in page
+    assert "gamma = 1, where every site starts whose gate is fresh." in page
 
 
 def test_the_start_may_move_or_go_once_the_training_has_begun(tested, data, tiny_settings, tmp_path):
@@ -233,6 +234,11 @@ def test_the_start_may_move_or_go_once_the_training_has_begun(tested, data, tiny
     first.rename(second)
     train(data, out, tiny_settings, attention="all", keep=start(second))  # the same weights elsewhere
     train(data, out, tiny_settings, attention="all", keep=start(first))  # gone, and needed no more
+    begun = tmp_path / "begun"  # a training that was killed before its first checkpoint has nothing else to go on from
+    begun.mkdir()
+    (begun / "config.yaml").write_bytes(config)
+    with pytest.raises(SettingError, match=r"made with other settings \(see .*config\.yaml: start_from\.path\)"):
+        train(data, begun, tiny_settings, attention="all", keep=start(second))
     assert ((out / "model.safetensors").read_bytes(), (out / "config.yaml").read_bytes()) == (weights, config)
     with pytest.raises(SettingError) as raised:
         train(data, out, tiny_settings, attention="all", keep=start(tmp_path / "third"))
@@ -242,8 +248,14 @@ def test_the_start_may_move_or_go_once_the_training_has_begun(tested, data, tiny
     )
 
 
-def test_other_weights_are_another_training(tested, kept, data, tiny_settings, tmp_path):
+def test_other_weights_or_none_are_another_training(tested, kept, data, tiny_settings, tmp_path):
     train(data, tmp_path / "out", tiny_settings, attention="all", keep=start(tested))
+    with pytest.raises(SettingError) as raised:
+        train(data, tmp_path / "out", tiny_settings, attention="all", keep=ForKeeps())
+    assert str(raised.value) == (
+        f"{tmp_path}/out was begun with the weights of {tested}/model.safetensors; expected them again. Add --start-from "
+        f"{tested}, or give another --out."
+    )
     with pytest.raises(SettingError, match=r"made with other settings \(see .*: start_from\.path, start_from\.sha256\)"):
         train(data, tmp_path / "out", tiny_settings, attention="all", keep=start(kept[0]))
 

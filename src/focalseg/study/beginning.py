@@ -2,6 +2,7 @@
 whose import takes seconds, so that a person hears it at once."""
 
 import math
+import shlex
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -83,6 +84,11 @@ def refuse_train(
         refuse_validation(settings.training)
     if keep.start_from is not None:
         _refuse_start(keep.start_from, folder)
+    elif begun := recall_start(folder):
+        raise SettingError(
+            f"{folder} was begun with the weights of {begun.path}; expected them again. Add --start-from "
+            f"{shlex.quote(str(Path(begun.path).parent))}, or give another --out."
+        )
     if attention not in ("none", "all", *GATES):
         if not Path(attention).exists():
             known = ", ".join(["none", "all", *GATES])

@@ -14,6 +14,7 @@ from focalseg.findings import counted
 from focalseg.hosts.instrument import OWN
 from focalseg.inference.folders import LEAN_CONFIG, find_lean, find_run
 from focalseg.networks.state import read_state_file
+from focalseg.records.result import CHECKPOINT
 from focalseg.records.seals import hash_file
 from focalseg.study.beginning import locate_start, outlive_start, recall_start
 from focalseg.study.running.listeners import Tell
@@ -51,8 +52,10 @@ def find_start(path: Path, folder: Path) -> Start:
     files = find_lean(where) if (where / LEAN_CONFIG).exists() else find_run(where)
     settings, weights = files.settings, files.weights
     found = StartConfig(path=weights.as_posix(), sha256=hash_file(weights))
-    moved = begun is not None and begun.sha256 == found.sha256
-    return Start(config=begun if begun and moved else found, path=path, where=weights, run=from_mapping(RunConfig, settings))
+    # Weights that were moved keep the name that they were begun with, unless the training has nothing else yet to go on from.
+    same = begun is not None and begun.sha256 == found.sha256
+    kept = begun if same and begun and (Path(begun.path).is_file() or (folder / CHECKPOINT).is_file()) else found
+    return Start(config=kept, path=path, where=weights, run=from_mapping(RunConfig, settings))
 
 
 def check_start(start: Start, config: RunConfig, network: nn.Module, tell: Tell) -> None:

@@ -77,6 +77,15 @@ def test_it_has_the_fields_of_the_hub(tmp_path):
     assert f"model = focalseg.load('{tmp_path.as_posix()}')\nmask = model.predict(image)" in body
 
 
+def test_the_header_does_not_tell_the_folders_that_the_data_lies_in(tmp_path):
+    config = replace(CONFIG, data="/home/somebody/patients/polyps")
+    text = write(tmp_path, config, replace(CARD, title=f"Lean network for {config.data}"))
+    header, body = read_header(text)
+    assert header["model-index"][0]["name"] == "Lean network for polyps"
+    assert "somebody" not in HEADER.search(text).group(2)
+    assert "# Lean network for /home/somebody/patients/polyps\n" in body
+
+
 def test_what_was_not_tested_claims_no_score(tmp_path):
     header, _ = read_header(write(tmp_path, replace(CONFIG, attention={}), replace(CARD, dice={})))
     assert not {"metrics", "model-index"} & header.keys()

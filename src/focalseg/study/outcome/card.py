@@ -81,7 +81,8 @@ def _index_scores(config: RunConfig, card: Card) -> dict[str, Any]:
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "data"
     scores = [{"type": "dice", "name": _show_plain(of), "value": round(value, 4)} for of, value in card.dice.items()]
     data = {"type": slug, "name": name, "split": "test"}
-    return {"name": _show_plain(card.title), "results": [{"task": {"type": TASK}, "dataset": data, "metrics": scores}]}
+    title = card.title.replace(config.data, name)  # without the folders that the data lies in, which are nobody's business
+    return {"name": _show_plain(title), "results": [{"task": {"type": TASK}, "dataset": data, "metrics": scores}]}
 
 
 def _show_plain(text: str) -> str:
