@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from focalseg.configuration import to_mapping
+from focalseg.configuration import from_mapping, to_mapping
 from focalseg.errors import SettingError
 from focalseg.feeding.preparation import Preparation
 from focalseg.hosts.attachment import attention_sites
@@ -69,7 +69,8 @@ def test_a_finished_run_tells_the_same_of_its_network(tmp_path: Path) -> None:
     lean = read_placed(run)
     config = read_sealed(run / "config.json", "")
     (run / "config.json").unlink()
-    write_yaml(run / "config.yaml", {name: value for name, value in config.items() if name != "weights_sha256"})
+    config.pop("weights_sha256")
+    (run / "config.yaml").write_text(write_yaml(from_mapping(RunConfig, config)), encoding="utf-8")
     files = {name: hash_file(run / name) for name in ("config.yaml", "model.safetensors")}
     write_record(run / "result.json", Result(modules=2, parameters=1, flops=1, seconds=1.0, files=files))
     assert read_placed(run) == lean
