@@ -217,7 +217,8 @@ def prepare_environment(work: Path) -> dict[str, str]:
     trainers.mkdir(exist_ok=True)
     (trainers / "shortened.py").write_text(SHORT, encoding="utf-8")
     folders = {name: str(work / name) for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")}
-    few = {"nnUNet_n_proc_DA": "1", "nnUNet_def_n_proc": "1", "OMP_NUM_THREADS": "1"}
+    # nnU-Net computes with a thread per core; without this they burn a busy machine while they wait for one another.
+    few = {"nnUNet_n_proc_DA": "1", "nnUNet_def_n_proc": "1", "OMP_WAIT_POLICY": "PASSIVE"}
     return {**os.environ, **folders, **few, "nnUNet_extTrainer": str(trainers)}
 
 
