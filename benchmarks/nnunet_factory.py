@@ -39,7 +39,7 @@ RESULTS = Path(__file__).parent / "results"
 DATASET = "Dataset901_Balls"
 TRAINERS = {"2d": "nnUNetTrainer_1epoch", "3d_fullres": "nnUNetTrainerShort"}
 """nnU-Net's own trainer of one epoch; and for volumes, whose 250 steps take an hour on a CPU, the stock one with 12."""
-SHAPE, CASES = (20, 40, 40), 10
+SHAPE, CASES = (8, 24, 24), 10
 DECIDED = {  # site: kind of gate, exponent
     "encoder.0": ("se", 0.8),
     "encoder.1": ("cbam", 1.2),
@@ -169,7 +169,7 @@ def make_raw_dataset(folder: Path) -> None:
         (folder / name).mkdir(parents=True, exist_ok=True)
     for case in range(CASES + 2):
         centre = np.array(SHAPE)[:, None, None, None] * random.uniform(0.35, 0.65, (3, 1, 1, 1))
-        ball = ((grid - centre) ** 2).sum(axis=0) < random.uniform(5, 8) ** 2
+        ball = ((grid - centre) ** 2).sum(axis=0) < random.uniform(3, 5) ** 2
         image = random.normal(0, 1, SHAPE) + 2 * ball
         where = "imagesTr" if case < CASES else "imagesTs"
         save = {f"{where}/ball_{case:03d}_0000": image.astype(np.float32)}
@@ -217,7 +217,8 @@ def prepare_environment(work: Path) -> dict[str, str]:
     trainers.mkdir(exist_ok=True)
     (trainers / "shortened.py").write_text(SHORT, encoding="utf-8")
     folders = {name: str(work / name) for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")}
-    few = {"nnUNet_n_proc_DA": "1", "nnUNet_def_n_proc": "1", "OMP_NUM_THREADS": "1"}
+    # nnU-Net computes with a thread per core; without this they burn a busy machine while they wait for one another.
+    few = {"nnUNet_n_proc_DA": "1", "nnUNet_def_n_proc": "1", "OMP_WAIT_POLICY": "PASSIVE"}
     return {**os.environ, **folders, **few, "nnUNet_extTrainer": str(trainers)}
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from focalseg.configuration import to_mapping
+from focalseg.configuration import from_mapping, to_mapping
 from focalseg.errors import SettingError
 from focalseg.feeding.preparation import Preparation
 from focalseg.hosts.attachment import attention_sites
@@ -15,9 +15,11 @@ from focalseg.hosts.building import NetworkConfig, plan_arguments
 from focalseg.networks.state import read_state
 from focalseg.nnunet.placed import count_levels, read_placed
 from focalseg.records.placement import SHUT, Placement, SiteDecision
-from focalseg.records.record import write_json
+from focalseg.records.record import read_sealed, write_json, write_record
+from focalseg.records.result import Result
 from focalseg.records.seals import hash_file
 from focalseg.training.run import RunConfig, build_network
+from focalseg.yaml_files import write_yaml
 
 LAYOUT = {"encoder.0": "se", "skip.1": SHUT, "skip.0": "ag"}
 
@@ -60,6 +62,21 @@ def test_a_lean_folder_tells_the_exponents_of_its_network_and_how_deep_that_is(t
     assert placed.layout == LAYOUT
     assert placed.gammas == {"encoder.0": 0.5, "skip.0": 1.0}
     assert (placed.levels, placed.standardise) == (levels, True)
+
+
+def test_a_finished_run_tells_the_same_of_its_network(tmp_path: Path) -> None:
+    run = write_lean(tmp_path / "run", unet(3))
+    lean = read_placed(run)
+    config = read_sealed(run / "config.json", "")
+    (run / "config.json").unlink()
+    config.pop("weights_sha256")
+    (run / "config.yaml").write_text(write_yaml(from_mapping(RunConfig, config)), encoding="utf-8")
+    files = {name: hash_file(run / name) for name in ("config.yaml", "model.safetensors")}
+    write_record(run / "result.json", Result(modules=2, parameters=1, flops=1, seconds=1.0, files=files))
+    assert read_placed(run) == lean
+    (run / "config.yaml").write_text("data: another", encoding="utf-8")
+    with pytest.raises(SettingError, match=r"config\.yaml"):
+        read_placed(run)
 
 
 def test_the_depth_of_a_network_of_a_library_is_counted_in_it(tmp_path: Path) -> None:

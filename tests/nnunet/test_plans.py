@@ -286,7 +286,7 @@ def test_a_folder_without_a_placement_is_refused(tmp_path: Path) -> None:
             read_placed(path)
         assert str(raised.value) == (
             f"{path} {found}; expected the folder of a `focalseg place` job with placement.json, its folder `lean` with "
-            "config.json, or a placement.json. Give one of these."
+            "config.json, a finished run, or a placement.json. Give one of these."
         )
 
 

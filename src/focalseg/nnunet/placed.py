@@ -12,10 +12,14 @@ from focalseg.hosts.presence.container import CONTAINER, escape
 from focalseg.networks.state import read_state_file
 from focalseg.records.placement import PLACEMENT, SHUT, read_placement
 from focalseg.records.record import read_sealed
+from focalseg.records.result import RESULT, check_run_file
 from focalseg.training.run import RunConfig, find_candidates
+from focalseg.yaml_files import read_yaml
 
-CONFIG, WEIGHTS, DIGEST = "config.json", "model.safetensors", "weights_sha256"
-"""The files of a lean folder, and the name under which the first keeps the digest of the second."""
+CONFIG, WEIGHTS = "config.yaml", "model.safetensors"
+"""Files of a run; a lean folder has the weights as well."""
+LEAN_CONFIG, DIGEST = "config.json", "weights_sha256"
+"""A file of a lean folder, and the name under which it keeps the digest of the weights."""
 _LEVEL = re.compile(r"(?:encoder|skip|decoder)\.([0-9]{1,3})", re.ASCII)
 
 
@@ -40,18 +44,22 @@ class Placed:
 
 
 def read_placed(path: Path) -> Placed:
-    """What stands in a job's folder, in its folder `lean`, or in a placement.json. Raises SettingError for anything else."""
+    """What stands in a job's folder, in its folder `lean`, in a run or in a placement.json. Raises SettingError for others."""
     if path.is_dir() and (path / PLACEMENT).exists():
         lean = path / "lean"
-        config = _read_config(lean)[0] if (lean / CONFIG).exists() else None
+        config = _read_config(lean)[0] if (lean / LEAN_CONFIG).exists() else None
         return _read_decisions(path / PLACEMENT, config)
-    if path.is_dir() and (path / CONFIG).exists():
-        return _read_lean(path)
+    if path.is_dir() and (path / LEAN_CONFIG).exists():
+        config, digest = _read_config(path)
+        return _read_network(config, path / WEIGHTS, digest)
+    if path.is_dir() and (path / RESULT).exists():
+        config = from_mapping(RunConfig, read_yaml(check_run_file(path / CONFIG)))
+        return _read_network(config, check_run_file(path / WEIGHTS), "")
     if path.is_dir() or not path.exists():
         found = "holds none of them" if path.is_dir() else "is not there"
         raise SettingError(
-            f"{path} {found}; expected the folder of a `focalseg place` job with {PLACEMENT}, its folder `lean` with {CONFIG}, "
-            f"or a {PLACEMENT}. Give one of these."
+            f"{path} {found}; expected the folder of a `focalseg place` job with {PLACEMENT}, its folder `lean` with "
+            f"{LEAN_CONFIG}, a finished run, or a {PLACEMENT}. Give one of these."
         )
     return _read_decisions(path, None)
 
@@ -77,17 +85,17 @@ def _read_decisions(path: Path, config: RunConfig | None) -> Placed:
     )
 
 
-def _read_lean(folder: Path) -> Placed:
-    config, digest = _read_config(folder)
-    state = read_state_file(folder / WEIGHTS, sha256=digest)
+def _read_network(config: RunConfig, weights: Path, digest: str) -> Placed:
+    """What a trained network holds. digest: of its weights, empty where none was kept or it was looked at."""
+    state = read_state_file(weights, sha256=digest)
     gammas = {}
     for name, gate in config.attention.items():
         if gate == SHUT:
             continue
         gamma = state.get(f"{CONTAINER}.{escape(name)}.gamma")
         if gamma is None or gamma.numel() != 1:
-            raise SettingError(f"{folder / WEIGHTS} has no gamma of {name}; expected that of {CONFIG}. Make the folder anew.")
-        gammas[name] = _check_gamma(folder / WEIGHTS, name, float(gamma))
+            raise SettingError(f"{weights} has no gamma of {name}; expected that of its config. Make the folder anew.")
+        gammas[name] = _check_gamma(weights, name, float(gamma))
     return Placed(
         layout=dict(config.attention),
         gammas=gammas,
@@ -104,9 +112,9 @@ def _check_gamma(path: Path, name: str, gamma: float) -> float:
 
 def _read_config(folder: Path) -> tuple[RunConfig, str]:
     """The config of the run that a lean folder is of, and the digest of its weights, empty where none was kept."""
-    settings = read_sealed(folder / CONFIG, "the folder `lean` that `focalseg place` wrote.")
+    settings = read_sealed(folder / LEAN_CONFIG, "the folder `lean` that `focalseg place` wrote.")
     if not isinstance(settings, dict):
-        raise SettingError(f"{folder / CONFIG} holds no settings; expected the file that `focalseg place` wrote.")
+        raise SettingError(f"{folder / LEAN_CONFIG} holds no settings; expected the file that `focalseg place` wrote.")
     digest = str(settings.pop(DIGEST, ""))
     return from_mapping(RunConfig, settings), digest
 
