@@ -158,6 +158,12 @@ def test_trainings_of_the_same_seeds_are_paired_whatever_their_order():
     assert_same(compare_systems(systems, ComparisonSettings()).record, one, other, CASES)
 
 
+def test_a_difference_that_never_varies_is_told_to_be_odd():
+    one = by_case(draw_scores(1))[0]
+    found = focalseg.compare({"a": one, "b": {case: score + 0.0625 for case, score in one.items()}}, better="higher")
+    assert sum("differ by the very same amount" in note for note in found.notes) == 1
+
+
 def test_the_very_same_scores_show_nothing_and_say_so():
     pair = focalseg.compare({"a": draw_scores(), "b": draw_scores()}, cases=CASES).comparisons[0]
     assert (pair.verdict, pair.difference.mean, pair.p_value, pair.needed) == ("no_difference_shown", 0.0, 1.0, ())

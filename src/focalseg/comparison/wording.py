@@ -94,6 +94,12 @@ def list_notes(found: Found) -> Iterator[str]:
         )
     elif groups < FEW_GROUPS:
         yield f"The cases are of {counted(groups, 'group')}: others may differ more than these do."
+    for pair in found.comparisons:
+        if pair.difference.mean != 0 and pair.smallest_difference is not None and pair.smallest_difference <= ROUNDING:
+            yield (
+                f"All cases differ by the very same amount between {show_name(pair.other)} and {show_name(pair.one)}, as "
+                "measured scores hardly do: an interval without a width tells nothing of other cases."
+            )
     for system in found.systems:
         if (silent := sum(training.silent for training in system.trainings)) and not system.mostly_silent:
             yield f"{silent} of the {len(system.trainings)} trainings of {show_name(system.name)} predict nothing at all."
