@@ -129,8 +129,9 @@ def describe_methods(found: Found) -> str:
     fold = f", {folds} cross-validation folds" if folds > 1 else ""
     drawn = "trainings and groups" if of else "trainings and cases"
     own = "" if folds == 1 else ", or to that of the folds where it is wider"
+    metric, reference = show_name(settings.metric), show_name(found.comparisons[0].one)
     parts = [
-        f"{settings.metric} was compared on {counted(cases, 'test case')}{of} with {counted(trainings, 'training')} per system",
+        f"{metric} was compared on {counted(cases, 'test case')}{of} with {counted(trainings, 'training')} per system",
         f"{' and fold' if folds > 1 else ''}{fold}, paired by case and by training. 95 % intervals are from a hierarchical ",
         f"bootstrap over {drawn} ({REPLICATES} draws), stretched to the standard error of the two-way variance (jackknife, ",
         f"Cameron et al. 2011) and Student's t with Satterthwaite's degrees of freedom{own}; p-values are two-sided, from the ",
@@ -138,9 +139,7 @@ def describe_methods(found: Found) -> str:
     ]
     parts = ["".join(parts)]
     if len(found.comparisons) > 1:
-        parts.append(
-            f"p-values of the {len(found.comparisons)} comparisons with {found.comparisons[0].one} were adjusted (Holm)."
-        )
+        parts.append(f"p-values of the {len(found.comparisons)} comparisons with {reference} were adjusted (Holm).")
     if settings.margin is not None:
         parts.append(f"Non-inferiority was tested with a margin of {settings.margin:g} (one-sided, 2.5 %).")
     if paired.left_out:

@@ -66,6 +66,13 @@ def _number(run: Path, what: str) -> int:
 
 def read_runs(path: Path, metric: str | None) -> Iterator[Table]:
     """The table of every run that a path stands for. Raises DataError for a run that is not finished or has no test cases."""
+    if (path / RUNS).is_dir() and not is_job(path):
+        arms = sorted(arm.name for arm in (path / RUNS).iterdir() if arm.is_dir())
+        first = show_path(path / RUNS / arms[0]) if arms else "one"
+        raise DataError(
+            f"{show_path(path)}: has no {PLACEMENT}, so that it is not finished, or no job of `place`; expected one that is. "
+            f"Name the arms to compare, such as {first}, or run the command that began it again."
+        )
     for run in _find_runs(path):
         yield _read_run(run, metric or DEFAULT_METRIC)
 
