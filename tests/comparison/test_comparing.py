@@ -158,6 +158,35 @@ def test_trainings_of_the_same_seeds_are_paired_whatever_their_order():
     assert_same(compare_systems(systems, ComparisonSettings()).record, one, other, CASES)
 
 
+def test_the_work_grows_with_the_cases_and_not_with_their_square():
+    """Every key of the tables is looked at a few times, whatever their number."""
+
+    def count_calls(cases: int) -> int:
+        calls = 0
+
+        def count(*_: object) -> None:
+            nonlocal calls
+            calls += 1
+
+        scores = {f"case {number}": number / cases for number in range(cases)}
+        systems = {"a": scores, "b": {case: score * 0.5 for case, score in scores.items()}}
+        sys.setprofile(count)
+        try:
+            focalseg.compare(systems)
+        finally:
+            sys.setprofile(None)
+        return calls
+
+    focalseg.compare({"a": {"x": 0.5}, "b": {"x": 0.4}})  # what is loaded and cached at first is not counted
+    assert count_calls(800) < 5 * count_calls(200)
+
+
+def test_a_difference_that_never_varies_is_told_to_be_odd():
+    one = by_case(draw_scores(1))[0]
+    found = focalseg.compare({"a": one, "b": {case: score + 0.0625 for case, score in one.items()}}, better="higher")
+    assert sum("differ by the very same amount" in note for note in found.notes) == 1
+
+
 def test_the_very_same_scores_show_nothing_and_say_so():
     pair = focalseg.compare({"a": draw_scores(), "b": draw_scores()}, cases=CASES).comparisons[0]
     assert (pair.verdict, pair.difference.mean, pair.p_value, pair.needed) == ("no_difference_shown", 0.0, 1.0, ())

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from focalseg.cli.options import read_settings
+from focalseg.comparison.reading.csv_files import read_groups, read_tables
+from focalseg.comparison.reading.nnunet import read_results
 from focalseg.configuration import from_mapping, to_mapping
 from focalseg.feeding.preparation import Preparation
 from focalseg.imagesets.splits import read_splits
@@ -42,6 +44,9 @@ training:
   learning_rate: 1e-3
   augmentation: {flip: true, scale: 0.4}
 """
+SCORES = "case,label,score,seed,fold,group\n" + "".join(f"{name},{label},0.5,1,0,g\n" for name in NAMES for label in "ab")
+SCORES_OF_MONAI = "filename,class0,mean\n" + "".join(f"/data/{name}.nii.gz,nan,0.5\n" for name in NAMES)
+GROUPS = "case,group\n" + "".join(f"{name},{name[-1]}\n" for name in NAMES)
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,10 @@ def list_targets(folder: Path) -> Iterator[Target]:
         ("split.file of nnU-Net", "json", "splits_final.json", json.dumps(_as_nnunet()), lambda path: read_splits(path, NAMES)),
         ("splits.json", "json", "splits.json", record["Splits"], lambda path: read_record(Splits, path)),
         ("evidence.json", "json", "evidence.json", record["Evidence"], lambda path: read_record(Evidence, path)),
+        ("summary.json of nnU-Net", "json", "summary.json", _write_summary(), lambda path: [*read_results(path, None)]),
+        ("scores.csv", "csv", "scores.csv", SCORES, lambda path: read_tables(path, None)),
+        ("scores of MONAI", "csv", "mean_dice_raw.csv", SCORES_OF_MONAI, lambda path: read_tables(path, None)),
+        ("groups.csv", "csv", "groups.csv", GROUPS, read_groups),
         ("config.yaml of a run", "yaml", "config.yaml", write_yaml(run), lambda path: from_mapping(RunConfig, read_yaml(path))),
     )
     for number, (name, kind, file, text, read) in enumerate(simple):
@@ -90,6 +99,12 @@ def list_targets(folder: Path) -> Iterator[Target]:
         kind = table.path.suffix.removeprefix(".")
         if kind in ("csv", "json") and "as text" not in table.name:
             yield Target(table.name, kind, table.path, table.content, lambda _, place=table.folder: read_first(place))
+
+
+def _write_summary() -> str:
+    metrics = {"Dice": 0.5, "IoU": float("nan"), "TP": 1, "FP": 1, "FN": 1, "TN": 9, "n_ref": 2, "n_pred": 2}
+    entries = [{"metrics": {"1": metrics, "(1, 2)": metrics}, "reference_file": f"/data/{name}.nii.gz"} for name in NAMES]
+    return json.dumps({"foreground_mean": {"Dice": float("nan")}, "metric_per_case": entries}, indent=1)
 
 
 def _as_nnunet() -> list[dict[str, list[str]]]:

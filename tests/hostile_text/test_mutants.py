@@ -15,7 +15,7 @@ EACH = 25
 """Mutants a kind of file."""
 NAMES = [
     "--config", "--config of a job", "--attention", "placement.json", "split.file", "split.file of nnU-Net", "splits.json",
-    "evidence.json", "config.yaml of a run",
+    "evidence.json", "summary.json of nnU-Net", "scores.csv", "scores of MONAI", "groups.csv", "config.yaml of a run",
     "dataset.json", "dataset.json of nnU-Net", "labels.csv", "cases.csv", "manifest.csv",
 ]  # fmt: skip
 

@@ -10,6 +10,16 @@ import pytest
 
 from focalseg.configuration import from_mapping, to_mapping
 from focalseg.errors import SettingError
+from focalseg.records.comparison import (
+    AsGood,
+    CaseDifference,
+    ComparisonRecord,
+    Interval,
+    LeftOut,
+    Needed,
+    SystemComparison,
+    SystemSummary,
+)
 from focalseg.records.costs import CostTable, SiteCost
 from focalseg.records.estimate import DiceInterval
 from focalseg.records.evidence import Evidence, PathPoint, SiteEvidence
@@ -78,6 +88,33 @@ RECORDS: list[Record] = [
     COSTS,
     MethodFigure(dice=0.1, low=-0.2, high=0.3, data="a folder", cases=3, groups=2, trainings=6),
     PredictionRecord(model="OUT", model_digest="00", networks=2, labels=("vein",), marks=("0", "255"), overlap=0.5, flips=True),
+    ComparisonRecord(
+        metric="Dice",
+        better="higher",
+        reference="plain",
+        sentence="It is.",
+        comparisons=(
+            SystemComparison(
+                one="plain",
+                other="gated",
+                verdict="better",
+                difference=Interval(mean=0.1, low=0.05, high=None),
+                p_value=0.03,
+                holm_p=0.06,
+                smallest_difference=None,
+                sentence="It is.",
+                as_good=AsGood(margin=0.01, bound=-0.05, shown=True),
+                needed=(Needed(difference=0.01, trainings=None, cases=90),),
+                extremes=(CaseDifference(case="ü", group="g", fold="0", one=0.5, other=0.75),),
+            ),
+        ),
+        systems={
+            name: SystemSummary(mean=0.5, low=0.25, high=0.75, cases=9, groups=3, folds=1, trainings=1)
+            for name in ("plain", "gated")
+        },
+        left_out=(LeftOut(case="a", why="not in gated"),),
+        notes=("One training.",),
+    ),
     Result(modules=1, parameters=2, flops=3, seconds=0.25),
 ]
 
@@ -193,7 +230,7 @@ def test_a_file_of_a_later_version_may_say_more_at_its_top(tmp_path: Path) -> No
 
 
 def test_records_are_read_without_torch_and_numpy() -> None:
-    names = ("placement", "splits", "evidence", "costs", "result")
+    names = ("placement", "splits", "evidence", "costs", "comparison", "result")
     program = (
         f"import sys, {', '.join(f'focalseg.records.{name}' for name in names)}; print({{'torch', 'numpy'}} & {{*sys.modules}})"
     )

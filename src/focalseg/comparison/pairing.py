@@ -59,9 +59,9 @@ def pair_systems(systems: Sequence[System], groups: Mapping[str, str] | None = N
     notes += _tell_other_folds(folds, known, repeated)
     everywhere = dict.fromkeys(key for table in rows.values() for row in table for key in row)
     left_out: list[LeftOut] = []
-    names = tuple(known)
+    names, order = tuple(known), systems[0].labels
     labels = {
-        key: _find_common_labels(key, rows, systems[0].labels, left_out, fold=names[fold_of[key]] if key in fold_of else key[0])
+        key: _find_common_labels(key, rows, order, left_out, fold=names[fold_of[key]] if key in fold_of else key[0])
         for key in everywhere
     }
     chosen = [key for key in everywhere if labels[key]]

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from focalseg.errors import DataError
 from focalseg.findings import show_name, show_value
@@ -34,7 +35,7 @@ class System:
     trainings: tuple[Training, ...]
     groups: Mapping[str, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def labels(self) -> tuple[str, ...]:
         """All labels that any case has a score of, in the order they come in."""
         found = (label for training in self.trainings for scores in training.scores.values() for label in scores)

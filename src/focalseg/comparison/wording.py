@@ -94,6 +94,12 @@ def list_notes(found: Found) -> Iterator[str]:
         )
     elif groups < FEW_GROUPS:
         yield f"The cases are of {counted(groups, 'group')}: others may differ more than these do."
+    for pair in found.comparisons:
+        if pair.difference.mean != 0 and pair.smallest_difference is not None and pair.smallest_difference <= ROUNDING:
+            yield (
+                f"All cases differ by the very same amount between {show_name(pair.other)} and {show_name(pair.one)}, as "
+                "measured scores hardly do: an interval without a width tells nothing of other cases."
+            )
     for system in found.systems:
         if (silent := sum(training.silent for training in system.trainings)) and not system.mostly_silent:
             yield f"{silent} of the {len(system.trainings)} trainings of {show_name(system.name)} predict nothing at all."
@@ -123,8 +129,9 @@ def describe_methods(found: Found) -> str:
     fold = f", {folds} cross-validation folds" if folds > 1 else ""
     drawn = "trainings and groups" if of else "trainings and cases"
     own = "" if folds == 1 else ", or to that of the folds where it is wider"
+    metric, reference = show_name(settings.metric), show_name(found.comparisons[0].one)
     parts = [
-        f"{settings.metric} was compared on {counted(cases, 'test case')}{of} with {counted(trainings, 'training')} per system",
+        f"{metric} was compared on {counted(cases, 'test case')}{of} with {counted(trainings, 'training')} per system",
         f"{' and fold' if folds > 1 else ''}{fold}, paired by case and by training. 95 % intervals are from a hierarchical ",
         f"bootstrap over {drawn} ({REPLICATES} draws), stretched to the standard error of the two-way variance (jackknife, ",
         f"Cameron et al. 2011) and Student's t with Satterthwaite's degrees of freedom{own}; p-values are two-sided, from the ",
@@ -132,9 +139,7 @@ def describe_methods(found: Found) -> str:
     ]
     parts = ["".join(parts)]
     if len(found.comparisons) > 1:
-        parts.append(
-            f"p-values of the {len(found.comparisons)} comparisons with {found.comparisons[0].one} were adjusted (Holm)."
-        )
+        parts.append(f"p-values of the {len(found.comparisons)} comparisons with {reference} were adjusted (Holm).")
     if settings.margin is not None:
         parts.append(f"Non-inferiority was tested with a margin of {settings.margin:g} (one-sided, 2.5 %).")
     if paired.left_out:

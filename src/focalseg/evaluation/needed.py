@@ -40,12 +40,14 @@ def _predict(difference: np.ndarray, groups: Sequence[str], folds: Sequence[int]
     both, and nothing tells its own part from them.
     """
     trainings, number = len(difference), len(set(groups))
+    # They are sorted for every prediction: numbers much sooner than names.
+    numbered: list[int] = np.unique(np.asarray(groups), return_inverse=True)[1].tolist()
     plain = smallest_difference(estimate_standard_error(difference, groups))
     factor = smallest_difference(estimate_standard_error(difference, groups, folds)) / plain if plain > ROUNDING else 1.0
 
     def predict(more_trainings: int, more_groups: int = number) -> float:
         times = {"times_trainings": more_trainings / trainings, "times_groups": more_groups / number}
-        expected = expect_standard_error(difference, groups, **times)
+        expected = expect_standard_error(difference, numbered, **times)
         return factor * smallest_difference(expected)
 
     return predict

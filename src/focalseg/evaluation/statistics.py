@@ -177,7 +177,7 @@ def _add_parts(parts: _Parts) -> StandardError:
 
 
 def expect_standard_error(
-    scores: np.ndarray, groups: Sequence[str], *, times_trainings: float = 1.0, times_groups: float = 1.0
+    scores: np.ndarray, groups: Sequence[str] | Sequence[int], *, times_trainings: float = 1.0, times_groups: float = 1.0
 ) -> StandardError:
     """The standard error to be expected of so many times the trainings and groups, which vary as those of scores (S, N) do.
 

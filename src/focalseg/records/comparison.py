@@ -7,6 +7,7 @@ from typing import Literal
 
 from focalseg.configuration import CheckedConfig, setting
 from focalseg.errors import SettingError
+from focalseg.findings import show_name
 from focalseg.records.placement import SeedNoise
 from focalseg.records.record import Record, write_record
 
@@ -160,23 +161,25 @@ class ComparisonRecord(CheckedConfig, Record):
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
-        widest = max(map(len, self.systems))
+        names = {name: show_name(name) for name in self.systems}
+        widest = max(map(len, names.values()))
         yield self.sentence
         yield ""
-        yield f"mean {self.metric} with 95 % interval ({self.better} is better)"
+        yield f"mean {show_name(self.metric)} with 95 % interval ({self.better} is better)"
         for name, system in self.systems.items():
             noise = system.seed_noise.deviation if system.seed_noise else None
             told = "" if noise is None else f", another seed changes it by {noise:.3f} (standard deviation)"
-            yield f"  {name:<{widest}}  {Interval.__str__(system)}{told}"
+            yield f"  {names[name]:<{widest}}  {Interval.__str__(system)}{told}"
         yield ""
         for pair in self.comparisons:
             smallest = "unknown" if pair.smallest_difference is None else f"{pair.smallest_difference:.3f}"
             holm = f", Holm {show_p(pair.holm_p)}" if len(self.comparisons) > 1 else ""
-            yield f"{pair.other} - {pair.one}: {pair.difference}, {show_p(pair.p_value)}{holm}, smallest to be seen {smallest}"
+            pair_name = f"{names[pair.other]} - {names[pair.one]}"
+            yield f"{pair_name}: {pair.difference}, {show_p(pair.p_value)}{holm}, smallest to be seen {smallest}"
             yield from (f"  {line}" for line in describe_needed(pair, trainings=self.systems[pair.other].trainings))
             for case in pair.extremes:
-                fold = f" (fold {case.fold})" if case.fold else ""
-                yield f"  {case.difference:+z.3f}  {case.case}{fold}: {case.one:.3f} and {case.other:.3f}"
+                fold = f" (fold {show_name(case.fold)})" if case.fold else ""
+                yield f"  {case.difference:+z.3f}  {show_name(case.case)}{fold}: {case.one:.3f} and {case.other:.3f}"
         yield from (f"note: {note}" for note in self.notes)
         if self.coverage:
             yield f"coverage: {self.coverage}"

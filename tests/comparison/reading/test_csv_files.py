@@ -111,6 +111,7 @@ def test_what_monai_writes_is_read_with_its_mean_made_anew(tmp_path):
         monai.write_metrics_reports(tmp_path / name, files, None, {"mean_dice": values}, None)
         dice[name] = {case: {label: round(score, 4) for label, score in scores.items()} for case, scores in table.items()}
     found = compare_paths(*(f"{name}={tmp_path / name / 'mean_dice_raw.csv'}" for name in "ab"))
+    assert compare_paths(*(tmp_path / name for name in "ab")).comparisons == found.comparisons
     for table in dice.values():
         del table[CASES[4]]["class1"]
     assert_same(found, table_of(dice["a"], CASES), table_of(dice["b"], CASES), CASES, ())

@@ -46,11 +46,13 @@ def make_scores(number: int, seed: int, shift: float, *, predicted: int = 10) ->
     ]
 
 
-def write_job(out: Path, *, shift: float, placed: tuple[bool, ...] = (True, True, True), silent: int = 0) -> JobRecord:
+def write_job(
+    out: Path, *, shift: float, shared: bool = False, placed: tuple[bool, ...] = (True, True, True), silent: int = 0
+) -> JobRecord:
     """A finished job without its networks, and what `place` says of it. placed: by fold, whether any site was kept.
 
     Of a fold where none was, the runs of the plain network are those of the placed one, which then has no folder.
-    silent: of how many trainings of the placed network nothing is predicted.
+    shared: whether every fold tests the same cases. silent: of how many trainings of the placed network nothing is predicted.
     """
     arms: dict[str, list[list[RunResult]]] = {"none": [], "all": [], "placed": []}
     for number, (fold, kept) in enumerate(zip(FOLDS, placed, strict=True)):
@@ -61,7 +63,13 @@ def write_job(out: Path, *, shift: float, placed: tuple[bool, ...] = (True, True
                 folder = out / "runs" / source / f"fold_{fold}" / f"seed_{seed}"
                 mute = arm == "placed" and number * len(SEEDS) + place < silent
                 if source == arm:
-                    write_run(folder, make_scores(number, seed, gain, predicted=0 if mute else 10), modules=modules)
+                    scores = make_scores(number, seed, gain, predicted=0 if mute else 10)
+                    if shared:  # an official test part, which every fold tests
+                        scores = [
+                            replace(one, case=one.case.replace(f" {number}.", " "), group=one.case.split(".")[-1])
+                            for one in scores
+                        ]
+                    write_run(folder, scores, modules=modules)
                 results.append(read_result(folder))
             arms[arm].append(results)
     placements = tuple(Placement(policy="removal", sites=(site(kept=kept),)) for kept in placed)
@@ -88,6 +96,23 @@ def test_two_arms_give_the_verdict_of_place_to_the_last_digit(tmp_path, shift):
         assert (found.systems[name].folds, found.systems[name].trainings) == (arm.folds, arm.trainings)
     assert found.systems["none"].seed_noise == record.seed_noise
     assert not found.left_out
+
+
+def test_an_official_test_part_that_every_fold_tests_counts_as_often(tmp_path):
+    record = write_job(tmp_path / "out", shift=0.05, shared=True)
+    found = compare_paths(tmp_path / "out", groups=None)
+    difference = found.comparisons[0].difference
+    assert (difference.mean, difference.low, difference.high) == tuple(vars(record.difference).values())
+    assert found.comparisons[0].p_value == record.find_comparison("placed", "none").p_value
+    assert found.systems["none"].groups == record.arms["none"].groups == 8
+
+
+def test_a_job_that_is_not_finished_is_told_with_its_arms(tmp_path):
+    write_job(tmp_path / "out", shift=0.15)
+    (tmp_path / "out" / "placement.json").unlink()
+    told = refuse(tmp_path / "out", tmp_path / "out" / "runs" / "none", groups=None)
+    assert "out: has no placement.json, so that it is not finished" in told
+    assert f"such as {tmp_path / 'out' / 'runs' / 'all'}" in told
 
 
 def test_a_job_alone_is_what_it_placed_beside_the_plain_network(tmp_path):

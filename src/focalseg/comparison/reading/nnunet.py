@@ -47,7 +47,7 @@ def _name_fold(path: Path) -> str:
     return found[-1] if found else ""
 
 
-def read_summary(path: Path, metric: str | None, *, fold: str = "") -> Table:
+def _read_summary(path: Path, metric: str | None, *, fold: str = "") -> Table:
     """The scores in a summary.json by case and label; Dice by default. Raises DataError for any other file, naming it."""
     wanted = metric or DEFAULT_METRIC
     cells: dict[str, dict[str, Cell]] = {}
@@ -140,4 +140,4 @@ def _fault(path: Path, found: str, expected: str, mend: str) -> DataError:
 def read_results(path: Path, metric: str | None) -> Iterator[Table]:
     """The table of every fold that a path stands for."""
     for fold, found in find_summaries(path):
-        yield read_summary(found, metric, fold=fold)
+        yield _read_summary(found, metric, fold=fold)

@@ -132,6 +132,7 @@ def _read_path(path: Path, metric: str | None) -> list[Table]:
         raise SettingError(f"No file or folder {show_name(str(path))}; expected {_EXPECTED}. Give the path of one.")
     if path.name == runs.CASES and runs.is_run(path.parent):
         path = path.parent
+    path = _find_table(path, metric)
     if not path.is_dir() and path.suffix.lower() in _TABLE_ENDINGS:
         return read_tables(path, metric)
     found = [*nnunet.read_results(path, metric)] or ([] if path.is_file() else [*runs.read_runs(path, metric)])
@@ -139,6 +140,17 @@ def _read_path(path: Path, metric: str | None) -> list[Table]:
         what = "is no table of scores" if path.is_file() else "has no scores that are known"
         raise SettingError(f"{show_path(path)} {what}; expected {_EXPECTED}. Give the path of one.")
     return found
+
+
+def _find_table(path: Path, metric: str | None) -> Path:
+    """The table in a folder that is no run: cases.csv, or the one of MONAI's that has the metric; else the path itself."""
+    if not path.is_dir() or runs.is_run(path):
+        return path
+    if (path / runs.CASES).is_file():
+        return path / runs.CASES
+    raw = sorted(path.glob("*_raw.csv"))
+    chosen = [one for one in raw if are_same(one.stem.removesuffix("_raw"), metric or "dice")]
+    return next(iter(chosen or (raw if len(raw) == 1 else [])), path)
 
 
 def _name_paths(arguments: Sequence[tuple[str, list[Path]]]) -> list[str]:
