@@ -148,11 +148,13 @@ def _measure_nearest(elements: Surface, others: Surface, grid: Grid, spacing: tu
     distances = np.full(elements.places.size, np.nan)
     if not (elements.places.size and others.places.size):
         return distances
+    held = np.zeros(grid.size, bool)
+    held[others.places] = True
     left, places = np.arange(elements.places.size), elements.places
     for length, offsets in list_shells(spacing):
         found = np.zeros(places.size, bool)
         for offset in offsets:
-            found |= others.held[places + sum(step * stride for step, stride in zip(offset, grid.strides, strict=True))]
+            found |= held[places + sum(step * stride for step, stride in zip(offset, grid.strides, strict=True))]
         distances[left[found]] = length
         missed = ~found
         left, places = left[missed], places[missed]

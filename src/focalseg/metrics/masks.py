@@ -83,7 +83,9 @@ def read_binary(predicted: Any, reference: Any, inside: Any = None) -> tuple[np.
                 f"Compare one label: {name} == {strange[0]}; or all of them by focalseg.metrics.measure."
             )
     where = read_inside(inside, None, pair[1])
-    one, other = (mask != 0 if where is None else (mask != 0) & where for mask in pair)
+    one, other = (select_label(mask, 1) for mask in pair)
+    if where is not None:
+        one, other = one & where, other & where
     return one, other
 
 
@@ -177,6 +179,8 @@ def select_label(mask: np.ndarray, label: Label) -> np.ndarray:
         return selected
     if mask.dtype == bool:
         return mask if label == 1 else ~mask if label == 0 else np.zeros_like(mask)
+    if mask.dtype == np.uint8 and label == 1 and (not mask.size or mask.max() <= 1):
+        return mask.view(bool)  # the same bytes, so that nothing is copied
     equal: np.ndarray = mask == label
     return equal
 
