@@ -93,6 +93,8 @@ def test_tensors_give_what_arrays_give_and_nothing_is_altered(maps):
     assert {label: scores.hd95 for label, scores in measure(*tensors).items()} == {
         label: scores.hd95 for label, scores in measure(*maps).items()
     }
+    for kind in (np.uint64, np.int8, np.float32, ">i2"):
+        assert measure(*(mask.astype(kind) for mask in maps))[2].assd == measure(*maps)[2].assd
     for mask, kept in zip(maps, before, strict=True):
         np.testing.assert_array_equal(mask, kept)
 
@@ -158,6 +160,27 @@ FAULTS = {
         SettingError,
         "labels is (); expected different whole numbers or tuples of them, without the ignored label (None), such as "
         "labels=(1, 2).",
+    ),
+    "names that are none": (
+        (GOOD, GOOD),
+        {"labels": ("liver",)},
+        SettingError,
+        "labels is ('liver',); expected different whole numbers or tuples of them, without the ignored label (None), such as "
+        "labels=(1, 2).",
+    ),
+    "one name": (
+        (GOOD, GOOD),
+        {"labels": 1},
+        SettingError,
+        "labels is 1; expected different whole numbers or tuples of them, without the ignored label (None), such as "
+        "labels=(1, 2).",
+    ),
+    "tolerance": (
+        (GOOD, GOOD),
+        {"tolerance_mm": "2"},
+        SettingError,
+        "tolerance_mm is '2'; expected a finite number, at least 0, in mm or, without a spacing, in pixels, as in "
+        "tolerance_mm=2.0.",
     ),
     "void or foreground": (
         (np.array([0, 1]), np.array([0, 255])),

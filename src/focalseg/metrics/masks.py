@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Collection, Sequence
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -120,7 +121,7 @@ def find_labels(mask: np.ndarray) -> tuple[int, ...]:
     flat = mask.reshape(-1)
     for start in range(0, flat.size, _CHUNK):
         part = flat[start : start + _CHUNK]
-        counts += np.bincount(part if low == 0 else part.astype(np.int64) - low, minlength=counts.size)
+        counts += np.bincount(part.astype(np.int64) - low, minlength=counts.size)
     return tuple(int(place) + low for place in np.flatnonzero(counts))
 
 
@@ -134,7 +135,7 @@ def choose_labels(
     held = {"predicted": _find_foreground(predicted, ignore), "reference": _find_foreground(reference, ignore)}
     if labels is None:
         return _guess_labels(held, predicted, reference)
-    chosen = tuple(tuple(map(int, one)) if isinstance(one, Collection) else int(one) for one in labels)
+    chosen = _read_labels(labels)
     named = {label for one in chosen for label in (one if isinstance(one, tuple) else (one,))}
     if not named or len(set(chosen)) < len(chosen) or ignore in named:
         raise SettingError(
@@ -148,6 +149,14 @@ def choose_labels(
                 f"where it marks what nobody judged, ignore={strange[0]}."
             )
     return chosen
+
+
+def _read_labels(labels: Sequence[Label]) -> tuple[Label, ...]:
+    """The labels that were named; none where one of them is no whole number or tuple of such."""
+    try:
+        return tuple(tuple(map(index, one)) if isinstance(one, Collection) else index(one) for one in labels)
+    except TypeError:
+        return ()
 
 
 def _find_foreground(mask: np.ndarray, ignore: int | None) -> set[int]:

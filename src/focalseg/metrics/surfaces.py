@@ -95,12 +95,13 @@ def check_surface(surface: str) -> None:
 
 def find_box(*masks: np.ndarray) -> tuple[slice, ...]:
     """The smallest box that holds every True of the masks, a slice per axis; empty slices where there is none."""
-    axes = range(masks[0].ndim)
-    sides = []
-    for axis in axes:
-        shown = functools.reduce(np.logical_or, (mask.any(axis=tuple(one for one in axes if one != axis)) for mask in masks))
-        held = np.flatnonzero(shown)
+    sides: list[slice] = []
+    for axis in range(masks[0].ndim):
+        others = tuple(one for one in range(masks[0].ndim) if one != axis)
+        held = np.flatnonzero(functools.reduce(np.logical_or, (mask.any(axis=others) for mask in masks)))
         sides.append(slice(int(held[0]), int(held[-1]) + 1) if held.size else slice(0, 0))
+        # The next axis looks at no more than this one left.
+        masks = tuple(mask[(*(slice(None),) * axis, sides[-1])] for mask in masks)
     return tuple(sides)
 
 
