@@ -1,8 +1,8 @@
 """Distances between the surfaces of two masks: computed once, exactly, and read as many measures.
 
 Most elements of a prediction lie near the reference. So the places around an element are looked at first, nearest first, all
-elements at a time; a tree is asked for those that find nothing there. On the boxes of benchmarks/metrics.py this takes a third
-to a twentieth of what Euclidean distance maps or the tree alone take.
+elements at a time; a tree is asked for those that find nothing there. MONAI asks a tree alone, DeepMind makes Euclidean
+distance maps: benchmarks/metrics.py has what that takes.
 """
 
 import functools
