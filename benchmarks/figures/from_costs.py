@@ -1,4 +1,4 @@
-"""Blocks on what things cost: attention, the losses, feeding, bfloat16, and how bad data was taken."""
+"""Blocks on what things cost: attention, the losses, feeding, scores, bfloat16, and how bad data was taken."""
 
 import re
 
@@ -9,6 +9,7 @@ from figures.markdown import (
     find_tables,
     format_table,
     list_items,
+    read_json,
     read_page,
     read_rows,
     read_table,
@@ -152,7 +153,49 @@ def write_precision(_current: str) -> str:
     )
 
 
+OURS, OURS_VOXELS = "focalseg, surfels (default)", "focalseg, voxels"
+
+
+def write_score_costs(_current: str) -> str:
+    """What HD95 and surface Dice cost by case: ours, and how many times as long the peers take."""
+    found = read_json("metrics")
+    rows = []
+    for case in dict.fromkeys(row["case"] for row in found["rows"]):
+        by_tool = {row["tool"]: row for row in found["rows"] if row["case"] == case}
+        ours, voxels = by_tool[OURS], by_tool[OURS_VOXELS]
+        deepmind, monai = by_tool["surface-distance"]["seconds"], by_tool["MONAI"]["seconds"]
+        memory = ours["peak_bytes"] / ours["mask_bytes"]
+        times = (f"{deepmind / ours['seconds']:.1f}", f"{monai / ours['seconds']:.1f}", f"{monai / voxels['seconds']:.1f}")
+        rows.append((case, f"{1e3 * ours['seconds']:.1f} ms", *times, f"{memory:.1f}"))
+    columns = ("case", "default", "surface-distance / it", "MONAI / it", "MONAI / `voxels`", "peak memory / both masks")
+    return format_table(columns, rows) + "\n\n" + _say_many(found["many"])
+
+
+def _say_many(many: dict[str, float]) -> str:
+    return wrap(
+        f"All scores of {many['cases']:,.0f} cases of 256 x 256, lesions included, take {many['cpu']:.0f} s of one processor."
+    )
+
+
+def write_empty_masks(_current: str) -> str:
+    """What every tool says of empty masks."""
+    told = read_json("metrics")["empty"]
+    return format_table(
+        ("tool", "a missed object", "nothing found where nothing is"),
+        [(name, cells["missed"], cells["both empty"]) for name, cells in told.items()],
+    )
+
+
+def write_agreement(_current: str) -> str:
+    """The largest difference of every peer from the one of ours with its definition."""
+    found = read_json("metrics")["agreement"]
+    return format_table(("tool", "largest difference"), [(name, f"{value:.0e}") for name, value in found.items()])
+
+
 FROM_COSTS: dict[str, Writer] = {
+    "costs of surface distances": write_score_costs,
+    "empty masks by tool": write_empty_masks,
+    "agreement with other tools": write_agreement,
     "costs of attention": write_attention_costs,
     "costs of attention, in words": write_attention_costs_in_words,
     "costs of the losses": write_loss_costs,

@@ -131,7 +131,7 @@ def measure(  # noqa: PLR0913
     wanted = _Wanted(
         spacing=read_spacing(spacing_mm, one.ndim),
         unit="pixels" if spacing_mm is None else "mm",
-        tolerance_mm=float(tolerance_mm),
+        tolerance_mm=tolerance_mm,
         empty=empty,
         surface=surface,
         lesions=lesions,
@@ -179,7 +179,7 @@ def _measure_label(
         masd=surfaces.mean_average(empty),
         true_pixels=counts.true_pixels,
         predicted_pixels=counts.predicted_pixels,
-        tolerance_mm=wanted.tolerance_mm,
+        tolerance_mm=float(wanted.tolerance_mm),
         unit=wanted.unit,
         empty=empty,
         surface=wanted.surface,

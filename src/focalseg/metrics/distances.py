@@ -1,8 +1,8 @@
 """Distances between the surfaces of two masks: computed once, exactly, and read as many measures.
 
 Most elements of a prediction lie near the reference. So the places around an element are looked at first, nearest first, all
-elements at a time; a tree is asked for those that find nothing there. On the boxes of benchmarks/metrics.py this takes a third
-to a twentieth of what Euclidean distance maps or the tree alone take.
+elements at a time; a tree is asked for those that find nothing there. MONAI asks a tree alone, DeepMind makes Euclidean
+distance maps: benchmarks/metrics.py has what that takes.
 """
 
 import functools
@@ -148,11 +148,13 @@ def _measure_nearest(elements: Surface, others: Surface, grid: Grid, spacing: tu
     distances = np.full(elements.places.size, np.nan)
     if not (elements.places.size and others.places.size):
         return distances
+    held = np.zeros(grid.size, bool)
+    held[others.places] = True
     left, places = np.arange(elements.places.size), elements.places
     for length, offsets in list_shells(spacing):
         found = np.zeros(places.size, bool)
         for offset in offsets:
-            found |= others.held[places + sum(step * stride for step, stride in zip(offset, grid.strides, strict=True))]
+            found |= held[places + sum(step * stride for step, stride in zip(offset, grid.strides, strict=True))]
         distances[left[found]] = length
         missed = ~found
         left, places = left[missed], places[missed]

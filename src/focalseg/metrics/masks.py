@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Collection, Sequence
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -83,7 +84,9 @@ def read_binary(predicted: Any, reference: Any, inside: Any = None) -> tuple[np.
                 f"Compare one label: {name} == {strange[0]}; or all of them by focalseg.metrics.measure."
             )
     where = read_inside(inside, None, pair[1])
-    one, other = (mask != 0 if where is None else (mask != 0) & where for mask in pair)
+    one, other = (select_label(mask, 1) for mask in pair)
+    if where is not None:
+        one, other = one & where, other & where
     return one, other
 
 
@@ -118,7 +121,7 @@ def find_labels(mask: np.ndarray) -> tuple[int, ...]:
     flat = mask.reshape(-1)
     for start in range(0, flat.size, _CHUNK):
         part = flat[start : start + _CHUNK]
-        counts += np.bincount(part if low == 0 else part.astype(np.int64) - low, minlength=counts.size)
+        counts += np.bincount(part.astype(np.int64) - low, minlength=counts.size)
     return tuple(int(place) + low for place in np.flatnonzero(counts))
 
 
@@ -132,7 +135,7 @@ def choose_labels(
     held = {"predicted": _find_foreground(predicted, ignore), "reference": _find_foreground(reference, ignore)}
     if labels is None:
         return _guess_labels(held, predicted, reference)
-    chosen = tuple(tuple(map(int, one)) if isinstance(one, Collection) else int(one) for one in labels)
+    chosen = _read_labels(labels)
     named = {label for one in chosen for label in (one if isinstance(one, tuple) else (one,))}
     if not named or len(set(chosen)) < len(chosen) or ignore in named:
         raise SettingError(
@@ -146,6 +149,14 @@ def choose_labels(
                 f"where it marks what nobody judged, ignore={strange[0]}."
             )
     return chosen
+
+
+def _read_labels(labels: Sequence[Label]) -> tuple[Label, ...]:
+    """The labels that were named; none where one of them is no whole number or tuple of such."""
+    try:
+        return tuple(tuple(map(index, one)) if isinstance(one, Collection) else index(one) for one in labels)
+    except TypeError:
+        return ()
 
 
 def _find_foreground(mask: np.ndarray, ignore: int | None) -> set[int]:
@@ -177,6 +188,8 @@ def select_label(mask: np.ndarray, label: Label) -> np.ndarray:
         return selected
     if mask.dtype == bool:
         return mask if label == 1 else ~mask if label == 0 else np.zeros_like(mask)
+    if mask.dtype == np.uint8 and label == 1 and (not mask.size or mask.max() <= 1):
+        return mask.view(bool)  # the same bytes, so that nothing is copied
     equal: np.ndarray = mask == label
     return equal
 

@@ -8,6 +8,7 @@ voxels: every voxel of the mask with a face neighbour outside of it is an elemen
 
 import functools
 import itertools
+import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -19,7 +20,7 @@ SurfaceKind = Literal["surfels", "voxels"]
 DEFAULT_SURFACE: SurfaceKind = "surfels"
 REACH = {1: 8, 2: 3, 3: 4}
 """By axes, so many places beside an element can be looked at without a test for the grid's end."""
-_CHUNK = 2**17  # places at a time: what is computed in between stays in the cache, and takes no memory to speak of
+_CHUNK = 2**15  # places at a time: what is computed in between stays in the cache, and takes no memory to speak of
 
 _EIGHTHS = {
     1: ((1, 1, 1),),
@@ -66,6 +67,11 @@ class Grid:
             steps.insert(0, steps[0] * side)
         return tuple(steps)
 
+    @property
+    def size(self) -> int:
+        """How many places there are."""
+        return math.prod(self.shape)
+
     def lay(self, mask: np.ndarray) -> np.ndarray:
         """A mask of the box, bool, as a row of places; False in the room around it."""
         laid = np.zeros(self.shape, bool)
@@ -75,11 +81,10 @@ class Grid:
 
 @dataclass(frozen=True, kw_only=True)
 class Surface:
-    """Elements of a surface. places: (N,) int64 on the grid. weights: (N,) float64. held: which places are elements, bool."""
+    """Elements of a surface. places: (N,) int64 on the grid. weights: (N,) float64."""
 
     places: np.ndarray
     weights: np.ndarray
-    held: np.ndarray
 
 
 def check_surface(surface: str) -> None:
@@ -90,12 +95,13 @@ def check_surface(surface: str) -> None:
 
 def find_box(*masks: np.ndarray) -> tuple[slice, ...]:
     """The smallest box that holds every True of the masks, a slice per axis; empty slices where there is none."""
-    axes = range(masks[0].ndim)
-    sides = []
-    for axis in axes:
-        shown = functools.reduce(np.logical_or, (mask.any(axis=tuple(one for one in axes if one != axis)) for mask in masks))
-        held = np.flatnonzero(shown)
+    sides: list[slice] = []
+    for axis in range(masks[0].ndim):
+        others = tuple(one for one in range(masks[0].ndim) if one != axis)
+        held = np.flatnonzero(functools.reduce(np.logical_or, (mask.any(axis=others) for mask in masks)))
         sides.append(slice(int(held[0]), int(held[-1]) + 1) if held.size else slice(0, 0))
+        # The next axis looks at no more than this one left.
+        masks = tuple(mask[(*(slice(None),) * axis, sides[-1])] for mask in masks)
     return tuple(sides)
 
 
@@ -103,15 +109,13 @@ def extract_surface(mask: np.ndarray, grid: Grid, spacing: tuple[float, ...], ki
     """The surface of a mask of the grid's box, bool."""
     laid = grid.lay(mask)
     if kind == "voxels":
-        held = _find_border(laid, grid.strides)
-        places = np.flatnonzero(held)
-        return Surface(places=places, weights=np.ones(places.size), held=held)
-    held = _find_corners(laid, grid.strides)
-    places = np.flatnonzero(held)
+        places = np.flatnonzero(_find_border(laid, grid.strides))
+        return Surface(places=places, weights=np.ones(places.size))
+    places = np.flatnonzero(_find_corners(laid, grid.strides))
     codes = np.zeros(places.size, np.uint8)
     for corner in itertools.product((0, 1), repeat=len(grid.shape)):
         codes = 2 * codes + laid[places + sum(one * stride for one, stride in zip(corner, grid.strides, strict=True))]
-    return Surface(places=places, weights=measure_codes(spacing)[codes], held=held)
+    return Surface(places=places, weights=measure_codes(spacing)[codes])
 
 
 def _find_border(laid: np.ndarray, strides: tuple[int, ...]) -> np.ndarray:

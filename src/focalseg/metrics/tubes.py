@@ -42,7 +42,7 @@ def compare_centrelines(predicted: np.ndarray, reference: np.ndarray, empty: Emp
     for mask, other in ((predicted, reference), (reference, predicted)):
         skeleton = skeletonize(mask) > 0 if mask.any() else mask
         length = int(np.count_nonzero(skeleton))
-        inside.append(np.count_nonzero(skeleton & other) / length if length else math.nan)
+        inside.append(float(np.count_nonzero(skeleton & other)) / length if length else math.nan)
     precision, sensitivity = inside
     total = precision + sensitivity
     value = 2 * precision * sensitivity / total if total else total  # 0 where no skeleton is inside, nan where there is none
