@@ -197,6 +197,12 @@ EFFECTS = {
     "effect, another task": "phantom:context, 150 steps",
 }
 
+
+def write_exports(_current: str) -> str:
+    """ONNX exports of trained networks against the originals."""
+    return find_tables(read_page("export"))[0]
+
+
 FROM_RESULTS: dict[str, Writer] = {
     "default policy": write_default_policy,
     "truth table": partial(write_truth_table, several=False),
@@ -208,6 +214,7 @@ FROM_RESULTS: dict[str, Writer] = {
     "coverage": write_coverage,
     "false claims": write_false_claims,
     "standardised logits": write_standardised_logits,
+    "exports": write_exports,
     **{
         name: partial(write_focal_table, heading="Maps", number=number)
         for number, name in enumerate(("gradients", "gradients of all images", "what a skip passes", "weights at the border"))

@@ -2,8 +2,11 @@
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
+import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -87,6 +90,24 @@ def test_the_program_needs_nothing_of_ours_and_writes_masks_beside_pictures(expo
     done = subprocess.run(call, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     np.testing.assert_array_equal(np.array(Image.open(tmp_path / "image_mask.png")), model.predict(image))
+
+
+@pytest.mark.slow
+def test_the_lines_in_the_documentation_make_the_masks_too(exported, tmp_path, monkeypatch):
+    model, out = exported
+    if model.preparation.patch:
+        pytest.skip("they are for a network that sees the whole image")
+    page = (Path(__file__).parents[2] / "docs" / "exporting.md").read_text(encoding="utf-8")
+    (code,) = (block for block in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL) if "onnxruntime" in block)
+    assert len(code.splitlines()) <= 25
+    image = draw(3, (61, 47))
+    Image.fromarray(np.moveaxis(image, 0, -1)).save(tmp_path / "image.png")
+    (tmp_path / "DIR").symlink_to(out)
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+        exec(code, names)
+    np.testing.assert_array_equal(names["mask"], model.predict(image))
 
 
 @pytest.mark.slow

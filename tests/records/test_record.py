@@ -38,6 +38,7 @@ from focalseg.records.placement import (
     read_placement,
 )
 from focalseg.records.prediction import PredictionRecord
+from focalseg.records.preprocessing import Preprocessing
 from focalseg.records.record import Record, read_record, write_record
 from focalseg.records.result import Result
 from focalseg.records.splits import Split, Splits
@@ -116,7 +117,12 @@ RECORDS: list[Record] = [
         notes=("One training.",),
     ),
     Result(modules=1, parameters=2, flops=3, seconds=0.25),
-]
+    Preprocessing(
+        channels=1, size=(32, 48), mean=(1.5,), standard_deviation=(2.0,), normalisation="image", activation="sigmoid",
+        threshold=0.5, labels=("cyst",), window=(16, 16), overlap=0.5, window_sigma=0.125, window_stride=(1, 1),
+        window_margin=(0, 0), spatial_multiple=8, opset=20, largest_difference=1e-6,
+    ),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: type(record).__name__)

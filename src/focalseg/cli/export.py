@@ -1,46 +1,73 @@
 """`focalseg export`: the model for other programs."""
 
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from focalseg.cli.options import AsJson, print_json
+from focalseg.errors import SettingError
 from focalseg.findings import counted
 
 _Model = Annotated[Path, typer.Argument(metavar="MODEL", help="The folder of a job, of a run, or a lean folder.")]
-_Format = Annotated[Literal["onnx", "bundle"], typer.Option("--format", help="For which programs.")]
+_Format = Annotated[Literal["onnx", "bundle", "nnunet"], typer.Option("--format", help="For which programs.")]
 _Out = Annotated[Path, typer.Option("--out", help="The folder to fill; an earlier export of this kind in it is replaced.")]
 _Network = Annotated[
-    str, typer.Option("--network", help="Where the network is a function of your own: its name, to say that you trust it.")
+    str, typer.Option("--network", help="package.module:function, where the model has that network of your own.")
+]
+_Plans = Annotated[Path | None, typer.Option("--plans", help="With nnunet: the nnUNetPlans.json that gets the attention.")]
+_Configurations = Annotated[
+    list[str],
+    typer.Option("--configuration", help="With nnunet: one of the plans, such as 2d; may be repeated. All by default."),
 ]
 
 
-def export(model: _Model, out: _Out, format_: _Format = "onnx", network: _Network = "", as_json: AsJson = False) -> None:
-    """Export one network for other programs, compared with the original before it is called done."""
-    from focalseg.exporting.refusals import GRAPH, refuse_export
+def export(
+    model: _Model,
+    out: _Out,
+    format_: _Format,
+    network: _Network = "",
+    plans: _Plans = None,
+    configuration: _Configurations = [],  # noqa: B006 - typer copies it
+    as_json: AsJson = False,
+) -> None:
+    """Export one network for other programs: ONNX, a MONAI bundle, or its attention as plans of nnU-Net."""
+    if (plans is None) != (format_ != "nnunet") or (configuration and format_ != "nnunet"):
+        raise SettingError(
+            "--plans and --configuration belong to --format nnunet, which needs the plans; expected --format nnunet --plans "
+            "nnUNetPlans.json, or neither of the two."
+        )
+    if plans is not None:
+        # By name, since it is a part of its own, which knows nothing of torch's exporters.
+        remarks = import_module("focalseg.nnunet.plans").export_plans(model, plans, out, configuration or None)
+        _tell({"out": str(out), "remarks": remarks}, "\n".join([*remarks, f"plans with attention in {out}"]), as_json)
+        return
+    from focalseg.exporting.refusals import GRAPH, holds_several, refuse_export
 
-    refuse_export(model, format_, out, own_network=network)  # before torch is imported, which takes seconds
+    refuse_export(model, format_, out, own_network=network)  # type: ignore[arg-type]  # nnunet went its way
     from focalseg.inference.loading import load
     from focalseg.study.running.cores import limit_threads
 
     limit_threads()
+    one = "the lean network, one of those whose mean `focalseg predict` takes; " if holds_several(model) else ""
     loaded = load(model, one=True, device="cpu", own_network=network)
     if format_ == "bundle":
         from focalseg.exporting.bundle import export_bundle
 
         export_bundle(loaded, out)
-        answer: dict[str, Any] = {"out": str(out)}
-        said = f"{out}: a MONAI bundle, whose network gives the same logits"
-    else:
-        from focalseg.exporting.onnx_folder import export_onnx
+        _tell({"out": str(out)}, f"{out}: a MONAI bundle; {one}its logits are the same to the bit", as_json)
+        return
+    from focalseg.exporting.onnx_folder import export_onnx
 
-        graph = export_onnx(loaded, out)
-        sizes = [list(size) for size in graph.sizes]
-        answer = {"out": str(out), "sizes": sizes, "largest_difference": graph.largest_difference}
-        compared = f"compared with torch at {counted(len(sizes), 'size')}: logits within {graph.largest_difference:.0e}"
-        said = f"{out}/{GRAPH}: {compared}"
+    graph = export_onnx(loaded, out)
+    compared = f"{one}compared with torch at {counted(len(graph.sizes), 'size')}, logits within {graph.largest_difference:.0e}"
+    answer = {"out": str(out), "sizes": list(map(list, graph.sizes)), "largest_difference": graph.largest_difference}
+    _tell(answer, f"{out}/{GRAPH}: {compared}", as_json)
+
+
+def _tell(answer: dict[str, Any], said: str, as_json: bool) -> None:
     if as_json:
         print_json(answer)
-        return
-    print(said)
+    else:
+        print(said)

@@ -1,1 +1,1 @@
-"""Models for other programs: ONNX and MONAI bundles, each compared with the model it was made of before it is called done."""
+"""Models for other programs, each compared with the model that it was made of before it is called done."""

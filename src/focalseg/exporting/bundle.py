@@ -65,7 +65,7 @@ def _describe(model: Model) -> str:
         .read_text(encoding="utf-8")
         .format(
             name=show_markdown(model.name or "A model"),
-            data=show_markdown(config.data),
+            data=show_markdown(Path(config.data).name),
             network=show_markdown(config.network.name),
             attention=show_markdown(", ".join(f"{gate} at {site}" for site, gate in config.attention.items())) or "none",
             labels=show_markdown(", ".join(f"{n} {label}" for n, label in enumerate(("background", *config.labels)))),

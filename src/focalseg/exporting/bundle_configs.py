@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from focalseg import __version__
@@ -127,7 +128,7 @@ def build_metadata(config: RunConfig) -> dict[str, Any]:
         "required_packages_version": {"focalseg": __version__, "pytorch-ignite": "0.4.11"},
         "name": "focalseg segmentation",
         "task": "Segmentation of " + ", ".join(map(_plain, config.labels)),
-        "description": f"A network that focalseg trained on {_plain(config.data)}, in the pipeline of focalseg predict.",
+        "description": f"Trained by focalseg on {_plain(Path(config.data).name)}, in the pipeline of focalseg predict.",
         "authors": "Whoever trained it",
         "copyright": "Whoever trained it",
         "intended_use": "Research; not approved for use on patients",

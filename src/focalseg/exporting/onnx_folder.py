@@ -51,6 +51,8 @@ def describe_preprocessing(config: RunConfig, graph: Graph) -> Preprocessing:
         window=preparation.patch,
         overlap=OVERLAP,
         window_sigma=_WINDOW_SIGMA,
+        window_stride=(1,) * len(preparation.size),
+        window_margin=(0,) * len(preparation.size),
         spatial_multiple=graph.multiple,
         spacing_mm=preparation.spacing_mm,
         opset=graph.opset,
@@ -75,7 +77,7 @@ def _describe(model: Model, graph: Graph) -> str:
             shapes=", ".join(" x ".join(map(str, shape)) for shape in graph.sizes),
             difference=graph.largest_difference,
             labels=show_markdown(labels),
-            data=show_markdown(config.data),
+            data=show_markdown(Path(config.data).name),
             network=show_markdown(config.network.name),
             attention=show_markdown(", ".join(f"{gate} at {site}" for site, gate in config.attention.items())) or "none",
         )

@@ -56,21 +56,36 @@ def run_in_windows(run: Callable[[np.ndarray], np.ndarray], image: np.ndarray, p
     window, size = plan["window"], image.shape[1:]
     if window is None or tuple(window) == size:
         return run(image)
-    starts, weight = [], np.ones(())
-    for side, length in zip(window, size, strict=True):
-        count = -(-(length - side) // max(int(side * (1 - plan["overlap"])), 1)) + 1
-        starts.append([round((length - side) * number / max(count - 1, 1)) for number in range(count)])
-        offset = (np.arange(side) - (side - 1) / 2) / (side * plan["window_sigma"])
-        weight = weight[..., None] * np.exp(-0.5 * offset**2)
-    total: np.ndarray | None = None
-    weights = np.zeros(size)
-    for corner in itertools.product(*starts):
-        place = tuple(slice(start, start + side) for start, side in zip(corner, window, strict=True))
-        logits = run(image[(slice(None), *place)]) * weight
-        total = np.zeros((len(logits), *size)) if total is None else total
-        total[(slice(None), *place)] += logits
-        weights[place] += weight
-    return np.asarray(total) / weights
+    axes = [place_windows(side, axis, plan) for axis, side in enumerate(size)]
+    whole = [starts[-1] + length for (starts, _), length in zip(axes, window, strict=True)]
+    image = np.pad(image, [(0, 0), *((0, filled - side) for filled, side in zip(whole, size, strict=True))])
+    total: Any = 0
+    for numbers in itertools.product(*(range(len(starts)) for starts, _ in axes)):
+        weight = np.ones((), np.float32)
+        for (_, weights), number in zip(axes, numbers, strict=True):
+            weight = weight[..., None] * weights[number]
+        corner = [starts[number] for (starts, _), number in zip(axes, numbers, strict=True)]
+        place = (slice(None), *(slice(start, start + length) for start, length in zip(corner, window, strict=True)))
+        logits = run(image[place]) * weight
+        total = np.zeros((len(logits), *whole), np.float32) if isinstance(total, int) else total
+        total[place] += logits
+    return np.asarray(total[(slice(None), *map(slice, size))])
+
+
+def place_windows(side: int, axis: int, plan: dict[str, Any]) -> tuple[list[int], np.ndarray]:
+    """Where windows start along an axis, and their weights (windows, length), those of an element with the sum 1."""
+    length, stride, margin = (plan[name][axis] for name in ("window", "window_stride", "window_margin"))
+    step, last = max(int(length * (1 - plan["overlap"])) // stride, 1), max(-(-(side - length) // stride), 0)
+    count = -(-last // step) + 1
+    starts = [round(last * number / max(count - 1, 1)) * stride for number in range(count)]
+    weights = np.exp(-0.5 * ((np.arange(length) - (length - 1) / 2) / (length * plan["window_sigma"])) ** 2)
+    weights = np.tile(weights, (count, 1))
+    weights[1:, :margin] = weights[:-1, length - margin :] = 0
+    total = np.zeros(starts[-1] + length)
+    for start, weight in zip(starts, weights, strict=True):
+        total[start : start + length] += weight
+    shares = [weight / total[start : start + length] for start, weight in zip(starts, weights, strict=True)]
+    return starts, np.array(shares, np.float32)
 
 
 def predict(image: np.ndarray, folder: Path = HERE) -> np.ndarray:

@@ -8,7 +8,8 @@ from focalseg.errors import SettingError
 from focalseg.exporting.folder import refuse_others
 from focalseg.findings import show_value
 from focalseg.hosts.libraries.choice import NAMES
-from focalseg.inference.folders import find_networks
+from focalseg.inference.folders import ENSEMBLE, find_networks
+from focalseg.records.placement import PLACEMENT
 from focalseg.records.preprocessing import PREPROCESSING
 
 Format = Literal["onnx", "bundle"]
@@ -43,3 +44,8 @@ def refuse_export(model: Path, kind: Format, out: Path, *, own_network: str = ""
 def refuse_out(kind: Format, out: Path) -> None:
     """Raises SettingError for a folder to fill that holds something that no such export wrote."""
     refuse_others(out, *_HELD[kind])
+
+
+def holds_several(model: Path) -> bool:
+    """Whether the model may be the mean of several networks, of which an export holds one."""
+    return any((model / mark).is_file() for mark in (PLACEMENT, ENSEMBLE))

@@ -30,8 +30,12 @@ def save(model: Model, folder: str | Path) -> None:
     for a model whose network was changed since it was loaded; and for a folder that holds something else.
 
     >>> import focalseg
+    >>> try:
+    ...     focalseg.save(focalseg.UNet(widths=(8, 16)), "my model")
+    ... except ValueError as error:
+    ...     print(str(error).partition(". ")[0])
+    focalseg.save takes a model as focalseg.load gives it, not a UNet
     >>> focalseg.save(focalseg.load("OUT"), "my model")  # doctest: +SKIP
-    >>> model = focalseg.load("my model")  # doctest: +SKIP
     """
     given: Any = model
     if not isinstance(given, Model):

@@ -18,14 +18,15 @@ class Preprocessing(Record):
     2. subtract `mean` and divide by `standard_deviation`, a number per channel; with normalisation "image" by those of the
     image itself, before it was resized (1 in place of a deviation of 0).
     3. run the network; where `window` is not null, on windows of so many elements: they overlap by the share `overlap` or
-    more, and their logits are averaged, weighted by a Gaussian whose standard deviation is `window_sigma` of the side.
+    more and start at multiples of `window_stride`; their logits are averaged, weighted by a Gaussian whose standard deviation
+    is `window_sigma` of the side, and by 0 within `window_margin` elements of a side where another window goes on.
     4. resize_back: the logits to the image's size, linear, without averaging.
     5. activation: above `threshold` is the one label, or the largest of the channels is the label, 0 the background; `labels`
     are the names from 1 on.
 
-    size, window, spacing_mm (of an element of `size`, where it is known): one number per spatial axis. spatial_multiple: what
-    the sides of an input of the graph are multiples of. opset: of the ONNX operators. largest_difference: of the logits to
-    torch's, when the export was compared.
+    size, window, window_stride, window_margin, spacing_mm (of an element of `size`, where it is known): one number per spatial
+    axis. spatial_multiple: what the sides of an input of the graph are multiples of. opset: of the ONNX operators.
+    largest_difference: of the logits to torch's, when the export was compared.
     """
 
     made_by = "`focalseg export`"
@@ -42,6 +43,8 @@ class Preprocessing(Record):
     window: tuple[int, ...] | None = setting(None, at_least=1)
     overlap: float = setting(at_least=0, below=1)
     window_sigma: float = setting(above=0)
+    window_stride: tuple[int, ...] = setting(at_least=1)
+    window_margin: tuple[int, ...] = setting(at_least=0)
     spatial_multiple: int = setting(at_least=1)
     spacing_mm: tuple[float, ...] | None = setting(None, above=0)
     resize: Literal["linear, antialiased"] = "linear, antialiased"
