@@ -59,6 +59,7 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """Predict masks of new images: same names, same geometry, label values as the set has them."""
+    from focalseg.findings import counted
     from focalseg.inference.cases.job import Wanted, plan_job, run_job
     from focalseg.study.running.stopping import STOP
 
@@ -66,7 +67,7 @@ def predict(
     wanted = Wanted(one=one, overlap=overlap, flips=flips, probabilities=probabilities, overlays=overlays, own_network=own)
     job = plan_job(model, given, out, wanted)
     for note in job.inputs.notes:
-        _say("note", note)
+        _tell(note)
     STOP.install()
 
     def load() -> "Predict":
@@ -77,27 +78,25 @@ def predict(
         limit_threads()
         loaded = load_model(model, one=one, device=device, own_network=own)
         if verbose:
-            _say("note", f"{len(loaded.members)} network(s) on {loaded.device}: {', '.join(loaded.labels)}")
+            _tell(f"{counted(len(loaded.members), 'network')} on {loaded.device}, for {', '.join(loaded.labels)}")
         return build_predict(
             loaded, overlap=overlap, flips=flips, windows_at_a_time=windows_at_a_time, probabilities=probabilities
         )
 
     from focalseg.cli.counting import show_counting
 
-    _end(job, run_job(job, load, count=show_counting, workers=workers), as_json=as_json, verbose=verbose)
+    tell = _tell if verbose else _keep_quiet
+    _end(job, run_job(job, load, count=show_counting, tell=tell, workers=workers), as_json=as_json)
 
 
-def _end(job: "PredictionJob", result: "Predicted", *, as_json: bool, verbose: bool) -> None:
+def _end(job: "PredictionJob", result: "Predicted", *, as_json: bool) -> None:
     """Says what became of a job. Raises DataError with all that was skipped."""
     from focalseg.errors import DataError
     from focalseg.findings import counted, show_path
 
     doubts = [(str(case.images[0]), doubt) for case, entry in (*result.kept, *result.made) for doubt in entry.doubts]
-    if verbose:
-        for case, _ in result.made:
-            _say("made", show_path(job.folder.out / case.mask))
     for file, doubt in doubts:
-        _say("doubtful", f"{show_path(file)}: {doubt}")
+        print(f"doubtful: {show_path(file)}: {doubt}", file=sys.stderr, flush=True)
     if as_json:
         print_json(_describe(job, result, doubts))
     else:
@@ -146,5 +145,9 @@ def _describe(job: "PredictionJob", result: "Predicted", doubts: list[tuple[str,
     }
 
 
-def _say(what: str, sentence: str) -> None:
-    print(f"{what}: {sentence}", file=sys.stderr, flush=True)
+def _tell(sentence: str) -> None:
+    print(f"note: {sentence}", file=sys.stderr, flush=True)
+
+
+def _keep_quiet(_sentence: str) -> None:
+    """For whoever wants to hear of the end alone."""

@@ -63,8 +63,8 @@ def test_the_same_name_in_two_folders_is_refused_with_both_named(tmp_path):
         name_masks(folders)
     assert str(caught.value) == (
         f"{folders[0] / 'x.png'} and {folders[1] / 'x.png'} would both have the mask x.png; expected a name of its own "
-        "for each. So would 1 other pair. Nothing was predicted. Rename one, or predict them by two commands, each with an --out "
-        "of its own."
+        "for each. So would 1 other pair. Nothing was predicted. Rename one, or predict them by two commands, each with an "
+        "--out of its own."
     )
     assert list(name_masks(folders[0])) == list(name_masks(folders[1]))  # the mend
 

@@ -96,11 +96,18 @@ def plan_job(model: Path, given: Sequence[Path], out: Path, wanted: Wanted) -> P
     )
 
 
-def run_job(job: PredictionJob, load: Callable[[], Predict], *, count: Count = count_for_nobody, workers: int = 1) -> Predicted:
+def run_job(
+    job: PredictionJob,
+    load: Callable[[], Predict],
+    *,
+    count: Count = count_for_nobody,
+    tell: Callable[[str], None] = lambda _sentence: None,
+    workers: int = 1,
+) -> Predicted:
     """Predicts what is left to do, one case after the other. load: gives what predicts; not called where nothing is left.
 
     An image that cannot be predicted is skipped, and told of at the end. workers: how many images are read ahead, by as many
-    threads. Raises MachineError where a mask cannot be written.
+    threads. tell: hears of each image once it is done. Raises MachineError where a mask cannot be written.
     """
     result = Predicted(kept=list(job.finished), skipped=list(job.inputs.faults))
     if not job.todo:
@@ -111,9 +118,11 @@ def run_job(job: PredictionJob, load: Callable[[], Predict], *, count: Count = c
         for number, (case, read) in enumerate(_read_ahead(job.todo, workers), start=len(job.finished) + 1):
             try:
                 result.made.append((case, _predict_case(job.folder, case, read, predict)))
+                tell(f"made {show_path(job.folder.out / case.mask)}")
             except DataError as error:
                 stale = _describe_stale(job.folder, case)
                 result.skipped += [*(error.findings or error.faults), *stale]
+                tell(f"skipped {show_path(case.images[0])}")
             advance(number, total)
     return result
 
@@ -162,6 +171,7 @@ def _predict_case(folder: MaskFolder, case: InputCase, read: Callable[[], _Read]
     except SettingError as error:
         raise DataError(f"{show_path(file)}: {error}") from error
     outputs = folder.list_outputs(case)
+    others = folder.settle_others(case, given.digests)
     folder.keep(MaskEntry(mask=case.mask, inputs=given.digests))
     for name in reversed(outputs):
         path = folder.out / name
@@ -174,11 +184,20 @@ def _predict_case(folder: MaskFolder, case: InputCase, read: Callable[[], _Read]
     entry = MaskEntry(
         mask=case.mask,
         inputs=given.digests,
-        outputs={name: hash_file(folder.out / name) for name in outputs},
-        doubts=(*doubts, *(f"{note.found}; expected {note.expected}. {note.mend}" for note in given.notes if not note.quiet)),
+        outputs={name: hash_file(folder.out / name) for name in outputs} | others,
+        doubts=(*doubts, *map(_describe_note, filter(_is_doubt, given.notes))),
     )
     folder.keep(entry)
     return entry
+
+
+def _is_doubt(note: Finding) -> bool:
+    """Whether a note about a file makes its mask doubtful; that its name tells another format does not."""
+    return not note.quiet and note.kind != "wrong_suffix"
+
+
+def _describe_note(note: Finding) -> str:
+    return f"The image {note.found}; expected {note.expected}. {note.mend}"
 
 
 def _choose_marks(record: PredictionRecord, image: Decoded) -> tuple[str, ...]:
