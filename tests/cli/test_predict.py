@@ -179,6 +179,10 @@ def test_bad_images_are_named_and_the_good_ones_predicted(run, tmp_path, focalse
     assert masks == sorted([*(f"case_{number}.png" for number in range(10)), "opaque.png"])
     faults = [line for line in answer.err.splitlines() if line.startswith("error: ")]
     assert len(faults) == 7, answer.err
+    (note,) = (line for line in answer.err.splitlines() if line.startswith("note: "))
+    assert note == (
+        f"note: {folder / 'opaque.png'}: has an alpha channel that is opaque everywhere. Nothing need be done: it is left out."
+    )
     for name, said in (
         ("bad.png", "is cut short"),
         ("deep.tif", "enters the network"),

@@ -9,6 +9,7 @@ import typer
 from focalseg.cli.options import AsJson, Device, print_json
 
 if TYPE_CHECKING:
+    from focalseg.findings import Finding
     from focalseg.inference.cases.job import Predict, Predicted, PredictionJob
 
 _Model = Annotated[
@@ -95,6 +96,8 @@ def _end(job: "PredictionJob", result: "Predicted", *, as_json: bool) -> None:
     from focalseg.findings import counted, show_path
 
     doubts = [(str(case.images[0]), doubt) for case, entry in (*result.kept, *result.made) for doubt in entry.doubts]
+    for note in _join_notes(result):
+        _tell(note)
     for file, doubt in doubts:
         print(f"doubtful: {show_path(file)}: {doubt}", file=sys.stderr, flush=True)
     if as_json:
@@ -110,6 +113,20 @@ def _end(job: "PredictionJob", result: "Predicted", *, as_json: bool) -> None:
     if result.skipped:
         sys.stdout.flush()
         raise DataError(result.skipped)
+
+
+def _join_notes(result: "Predicted") -> list[str]:
+    """A line per kind of note, however many images it is about."""
+    from focalseg.findings import counted, show_path
+
+    kinds: dict[str, list[Finding]] = {}
+    for note in result.notes:
+        kinds.setdefault(note.kind, []).append(note)
+    lines = []
+    for first, *others in kinds.values():
+        more = f" (and {counted(len(others), 'other file')} likewise)" if others else ""
+        lines.append(f"{show_path(first.file)}: {first.found}{more}. {first.mend}")
+    return lines
 
 
 def _describe(job: "PredictionJob", result: "Predicted", doubts: list[tuple[str, str]]) -> dict[str, Any]:
@@ -142,6 +159,7 @@ def _describe(job: "PredictionJob", result: "Predicted", doubts: list[tuple[str,
         "masks": masks,
         "skipped": skipped,
         "doubts": [{"file": file, "doubt": doubt} for file, doubt in doubts],
+        "notes": [{"file": note.file, "note": f"{note.found}. {note.mend}"} for note in result.notes],
     }
 
 

@@ -57,11 +57,15 @@ class PredictionJob:
 
 @dataclass(kw_only=True)
 class Predicted:
-    """What became of a job. made, kept: cases with their entries. skipped: why there is no mask of an image, each once."""
+    """What became of a job. made, kept: cases with their entries. skipped: why there is no mask of an image, each once.
+
+    notes: what is to be known of images that were read, and makes no mask doubtful.
+    """
 
     made: list[tuple[InputCase, MaskEntry]] = field(default_factory=list)
     kept: list[tuple[InputCase, MaskEntry]] = field(default_factory=list)
     skipped: list[str | Finding] = field(default_factory=list)
+    notes: list[Finding] = field(default_factory=list)
 
 
 def plan_job(model: Path, given: Sequence[Path], out: Path, wanted: Wanted) -> PredictionJob:
@@ -117,7 +121,9 @@ def run_job(
     with job.folder.hold(), count("predicting") as advance:
         for number, (case, read) in enumerate(_read_ahead(job.todo, workers), start=len(job.finished) + 1):
             try:
-                result.made.append((case, _predict_case(job.folder, case, read, predict)))
+                entry, notes = _predict_case(job.folder, case, read, predict)
+                result.made.append((case, entry))
+                result.notes += notes
                 tell(f"made {show_path(job.folder.out / case.mask)}")
             except DataError as error:
                 stale = _describe_stale(job.folder, case)
@@ -157,8 +163,13 @@ def _read(case: InputCase) -> _Read:
     return _Read(image=image, digests=digests, notes=notes)
 
 
-def _predict_case(folder: MaskFolder, case: InputCase, read: Callable[[], _Read], predict: Predict) -> MaskEntry:
-    """Predicts a case and writes all that is wanted of it; its mask last, so that it is there only with all else."""
+def _predict_case(
+    folder: MaskFolder, case: InputCase, read: Callable[[], _Read], predict: Predict
+) -> tuple[MaskEntry, list[Finding]]:
+    """Predicts a case and writes all that is wanted of it, its mask last, so that it is there only with all else.
+
+    Gives its entry, and notes about its files that make the mask no doubtful one.
+    """
     file = case.images[0]
     try:
         given = read()
@@ -188,7 +199,7 @@ def _predict_case(folder: MaskFolder, case: InputCase, read: Callable[[], _Read]
         doubts=(*doubts, *map(_describe_note, filter(_is_doubt, given.notes))),
     )
     folder.keep(entry)
-    return entry
+    return entry, [note for note in given.notes if not _is_doubt(note)]
 
 
 def _is_doubt(note: Finding) -> bool:
