@@ -1,6 +1,7 @@
 """`focalseg predict`: masks of new images."""
 
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +10,7 @@ import typer
 from focalseg.cli.options import AsJson, Device, print_json
 
 if TYPE_CHECKING:
+    from focalseg.counting import Advance
     from focalseg.findings import Finding
     from focalseg.inference.cases.job import Predict, Predicted, PredictionJob
 
@@ -66,7 +68,7 @@ def predict(
 
     own = network or ""
     wanted = Wanted(one=one, overlap=overlap, flips=flips, probabilities=probabilities, overlays=overlays, own_network=own)
-    job = plan_job(model, given, out, wanted)
+    job = plan_job(model, given, out, wanted, count=_count)
     for note in job.inputs.notes:
         _tell(note)
     STOP.install()
@@ -84,10 +86,8 @@ def predict(
             loaded, overlap=overlap, flips=flips, windows_at_a_time=windows_at_a_time, probabilities=probabilities
         )
 
-    from focalseg.cli.counting import show_counting
-
     tell = _tell if verbose else _keep_quiet
-    _end(job, run_job(job, load, count=show_counting, tell=tell, workers=workers), as_json=as_json)
+    _end(job, run_job(job, load, count=_count, tell=tell, workers=workers), as_json=as_json)
 
 
 def _end(job: "PredictionJob", result: "Predicted", *, as_json: bool) -> None:
@@ -161,6 +161,12 @@ def _describe(job: "PredictionJob", result: "Predicted", doubts: list[tuple[str,
         "doubts": [{"file": file, "doubt": doubt} for file, doubt in doubts],
         "notes": [{"file": note.file, "note": f"{note.found}. {note.mend}"} for note in result.notes],
     }
+
+
+def _count(title: str) -> AbstractContextManager["Advance"]:
+    from focalseg.cli.counting import show_counting  # with rich, for which a refusal does not wait
+
+    return show_counting(title)
 
 
 def _tell(sentence: str) -> None:

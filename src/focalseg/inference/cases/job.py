@@ -4,6 +4,7 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -68,8 +69,10 @@ class Predicted:
     notes: list[Finding] = field(default_factory=list)
 
 
-def plan_job(model: Path, given: Sequence[Path], out: Path, wanted: Wanted) -> PredictionJob:
-    """What is asked for and what of it is done already. Nothing is decoded, written, or loaded.
+def plan_job(
+    model: Path, given: Sequence[Path], out: Path, wanted: Wanted, *, count: Count = count_for_nobody
+) -> PredictionJob:
+    """What is asked for and what of it is done already. Nothing is decoded, written, or loaded. count: of files compared.
 
     Raises SettingError for a model, images or a folder with which nothing could be predicted, or the wrong thing.
     """
@@ -91,7 +94,7 @@ def plan_job(model: Path, given: Sequence[Path], out: Path, wanted: Wanted) -> P
     besides = ((PROBABILITIES, wanted.probabilities), (OVERLAYS, wanted.overlays))
     folder = MaskFolder(out, record, [name for name, asked in besides if asked])
     folder.refuse_foreign(inputs.cases)
-    found = [(case, _find_finished(folder, case)) for case in inputs.cases]
+    found = _find_finished(folder, inputs.cases, count)
     return PredictionJob(
         inputs=inputs,
         folder=folder,
@@ -224,11 +227,19 @@ def _describe_stale(folder: MaskFolder, case: InputCase) -> list[str]:
     return [f"{show_path(mask)}: is of the image as it was before; expected none, as the image is at fault now. Remove it."]
 
 
-def _find_finished(folder: MaskFolder, case: InputCase) -> MaskEntry | None:
-    try:
-        return folder.find_finished(case)
-    except DataError:
-        return None  # it is told of once it is read
+def _find_finished(folder: MaskFolder, cases: Sequence[InputCase], count: Count) -> list[tuple[InputCase, MaskEntry | None]]:
+    """Each case with its entry where its mask need not be made again. Files are read for that, and nothing is decoded."""
+    if not folder.entries:
+        return [(case, None) for case in cases]
+    found: list[tuple[InputCase, MaskEntry | None]] = []
+    with count("comparing with the masks that are there") as advance:
+        for number, case in enumerate(cases, start=1):
+            entry = None
+            with suppress(DataError):  # an image that cannot be read is told of once it is to be predicted
+                entry = folder.find_finished(case)
+            found.append((case, entry))
+            advance(number, len(cases))
+    return found
 
 
 def _refuse_foreign_code(networks: Sequence[NetworkFiles], own_network: str) -> None:
