@@ -104,6 +104,12 @@ def test_place_takes_a_function_of_ones_own_with_named_places(focalseg, make_fol
     with pytest.raises(SettingError, match=r"loading it would run that function\. Say that you trust it with own_network="):
         load_lean(out / "lean")
     assert type(load_lean(out / "lean", own_network=name)[1]).__name__ == "Own"
+    for model in (out, out / "lean"):
+        answer = focalseg("predict", model, data, "--out", tmp_path / "masks" / model.name)
+        assert (answer.status, f"If you trust it, add --network {name}." in answer.err) == (2, True)
+        answer = focalseg("predict", model, data, "--out", tmp_path / "masks" / model.name, "--network", name)  # the mend
+        assert answer.status == 0, answer.err
+        assert len(list((tmp_path / "masks" / model.name).glob("*.png"))) == 10
 
 
 def test_a_site_where_a_gate_could_do_nothing_is_named_before_training_and_left_out(focalseg, make_folder, tmp_path):

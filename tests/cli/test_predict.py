@@ -179,6 +179,10 @@ def test_bad_images_are_named_and_the_good_ones_predicted(run, tmp_path, focalse
     assert masks == sorted([*(f"case_{number}.png" for number in range(10)), "opaque.png"])
     faults = [line for line in answer.err.splitlines() if line.startswith("error: ")]
     assert len(faults) == 7, answer.err
+    (note,) = (line for line in answer.err.splitlines() if line.startswith("note: "))
+    assert note == (
+        f"note: {folder / 'opaque.png'}: has an alpha channel that is opaque everywhere. Nothing need be done: it is left out."
+    )
     for name, said in (
         ("bad.png", "is cut short"),
         ("deep.tif", "enters the network"),
@@ -223,6 +227,29 @@ def test_another_image_of_the_same_name_is_predicted_anew(run, images, tmp_path,
     answer = focalseg("predict", run, images, "--out", out)
     assert answer.status == 3
     assert "case_0.png: is of the image as it was before; expected none" in answer.err
+
+
+def test_an_overlay_of_an_image_that_was_replaced_does_not_stay(run, images, tmp_path, focalseg):
+    out = tmp_path / "masks"
+    focalseg("predict", run, images, "--out", out, "--overlays")
+    save(images / "case_0.png", draw(40, 24))
+    assert focalseg("predict", run, images, "--out", out).status == 0
+    assert sorted(path.name for path in (out / "overlays").iterdir()) == ["case_1.png", "case_2.png"]
+    (out / "case_1.png").unlink()  # of the same image: its overlay stays
+    assert focalseg("predict", run, images, "--out", out).status == 0
+    answer = focalseg("predict", run, images, "--out", out, "--overlays", "--json")
+    assert [mask["made"] for mask in json.loads(answer.out)["masks"]] == [True, False, False]
+    assert read(out / "overlays" / "case_0.png").shape == (40, 24, 3)
+
+
+def test_each_file_is_told_as_it_is_done_where_asked(run, images, tmp_path, focalseg):
+    (images / "bad.png").write_bytes(b"broken")
+    answer = focalseg("predict", run, images, "--out", tmp_path / "masks", "--verbose", "--device", "cpu")
+    assert answer.err.splitlines()[:3] == [
+        "note: 1 network on cpu, for lesion",
+        f"note: skipped {images / 'bad.png'}",
+        f"note: made {tmp_path / 'masks' / 'case_0.png'}",
+    ]
 
 
 def test_a_mask_that_somebody_corrected_is_never_overwritten(run, images, tmp_path, focalseg):

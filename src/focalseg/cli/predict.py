@@ -1,6 +1,7 @@
 """`focalseg predict`: masks of new images."""
 
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +10,8 @@ import typer
 from focalseg.cli.options import AsJson, Device, print_json
 
 if TYPE_CHECKING:
+    from focalseg.counting import Advance
+    from focalseg.findings import Finding
     from focalseg.inference.cases.job import Predict, Predicted, PredictionJob
 
 _Model = Annotated[
@@ -59,14 +62,15 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """Predict masks of new images: same names, same geometry, label values as the set has them."""
+    from focalseg.findings import counted
     from focalseg.inference.cases.job import Wanted, plan_job, run_job
     from focalseg.study.running.stopping import STOP
 
     own = network or ""
     wanted = Wanted(one=one, overlap=overlap, flips=flips, probabilities=probabilities, overlays=overlays, own_network=own)
-    job = plan_job(model, given, out, wanted)
+    job = plan_job(model, given, out, wanted, count=_count)
     for note in job.inputs.notes:
-        _say("note", note)
+        _tell(note)
     STOP.install()
 
     def load() -> "Predict":
@@ -77,27 +81,25 @@ def predict(
         limit_threads()
         loaded = load_model(model, one=one, device=device, own_network=own)
         if verbose:
-            _say("note", f"{len(loaded.members)} network(s) on {loaded.device}: {', '.join(loaded.labels)}")
+            _tell(f"{counted(len(loaded.members), 'network')} on {loaded.device}, for {', '.join(loaded.labels)}")
         return build_predict(
             loaded, overlap=overlap, flips=flips, windows_at_a_time=windows_at_a_time, probabilities=probabilities
         )
 
-    from focalseg.cli.counting import show_counting
+    tell = _tell if verbose else _keep_quiet
+    _end(job, run_job(job, load, count=_count, tell=tell, workers=workers), as_json=as_json)
 
-    _end(job, run_job(job, load, count=show_counting, workers=workers), as_json=as_json, verbose=verbose)
 
-
-def _end(job: "PredictionJob", result: "Predicted", *, as_json: bool, verbose: bool) -> None:
+def _end(job: "PredictionJob", result: "Predicted", *, as_json: bool) -> None:
     """Says what became of a job. Raises DataError with all that was skipped."""
     from focalseg.errors import DataError
     from focalseg.findings import counted, show_path
 
     doubts = [(str(case.images[0]), doubt) for case, entry in (*result.kept, *result.made) for doubt in entry.doubts]
-    if verbose:
-        for case, _ in result.made:
-            _say("made", show_path(job.folder.out / case.mask))
+    for note in _join_notes(result):
+        _tell(note)
     for file, doubt in doubts:
-        _say("doubtful", f"{show_path(file)}: {doubt}")
+        print(f"doubtful: {show_path(file)}: {doubt}", file=sys.stderr, flush=True)
     if as_json:
         print_json(_describe(job, result, doubts))
     else:
@@ -111,6 +113,20 @@ def _end(job: "PredictionJob", result: "Predicted", *, as_json: bool, verbose: b
     if result.skipped:
         sys.stdout.flush()
         raise DataError(result.skipped)
+
+
+def _join_notes(result: "Predicted") -> list[str]:
+    """A line per kind of note, however many images it is about."""
+    from focalseg.findings import counted, show_path
+
+    kinds: dict[str, list[Finding]] = {}
+    for note in result.notes:
+        kinds.setdefault(note.kind, []).append(note)
+    lines = []
+    for first, *others in kinds.values():
+        more = f" (and {counted(len(others), 'other file')} likewise)" if others else ""
+        lines.append(f"{show_path(first.file)}: {first.found}{more}. {first.mend}")
+    return lines
 
 
 def _describe(job: "PredictionJob", result: "Predicted", doubts: list[tuple[str, str]]) -> dict[str, Any]:
@@ -143,8 +159,19 @@ def _describe(job: "PredictionJob", result: "Predicted", doubts: list[tuple[str,
         "masks": masks,
         "skipped": skipped,
         "doubts": [{"file": file, "doubt": doubt} for file, doubt in doubts],
+        "notes": [{"file": note.file, "note": f"{note.found}. {note.mend}"} for note in result.notes],
     }
 
 
-def _say(what: str, sentence: str) -> None:
-    print(f"{what}: {sentence}", file=sys.stderr, flush=True)
+def _count(title: str) -> AbstractContextManager["Advance"]:
+    from focalseg.cli.counting import show_counting  # with rich, for which a refusal does not wait
+
+    return show_counting(title)
+
+
+def _tell(sentence: str) -> None:
+    print(f"note: {sentence}", file=sys.stderr, flush=True)
+
+
+def _keep_quiet(_sentence: str) -> None:
+    """For whoever wants to hear of the end alone."""

@@ -51,10 +51,10 @@ def find_networks(path: Path, *, one: bool) -> Iterator[NetworkFiles]:
     elif one:
         yield find_lean(path / LEAN)
     else:
-        yield from map(find_run, list_placed(path))
+        yield from map(find_run, _list_placed(path))
 
 
-def list_placed(job: Path) -> tuple[Path, ...]:
+def _list_placed(job: Path) -> tuple[Path, ...]:
     """The folders of a job's trainings of what was placed, that of the lean network first. Raises SettingError."""
     record = read_record(JobRecord, job / PLACEMENT)
     if not record.placed_runs:

@@ -5,7 +5,7 @@ its line is known all the same. No torch.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -83,6 +83,20 @@ class MaskFolder:
     def _owns(self, case: InputCase, name: str) -> bool:
         entry = self.entries.get(case.mask)
         return entry is not None and (not entry.outputs or name == case.mask or name in entry.outputs)
+
+    def settle_others(self, case: InputCase, inputs: Mapping[str, str]) -> dict[str, str]:
+        """What was written of a case earlier and is not wanted now: its digests for the same image, else removed."""
+        entry = self.entries.get(case.mask)
+        if entry is None:
+            return {}
+        others = {name: digest for name, digest in entry.outputs.items() if name not in self.list_outputs(case)}
+        if entry.inputs == inputs:
+            return others
+        for name, digest in others.items():
+            path = self.out / name
+            if path.is_file() and hash_file(path) == digest:
+                path.unlink()
+        return {}
 
     def find_finished(self, case: InputCase) -> MaskEntry | None:
         """The entry of a case whose mask need not be made again; None for one that has to be.

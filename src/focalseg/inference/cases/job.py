@@ -4,6 +4,7 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -57,15 +58,21 @@ class PredictionJob:
 
 @dataclass(kw_only=True)
 class Predicted:
-    """What became of a job. made, kept: cases with their entries. skipped: why there is no mask of an image, each once."""
+    """What became of a job. made, kept: cases with their entries. skipped: why there is no mask of an image, each once.
+
+    notes: what is to be known of images that were read, and makes no mask doubtful.
+    """
 
     made: list[tuple[InputCase, MaskEntry]] = field(default_factory=list)
     kept: list[tuple[InputCase, MaskEntry]] = field(default_factory=list)
     skipped: list[str | Finding] = field(default_factory=list)
+    notes: list[Finding] = field(default_factory=list)
 
 
-def plan_job(model: Path, given: Sequence[Path], out: Path, wanted: Wanted) -> PredictionJob:
-    """What is asked for and what of it is done already. Nothing is decoded, written, or loaded.
+def plan_job(
+    model: Path, given: Sequence[Path], out: Path, wanted: Wanted, *, count: Count = count_for_nobody
+) -> PredictionJob:
+    """What is asked for and what of it is done already. Nothing is decoded, written, or loaded. count: of files compared.
 
     Raises SettingError for a model, images or a folder with which nothing could be predicted, or the wrong thing.
     """
@@ -87,7 +94,7 @@ def plan_job(model: Path, given: Sequence[Path], out: Path, wanted: Wanted) -> P
     besides = ((PROBABILITIES, wanted.probabilities), (OVERLAYS, wanted.overlays))
     folder = MaskFolder(out, record, [name for name, asked in besides if asked])
     folder.refuse_foreign(inputs.cases)
-    found = [(case, _find_finished(folder, case)) for case in inputs.cases]
+    found = _find_finished(folder, inputs.cases, count)
     return PredictionJob(
         inputs=inputs,
         folder=folder,
@@ -96,11 +103,18 @@ def plan_job(model: Path, given: Sequence[Path], out: Path, wanted: Wanted) -> P
     )
 
 
-def run_job(job: PredictionJob, load: Callable[[], Predict], *, count: Count = count_for_nobody, workers: int = 1) -> Predicted:
+def run_job(
+    job: PredictionJob,
+    load: Callable[[], Predict],
+    *,
+    count: Count = count_for_nobody,
+    tell: Callable[[str], None] = lambda _sentence: None,
+    workers: int = 1,
+) -> Predicted:
     """Predicts what is left to do, one case after the other. load: gives what predicts; not called where nothing is left.
 
     An image that cannot be predicted is skipped, and told of at the end. workers: how many images are read ahead, by as many
-    threads. Raises MachineError where a mask cannot be written.
+    threads. tell: hears of each image once it is done. Raises MachineError where a mask cannot be written.
     """
     result = Predicted(kept=list(job.finished), skipped=list(job.inputs.faults))
     if not job.todo:
@@ -110,10 +124,14 @@ def run_job(job: PredictionJob, load: Callable[[], Predict], *, count: Count = c
     with job.folder.hold(), count("predicting") as advance:
         for number, (case, read) in enumerate(_read_ahead(job.todo, workers), start=len(job.finished) + 1):
             try:
-                result.made.append((case, _predict_case(job.folder, case, read, predict)))
+                entry, notes = _predict_case(job.folder, case, read, predict)
+                result.made.append((case, entry))
+                result.notes += notes
+                tell(f"made {show_path(job.folder.out / case.mask)}")
             except DataError as error:
                 stale = _describe_stale(job.folder, case)
                 result.skipped += [*(error.findings or error.faults), *stale]
+                tell(f"skipped {show_path(case.images[0])}")
             advance(number, total)
     return result
 
@@ -148,8 +166,13 @@ def _read(case: InputCase) -> _Read:
     return _Read(image=image, digests=digests, notes=notes)
 
 
-def _predict_case(folder: MaskFolder, case: InputCase, read: Callable[[], _Read], predict: Predict) -> MaskEntry:
-    """Predicts a case and writes all that is wanted of it; its mask last, so that it is there only with all else."""
+def _predict_case(
+    folder: MaskFolder, case: InputCase, read: Callable[[], _Read], predict: Predict
+) -> tuple[MaskEntry, list[Finding]]:
+    """Predicts a case and writes all that is wanted of it, its mask last, so that it is there only with all else.
+
+    Gives its entry, and notes about its files that make the mask no doubtful one.
+    """
     file = case.images[0]
     try:
         given = read()
@@ -162,6 +185,7 @@ def _predict_case(folder: MaskFolder, case: InputCase, read: Callable[[], _Read]
     except SettingError as error:
         raise DataError(f"{show_path(file)}: {error}") from error
     outputs = folder.list_outputs(case)
+    others = folder.settle_others(case, given.digests)
     folder.keep(MaskEntry(mask=case.mask, inputs=given.digests))
     for name in reversed(outputs):
         path = folder.out / name
@@ -174,11 +198,20 @@ def _predict_case(folder: MaskFolder, case: InputCase, read: Callable[[], _Read]
     entry = MaskEntry(
         mask=case.mask,
         inputs=given.digests,
-        outputs={name: hash_file(folder.out / name) for name in outputs},
-        doubts=(*doubts, *(f"{note.found}; expected {note.expected}. {note.mend}" for note in given.notes if not note.quiet)),
+        outputs={name: hash_file(folder.out / name) for name in outputs} | others,
+        doubts=(*doubts, *map(_describe_note, filter(_is_doubt, given.notes))),
     )
     folder.keep(entry)
-    return entry
+    return entry, [note for note in given.notes if not _is_doubt(note)]
+
+
+def _is_doubt(note: Finding) -> bool:
+    """Whether a note about a file makes its mask doubtful; that its name tells another format does not."""
+    return not note.quiet and note.kind != "wrong_suffix"
+
+
+def _describe_note(note: Finding) -> str:
+    return f"The image {note.found}; expected {note.expected}. {note.mend}"
 
 
 def _choose_marks(record: PredictionRecord, image: Decoded) -> tuple[str, ...]:
@@ -194,11 +227,19 @@ def _describe_stale(folder: MaskFolder, case: InputCase) -> list[str]:
     return [f"{show_path(mask)}: is of the image as it was before; expected none, as the image is at fault now. Remove it."]
 
 
-def _find_finished(folder: MaskFolder, case: InputCase) -> MaskEntry | None:
-    try:
-        return folder.find_finished(case)
-    except DataError:
-        return None  # it is told of once it is read
+def _find_finished(folder: MaskFolder, cases: Sequence[InputCase], count: Count) -> list[tuple[InputCase, MaskEntry | None]]:
+    """Each case with its entry where its mask need not be made again. Files are read for that, and nothing is decoded."""
+    if not folder.entries:
+        return [(case, None) for case in cases]
+    found: list[tuple[InputCase, MaskEntry | None]] = []
+    with count("comparing with the masks that are there") as advance:
+        for number, case in enumerate(cases, start=1):
+            entry = None
+            with suppress(DataError):  # an image that cannot be read is told of once it is to be predicted
+                entry = folder.find_finished(case)
+            found.append((case, entry))
+            advance(number, len(cases))
+    return found
 
 
 def _refuse_foreign_code(networks: Sequence[NetworkFiles], own_network: str) -> None:
