@@ -63,7 +63,7 @@ class SurfaceDistances:
         surfels: the smallest distance that holds at least so large a share of the surface (DeepMind's). voxels: as NumPy's
         percentile, linearly between elements (MONAI's).
         """
-        check_percentile(percentile)
+        _check_percentile(percentile)
         value = max(self._take_percentile(*side, percentile) for side in self._sides()) if self._measured else math.nan
         return self._settle(value, 0.0, self.diagonal, empty)
 
@@ -228,7 +228,7 @@ def hausdorff_distance(
 ) -> float:
     """HD95, or with percentile=100 the Hausdorff distance, in mm or pixels; arguments as for `measure_surfaces`."""
     check_empty(empty)
-    check_percentile(percentile)
+    _check_percentile(percentile)
     found = measure_surfaces(predicted, reference, spacing_mm=spacing_mm, inside=inside, surface=surface)
     return found.hausdorff(percentile, empty)
 
@@ -257,7 +257,7 @@ def check_tolerance(tolerance_mm: float) -> None:
         )
 
 
-def check_percentile(percentile: float) -> None:
+def _check_percentile(percentile: float) -> None:
     """Raises SettingError for a percentile outside (0, 100]."""
     if not (isinstance(percentile, int | float | np.number) and 0 < percentile <= 100):
         raise SettingError(f"percentile is {percentile!r}; expected a number above 0 and up to 100, as in percentile=95.")
