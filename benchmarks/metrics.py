@@ -264,7 +264,7 @@ def compare_means(tools: dict[str, Tool], pair: Masks, spacing: tuple[float, ...
     if MEDPY in tools:
         binary = importlib.import_module("medpy.metric.binary")
         values = np.array([binary.hd(*pair, spacing), binary.assd(*pair, spacing)])
-        found["medpy: HD, MASD"] = values - [voxels.hausdorff(100), voxels.mean_average()]
+        found["medpy: HD, ASSD"] = values - [voxels.hausdorff(100), voxels.average_symmetric()]
     return found
 
 

@@ -182,6 +182,13 @@ FAULTS = {
         "tolerance_mm is '2'; expected a finite number, at least 0, in mm or, without a spacing, in pixels, as in "
         "tolerance_mm=2.0.",
     ),
+    "no rule": (
+        (GOOD, GOOD),
+        {"lesions": True},
+        SettingError,
+        "lesions is True; expected the rule by which they are matched, as in "
+        "lesions=focalseg.metrics.LesionRule(least_iou=0.5), or None.",
+    ),
     "void or foreground": (
         (np.array([0, 1]), np.array([0, 255])),
         {},

@@ -64,6 +64,12 @@ def test_probabilities_that_say_what_happens_are_calibrated_and_certain_ones_tha
     assert calibration_error(overconfident, truth) == pytest.approx(0.25, abs=0.01)  # mean of 1 - p over p above one half
 
 
+def test_a_perfect_ranking_is_exactly_one():
+    chances = np.random.default_rng(0).random(100_000)
+    found = measure_probabilities(chances, chances > 0.7)
+    assert found.auc == found.average_precision == 1
+
+
 @pytest.mark.slow
 def test_auc_and_average_precision_are_monai_s():
     theirs = pytest.importorskip("monai.metrics")

@@ -98,6 +98,11 @@ class _Wanted:
         check_empty(self.empty)
         check_surface(self.surface)
         check_tolerance(self.tolerance_mm)
+        if not (self.lesions is None or isinstance(self.lesions, LesionRule)):
+            raise SettingError(
+                f"lesions is {self.lesions!r}; expected the rule by which they are matched, as in "
+                "lesions=focalseg.metrics.LesionRule(least_iou=0.5), or None."
+            )
         if self.cldice:
             find_skeletonize()
 

@@ -31,6 +31,7 @@ from focalseg.metrics.surfaces import (
 ROUNDING = 1e-9
 """Distances, and shares of a surface, that differ by less are the same: 3 * 0.1 is within a tolerance of 0.3."""
 _LEAF = 32  # points in a leaf of the tree, which is asked once
+_NEAR, _MOSTLY_FAR = 2, 0.7  # where a larger share than this is farther than so many pixels, the tree is asked at once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +63,7 @@ class SurfaceDistances:
         surfels: the smallest distance that holds at least so large a share of the surface (DeepMind's). voxels: as NumPy's
         percentile, linearly between elements (MONAI's).
         """
-        check_percentile(percentile)
+        _check_percentile(percentile)
         value = max(self._take_percentile(*side, percentile) for side in self._sides()) if self._measured else math.nan
         return self._settle(value, 0.0, self.diagonal, empty)
 
@@ -73,7 +74,7 @@ class SurfaceDistances:
         return self._settle(total / area if self._measured else math.nan, 0.0, self.diagonal, empty)
 
     def mean_average(self, empty: Empty = DEFAULT_EMPTY) -> float:
-        """MASD: the mean of the two directed means; both surfaces weigh the same. medpy calls it assd."""
+        """MASD: the mean of the two directed means; both surfaces weigh the same."""
         means = [float(distances @ weights) / float(weights.sum()) for distances, weights in self._sides() if self._measured]
         return self._settle(sum(means) / 2 if means else math.nan, 0.0, self.diagonal, empty)
 
@@ -160,6 +161,8 @@ def _measure_nearest(elements: Surface, others: Surface, grid: Grid, spacing: tu
         left, places = left[missed], places[missed]
         if not left.size:
             return distances
+        if length >= _NEAR * min(spacing) and left.size > _MOSTLY_FAR * distances.size:
+            break
     distances[left] = _ask_tree(places, others.places, grid, spacing)
     return distances
 
@@ -225,7 +228,7 @@ def hausdorff_distance(
 ) -> float:
     """HD95, or with percentile=100 the Hausdorff distance, in mm or pixels; arguments as for `measure_surfaces`."""
     check_empty(empty)
-    check_percentile(percentile)
+    _check_percentile(percentile)
     found = measure_surfaces(predicted, reference, spacing_mm=spacing_mm, inside=inside, surface=surface)
     return found.hausdorff(percentile, empty)
 
@@ -254,7 +257,7 @@ def check_tolerance(tolerance_mm: float) -> None:
         )
 
 
-def check_percentile(percentile: float) -> None:
+def _check_percentile(percentile: float) -> None:
     """Raises SettingError for a percentile outside (0, 100]."""
     if not (isinstance(percentile, int | float | np.number) and 0 < percentile <= 100):
         raise SettingError(f"percentile is {percentile!r}; expected a number above 0 and up to 100, as in percentile=95.")

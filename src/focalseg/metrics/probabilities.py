@@ -118,7 +118,7 @@ def _find_area(hits: np.ndarray, alarms: np.ndarray) -> float:
 def _average_precision(hits: np.ndarray, chosen: np.ndarray) -> float:
     if not hits[-1]:
         return math.nan
-    return float(np.sum(np.diff(hits, prepend=0) / hits[-1] * (hits / chosen)))
+    return float(np.sum(np.diff(hits, prepend=0) * (hits / chosen)) / hits[-1])  # one division, so that 1 is not passed
 
 
 def _find_calibration_error(chances: np.ndarray, truth: np.ndarray, bins: int) -> float:
