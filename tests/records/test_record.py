@@ -55,6 +55,11 @@ ARM = ArmSummary(
 COSTS = CostTable(
     sites=(SiteCost(site="skip.0", gate="ag", parameters=3, flops=0, seconds=1e-5),), parameters=10, flops=20, seconds=0.5
 )
+PREPROCESSING = Preprocessing(
+    channels=1, size=(32, 48), mean=(1.5,), standard_deviation=(2.0,), normalisation="image", activation="sigmoid",
+    threshold=0.5, labels=("cyst",), window=(16, 16), overlap=0.5, window_sigma=0.125, window_stride=(1, 1),
+    window_margin=(0, 0), spatial_multiple=8, opset=20, largest_difference=1e-6,
+)  # fmt: skip
 PLACEMENT = Placement(policy="removal", sites=(SITE,))
 RECORDS: list[Record] = [
     PLACEMENT,
@@ -116,13 +121,9 @@ RECORDS: list[Record] = [
         left_out=(LeftOut(case="a", why="not in gated"),),
         notes=("One training.",),
     ),
+    PREPROCESSING,
     Result(modules=1, parameters=2, flops=3, seconds=0.25),
-    Preprocessing(
-        channels=1, size=(32, 48), mean=(1.5,), standard_deviation=(2.0,), normalisation="image", activation="sigmoid",
-        threshold=0.5, labels=("cyst",), window=(16, 16), overlap=0.5, window_sigma=0.125, window_stride=(1, 1),
-        window_margin=(0, 0), spatial_multiple=8, opset=20, largest_difference=1e-6,
-    ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: type(record).__name__)

@@ -45,34 +45,35 @@ def build_inference(config: RunConfig) -> dict[str, Any]:
         "images": "$sorted(str(p) for p in pathlib.Path(@dataset_dir).iterdir() if p.name.lower().endswith(tuple(@endings)))",
         "network_def": {"_target_": f"{_PARTS}.build_network", **_list_settings(config)},
         "network": "$@network_def.to(@device)",
-        "preprocessing": {
-            "_target_": "Compose",
-            "transforms": [
-                # The files' own number type: whole numbers are rounded once they are resized.
-                {"_target_": "LoadImaged", "keys": "image", "reader": reader, "dtype": None, "ensure_channel_first": True},
-                {"_target_": f"{_PARTS}.Prepared", "keys": "image", "preparation": to_mapping(config.preparation)},
-            ],
-        },
+        "preprocessing": _compose(
+            # The files' own number type: whole numbers are rounded once they are resized.
+            {"_target_": "LoadImaged", "keys": "image", "reader": reader, "dtype": None, "ensure_channel_first": True},
+            {"_target_": f"{_PARTS}.Prepared", "keys": "image", "preparation": to_mapping(config.preparation)},
+        ),
         "dataset": {"_target_": "Dataset", "data": "$[{'image': path} for path in @images]", "transform": "@preprocessing"},
         "dataloader": {"_target_": "DataLoader", "dataset": "@dataset", "batch_size": 1, "shuffle": False, "num_workers": 0},
         "inferer": {"_target_": f"{_PARTS}.WindowInferer", "window": list(config.preparation.window)},
-        "postprocessing": {
-            "_target_": "Compose",
-            "transforms": [
-                {"_target_": f"{_PARTS}.Restored", "keys": "pred", "image_key": "image"},
-                {
-                    "_target_": "SaveImaged",
-                    "keys": "pred",
-                    "output_dir": "@output_dir",
-                    "output_postfix": "",
-                    "output_ext": ".nii.gz" if axes == 3 else ".png",
-                    "output_dtype": "$numpy.uint8",
-                    "dtype": "$numpy.uint8",
-                    "resample": False,
-                    "separate_folder": False,
-                },
-            ],
-        },
+        "postprocessing": _compose(
+            {"_target_": f"{_PARTS}.Restored", "keys": "pred", "image_key": "image"},
+            {
+                "_target_": "SaveImaged",
+                "keys": "pred",
+                "output_dir": "@output_dir",
+                "output_postfix": "",
+                "output_ext": ".nii.gz" if axes == 3 else ".png",
+                "output_dtype": "$numpy.uint8",
+                "dtype": "$numpy.uint8",
+                "resample": False,
+                "separate_folder": False,
+            },
+        ),
+        **_evaluate(),
+    }
+
+
+def _evaluate() -> dict[str, Any]:
+    """What loads the weights and runs over the images; it refers to the rest by name."""
+    return {
         "handlers": [
             {
                 "_target_": "CheckpointLoader",
@@ -134,6 +135,10 @@ def build_metadata(config: RunConfig) -> dict[str, Any]:
         "intended_use": "Research; not approved for use on patients",
         "network_data_format": {"inputs": {"image": inputs}, "outputs": {"pred": outputs}},
     }
+
+
+def _compose(*transforms: dict[str, Any]) -> dict[str, Any]:
+    return {"_target_": "Compose", "transforms": list(transforms)}
 
 
 def _list_settings(config: RunConfig) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The folder of an export: written beside its place and renamed, so that a person finds a whole export or none."""
 
-import os
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -49,8 +48,3 @@ def fill_folder(out: Path) -> Iterator[Path]:
     finally:
         for left in (aside, old):
             shutil.rmtree(left, ignore_errors=True)
-
-
-def list_files(folder: Path) -> list[str]:
-    """The files within, as paths from the folder, in order."""
-    return sorted(Path(place, name).relative_to(folder).as_posix() for place, _, names in os.walk(folder) for name in names)

@@ -30,13 +30,13 @@ def export_onnx(model: Model, out: Path) -> Graph:
         graph = write_graph(
             model.network, folder / GRAPH, channels=config.network.in_channels, window=config.preparation.window
         )
-        write_record(folder / PREPROCESSING, describe_preprocessing(config, graph))
+        write_record(folder / PREPROCESSING, _describe_preprocessing(config, graph))
         write_text(folder / PROGRAM, (files(__package__) / "reader.py").read_text(encoding="utf-8"))
         write_text(folder / CARD, _describe(model, graph))
     return graph
 
 
-def describe_preprocessing(config: RunConfig, graph: Graph) -> Preprocessing:
+def _describe_preprocessing(config: RunConfig, graph: Graph) -> Preprocessing:
     """What another program does before and after the network of a run."""
     preparation = config.preparation
     return Preprocessing(

@@ -46,7 +46,8 @@ class Sizes:
     def near(self, multiple: int, scale: float, turn: int) -> tuple[int, ...]:
         """About the window times scale, reversed for an odd turn; every side is an odd multiple, and one is longer."""
         window = self.window[:: -1 if turn % 2 else 1]
-        sides = [(max(round(side * scale / multiple), 1) // 2 * 2 + 1) * multiple for side in window]
+        # Three at least: torch takes an axis that comes down to one element for a constant.
+        sides = [(max(round(side * scale / multiple), 3) // 2 * 2 + 1) * multiple for side in window]
         sides[turn % len(sides)] += 2 * multiple
         return tuple(sides)
 
