@@ -39,16 +39,17 @@ class Tiling(CheckedConfig):
     at_a_time: int = setting(1, at_least=1)
 
 
-def predict_in_windows(predict: Predict, images: Tensor, window: tuple[int, ...] | None) -> Tensor:
+def predict_in_windows(predict: Predict, images: Tensor, window: tuple[int, ...] | Tiling | None) -> Tensor:
     """images (B, C, *spatial) -> logits (B, K, *spatial) float32, where `predict` maps (B, C, *window) to (B, K, *window).
 
     Windows overlap by half and are weighted by a Gaussian about their middle, since a network knows least about what lies at
-    the borders of what it sees. An image of the size of the window, or without one, is predicted as it is.
+    the borders of what it sees. An image of the size of the window, or without one, is predicted as it is. window: a tiling
+    says more of them.
 
     Raises SettingError as `stream_windows` does.
     """
     size = tuple(images.shape[2:])
-    tiling = Tiling(window=size if window is None else tuple(window))
+    tiling = window if isinstance(window, Tiling) else Tiling(window=size if window is None else tuple(window))
     slabs = list(stream_windows(predict, lambda place: images[:, :, *place], size, tiling))
     return slabs[0] if len(slabs) == 1 else torch.cat(slabs, dim=2)
 

@@ -3,15 +3,19 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from focalseg.configuration import to_mapping
 from focalseg.hosts.building import NetworkConfig
-from focalseg.records.record import write_json
+from focalseg.records.costs import NOT_MEASURED
+from focalseg.records.record import write_json, write_record
 from focalseg.records.result import WEIGHTS
 from focalseg.records.seals import hash_file
 from inference.models import make_config, write_job, write_lean_folder
+from nnunet.architectures import describe
+from records.test_record import RECORDS
 
 SCRIPT = """
 import contextlib, io, json, sys
@@ -116,16 +120,18 @@ def test_a_bundle_and_what_a_program_is_told(focalseg, tmp_path):
 
 
 @pytest.mark.slow
-def test_plans_of_nnunet_are_handed_to_the_part_that_knows_them(focalseg, tmp_path, monkeypatch):
-    asked = []
-
-    class Plans:
-        def export_plans(*arguments):
-            asked.append(arguments)
-            return ["2d gets se at encoder.0."]
-
-    monkeypatch.setattr("focalseg.cli.export.import_module", lambda name: Plans if name == "focalseg.nnunet.plans" else None)
-    words = ("--format", "nnunet", "--plans", tmp_path / "nnUNetPlans.json", "--configuration", "2d", "--out", tmp_path / "out")
-    outcome = focalseg("export", tmp_path / "job", *words)
-    assert outcome.out == f"2d gets se at encoder.0.\nplans with attention in {tmp_path}/out\n"
-    assert asked == [(tmp_path / "job", tmp_path / "nnUNetPlans.json", tmp_path / "out", ["2d"])]
+def test_plans_of_nnunet_get_the_gates_of_a_job_where_they_were_placed(focalseg, tmp_path):
+    job = write_job(tmp_path / "job", [make_config(attention={"encoder.0": "se"})])
+    placed = replace(RECORDS[1].sites[0], site="encoder.0", gate="se")
+    write_record(job / "placement.json", replace(RECORDS[1], sites=(placed,), costs=NOT_MEASURED, folds=()))
+    plans = tmp_path / "nnUNetPlans.json"
+    configurations = {"2d": {"patch_size": [32, 32], "architecture": describe("PlainConvUNet", 2)}}
+    plans.write_text(json.dumps({"plans_name": "nnUNetPlans", "configurations": configurations}))
+    out = tmp_path / "out"
+    outcome = focalseg("export", job, "--format", "nnunet", "--plans", plans, "--configuration", "2d", "--out", out)
+    assert outcome.status == 0
+    assert outcome.out.splitlines()[-1] == f"plans with attention in {out}"
+    written = json.loads((out / "nnUNetPlans_focal.json").read_text())
+    architecture = written["configurations"]["2d"]["architecture"]
+    assert architecture["network_class_name"] == "focalseg.nnunet.build"
+    assert "encoder.0" in json.dumps(architecture["arch_kwargs"])

@@ -143,7 +143,8 @@ def test_metadata_says_what_the_schema_requires():
 
 def test_no_name_of_a_set_becomes_code_of_a_bundle():
     config = make_config(labels=("$__import__('os').abort()", "@device"))
-    texts = json.dumps([build_metadata(config), build_inference(config)])
+    model = Model((TrainedNetwork(config, build_network(config)),))
+    texts = json.dumps([build_metadata(config), build_inference(model)])
     assert "abort" in texts
     assert "$__import__" not in texts
     assert '"@device"' not in json.dumps(build_metadata(config))

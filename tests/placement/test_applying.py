@@ -50,7 +50,8 @@ def test_the_same_depth_is_no_news(widths):
     placement = decide_on(focalseg.UNet(widths=(4, 8)), "bottleneck", "skip.0")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        focalseg.apply_placement(focalseg.UNet(widths=widths), placement)
+        lean = focalseg.apply_placement(focalseg.UNet(widths=widths), placement)
+    assert set(attention_sites(lean)) == {"bottleneck", "skip.0"}
 
 
 def test_sites_that_a_person_named_or_listed_by_hand_have_no_levels():

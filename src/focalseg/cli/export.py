@@ -1,6 +1,5 @@
 """`focalseg export`: the model for other programs."""
 
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -39,8 +38,9 @@ def export(
             "nnUNetPlans.json, or neither of the two."
         )
     if plans is not None:
-        # By name, since it is a part of its own, which knows nothing of torch's exporters.
-        remarks = import_module("focalseg.nnunet.plans").export_plans(model, plans, out, configuration or None)
+        from focalseg.nnunet.plans import export_plans
+
+        remarks = export_plans(model, plans, out, configuration or None)
         _tell({"out": str(out), "remarks": remarks}, "\n".join([*remarks, f"plans with attention in {out}"]), as_json)
         return
     from focalseg.exporting.refusals import GRAPH, holds_several, refuse_export

@@ -29,7 +29,7 @@ def export_bundle(model: Model, out: Path) -> None:
     with fill_folder(out) as folder:
         state = {name: tensor.detach().cpu() for name, tensor in model.network.state_dict().items()}
         write_whole(folder / WEIGHTS, lambda file: torch.save(state, file))
-        write_text(folder / INFERENCE, _show(build_inference(model.config)))
+        write_text(folder / INFERENCE, _show(build_inference(model)))
         write_text(folder / METADATA, _show(build_metadata(model.config)))
         write_text(folder / "docs" / CARD, _describe(model))
         _compare(model, folder)

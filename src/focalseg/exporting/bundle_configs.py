@@ -10,7 +10,9 @@ from focalseg import __version__
 from focalseg.configuration import to_mapping
 from focalseg.errors import SettingError
 from focalseg.findings import show_value
+from focalseg.inference.model import Model
 from focalseg.training.run import RunConfig
+from focalseg.windows import Tiling
 
 _SCHEMA = "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json"
 _PARTS = "focalseg.exporting.monai_parts"
@@ -31,8 +33,9 @@ def refuse_special(config: RunConfig) -> None:
             )
 
 
-def build_inference(config: RunConfig) -> dict[str, Any]:
+def build_inference(model: Model) -> dict[str, Any]:
     """configs/inference.json: from a folder of images to masks."""
+    config, tiling = model.config, model.members[0].plan_tiling()
     axes = len(config.preparation.size)
     reader = {"_target_": "NibabelReader"} if axes == 3 else {"_target_": "PILReader"}
     return {
@@ -52,7 +55,7 @@ def build_inference(config: RunConfig) -> dict[str, Any]:
         ),
         "dataset": {"_target_": "Dataset", "data": "$[{'image': path} for path in @images]", "transform": "@preprocessing"},
         "dataloader": {"_target_": "DataLoader", "dataset": "@dataset", "batch_size": 1, "shuffle": False, "num_workers": 0},
-        "inferer": {"_target_": f"{_PARTS}.WindowInferer", "window": list(config.preparation.window)},
+        "inferer": {"_target_": f"{_PARTS}.WindowInferer", **_describe_windows(tiling)},
         "postprocessing": _compose(
             {"_target_": f"{_PARTS}.Restored", "keys": "pred", "image_key": "image"},
             {
@@ -69,6 +72,12 @@ def build_inference(config: RunConfig) -> dict[str, Any]:
         ),
         **_evaluate(),
     }
+
+
+def _describe_windows(tiling: Tiling) -> dict[str, Any]:
+    """How images are cut into windows."""
+    places = {name: list(getattr(tiling, name)) for name in ("window", "stride", "margin")}
+    return {**places, "overlap": tiling.overlap}
 
 
 def _evaluate() -> dict[str, Any]:

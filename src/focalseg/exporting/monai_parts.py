@@ -22,7 +22,7 @@ from focalseg.labels import choose_labels
 from focalseg.layers import LINEAR_INTERPOLATIONS
 from focalseg.training.run import RunConfig
 from focalseg.training.run import build_network as build
-from focalseg.windows import predict_in_windows
+from focalseg.windows import Tiling, predict_in_windows
 
 _PICTURE = Orientation(order=(1, 0), flipped=(False, False))
 """MONAI reads pictures with the columns first, we with the rows."""
@@ -83,16 +83,19 @@ class Restored(MapTransform):
 
 
 class WindowInferer(Inferer):
-    """Predicts as focalseg does: an image of another size than the window is seen in overlapping windows."""
+    """Predicts as focalseg does: an image of another size than the window is seen in overlapping windows.
 
-    def __init__(self, window: Sequence[int]) -> None:
+    overlap, stride, margin: as those of `Tiling`, which say how windows are placed and what of them counts.
+    """
+
+    def __init__(self, window: Sequence[int], overlap: float, stride: Sequence[int], margin: Sequence[int]) -> None:
         super().__init__()
-        self.window = tuple(window)
+        self.tiling = Tiling(window=tuple(window), overlap=overlap, stride=tuple(stride), margin=tuple(margin))
 
     def __call__(self, inputs: Tensor, network: Callable[..., Any], *arguments: Any, **keywords: Any) -> Tensor:
         """images (B, C, *spatial) -> logits (B, K, *spatial) float32."""
         images = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
-        return predict_in_windows(lambda part: network(part, *arguments, **keywords), images, self.window)
+        return predict_in_windows(lambda part: network(part, *arguments, **keywords), images, self.tiling)
 
 
 def _find_orientation(affine: Tensor, axes: int) -> Orientation:

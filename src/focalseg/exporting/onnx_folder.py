@@ -12,8 +12,6 @@ from focalseg.labels import THRESHOLD
 from focalseg.records.escapes import show_markdown
 from focalseg.records.preprocessing import PREPROCESSING, Preprocessing
 from focalseg.records.record import write_record
-from focalseg.training.run import RunConfig
-from focalseg.windows import OVERLAP
 
 _WINDOW_SIGMA = 0.125
 """The standard deviation of the weight of a window in shares of its side, see windows.py."""
@@ -30,14 +28,15 @@ def export_onnx(model: Model, out: Path) -> Graph:
         graph = write_graph(
             model.network, folder / GRAPH, channels=config.network.in_channels, window=config.preparation.window
         )
-        write_record(folder / PREPROCESSING, _describe_preprocessing(config, graph))
+        write_record(folder / PREPROCESSING, _describe_preprocessing(model, graph))
         write_text(folder / PROGRAM, (files(__package__) / "reader.py").read_text(encoding="utf-8"))
         write_text(folder / CARD, _describe(model, graph))
     return graph
 
 
-def _describe_preprocessing(config: RunConfig, graph: Graph) -> Preprocessing:
-    """What another program does before and after the network of a run."""
+def _describe_preprocessing(model: Model, graph: Graph) -> Preprocessing:
+    """What another program does before and after the first network of a model."""
+    config, tiling = model.config, model.members[0].plan_tiling()
     preparation = config.preparation
     return Preprocessing(
         channels=config.network.in_channels,
@@ -49,10 +48,11 @@ def _describe_preprocessing(config: RunConfig, graph: Graph) -> Preprocessing:
         threshold=THRESHOLD,
         labels=config.labels,
         window=preparation.patch,
-        overlap=OVERLAP,
+        marks=config.marks,
+        overlap=tiling.overlap,
         window_sigma=_WINDOW_SIGMA,
-        window_stride=(1,) * len(preparation.size),
-        window_margin=(0,) * len(preparation.size),
+        window_stride=tiling.stride,
+        window_margin=tiling.margin,
         spatial_multiple=graph.multiple,
         spacing_mm=preparation.spacing_mm,
         opset=graph.opset,

@@ -1,5 +1,6 @@
 """A candidate site: a place of a network where attention may stand."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal, Self
@@ -11,6 +12,9 @@ from focalseg.errors import SiteError
 from focalseg.hosts.ports import Port
 
 SiteKind = Literal["stage", "skip", "own"]
+BOTTLENECK = "bottleneck"
+_LEVEL = re.compile(r"(?:encoder|skip|decoder)\.([0-9]{1,3})", re.ASCII)
+"""The name of a site that says its level, 0 the finest; the bottleneck is one level below the last of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,3 +71,11 @@ def select_sites(candidates: Iterable[Site], names: Iterable[str]) -> tuple[Site
         if name not in known:
             raise SiteError(unknown_name_message("site", name, known))
     return tuple(known[name] for name in chosen)
+
+
+def count_levels(names: Iterable[str]) -> int | None:
+    """The levels of a network by the names of its sites, the bottleneck's included; None where these do not tell, as where no
+    bottleneck is among them: a placement made by hand may list a few sites alone."""
+    listed = list(names)
+    numbers = [int(found[1]) for name in listed if (found := _LEVEL.fullmatch(name))]
+    return max(numbers) + 2 if numbers and BOTTLENECK in listed else None

@@ -31,6 +31,11 @@ def load(path: str | Path, *, one: bool = False, device: Device = "auto", own_ne
     >>> import focalseg
     >>> model = focalseg.load("OUT")  # doctest: +SKIP
     >>> mask = model.predict(image, spacing_mm=(0.5, 0.5))  # doctest: +SKIP
+    >>> try:
+    ...     focalseg.load("a folder that is not there")
+    ... except ValueError as error:
+    ...     print(str(error).partition(";")[0])
+    No folder a folder that is not there
     """
     path = Path(path)
     networks = tuple(_rebuild(files, own_network) for files in find_networks(path, one=one))

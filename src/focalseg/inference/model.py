@@ -32,7 +32,7 @@ class Model:
     def __init__(self, networks: Sequence[TrainedNetwork], *, name: str = "", device: Device = "cpu") -> None:
         """networks: one at least, all for the same channels and labels. Raises MachineError for a device that is not there."""
         self.name = name
-        self.device = choose_device(device)
+        self.device = _choose_device(device)
         self.configs = tuple(one.config for one in networks)
         self.members = tuple(Member(one.network.to(self.device).eval(), one.config.preparation) for one in networks)
 
@@ -83,13 +83,13 @@ class Model:
 
     def _take(self, image: np.ndarray, spacing_mm: Sequence[float] | None, tell: Tell) -> np.ndarray:
         """The image as (C, *spatial), looked at."""
-        image = arrange_channels(np.asarray(image), self.config)
+        image = _arrange_channels(np.asarray(image), self.config)
         if spacing_mm is not None and (doubt := self.preparation.compare_spacing(image.shape[1:], spacing_mm)):
             tell(doubt)
         return image
 
 
-def arrange_channels(image: np.ndarray, config: RunConfig) -> np.ndarray:
+def _arrange_channels(image: np.ndarray, config: RunConfig) -> np.ndarray:
     """image in any of the three arrangements that `Model.predict` takes -> (C, *spatial). Raises DataError."""
     channels, axes = config.network.in_channels, len(config.preparation.size)
     if image.size == 0:
@@ -113,7 +113,7 @@ def arrange_channels(image: np.ndarray, config: RunConfig) -> np.ndarray:
     )
 
 
-def choose_device(device: Device) -> torch.device:
+def _choose_device(device: Device) -> torch.device:
     """The device of that name; `auto` is a GPU where there is one. Raises MachineError where this machine has none."""
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if device == "auto":

@@ -58,7 +58,7 @@ class Member:
             self._reaches[axis] = measure_reach(self.network.eval(), channels, window, axis)
         return self._reaches[axis] or Reach(margin=0, stride=1)
 
-    def plan_tiling(self, *, overlap: float, windows_at_a_time: int | None) -> Tiling:
+    def plan_tiling(self, *, overlap: float = OVERLAP, windows_at_a_time: int | None = None) -> Tiling:
         """How prepared images are cut into windows: to give what the whole would give, where the overlap allows it."""
         window, size = self.preparation.window, self.preparation.size
         reaches = [

@@ -1,7 +1,6 @@
 """What a placement says, whichever of our folders or files it stands in, as far as nnU-Net's plans need it."""
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,18 +8,12 @@ from focalseg.configuration import from_mapping
 from focalseg.errors import FocalsegError, SettingError
 from focalseg.hosts.building import build_host
 from focalseg.hosts.presence.container import CONTAINER, escape
+from focalseg.hosts.site import count_levels
+from focalseg.inference.folders import LEAN, LEAN_CONFIG, NetworkFiles, find_lean, find_run
 from focalseg.networks.state import read_state_file
 from focalseg.records.placement import PLACEMENT, SHUT, read_placement
-from focalseg.records.record import read_sealed
-from focalseg.records.result import RESULT, check_run_file
+from focalseg.records.result import RESULT
 from focalseg.training.run import RunConfig, find_candidates
-from focalseg.yaml_files import read_yaml
-
-CONFIG, WEIGHTS = "config.yaml", "model.safetensors"
-"""Files of a run; a lean folder has the weights as well."""
-LEAN_CONFIG, DIGEST = "config.json", "weights_sha256"
-"""A file of a lean folder, and the name under which it keeps the digest of the weights."""
-_LEVEL = re.compile(r"(?:encoder|skip|decoder)\.([0-9]{1,3})", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,15 +39,13 @@ class Placed:
 def read_placed(path: Path) -> Placed:
     """What stands in a job's folder, in its folder `lean`, in a run or in a placement.json. Raises SettingError for others."""
     if path.is_dir() and (path / PLACEMENT).exists():
-        lean = path / "lean"
-        config = _read_config(lean)[0] if (lean / LEAN_CONFIG).exists() else None
+        lean = path / LEAN
+        config = _read_config(find_lean(lean)) if (lean / LEAN_CONFIG).exists() else None
         return _read_decisions(path / PLACEMENT, config)
     if path.is_dir() and (path / LEAN_CONFIG).exists():
-        config, digest = _read_config(path)
-        return _read_network(config, path / WEIGHTS, digest)
+        return _read_network(find_lean(path))
     if path.is_dir() and (path / RESULT).exists():
-        config = from_mapping(RunConfig, read_yaml(check_run_file(path / CONFIG)))
-        return _read_network(config, check_run_file(path / WEIGHTS), "")
+        return _read_network(find_run(path))
     if path.is_dir() or not path.exists():
         found = "holds none of them" if path.is_dir() else "is not there"
         raise SettingError(
@@ -62,13 +53,6 @@ def read_placed(path: Path) -> Placed:
             f"{LEAN_CONFIG}, a finished run, or a {PLACEMENT}. Give one of these."
         )
     return _read_decisions(path, None)
-
-
-def count_levels(names: Iterable[str]) -> int | None:
-    """The levels of a network by the names of its sites, the bottleneck among them; None where they tell nothing."""
-    listed = list(names)
-    numbers = [int(match[1]) for name in listed if (match := _LEVEL.fullmatch(name))]
-    return max(numbers) + 2 if numbers and "bottleneck" in listed else None
 
 
 def _read_decisions(path: Path, config: RunConfig | None) -> Placed:
@@ -85,9 +69,14 @@ def _read_decisions(path: Path, config: RunConfig | None) -> Placed:
     )
 
 
-def _read_network(config: RunConfig, weights: Path, digest: str) -> Placed:
-    """What a trained network holds. digest: of its weights, empty where none was kept or it was looked at."""
-    state = read_state_file(weights, sha256=digest)
+def _read_config(files: NetworkFiles) -> RunConfig:
+    return from_mapping(RunConfig, dict(files.settings))
+
+
+def _read_network(files: NetworkFiles) -> Placed:
+    """What a trained network holds."""
+    config, weights = _read_config(files), files.weights
+    state = read_state_file(weights)
     gammas = {}
     for name, gate in config.attention.items():
         if gate == SHUT:
@@ -108,15 +97,6 @@ def _check_gamma(path: Path, name: str, gamma: float) -> float:
     if not 0 <= gamma < float("inf"):
         raise SettingError(f"{path} has gamma {gamma} for {name}; expected a finite number from 0 on. Make the placement anew.")
     return round(gamma, 6)
-
-
-def _read_config(folder: Path) -> tuple[RunConfig, str]:
-    """The config of the run that a lean folder is of, and the digest of its weights, empty where none was kept."""
-    settings = read_sealed(folder / LEAN_CONFIG, "the folder `lean` that `focalseg place` wrote.")
-    if not isinstance(settings, dict):
-        raise SettingError(f"{folder / LEAN_CONFIG} holds no settings; expected the file that `focalseg place` wrote.")
-    digest = str(settings.pop(DIGEST, ""))
-    return from_mapping(RunConfig, settings), digest
 
 
 def _count_levels_of(config: RunConfig) -> int | None:

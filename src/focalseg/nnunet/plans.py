@@ -21,9 +21,9 @@ from focalseg.findings import counted, show_value
 from focalseg.hosts.finding import sites
 from focalseg.hosts.instrument import build_site
 from focalseg.hosts.libraries.nnunet import FAMILY, build_nnunet
-from focalseg.hosts.site import Site, select_sites
+from focalseg.hosts.site import Site, count_levels, select_sites
 from focalseg.nnunet.factory import BUILD
-from focalseg.nnunet.placed import Placed, count_levels, read_placed
+from focalseg.nnunet.placed import Placed, read_placed
 from focalseg.records.record import read_json
 
 SUFFIX = "_focal"

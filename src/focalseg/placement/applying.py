@@ -1,6 +1,5 @@
 """Doing what a placement says: a lean copy of a network, with attention at the kept sites alone."""
 
-import re
 import warnings
 from collections.abc import Iterable, Sequence
 
@@ -14,12 +13,9 @@ from focalseg.hosts.ports import Port
 from focalseg.hosts.presence.container import find_container
 from focalseg.hosts.presence.wrappers import unwrap
 from focalseg.hosts.pruning import open_own_gates
-from focalseg.hosts.site import Site, select_sites
+from focalseg.hosts.site import BOTTLENECK, Site, count_levels, select_sites
 from focalseg.hosts.tracing import copy_network
 from focalseg.records.placement import SHUT, Placement
-
-_LEVEL = re.compile(r"(?:encoder|skip|decoder)\.([0-9]{1,3})", re.ASCII)
-"""The name of a site that says its level, 0 the finest; the bottleneck is one level below the last of them."""
 
 
 class PlacementWarning(UserWarning):
@@ -74,22 +70,14 @@ def apply_placement(
 def compare_levels(placement: Placement, names: Iterable[str]) -> str:
     """Says where a network of these sites has more or fewer levels than the one that the placement was decided on; empty where
     it has as many, or sites are not named by levels. Names count from the finest level, so that the bottleneck is elsewhere."""
-    decided, here = _count_levels(decision.site for decision in placement.sites), _count_levels(names)
-    if not decided or not here or decided == here:
+    decided, here = count_levels(decision.site for decision in placement.sites), count_levels(names)
+    if decided is None or here is None or decided == here:
         return ""
-    moved = " Its bottleneck is another place here." if "bottleneck" in placement.layout else ""
+    moved = " Its bottleneck is another place here." if BOTTLENECK in placement.layout else ""
     return (
         f"The placement was decided on a network of {decided} levels and this one has {here}; sites are counted from the "
         f"finest level.{moved} What another depth needs was not asked: decide anew with `focalseg place` to know."
     )
-
-
-def _count_levels(names: Iterable[str]) -> int:
-    """Levels of a network by the numbers in the names of its sites; 0 where they do not tell, as where no bottleneck is named:
-    a placement made by hand may list a few sites alone."""
-    listed = list(names)
-    numbers = [int(found[1]) for name in listed if (found := _LEVEL.fullmatch(name))]
-    return max(numbers) + 2 if numbers and "bottleneck" in listed else 0
 
 
 def _check_kept(candidates: Sequence[Site], placement: Placement) -> None:

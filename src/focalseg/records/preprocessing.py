@@ -22,7 +22,8 @@ class Preprocessing(Record):
     is `window_sigma` of the side, and by 0 within `window_margin` elements of a side where another window goes on.
     4. resize_back: the logits to the image's size, linear, without averaging.
     5. activation: above `threshold` is the one label, or the largest of the channels is the label, 0 the background; `labels`
-    are the names from 1 on.
+    are the names from 1 on. `marks` has what stands for the background and for each label in the masks of the set, a value
+    or a colour; empty where the numbers do.
 
     size, window, window_stride, window_margin, spacing_mm (of an element of `size`, where it is known): one number per spatial
     axis. spatial_multiple: what the sides of an input of the graph are multiples of. opset: of the ONNX operators.
@@ -40,6 +41,7 @@ class Preprocessing(Record):
     activation: Literal["sigmoid", "softmax"]
     threshold: float = setting(above=0, below=1)
     labels: tuple[str, ...]
+    marks: tuple[str, ...] = ()
     window: tuple[int, ...] | None = setting(None, at_least=1)
     overlap: float = setting(at_least=0, below=1)
     window_sigma: float = setting(above=0)

@@ -150,7 +150,7 @@ def test_an_array_of_another_size_does_not_get_the_axes_of_a_file(save, tmp_path
     assert str(caught.value) == "An array of 5 x 6 x 7 does not fit a volume that is read as 7 x 6 x 5; give it in that size."
     with pytest.raises(ShapeError, match="An array of 5 x 6 x 7 does not fit a volume that is read as 7 x 6 x 5; give it"):
         write_grid(tmp_path / "out.nii", np.zeros(SHAPE, np.uint8), header)
-    with pytest.raises(SettingError, match="A mask of int64 cannot be written as labels; convert it to uint8."):
+    with pytest.raises(SettingError, match="Numbers of int64 are not written as a volume; convert them to uint8, "):
         write_grid(tmp_path / "out.nii", np.zeros((7, 6, 5), np.int64), header)
     with pytest.raises(SettingError, match="out.png names no NIfTI volume; end it in .nii.gz or .nii."):
         write_grid(tmp_path / "out.png", np.zeros((7, 6, 5), np.uint8), header)

@@ -261,6 +261,6 @@ def _read_shape(files: NetworkFiles) -> tuple[int, int]:
         return int(settings["network"]["in_channels"]), len(settings["preparation"]["size"])
     except (KeyError, TypeError, ValueError) as error:
         raise SettingError(
-            f"{show_path(files.folder)} has settings that do not name network.in_channels and preparation.size; expected those "
+            f"{show_path(files.folder)} has settings that do not name the channels and the size of images; expected those "
             "of a training. Restore the file."
         ) from error
