@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from focalseg.feeding.preparation import Preparation, resize_image
 from focalseg.layers import LINEAR_INTERPOLATIONS
-from focalseg.windows import predict_in_windows
+from focalseg.windows import Tiling, predict_in_windows
 
 reader = pytest.importorskip("focalseg.exporting.reader")  # it imports onnxruntime
 
@@ -37,11 +37,14 @@ def test_an_image_is_prepared_as_for_the_network(kind, normalisation):
     np.testing.assert_allclose(reader.prepare(image, plan), preparation.prepare_image(image).numpy(), atol=1e-5)
 
 
+@pytest.mark.parametrize(("stride", "margin"), [(1, 0), (4, 5), (4, 9)])  # the last is more than the overlap allows
 @pytest.mark.parametrize(("size", "window"), [((56, 48), (24, 32)), ((97, 33), (32, 32)), ((24, 32), (24, 32))])
-def test_windows_are_placed_and_weighted_as_ours(size, window):
+def test_windows_are_placed_and_weighted_as_ours(size, window, stride, margin):
     network = torch.nn.Conv2d(3, 2, 5, padding=2).requires_grad_(False)
     image = np.random.default_rng(2).normal(size=(3, *size)).astype(np.float32)
-    plan = {"window": window, "overlap": 0.5, "window_sigma": 0.125, "window_stride": (1, 1), "window_margin": (0, 0)}
+    tiling = Tiling(window=window, stride=(stride,) * 2, margin=(margin,) * 2).settle(size)
+    plan = {"window": window, "overlap": 0.5, "window_sigma": 0.125}
+    plan |= {"window_stride": tiling.stride, "window_margin": tiling.margin}
     given = reader.run_in_windows(lambda part: network(torch.from_numpy(part)[None])[0].numpy(), image, plan)
-    expected = predict_in_windows(network, torch.from_numpy(image)[None], window)[0].numpy()
+    expected = predict_in_windows(network, torch.from_numpy(image)[None], tiling)[0].numpy()
     np.testing.assert_allclose(given, expected, atol=1e-5)

@@ -10,7 +10,7 @@ import torch
 
 from focalseg.errors import SettingError
 from focalseg.inference.loading import load_run
-from focalseg.inference.prediction import predict_mask
+from focalseg.inference.prediction import Member, predict_mask
 from focalseg.study.beginning import ForKeeps
 from focalseg.study.train import train_one
 from hosts.libraries.test_smp import unet_forward, unet_init
@@ -74,8 +74,8 @@ def test_it_trains_on_the_encoders_scale_and_loads_offline_with_the_same_predict
     config, offline = load_run(out)
     assert config.network.arguments["encoder_weights"] == "imagenet"  # as it was built, for whoever reads it
     assert np.array_equal(
-        predict_mask(network, online.preparation, image, tell=told.append),
-        predict_mask(offline, config.preparation, image, tell=told.append),
+        predict_mask([Member(network, online.preparation)], image, tell=told.append),
+        predict_mask([Member(offline, config.preparation)], image, tell=told.append),
     )
     for one, other in zip(network.parameters(), offline.parameters(), strict=True):
         assert torch.equal(one, other)
