@@ -48,3 +48,10 @@ def test_windows_are_placed_and_weighted_as_ours(size, window, stride, margin):
     given = reader.run_in_windows(lambda part: network(torch.from_numpy(part)[None])[0].numpy(), image, plan)
     expected = predict_in_windows(network, torch.from_numpy(image)[None], tiling)[0].numpy()
     np.testing.assert_allclose(given, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(1, 20, 20), (4, 20, 20), (3, 20)])
+def test_an_image_of_another_kind_is_refused_and_not_spread_over_the_channels(shape, tmp_path):
+    (tmp_path / "preprocessing.json").write_text('{"channels": 3, "size": [16, 16]}')
+    with pytest.raises(ValueError, match=r"^The image has the shape .*; expected 3 channels and 2 axes\. Convert it\.$"):
+        reader.predict(np.zeros(shape, np.uint8), tmp_path)

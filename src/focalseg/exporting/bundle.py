@@ -12,6 +12,7 @@ from focalseg.exporting.bundle_configs import build_inference, build_metadata, r
 from focalseg.exporting.folder import fill_folder
 from focalseg.exporting.refusals import CARD, refuse_out
 from focalseg.files import write_text, write_whole
+from focalseg.hosts.tracing import copy_network
 from focalseg.inference.model import Model
 from focalseg.records.escapes import show_markdown
 
@@ -44,7 +45,7 @@ def _compare(model: Model, folder: Path) -> None:
     rebuilt.load_state_dict(torch.load(folder / WEIGHTS, weights_only=True))
     image = torch.randn(1, *model.config.image_shape, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        same = torch.equal(rebuilt.eval()(image), model.network.cpu().eval()(image))
+        same = torch.equal(rebuilt.eval()(image), copy_network(model.network).cpu().eval()(image))
     if not same:
         raise SettingError(
             f"The network {model.config.network.name} gives other logits once it is built from the bundle; expected the same. "

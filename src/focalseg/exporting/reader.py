@@ -91,6 +91,11 @@ def place_windows(side: int, axis: int, plan: dict[str, Any]) -> tuple[list[int]
 def predict(image: np.ndarray, folder: Path = HERE) -> np.ndarray:
     """An image (C, *spatial) as it was read -> labels (*spatial) uint8 at its size."""
     plan = json.loads((folder / "preprocessing.json").read_text())
+    if len(image) != plan["channels"] or image.ndim - 1 != len(plan["size"]):
+        axes = len(plan["size"])
+        raise ValueError(
+            f"The image has the shape {image.shape}; expected {plan['channels']} channels and {axes} axes. Convert it."
+        )
     session = onnxruntime.InferenceSession(folder / "model.onnx")
 
     def run(part: np.ndarray) -> np.ndarray:

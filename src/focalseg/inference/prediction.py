@@ -83,10 +83,10 @@ class Member:
 
     def _heed_reach(self, plain: Tiling, *, attention: bool) -> tuple[Tiling, bool]:
         """A tiling with the strides and margins of the network, or of its host, and whether it has some along all axes."""
-        sides = zip(plain.window, self.preparation.size, strict=True)
-        nothing = Reach(margin=0, stride=1)
+        nothing, size = Reach(margin=0, stride=1), self.preparation.size
         found = [
-            self.find_reach(axis, attention=attention) if length < side else nothing for axis, (length, side) in enumerate(sides)
+            self.find_reach(axis, attention=attention) if plain.window[axis] < side else nothing
+            for axis, side in enumerate(size)
         ]
         reaches = [reach or nothing for reach in found]
         strides, margins = (tuple(getattr(reach, name) for reach in reaches) for name in ("stride", "margin"))
