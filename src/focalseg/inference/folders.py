@@ -58,7 +58,7 @@ def find_networks(path: Path, *, one: bool) -> Iterator[NetworkFiles]:
 
 
 def refuse_own_network(networks: Iterable[NetworkFiles], own_network: str) -> None:
-    """Raises SettingError for a network that is no part of focalseg, unless the command names it: loading it runs a function."""
+    """Raises SettingError for a network that is no part of focalseg, unless the command names it: loading runs it."""
     for files in networks:
         network = files.settings.get("network")
         name = network.get("name") if isinstance(network, dict) else None

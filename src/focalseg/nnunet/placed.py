@@ -37,7 +37,7 @@ class Placed:
 
 
 def read_placed(path: Path) -> Placed:
-    """What stands in a job's folder, its folder `lean`, a saved model, a run or a placement.json. Raises SettingError for others."""
+    """What stands in a job's folder, its folder `lean`, a saved model, a run or a placement.json. Raises SettingError."""
     if path.is_dir() and (path / PLACEMENT).exists():
         lean = path / LEAN
         config = _read_config(find_lean(lean)) if (lean / LEAN_CONFIG).exists() else None
