@@ -13,7 +13,7 @@ from focalseg.errors import SettingError
 
 OVERLAP = 0.5
 """The share of a window that the next one covers again."""
-_SHARPNESS = 8.0
+SHARPNESS = 8.0
 """The side of a window over the standard deviation of its weight, as in nnU-Net (Isensee et al. 2021)."""
 
 Place = tuple[slice, ...]
@@ -141,7 +141,7 @@ def weigh_windows(starts: Sequence[int], length: int, *, margin: int = 0) -> Ten
     network lacks what lies beyond. Neighbours have to overlap by two margins at least.
     """
     places = torch.arange(length, dtype=torch.float64) - (length - 1) / 2
-    weights = torch.exp(-0.5 * (places * _SHARPNESS / length) ** 2).repeat(len(starts), 1)
+    weights = torch.exp(-0.5 * (places * SHARPNESS / length) ** 2).repeat(len(starts), 1)
     weights[1:, :margin] = 0
     weights[:-1, length - margin :] = 0
     total = torch.zeros(starts[-1] + length, dtype=torch.float64)

@@ -12,9 +12,7 @@ from focalseg.labels import THRESHOLD
 from focalseg.records.escapes import show_markdown
 from focalseg.records.preprocessing import PREPROCESSING, Preprocessing
 from focalseg.records.record import write_record
-
-_WINDOW_SIGMA = 0.125
-"""The standard deviation of the weight of a window in shares of its side, see windows.py."""
+from focalseg.windows import SHARPNESS
 
 
 def export_onnx(model: Model, out: Path) -> Graph:
@@ -50,7 +48,7 @@ def _describe_preprocessing(model: Model, graph: Graph) -> Preprocessing:
         window=preparation.patch,
         marks=config.marks,
         overlap=tiling.overlap,
-        window_sigma=_WINDOW_SIGMA,
+        window_sigma=1 / SHARPNESS,
         window_stride=tiling.stride,
         window_margin=tiling.margin,
         spatial_multiple=graph.multiple,
