@@ -4,14 +4,26 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 
 from focalseg.feeding.preparation import Preparation, resize_image
+from focalseg.imagesets.pictures.reading import read_image
 from focalseg.layers import LINEAR_INTERPOLATIONS
 from focalseg.windows import Tiling, predict_in_windows
 
 reader = pytest.importorskip("focalseg.exporting.reader")  # it imports onnxruntime
 
 SIZES = [((30, 100), (40, 48)), ((61, 47), (40, 48)), ((288, 384), (72, 96)), ((30, 40, 50), (12, 48, 25))]
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "P", "1", "I;16"])
+def test_pictures_are_read_as_we_read_them(mode, tmp_path):
+    values = np.random.default_rng(3).integers(0, 256, (12, 15, 3)).astype(np.uint8)
+    wide = Image.fromarray(values[..., 0].astype(np.uint16) * 200)
+    picture = wide if mode == "I;16" else Image.fromarray(values).convert(mode)
+    assert picture.mode == mode
+    picture.save(tmp_path / "picture.png")
+    np.testing.assert_array_equal(reader.read(tmp_path / "picture.png"), read_image(tmp_path / "picture.png")[0])
 
 
 @pytest.mark.parametrize(("given", "size"), SIZES)

@@ -68,8 +68,8 @@ def _describe(model: Model) -> str:
             name=show_markdown(model.name or "A model"),
             data=show_markdown(Path(config.data).name),
             network=show_markdown(config.network.name),
-            attention=show_markdown(", ".join(f"{gate} at {site}" for site, gate in config.attention.items())) or "none",
-            labels=show_markdown(", ".join(f"{n} {label}" for n, label in enumerate(("background", *config.labels)))),
+            attention=show_markdown(config.describe_attention()),
+            labels=show_markdown(config.describe_labels()),
             kind="volumes (.nii, .nii.gz)" if volumes else "pictures (.png, .jpg, .jpeg, .bmp)",
         )
     )

@@ -62,7 +62,6 @@ def _describe(model: Model, graph: Graph) -> str:
     """The card."""
     config = model.config
     axes = ("length", "height, width", "depth, height, width")[len(config.preparation.size) - 1]
-    labels = ", ".join(f"{number} {label}" for number, label in enumerate(("background", *config.labels)))
     return (
         (files(__package__) / "onnx_card.md")
         .read_text(encoding="utf-8")
@@ -74,9 +73,9 @@ def _describe(model: Model, graph: Graph) -> str:
             output=", a channel per label and one for the background" if config.network.classes > 1 else "",
             shapes=", ".join(" x ".join(map(str, shape)) for shape in graph.sizes),
             difference=graph.largest_difference,
-            labels=show_markdown(labels),
+            labels=show_markdown(config.describe_labels()),
             data=show_markdown(Path(config.data).name),
             network=show_markdown(config.network.name),
-            attention=show_markdown(", ".join(f"{gate} at {site}" for site, gate in config.attention.items())) or "none",
+            attention=show_markdown(config.describe_attention()),
         )
     )
