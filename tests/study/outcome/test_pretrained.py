@@ -93,7 +93,7 @@ def test_what_may_fetch_besides_the_encoders_weights_still_asks_for_trust(librar
     settings = replace(tiny_settings, network=replace(tiny_settings.network, name="smp:Unet", arguments=PRETRAINED))
     out = tmp_path / "out"
     train_one(str(make_folder()), out, settings, attention="none", seed=0, device="cpu")
-    from focalseg.study.running.runs import rebuild_network
+    from focalseg.inference.loading import rebuild_network
     from focalseg.yaml_files import read_yaml
 
     content = read_yaml(out / "config.yaml")
