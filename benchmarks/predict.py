@@ -191,7 +191,7 @@ def measure_exactness(setup: Record) -> Record:
     reaches = [member.find_reach(axis) for axis in range(len(setup["size"]))]
     return {
         "logits": float(whole.std()),
-        "margin": max(reach.margin for reach in reaches),
+        "margin": max(reach.margin if reach else 0 for reach in reaches),
         OURS: float(np.abs(ours - whole).max()),
         MONAI: float(np.abs(monai - whole).max()),
     }

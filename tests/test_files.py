@@ -6,8 +6,8 @@ import stat
 import pytest
 
 from focalseg.errors import MachineError, SettingError
-from focalseg.files import PARTIAL, open_lock, open_to_append, refuse_linked_folders, write_text, write_whole
-from focalseg.study.running.folder import LOCK, hold_folder
+from focalseg.files import LOCK, PARTIAL, hold_lock, open_lock, open_to_append, refuse_linked_folders, write_text, write_whole
+from focalseg.study.running.folder import hold_folder
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_no_rest(tmp_path):
@@ -149,3 +149,23 @@ def test_nothing_is_appended_through_a_link(tmp_path, foreign):
         assert file.tell() == 1
         file.write(b"b")
     assert (tmp_path / "file").read_text() == "ab"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="folders are held on POSIX systems")
+def test_a_lock_that_was_taken_away_before_it_was_locked_holds_nothing(tmp_path, monkeypatch):
+    opened = []
+
+    def open_late(path):
+        file = open_lock(path)
+        if not opened:
+            path.unlink()  # the process that held it ends here
+        opened.append(path)
+        return file
+
+    monkeypatch.setattr("focalseg.files.open_lock", open_late)
+    with hold_lock(tmp_path):
+        assert len(opened) == 2
+        assert (tmp_path / LOCK).exists()
+        with pytest.raises(SettingError, match="is in use by another focalseg; wait for it to end"), hold_lock(tmp_path):
+            pass
+    assert not (tmp_path / LOCK).exists()

@@ -110,6 +110,22 @@ def test_the_weights_of_an_element_sum_to_1_and_are_0_within_the_margin_of_a_bor
     np.testing.assert_allclose(total, 1, rtol=1e-6)
 
 
+@settings(deadline=None, max_examples=50)
+@given(AXES, OVERLAPS, st.integers(1, 9), st.integers(0, 5))
+def test_a_settled_tiling_is_what_windows_are_placed_by_and_stays_as_it_is(axes, overlap, stride, margin):
+    size, window = zip(*axes, strict=True)
+    tiling = Tiling(window=window, overlap=overlap, stride=(stride,) * len(size), margin=(margin,) * len(size))
+    settled = tiling.settle(size)
+    assert settled.settle(size) == settled
+    for side, length, kept, least in zip(size, window, settled.stride, settled.margin, strict=True):
+        starts = place_windows(side, length, overlap=overlap, stride=kept)
+        assert all(one + length - other >= 2 * least for one, other in itertools.pairwise(starts))
+        if all(one + length - other >= 2 * margin for one, other in itertools.pairwise(starts)):
+            assert least == margin or kept != stride
+    images = torch.randn(1, 2, *size, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(predict_in_windows(mark, images, settled), predict_in_windows(mark, images, tiling))
+
+
 @pytest.mark.parametrize("window", [(16, 12), None])
 def test_an_image_of_the_windows_size_is_predicted_as_it_is(window):
     network = nn.Conv2d(1, 2, 3, padding=1)

@@ -3,14 +3,17 @@
 import errno
 import os
 import stat
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from focalseg.errors import MachineError, SettingError
+from focalseg.findings import show_path
 
 PARTIAL = ".partial"
+LOCK = ".lock"
+"""In a folder that a process holds."""
 # On every system, what it has of: not through a link, not handed to child processes, without waiting for a pipe, as bytes.
 _CAREFUL = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_NONBLOCK", "O_BINARY"))
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CAREFUL
@@ -68,6 +71,46 @@ def open_lock(path: Path) -> BinaryIO:
             raise MachineError(f"{path} cannot be written ({error.strerror}); {mend}.") from error
     what = "a link" if path.is_symlink() else "a folder" if path.is_dir() else "no file"
     raise SettingError(f"{path} is {what}, where a file of ours belongs. Remove it and run the same command again.")
+
+
+@contextmanager
+def hold_lock(folder: Path) -> Iterator[None]:
+    """Keeps every other process out of a folder until the block ends, or this process does. Holding needs a POSIX system.
+
+    Raises SettingError where another process holds it, and as `open_lock` does.
+    """
+    if os.name != "posix":
+        yield
+        return
+    import fcntl
+
+    path = folder / LOCK
+    while True:
+        with open_lock(path) as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise describe_use(folder) from error
+            if not _lies_at(path, file):  # whoever held it took it away before we locked it, and the next one makes another
+                continue
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+            return
+
+
+def describe_use(folder: Path) -> SettingError:
+    """What a person hears of a folder that another process holds."""
+    return SettingError(f"{show_path(folder)} is in use by another focalseg; wait for it to end, or give another --out.")
+
+
+def _lies_at(path: Path, file: BinaryIO) -> bool:
+    """Whether the open file is the one that is found at that path."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat(follow_symlinks=False))
+    except FileNotFoundError:
+        return False
 
 
 def refuse_linked_folders(folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +13,7 @@ from focalseg.errors import SettingError
 
 OVERLAP = 0.5
 """The share of a window that the next one covers again."""
-_SHARPNESS = 8.0
+SHARPNESS = 8.0
 """The side of a window over the standard deviation of its weight, as in nnU-Net (Isensee et al. 2021)."""
 
 Place = tuple[slice, ...]
@@ -28,8 +28,7 @@ class Tiling(CheckedConfig):
 
     window: elements along each axis. overlap: the share of a window that the next one covers again, or more of it. stride:
     corners of windows are multiples of it, so that a network that pools sees each pixel as it would in the whole image. margin:
-    what a window says of elements so near to a border within the image counts nothing. Both are let be along an axis whose
-    overlap is less than two margins: something would be left that no window speaks of. at_a_time: windows in one pass.
+    what a window says of elements so near to a border within the image counts nothing. at_a_time: windows in one pass.
     """
 
     window: tuple[int, ...] = setting(at_least=1)
@@ -37,6 +36,20 @@ class Tiling(CheckedConfig):
     stride: tuple[int, ...] = setting((), at_least=1)
     margin: tuple[int, ...] = setting((), at_least=0)
     at_a_time: int = setting(1, at_least=1)
+
+    def settle(self, size: tuple[int, ...]) -> "Tiling":
+        """What of it holds for an image of that size, with a stride and a margin for each axis.
+
+        Both are let be along an axis whose overlap is less than two margins: something would be left that no window speaks of.
+        """
+        strides, margins = [], []
+        for axis, (side, length) in enumerate(zip(size, self.window, strict=True)):
+            stride, margin = (given[axis] if given else none for given, none in ((self.stride, 1), (self.margin, 0)))
+            starts = place_windows(side, length, overlap=self.overlap, stride=stride)
+            holds = all(before + length - after >= 2 * margin for before, after in itertools.pairwise(starts))
+            strides.append(stride if holds and stride <= length else 1)
+            margins.append(margin if holds else 0)
+        return replace(self, stride=tuple(strides), margin=tuple(margins))
 
 
 def predict_in_windows(predict: Predict, images: Tensor, window: tuple[int, ...] | Tiling | None) -> Tensor:
@@ -64,7 +77,8 @@ def stream_windows(predict: Predict, cut: Cut, size: tuple[int, ...], tiling: Ti
     Raises SettingError for logits that are not finite (nan is above no threshold, and would pass for background) and for
     logits of another size than the window.
     """
-    axes = [_Axis.plan(side, tiling, number) for number, side in enumerate(size)]
+    settled = tiling.settle(size)
+    axes = [_Axis.plan(side, settled, number) for number, side in enumerate(size)]
     cropped = tuple(slice(side) for side in size[1:])
     slab: Tensor | None = None
     weights: list[Tensor] = []
@@ -102,13 +116,10 @@ class _Axis:
 
     @classmethod
     def plan(cls, side: int, tiling: Tiling, axis: int) -> "_Axis":
-        """The windows of a tiling along one axis of an image."""
+        """The windows of a settled tiling along one axis of an image."""
         length = tiling.window[axis]
-        stride, margin = (given[axis] if given else none for given, none in ((tiling.stride, 1), (tiling.margin, 0)))
-        starts = place_windows(side, length, overlap=tiling.overlap, stride=stride)
-        if any(before + length - after < 2 * margin for before, after in itertools.pairwise(starts)):
-            margin, starts = 0, place_windows(side, length, overlap=tiling.overlap)
-        return cls(starts=starts, length=length, weights=weigh_windows(starts, length, margin=margin))
+        starts = place_windows(side, length, overlap=tiling.overlap, stride=tiling.stride[axis])
+        return cls(starts=starts, length=length, weights=weigh_windows(starts, length, margin=tiling.margin[axis]))
 
 
 def place_windows(side: int, length: int, *, overlap: float = OVERLAP, stride: int = 1) -> list[int]:
@@ -130,7 +141,7 @@ def weigh_windows(starts: Sequence[int], length: int, *, margin: int = 0) -> Ten
     network lacks what lies beyond. Neighbours have to overlap by two margins at least.
     """
     places = torch.arange(length, dtype=torch.float64) - (length - 1) / 2
-    weights = torch.exp(-0.5 * (places * _SHARPNESS / length) ** 2).repeat(len(starts), 1)
+    weights = torch.exp(-0.5 * (places * SHARPNESS / length) ** 2).repeat(len(starts), 1)
     weights[1:, :margin] = 0
     weights[:-1, length - margin :] = 0
     total = torch.zeros(starts[-1] + length, dtype=torch.float64)

@@ -70,6 +70,9 @@ def test_what_cannot_be_exported_is_refused_before_torch_is_imported(tmp_path):
         "If you trust it, add --network mymodule:build.": (own, *onnx),
         "--plans and --configuration belong to --format nnunet": (lean, *onnx, "--plans", "plans.json"),
         "expected --format nnunet --plans nnUNetPlans.json": (lean, "--format", "nnunet", "--out", out),
+        "--network was given with --format nnunet, which builds no network of the model. Leave it out.": (
+            *(lean, "--format", "nnunet", "--plans", "plans.json", "--out", out, "--network", "mymodule:build"),
+        ),
         "'tensorrt' is not one of 'onnx', 'bundle', 'nnunet'": (lean, "--format", "tensorrt", "--out", out),
     }
     for expected, (status, said) in zip(at_fault, refuse(*at_fault.values()), strict=True):

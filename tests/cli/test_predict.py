@@ -488,3 +488,10 @@ def test_a_network_of_ones_own_is_named_in_the_command(images, tmp_path, focalse
     assert "has the network 'mine.nets:make', no part of focalseg" in answer.err
     assert "add --network mine.nets:make" in answer.err
     assert not (tmp_path / "masks").exists()
+
+
+def test_windows_overlap_by_default_as_everywhere():
+    from focalseg import windows
+    from focalseg.cli import predict
+
+    assert predict.OVERLAP == windows.OVERLAP

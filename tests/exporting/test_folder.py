@@ -1,5 +1,7 @@
 """The folder of an export: whole or absent, and never over what somebody else put there."""
 
+from pathlib import Path
+
 import pytest
 
 from focalseg.errors import SettingError
@@ -43,6 +45,49 @@ def test_what_fails_leaves_what_was_there(tmp_path, there):
         fail()
     assert [path.name for path in tmp_path.iterdir()] == (["out"] if there else [])
     assert not there or (out / "preprocessing.json").read_text() == "old"
+
+
+def test_an_earlier_export_is_back_where_something_stops_us_between_the_two_renames(tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "preprocessing.json").write_text("old")
+    rename = Path.rename
+
+    def fail(self, target):
+        if self.name == "out.partial":
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fail)
+
+    def stop():
+        with fill_folder(out):
+            pass
+
+    with pytest.raises(KeyboardInterrupt):
+        stop()
+    assert (out / "preprocessing.json").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    monkeypatch.undo()
+    out.rename(tmp_path / "out.old.partial")  # as a kill leaves it
+
+    def refuse():
+        with fill_folder(out):
+            raise SettingError("no graph")
+
+    with pytest.raises(SettingError, match="no graph"):
+        refuse()
+    assert (out / "preprocessing.json").read_text() == "old"
+
+
+def test_the_folder_that_a_command_runs_in_is_never_replaced(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for out in (Path(), tmp_path):
+        with pytest.raises(SettingError, match=r"is the folder that this runs in.*Give another one\.$"):
+            refuse_others(out, NAMES, MARKS)
+    with fill_folder(Path("deep/..") / "out"):
+        pass
+    assert (tmp_path / "out").is_dir()
 
 
 def test_what_a_killed_export_left_is_cleared(tmp_path):

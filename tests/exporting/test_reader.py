@@ -4,14 +4,26 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 
 from focalseg.feeding.preparation import Preparation, resize_image
+from focalseg.imagesets.pictures.reading import read_image
 from focalseg.layers import LINEAR_INTERPOLATIONS
-from focalseg.windows import predict_in_windows
+from focalseg.windows import Tiling, predict_in_windows
 
 reader = pytest.importorskip("focalseg.exporting.reader")  # it imports onnxruntime
 
 SIZES = [((30, 100), (40, 48)), ((61, 47), (40, 48)), ((288, 384), (72, 96)), ((30, 40, 50), (12, 48, 25))]
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "P", "1", "I;16"])
+def test_pictures_are_read_as_we_read_them(mode, tmp_path):
+    values = np.random.default_rng(3).integers(0, 256, (12, 15, 3)).astype(np.uint8)
+    wide = Image.fromarray(values[..., 0].astype(np.uint16) * 200)
+    picture = wide if mode == "I;16" else Image.fromarray(values).convert(mode)
+    assert picture.mode == mode
+    picture.save(tmp_path / "picture.png")
+    np.testing.assert_array_equal(reader.read(tmp_path / "picture.png"), read_image(tmp_path / "picture.png")[0])
 
 
 @pytest.mark.parametrize(("given", "size"), SIZES)
@@ -37,11 +49,21 @@ def test_an_image_is_prepared_as_for_the_network(kind, normalisation):
     np.testing.assert_allclose(reader.prepare(image, plan), preparation.prepare_image(image).numpy(), atol=1e-5)
 
 
+@pytest.mark.parametrize(("stride", "margin"), [(1, 0), (4, 5), (4, 9)])  # the last is more than the overlap allows
 @pytest.mark.parametrize(("size", "window"), [((56, 48), (24, 32)), ((97, 33), (32, 32)), ((24, 32), (24, 32))])
-def test_windows_are_placed_and_weighted_as_ours(size, window):
+def test_windows_are_placed_and_weighted_as_ours(size, window, stride, margin):
     network = torch.nn.Conv2d(3, 2, 5, padding=2).requires_grad_(False)
     image = np.random.default_rng(2).normal(size=(3, *size)).astype(np.float32)
-    plan = {"window": window, "overlap": 0.5, "window_sigma": 0.125, "window_stride": (1, 1), "window_margin": (0, 0)}
+    tiling = Tiling(window=window, stride=(stride,) * 2, margin=(margin,) * 2).settle(size)
+    plan = {"window": window, "overlap": 0.5, "window_sigma": 0.125}
+    plan |= {"window_stride": tiling.stride, "window_margin": tiling.margin}
     given = reader.run_in_windows(lambda part: network(torch.from_numpy(part)[None])[0].numpy(), image, plan)
-    expected = predict_in_windows(network, torch.from_numpy(image)[None], window)[0].numpy()
+    expected = predict_in_windows(network, torch.from_numpy(image)[None], tiling)[0].numpy()
     np.testing.assert_allclose(given, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(1, 20, 20), (4, 20, 20), (3, 20)])
+def test_an_image_of_another_kind_is_refused_and_not_spread_over_the_channels(shape, tmp_path):
+    (tmp_path / "preprocessing.json").write_text('{"channels": 3, "size": [16, 16]}')
+    with pytest.raises(ValueError, match=r"^The image has the shape .*; expected 3 channels and 2 axes\. Convert it\.$"):
+        reader.predict(np.zeros(shape, np.uint8), tmp_path)

@@ -70,6 +70,14 @@ def test_an_image_may_have_its_channels_last_as_cameras_have_them(tmp_path):
     assert np.array_equal(model.predict(IMAGE[0]), model.predict(IMAGE[:1]))
 
 
+@pytest.mark.parametrize("kind", [">i2", ">f4", ">f8", np.longdouble, np.float16, np.uint32])
+def test_numbers_in_any_order_of_bytes_and_of_any_width_are_the_same_numbers(kind, tmp_path):
+    model = focalseg.load(write_run(tmp_path / "run", make_config()), device="cpu")
+    for image in (IMAGE, IMAGE[:, :16, :16]):  # as it is, since it has the size that the network takes
+        expected = model.predict_probabilities(image.astype(np.float32 if np.dtype(kind).kind == "f" else np.int32))
+        assert np.array_equal(model.predict_probabilities(image.astype(kind)), expected)
+
+
 @pytest.mark.parametrize(
     ("image", "said"),
     [

@@ -9,6 +9,7 @@ from torch import nn
 import focalseg
 from focalseg.errors import DataError, SettingError
 from focalseg.feeding.preparation import Preparation
+from focalseg.hosts.attachment import attention_sites
 from focalseg.inference import prediction
 from focalseg.inference.prediction import Member, ScaleWarning, predict_logits, predict_mask, predict_probabilities
 from focalseg.labels import choose_labels
@@ -136,9 +137,19 @@ def test_windows_give_what_the_whole_image_gives_where_the_network_looks_no_fart
 
 
 def test_a_network_that_looks_over_all_of_its_windows_is_predicted_without_a_margin():
-    member = Member(build_unet(2, gates=("se",)), prepare((64, 40), patch=(32, 32)))
-    tiling = member.plan_tiling(overlap=0.5, windows_at_a_time=None)
+    network = nn.Sequential(nn.Conv2d(1, 1, 3, padding=1), nn.InstanceNorm2d(1))
+    tiling = Member(network, prepare((64, 40), patch=(32, 32))).plan_tiling(overlap=0.5, windows_at_a_time=None)
     assert (tiling.stride, tiling.margin) == ((1, 1), (0, 0))
+
+
+@pytest.mark.parametrize(("patch", "holds"), [(96, True), (48, False)])
+def test_networks_that_differ_in_attention_alone_are_cut_alike(patch, holds):
+    widths = (4, 5, 6)  # looks 22 elements far without gates, and 25 with attention gates; a quarter of 96 is 24
+    networks = [build_unet(2, gates=gates, widths=widths) for gates in ((), ("ag",), ("se",), ("se", "ag"))]
+    first, *others = (Member(each, prepare((2 * patch,) * 2, patch=(patch,) * 2)).plan_tiling() for each in networks)
+    assert (first.stride, first.margin) == (((4, 4), (22, 22)) if holds else ((1, 1), (0, 0)))
+    assert all(other == first for other in others)
+    assert all(site.enabled for site in attention_sites(networks[-1]).values())
 
 
 def test_how_far_a_network_looks_is_measured_once_and_only_where_images_are_larger_than_windows():

@@ -79,6 +79,14 @@ def test_a_finished_run_tells_the_same_of_its_network(tmp_path: Path) -> None:
         read_placed(run)
 
 
+def test_a_saved_model_of_several_networks_tells_what_its_first_holds(tmp_path: Path) -> None:
+    saved = tmp_path / "saved"
+    saved.mkdir()
+    first = write_lean(saved / "0", unet(3))
+    write_json(saved / "ensemble.json", {"members": ["0"]}, indent=1)
+    assert read_placed(saved) == read_placed(first)
+
+
 def test_the_depth_of_a_network_of_a_library_is_counted_in_it(tmp_path: Path) -> None:
     name = "nnunet:PlainConvUNet"
     network = NetworkConfig(name=name, in_channels=1, arguments=plan_arguments(name, widths=(4, 6, 8, 8)))

@@ -37,6 +37,8 @@ def export(
             "--plans and --configuration belong to --format nnunet, which needs the plans; expected --format nnunet --plans "
             "nnUNetPlans.json, or neither of the two."
         )
+    if network and plans is not None:
+        raise SettingError("--network was given with --format nnunet, which builds no network of the model. Leave it out.")
     if plans is not None:
         from focalseg.nnunet.plans import export_plans
 

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 _Attention = Annotated[
     str, typer.Option("--attention", help="none, all, a kind of gate (se, ag, eca, ...), or the path of a placement.json.")
 ]
-
-
 _AllData = Annotated[
     bool,
     typer.Option(

@@ -12,6 +12,7 @@ from focalseg.exporting.bundle_configs import build_inference, build_metadata, r
 from focalseg.exporting.folder import fill_folder
 from focalseg.exporting.refusals import CARD, refuse_out
 from focalseg.files import write_text, write_whole
+from focalseg.hosts.tracing import copy_network
 from focalseg.inference.model import Model
 from focalseg.records.escapes import show_markdown
 
@@ -44,7 +45,7 @@ def _compare(model: Model, folder: Path) -> None:
     rebuilt.load_state_dict(torch.load(folder / WEIGHTS, weights_only=True))
     image = torch.randn(1, *model.config.image_shape, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        same = torch.equal(rebuilt.eval()(image), model.network.cpu().eval()(image))
+        same = torch.equal(rebuilt.eval()(image), copy_network(model.network).cpu().eval()(image))
     if not same:
         raise SettingError(
             f"The network {model.config.network.name} gives other logits once it is built from the bundle; expected the same. "
@@ -67,8 +68,8 @@ def _describe(model: Model) -> str:
             name=show_markdown(model.name or "A model"),
             data=show_markdown(Path(config.data).name),
             network=show_markdown(config.network.name),
-            attention=show_markdown(", ".join(f"{gate} at {site}" for site, gate in config.attention.items())) or "none",
-            labels=show_markdown(", ".join(f"{n} {label}" for n, label in enumerate(("background", *config.labels)))),
+            attention=show_markdown(config.describe_attention()),
+            labels=show_markdown(config.describe_labels()),
             kind="volumes (.nii, .nii.gz)" if volumes else "pictures (.png, .jpg, .jpeg, .bmp)",
         )
     )

@@ -12,9 +12,7 @@ from focalseg.labels import THRESHOLD
 from focalseg.records.escapes import show_markdown
 from focalseg.records.preprocessing import PREPROCESSING, Preprocessing
 from focalseg.records.record import write_record
-
-_WINDOW_SIGMA = 0.125
-"""The standard deviation of the weight of a window in shares of its side, see windows.py."""
+from focalseg.windows import SHARPNESS
 
 
 def export_onnx(model: Model, out: Path) -> Graph:
@@ -50,7 +48,7 @@ def _describe_preprocessing(model: Model, graph: Graph) -> Preprocessing:
         window=preparation.patch,
         marks=config.marks,
         overlap=tiling.overlap,
-        window_sigma=_WINDOW_SIGMA,
+        window_sigma=1 / SHARPNESS,
         window_stride=tiling.stride,
         window_margin=tiling.margin,
         spatial_multiple=graph.multiple,
@@ -64,7 +62,6 @@ def _describe(model: Model, graph: Graph) -> str:
     """The card."""
     config = model.config
     axes = ("length", "height, width", "depth, height, width")[len(config.preparation.size) - 1]
-    labels = ", ".join(f"{number} {label}" for number, label in enumerate(("background", *config.labels)))
     return (
         (files(__package__) / "onnx_card.md")
         .read_text(encoding="utf-8")
@@ -76,9 +73,9 @@ def _describe(model: Model, graph: Graph) -> str:
             output=", a channel per label and one for the background" if config.network.classes > 1 else "",
             shapes=", ".join(" x ".join(map(str, shape)) for shape in graph.sizes),
             difference=graph.largest_difference,
-            labels=show_markdown(labels),
+            labels=show_markdown(config.describe_labels()),
             data=show_markdown(Path(config.data).name),
             network=show_markdown(config.network.name),
-            attention=show_markdown(", ".join(f"{gate} at {site}" for site, gate in config.attention.items())) or "none",
+            attention=show_markdown(config.describe_attention()),
         )
     )

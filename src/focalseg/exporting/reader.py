@@ -17,6 +17,13 @@ from PIL import Image
 HERE = Path(__file__).parent
 
 
+def read(path: Path) -> np.ndarray:
+    """A picture as (C, height, width): a palette as the colours that it stands for, a single bit as 0 or 255."""
+    with Image.open(path) as picture:
+        pixels = np.array(picture.convert({"P": "RGB", "PA": "RGB", "1": "L"}.get(picture.mode, picture.mode)))
+    return np.moveaxis(pixels, -1, 0) if pixels.ndim == 3 else pixels[None]
+
+
 def resize(array: np.ndarray, size: Sequence[int], *, average: bool) -> np.ndarray:
     """(C, *spatial) -> (C, *size) float32, linear; average: over the elements that fall together where it shrinks.
 
@@ -91,6 +98,11 @@ def place_windows(side: int, axis: int, plan: dict[str, Any]) -> tuple[list[int]
 def predict(image: np.ndarray, folder: Path = HERE) -> np.ndarray:
     """An image (C, *spatial) as it was read -> labels (*spatial) uint8 at its size."""
     plan = json.loads((folder / "preprocessing.json").read_text())
+    if len(image) != plan["channels"] or image.ndim - 1 != len(plan["size"]):
+        axes = len(plan["size"])
+        raise ValueError(
+            f"The image has the shape {image.shape}; expected {plan['channels']} channels and {axes} axes. Convert it."
+        )
     session = onnxruntime.InferenceSession(folder / "model.onnx")
 
     def run(part: np.ndarray) -> np.ndarray:
@@ -104,6 +116,4 @@ def predict(image: np.ndarray, folder: Path = HERE) -> np.ndarray:
 
 if __name__ == "__main__":
     for name in map(Path, sys.argv[1:]):
-        pixels = np.array(Image.open(name))
-        mask = predict(np.moveaxis(pixels, -1, 0) if pixels.ndim == 3 else pixels[None])
-        Image.fromarray(mask).save(name.with_name(f"{name.stem}_mask.png"))
+        Image.fromarray(predict(read(name))).save(name.with_name(f"{name.stem}_mask.png"))

@@ -6,9 +6,7 @@ from typing import Literal
 
 from focalseg.errors import SettingError
 from focalseg.exporting.folder import refuse_others
-from focalseg.findings import show_value
-from focalseg.hosts.libraries.choice import NAMES
-from focalseg.inference.folders import ENSEMBLE, find_networks
+from focalseg.inference.folders import ENSEMBLE, find_networks, refuse_own_network
 from focalseg.records.placement import PLACEMENT
 from focalseg.records.preprocessing import PREPROCESSING
 
@@ -24,14 +22,7 @@ _LIBRARIES = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "bundle": ("monai",
 
 def refuse_export(model: Path, kind: Format, out: Path, *, own_network: str = "") -> None:
     """Raises SettingError for what cannot be exported, cannot be written, or needs what is not installed."""
-    (found,) = find_networks(model, one=True)
-    network = found.settings.get("network")
-    name = network.get("name", "") if isinstance(network, dict) else ""
-    if name and name not in NAMES and name != own_network:
-        raise SettingError(
-            f"{model} has the network {show_value(name)}, no part of focalseg; loading it would run that function. If you "
-            f"trust it, add --network {name}."
-        )
+    refuse_own_network(find_networks(model, one=True), own_network)
     refuse_out(kind, out)
     missing = [name for name in _LIBRARIES[kind] if find_spec(name) is None]
     if missing:

@@ -9,6 +9,8 @@ from torch import nn
 from focalseg.errors import SettingError
 from focalseg.hosts.attachment import attention_sites
 
+GAMMA_FACTOR = 10.0
+"""The rate of exponents over the learning rate."""
 _RUNNING_MEANS = {"exp_avg", "momentum_buffer"}
 
 
@@ -36,7 +38,7 @@ def switch_parameters(network: nn.Module) -> list[nn.Parameter]:
 
 
 def parameter_groups(
-    network: nn.Module, learning_rate: float, *, weight_decay: float = 1e-2, gamma_factor: float = 10.0
+    network: nn.Module, learning_rate: float, *, weight_decay: float = 1e-2, gamma_factor: float = GAMMA_FACTOR
 ) -> list[dict[str, Any]]:
     """What to give an optimiser of torch: weights; norms and biases without decay; exponents without decay at a higher rate.
 

@@ -2,12 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from focalseg.errors import SettingError
+from focalseg.findings import show_path, show_value
+from focalseg.hosts.libraries.choice import NAMES
 from focalseg.records.placement import PLACEMENT, JobRecord
 from focalseg.records.record import AGAIN, read_record, read_sealed
 from focalseg.records.result import CONFIG, RESULT, WEIGHTS, check_run_file
@@ -52,6 +55,18 @@ def find_networks(path: Path, *, one: bool) -> Iterator[NetworkFiles]:
         yield find_lean(path / LEAN)
     else:
         yield from map(find_run, _list_placed(path))
+
+
+def refuse_own_network(networks: Iterable[NetworkFiles], own_network: str) -> None:
+    """Raises SettingError for a network that is no part of focalseg, unless the command names it: loading runs it."""
+    for files in networks:
+        network = files.settings.get("network")
+        name = network.get("name") if isinstance(network, dict) else None
+        if isinstance(name, str) and name not in NAMES and name != own_network:
+            raise SettingError(
+                f"{show_path(files.folder)} has the network {show_value(name)}, no part of focalseg; loading it would run that "
+                f"function. If you trust it, add --network {shlex.quote(show_path(name))}."
+            )
 
 
 def _list_placed(job: Path) -> tuple[Path, ...]:

@@ -67,7 +67,7 @@ def rebuild_network(settings: dict[str, Any], weights: Path, *, own_network: str
     if not bare.built_in and config.network.name != own_network:
         raise SettingError(
             f"{weights.parent} has the network {config.network.name!r}, no part of focalseg; loading it would run that "
-            f"function. Say that you trust it with own_network={config.network.name!r}."
+            f"function. Say that you trust it with own_network={config.network.name!r}, or --network {config.network.name}."
         )
     network = build_network(replace(config, network=bare))
     write_state(network, read_state_file(weights), weights)

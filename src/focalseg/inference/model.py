@@ -14,6 +14,9 @@ from focalseg.inference.prediction import Member, Tell, predict_mask, predict_pr
 from focalseg.training.run import RunConfig
 from focalseg.training.training_config import Device
 
+_MOST_BYTES = 8
+"""Of a number that torch knows."""
+
 
 class TrainedNetwork(NamedTuple):
     """A trained network, and the config of its run."""
@@ -62,7 +65,9 @@ class Model:
         """image -> labels (*spatial) uint8 at the image's size: 0 the background, 1 and up the labels in their order.
 
         image: (*spatial) of one channel, (C, *spatial), or channels last as cameras have them; numbers of any kind, on the
-        scale of the files that it was trained on. Any size: a large image is seen in windows. spacing_mm: the size of an
+        scale of the files that it was trained on. The axes of a volume run to the patient's head, front and right, in this
+        order, as its files were read: `nibabel.as_closest_canonical(file).get_fdata().T`. Any size: a large image is seen in
+        windows. spacing_mm: the size of an
         element along each spatial axis; it says whether the image fits, and is not needed. flips: average over mirrored images
         too. tell: hears of what makes a prediction doubtful; by default it is a ScaleWarning.
 
@@ -98,6 +103,8 @@ def _arrange_channels(image: np.ndarray, config: RunConfig) -> np.ndarray:
         image = image.astype(np.uint8)
     if image.dtype.kind not in "iuf":
         raise DataError(f"The image holds {image.dtype}; expected whole numbers or floats. Convert it.")
+    if not image.dtype.isnative or image.dtype.itemsize > _MOST_BYTES:  # which torch does not know
+        image = image.astype(np.float64 if image.dtype.kind == "f" else image.dtype.newbyteorder("="))
     if image.dtype.kind == "f" and not np.isfinite(image).all():
         raise DataError("The image holds numbers that are not finite (nan or infinity); expected finite ones. Mend them first.")
     if image.ndim == axes and channels == 1:

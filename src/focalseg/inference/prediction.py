@@ -7,7 +7,8 @@ beside the image and what is asked for, no more is held than a window's length o
 import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, combinations
 
@@ -17,6 +18,8 @@ from torch import Tensor, nn
 
 from focalseg.errors import SettingError
 from focalseg.feeding.preparation import Preparation, measure_intensities, normalise
+from focalseg.hosts.attachment import occupied_sites
+from focalseg.hosts.pruning import without_attention
 from focalseg.inference.reach import Reach, measure_reach
 from focalseg.inference.rows import resize_in_rows
 from focalseg.labels import choose_labels, choose_most_probable, compute_probabilities
@@ -44,35 +47,50 @@ class Member:
 
     network: nn.Module
     preparation: Preparation
-    _reaches: dict[int, Reach | None] = field(default_factory=dict, init=False, repr=False)
+    _reaches: dict[tuple[int, bool], Reach | None] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def device(self) -> torch.device:
         """Where the network is; the CPU for one without parameters."""
         return next((parameter.device for parameter in self.network.parameters()), torch.device("cpu"))
 
-    def find_reach(self, axis: int) -> Reach:
-        """What the network does along an axis of its windows, measured once; nothing to heed where it sees all of them."""
-        if axis not in self._reaches:
+    def find_reach(self, axis: int, *, attention: bool = True) -> Reach | None:
+        """What the network does along an axis of its windows, or what its host does without attention; measured once. None
+        where it sees all of a window."""
+        if (axis, attention) not in self._reaches:
             channels, window = len(self.preparation.mean), self.preparation.window
-            self._reaches[axis] = measure_reach(self.network.eval(), channels, window, axis)
-        return self._reaches[axis] or Reach(margin=0, stride=1)
+            with nullcontext() if attention else without_attention(self.network):
+                self._reaches[axis, attention] = measure_reach(self.network.eval(), channels, window, axis)
+        return self._reaches[axis, attention]
 
     def plan_tiling(self, *, overlap: float = OVERLAP, windows_at_a_time: int | None = None) -> Tiling:
-        """How prepared images are cut into windows: to give what the whole would give, where the overlap allows it."""
-        window, size = self.preparation.window, self.preparation.size
-        reaches = [
-            self.find_reach(axis) if length < side else Reach(margin=0, stride=1)
-            for axis, (length, side) in enumerate(zip(window, size, strict=True))
-        ]
+        """How prepared images are cut into windows: to give what the whole would give, where the overlap allows it.
+
+        Where attention looks too far for that, windows are placed and joined as suits the host. So networks that differ in
+        attention alone are cut alike, and are compared by it alone.
+        """
         default = 1 if self.device.type == "cpu" else _WINDOWS_ON_A_GPU
-        return Tiling(
-            window=window,
+        plain = Tiling(
+            window=self.preparation.window,
             overlap=overlap,
-            stride=tuple(reach.stride for reach in reaches),
-            margin=tuple(reach.margin for reach in reaches),
             at_a_time=default if windows_at_a_time is None else windows_at_a_time,
         )
+        tiling, known = self._heed_reach(plain, attention=True)
+        settled = tiling.settle(self.preparation.size)
+        if (known and settled == tiling) or not occupied_sites(self.network):
+            return settled
+        return self._heed_reach(plain, attention=False)[0].settle(self.preparation.size)
+
+    def _heed_reach(self, plain: Tiling, *, attention: bool) -> tuple[Tiling, bool]:
+        """A tiling with the strides and margins of the network, or of its host, and whether it has some along all axes."""
+        nothing, size = Reach(margin=0, stride=1), self.preparation.size
+        found = [
+            self.find_reach(axis, attention=attention) if plain.window[axis] < side else nothing
+            for axis, side in enumerate(size)
+        ]
+        reaches = [reach or nothing for reach in found]
+        strides, margins = (tuple(getattr(reach, name) for reach in reaches) for name in ("stride", "margin"))
+        return replace(plain, stride=strides, margin=margins), None not in found
 
 
 def warn(sentence: str) -> None:

@@ -9,7 +9,7 @@ from focalseg.errors import FocalsegError, SettingError
 from focalseg.hosts.building import build_host
 from focalseg.hosts.presence.container import CONTAINER, escape
 from focalseg.hosts.site import count_levels
-from focalseg.inference.folders import LEAN, LEAN_CONFIG, NetworkFiles, find_lean, find_run
+from focalseg.inference.folders import ENSEMBLE, LEAN, LEAN_CONFIG, NetworkFiles, find_lean, find_networks
 from focalseg.networks.state import read_state_file
 from focalseg.records.placement import PLACEMENT, SHUT, read_placement
 from focalseg.records.result import RESULT
@@ -37,15 +37,13 @@ class Placed:
 
 
 def read_placed(path: Path) -> Placed:
-    """What stands in a job's folder, in its folder `lean`, in a run or in a placement.json. Raises SettingError for others."""
+    """What stands in a job's folder, its folder `lean`, a saved model, a run or a placement.json. Raises SettingError."""
     if path.is_dir() and (path / PLACEMENT).exists():
         lean = path / LEAN
         config = _read_config(find_lean(lean)) if (lean / LEAN_CONFIG).exists() else None
         return _read_decisions(path / PLACEMENT, config)
-    if path.is_dir() and (path / LEAN_CONFIG).exists():
-        return _read_network(find_lean(path))
-    if path.is_dir() and (path / RESULT).exists():
-        return _read_network(find_run(path))
+    if any((path / mark).is_file() for mark in (LEAN_CONFIG, ENSEMBLE, RESULT)):
+        return _read_network(next(find_networks(path, one=True)))
     if path.is_dir() or not path.exists():
         found = "holds none of them" if path.is_dir() else "is not there"
         raise SettingError(

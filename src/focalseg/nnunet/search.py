@@ -13,14 +13,12 @@ from focalseg.errors import SettingError
 from focalseg.evaluation.scoring import Batch
 from focalseg.hosts.attachment import occupied_sites
 from focalseg.hosts.finding import sites
-from focalseg.hosts.gammas import gamma_parameters
+from focalseg.hosts.gammas import GAMMA_FACTOR, gamma_parameters
 from focalseg.hosts.instrument import fill_sites, plan_layout
 from focalseg.hosts.libraries.nnunet import without_deep_supervision
 from focalseg.placement.evidence import gather_evidence
 from focalseg.records.evidence import Evidence
 
-GAMMA_FACTOR = 10.0
-"""The rate of exponents over the learning rate, as in our own trainings."""
 MOST_SLICES = 16
 """Slices of a volume that go through a network for slices at a time."""
 

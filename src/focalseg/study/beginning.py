@@ -12,6 +12,7 @@ from focalseg.configuration import from_mapping, to_mapping
 from focalseg.errors import SettingError
 from focalseg.findings import show_value
 from focalseg.imagesets.opening import refuse_inside
+from focalseg.inference.folders import LEAN
 from focalseg.records.placement import PLACEMENT, read_placement
 from focalseg.records.result import CHECKPOINT, CONFIG, RESULT, WEIGHTS
 from focalseg.study.presets import Settings
@@ -116,7 +117,7 @@ def _refuse_start(path: Path, folder: Path) -> None:
 def locate_start(path: Path) -> Path:
     """The folder with weights to begin with: that of a finished run, a lean folder, or that of a job. Raises SettingError for
     any other."""
-    where = path / "lean" if (path / PLACEMENT).is_file() else path
+    where = path / LEAN if (path / PLACEMENT).is_file() else path
     if (where / WEIGHTS).is_file():
         return where
     if (path / CONFIG).is_file() and not (path / RESULT).is_file():
@@ -140,7 +141,7 @@ def recall_start(folder: Path) -> StartConfig | None:
 def outlive_start(path: Path, folder: Path) -> StartConfig | None:
     """The same where nothing is at that path any more, which is where they were, and the training goes on without them."""
     begun = recall_start(folder)
-    if begun is None or path.exists() or Path(begun.path).parent not in (path, path / "lean"):
+    if begun is None or path.exists() or Path(begun.path).parent not in (path, path / LEAN):
         return None
     return begun if any((folder / name).is_file() for name in (CHECKPOINT, RESULT)) else None
 

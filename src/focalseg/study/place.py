@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from focalseg.evaluation.verdict import Footing, Verdict
+from focalseg.inference.folders import LEAN
 from focalseg.records.placement import ALL, NONE, PLACED, PLACEMENT, JobRecord, LeanSource, Placement
 from focalseg.records.record import write_record
 from focalseg.records.result import CONFIG
@@ -117,7 +118,7 @@ def _train_and_judge(design: Design, folder: Path) -> PlaceResult:
         files={name: hash_file(folder / name) for name in (CONFIG, SPLITS, EXAMPLES)},
     )
     write_record(folder / PLACEMENT, record)
-    write_lean(folder / "lean", shown[PLACED], verdict, record.arms[PLACED], lean.parameters)
+    write_lean(folder / LEAN, shown[PLACED], verdict, record.arms[PLACED], lean.parameters)
     return PlaceResult(folder=folder, verdict=verdict, placement=results.agreed, record=record)
 
 

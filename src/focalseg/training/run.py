@@ -57,6 +57,14 @@ class RunConfig(CheckedConfig):
             raise SettingError(f"There were {len(self.marks)} marks; expected one for the background and one per label.")
         read_values(self.marks)
 
+    def describe_attention(self) -> str:
+        """Where which gate stands, such as `se at encoder.0, ag at skip.0`; `none` for nowhere."""
+        return ", ".join(f"{gate} at {site}" for site, gate in self.attention.items()) or "none"
+
+    def describe_labels(self) -> str:
+        """The numbers of a mask with their names, such as `0 background, 1 lesion`."""
+        return ", ".join(f"{number} {label}" for number, label in enumerate(("background", *self.labels)))
+
     @property
     def image_shape(self) -> tuple[int, ...]:
         """The shape (C, *spatial) of an image as the network takes it."""

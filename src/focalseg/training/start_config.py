@@ -7,8 +7,8 @@ from focalseg.configuration import CheckedConfig
 
 @dataclass(frozen=True, kw_only=True)
 class StartConfig(CheckedConfig):
-    """The network of a finished training. path: of its folder, which may be moved later. sha256: of its weights, by which they
-    are known wherever they lie."""
+    """The network of a finished training. path: of its weights, which may be moved later. sha256: by which they are known
+    wherever they lie."""
 
     path: str
     sha256: str

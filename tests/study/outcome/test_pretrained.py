@@ -10,7 +10,7 @@ import torch
 
 from focalseg.errors import SettingError
 from focalseg.inference.loading import load_run
-from focalseg.inference.prediction import predict_mask
+from focalseg.inference.prediction import Member, predict_mask
 from focalseg.study.beginning import ForKeeps
 from focalseg.study.train import train_one
 from hosts.libraries.test_smp import unet_forward, unet_init
@@ -74,8 +74,8 @@ def test_it_trains_on_the_encoders_scale_and_loads_offline_with_the_same_predict
     config, offline = load_run(out)
     assert config.network.arguments["encoder_weights"] == "imagenet"  # as it was built, for whoever reads it
     assert np.array_equal(
-        predict_mask(network, online.preparation, image, tell=told.append),
-        predict_mask(offline, config.preparation, image, tell=told.append),
+        predict_mask([Member(network, online.preparation)], image, tell=told.append),
+        predict_mask([Member(offline, config.preparation)], image, tell=told.append),
     )
     for one, other in zip(network.parameters(), offline.parameters(), strict=True):
         assert torch.equal(one, other)
@@ -93,7 +93,7 @@ def test_what_may_fetch_besides_the_encoders_weights_still_asks_for_trust(librar
     settings = replace(tiny_settings, network=replace(tiny_settings.network, name="smp:Unet", arguments=PRETRAINED))
     out = tmp_path / "out"
     train_one(str(make_folder()), out, settings, attention="none", seed=0, device="cpu")
-    from focalseg.study.running.runs import rebuild_network
+    from focalseg.inference.loading import rebuild_network
     from focalseg.yaml_files import read_yaml
 
     content = read_yaml(out / "config.yaml")

@@ -6,14 +6,14 @@ import pytest
 
 from focalseg.configuration import to_mapping
 from focalseg.errors import SettingError
-from focalseg.files import open_lock
+from focalseg.files import LOCK, open_lock
 from focalseg.records.result import CONFIG
 from focalseg.records.seals import sign_text
 from focalseg.records.splits import Split
 from focalseg.study.beginning import PlaceJob
 from focalseg.study.presets import build_settings
 from focalseg.study.running.cases import digest_split
-from focalseg.study.running.folder import LOCK, claim_folder, hold_folder, read_config, refuse_other_settings
+from focalseg.study.running.folder import claim_folder, hold_folder, read_config, refuse_other_settings
 from focalseg.study.running.progress_file import PROGRESS, SCORING, ProgressFile, read_parts
 from focalseg.training.metrics_log import FIRST_COLUMNS, MetricsLog
 from focalseg.yaml_files import write_yaml
@@ -61,7 +61,7 @@ def test_of_two_jobs_that_begin_at_the_same_moment_none_runs_below_the_config_of
         (tmp_path / CONFIG).write_text(sign_text("seed: 1\n"))
         return open_lock(path)
 
-    monkeypatch.setattr("focalseg.study.running.folder.open_lock", lock_late)
+    monkeypatch.setattr("focalseg.files.open_lock", lock_late)
     with pytest.raises(SettingError, match="was made with other settings"), hold_folder(tmp_path, "seed: 0\n"):
         pytest.fail("it runs")
     assert not (tmp_path / LOCK).exists()

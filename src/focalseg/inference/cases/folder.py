@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from focalseg.errors import DataError, MachineError, SettingError
-from focalseg.files import open_lock, open_to_append, refuse_linked_folders, write_whole
+from focalseg.files import hold_lock, open_to_append, refuse_linked_folders, write_whole
 from focalseg.findings import counted, show_path
 from focalseg.imagesets.dataset import read_image
 from focalseg.inference.cases.inputs import InputCase
@@ -19,7 +19,6 @@ from focalseg.records.record import read_record, write_record
 from focalseg.records.seals import hash_file
 
 PROBABILITIES, OVERLAYS = "probabilities", "overlays"
-LOCK = ".lock"
 _DECIDING = ("model_digest", "overlap", "flips")
 """Fields of the record that decide a mask."""
 EDITED = "was changed since it was predicted, and is left as it is; remove it to have it made again."
@@ -122,27 +121,14 @@ class MaskFolder:
 
         Raises SettingError where another process holds it. Holding needs a POSIX system.
         """
-        path = self.out / LOCK
         try:
             self.out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             mend = "check the path and who may write there, then run the same command again"
             raise MachineError(f"{show_path(self.out)} cannot be made ({error.strerror or error}); {mend}.") from error
-        with open_lock(path) as file:
-            if os.name == "posix":
-                import fcntl
-
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError as error:
-                    raise SettingError(
-                        f"{show_path(self.out)} is in use by another focalseg; wait for it to end, or give another --out."
-                    ) from error
-            try:
-                self._claim()
-                yield
-            finally:
-                path.unlink(missing_ok=True)
+        with hold_lock(self.out):
+            self._claim()
+            yield
 
     def _claim(self) -> None:
         """Looks once more at whose the folder is, now that no other process writes to it, and writes down that it is ours."""

@@ -97,7 +97,7 @@ def _add_folder(given: Path, gathered: _Gathered) -> None:
         raise SettingError(f"{show_path(folder)} holds no images; expected {IMAGE_FORMATS} files. Check the path.")
     masks = find_masks(folder)
     if masks:
-        found = f"{counted(len(masks), 'file')} in {show_path(folder)} ({list_names([mask.name for mask in masks])})"
+        found = f"{counted(len(masks), 'file')} in {show_path(folder)} ({list_names(sorted(mask.name for mask in masks))})"
         gathered.notes.append(f"{found} are masks of others by their names, and are not predicted.")
     gathered.faults += errors
     gathered.files[folder.resolve()] += [file for file in listed.files.values() if file not in masks]

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 from focalseg.counting import Count, count_for_nobody
 from focalseg.errors import DataError, FocalsegError, SettingError
 from focalseg.findings import Finding, show_path
-from focalseg.hosts.libraries.choice import NAMES
 from focalseg.imagesets.dataset import Decoded, read_alone
 from focalseg.imagesets.marks import choose_marks
 from focalseg.inference.cases.folder import OVERLAYS, PROBABILITIES, MaskFolder, hash_inputs, refuse_out
 from focalseg.inference.cases.inputs import InputCase, Inputs, list_inputs
 from focalseg.inference.cases.writing import write_mask, write_overlay, write_probabilities
-from focalseg.inference.folders import NetworkFiles, find_networks
+from focalseg.inference.folders import NetworkFiles, find_networks, refuse_own_network
 from focalseg.records.prediction import MaskEntry, PredictionRecord
 from focalseg.records.seals import hash_file
 
@@ -77,7 +76,7 @@ def plan_job(
     Raises SettingError for a model, images or a folder with which nothing could be predicted, or the wrong thing.
     """
     networks = tuple(find_networks(model, one=wanted.one))
-    _refuse_foreign_code(networks, wanted.own_network)
+    refuse_own_network(networks, wanted.own_network)
     channels, axes = _read_shape(networks[0])
     inputs = list_inputs(given, channels=channels, axes=axes)
     refuse_out(out, model, given)
@@ -240,18 +239,6 @@ def _find_finished(folder: MaskFolder, cases: Sequence[InputCase], count: Count)
             found.append((case, entry))
             advance(number, len(cases))
     return found
-
-
-def _refuse_foreign_code(networks: Sequence[NetworkFiles], own_network: str) -> None:
-    """Raises SettingError for a network that is no part of focalseg, unless the command names it."""
-    for files in networks:
-        network = files.settings.get("network")
-        name = network.get("name") if isinstance(network, dict) else None
-        if isinstance(name, str) and name not in NAMES and name != own_network:
-            raise SettingError(
-                f"{show_path(files.folder)} has the network {name!r:.80}, no part of focalseg; loading it would run that "
-                f"function. If you trust it, add --network {name:.80}."
-            )
 
 
 def _read_shape(files: NetworkFiles) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from focalseg.errors import DataError
 from focalseg.findings import counted, show_path
@@ -11,7 +12,7 @@ from focalseg.imagesets.dataset import Decoded
 from focalseg.inference.cases.job import Predict
 from focalseg.inference.model import Model
 from focalseg.inference.prediction import predict_mask, predict_probabilities
-from focalseg.labels import THRESHOLD
+from focalseg.labels import choose_most_probable
 from focalseg.training.run import RunConfig
 
 
@@ -39,8 +40,7 @@ def build_predict(
         shares = predict_probabilities(
             model.members, image.image, overlap=overlap, flips=flips, windows_at_a_time=windows_at_a_time, tell=tell
         )
-        labels = shares[0] > THRESHOLD if len(shares) == 1 else shares.argmax(axis=0)
-        return labels.astype(np.uint8), shares, doubts
+        return choose_most_probable(torch.from_numpy(shares)[None])[0].numpy(), shares, doubts
 
     return predict
 

@@ -102,10 +102,9 @@ def _describe_origin(config: RunConfig) -> str:
 
 def _describe_run(config: RunConfig) -> list[tuple[str, str]]:
     """The rows that every card has: what the network is, what it takes and what it gives."""
-    attention = ", ".join(f"{gate} at {site}" for site, gate in config.attention.items()) or "none"
     return [
         ("network", _describe_network(config)),
-        ("attention", attention),
+        ("attention", config.describe_attention()),
         ("input", f"{counted(config.network.in_channels, 'channel')}, resized to {_describe_size(config)}"),
         ("normalisation", _describe_normalisation(config)),
         ("output", _describe_output(config)),
@@ -149,5 +148,4 @@ def _describe_output(config: RunConfig) -> str:
     element, channels = _name_element(config), config.network.classes
     if channels == 1:
         return f"one logit a {element}; {config.labels[0]} where its sigmoid is above {THRESHOLD}"
-    names = ", ".join(f"{number} {name}" for number, name in enumerate(("background", *config.labels)))
-    return f"{channels} logits a {element}, by softmax; the label is that of the largest: {names}"
+    return f"{channels} logits a {element}, by softmax; the label is that of the largest: {config.describe_labels()}"

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from focalseg.errors import SettingError
-from focalseg.files import PARTIAL, open_lock, refuse_linked_folders, write_text
+from focalseg.files import LOCK, PARTIAL, describe_use, hold_lock, refuse_linked_folders, write_text
 from focalseg.records.result import CHECKPOINT, CONFIG, RESULT
 from focalseg.records.seals import read_signed_text, sign_text
 from focalseg.records.splits import SPLITS
@@ -18,7 +18,6 @@ from focalseg.text_files import read_small
 from focalseg.training.metrics_log import is_log
 from focalseg.yaml_files import MOST_BYTES, read_yaml
 
-LOCK = ".lock"
 _STEPS = "training.steps"
 _MOST_NAMED = 3
 """Of the settings that differ, how many are named."""
@@ -111,11 +110,7 @@ def refuse_busy(folder: Path) -> None:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise _in_use(folder) from error
-
-
-def _in_use(folder: Path) -> SettingError:
-    return SettingError(f"{folder} is in use by another focalseg; wait for it to end, or give another --out.")
+            raise describe_use(folder) from error
 
 
 def refuse_foreign(folder: Path) -> None:
@@ -153,18 +148,6 @@ def hold_folder(folder: Path, config: str) -> Iterator[None]:
     Raises SettingError as `claim_folder` does, and where another process holds the folder. Holding needs a POSIX system.
     """
     claim_folder(folder, config)
-    if os.name != "posix":
+    with hold_lock(folder):
+        claim_folder(folder, config)  # of two that began at the same moment the other may have written its own since
         yield
-        return
-    import fcntl
-
-    with open_lock(folder / LOCK) as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise _in_use(folder) from error
-        try:
-            claim_folder(folder, config)  # of two that began at the same moment the other may have written its own since
-            yield
-        finally:
-            (folder / LOCK).unlink(missing_ok=True)
