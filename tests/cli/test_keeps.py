@@ -86,6 +86,7 @@ def test_all_data_prints_that_it_was_not_tested_and_gives_no_number(focalseg, ma
         "Not tested: it was trained on every case, and none is left to test it on.\n"
         f"0 attention modules, {parameters:,} parameters; weights and model card in {out}\n"
         f"report: {out}/report/index.html\n"
+        f"Next: focalseg predict {out} IMAGES --out MASKS, or focalseg export {out} --format onnx --out DIR\n"
     )
     assert "note: all 10 cases are trained on; none is left to validate or to test on.\n" in outcome.err
     page = (out / "report" / "index.html").read_bytes()

@@ -30,10 +30,13 @@ def test_place_ends_with_a_verdict_a_lean_network_and_a_report(focalseg, make_fo
     assert outcome.status == 0, outcome.err
     lines = outcome.out.splitlines()
     arms = lines.index("arm: test Dice with 95 % interval, modules, parameters")
-    assert [line.split()[0] for line in lines[arms + 1 : -4]] == ["none", "all", "placed"]
+    assert [line.split()[0] for line in lines[arms + 1 : -5]] == ["none", "all", "placed"]
     assert re.fullmatch(r"  all    0\.\d{3} \[\d\.\d{3}, \d\.\d{3}\] +4 +1,\d{3}", lines[arms + 2])
-    assert lines[-3].startswith("verdict: ")
-    assert lines[-2:] == [f"lean network: {out}/lean", f"report: {out}/report/index.html"]
+    assert lines[-4].startswith("verdict: ")
+    assert lines[-3:-1] == [f"lean network: {out}/lean", f"report: {out}/report/index.html"]
+    assert lines[-1] == (f"Next: focalseg predict {out} IMAGES --out MASKS, or focalseg export {out} --format onnx --out DIR")
+    page = (out / "report" / "index.html").read_text(encoding="utf-8")
+    assert '<code>focalseg predict OUT IMAGES <span class="whole">--out</span> MASKS</code>' in page
     assert {path.name for path in (out / "lean").iterdir()} == {"model.safetensors", "config.json", "README.md"}
     assert (out / "report" / "index.html").stat().st_size > 10_000
     assert "training" in outcome.err

@@ -106,7 +106,10 @@ def test_a_plain_network_has_nothing_to_save_and_a_filled_one_takes_nothing_in(
 ) -> None:
     with pytest.raises(SiteError) as raised:
         save_attention(build_unet(), tmp_path / "none")
-    assert str(raised.value) == "The network has no attention to save; call instrument(network) first."
+    assert str(raised.value) == (
+        "The network has no attention to save; call instrument(network) first. Where a placement kept no site, the network is "
+        "the plain one: save its weights as before."
+    )
     assert not (tmp_path / "none").exists()
     network = build_unet()
     instrument(network, gates=("ag",))

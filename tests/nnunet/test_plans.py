@@ -169,9 +169,9 @@ def test_a_site_that_the_plans_network_does_not_have_is_refused_and_the_mend_wor
         write_plans(plans, deep, tmp_path / "out")
     assert str(raised.value) == (
         f"{plans}, configuration 3d_fullres: No site named 'encoder.4'; known are encoder.0, encoder.1, encoder.2, bottleneck, "
-        "skip.0, skip.1, skip.2, decoder.0, decoder.1, decoder.2. Did you mean 'encoder.2'? It has 4 levels, and the "
-        "network in "
-        "which the sites were chosen 6. Leave 3d_fullres out by naming others with --configuration, or give another placement."
+        "skip.0, skip.1, skip.2, decoder.0, decoder.1, decoder.2. Did you mean 'encoder.2'? The network has 4 levels, "
+        "the one in which the sites were chosen has 6. Leave 3d_fullres out by naming others with --configuration, or give "
+        "another placement."
     )
     assert not (tmp_path / "out").exists()
     assert write_plans(plans, deep, tmp_path / "out", ["2d"])[0].startswith(

@@ -223,6 +223,20 @@ def test_a_training_begins_with_the_weights_of_another_and_says_so(tested, data,
     assert "gamma = 1, where every site starts whose gate is fresh." in page
 
 
+def test_test_cases_that_the_weights_were_trained_on_are_counted(kept, tested, data, tiny_settings, tmp_path):
+    told, silent = [], []
+    train(data, tmp_path / "out", tiny_settings, attention="all", keep=start(kept[0]), tell=told)
+    number = len(read_record(Splits, tmp_path / "out" / "splits.json").folds[0].test)
+    assert [line for line in told if "too high" in line] == [
+        f"the weights were trained on {number} of the {number} test cases, so that the test Dice will be too high. Begin with "
+        "weights that were trained on the same split (without --all-data), or test on other cases."
+    ]
+    train(data, tmp_path / "other", tiny_settings, attention="all", keep=start(tested), tell=silent)
+    train(data, tmp_path / "again", tiny_settings, attention="all", keep=start(kept[0], all_data=True), tell=silent)
+    assert silent
+    assert not any("too high" in line for line in silent)
+
+
 def test_the_start_may_move_or_go_once_the_training_has_begun(tested, data, tiny_settings, tmp_path):
     import shutil
 

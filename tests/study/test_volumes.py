@@ -119,7 +119,7 @@ def test_the_lean_network_predicts_the_labels_that_were_scored_and_its_card_says
         assert average_labels(overlaps, "dice") == pytest.approx(score.dice, abs=1e-6)
     card = (placed / "lean" / "README.md").read_text()
     assert "resized to 10 x 12 x 13 voxels |" in card
-    assert "| normalisation | minus the mean of the image, divided by its standard deviation, a channel each |" in card
+    assert "| normalisation | minus the mean of the image, divided by its standard deviation, per channel |" in card
     assert "3 logits a voxel, by softmax; the label is that of the largest: 0 background, 1 label_1, 2 label_2 |" in card
     assert "| test Dice of label_2 | 0." in card
 

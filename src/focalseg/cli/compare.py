@@ -36,7 +36,7 @@ _Better = Annotated[
 ]
 _Margin = Annotated[
     float | None,
-    typer.Option("--margin", help="The loss that would not matter, fixed beforehand: is a system at most so much worse?"),
+    typer.Option("--margin", help="The loss that would not matter, fixed beforehand: is a system at most that much worse?"),
 ]
 _Empty = Annotated[
     Literal["one", "zero", "leave-out"] | None,

@@ -9,7 +9,13 @@ from focalseg.cli.options import AsJson, print_json
 from focalseg.errors import SettingError
 from focalseg.findings import counted
 
-_Model = Annotated[Path, typer.Argument(metavar="MODEL", help="The folder of a job, of a run, or a lean folder.")]
+_Model = Annotated[
+    Path,
+    typer.Argument(
+        metavar="MODEL",
+        help="The folder of a job, of a run, a lean folder, or a model of focalseg.save; with nnunet also a placement.json.",
+    ),
+]
 _Format = Annotated[Literal["onnx", "bundle", "nnunet"], typer.Option("--format", help="For which programs.")]
 _Out = Annotated[Path, typer.Option("--out", help="The folder to fill; an earlier export of this kind in it is replaced.")]
 _Network = Annotated[

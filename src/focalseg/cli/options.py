@@ -1,6 +1,7 @@
 """The options that several commands share, declared once."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -113,6 +114,17 @@ def refuse_data(data: str) -> None:
     from focalseg.imagesets.opening import open_dataset
 
     open_dataset(data)
+
+
+def name_next(folder: Path, network: str) -> str:
+    """What to do with a trained model, as commands that can be copied. network: its name, told again where it is foreign."""
+    from focalseg.findings import show_path
+    from focalseg.hosts.libraries.choice import NAMES
+
+    model = shlex.quote(show_path(folder))
+    trust = "" if network in NAMES else f" --network {shlex.quote(show_path(network))}"
+    predict = f"focalseg predict {model} IMAGES --out MASKS{trust}"
+    return f"Next: {predict}, or focalseg export {model} --format onnx --out DIR{trust}"
 
 
 def print_json(content: dict[str, Any]) -> None:

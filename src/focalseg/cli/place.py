@@ -17,6 +17,7 @@ from focalseg.cli.options import (
     Seed,
     Verbose,
     Workers,
+    name_next,
     print_json,
     read_settings,
     refuse_data,
@@ -27,7 +28,8 @@ Budget = Annotated[
     typer.Option(
         "--budget",
         metavar="HOURS",
-        help="Fit the job into so many hours, giving up: rivals, folds, trainings beyond three an arm, steps, the third.",
+        help="Fit the job into so many hours, giving up in this order: rivals, folds, trainings beyond three per arm, steps, "
+        "the third training.",
     ),
 ]
 
@@ -96,3 +98,4 @@ def run_place(
     print(f"verdict: {result.verdict.outcome} - {describe_verdict(result.verdict)}")
     print(f"lean network: {out / 'lean'}")
     print(f"report: {page}")
+    print(name_next(out, settings.network.name))

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from focalseg.inference.cases.job import Predict, Predicted, PredictionJob
 
 _Model = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="The folder of a job, of a run (focalseg train), or a lean folder.")
+    Path,
+    typer.Argument(
+        metavar="MODEL", help="The folder of a job, of a run (focalseg train), a lean folder, or a model of focalseg.save."
+    ),
 ]
 _Given = Annotated[
     list[Path], typer.Argument(metavar="INPUT...", help="Images, and folders of images: PNG, JPEG, TIFF, BMP, GIF or NIfTI.")

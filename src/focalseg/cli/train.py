@@ -17,6 +17,7 @@ from focalseg.cli.options import (
     Preset,
     Seed,
     Verbose,
+    name_next,
     print_json,
     read_settings,
     refuse_data,
@@ -91,6 +92,7 @@ def train(
         print(line)
     print(f"{counted(result.modules, 'attention module')}, {result.parameters:,} parameters; weights and model card in {out}")
     print(f"report: {page}")
+    print(name_next(out, settings.network.name))
 
 
 def _summarise(out: Path, steps: int, result: "RunResult") -> Iterator[str]:

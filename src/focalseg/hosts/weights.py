@@ -67,7 +67,10 @@ def save_attention(network: nn.Module, folder: str | Path) -> None:
     """
     container = find_container(network)
     if container is None:
-        raise SiteError("The network has no attention to save; call instrument(network) first.")
+        raise SiteError(
+            "The network has no attention to save; call instrument(network) first. Where a placement kept no site, the network "
+            "is the plain one: save its weights as before."
+        )
     saved = [
         SavedSite(
             gate=container.gates[name],

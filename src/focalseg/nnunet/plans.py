@@ -196,8 +196,8 @@ def _check_layout(where: str, name: str, candidates: Sequence[Site], placed: Pla
             for site in select_sites(candidates, placed.layout):
                 build_site(placed.layout[site.name], site, standardise=placed.standardise)
     except FocalsegError as error:
-        depth = f"It has {counted(levels or 0, 'level')}" + (
-            f", and the network in which the sites were chosen {placed.levels}." if placed.levels else "."
+        depth = f"The network has {counted(levels or 0, 'level')}" + (
+            f", the one in which the sites were chosen has {placed.levels}." if placed.levels else "."
         )
         raise SiteError(
             f"{where}: {error} {depth} Leave {name} out by naming others with --configuration, or give another placement."

@@ -1,7 +1,7 @@
 """Whose weights a training begins with: found, held to their digest, and compared with the network that is to take them."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +14,10 @@ from focalseg.findings import counted
 from focalseg.hosts.instrument import OWN
 from focalseg.inference.folders import LEAN_CONFIG, find_lean, find_run
 from focalseg.networks.state import read_state_file
+from focalseg.records.record import read_record
 from focalseg.records.result import CHECKPOINT
 from focalseg.records.seals import hash_file
+from focalseg.records.splits import SPLITS, Splits
 from focalseg.study.beginning import locate_start, outlive_start, recall_start
 from focalseg.study.running.listeners import Tell
 from focalseg.training.run import RunConfig
@@ -24,6 +26,8 @@ from focalseg.training.starting import fit_start
 
 _MOST_NAMED = 3
 """Of the tensors that do not fit, how many are named."""
+_SPLITS_ABOVE = 4
+"""So far above the weights lies the splits.json of a job: above OUT/runs/ARM/fold_F/seed_S, or OUT/lean."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +89,26 @@ def check_start(start: Start, config: RunConfig, network: nn.Module, tell: Tell)
     if fit.left:
         tell(
             f"the weights have gates at {', '.join(fit.left)} that this network has not, or of another kind; they are left out."
+        )
+
+
+def tell_of_learned(start: Start, tested: Mapping[str, str], tell: Tell) -> None:
+    """Tells how many of the test cases the weights were trained on, where the splits.json of that training is still there.
+
+    tested: digests of the test cases by name.
+    """
+    if start.run is None or start.where is None:
+        return
+    folders = (start.where.parent, *start.where.parent.parents[:_SPLITS_ABOVE])
+    path = next((folder / SPLITS for folder in folders if (folder / SPLITS).is_file()), None)
+    if path is None:
+        return
+    splits = read_record(Splits, path)
+    learned = {splits.cases.get(name) for fold in splits.folds if fold.fold == start.run.fold for name in fold.train}
+    if number := sum(digest in learned for digest in tested.values()):
+        tell(
+            f"the weights were trained on {number} of the {counted(len(tested), 'test case')}, so that the test Dice will be "
+            "too high. Begin with weights that were trained on the same split (without --all-data), or test on other cases."
         )
 
 

@@ -21,7 +21,7 @@ from focalseg.study.presets import Settings
 from focalseg.study.running.folder import hold_folder
 from focalseg.study.running.listeners import NOBODY, Listeners, Tell
 from focalseg.study.running.runs import RunPlan, RunResult, execute, read_result
-from focalseg.study.start import check_start, find_start
+from focalseg.study.start import check_start, find_start, tell_of_learned
 from focalseg.training.run import RunConfig, build_network, find_candidates
 from focalseg.training.training_config import Device
 from focalseg.yaml_files import write_yaml
@@ -50,6 +50,7 @@ def train_one(
     network = build_network(config)
     if start:
         check_start(start, config, network, listeners.tell)
+        tell_of_learned(start, {name: ground.case_digests[name] for name in ground.split.test}, listeners.tell)
     plan = RunPlan(
         arm=attention,
         config=config,

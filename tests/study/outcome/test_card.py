@@ -119,7 +119,7 @@ def test_what_the_weights_come_from_is_said(tmp_path):
     smp = replace(CONFIG, preparation=scale, attention={}, network=NetworkConfig(name="smp:Unet", arguments=arguments))
     text = write(tmp_path, smp)
     assert "Trained on the data named above, from an encoder pretrained on imagenet." in text
-    assert "divided by 50.0, 40.0, 30.0, a channel each: the scale of the pretrained encoder" in text
+    assert "divided by 50.0, 40.0, 30.0, per channel: the scale of the pretrained encoder" in text
     assert "own_network" not in text  # all weights are in the file, and nothing is fetched
     own = replace(CONFIG, attention={}, network=NetworkConfig(name="mine:build"))
     assert ", own_network='mine:build')" in write(tmp_path, own)

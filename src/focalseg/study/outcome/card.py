@@ -135,11 +135,11 @@ def _describe_normalisation(config: RunConfig) -> str:
     """What is done to intensities."""
     preparation = config.preparation
     if preparation.normalisation == "case":
-        return "minus the mean of the image, divided by its standard deviation, a channel each"
+        return "minus the mean of the image, divided by its standard deviation, per channel"
     mean, deviation = (
         ", ".join(f"{value:.1f}" for value in values) for values in (preparation.mean, preparation.standard_deviation)
     )
-    scale = f"minus {mean}, divided by {deviation}, a channel each"
+    scale = f"minus {mean}, divided by {deviation}, per channel"
     return f"{scale}: the scale of the pretrained encoder" if preparation.normalisation == "encoder" else scale
 
 
@@ -147,5 +147,5 @@ def _describe_output(config: RunConfig) -> str:
     """What the network's channels mean."""
     element, channels = _name_element(config), config.network.classes
     if channels == 1:
-        return f"one logit a {element}; {config.labels[0]} where its sigmoid is above {THRESHOLD}"
-    return f"{channels} logits a {element}, by softmax; the label is that of the largest: {config.describe_labels()}"
+        return f"one logit per {element}; {config.labels[0]} where its sigmoid is above {THRESHOLD}"
+    return f"{channels} logits per {element}, by softmax; the label is that of the largest: {config.describe_labels()}"

@@ -50,10 +50,11 @@ def describe_undertraining(footing: Footing, *, named: bool = True) -> str:
         )
     first = max(footing.rises, key=lambda rise: rise.gain)
     arms = f" of the {plural(len(footing.rises), 'arm')} {' and '.join(rise.arm for rise in footing.rises)}" if named else ""
+    follows = "what follows may be a matter of speed" if named else "it had more to learn"
     upto = "up to " if len(footing.rises) > 1 else ""
     return (
         f"Undertrained: the validation Dice{arms} still rose by {upto}{first.gain:.3f} in the {first.part} of "
-        f"{footing.steps} steps, so that what follows may be a matter of speed; {more}."
+        f"{footing.steps} steps, so that {follows}; {more}."
     )
 
 
