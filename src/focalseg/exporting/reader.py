@@ -104,6 +104,8 @@ def predict(image: np.ndarray, folder: Path = HERE) -> np.ndarray:
 
 if __name__ == "__main__":
     for name in map(Path, sys.argv[1:]):
-        pixels = np.array(Image.open(name))
+        picture = Image.open(name)
+        # The numbers of a palette picture are places in a table of colours, and no intensities.
+        pixels = np.array(picture.convert("RGB") if picture.mode in ("P", "PA") else picture)
         mask = predict(np.moveaxis(pixels, -1, 0) if pixels.ndim == 3 else pixels[None])
         Image.fromarray(mask).save(name.with_name(f"{name.stem}_mask.png"))
