@@ -186,8 +186,8 @@ def test_bad_images_are_named_and_the_good_ones_predicted(run, tmp_path, focalse
     for name, said in (
         ("bad.png", "is cut short"),
         ("deep.tif", "enters the network"),
-        ("clear.png", "transparent"),
-        ("dot.png", "is 1 x 1 pixels"),
+        ("clear.png", "opaque pixels. Save it without transparency, on its background."),  # no set that `check` could repair
+        ("dot.png", "is 1 x 1 pixels; expected at least 8 pixels a side. Leave it out."),
         ("grey.png", "has 1 channel; expected 3, as the images that the model was trained on. Save it in colour."),
         ("film.avi", "is a .avi file"),
         ("scan.nii.gz", "has 3 spatial axes; expected 2"),

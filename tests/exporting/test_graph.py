@@ -123,3 +123,15 @@ def test_a_network_that_no_graph_can_hold_is_refused_with_another_way(tmp_path):
     ) as caught:
         write_graph(Branching(), tmp_path / "model.onnx", channels=2, window=(8, 8))
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_full_disk_is_no_fault_of_the_network(tmp_path, monkeypatch):
+    """Another format would not find room either."""
+
+    def save(*_arguments, **_named):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch.onnx.ONNXProgram, "save", save)
+    with pytest.raises(OSError, match="No space left") as caught:
+        write_graph(nn.Conv2d(2, 1, 1), tmp_path / "model.onnx", channels=2, window=(8, 8))
+    assert not isinstance(caught.value, SettingError)

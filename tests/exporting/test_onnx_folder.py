@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import re
+import runpy
 import subprocess
 import sys
 import warnings
@@ -78,6 +79,20 @@ def test_the_program_in_the_folder_makes_the_masks_that_the_model_makes(exported
         assert len(np.unique(expected)) > 1
         assert given.dtype == np.uint8
         np.testing.assert_array_equal(given, expected)
+
+
+@pytest.mark.slow
+def test_the_program_takes_a_palette_picture_for_the_colours_it_shows(exported, tmp_path, monkeypatch):
+    """The numbers in its pixels are places in a table."""
+    _, out = exported
+    picture = Image.fromarray(np.moveaxis(draw(7, (40, 48)), 0, -1)).quantize(64)
+    picture.save(tmp_path / "palette.png")
+    picture.convert("RGB").save(tmp_path / "colour.png")
+    monkeypatch.setattr(sys, "argv", ["predict.py", str(tmp_path / "palette.png"), str(tmp_path / "colour.png")])
+    runpy.run_path(str(out / "predict.py"), run_name="__main__")
+    masks = [np.array(Image.open(tmp_path / f"{name}_mask.png")) for name in ("palette", "colour")]
+    assert len(np.unique(masks[1])) > 1
+    np.testing.assert_array_equal(*masks)
 
 
 @pytest.mark.slow

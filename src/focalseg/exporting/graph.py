@@ -105,6 +105,8 @@ def _trace(network: nn.Module, example: Tensor, path: Path, multiple: int) -> in
             )
             assert program is not None  # noqa: S101 - it is None only where a file is named
             program.save(path)
+    except OSError:  # a full disk, which no other format would help
+        raise
     except Exception as error:
         raise SettingError(
             f"The network {type(network).__name__} cannot be written as ONNX: {_find_reason(error)}. {_MEND}"

@@ -31,6 +31,13 @@ _VIEW_CODING = MaskCoding(threshold=True)
 """Fields of view are thresholded, since they come with stray values."""
 _CHANNELS_MEND = f"Convert the image, or name the channels that it has in {TABLE}."
 _ONE_LABEL_MEND = "Give every further label masks of its own; what nobody judged too, as a label called void."
+_ALONE_MENDS = {
+    "turned": "Save it upright.",
+    "transparent": "Save it without transparency, on its background.",
+    "too_small": "Leave it out.",
+    "not_finite": "Mend it, or leave it out.",
+}
+"""Mends of an image by kind of finding where there is no mask, nor a set that `check --repair` could copy."""
 _Given = ParamSpec("_Given")
 _Content = TypeVar("_Content")
 
@@ -179,9 +186,16 @@ def read_alone(paths: Sequence[Path]) -> tuple[Decoded, tuple[Finding, ...]]:
             reading.faults.append(KINDS["too_small"].at(paths[0], f"is {_show(size)} pixels"))
         reading.faults += _compare_images(paths, images)
     if reading.faults:
-        raise DataError(reading.faults)
+        raise DataError([_mend_alone(fault) for fault in reading.faults])
     joined = images[0].image if len(images) == 1 else np.concatenate([decoded.image for decoded in images])
     return replace(images[0], image=joined), tuple(reading.notes)
+
+
+def _mend_alone(fault: str | Finding) -> str | Finding:
+    """A fault of an image with a mend that works where there is that image alone."""
+    if isinstance(fault, str) or fault.kind not in _ALONE_MENDS:
+        return fault
+    return replace(fault, mend=_ALONE_MENDS[fault.kind])
 
 
 def read_mask(path: Path, coding: MaskCoding) -> tuple[CodedMask, tuple[Finding, ...]]:
