@@ -1,6 +1,7 @@
 """A placement put into a network of another depth: what its names then mean is said."""
 
 import warnings
+from dataclasses import replace
 
 import pytest
 
@@ -58,4 +59,7 @@ def test_sites_that_a_person_named_or_listed_by_hand_have_no_levels():
     by_hand = SiteDecision(site="skip.0", gate="ag", gamma=1.0, removal_cost=0.0, spread=0.0, kept=True, why="")
     names = [site.name for site in focalseg.sites(focalseg.UNet(widths=(4, 8, 16)))]
     assert compare_levels(Placement(sites=(by_hand,)), names) == ""
+    kept_alone = (replace(by_hand, site="encoder.0", gate="se"), replace(by_hand, site="bottleneck", gate="se"))
+    assert compare_levels(Placement(sites=kept_alone), names) == ""
+    assert "2 levels and this one has 3" in compare_levels(Placement(policy="all", sites=kept_alone), names)
     assert compare_levels(decide_on(focalseg.UNet(widths=(4, 8)), "bottleneck"), ["layer1.0", "layer2.0"]) == ""

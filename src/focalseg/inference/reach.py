@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from focalseg.hosts.tracing import copy_network
+
 _LARGEST_STRIDE = 64
 _SMALL_SIDES = (16, 32)
 """Elements along the axes that are not looked at: enough for a network that pools four times, or five."""
@@ -36,6 +38,9 @@ def measure_reach(network: nn.Module, channels: int, window: tuple[int, ...], ax
     length = window[axis]
     if length < 4:
         return None
+    if any(parameter.device.type != "cpu" for parameter in network.parameters()):
+        # A GPU may round coarsely (TF32), and the same network has to be cut into the same windows on every machine.
+        network = copy_network(network).cpu()
     sizes = [
         tuple(side if number == axis else _shorten(side, small) for number, side in enumerate(window)) for small in _SMALL_SIDES
     ]

@@ -56,13 +56,11 @@ def read_placed(path: Path) -> Placed:
 def _read_decisions(path: Path, config: RunConfig | None) -> Placed:
     placement = read_placement(path)
     decided = {one.site: one.gamma for one in placement.sites if one.kept}
-    # The sites that were examined tell how deep the network was, but for a placement by hand that lists what is kept alone.
-    examined = [one.site for one in placement.sites] if len(decided) < len(placement.sites) else []
     levels = None if config is None else _count_levels_of(config)
     return Placed(
         layout=placement.layout,
         gammas={name: _check_gamma(path, name, gamma) for name, gamma in decided.items()},
-        levels=levels or count_levels(examined),
+        levels=levels or count_levels(placement.examined),
         standardise=config is not None and config.standardise_logits,
     )
 

@@ -70,7 +70,7 @@ def apply_placement(
 def compare_levels(placement: Placement, names: Iterable[str]) -> str:
     """Says where a network of these sites has more or fewer levels than the one that the placement was decided on; empty where
     it has as many, or sites are not named by levels. Names count from the finest level, so that the bottleneck is elsewhere."""
-    decided, here = count_levels(decision.site for decision in placement.sites), count_levels(names)
+    decided, here = count_levels(placement.examined), count_levels(names)
     if decided is None or here is None or decided == here:
         return ""
     moved = " Its bottleneck is another place here." if BOTTLENECK in placement.layout else ""

@@ -111,6 +111,12 @@ class Placement(CheckedConfig, Record):
         return {one.site: SHUT if one.shut else one.gate for one in self.sites if one.kept or one.shut}
 
     @property
+    def examined(self) -> tuple[str, ...]:
+        """The sites that were decided on; none where all that are listed are kept, as who writes one by hand lists those."""
+        whole = self.policy == "all" or not all(decision.kept for decision in self.sites)
+        return tuple(decision.site for decision in self.sites) if whole else ()
+
+    @property
     def modules(self) -> int:
         """How many attention modules are kept."""
         return sum(decision.kept for decision in self.sites)
