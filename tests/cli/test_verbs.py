@@ -81,7 +81,8 @@ def test_another_job_does_not_mix_its_files_in(focalseg, make_folder, tmp_path):
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     outcome = focalseg("train", folder, "--out", out, *TINY, "--set", "training.steps=13")
     assert outcome.status == 2
-    assert outcome.err.startswith(f"error: {out} was made with other settings (see {out}/config.yaml: training.steps); give")
+    changed = f"{out}/config.yaml: training.steps 12 then, 13 now"
+    assert outcome.err.startswith(f"error: {out} was made with other settings (see {changed}); ")
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
 
 
