@@ -30,6 +30,7 @@ def test_every_kind_of_folder_gives_its_model(write, tmp_path):
     images = torch.rand(1, 3, 16, 16)
     assert torch.equal(model.network(images), network(images))
     assert (model.config, model.labels, model.preparation) == (config, ("lesion",), PREPARATION)
+    assert repr(model) == "<Model model: 1 network for 3 channels, seen at 16 x 16; 0 background, 1 lesion>"
     mask = model.predict(IMAGE)
     assert (mask.shape, mask.dtype) == ((20, 30), np.uint8)
     assert set(np.unique(mask)) <= {0, 1}

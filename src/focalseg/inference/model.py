@@ -39,6 +39,14 @@ class Model:
         self.configs = tuple(one.config for one in networks)
         self.members = tuple(Member(one.network.to(self.device).eval(), one.config.preparation) for one in networks)
 
+    def __repr__(self) -> str:
+        size, channels = " x ".join(map(str, self.preparation.size)), counted(self.config.network.in_channels, "channel")
+        named = f" {self.name}" if self.name else ""
+        return (
+            f"<Model{named}: {counted(len(self.members), 'network')} for {channels}, "
+            f"seen at {size}; {self.config.describe_labels()}>"
+        )
+
     @property
     def config(self) -> RunConfig:
         """Everything that decided the outcome of the training, of the first network."""
