@@ -45,3 +45,14 @@ def test_windows_are_placed_and_weighted_as_ours(size, window):
     given = reader.run_in_windows(lambda part: network(torch.from_numpy(part)[None])[0].numpy(), image, plan)
     expected = predict_in_windows(network, torch.from_numpy(image)[None], window)[0].numpy()
     np.testing.assert_allclose(given, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("given", [(216, 192), (144, 192), (360, 480), (90, 120)])
+def test_averages_halfway_between_two_whole_numbers_are_rounded_as_for_the_network(given):
+    """Of sides that are small multiples of the network's many are, and either sum has errors of its own."""
+    preparation = Preparation(size=(72, 96), mean=(0.0,) * 3, standard_deviation=(1.0,) * 3)
+    plan = {"size": [72, 96], "mean": [0.0] * 3, "standard_deviation": [1.0] * 3, "normalisation": "data_set"}
+    image = np.random.default_rng(0).integers(0, 256, (3, *given)).astype(np.uint8)
+    prepared = reader.prepare(image, plan)
+    assert len(np.unique(prepared)) > 50
+    np.testing.assert_array_equal(prepared, preparation.prepare_image(image).numpy())

@@ -34,6 +34,9 @@ _PIXELS_AT_A_TIME = 2**16
 """So many stay in a processor's own cache while they are measured."""
 _PIXELS_TO_RESIZE = 2**22
 """So many of all channels are resized at once: 16 MiB."""
+_HALF = np.float32(0.5 + 2**-10)
+"""What makes whole numbers of averages, by `floor`. Averages of two or three pixels often lie halfway between two: a little
+above a half, it is no rounding error that decides then, which differs by processor and program."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +120,7 @@ class Preparation(CheckedConfig):
         if image.shape[1:] == self.size:
             return image
         resized = resize_image(image, self.size).numpy()
-        return np.rint(resized).astype(image.dtype) if image.dtype.kind in "iu" else resized
+        return np.floor(resized + _HALF).astype(image.dtype) if image.dtype.kind in "iu" else resized
 
     def measure_scale(self, image: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and standard deviation per channel by which this image (C, *spatial) is normalised."""
