@@ -67,3 +67,14 @@ def test_an_image_of_another_kind_is_refused_and_not_spread_over_the_channels(sh
     (tmp_path / "preprocessing.json").write_text('{"channels": 3, "size": [16, 16]}')
     with pytest.raises(ValueError, match=r"^The image has the shape .*; expected 3 channels and 2 axes\. Convert it\.$"):
         reader.predict(np.zeros(shape, np.uint8), tmp_path)
+
+
+@pytest.mark.parametrize("given", [(216, 192), (144, 192), (360, 480), (90, 120)])
+def test_averages_halfway_between_two_whole_numbers_are_rounded_as_for_the_network(given):
+    """Of sides that are small multiples of the network's many are, and either sum has errors of its own."""
+    preparation = Preparation(size=(72, 96), mean=(0.0,) * 3, standard_deviation=(1.0,) * 3)
+    plan = {"size": [72, 96], "mean": [0.0] * 3, "standard_deviation": [1.0] * 3, "normalisation": "data_set"}
+    image = np.random.default_rng(0).integers(0, 256, (3, *given)).astype(np.uint8)
+    prepared = reader.prepare(image, plan)
+    assert len(np.unique(prepared)) > 50
+    np.testing.assert_array_equal(prepared, preparation.prepare_image(image).numpy())

@@ -103,7 +103,7 @@ def test_a_spacing_says_whether_the_image_shows_as_much_as_those_of_the_training
         fits = model.predict(IMAGE, spacing_mm=(1.0, 0.5))
     with pytest.warns(ScaleWarning, match=r"elements of 6\.25 x 9\.38 mm, and those that it was trained on had 1 x 1 mm"):
         assert np.array_equal(model.predict(IMAGE, spacing_mm=(5.0, 5.0)), fits)
-    for spacing in ((1.0,), (1.0, 0.0), (1.0, float("nan"))):
+    for spacing in ((1.0,), (1.0, 0.0), (1.0, float("nan")), 5, "12", ("a", "b"), np.array(2.0)):
         with pytest.raises(DataError, match=r"expected 2 numbers above 0, one a spatial axis"):
             model.predict(IMAGE, spacing_mm=spacing)
 

@@ -27,7 +27,7 @@ def read(path: Path) -> np.ndarray:
 def resize(array: np.ndarray, size: Sequence[int], *, average: bool) -> np.ndarray:
     """(C, *spatial) -> (C, *size) float32, linear; average: over the elements that fall together where it shrinks.
 
-    In float32 and the last axis first, as torch does it: what lies halfway between two whole numbers is then rounded alike.
+    In float32 and the last axis first, as torch does it.
     """
     array = array.astype(np.float32)
     for axis in reversed(range(1, array.ndim)):
@@ -48,7 +48,8 @@ def prepare(image: np.ndarray, plan: dict[str, Any]) -> np.ndarray:
     """An image (C, *spatial) as it was read -> what the network sees, (C, *size) float32."""
     resized = resize(image, plan["size"], average=True)
     if image.dtype.kind in "iu":
-        resized = np.rint(resized)
+        # A little above a half: what lies halfway is rounded up, whichever way an error of the average went.
+        resized = np.floor(resized + np.float32(0.5 + 2**-10))
     mean, deviation = np.array(plan["mean"]), np.array(plan["standard_deviation"])
     if plan["normalisation"] == "image":
         pixels = image.reshape(len(image), -1).astype(np.float64)

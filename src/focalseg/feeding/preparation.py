@@ -34,6 +34,9 @@ _PIXELS_AT_A_TIME = 2**16
 """So many stay in a processor's own cache while they are measured."""
 _PIXELS_TO_RESIZE = 2**22
 """So many of all channels are resized at once: 16 MiB."""
+_HALF = np.float32(0.5 + 2**-10)
+"""What makes whole numbers of averages, by `floor`. Averages of two or three pixels often lie halfway between two: a little
+above a half, it is no rounding error that decides then, which differs by processor and program."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +120,7 @@ class Preparation(CheckedConfig):
         if image.shape[1:] == self.size:
             return image
         resized = resize_image(image, self.size).numpy()
-        return np.rint(resized).astype(image.dtype) if image.dtype.kind in "iu" else resized
+        return np.floor(resized + _HALF).astype(image.dtype) if image.dtype.kind in "iu" else resized
 
     def measure_scale(self, image: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and standard deviation per channel by which this image (C, *spatial) is normalised."""
@@ -146,8 +149,9 @@ class Preparation(CheckedConfig):
         Raises DataError for another number of axes, and for sizes that are none.
         """
         self._check_axes(len(size))
-        if len(spacing_mm) != len(size) or not all(0 < side < math.inf for side in spacing_mm):
-            raise DataError(f"spacing_mm was {tuple(spacing_mm)}; expected {len(size)} numbers above 0, one a spatial axis.")
+        given = np.asarray(spacing_mm)
+        if given.shape != (len(size),) or given.dtype.kind not in "iuf" or not all(0 < side < math.inf for side in given):
+            raise DataError(f"spacing_mm was {spacing_mm!r}; expected {len(size)} numbers above 0, one a spatial axis.")
         if self.spacing_mm is None:
             return ""
         own = [step * side / length for step, side, length in zip(spacing_mm, size, self.size, strict=True)]
