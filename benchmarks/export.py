@@ -73,7 +73,7 @@ def measure(run: Path, images: Path, count: int) -> dict[str, Any]:
         rows = [compare(model, graph, program, path) for path in choose(images, count)]
     config = model.config
     return {
-        "data": images.name,
+        "data": images.parent.name if images.name == "images" else images.name,
         "network": config.network.name,
         "attention": dict(config.attention),
         "seen_at": list(config.preparation.size),
