@@ -53,8 +53,6 @@ def apply_placement(
         if planned not in (None, SHUT, gate):
             raise SiteError(f"{name} holds {gate!r} where the placement has {planned!r}; start from a plain network.")
     _check_kept(candidates, placement)
-    if remark := compare_levels(placement, [site.name for site in candidates]):
-        warnings.warn(remark, PlacementWarning, stacklevel=2)
     lean = copy_network(network)
     for name, (_, gate) in filled.items():
         if placement.layout.get(name) != gate:
@@ -64,6 +62,8 @@ def apply_placement(
     open_own_gates(lean, candidates, kept=placement.layout)
     if (container := find_container(lean)) is not None:
         container.trained_under = ""  # it is no probe: its sites are there to stay
+    if remark := compare_levels(placement, [site.name for site in candidates]):
+        warnings.warn(remark, PlacementWarning, stacklevel=2)
     return lean
 
 

@@ -112,8 +112,8 @@ class Placement(CheckedConfig, Record):
 
     @property
     def examined(self) -> tuple[str, ...]:
-        """The sites that were decided on; none where all that are listed are kept, as who writes one by hand lists those."""
-        whole = self.policy == "all" or not all(decision.kept for decision in self.sites)
+        """The sites that were decided on; none where all that are listed are kept or shut, as one by hand may list those."""
+        whole = self.policy == "all" or not all(decision.kept or decision.shut for decision in self.sites)
         return tuple(decision.site for decision in self.sites) if whole else ()
 
     @property
