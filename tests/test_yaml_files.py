@@ -55,13 +55,21 @@ HOSTILE = {
 }
 
 
+@pytest.fixture(scope="module")
+def longest_reading(tmp_path_factory):
+    """Processor seconds that one of the largest files takes that are read, on this machine as busy as it is."""
+    started = time.process_time()
+    assert len(read(tmp_path_factory.mktemp("largest"), "a: [" + "1," * 19_900 + "]")["a"]) == 19_900
+    return time.process_time() - started
+
+
 @pytest.mark.parametrize("what", HOSTILE)
-def test_what_is_made_to_be_slow_or_unclear_is_refused_by_a_short_line(tmp_path, what):
+def test_what_is_made_to_be_slow_or_unclear_is_refused_by_a_short_line(tmp_path, what, longest_reading):
     text, complaint = HOSTILE[what]
     started = time.process_time()
     with pytest.raises(SettingError, match=complaint) as caught:
         read(tmp_path, text)
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < 2 * longest_reading
     assert str(tmp_path / "settings.yaml") in str(caught.value)
     assert len(str(caught.value)) < 600
     assert str(caught.value).isprintable()
