@@ -87,3 +87,15 @@ def test_a_device_that_cannot_be_opened_is_told_with_the_cause(monkeypatch):
     with pytest.raises(MachineError) as failed:
         open_fabric("cpu")
     assert str(failed.value) == "--device cpu could not be opened: OSError: no such file"
+
+
+def test_torchmetrics_is_not_loaded_for_its_version_and_can_be_loaded_afterwards():
+    pytest.importorskip("torchmetrics")
+    script = (
+        "import sys, focalseg.training.fabric\n"
+        "assert 'torchmetrics' not in sys.modules\n"
+        "import torchmetrics\n"
+        "assert torchmetrics.Metric\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

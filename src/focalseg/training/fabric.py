@@ -5,8 +5,12 @@ launcher, and refuses some of them: it neither loads nor is made where it could 
 """
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
+from importlib.util import find_spec
+from types import ModuleType
 from typing import Literal
 
 _LAUNCHERS = ("SLURM_", "LSB_", "JSM_", "OMPI_", "PMI_", "PMIX_", "TORCHELASTIC_", "LT_", "PL_", "GROUP_", "ROLE_")
@@ -26,7 +30,24 @@ def _without_launcher() -> Iterator[None]:
         os.environ.update(hidden)
 
 
-with _without_launcher():
+@contextmanager
+def _without_torchmetrics() -> Iterator[None]:
+    """Inside, torchmetrics is its version alone. Fabric imports the whole of it, where it is installed, to ask for that, which
+    takes two seconds in every process."""
+    name = "torchmetrics"
+    if name in sys.modules or find_spec(name) is None:
+        yield
+        return
+    stand_in = ModuleType(name)
+    stand_in.__dict__["__version__"] = version(name)
+    sys.modules[name] = stand_in
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+
+
+with _without_launcher(), _without_torchmetrics():
     from lightning_fabric import Fabric
     from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
