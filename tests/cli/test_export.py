@@ -1,12 +1,11 @@
 """`focalseg export`, whole: what it writes, what it says, and what it refuses before torch is imported."""
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
 
+from cli.early import refuse_early
 from focalseg.configuration import to_mapping
 from focalseg.hosts.building import NetworkConfig
 from focalseg.records.costs import NOT_MEASURED
@@ -17,33 +16,12 @@ from inference.models import make_config, write_job, write_lean_folder
 from nnunet.architectures import describe
 from records.test_record import RECORDS
 
-SCRIPT = """
-import contextlib, io, json, sys
-from focalseg.cli.main import main
-calls, missing = json.loads(sys.argv[1])
-sys.modules.update(dict.fromkeys(missing))
-answers = []
-for words in calls:
-    sys.argv[1:] = words
-    said = io.StringIO()
-    with contextlib.redirect_stderr(said):
-        try:
-            main()
-        except SystemExit as ended:
-            answers.append([ended.code, said.getvalue(), "torch" in sys.modules])
-print(json.dumps(answers))
-"""
-
 
 def refuse(*calls, missing=()):
-    """Status and error of every call; none has imported torch. missing: libraries that are not there."""
-    given = json.dumps([[["export", *map(str, words)] for words in calls], list(missing)])
-    answer = subprocess.run([sys.executable, "-c", SCRIPT, given], capture_output=True, text=True, check=False)
-    assert answer.returncode == 0, answer.stderr
-    answers = json.loads(answer.stdout)
-    assert not any(loaded for _, _, loaded in answers)
-    assert all(said.startswith("error: ") and len(said.splitlines()) == 1 for _, said, _ in answers)
-    return [(status, said) for status, said, _ in answers]
+    """Status and error of every call, one line each; none has imported torch. missing: libraries that are not there."""
+    answers = refuse_early([("export", *words) for words in calls], missing=missing)
+    assert all(said.startswith("error: ") and len(said.splitlines()) == 1 for _, said in answers)
+    return answers
 
 
 @pytest.mark.slow

@@ -1,47 +1,15 @@
 """What can be refused without torch is refused before it is imported, which takes seconds."""
 
-import json
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
 
+from cli.early import refuse_early
 from focalseg.records.seals import sign_text
 from focalseg.study.beginning import PlaceJob
 from focalseg.yaml_files import write_yaml
 
 pytestmark = pytest.mark.slow
-
-# All calls in one process, each as from a shell; torch would stay in sys.modules.
-SCRIPT = """
-import contextlib, fcntl, io, json, sys
-from focalseg.cli.main import main
-calls, held = json.loads(sys.argv[1])
-locks = [open(path, "w") for path in held]
-for lock in locks:
-    fcntl.flock(lock, fcntl.LOCK_EX)
-answers = []
-for words in calls:
-    sys.argv[1:] = words
-    said = io.StringIO()
-    with contextlib.redirect_stderr(said):
-        try:
-            main()
-        except SystemExit as ended:
-            answers.append([ended.code, said.getvalue(), sorted({"torch", "lightning_fabric", "matplotlib"} & {*sys.modules})])
-print(json.dumps(answers))
-"""
-
-
-def refuse(calls, held=()):
-    """Status and the errors of every call; none of them has imported torch."""
-    given = json.dumps([[list(map(str, words)) for words in calls], list(map(str, held))])
-    answer = subprocess.run([sys.executable, "-c", SCRIPT, given], capture_output=True, text=True, check=False)
-    assert answer.returncode == 0, answer.stderr
-    answers = json.loads(answer.stdout)
-    assert [loaded for _, _, loaded in answers] == [[]] * len(calls)
-    return [(status, said) for status, said, _ in answers]
 
 
 @pytest.mark.parametrize("verb", ["place", "train"])
@@ -69,20 +37,20 @@ def test_a_call_at_fault_is_refused_before_torch_is_imported(verb, make_folder, 
         "broken.yaml is not readable as YAML": (data, "--out", out, "--config", tmp_path / "broken.yaml"),
         "No file": (data, "--out", out, "--config", tmp_path / "none.yaml"),
     }
-    answers = refuse([(verb, *words) for words in at_fault.values()])
+    answers = refuse_early([(verb, *words) for words in at_fault.values()])
     for expected, (status, said) in zip(at_fault, answers, strict=True):
         assert status == 2, said
         assert said.startswith("error: ")
         assert expected in said
     assert not out.exists()
-    ((status, said),) = refuse([(verb, tmp_path / "pictures", "--out", out)])
+    ((status, said),) = refuse_early([(verb, tmp_path / "pictures", "--out", out)])
     assert (status, "holds nothing" in said) == (3, True)
 
 
 def test_names_that_one_verb_alone_takes_are_refused_before_torch_is_imported(make_folder, tmp_path):
     data, out = make_folder(), tmp_path / "out"
     (tmp_path / "placement.json").write_text("{")
-    attention, broken, budget, exponents = refuse(
+    attention, broken, budget, exponents = refuse_early(
         [
             ("train", data, "--out", out, "--attention", "see"),
             ("train", data, "--out", out, "--attention", tmp_path / "placement.json"),
@@ -106,12 +74,12 @@ def test_a_folder_of_another_job_and_one_in_use_are_refused_before_torch_is_impo
     (tmp_path / "same.yaml").write_text(write_yaml(tiny_settings))
     same = ("place", data, "--out", out, "--config", tmp_path / "same.yaml")
     calls = [(*same, "--seed", "1"), (*same, "--set", "seeds=3"), ("train", data, "--out", out)]
-    answers = refuse(calls)
+    answers = refuse_early(calls)
     ends = "; give another --out, or remove it to start anew.\n"
     begins = f"error: {out} was made with other settings (see {out}/config.yaml: "
     assert answers[0] == (2, f"{begins}seed){ends}")
     assert answers[1] == (2, f"{begins}settings.seeds){ends}")
     assert answers[2][1].startswith(begins)
-    answers = refuse([same], held=[out / ".lock"])
+    answers = refuse_early([same], held=[out / ".lock"])
     assert answers == [(2, f"error: {out} is in use by another focalseg; wait for it to end, or give another --out.\n")]
     assert (out / "config.yaml").read_text() == sign_text(write_yaml(job))

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from focalseg.metrics.emptiness import Emptiness
 from focalseg.metrics.overlap import count_pixels
 
 
 @dataclass(frozen=True, kw_only=True)
-class Overlap:
+class Overlap(Emptiness):
     """Scores of one label of one case, each in [0, 1], with the pixel counts they come from.
 
     Both masks empty: every score is 1. One of them empty: every score is 0.
@@ -21,16 +22,6 @@ class Overlap:
     recall: float
     true_pixels: int
     predicted_pixels: int
-
-    @property
-    def both_empty(self) -> bool:
-        """Whether there was nothing to find and nothing was found."""
-        return self.true_pixels == self.predicted_pixels == 0
-
-    @property
-    def one_empty(self) -> bool:
-        """Whether exactly one of the masks is empty."""
-        return (self.true_pixels == 0) != (self.predicted_pixels == 0)
 
 
 def measure_overlap(predicted: np.ndarray, true: np.ndarray) -> Overlap:

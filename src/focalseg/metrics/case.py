@@ -9,7 +9,7 @@ import numpy as np
 
 from focalseg.errors import SettingError
 from focalseg.metrics.distances import check_tolerance, compare_surfaces
-from focalseg.metrics.emptiness import DEFAULT_EMPTY, Empty, check_empty
+from focalseg.metrics.emptiness import DEFAULT_EMPTY, Emptiness, Empty, check_empty
 from focalseg.metrics.lesions import LesionRule, match_lesions
 from focalseg.metrics.masks import Label, choose_labels, read_inside, read_pair, read_spacing, select_label
 from focalseg.metrics.overlap import count_pixels, relate_volumes
@@ -20,7 +20,7 @@ DEFAULT_TOLERANCE = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class CaseMeasures:
+class CaseMeasures(Emptiness):
     """All scores of one label of one case. nan: not defined for these masks under this policy, or not asked for.
 
     dice, iou, precision, recall, specificity, nsd, lesion_f1, lesion_recall, lesion_precision, cldice: in [0, 1], higher is
@@ -53,16 +53,6 @@ class CaseMeasures:
     lesion_recall: float = math.nan
     lesion_precision: float = math.nan
     cldice: float = math.nan
-
-    @property
-    def both_empty(self) -> bool:
-        """Whether there was nothing to find and nothing was found."""
-        return self.true_pixels == self.predicted_pixels == 0
-
-    @property
-    def one_empty(self) -> bool:
-        """Whether exactly one of the masks is empty."""
-        return (self.true_pixels == 0) != (self.predicted_pixels == 0)
 
 
 SCORES = tuple(field.name for field in fields(CaseMeasures) if field.type is float and field.name != "tolerance_mm")

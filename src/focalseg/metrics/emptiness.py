@@ -12,6 +12,23 @@ reference, and Dice, IoU and surface Dice of two empty masks; of one empty mask 
 DEFAULT_EMPTY: Empty = "one"
 
 
+class Emptiness:
+    """Base of what is said of two masks: whether they hold anything."""
+
+    true_pixels: int
+    predicted_pixels: int
+
+    @property
+    def both_empty(self) -> bool:
+        """Whether there was nothing to find and nothing was found."""
+        return self.true_pixels == self.predicted_pixels == 0
+
+    @property
+    def one_empty(self) -> bool:
+        """Whether exactly one of the masks is empty."""
+        return (self.true_pixels == 0) != (self.predicted_pixels == 0)
+
+
 def check_empty(empty: str) -> None:
     """Raises SettingError for a policy that there is not."""
     if empty not in get_args(Empty):
