@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from focalseg.errors import SettingError
-from focalseg.metrics import distances, hausdorff_distance, measure_surfaces, surface_dice
-from focalseg.metrics.distances import average_surface_distance, list_shells
+from focalseg.metrics import average_surface_distance, hausdorff_distance, measure_surfaces, surface_dice
 from metrics.masks import ball, box, mask_pairs
 from oracles.surfaces import list_contour, list_voxels, measure_pairs
 
@@ -156,29 +155,6 @@ def test_all_48_orientations_of_a_volume_score_the_same(pair, kind):
         turned = [mask.transpose(axes)[turn] for mask in (predicted, reference)]
         found = measure_surfaces(*turned, spacing_mm=tuple(spacing[axis] for axis in axes), surface=kind)
         np.testing.assert_allclose(read_all(found), expected, rtol=1e-9)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("shape", [(300,), (40, 50), (14, 15, 16)])
-def test_the_tree_finds_what_looking_around_finds(kind, shape, monkeypatch):
-    pair = np.random.default_rng(1).random((2, *shape)) < 0.2
-    spacing = (1.0, 0.6, 1.7)[: len(shape)]
-    looked = measure_surfaces(*pair, spacing_mm=spacing, surface=kind)
-    monkeypatch.setattr(distances, "list_shells", lambda _: ())
-    asked = measure_surfaces(*pair, spacing_mm=spacing, surface=kind)
-    np.testing.assert_allclose(looked.predicted_distances, asked.predicted_distances, rtol=1e-12)
-    np.testing.assert_allclose(looked.reference_distances, asked.reference_distances, rtol=1e-12)
-
-
-def test_steps_that_are_looked_at_are_all_there_are_up_to_the_longest():
-    for spacing in [(1.0,), (1.0, 3.0), (0.5, 0.7, 2.0)]:
-        shells = list_shells(spacing)
-        lengths = [length for length, _ in shells]
-        assert lengths == sorted(lengths)
-        assert lengths[0] == 0
-        looked = {offset for _, offsets in shells for offset in offsets}
-        near = itertools.product(range(-12, 13), repeat=len(spacing))
-        assert looked == {one for one in near if np.linalg.norm(np.multiply(one, spacing)) <= lengths[-1] + 1e-9}
 
 
 def test_rounding_does_not_decide_what_is_within_a_tolerance():

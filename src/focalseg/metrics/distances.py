@@ -1,12 +1,5 @@
-"""Distances between the surfaces of two masks: computed once, exactly, and read as many measures.
+"""Distances between the surfaces of two masks: computed once, exactly, and read as many measures."""
 
-Most elements of a prediction lie near the reference. So the places around an element are looked at first, nearest first, all
-elements at a time; a tree is asked for those that find nothing there. MONAI asks a tree alone, DeepMind makes Euclidean
-distance maps: benchmarks/metrics.py has what that takes.
-"""
-
-import functools
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,21 +10,15 @@ import numpy as np
 from focalseg.errors import SettingError
 from focalseg.metrics.emptiness import DEFAULT_EMPTY, Empty, check_empty, settle_empty
 from focalseg.metrics.masks import read_binary, read_spacing
+from focalseg.metrics.nearest import ROUNDING, measure_nearest
 from focalseg.metrics.surfaces import (
     DEFAULT_SURFACE,
-    REACH,
     Grid,
-    Surface,
     SurfaceKind,
     check_surface,
     extract_surface,
     find_box,
 )
-
-ROUNDING = 1e-9
-"""Distances, and shares of a surface, that differ by less are the same: 3 * 0.1 is within a tolerance of 0.3."""
-_LEAF = 32  # points in a leaf of the tree, which is asked once
-_NEAR, _MOSTLY_FAR = 2, 0.7  # where a larger share than this is farther than so many pixels, the tree is asked at once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,65 +122,13 @@ def compare_surfaces(
     grid = Grid(box=predicted.shape)
     first, second = (extract_surface(mask, grid, spacing, kind) for mask in (predicted, reference))
     return SurfaceDistances(
-        predicted_distances=_measure_nearest(first, second, grid, spacing),
-        reference_distances=_measure_nearest(second, first, grid, spacing),
+        predicted_distances=measure_nearest(first.places, second.places, grid, spacing),
+        reference_distances=measure_nearest(second.places, first.places, grid, spacing),
         predicted_weights=first.weights,
         reference_weights=second.weights,
         diagonal=math.hypot(*(step * side for step, side in zip(spacing, image, strict=True))),
         surface=kind,
     )
-
-
-def _measure_nearest(elements: Surface, others: Surface, grid: Grid, spacing: tuple[float, ...]) -> np.ndarray:
-    """The distance of every element to the nearest of the others, (N,) float64; nan where there are none."""
-    distances = np.full(elements.places.size, np.nan)
-    if not (elements.places.size and others.places.size):
-        return distances
-    held = np.zeros(grid.size, bool)
-    held[others.places] = True
-    left, places = np.arange(elements.places.size), elements.places
-    for length, offsets in list_shells(spacing):
-        found = np.zeros(places.size, bool)
-        for offset in offsets:
-            found |= held[places + sum(step * stride for step, stride in zip(offset, grid.strides, strict=True))]
-        distances[left[found]] = length
-        missed = ~found
-        left, places = left[missed], places[missed]
-        if not left.size:
-            return distances
-        if length >= _NEAR * min(spacing) and left.size > _MOSTLY_FAR * distances.size:
-            break
-    distances[left] = _ask_tree(places, others.places, grid, spacing)
-    return distances
-
-
-@functools.lru_cache(maxsize=64)
-def list_shells(spacing: tuple[float, ...]) -> tuple[tuple[float, tuple[tuple[int, ...], ...]], ...]:
-    """All steps in places up to a length that keeps every one within REACH of its place: lengths, the shortest first, each with
-    the steps of that length."""
-    longest = REACH[len(spacing)] * min(spacing)
-    steps = [range(-int(longest / step), int(longest / step) + 1) for step in spacing]
-    lengths = [
-        (math.sqrt(sum((count * step) ** 2 for count, step in zip(offset, spacing, strict=True))), offset)
-        for offset in itertools.product(*steps)
-    ]
-    shells: list[tuple[float, list[tuple[int, ...]]]] = []
-    for length, offset in sorted(one for one in lengths if one[0] <= longest):
-        if not shells or length > shells[-1][0] * (1 + ROUNDING):
-            shells.append((length, []))
-        shells[-1][1].append(offset)
-    return tuple((length, tuple(offsets)) for length, offsets in shells)
-
-
-def _ask_tree(places: np.ndarray, others: np.ndarray, grid: Grid, spacing: tuple[float, ...]) -> np.ndarray:
-    """The distance of every place to the nearest of the others, by a k-d tree."""
-    from scipy.spatial import KDTree
-
-    here, there = (np.stack(np.unravel_index(some, grid.shape), axis=1) for some in (places, others))
-    _, nearest = KDTree(there * spacing, leafsize=_LEAF, balanced_tree=False).query(here * spacing)
-    # The tree subtracts multiples of the spacing, which rounds; whole steps are subtracted exactly.
-    exact: np.ndarray = np.sqrt((((here - there[nearest]) * np.array(spacing)) ** 2).sum(axis=1))
-    return exact
 
 
 def surface_dice(
