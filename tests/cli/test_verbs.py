@@ -164,8 +164,11 @@ def test_help_and_version_load_nothing_heavy():
         (signal.SIGINT, 130, 2, True),
     ],
 )
-def test_a_signal_stops_with_its_status_and_the_same_command_goes_on(make_folder, tmp_path, number, status, workers, to_all):
-    arguments = [
+def test_a_signal_stops_with_its_status_and_the_same_command_goes_on(
+    focalseg, make_folder, tmp_path, number, status, workers, to_all
+):
+    words = [
+        *("place", str(make_folder()), "--out", str(tmp_path / "out")),
         *TINY,
         "--set",
         "training.steps=200",
@@ -180,9 +183,12 @@ def test_a_signal_stops_with_its_status_and_the_same_command_goes_on(make_folder
         "--device",
         "cpu",
     ]
-    command = [sys.executable, "-m", "focalseg", "place", str(make_folder()), "--out", str(tmp_path / "out"), *arguments]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "-m", "focalseg", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     ) as process:
         log = tmp_path / "out" / "runs" / "all" / "fold_0" / "seed_2" / "metrics.csv"
         while not log.exists() or len(log.read_text().splitlines()) < 4:
@@ -196,8 +202,8 @@ def test_a_signal_stops_with_its_status_and_the_same_command_goes_on(make_folder
     assert "error: Stopped by a signal." in errors
     stopped_at = len(log.read_text().splitlines())
     assert (log.parent / "last.ckpt").exists()
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    done = focalseg(*words)
+    assert done.status == 0, done.err
     rows = log.read_text().splitlines()
     assert len(rows) == 21
     assert len(rows) > stopped_at

@@ -1,10 +1,12 @@
 """Processes side by side: what becomes of a stop, wherever in a worker it comes, and of a worker that ends by itself."""
 
 import multiprocessing
+import os
 import signal
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,7 @@ from focalseg.errors import Interrupted, MachineError
 from focalseg.study.running import local
 
 pytestmark = pytest.mark.slow
+PARENT = "__import__('os').getppid()"  # workers know no function of a test, but they know eval
 
 
 @pytest.mark.parametrize(
@@ -65,6 +68,52 @@ def test_processes_of_whoever_called_are_left_alone():
     finally:
         other.kill()
         other.join()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere each worker loads torch for itself")
+def test_workers_of_all_stages_are_copied_from_one_process_that_has_loaded_torch():
+    ask = [PARENT, PARENT]
+    (one,) = parents = {*local.call_locally(eval, ask, workers=2), *local.call_locally(eval, ask, workers=2)}
+    assert parents != {os.getpid()}
+    assert "libtorch" in Path(f"/proc/{one}/maps").read_text()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere workers are not copied")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_stop_of_all_processes_spares_the_one_that_tells_how_workers_end(number):
+    """And the next workers, which are copied from it, are stopped by the same signal all the same."""
+    ask = [PARENT, PARENT]
+    (before,) = {*local.call_locally(eval, ask, workers=2)}
+    kill_it = f"__import__('os').kill({PARENT}, {number})"
+    with pytest.raises(Interrupted) as stopped:
+        local.call_locally(eval, [kill_it, f"exit(128 + {number})"], workers=2)
+    assert stopped.value.exit_status == 128 + number
+    with pytest.raises(Interrupted):
+        local.call_locally(signal.raise_signal, [number, number], workers=2)
+    assert {*local.call_locally(eval, ask, workers=2)} == {before}
+
+
+@pytest.mark.parametrize("value", ["one", "two", None])
+def test_workers_have_the_environment_of_the_process_that_asks_them(monkeypatch, value):
+    """Also where it changed since the first of them was started."""
+    if value is not None:
+        monkeypatch.setenv("FOCALSEG_ASKED", value)
+    asked = "__import__('os').environ.get('FOCALSEG_ASKED')"
+    assert local.call_locally(eval, [asked, asked], workers=2) == [value, value]
+
+
+@pytest.mark.parametrize(("requested", "error"), [(signal.SIGTERM, Interrupted), (0, MachineError)])
+@pytest.mark.parametrize("failure", [EOFError(), ConnectionRefusedError(111, "Connection refused")])
+def test_a_stop_while_processes_start_is_a_stop_and_no_fault_of_the_machine(monkeypatch, requested, error, failure):
+    """The signal went to all processes, and what starts ours ended first."""
+
+    def end(*_):
+        monkeypatch.setattr(local.STOP, "requested", requested)
+        raise failure
+
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", end)
+    with pytest.raises(error):
+        local.call_locally(abs, [1, 2], workers=2)
 
 
 @pytest.mark.parametrize(

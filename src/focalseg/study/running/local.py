@@ -3,12 +3,14 @@
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.connection import wait as wait_for_sentinels
+from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from typing import TypeVar
 
@@ -83,9 +85,11 @@ def _call_in_processes(
             "A worker process ended without a word, most often for lack of memory; "
             "run the same command again with fewer --workers: it goes on where it stopped."
         ) from error
-    except BaseException:
+    except BaseException as error:
         for child in {*multiprocessing.active_children()} - others:
             child.terminate()
+        if STOP.requested and not isinstance(error, Interrupted):  # what starts processes may have died of the same signal
+            raise Interrupted(STOP.requested) from error
         raise
     finally:
         pool.shutdown(cancel_futures=True)
@@ -96,10 +100,23 @@ def _open_pool(workers: int) -> ProcessPoolExecutor:
     with _naming_the_mend():
         return ProcessPoolExecutor(
             workers,
-            mp_context=multiprocessing.get_context("spawn"),
+            mp_context=_choose_context(),
             initializer=_start_worker,
-            initargs=(count_threads(workers),),
+            initargs=(count_threads(workers), dict(os.environ)),
         )
+
+
+def _choose_context() -> BaseContext:
+    """How worker processes are started.
+
+    A job starts some for each of its stages. On Linux all are copied from one process, which loads torch once for the whole job
+    and computes nothing itself; elsewhere system libraries may not survive the copy, and each worker loads torch anew.
+    """
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["focalseg.study.running.worker_source"])
+    return context
 
 
 @contextmanager
@@ -107,10 +124,10 @@ def _naming_the_mend() -> Iterator[None]:
     """Raises MachineError where the machine starts no processes: without shared memory, or with too many open files."""
     try:
         yield
-    except (OSError, ImportError) as error:
+    except (OSError, ImportError, EOFError) as error:
         raise MachineError(
-            f"Worker processes cannot be started here ({error}); run the same command again with --workers 1: "
-            "it goes on where it stopped."
+            f"Worker processes cannot be started here ({str(error) or type(error).__name__}); "
+            "run the same command again with --workers 1: it goes on where it stopped."
         ) from error
 
 
@@ -179,7 +196,9 @@ def _await(futures: list[Future[Result]], tell: Callable[[int, int], None]) -> N
             tell(len(futures) - len(pending), len(futures))
 
 
-def _start_worker(threads: int) -> None:
+def _start_worker(threads: int, environment: dict[str, str]) -> None:
+    os.environ.clear()  # that of the process it was copied from may be of an earlier time
+    os.environ.update(environment)
     torch.set_num_threads(threads)
     STOP.install(worker=True)
     parent = multiprocessing.parent_process()
