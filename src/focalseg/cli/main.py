@@ -2,37 +2,40 @@
 
 import errno
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from typing import NoReturn
 
 import typer
 from typer.exceptions import TyperException
 
 from focalseg import __version__
-from focalseg.cli.check import check
-from focalseg.cli.compare import compare
-from focalseg.cli.demo import demo
-from focalseg.cli.export import export
-from focalseg.cli.place import place
-from focalseg.cli.predict import predict
-from focalseg.cli.report import report
+from focalseg.cli.plain import SwiftCommand, SwiftGroup
 from focalseg.cli.streams import find_lost_output
-from focalseg.cli.train import train
 from focalseg.errors import DataError, FocalsegError, Interrupted, MachineError
 from focalseg.study.running.stopping import STOP
 
-app = typer.Typer(
-    name="focalseg",
-    help="Does attention help on my data, which kind, and where in the network?",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-for command in (demo, check, place, train, predict, export, compare, report):
-    app.command()(command)
+VERBS = ("demo", "check", "place", "train", "predict", "export", "compare", "report")
+"""In the order of the help; each is the function of that name in the module of that name."""
 
 
-@app.callback(invoke_without_command=True)
-def version(show: bool = typer.Option(False, "--version", help="Print the version and leave.")) -> None:
+def _build_app(words: Sequence[str]) -> typer.Typer:
+    """The commands: of those words, which a person typed, the verb alone where they begin with one. The others take time."""
+    app = typer.Typer(
+        name="focalseg",
+        cls=SwiftGroup,
+        help="Does attention help on my data, which kind, and where in the network?",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    for verb in VERBS if not {*words[:1]} & {*VERBS} else words[:1]:
+        app.command(cls=SwiftCommand)(getattr(import_module(f"focalseg.cli.{verb}"), verb))
+    app.callback(invoke_without_command=True)(_show_version)
+    return app
+
+
+def _show_version(show: bool = typer.Option(False, "--version", help="Print the version and leave.")) -> None:
     """Does attention help on my data, which kind, and where in the network?"""
     if show:
         print(f"focalseg {__version__}")
@@ -56,7 +59,7 @@ def main() -> NoReturn:
 def _run() -> tuple[int, tuple[str, ...]]:
     """The status of the command line, and what is at fault, a line each."""
     try:
-        return app(prog_name="focalseg", standalone_mode=False) or 0, ()
+        return _build_app(sys.argv[1:])(prog_name="focalseg", standalone_mode=False) or 0, ()
     except DataError as error:
         return error.exit_status, error.faults
     except FocalsegError as error:

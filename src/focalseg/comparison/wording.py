@@ -7,8 +7,7 @@ from focalseg import __version__
 from focalseg.comparison.pairing import Paired
 from focalseg.comparison.settings import ComparisonSettings
 from focalseg.comparison.systems import System
-from focalseg.evaluation.statistics import REPLICATES, ROUNDING
-from focalseg.evaluation.verdict import FEW_GROUPS
+from focalseg.evaluation.statistics import FEW_GROUPS, REPLICATES, ROUNDING
 from focalseg.findings import counted, show_name
 from focalseg.records.comparison import Better, SystemComparison, show_p
 

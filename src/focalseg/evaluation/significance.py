@@ -14,10 +14,9 @@ from focalseg.evaluation.statistics import (
     StandardError,
     estimate_mean,
     estimate_standard_error,
-    student_quantile,
 )
-from focalseg.records.estimate import Estimate
-from focalseg.records.placement import NonInferiority
+from focalseg.evaluation.student import student_quantile, student_tail
+from focalseg.records.estimate import Estimate, NonInferiority
 
 _Name = TypeVar("_Name")
 POWER = 0.8
@@ -135,13 +134,11 @@ def decide_non_inferiority(difference: Estimate, *, margin: float) -> NonInferio
 
 
 def _student_p(mean: float, standard: StandardError) -> float:
-    from scipy import special  # importing focalseg loads torch and NumPy only
-
     if abs(mean) <= ROUNDING:
         return 1.0
     if standard.error <= ROUNDING:
         return 0.0
-    return float(2 * special.stdtr(standard.freedom, -abs(mean) / standard.error))
+    return 2 * student_tail(standard.freedom, abs(mean) / standard.error)
 
 
 def _permutation_p(sums: np.ndarray) -> float:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from focalseg.evaluation.significance import Comparison, decide_non_inferiority
+from focalseg.evaluation.statistics import FEW_GROUPS
 from focalseg.evaluation.undertraining import Rise, Silence
 from focalseg.records.estimate import Estimate
 from focalseg.records.placement import NOTHING_COLLAPSED, Collapsed, Outcome
@@ -55,8 +56,6 @@ class Against:
         return "all" in self.placed_minus and decide_non_inferiority(self.placed_minus["all"], margin=self.margin).shown
 
 
-FEW_GROUPS = 6
-"""Fewer groups than these make an interval more than 1.4 times as wide as many would, by Student's t alone."""
 WIDEST_INTERVAL = 0.5
 """Dice. A wider interval leaves open whether the difference is half of the whole scale."""
 

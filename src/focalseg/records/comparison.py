@@ -8,7 +8,7 @@ from typing import Literal
 from focalseg.configuration import CheckedConfig, setting
 from focalseg.errors import SettingError
 from focalseg.findings import show_name
-from focalseg.records.placement import SeedNoise
+from focalseg.records.estimate import SeedNoise
 from focalseg.records.record import Record, write_record
 
 COMPARISON = "comparison.json"

@@ -1,8 +1,9 @@
-"""A mean with its interval, and how the files hold one of Dice."""
+"""A mean with its interval, how the files hold one of Dice, and what else says how sure a figure is."""
 
 from dataclasses import dataclass
+from typing import Literal
 
-from focalseg.configuration import CheckedConfig
+from focalseg.configuration import CheckedConfig, setting
 from focalseg.errors import SettingError
 
 
@@ -36,3 +37,34 @@ class DiceInterval(CheckedConfig):
     def estimate(self) -> Estimate:
         """The three as one."""
         return Estimate(mean=self.dice, low=self.low, high=self.high)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NonInferiority(CheckedConfig):
+    """Whether placed is at most margin worse than all. bound: the difference it is at least, with 97.5 % confidence."""
+
+    of: Literal["placed"] = "placed"
+    to: Literal["all"] = "all"
+    margin: float = setting(at_least=0)
+    bound: float
+    shown: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedNoise(CheckedConfig):
+    """What the seed alone does to one arm.
+
+    deviation: standard deviation over trainings, within a fold, of the mean score. range_of_difference: 95 % of the differences
+    of two single trainings that differ in their seed alone lie within plus and minus this. Both are None for one training.
+    trainings: of each fold.
+    """
+
+    deviation: float | None = setting(at_least=0)
+    range_of_difference: float | None = setting(at_least=0)
+    trainings: int = setting(at_least=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("deviation", "range_of_difference"):
+            if self.trainings > 1 and getattr(self, name) is None:
+                raise SettingError(f"{name} was None of {self.trainings} trainings; expected a finite number.")

@@ -9,16 +9,14 @@ from typing import Literal
 from focalseg.configuration import CheckedConfig, setting
 from focalseg.errors import SettingError
 from focalseg.findings import counted
+from focalseg.records import names
 from focalseg.records.costs import NOT_MEASURED, CostTable
-from focalseg.records.estimate import DiceInterval, Estimate
+from focalseg.records.estimate import DiceInterval, Estimate, NonInferiority, SeedNoise
 from focalseg.records.record import AGAIN, Record, read_record, write_record
 
-PLACEMENT = "placement.json"
+PLACEMENT, NONE, ALL, PLACED, ARMS = names.PLACEMENT, names.NONE, names.ALL, names.PLACED, names.ARMS
 SHUT = "shut"
 """The name, among kinds of gates, of a skip where nothing passes. It is no attention: it has no weights and no gamma."""
-NONE, ALL, PLACED = "none", "all", "placed"
-ARMS = (NONE, ALL, PLACED)
-"""Those that every job has, in the order they are shown in."""
 ROUNDING = 1e-9
 """By so much a mean of several numbers may lie outside the mean of their bounds."""
 MOST_LISTED = 4
@@ -100,9 +98,9 @@ class Placement(CheckedConfig, Record):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        names = [decision.site for decision in self.sites]
-        for number, name in enumerate(names):
-            if name in names[:number]:
+        placed = [decision.site for decision in self.sites]
+        for number, name in enumerate(placed):
+            if name in placed[:number]:
                 raise SettingError(f"sites[{number}].site was {name!r} once more; expected each site once.")
 
     @property
@@ -231,37 +229,6 @@ class ArmComparison(DiceInterval, ArmPair):
     permutation_p: float | None = setting(None, at_least=0, at_most=1)
     smallest_difference: float | None = setting(None, at_least=0)
     collapsed: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class NonInferiority(CheckedConfig):
-    """Whether placed is at most margin worse than all. bound: the difference it is at least, with 97.5 % confidence."""
-
-    of: Literal["placed"] = "placed"
-    to: Literal["all"] = "all"
-    margin: float = setting(at_least=0)
-    bound: float
-    shown: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class SeedNoise(CheckedConfig):
-    """What the seed alone does to one arm.
-
-    deviation: standard deviation over trainings, within a fold, of the mean score. range_of_difference: 95 % of the differences
-    of two single trainings that differ in their seed alone lie within plus and minus this. Both are None for one training.
-    trainings: of each fold.
-    """
-
-    deviation: float | None = setting(at_least=0)
-    range_of_difference: float | None = setting(at_least=0)
-    trainings: int = setting(at_least=0)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("deviation", "range_of_difference"):
-            if self.trainings > 1 and getattr(self, name) is None:
-                raise SettingError(f"{name} was None of {self.trainings} trainings; expected a finite number.")
 
 
 @dataclass(frozen=True, kw_only=True)

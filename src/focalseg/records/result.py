@@ -6,10 +6,11 @@ from pathlib import Path
 
 from focalseg.configuration import setting
 from focalseg.errors import SettingError
+from focalseg.records import names
 from focalseg.records.record import FROM_CHECKPOINT, Record, read_record
 from focalseg.records.seals import check_digest
 
-RESULT, CHECKPOINT = "result.json", "last.ckpt"
+RESULT, CHECKPOINT = names.RESULT, "last.ckpt"
 """What a finished run leaves last, and what an unfinished one goes on from."""
 CONFIG, WEIGHTS = "config.yaml", "model.safetensors"
 """What a run was made with, and the network that came of it."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from focalseg.comparison.known_metrics import are_same, is_known
-from focalseg.comparison.reading.tables import Cell, Table, name_case
+from focalseg.comparison.reading.tables import EXAMPLE, Cell, Table, name_case
 from focalseg.errors import DataError, SettingError
 from focalseg.findings import show_name, show_path, show_value
 from focalseg.imagesets.folders.tables import MOST_FAULTS, Row, read_csv
@@ -18,7 +18,6 @@ _COUNTS = (("true_pixels", "predicted_pixels"), ("n_ref", "n_pred"))
 _SCORE, _DEFAULT = "score", "dice"
 _MONAI_CASE, _MONAI_MEAN = "filename", "mean"
 _MISSING = frozenset(["", "nan", "na", "n/a", "none", "null"])
-EXAMPLE = "case,score[,seed,fold,group,label], or case and a column per system"
 
 
 def read_tables(path: Path, metric: str | None) -> list[Table]:

@@ -8,14 +8,13 @@ from pathlib import Path
 
 from focalseg.comparison.known_metrics import are_same, find_better, is_distance, is_share
 from focalseg.comparison.reading import nnunet, runs
-from focalseg.comparison.reading.csv_files import EXAMPLE, read_tables
-from focalseg.comparison.reading.tables import Table, check_empty, count_both_empty, take_training
+from focalseg.comparison.reading.tables import EXAMPLE, Table, check_empty, count_both_empty, take_training
 from focalseg.comparison.settings import ComparisonSettings
 from focalseg.comparison.systems import System
 from focalseg.errors import DataError, FocalsegError, SettingError
 from focalseg.findings import show_name, show_path, show_value
 from focalseg.records.comparison import Better
-from focalseg.records.placement import NONE, PLACED
+from focalseg.records.names import NONE, PLACED
 
 _TABLE_ENDINGS = (".csv", ".tsv", ".txt")
 _EXPECTED = "a result folder or summary.json of nnU-Net, a job or run of ours, or a CSV file with " + EXAMPLE
@@ -134,6 +133,8 @@ def _read_path(path: Path, metric: str | None) -> list[Table]:
         path = path.parent
     path = _find_table(path, metric)
     if not path.is_dir() and path.suffix.lower() in _TABLE_ENDINGS:
+        from focalseg.comparison.reading.csv_files import read_tables  # with what it needs, only where there is a table
+
         return read_tables(path, metric)
     found = [*nnunet.read_results(path, metric)] or ([] if path.is_file() else [*runs.read_runs(path, metric)])
     if not found:

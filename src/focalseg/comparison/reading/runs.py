@@ -3,14 +3,15 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from focalseg.comparison.reading.csv_files import read_tables_of
 from focalseg.comparison.reading.tables import Table
 from focalseg.errors import DataError, SettingError
 from focalseg.findings import show_path
-from focalseg.records.placement import ALL, NONE, PLACED, PLACEMENT, FoldSummary, JobRecord
-from focalseg.records.record import read_record
-from focalseg.records.result import RESULT, check_run_file
+from focalseg.records.names import ALL, NONE, PLACED, PLACEMENT, RESULT
+
+if TYPE_CHECKING:
+    from focalseg.records.placement import FoldSummary
 
 CASES, CONFIG, RUNS = "cases.csv", "config.yaml", "runs"
 TEST, VALIDATION = "test", "validation"
@@ -40,6 +41,9 @@ def _find_runs(path: Path) -> list[Path]:
     found = _list_runs(path)
     job = path.parent.parent
     if path.parent.name == RUNS and is_job(job) and path.name == PLACED:
+        from focalseg.records.placement import JobRecord  # this and its like only where a job is read: starting takes time
+        from focalseg.records.record import read_record
+
         record = read_record(JobRecord, job / PLACEMENT)
         folds = {_number(run, "fold") for run in found}
         for fold in record.folds:
@@ -48,7 +52,7 @@ def _find_runs(path: Path) -> list[Path]:
     return sorted(found, key=lambda run: (_number(run, "fold"), _number(run, "seed")))
 
 
-def _name_twin(fold: FoldSummary) -> str:
+def _name_twin(fold: "FoldSummary") -> str:
     """The arm that a fold's placement is the same as, where it has no runs of its own: nothing placed, or all."""
     return NONE if not fold.kept and not fold.shut else ALL
 
@@ -78,6 +82,9 @@ def read_runs(path: Path, metric: str | None) -> Iterator[Table]:
 
 
 def _read_run(run: Path, metric: str) -> Table:
+    from focalseg.comparison.reading.csv_files import read_tables_of
+    from focalseg.records.result import check_run_file
+
     if not (run / RESULT).is_file():
         raise DataError(
             f"{show_path(run)}: is not finished; expected {RESULT}, which a training leaves last. Run the command that "

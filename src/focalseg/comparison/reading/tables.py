@@ -13,6 +13,8 @@ from focalseg.findings import show_value
 
 Empty = Literal["one", "zero", "leave-out"]
 EMPTY_POLICIES: tuple[Empty, ...] = ("one", "zero", "leave-out")
+EXAMPLE = "case,score[,seed,fold,group,label], or case and a column per system"
+"""What a table of scores looks like."""
 _IMAGE_ENDING = re.compile(r"\.(nii\.gz|nii|png|jpe?g|tiff?|bmp|mha|mhd|nrrd|npy|npz|b2nd|gz)$", re.IGNORECASE)
 
 

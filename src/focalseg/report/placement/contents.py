@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from focalseg.evaluation.verdict import Collapses, Footing
 from focalseg.hosts.building import NetworkConfig
 from focalseg.records.costs import CostTable
+from focalseg.records.estimate import NonInferiority
 from focalseg.records.placement import (
     ALL,
     ARMS,
@@ -14,7 +15,6 @@ from focalseg.records.placement import (
     ArmComparison,
     ArmSummary,
     JobRecord,
-    NonInferiority,
     SiteDecision,
 )
 from focalseg.records.splits import Splits

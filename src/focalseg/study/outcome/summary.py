@@ -15,7 +15,7 @@ from focalseg.evaluation.statistics import SCORE_SPAN, estimate_mean, measure_se
 from focalseg.evaluation.verdict import UNKNOWN_FOOTING, Against, Collapses, Footing, Verdict, decide_verdict
 from focalseg.placement.policies.questions import SMALLEST_WORTH
 from focalseg.records.costs import NOT_MEASURED, CostTable
-from focalseg.records.estimate import DiceInterval, Estimate
+from focalseg.records.estimate import DiceInterval, Estimate, NonInferiority
 from focalseg.records.placement import (
     ALL,
     NONE,
@@ -26,7 +26,6 @@ from focalseg.records.placement import (
     FoldSummary,
     JobRecord,
     LeanSource,
-    NonInferiority,
     Placement,
 )
 from focalseg.study.outcome.footing import count_silence

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from focalseg.errors import SettingError
-from focalseg.evaluation.verdict import FEW_GROUPS
+from focalseg.evaluation.statistics import FEW_GROUPS
 from focalseg.findings import counted
 from focalseg.imagesets.case import Dataset
 from focalseg.imagesets.splits import check_leaks, read_splits, regroup, split_by_group, split_officially
