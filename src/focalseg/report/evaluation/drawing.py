@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from focalseg.records.evaluation import CaseScores, EvaluationRecord
+from focalseg.report.wording import grouped
 
 WIDTH, HEIGHT = 380.0, 130.0
 BINS = 20
@@ -116,7 +117,7 @@ def _list_ticks(low: float, high: float) -> list[Tick]:
     sizes = [float(times * 10**power) for power in powers if power >= 0 for times in (_ROUND if high - low < 2.2 else (1,))]
     scale = WIDTH / (high - low)
     places = [(size, (math.log10(size) - low) * scale) for size in sizes]
-    return [Tick(at=round(at, 1), text=f"{size:,.0f}") for size, at in places if 12 <= at <= WIDTH - 12]
+    return [Tick(at=round(at, 1), text=grouped(round(size))) for size, at in places if 12 <= at <= WIDTH - 12]
 
 
 def divide_by_size(cases: Sequence[CaseScores]) -> list[SizeRow]:
