@@ -18,6 +18,7 @@ from evaluation.masks.made_masks import (
     write_pictures,
     write_volumes,
 )
+from focalseg.errors import DataError
 from focalseg.evaluation.masks.evaluating import evaluate
 from focalseg.evaluation.statistics import estimate_mean
 from focalseg.metrics import measure
@@ -204,7 +205,9 @@ def test_cases_without_a_prediction_are_left_out_when_that_is_asked_for(tmp_path
     assert found.missing == ("patient0_0",)
     assert found.unused == ("more",)
     assert found.number_of_cases == 7
-    assert any(note.startswith("1 case of 8 without a prediction were left out") for note in found.notes)
+    assert any(
+        note.startswith("Left out (--partial): 1 of 8 cases, which have no prediction: patient0_0.") for note in found.notes
+    )
     assert any(note.startswith("1 prediction without a reference, not scored: more") for note in found.notes)
 
 
@@ -262,3 +265,55 @@ def test_lesions_and_centrelines_are_scored_when_asked_for(tmp_path):
 
 def test_it_is_a_name_of_the_package():
     assert focalseg.evaluate is evaluate
+
+
+def test_one_case_has_no_interval_whatever_it_scored(tmp_path):
+    found = evaluate(*write_both(tmp_path, {"a": (draw_disc((9, 9), 5), draw_disc((30, 40), 5))}))
+    assert found.summary["dice"].mean == 0.0
+    assert (found.summary["dice"].low, found.summary["dice"].high) == (None, None)
+
+
+def test_a_raw_set_of_nnunet_names_labels_and_leaves_its_test_masks_to_be_named(tmp_path):
+    random = np.random.default_rng(5)
+    data = tmp_path / "Dataset001_Made"
+    masks = {f"case_{number}": random.integers(0, 3, (8, 9, 7)) for number in range(3)}
+    write_volumes(data / "labelsTr", masks)
+    write_volumes(data / "imagesTr", {f"{name}_0000": mask * 100 for name, mask in masks.items()}, dtype=np.int16)
+    table = {"channel_names": {"0": "CT"}, "labels": {"background": 0, "liver": 1, "tumour": 2}, "file_ending": ".nii.gz"}
+    (data / "dataset.json").write_text(json.dumps({**table, "numTraining": 3}))
+    predicted = write_volumes(tmp_path / "preds", {name: np.roll(mask, 1, axis=2) for name, mask in masks.items()})
+    (predicted / "plans.json").write_text("{}")
+    found = evaluate(predicted, data)
+    assert found.labels == ("liver", "tumour")
+    assert found.cases == evaluate(predicted, data / "labelsTr").cases
+    test = write_volumes(data / "labelsTs", {f"test_{number}": mask for number, mask in enumerate(masks.values())})
+    others = write_volumes(tmp_path / "others", {f"test_{number}": mask for number, mask in enumerate(masks.values())})
+    with pytest.raises(DataError, match=f"Give {test}, if these are its cases."):
+        evaluate(others, data)
+    assert evaluate(others, test).labels == ("liver", "tumour")
+
+
+def test_regions_in_the_table_of_nnunet_leave_the_values(tmp_path):
+    random = np.random.default_rng(6)
+    masks = {f"case_{number}": random.integers(0, 3, (8, 9, 7)) for number in range(3)}
+    true = write_volumes(tmp_path / "set" / "labelsTr", masks)
+    (tmp_path / "set" / "dataset.json").write_text(json.dumps({"labels": {"background": 0, "whole": [1, 2], "core": [2]}}))
+    predicted = write_volumes(tmp_path / "p", {name: np.roll(mask, 1, axis=0) for name, mask in masks.items()})
+    found = evaluate(predicted, true)
+    assert found.labels == ("1", "2")
+    assert any("has a region" in note and "Labels are called by their values." in note for note in found.notes)
+
+
+@pytest.mark.slow
+def test_masks_of_real_sets_are_scored_as_their_own_arrays(real_data, tmp_path):
+    data = real_data("hippocampus")
+    expected = []
+    for path in sorted((data / "labelsTr").glob("*.nii.gz")):
+        image = nibabel.load(path)
+        true = np.asarray(image.dataobj)
+        moved = np.roll(true, 1, axis=0)
+        nibabel.save(nibabel.Nifti1Image(moved.astype(true.dtype), image.affine, image.header), tmp_path / path.name)
+        expected.append([compute_dice(moved == label, true == label) for label in (1, 2)])
+    found = evaluate(tmp_path, data)
+    assert found.summary["dice"].mean == pytest.approx(np.mean(expected), abs=1e-12)
+    assert found.unit == "mm"

@@ -81,9 +81,17 @@ def _take_set(path: Path, data: FileDataset) -> MaskFolder:
         void=tuple(data.void),
         groups=dict(zip(data.names, data.groups, strict=True)) if data.grouped else {},
         is_set=True,
-        faults=tuple(finding for finding in errors if finding.kind not in _OF_IMAGES),
+        faults=tuple(_offer_masks(finding, path) for finding in errors if finding.kind not in _OF_IMAGES),
         notes=tuple(notes),
     )
+
+
+def _offer_masks(finding: Finding, path: Path) -> Finding:
+    """A fault of a set's table with another way out: the folder of masks alone, whose labels are called by their values."""
+    inner = [place for place in find_folders(path, *_INNER) if list_images_in(place)]
+    if finding.kind != "bad_table" or not inner:
+        return finding
+    return replace(finding, mend=f"{finding.mend} Or give {show_path(inner[0])}, the masks alone.")
 
 
 def _take_folder(path: Path) -> MaskFolder:

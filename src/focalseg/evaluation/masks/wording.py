@@ -69,8 +69,8 @@ def list_notes(facts: Facts) -> Iterator[str]:
         yield f"There are {counted(groups, what)}: others may differ more than these do."
     if missing := pairing.missing:
         yield (
-            f"{counted(len(missing), 'case')} of {len(missing) + len(pairing.pairs)} without a prediction were left out "
-            f"(--partial): {list_names(missing)}. If those were the hard ones, the scores flatter."
+            f"Left out (--partial): {len(missing)} of {len(missing) + len(pairing.pairs)} cases, which have no prediction: "
+            f"{list_names(missing)}. If those are the hard ones, the scores flatter."
         )
     if unused := pairing.unused:
         yield f"{counted(len(unused), 'prediction')} without a reference, not scored: {list_names(unused)}."
@@ -110,6 +110,7 @@ def describe_methods(facts: Facts) -> str:
         "jackknife and Student's t."
     )
     if facts.pairing.missing:
-        parts.append(f"{counted(len(facts.pairing.missing), 'case')} without a prediction were left out.")
+        left = len(facts.pairing.missing)
+        parts.append(f"{left} of {left + number} cases have no prediction and were left out.")
     parts.append(f"Computed with focalseg {__version__}.")
     return " ".join(parts)
