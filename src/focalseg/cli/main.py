@@ -15,7 +15,7 @@ from focalseg.cli.streams import find_lost_output
 from focalseg.errors import DataError, FocalsegError, Interrupted, MachineError
 from focalseg.study.running.stopping import STOP
 
-VERBS = ("demo", "check", "place", "train", "predict", "export", "compare", "report")
+VERBS = ("demo", "check", "place", "train", "predict", "evaluate", "export", "compare", "report")
 """In the order of the help; each is the function of that name in the module of that name."""
 
 
