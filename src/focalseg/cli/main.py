@@ -11,6 +11,7 @@ from focalseg import __version__
 from focalseg.cli.check import check
 from focalseg.cli.compare import compare
 from focalseg.cli.demo import demo
+from focalseg.cli.evaluate import evaluate
 from focalseg.cli.export import export
 from focalseg.cli.place import place
 from focalseg.cli.predict import predict
@@ -27,7 +28,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, check, place, train, predict, export, compare, report):
+for command in (demo, check, place, train, predict, evaluate, export, compare, report):
     app.command()(command)
 
 

@@ -1,0 +1,145 @@
+"""`focalseg evaluate`: scores of predicted masks against true ones, or of a trained job on another set of images."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from focalseg.cli.options import AsJson, print_json
+
+_Predicted = Annotated[
+    Path,
+    typer.Argument(
+        metavar="PREDICTED",
+        help="A folder of predicted masks, of focalseg predict, nnU-Net or anything else; or the folder of a job or a model.",
+    ),
+]
+_Reference = Annotated[
+    str,
+    typer.Argument(
+        metavar="REFERENCE", help="The true masks: a folder of masks of the same names, or a set in any known layout."
+    ),
+]
+_Folder = Annotated[
+    Path | None,
+    typer.Option("--out", help="A folder for cases.csv, summary.csv, summary.tex, evaluation.json and the page, index.html."),
+]
+_Empty = Annotated[
+    Literal["one", "zero", "leave-out"] | None,
+    typer.Option("--empty", help="What a score of empty masks is: one (default), zero, or leave-out, as nnU-Net's own mean."),
+]
+_Labels = Annotated[
+    list[str],
+    typer.Option(
+        "--label",
+        metavar="NAME[=VALUE]",
+        help="A label to score: by its name, as NAME=VALUE, or several values as one region, NAME=1+2; may be repeated.",
+    ),
+]
+_Ignore = Annotated[
+    int | None,
+    typer.Option("--ignore", metavar="VALUE", help="The value of the true masks that nobody judged; it counts nowhere."),
+]
+_Tolerance = Annotated[
+    float | None,
+    typer.Option(
+        "--tolerance", help="How far surfaces may be apart for NSD, in mm, or pixels without a spacing; by default 1."
+    ),
+]
+_Surface = Annotated[
+    Literal["surfels", "voxels"] | None,
+    typer.Option("--surface", help="What a surface is: surfels (default, as DeepMind's), or voxels (as MONAI's)."),
+]
+_Spacing = Annotated[
+    str | None,
+    typer.Option("--spacing", metavar="MM", help="The size of a pixel of pictures in mm, as 0.5 or 2,0.5,0.5; volumes say it."),
+]
+_Inside = Annotated[
+    Path | None, typer.Option("--inside", help="A folder of masks of the same names: scores count where these are not 0.")
+]
+_Lesions = Annotated[bool, typer.Option("--lesions", help="Score single lesions, too: connected parts that touch one.")]
+_Cldice = Annotated[bool, typer.Option("--cldice", help="Score the centrelines of tubes, too; needs scikit-image.")]
+_Partial = Annotated[
+    bool, typer.Option("--partial", help="Score the cases that have a prediction, where some have none, instead of refusing.")
+]
+_Groups = Annotated[
+    Path | None,
+    typer.Option("--groups", help="A CSV file with the columns case and group: what belongs together, as a patient."),
+]
+_Pattern = Annotated[
+    str | None,
+    typer.Option("--group-pattern", metavar="RE", help="Finds the group in a case's name, such as 'patient_([0-9]+)'."),
+]
+_Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Cases at a time; by default as many as cores.")]
+_Device = Annotated[
+    Literal["auto", "cpu", "cuda", "mps"] | None, typer.Option("--device", help="Where a model computes; by default auto.")
+]
+_OwnNetwork = Annotated[
+    str | None, typer.Option("--network", help="package.module:function, where a model has that network of your own.")
+]
+_MODEL_FILES = ("placement.json", "result.json", "ensemble.json", "config.yaml")
+"""What a folder of a job, a run or a saved model has, as `inference.folders` knows them."""
+_LEAN_FILES = ("config.json", "model.safetensors")
+
+
+def evaluate(
+    predicted: _Predicted,
+    reference: _Reference,
+    out: _Folder = None,
+    empty: _Empty = None,
+    label: _Labels = [],  # noqa: B006 - typer copies it
+    ignore: _Ignore = None,
+    tolerance: _Tolerance = None,
+    surface: _Surface = None,
+    spacing: _Spacing = None,
+    inside: _Inside = None,
+    lesions: _Lesions = False,
+    cldice: _Cldice = False,
+    partial: _Partial = False,
+    groups: _Groups = None,
+    group_pattern: _Pattern = None,
+    workers: _Workers = None,
+    device: _Device = None,
+    network: _OwnNetwork = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score predicted masks against true ones: per case, with intervals, worst first. Or a job on another set of images."""
+    of_masks = {
+        "--empty": empty, "--label": label, "--ignore": ignore, "--tolerance": tolerance, "--surface": surface,
+        "--spacing": spacing, "--inside": inside, "--lesions": lesions, "--cldice": cldice, "--partial": partial,
+    }  # fmt: skip
+    of_models = {"--device": device, "--network": network}
+    if _holds_model(predicted):
+        _refuse_options(of_masks, f"{predicted} holds a trained model, which predicts the masks itself", "folders of masks")
+        from focalseg.cli.external import evaluate_model
+
+        evaluate_model(
+            predicted,
+            reference,
+            out=out,
+            groups=groups,
+            group_pattern=group_pattern,
+            workers=workers,
+            device=device or "auto",
+            network=network or "",
+            as_json=as_json,
+        )
+        return
+    _refuse_options(of_models, f"{predicted} is taken for a folder of masks, which no model computes", "the folder of a model")
+    print_json({})
+
+
+def _holds_model(folder: Path) -> bool:
+    """Whether a folder is one of a job, a run, a lean network or a saved model, by the names of its files alone."""
+    try:
+        return any((folder / name).is_file() for name in _MODEL_FILES) or all((folder / name).is_file() for name in _LEAN_FILES)
+    except OSError:  # a name that is too long, say
+        return False
+
+
+def _refuse_options(options: dict[str, Any], why: str, meant_for: str) -> None:
+    """Raises SettingError for options that make no sense in a form of the command."""
+    from focalseg.errors import SettingError
+
+    if given := [name for name, value in options.items() if value is not None and value is not False and value != []]:
+        raise SettingError(f"{', '.join(given)}: {why}; expected {meant_for} with that. Leave it out.")
