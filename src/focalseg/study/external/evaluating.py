@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from focalseg.comparison.reading.csv_files import read_groups
 from focalseg.configuration import from_mapping
-from focalseg.errors import DataError
-from focalseg.findings import counted
+from focalseg.errors import DataError, SettingError
+from focalseg.findings import counted, show_path
+from focalseg.imagesets.case import Dataset
+from focalseg.imagesets.kinds import list_names
 from focalseg.imagesets.opening import open_dataset
+from focalseg.imagesets.survey.duplicates import join_groups
 from focalseg.imagesets.survey.survey import Survey, cap_faults, survey_dataset
 from focalseg.study.external.beginning import FinishedJob, open_job, refuse_out
 from focalseg.study.external.fitting import find_fit
@@ -33,11 +37,15 @@ _OF_SPLITS = frozenset({"leak", "no_part"})
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
     """What a person wants. rivals: the job's other arms besides none, all and placed. leave_out_seen: score the cases that the
-    networks never saw, where some are known to them. group_column, group_pattern: what belongs together, as `place` has them.
-    own_network: the name of a network of their own that they trust."""
+    networks never saw, where some are known to them.
+
+    groups, group_column, group_pattern: what belongs together, by a CSV file with case and group, a column of the set's table,
+    or a pattern on the names. own_network: the name of a network of their own that they trust.
+    """
 
     rivals: bool = False
     leave_out_seen: bool = False
+    groups: str = ""
     group_column: str = ""
     group_pattern: str = ""
     own_network: str = ""
@@ -76,9 +84,8 @@ def evaluate_job(
     if kept is not None:
         refuse_out(kept, folder, source)
     open_fabric(device)
-    configs = [
-        from_mapping(RunConfig, dict(one.files.settings)) for arm in job.trainings.values() for fold in arm for one in fold
-    ]
+    trainings = [one for arm in job.trainings.values() for fold in arm for one in fold]
+    configs = [from_mapping(RunConfig, dict(one.files.settings)) for one in trainings]
     on, notes, left_out = _read_set(job, source, configs, wanted, listeners)
     for note in notes:
         listeners.tell(note)
@@ -112,7 +119,7 @@ def _read_set(
     if errors := [error for error in survey.errors if error.kind not in _OF_SPLITS]:
         raise DataError(cap_faults(errors, source))
     fit = find_fit(survey, configs)
-    groups = find_groups(dataset, survey, column=wanted.group_column, pattern=wanted.group_pattern)
+    groups = _find_groups(dataset, survey, wanted)
     overlap = find_overlap(survey, job.splits, job.folds, listeners.count)
     left_out = leave_out_seen(survey, groups, overlap, asked=wanted.leave_out_seen)
     names = tuple(case.name for case in survey.cases if case.name not in left_out)
@@ -125,6 +132,23 @@ def _read_set(
     )
     left = (f"{counted(len(left_out), 'case')} left out: {_explain(left_out)}.",) if left_out else ()
     return on, (_describe_set(on, survey), *fit.notes, *overlap.notes, *left), left_out
+
+
+def _find_groups(dataset: Dataset, survey: Survey, wanted: Wanted) -> Mapping[str, str]:
+    """What belongs together, near duplicates joined. Raises SettingError where it is said in two ways, or not of every case."""
+    said = [name for name in ("groups", "group_column", "group_pattern") if getattr(wanted, name)]
+    if len(said) > 1:
+        options = " and ".join(f"--{name.replace('_', '-')}" for name in said)
+        raise SettingError(f"{options} all say what belongs together; expected one of them. Leave the others out.")
+    if not wanted.groups:
+        return find_groups(dataset, survey, column=wanted.group_column, pattern=wanted.group_pattern)
+    names, given = [case.name for case in survey.cases], read_groups(Path(wanted.groups))
+    if lacking := [name for name in names if name not in given]:
+        raise SettingError(
+            f"--groups {show_path(wanted.groups)} has no line for {len(lacking)} of the {len(names)} cases: "
+            f"{list_names(lacking)}; expected a group for every case. Add them."
+        )
+    return join_groups(names, [given[name] for name in names], survey.pairs)
 
 
 def _explain(left_out: Mapping[str, str]) -> str:

@@ -105,15 +105,11 @@ def _recall_placements(record: JobRecord, folds: Sequence[int]) -> tuple[Placeme
     kept = {fold.fold: fold for fold in record.folds}
     if not kept.keys() >= set(folds):
         return (record,) * len(folds)
-    return tuple(
-        Placement(
-            policy=record.policy,
-            sites=tuple(
-                replace(one, kept=one.site in kept[fold].kept, shut=one.site in kept[fold].shut) for one in record.sites
-            ),
-        )
-        for fold in folds
-    )
+    placements = []
+    for fold in (kept[number] for number in folds):
+        sites = (replace(one, kept=one.site in fold.kept, shut=one.site in fold.shut) for one in record.sites)
+        placements.append(Placement(policy=record.policy, sites=tuple(sites)))
+    return tuple(placements)
 
 
 def _recall_own(job: FinishedJob) -> OwnCases:

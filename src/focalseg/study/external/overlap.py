@@ -34,9 +34,10 @@ class Overlap:
         """What a person should know of it, besides what was seen."""
         notes = []
         if self.tested:
+            verb = "is one" if len(self.tested) == 1 else "are some"
             notes.append(
-                f"{counted(len(self.tested), 'case')} of this set {'is one' if len(self.tested) == 1 else 'are'} of the job's own "
-                f"test cases, such as {next(iter(self.tested))}: what is found on them is no second finding."
+                f"{counted(len(self.tested), 'case')} of this set {verb} of the job's own test cases, such as "
+                f"{next(iter(self.tested))}: what is found on them is no second finding."
             )
         if not self.looked:
             notes.append(
@@ -90,8 +91,10 @@ def _match_images(cases: Sequence[CaseSummary], own: Sequence[CaseSummary], coun
 
 
 def leave_out_seen(survey: Survey, groups: Mapping[str, str], overlap: Overlap, *, asked: bool) -> dict[str, str]:
-    """By case, why it is not scored: it was seen, or is of one group with one that was. Raises DataError, naming those that were
-    seen, where nobody asked to leave them out, and where none is left."""
+    """By case, why it is not scored: it was seen, or is of one group with one that was.
+
+    Raises DataError, naming those that were seen, where nobody asked to leave them out, and where none is left.
+    """
     if not overlap.seen:
         return {}
     files = {case.name: case.file for case in survey.cases}
