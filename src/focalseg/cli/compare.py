@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from focalseg.cli.options import AsJson, print_json
+from focalseg.cli.options import AsJson, GroupPattern, Groups, find_groups, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,14 +20,6 @@ _Systems = Annotated[
         "label] or a column per system. A comma joins the trainings of one system, and NAME=PATH names it. The first is the "
         "reference.",
     ),
-]
-_Groups = Annotated[
-    Path | None,
-    typer.Option("--groups", help="A CSV file with the columns case and group: what belongs together, as a patient."),
-]
-_Pattern = Annotated[
-    str | None,
-    typer.Option("--group-pattern", metavar="RE", help="Finds the group in a case's name, such as 'patient_([0-9]+)'."),
 ]
 _Metric = Annotated[str | None, typer.Option("--metric", help="The score to compare, such as Dice, IoU or a column of a CSV.")]
 _Better = Annotated[
@@ -52,8 +44,8 @@ _Folder = Annotated[
 
 def compare(
     systems: _Systems,
-    groups: _Groups = None,
-    group_pattern: _Pattern = None,
+    groups: Groups = None,
+    group_pattern: GroupPattern = None,
     metric: _Metric = None,
     better: _Better = None,
     margin: _Margin = None,
@@ -88,19 +80,5 @@ def compare(
 
 def _find_groups(systems: "Sequence[System]", file: Path | None, pattern: str | None) -> dict[str, str] | None:
     """The group of every case, None where nobody says. Raises SettingError where both options are given."""
-    from focalseg.errors import SettingError
-
-    if file is not None and pattern is not None:
-        raise SettingError(
-            "--groups and --group-pattern both say what belongs together; expected one of the two. Leave one out."
-        )
-    if file is not None:
-        from focalseg.comparison.reading.csv_files import read_groups
-
-        return read_groups(file)
-    if pattern is None:
-        return None
-    from focalseg.imagesets.splits import regroup
-
-    names = list(dict.fromkeys(case for system in systems for training in system.trainings for case in training.scores))
-    return regroup(names, [], pattern=pattern)
+    names = dict.fromkeys(case for system in systems for training in system.trainings for case in training.scores)
+    return find_groups(list(names), file, pattern)

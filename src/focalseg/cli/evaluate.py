@@ -1,11 +1,18 @@
 """`focalseg evaluate`: scores of predicted masks against true ones, or of a trained job on another set of images."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from focalseg.cli.options import AsJson, print_json
+from focalseg.cli.options import AsJson, GroupPattern, Groups, find_groups, print_json
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from focalseg.counting import Advance
+    from focalseg.evaluation.masks.evaluating import GroupsOf
+    from focalseg.evaluation.masks.settings import EvaluationSettings
 
 _Predicted = Annotated[
     Path,
@@ -62,14 +69,6 @@ _Cldice = Annotated[bool, typer.Option("--cldice", help="Score the centrelines o
 _Partial = Annotated[
     bool, typer.Option("--partial", help="Score the cases that have a prediction, where some have none, instead of refusing.")
 ]
-_Groups = Annotated[
-    Path | None,
-    typer.Option("--groups", help="A CSV file with the columns case and group: what belongs together, as a patient."),
-]
-_Pattern = Annotated[
-    str | None,
-    typer.Option("--group-pattern", metavar="RE", help="Finds the group in a case's name, such as 'patient_([0-9]+)'."),
-]
 _Column = Annotated[
     str | None,
     typer.Option(
@@ -107,8 +106,8 @@ def evaluate(
     lesions: _Lesions = False,
     cldice: _Cldice = False,
     partial: _Partial = False,
-    groups: _Groups = None,
-    group_pattern: _Pattern = None,
+    groups: Groups = None,
+    group_pattern: GroupPattern = None,
     group_column: _Column = None,
     rivals: _Rivals = False,
     leave_out_seen: _LeaveOutSeen = False,
@@ -146,7 +145,79 @@ def evaluate(
         )
         return
     _refuse_options(of_models, f"{predicted} is taken for a folder of masks, which no model computes", "the folder of a model")
-    print_json({})
+    _evaluate_masks(
+        predicted,
+        reference,
+        given=of_masks,
+        inside=inside,
+        groups_of=lambda names: find_groups(names, groups, group_pattern),
+        out=out,
+        workers=workers,
+        as_json=as_json,
+    )
+
+
+def _evaluate_masks(
+    predicted: Path,
+    reference: str,
+    *,
+    given: dict[str, Any],
+    inside: Path | None,
+    groups_of: "GroupsOf",
+    out: Path | None,
+    workers: int | None,
+    as_json: bool,
+) -> None:
+    """Scores two folders of masks, and prints or writes what was found. given: the options as a person gave them."""
+    from focalseg.comparison.folder import refuse_folder
+    from focalseg.evaluation.masks.evaluating import evaluate_masks
+    from focalseg.imagesets.opening import refuse_inside
+    from focalseg.records.evaluation import EVALUATION
+
+    settings = _read_settings(given)
+    if out is not None:
+        refuse_folder(out, EVALUATION, "evaluate")
+        for source in (str(predicted), reference):
+            refuse_inside(out, source, "--out")
+    record = evaluate_masks(
+        str(predicted), reference, settings, groups_of=groups_of, inside=inside, count=_count, workers=workers
+    )
+    page = None
+    if out is not None:
+        from focalseg.report.evaluation.page import write_evaluation
+
+        page = write_evaluation(out, record)
+    if as_json:
+        print_json({**record.to_json(), **({"page": str(page)} if page else {})})
+        return
+    print(record)
+    if page:
+        print(f"page: {page}")
+
+
+def _read_settings(given: dict[str, Any]) -> "EvaluationSettings":
+    from focalseg.evaluation.masks.settings import EvaluationSettings, read_spacing_text, read_wanted_labels
+
+    chosen = {
+        "empty": given["--empty"],
+        "tolerance_mm": given["--tolerance"],
+        "surface": given["--surface"],
+        "ignore": given["--ignore"],
+        "spacing_mm": None if given["--spacing"] is None else read_spacing_text(given["--spacing"]),
+    }
+    return EvaluationSettings(
+        lesions=given["--lesions"],
+        cldice=given["--cldice"],
+        labels=read_wanted_labels(given["--label"]),
+        partial=given["--partial"],
+        **{name: value for name, value in chosen.items() if value is not None},
+    )
+
+
+def _count(title: str) -> "AbstractContextManager[Advance]":
+    from focalseg.cli.counting import show_counting  # with rich, for which a refusal does not wait
+
+    return show_counting(title)
 
 
 def _holds_model(folder: Path) -> bool:

@@ -11,6 +11,8 @@ from focalseg.configuration import LARGEST_SEED
 from focalseg.findings import show_name, show_value
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from focalseg.study.presets import Settings
 
 Data = Annotated[
@@ -42,6 +44,14 @@ Seed = Annotated[
 Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option("--device", help="Where to compute.")]
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Trainings at a time; by default as many as cores, one on a GPU.")
+]
+Groups = Annotated[
+    Path | None,
+    typer.Option("--groups", help="A CSV file with the columns case and group: what belongs together, as a patient."),
+]
+GroupPattern = Annotated[
+    str | None,
+    typer.Option("--group-pattern", metavar="RE", help="Finds the group in a case's name, such as 'patient_([0-9]+)'."),
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Say on how many cores and threads trainings compute.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
@@ -130,3 +140,22 @@ def name_next(folder: Path, network: str) -> str:
 def print_json(content: dict[str, Any]) -> None:
     """Prints one strict JSON object on stdout."""
     print(json.dumps(content, indent=2, allow_nan=False))
+
+
+def find_groups(names: "Sequence[str]", file: Path | None, pattern: str | None) -> dict[str, str] | None:
+    """The group of every case of these names, None where nobody says. Raises SettingError where both options are given."""
+    from focalseg.errors import SettingError
+
+    if file is not None and pattern is not None:
+        raise SettingError(
+            "--groups and --group-pattern both say what belongs together; expected one of the two. Leave one out."
+        )
+    if file is not None:
+        from focalseg.comparison.reading.csv_files import read_groups
+
+        return read_groups(file)
+    if pattern is None:
+        return None
+    from focalseg.imagesets.splits import regroup
+
+    return regroup(names, [], pattern=pattern)

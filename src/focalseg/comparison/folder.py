@@ -1,4 +1,4 @@
-"""The folder that a comparison is written to, looked at before any score is read."""
+"""The folder that a comparison or an evaluation is written to, looked at before any score is read."""
 
 from pathlib import Path
 
@@ -7,14 +7,14 @@ from focalseg.findings import show_path
 from focalseg.records.comparison import COMPARISON
 
 
-def refuse_folder(folder: Path) -> None:
-    """Raises SettingError for a file of that name, and for a folder with things in it and no comparison of ours."""
+def refuse_folder(folder: Path, record: str = COMPARISON, verb: str = "compare") -> None:
+    """Raises SettingError for a file of that name, and for a folder with things in it and no record of that verb."""
     if folder.exists() and not folder.is_dir():
         raise SettingError(
             f"{show_path(folder)} is a file; expected a folder, or a path where one can be made. Give another --out."
         )
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / COMPARISON).is_file():
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / record).is_file():
         raise SettingError(
-            f"{show_path(folder)} is not empty and was not made by focalseg compare; expected a new or an empty folder. "
+            f"{show_path(folder)} is not empty and was not made by focalseg {verb}; expected a new or an empty folder. "
             "Give another --out."
         )

@@ -1,0 +1,1 @@
+"""Predicted masks against true ones: two folders, scored case by case. No model and no torch."""

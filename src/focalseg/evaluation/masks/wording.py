@@ -1,0 +1,115 @@
+"""An evaluation in sentences: the answer, what is to be known of it, and a paragraph for a paper."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from focalseg import __version__
+from focalseg.evaluation.masks.pairing import Pairing
+from focalseg.evaluation.masks.settings import EvaluationSettings
+from focalseg.evaluation.statistics import REPLICATES
+from focalseg.findings import counted, show_name
+from focalseg.imagesets.kinds import list_names
+from focalseg.metrics.case import CaseMeasures
+from focalseg.records.evaluation import EMPTY_MEANINGS, ScoreSummary, show_length
+
+FEW_GROUPS = 10
+"""Fewer tell little of how others differ."""
+_SURFACES = {
+    "surfels": "surfaces of area elements between voxels, as in DeepMind's surface-distance",
+    "voxels": "surfaces of border voxels, as in MONAI",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What sentences are made of. groups: of every case, known: whether somebody said them. unit: of distances."""
+
+    pairing: Pairing
+    settings: EvaluationSettings
+    labels: Sequence[str]
+    groups: Mapping[str, str]
+    known: bool
+    unit: str
+    views: int
+    measures: Sequence[Mapping[str, CaseMeasures]]
+
+
+def describe_answer(dice: ScoreSummary, facts: Facts) -> str:
+    """The mean Dice with its interval, and what it rests on."""
+    number = len(facts.pairing.pairs)
+    groups = len(set(facts.groups.values()))
+    of = f" of {counted(groups, 'group')}" if facts.known else ""
+    over = f", the mean over {len(facts.labels)} labels" if len(facts.labels) > 1 else ""
+    told = f"Dice {dice}"
+    if dice.mean is None:
+        told = "No case has a Dice"
+    empty = f"; {dice.both_empty} with both masks empty, {dice.one_empty} with one (--empty {facts.settings.empty})"
+    if not (dice.both_empty or dice.one_empty):
+        empty = ""
+    left = f", {dice.left_out} of them left out" if dice.left_out else ""
+    return f"{told} on {counted(number, 'case')}{of}{left}{over}{empty}."
+
+
+def list_notes(facts: Facts) -> Iterator[str]:
+    """What the scores cannot tell, and what was left out or taken for granted."""
+    pairing, groups = facts.pairing, len(set(facts.groups.values()))
+    yield (
+        f"Intervals speak of new {'groups' if facts.known else 'cases'} for these predictions; what another training would "
+        "change is not in them."
+    )
+    if groups == 1 and len(pairing.pairs) > 1:
+        yield "All cases are of one group, which tells nothing of others, so that there is no interval."
+    elif not facts.known and len(pairing.pairs) > 1:
+        yield (
+            "No groups are known, so every case counts as independent: where several are of one patient or video, name them "
+            "with groups (--groups or --group-pattern), or the interval is too narrow."
+        )
+    if 1 < groups < FEW_GROUPS:
+        what = "group" if facts.known else "case"
+        yield f"There are {counted(groups, what)}: others may differ more than these do."
+    if missing := pairing.missing:
+        yield (
+            f"{counted(len(missing), 'case')} of {len(missing) + len(pairing.pairs)} without a prediction were left out "
+            f"(--partial): {list_names(missing)}. If those were the hard ones, the scores flatter."
+        )
+    if unused := pairing.unused:
+        yield f"{counted(len(unused), 'prediction')} without a reference, not scored: {list_names(unused)}."
+    if facts.views:
+        yield f"Scores of {counted(facts.views, 'case')} count inside the field of view alone, as the masks of it say."
+    if all(one.dice == 1.0 or one.both_empty for of_case in facts.measures for one in of_case.values()):
+        yield "Every prediction equals its reference to the pixel; look whether the predictions are a copy of the true masks."
+    for label in facts.labels:
+        ones = [of_case[label] for of_case in facts.measures]
+        if not any(one.true_pixels for one in ones):
+            yield f"No reference holds {show_name(label)}: its scores tell of false alarms alone."
+        elif not any(one.predicted_pixels for one in ones):
+            yield f"No prediction holds {show_name(label)}, where {sum(one.true_pixels > 0 for one in ones)} references do."
+
+
+def describe_methods(facts: Facts) -> str:
+    """What was done, as a paper says it."""
+    settings, groups = facts.settings, len(set(facts.groups.values()))
+    number = len(facts.pairing.pairs)
+    of = f" in {counted(groups, 'group')}" if facts.known else ""
+    over = f" for {len(facts.labels)} labels, and averaged over the labels of a case and then over cases" * (
+        len(facts.labels) > 1
+    )
+    drawn = "groups" if facts.known else "cases"
+    parts = [
+        f"Predicted masks were scored against the reference on {counted(number, 'case')}{of}{over}.",
+        (
+            f"Distances are in {facts.unit}, between {_SURFACES[settings.surface]}; NSD is the surface Dice at a tolerance of "
+            f"{show_length(settings.tolerance_mm, facts.unit)}, and HD95 the larger of the two directed 95th percentiles."
+        ),
+        f"Empty masks: {EMPTY_MEANINGS[settings.empty]}.",
+    ]
+    if settings.lesions:
+        parts.append("Lesions are connected components; a predicted and a true one match where they share a pixel.")
+    parts.append(
+        f"95 % intervals are from a bootstrap over {drawn} ({REPLICATES} draws), stretched to the standard error of the "
+        "jackknife and Student's t."
+    )
+    if facts.pairing.missing:
+        parts.append(f"{counted(len(facts.pairing.missing), 'case')} without a prediction were left out.")
+    parts.append(f"Computed with focalseg {__version__}.")
+    return " ".join(parts)

@@ -1,0 +1,63 @@
+"""An evaluation as tables: every case, and the means, for a spreadsheet and for LaTeX."""
+
+from collections.abc import Iterator
+
+from focalseg.comparison.tables import escape_latex
+from focalseg.records.escapes import format_table
+from focalseg.records.evaluation import EvaluationRecord, LabelMean
+
+ALL_LABELS = "mean over labels"
+
+
+def format_cases(record: EvaluationRecord) -> str:
+    """A line per case and label, which `focalseg compare` reads."""
+    rows: list[list[object]] = [list(record.columns)]
+    rows += [["" if (value := getattr(case, name)) is None else value for name in record.columns] for case in record.cases]
+    return format_table(rows)
+
+
+def format_summary(record: EvaluationRecord) -> str:
+    """A line per label and score, with the counts beside every mean."""
+    rows: list[list[object]] = [
+        ["label", "score", "mean", "low", "high", "counted", "left_out", "both_empty", "one_empty", "empty"]
+    ]
+    for label, score, mean in list_means(record):
+        numbers = ["" if value is None else value for value in (mean.mean, mean.low, mean.high)]
+        counts = [mean.counted, mean.left_out, mean.both_empty, mean.one_empty]
+        rows.append([label, score, *numbers, *counts, mean.empty])
+    return format_table(rows)
+
+
+def list_means(record: EvaluationRecord) -> Iterator[tuple[str, str, LabelMean]]:
+    """Label, score and mean: first over the labels, where there are several, then of each."""
+    for label in (*((ALL_LABELS,) if len(record.labels) > 1 else ()), *record.labels):
+        for score in record.scores:
+            summary = record.summary[score]
+            yield label, score, summary if label == ALL_LABELS else summary.labels[label]
+
+
+def format_latex(record: EvaluationRecord) -> str:
+    """The main scores as a LaTeX table, a line per label; needs no package."""
+    return "\n".join(_list_latex(record)) + "\n"
+
+
+def _list_latex(record: EvaluationRecord) -> Iterator[str]:
+    shown = [score for score in ("dice", "iou", "nsd", "hd95") if score in record.scores]
+    yield rf"\begin{{tabular}}{{l{'c' * len(shown)}r}}"
+    yield r"\hline"
+    yield rf"Label & {' & '.join(escape_latex(record.name_score(score)) for score in shown)} & Cases \\"
+    yield r"\hline"
+    labels = (*record.labels, *((ALL_LABELS,) if len(record.labels) > 1 else ()))
+    means = {(label, score): mean for label, score, mean in list_means(record)}
+    for label in labels:
+        cells = " & ".join(_show_latex(means[label, score]) for score in shown)
+        yield rf"{escape_latex(label)} & {cells} & {means[label, 'dice'].counted} \\"
+    yield r"\hline"
+    yield r"\end{tabular}"
+
+
+def _show_latex(mean: LabelMean) -> str:
+    if mean.mean is None:
+        return "--"
+    low, high = ("unknown" if end is None else f"${end:z.3f}$" for end in (mean.low, mean.high))
+    return f"${mean.mean:z.3f}$ [{low}, {high}]"
