@@ -33,6 +33,8 @@ def evaluate_model(
     job = (model / _JOB).is_file() or (model / "runs").is_dir()
     if job:
         open_job(model, data, rivals=rivals, own_network=network)
+    else:
+        _refuse_model(model, data, network, rivals=rivals)
     if out is not None:
         refuse_out(out, model, data)
     from focalseg.study.external.evaluating import Wanted
@@ -48,9 +50,53 @@ def evaluate_model(
     if job:
         _evaluate_job(model, data, wanted, out=out, workers=workers, device=device, as_json=as_json)
         return
-    from focalseg.errors import SettingError
+    _evaluate_one(model, data, wanted, out=out, device=device, as_json=as_json)
 
-    raise SettingError(f"{model} holds one model; evaluate takes a job.")
+
+def _refuse_model(model: Path, data: str, network: str, *, rivals: bool) -> None:
+    """Raises SettingError for a folder without a model, or with one that only the command may ask to be run."""
+    from focalseg.cli.options import refuse_data
+    from focalseg.errors import SettingError
+    from focalseg.inference.folders import find_networks, refuse_own_network
+
+    if rivals:
+        raise SettingError(f"--rivals is of a job with several arms, and {model} holds one model. Leave it out.")
+    refuse_own_network(tuple(find_networks(model, one=False)), network)
+    refuse_data(data)
+
+
+def _evaluate_one(
+    model: Path,
+    data: str,
+    wanted: "Wanted",
+    *,
+    out: Path | None,
+    device: Literal["auto", "cpu", "cuda", "mps"],
+    as_json: bool,
+) -> None:
+    from focalseg.cli.progress import build_listeners
+    from focalseg.comparison.folder import refuse_folder
+    from focalseg.records.evaluation import EVALUATION
+    from focalseg.study.external.one_model import evaluate_one
+    from focalseg.study.running.cores import limit_threads
+    from focalseg.study.running.stopping import STOP
+
+    if out is not None:
+        refuse_folder(out, EVALUATION, "evaluate")
+    STOP.install()
+    limit_threads()
+    record = evaluate_one(model, data, wanted=wanted, device=device, listeners=build_listeners())
+    page = None
+    if out is not None:
+        from focalseg.report.evaluation.page import write_evaluation
+
+        page = write_evaluation(out, record)
+    if as_json:
+        print_json({**record.to_json(), **({"page": str(page)} if page else {})})
+        return
+    print(record)
+    if page:
+        print(f"page: {page}")
 
 
 def _evaluate_job(

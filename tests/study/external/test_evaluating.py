@@ -20,7 +20,8 @@ from focalseg.records.record import read_record, write_record
 from focalseg.records.splits import Splits
 from focalseg.report.external.page import write_external
 from focalseg.study.external import scoring
-from focalseg.study.external.evaluating import Wanted, evaluate_job
+from focalseg.study.external.evaluating import evaluate_job
+from focalseg.study.external.reading import Wanted
 from focalseg.study.running.listeners import Listeners
 from focalseg.study.running.scores import read_scores
 from study.external.conftest import copy_case, write_squares

@@ -58,7 +58,7 @@ def open_job(folder: Path, source: str, *, rivals: bool = False, own_network: st
     if not (folder / PLACEMENT).is_file():
         raise SettingError(_describe_absence(folder))
     record, splits = read_record(JobRecord, folder / PLACEMENT), read_record(Splits, folder / SPLITS)
-    _refuse_same_data(folder, splits.data, open_dataset(source).source)
+    refuse_same_data(folder, splits.data, open_dataset(source).source)
     trainings = _list_trainings(folder, record, rivals=rivals)
     networks = {one.files.folder: one.files for arm in trainings.values() for fold in arm for one in fold}
     refuse_own_network(networks.values(), own_network)
@@ -87,7 +87,7 @@ def _describe_absence(folder: Path) -> str:
     return f"{show_path(folder)} holds no job; expected {expected}. Check the path."
 
 
-def _refuse_same_data(folder: Path, own: str, source: str) -> None:
+def refuse_same_data(folder: Path, own: str, source: str) -> None:
     """Raises SettingError where the set to evaluate on is the one that the job split."""
     same = own == source  # built-in images, too, which have one name
     if not own.startswith(PREFIX) and not source.startswith(PREFIX) and Path(own).exists() and Path(source).exists():

@@ -123,7 +123,7 @@ def score(plan: Scoring, advance: Advance = ignore) -> None:
     """Predicts every case as the network was trained and scored, and writes the scores; they are whole or absent."""
     model = load(plan.training.files.folder, device=plan.device, own_network=plan.own_network)
     fit, config = plan.on.fit, model.config
-    with _ordered(model.network, fit):
+    with in_order(model.network, fit):
         run = RunPlan(
             arm="",
             config=replace(config, data=plan.on.source, labels=fit.labels, marks=()),
@@ -158,7 +158,7 @@ def read_external(place: Path) -> tuple[CaseScore, ...]:
 
 
 @contextmanager
-def _ordered(network: nn.Module, fit: Fit) -> Iterator[None]:
+def in_order(network: nn.Module, fit: Fit) -> Iterator[None]:
     """Inside, the logits of a network have the order of a set's labels, so that masks of both mean the same."""
     if not fit.moves:
         yield
