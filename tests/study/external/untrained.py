@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
 from focalseg.files import write_text
 from focalseg.inference.folders import LEAN
@@ -83,17 +83,17 @@ def _plan(folder: Path, ground: Groundwork, number: int, arm: str, layout: Layou
     )
 
 
-def _balance(network: nn.Module, plan: RunPlan) -> nn.Module:
-    """The network with its last bias moved, so that its classes share the first test case: else one of them may have it all."""
-    case = read_same_case(plan.config.data, plan.split.test[0], {})
+def balance(network: nn.Module, image: Tensor) -> nn.Module:
+    """The network with its last bias moved, so that its classes share an image (1, C, *spatial): else one may have it all."""
     with torch.no_grad():
-        logits = network(plan.config.preparation.prepare_image(case.image)[None])
+        logits = network(image)
         network.head.bias -= logits.flatten(2).quantile(0.8 if logits.shape[1] == 1 else 0.5, dim=2)[0]
     return network
 
 
 def _write_run(plan: RunPlan) -> None:
-    network = _balance(build_network(plan.config).eval(), plan)
+    case = read_same_case(plan.config.data, plan.split.test[0], {})
+    network = balance(build_network(plan.config).eval(), plan.config.preparation.prepare_image(case.image)[None])
     plan.folder.mkdir(parents=True)
     save_file(read_state(network), plan.folder / WEIGHTS)
     write_text(plan.folder / CONFIG, sign_text(write_yaml(plan.config)))

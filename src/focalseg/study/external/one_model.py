@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from focalseg.errors import SettingError
+from focalseg.errors import DataError
 from focalseg.evaluation.masks.evaluating import record_scores
 from focalseg.evaluation.masks.pairing import PairedCase, Pairing
 from focalseg.evaluation.masks.settings import EvaluationSettings
@@ -31,6 +32,14 @@ from focalseg.study.start import find_splits
 from focalseg.training.training_config import Device
 
 _USUAL = EvaluationSettings()
+
+
+class _Kind(NamedTuple):
+    """What a case is, besides its scores: whether it is in mm, whether scores count within a field of view alone, its axes."""
+
+    mm: bool
+    view: bool
+    axes: int
 
 
 def evaluate_one(
@@ -61,16 +70,15 @@ def evaluate_one(
     with listeners.count("predicting and scoring") as advance, ExitStack() as ordered:
         for member in model.members:
             ordered.enter_context(in_order(member.network, read.scored.fit))
-        measures, spacings, axes = [], set[bool](), 0
+        measures, found = [], list[_Kind]()
         for number, name in enumerate(read.scored.names, start=1):
             case = read_same_case(source, name, read.scored.digests)
             measures.append(_score(model, case, read.scored, settings))
-            spacings.add(case.spacing_mm is not None)
-            axes = case.mask.ndim
+            found.append(_Kind(mm=case.spacing_mm is not None, view=case.field_of_view is not None, axes=case.mask.ndim))
             advance(number, len(read.scored.names))
-    if len(spacings) > 1:
-        raise SettingError(f"{source} holds images in mm and others without; expected one unit. Score the two apart.")
-    return _record(path, source, model, read, measures, settings, mm=spacings == {True}, volumes=axes == 3)
+    if len({kind.mm for kind in found}) > 1:
+        raise DataError(f"{source}: holds images in mm and others without; expected one unit. Score the two apart.")
+    return _record(path, source, model, read, measures, settings, found)
 
 
 def _score(model: Model, case: Case, on: ScoredSet, settings: EvaluationSettings) -> dict[str, CaseMeasures]:
@@ -100,9 +108,7 @@ def _record(
     read: ReadSet,
     measures: Sequence[dict[str, CaseMeasures]],
     settings: EvaluationSettings,
-    *,
-    mm: bool,
-    volumes: bool,
+    found: Sequence[_Kind],
 ) -> EvaluationRecord:
     on = read.scored
     files = [CaseFiles(name=name, images=(), masks=()) for name in on.names]
@@ -113,11 +119,11 @@ def _record(
         labels=on.fit.labels,
         groups=on.groups,
         known=read.grouped,
-        unit="mm" if mm else "pixels",
-        views=0,
+        unit="mm" if found[0].mm else "pixels",
+        views=sum(kind.view for kind in found),
         measures=measures,
     )
     of = f"The model is {counted(len(model.members), 'network')}."
     if len(model.members) > 1:
         of = f"The model is {counted(len(model.members), 'network')}, whose probabilities are averaged."
-    return record_scores(str(path), source, facts, (of, *read.notes), "voxels" if volumes else "pixels")
+    return record_scores(str(path), source, facts, (of, *read.notes), "voxels" if found[0].axes == 3 else "pixels")
