@@ -69,6 +69,17 @@ _Cldice = Annotated[bool, typer.Option("--cldice", help="Score the centrelines o
 _Partial = Annotated[
     bool, typer.Option("--partial", help="Score the cases that have a prediction, where some have none, instead of refusing.")
 ]
+_Column = Annotated[
+    str | None,
+    typer.Option(
+        "--group-column", metavar="NAME", help="For a job: a column of the set's table that says what belongs together."
+    ),
+]
+_Rivals = Annotated[bool, typer.Option("--rivals", help="For a job: score its other arms, too, besides none, placed and all.")]
+_LeaveOutSeen = Annotated[
+    bool,
+    typer.Option("--leave-out-seen", help="For a job: score the cases alone that its networks never saw."),
+]
 _Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Cases at a time; by default as many as cores.")]
 _Device = Annotated[
     Literal["auto", "cpu", "cuda", "mps"] | None, typer.Option("--device", help="Where a model computes; by default auto.")
@@ -103,6 +114,9 @@ def evaluate(
     partial: _Partial = False,
     groups: Groups = None,
     group_pattern: GroupPattern = None,
+    group_column: _Column = None,
+    rivals: _Rivals = False,
+    leave_out_seen: _LeaveOutSeen = False,
     workers: _Workers = None,
     device: _Device = None,
     network: _OwnNetwork = None,
@@ -113,7 +127,10 @@ def evaluate(
         "--empty": empty, "--label": label, "--ignore": ignore, "--tolerance": tolerance, "--surface": surface,
         "--spacing": spacing, "--inside": inside, "--lesions": lesions, "--cldice": cldice, "--partial": partial,
     }  # fmt: skip
-    of_models = {"--device": device, "--network": network}
+    of_models = {
+        "--device": device, "--network": network, "--group-column": group_column, "--rivals": rivals,
+        "--leave-out-seen": leave_out_seen,
+    }  # fmt: skip
     if _holds_model(predicted):
         _refuse_options(of_masks, f"{predicted} holds a trained model, which predicts the masks itself", "folders of masks")
         from focalseg.cli.external import evaluate_model
@@ -124,6 +141,9 @@ def evaluate(
             out=out,
             groups=groups,
             group_pattern=group_pattern,
+            group_column=group_column,
+            rivals=rivals,
+            leave_out_seen=leave_out_seen,
             workers=workers,
             device=device or "auto",
             network=network or "",

@@ -99,8 +99,7 @@ def tell_of_learned(start: Start, tested: Mapping[str, str], tell: Tell) -> None
     """
     if start.run is None or start.where is None:
         return
-    folders = (start.where.parent, *start.where.parent.parents[:_SPLITS_ABOVE])
-    path = next((folder / SPLITS for folder in folders if (folder / SPLITS).is_file()), None)
+    path = find_splits(start.where.parent)
     if path is None:
         return
     splits = read_record(Splits, path)
@@ -110,6 +109,12 @@ def tell_of_learned(start: Start, tested: Mapping[str, str], tell: Tell) -> None
             f"the weights were trained on {number} of the {counted(len(tested), 'test case')}, so that the test Dice will be "
             "too high. Begin with weights that were trained on the same split (without --all-data), or test on other cases."
         )
+
+
+def find_splits(folder: Path) -> Path | None:
+    """The splits.json that the network in a folder was trained on, which lies beside or above it; None where it is gone."""
+    folders = (folder, *folder.parents[:_SPLITS_ABOVE])
+    return next((place / SPLITS for place in folders if (place / SPLITS).is_file()), None)
 
 
 def _refuse_other_shapes(begun: RunConfig, config: RunConfig, path: Path) -> None:

@@ -126,10 +126,11 @@ def evaluate_masks(
         measures=measures,
     )
     notes = (*mine.notes, *theirs.notes, *labelling.notes, *_tell_marks(looks))
-    return _record(predicted, reference, facts, notes, elements)
+    return record_scores(predicted, reference, facts, notes, elements)
 
 
-def _record(predicted: str, reference: str, facts: Facts, notes: Sequence[str], elements: str) -> EvaluationRecord:
+def record_scores(predicted: str, reference: str, facts: Facts, notes: Sequence[str], elements: str) -> EvaluationRecord:
+    """What was found as a record. elements: what masks are made of."""
     settings, measures = facts.settings, facts.measures
     names = [pair.name for pair in facts.pairing.pairs]
     groups = [facts.groups[name] for name in names]

@@ -21,7 +21,12 @@ def _read_curve(folder: Path) -> dict[int, float]:
 
 def read_rises(arms: Mapping[str, Sequence[RunPlan]]) -> tuple[Rise, ...]:
     """The arms whose validation Dice still rose at the end of their trainings. arms: their finished runs over all folds."""
-    return find_rises({arm: [_read_curve(plan.folder) for plan in plans] for arm, plans in arms.items()})
+    return read_rises_of({arm: [plan.folder for plan in plans] for arm, plans in arms.items()})
+
+
+def read_rises_of(arms: Mapping[str, Sequence[Path]]) -> tuple[Rise, ...]:
+    """The same, from the folders of the runs."""
+    return find_rises({arm: [_read_curve(folder) for folder in folders] for arm, folders in arms.items()})
 
 
 def judge_training(folder: Path, steps: int, result: RunResult) -> Footing:

@@ -11,16 +11,20 @@ MEND = "more training.steps or a lower training.learning_rate may mend that"
 COLLAPSED = "ended predicting nothing at all"
 ENOUGH_TRAININGS = 3
 """Of an arm, with fewer of which an interval is several times as wide by Student's t alone."""
+MORE_GROUPS = "test more of them, with split.test_folds or more data"
 UNLOOKED = "No site was looked at, since the policy places none: the lean network is the plain one."
 
 
-def describe_verdict(verdict: Verdict) -> str:
-    """The verdict in a sentence, before it what keeps it from being one, after it what else the comparisons say."""
+def describe_verdict(verdict: Verdict, *, more_groups: str = MORE_GROUPS) -> str:
+    """The verdict in a sentence, before it what keeps it from being one, after it what else the comparisons say.
+
+    more_groups: what to do where there are too few of them.
+    """
     if verdict.collapses.too_many:
         return describe_failures(verdict.collapses)
     few = "One training an arm: nobody knows how much the seed changes; give seeds=3 or more." if verdict.trainings == 1 else ""
     answer = _answer_plain(verdict) if verdict.plain else _answer_placed(verdict)
-    doubts = (describe_undertraining(verdict.footing), _describe_few(verdict))
+    doubts = (describe_undertraining(verdict.footing), _describe_few(verdict, more_groups))
     lost = verdict.against.lost if verdict.against else {}
     unknown = (f"Not compared with the arm {arm}: {_of(collapsed)} of it {COLLAPSED}." for arm, collapsed in lost.items())
     failed = verdict.collapses.count
@@ -58,7 +62,7 @@ def describe_undertraining(footing: Footing, *, named: bool = True) -> str:
     )
 
 
-def _describe_few(verdict: Verdict) -> str:
+def _describe_few(verdict: Verdict, more_groups: str) -> str:
     """That no difference could have been shown by so few groups, or with an interval over so much of the scale."""
     footing, wide = verdict.footing, verdict.width > WIDEST_INTERVAL
     if not verdict.open or not footing.groups or not (wide or footing.few_groups):
@@ -67,7 +71,7 @@ def _describe_few(verdict: Verdict) -> str:
     number = counted(footing.groups, "group")
     found = f"the test cases are of {number}" if what == "groups" else f"each arm has {counted(verdict.trainings, 'training')}"
     span = f", and the interval of the difference is {verdict.width:.2f} Dice wide" if wide else ""
-    mend = "test more of them, with split.test_folds or more data" if what == "groups" else "give seeds=3 or more"
+    mend = more_groups if what == "groups" else "give seeds=3 or more"
     return f"Too few {what} to tell: {found}{span}; {mend}."
 
 

@@ -20,11 +20,7 @@ def plan_splits(dataset: Dataset, survey: Survey, settings: SplitSettings) -> tu
     Raises DataError where they leak.
     """
     names = [case.name for case in survey.cases]
-    groups = survey.groups
-    if settings.group_column or settings.group_pattern:
-        columns = [files.columns if (files := dataset.files(case.number)) else {} for case in survey.cases]
-        chosen = regroup(names, columns, column=settings.group_column, pattern=settings.group_pattern)
-        groups = join_groups(names, [chosen[name] for name in names], survey.pairs)
+    groups = find_groups(dataset, survey, column=settings.group_column, pattern=settings.group_pattern)
     parts, foreground = [case.part for case in survey.cases], [case.foreground for case in survey.cases]
     ordered = [groups[name] for name in names]
     if settings.file:
@@ -37,6 +33,17 @@ def plan_splits(dataset: Dataset, survey: Survey, settings: SplitSettings) -> tu
     for split in splits:
         check_leaks(split, groups, survey.duplicates, identical)
     return splits, groups
+
+
+def find_groups(dataset: Dataset, survey: Survey, *, column: str | None, pattern: str | None) -> Mapping[str, str]:
+    """What belongs together, by case: as the set says, or a column of its table, or a pattern on the names; near duplicates are
+    joined. Raises SettingError and DataError as `regroup` does."""
+    if not column and not pattern:
+        return survey.groups
+    names = [case.name for case in survey.cases]
+    columns = [files.columns if (files := dataset.files(case.number)) else {} for case in survey.cases]
+    chosen = regroup(names, columns, column=column or "", pattern=pattern or "")
+    return join_groups(names, [chosen[name] for name in names], survey.pairs)
 
 
 def take_all(survey: Survey) -> Split:

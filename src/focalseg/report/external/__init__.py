@@ -1,0 +1,1 @@
+"""The page of a job's trainings on another set of images."""

@@ -1,0 +1,72 @@
+"""The verdict on another set in sentences: what is found there, and whether the job found the same on its own test cases."""
+
+from focalseg import __version__
+from focalseg.evaluation.statistics import REPLICATES
+from focalseg.evaluation.verdict import Verdict
+from focalseg.findings import counted
+from focalseg.records.estimate import Estimate
+from focalseg.records.placement import ALL, NONE, JobRecord
+from focalseg.study.external.beginning import FinishedJob
+from focalseg.study.external.scoring import ScoredSet
+from focalseg.study.outcome.wording import describe_verdict
+
+_FINDINGS = {"helps": "{} helps", "harms": "{} harms", "no_difference_shown": "no difference is shown"}
+_MORE_GROUPS = "evaluate on a set with more of them"
+SAME_NETWORKS = "Nothing was placed: placed and none are the same networks, and there is nothing to compare between them."
+
+
+def describe_there(verdict: Verdict, *, same: bool) -> str:
+    """The verdict on a set. same: whether placed and none are the same networks, so that all against none is what is left."""
+    sentence = describe_verdict(verdict, more_groups=_MORE_GROUPS)
+    return f"{SAME_NETWORKS} {sentence}" if same else sentence
+
+
+def describe_agreement(own: JobRecord, verdict: Verdict, *, data: str, same: bool) -> str:
+    """Whether a set says what the job's own test cases say. own: what the job said."""
+    if verdict.collapses.too_many:
+        return "Nothing is compared with the job's own test cases, of which the same is true."
+    if same:
+        there = verdict.against.placed_minus.get(ALL) if verdict.against else None
+        beside = f", and here {_show(_swap(there))}" if there else ""
+        return f"On the job's own test cases all minus none was {_show(own.all_minus_none.estimate)}{beside}."
+    subject = "attention" if verdict.most_modules else "shutting a skip"
+    before, now = (_FINDINGS[outcome].format(subject) for outcome in (own.verdict, verdict.outcome))
+    figure = _show(own.difference.estimate)
+    if own.verdict == verdict.outcome:
+        again = "either" if verdict.outcome == "no_difference_shown" else "as well"
+        return f"On the job's own test cases {before} {again}: {figure}."
+    untested = "Whether the two differences differ from one another is not tested."
+    return f"On the job's own test cases {before}: {figure}; on {data} {now}. {untested}"
+
+
+def describe_methods(job: FinishedJob, on: ScoredSet, found: JobRecord) -> str:
+    """A paragraph for a paper."""
+    arm = found.arms[NONE]
+    folds = f" of each of {arm.folds} folds" if arm.folds > 1 else ""
+    labels = f", the mean over {', '.join(on.fit.labels)}" if len(on.fit.labels) > 1 else ""
+    clustered = (
+        " Every fold's networks scored all cases; of two intervals, one of new trainings and groups and one of new folds as "
+        "well, the wider one is given."
+        if arm.folds > 1
+        else ""
+    )
+    holm = f", and adjusted for {counted(len(found.comparisons), 'comparison')} by Holm's method" * (len(found.comparisons) > 1)
+    empty = f"({arm.both_empty} and {arm.one_empty} times in the plain networks' predictions)"
+    return (
+        f"Networks that were trained on {job.splits.data} ({counted(arm.trainings, 'training')} per arm{folds}) predicted the "
+        f"{counted(arm.cases, 'case')} ({counted(arm.groups, 'group')}) of {on.source} as they were: nothing was trained, "
+        f"chosen or tuned on them. The score is Dice per case at the image's own size{labels}; a case without the object "
+        f"counts 1 where it was left empty and 0 otherwise, as one of which nothing was found does {empty}. Arms are paired "
+        "by case, fold and seed. Intervals are 95 % intervals of a hierarchical bootstrap over trainings and groups "
+        f"({REPLICATES} draws), stretched to Student's t.{clustered} p-values go with the intervals{holm}. "
+        f"Computed by focalseg {__version__}."
+    )
+
+
+def _show(estimate: Estimate) -> str:
+    return f"{estimate.mean:+z.3f} Dice (95 % interval {estimate.low:+z.3f} to {estimate.high:+z.3f})"
+
+
+def _swap(difference: Estimate) -> Estimate:
+    """The same difference, the other arm first."""
+    return Estimate(mean=0 - difference.mean, low=0 - difference.high, high=0 - difference.low)
