@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 from focalseg.comparison.known_metrics import is_known
 from focalseg.comparison.pairing import Paired
-from focalseg.records.comparison import ComparisonRecord, Interval
+from focalseg.records.comparison import ComparisonRecord
 from focalseg.records.escapes import format_table
+from focalseg.records.estimate import Interval
 
 _SYSTEM_COLUMNS = (
     "system", "mean", "low", "high", "cases", "trainings", "difference", "difference_low", "difference_high", "p_value",

@@ -40,7 +40,12 @@ def make_scores(number: int, seed: int, shift: float, *, predicted: int = 10) ->
     return [
         make_score("v", 0.5, part="validation", predicted=predicted),
         *(
-            replace(make_score(f"case {number}.{case}", float(value)), group=f"=group {number}.{case // 2}")
+            make_score(
+                f"case {number}.{case}",
+                float(value),
+                group=f"=group {number}.{case // 2}",
+                hd95=20 * (1 - float(value)) + random.exponential(),
+            )
             for case, value in enumerate(dice)
         ),
     ]
@@ -96,6 +101,22 @@ def test_two_arms_give_the_verdict_of_place_to_the_last_digit(tmp_path, shift):
         assert (found.systems[name].folds, found.systems[name].trainings) == (arm.folds, arm.trainings)
     assert found.systems["none"].seed_noise == record.seed_noise
     assert not found.left_out
+
+
+@pytest.mark.parametrize("arm", ["placed", "all"])
+@pytest.mark.parametrize("score", ["nsd", "hd95", "assd"])
+def test_distances_give_the_differences_of_place_to_the_last_digit(tmp_path, arm, score):
+    record = write_job(tmp_path / "out", shift=0.15, placed=(True, False, True))
+    found = compare_paths(tmp_path / "out" / "runs" / "none", tmp_path / "out" / "runs" / arm, groups=None, metric=score)
+    pair = found.comparisons[0]
+    (expected,) = (one for one in record.distance_differences if (one.one, one.other, one.score) == (arm, "none", score))
+    assert (pair.difference.mean, pair.difference.low, pair.difference.high) == (expected.mean, expected.low, expected.high)
+    assert pair.p_value == expected.p_value
+    assert expected.mean != 0
+    for name in ("none", arm):
+        mean = getattr(record.arms[name].distances, score)
+        assert found.systems[name].mean == mean.mean
+        assert found.systems[name].high == mean.high
 
 
 def test_an_official_test_part_that_every_fold_tests_counts_as_often(tmp_path):
