@@ -15,7 +15,7 @@ from focalseg.evaluation.statistics import SCORE_SPAN, estimate_mean, measure_se
 from focalseg.evaluation.verdict import UNKNOWN_FOOTING, Against, Collapses, Footing, Verdict, decide_verdict
 from focalseg.placement.policies.questions import SMALLEST_WORTH
 from focalseg.records.costs import NOT_MEASURED, CostTable
-from focalseg.records.estimate import DiceInterval, Estimate
+from focalseg.records.estimate import DiceInterval, Estimate, as_interval
 from focalseg.records.placement import (
     ALL,
     NONE,
@@ -35,6 +35,9 @@ from focalseg.study.outcome.stacking import Arms, Results, list_results, list_te
 from focalseg.study.outcome.wording import describe_verdict
 from focalseg.study.running.runs import TEST
 from focalseg.study.running.scores import count_empty
+
+_OVERLAPS = ("iou", "precision", "recall")
+"""Scores that stand beside Dice."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,9 +149,10 @@ def summarise(folds: Results) -> ArmSummary:
     results = list_results(folds)
     scores = [score for result in results for score in result.scores_of(TEST)]
     steps = [result.step_seconds for result in results if result.step_seconds is not None]
+    told: dict[str, Any] = {"folds": list_test_folds(folds), "span": SCORE_SPAN}
     numbers: dict[str, Any] = {
-        **_as_dice(estimate_mean(dice, groups, folds=list_test_folds(folds), span=SCORE_SPAN)),
-        **{name: float(np.mean([score.average(name) for score in scores])) for name in ("iou", "precision", "recall")},
+        **_as_dice(estimate_mean(dice, groups, **told)),
+        **{name: float(np.mean([score.average(name) for score in scores])) for name in _OVERLAPS},
         **{name: round(fmean(getattr(result, name) for result in results)) for name in ("modules", "parameters", "flops")},
         **count_empty(scores),
     }
@@ -166,6 +170,7 @@ def summarise(folds: Results) -> ArmSummary:
             label: float(np.mean([score.overlaps[label].dice for score in scores])) for label in scores[0].overlaps
         },
         distances=summarise_distances(folds),
+        intervals={name: as_interval(estimate_mean(stack_folds(folds, TEST, name), groups, **told)) for name in _OVERLAPS},
     )
 
 
@@ -175,6 +180,7 @@ def record_results(
     *,
     lean: LeanSource | None = None,
     placed_runs: tuple[str, ...] = (),
+    runs: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     dead_sites: Mapping[str, str] = MappingProxyType({}),
     costs: CostTable = NOT_MEASURED,
     files: Mapping[str, str] = MappingProxyType({}),
@@ -196,6 +202,7 @@ def record_results(
         folds=tuple(_record_folds(results)),
         lean=lean,
         placed_runs=placed_runs,
+        runs=dict(runs),
         dead_sites=dict(dead_sites),
         costs=costs,
         files=dict(files),
