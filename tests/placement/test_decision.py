@@ -47,9 +47,9 @@ def test_removal_keeps_what_hurts_when_taken_away(evidence: Evidence) -> None:
     assert placement.layout == {"encoder.0": "se", "skip.0": "ag"}
     assert [one.removal_cost for one in placement.sites] == pytest.approx([0.2, 0.0, 0.02])
     assert [one.why for one in placement.sites] == [
-        "taking it away costs 0.200 Dice, at least 0.01",
-        "taking it away costs 0.000 Dice, less than 0.01",
-        "taking it away costs 0.020 Dice, at least 0.01",
+        "taking it away costs 0.200 Dice (1 training, 2 validation cases), at least 0.01",
+        "taking it away costs 0.000 Dice (1 training, 2 validation cases), less than 0.01",
+        "taking it away costs 0.020 Dice (1 training, 2 validation cases), at least 0.01",
     ]
 
 
@@ -119,14 +119,26 @@ def test_several_trainings_are_averaged_before_the_decision() -> None:
 
 
 @pytest.mark.parametrize("groups", [(), ("a", "a", "b", "c")])
-def test_the_interval_of_a_removal_cost_is_over_trainings_and_groups_of_cases(groups: tuple[str, ...]) -> None:
+def test_the_intervals_of_a_removal_cost_are_over_groups_of_cases_for_the_trainings_there_are(groups: tuple[str, ...]) -> None:
     costs = np.array([[0.3, 0.1, 0.0, 0.2], [0.1, 0.2, -0.1, 0.3]])
     trainings = [Evidence(sites=(site("skip.0", costs=tuple(row)),), groups=groups) for row in costs.tolist()]
     (one,) = decide(trainings).sites
-    expected = estimate_mean(costs, groups or ("0", "1", "2", "3"), span=(-1.0, 1.0))
+    named = groups or ("0", "1", "2", "3")
+    expected = estimate_mean(costs.mean(axis=0), named, span=(-1.0, 1.0))
     assert (one.removal_cost, one.removal_low, one.removal_high) == (expected.mean, expected.low, expected.high)
     assert one.removal_cost == pytest.approx(costs.mean())
     assert one.removal_low < one.removal_cost < one.removal_high
+    assert list(one.each_removal) == [estimate_mean(row, named, span=(-1.0, 1.0)) for row in costs]
+    assert one.removal_costs == pytest.approx([0.15, 0.125])
+    assert one.removal_cases == (4, 4)
+
+
+def test_two_trainings_that_differ_do_not_make_an_interval_that_spans_the_scale() -> None:
+    costs = np.random.default_rng(0).normal((0.1, 0.33), 0.02, (40, 2)).T
+    (one,) = decide([Evidence(sites=(site("skip.0", costs=tuple(row)),)) for row in costs.tolist()]).sites
+    assert one.removal_high - one.removal_low < 0.02  # over both trainings as well it would be 2 wide
+    assert one.removal_costs == pytest.approx([0.1, 0.33], abs=0.01)
+    assert one.why.endswith("in 2 trainings, 40 validation cases), at least 0.01 in both trainings")
 
 
 def test_a_removal_cost_of_one_case_is_known_to_no_better_than_a_score_can_differ() -> None:
@@ -244,11 +256,12 @@ def test_trainings_that_were_measured_on_different_cases_are_refused(evidence: E
 
 
 def test_a_placement_prints_as_a_table_with_reasons(evidence: Evidence) -> None:
+    measured = "Dice (1 training, 2 validation cases)"
     assert str(decide(evidence)) == (
         "site         gate   gamma  removal  spread  decision (removal_from_all)\n"
-        "encoder.0    se      2.50   +0.200   0.360  kept: taking it away costs 0.200 Dice, at least 0.01\n"
-        "bottleneck   se      1.50   +0.000   0.020  dropped: taking it away costs 0.000 Dice, less than 0.01\n"
-        "skip.0       ag      0.50   +0.020   0.200  kept: taking it away costs 0.020 Dice, at least 0.01"
+        f"encoder.0    se      2.50   +0.200   0.360  kept: taking it away costs 0.200 {measured}, at least 0.01\n"
+        f"bottleneck   se      1.50   +0.000   0.020  dropped: taking it away costs 0.000 {measured}, less than 0.01\n"
+        f"skip.0       ag      0.50   +0.020   0.200  kept: taking it away costs 0.020 {measured}, at least 0.01"
     )
 
 
@@ -296,7 +309,16 @@ def test_the_file_has_the_schema_and_the_fields_of_the_contract(evidence: Eviden
     assert content["schema"] == 1
     assert content["policy"] == "removal_from_all"
     contract = {"site", "gate", "gamma", "removal_cost", "spread", "kept", "why"}
-    added = {"removal_low", "removal_high", "joint_cost", "shut", "removal_costs"}
+    added = {
+        "removal_low",
+        "removal_high",
+        "joint_cost",
+        "shut",
+        "removal_costs",
+        "removal_lows",
+        "removal_highs",
+        "removal_cases",
+    }
     assert [set(record) for record in content["sites"]] == [contract | added] * 3
     assert [record["kept"] for record in content["sites"]] == [True, False, True]
 
@@ -429,4 +451,5 @@ def test_sites_that_stand_in_for_one_another_are_not_both_dropped() -> None:
     found = Evidence(sites=(record("encoder.0", 0.004, 0.004), record("bottleneck", 0.005, 0.3), record("decoder.0", 0, 0)))
     placement = decide(found)
     assert placement.layout == {"bottleneck": "se"}
-    assert placement.sites[1].why == "taking it away costs 0.005 Dice, but 0.300 with those that cost less"
+    costs = "taking it away costs 0.005 Dice (1 training, 1 validation case)"
+    assert placement.sites[1].why == f"{costs}, but 0.300 with those that cost less"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from focalseg.evaluation.statistics import DIFFERENCE_SPAN, estimate_mean
 from focalseg.placement.exponents import REGIMES
 from focalseg.placement.policies import POLICIES
 from focalseg.placement.policies.questions import Choice, Layout, Search, follow
-from focalseg.records.evidence import Evidence
+from focalseg.records.evidence import Evidence, SiteEvidence
 from focalseg.records.placement import Placement, SiteDecision
 
 
@@ -57,23 +58,17 @@ def decide(evidence: Evidence | Sequence[Evidence], policy: str = "removal") -> 
 
 
 def record_choice(choice: Choice, policy: str, everywhere: Layout, trainings: Sequence[Evidence]) -> Placement:
-    """The placement that a policy's choice among these sites makes. trainings: their evidence is written beside each decision,
-    the cost of removal with its interval over trainings and groups of validation cases; at least one."""
+    """The placement that a policy's choice among these sites makes. trainings: their evidence is written beside each decision;
+    at least one."""
     decisions = []
     for number, (name, gate) in enumerate(everywhere.items()):
         records = [training.sites[number] for training in trainings]
-        costs = np.array([record.case_costs for record in records])
-        groups = trainings[0].groups or tuple(map(str, range(costs.shape[1])))
-        removal = estimate_mean(costs, groups, span=DIFFERENCE_SPAN)
         decisions.append(
             SiteDecision(
                 site=name,
                 gate=gate,
                 gamma=fmean(record.gamma for record in records),
-                removal_cost=removal.mean,
-                removal_low=removal.low,
-                removal_high=removal.high,
-                removal_costs=tuple(costs.mean(axis=1).tolist()),
+                **measure_removal(records, trainings[0].groups),
                 joint_cost=fmean(record.joint_cost for record in records),
                 spread=fmean(record.spread for record in records),
                 kept=name in choice.kept,
@@ -82,6 +77,27 @@ def record_choice(choice: Choice, policy: str, everywhere: Layout, trainings: Se
             )
         )
     return Placement(policy=policy, sites=tuple(decisions))
+
+
+def measure_removal(records: Sequence[SiteEvidence], groups: Sequence[str]) -> dict[str, Any]:
+    """What removal costs, as `SiteDecision` holds it. records: of one site, one a training. groups: of the validation cases.
+
+    Every interval is over groups of cases and says nothing of other trainings: two cannot tell how trainings differ, and an
+    interval over both spans the scale. What is known of that is the cost in each.
+    """
+    costs = np.array([record.case_costs for record in records])
+    named = groups or tuple(map(str, range(costs.shape[1])))
+    removal = estimate_mean(costs.mean(axis=0), named, span=DIFFERENCE_SPAN)
+    each = [estimate_mean(row, named, span=DIFFERENCE_SPAN) for row in costs]
+    return {
+        "removal_cost": removal.mean,
+        "removal_low": removal.low,
+        "removal_high": removal.high,
+        "removal_costs": tuple(one.mean for one in each),
+        "removal_lows": tuple(one.low for one in each),
+        "removal_highs": tuple(one.high for one in each),
+        "removal_cases": (costs.shape[1],) * len(records),
+    }
 
 
 def _is_complete(training: Evidence) -> bool:

@@ -25,6 +25,8 @@ def choose(policy, *trainings):
     return choice
 
 
+MEASURED = "(1 training, 1 validation case)"
+
 removal = pytest.mark.parametrize("policy", ["removal", "removal_from_all"])
 
 
@@ -40,9 +42,9 @@ def test_removal_keeps_the_last_of_those_that_stand_in_for_one_another(policy):
     choice = choose(policy, records)
     assert choice.kept == ("bottleneck",)
     assert choice.reasons == {
-        "encoder.0": "taking it away costs 0.004 Dice, less than 0.01",
-        "bottleneck": "taking it away costs 0.005 Dice, but 0.300 with those that cost less",
-        "decoder.0": "taking it away costs 0.000 Dice, less than 0.01",
+        "encoder.0": f"taking it away costs 0.004 Dice {MEASURED}, less than 0.01",
+        "bottleneck": f"taking it away costs 0.005 Dice {MEASURED}, but 0.300 with those that cost less",
+        "decoder.0": f"taking it away costs 0.000 Dice {MEASURED}, less than 0.01",
     }
 
 
@@ -52,10 +54,10 @@ def test_of_stand_ins_one_stays_though_trainings_differ_in_which_is_the_last(pol
         return [record_site(name, cost=0.001, joint=0.3 if name == last else 0.001) for name in ("encoder.0", "bottleneck")]
 
     choice = choose(policy, training("encoder.0"), training("bottleneck"), training("encoder.0"))
-    costs = "taking it away costs 0.001 Dice (0.001, 0.001 and 0.001 in 3 trainings)"
+    costs = "taking it away costs 0.001 Dice (0.001, 0.001 and 0.001 in 3 trainings, 1 validation case)"
     assert choice.kept == ("encoder.0",)
     assert choice.reasons["encoder.0"] == f"{costs}, but 0.300 with those that cost less"
-    assert choice.reasons["bottleneck"] == f"{costs}, less than 0.01"
+    assert choice.reasons["bottleneck"] == f"{costs}, less than 0.01 in all trainings"
 
 
 @removal
@@ -103,7 +105,12 @@ def test_removal_averages_costs_over_trainings_before_it_decides(policy):
         [record_site("encoder.0", cost=-0.01), record_site("bottleneck", cost=-0.02)],
     )
     assert choice.kept == ("encoder.0",)
-    assert choice.reasons["encoder.0"] == "taking it away costs 0.015 Dice (0.040 and -0.010 in 2 trainings), at least 0.01"
+    costs = "taking it away costs 0.015 Dice (0.040 and -0.010 in 2 trainings, 1 validation case)"
+    assert choice.reasons == {
+        "encoder.0": f"{costs}, at least 0.01 on average, though not in 1 of 2 trainings",
+        "bottleneck": f"{costs.replace('0.015', '0.005').replace('0.040 and -0.010', '0.030 and -0.020')}, "
+        "less than 0.01 on average, though not in 1 of 2 trainings",
+    }
 
 
 @removal
@@ -119,7 +126,9 @@ def test_a_skip_is_shut_where_its_gate_is_missed_and_what_passes_is_not(policy, 
 @removal
 def test_the_reason_for_shutting_a_skip_holds_both_costs(policy):
     choice = choose(policy, [record_site("skip.0", cost=0.2, shut=0.005)])
-    assert choice.reasons == {"skip.0": "taking it away costs 0.200 Dice, at least 0.01; letting nothing pass costs 0.005"}
+    assert choice.reasons == {
+        "skip.0": f"taking it away costs 0.200 Dice {MEASURED}, at least 0.01; letting nothing pass costs 0.005"
+    }
 
 
 @removal

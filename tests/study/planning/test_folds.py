@@ -65,6 +65,9 @@ def finished(tmp_path_factory, write_folder, tiny_settings):
     return result, out, watched, settings
 
 
+CASES = "3 validation cases"
+
+
 def dice_of(folder):
     return {score.case: score.dice for score in read_scores(folder / "cases.csv") if score.part == "test"}
 
@@ -152,10 +155,11 @@ def test_each_fold_decides_by_its_own_trainings_and_one_of_two_is_half(design_of
     found = {site.site: site for site in agreed.sites}
     assert [name for name, site in found.items() if site.kept] == ["encoder.0", "skip.0"]
     assert found["encoder.0"].why == (
-        "kept in 1 of 2 folds, for instance: taking it away costs 0.500 Dice (0.500 and 0.500 in 2 trainings), at least 0.01"
+        "kept in 1 of 2 folds, for instance: taking it away costs 0.500 Dice (0.500 and 0.500 in 2 trainings, "
+        f"{CASES}), at least 0.01 in both trainings"
     )
     assert found["bottleneck"].why.startswith(
-        "kept in 0 of 2 folds, for instance: taking it away costs 0.000 Dice (0.000 and 0.000 in 2 trainings), less"
+        f"kept in 0 of 2 folds, for instance: taking it away costs 0.000 Dice (0.000 and 0.000 in 2 trainings, {CASES}), less"
     )
     assert found["encoder.0"].removal_cost == pytest.approx(0.25)
     assert found["encoder.0"].gamma == pytest.approx(1.5)

@@ -5,7 +5,7 @@ from statistics import fmean
 
 from focalseg.placement.policies.questions import SMALLEST_WORTH, Choice, Course, Probe, Search
 from focalseg.records.evidence import Evidence, SiteEvidence
-from focalseg.records.placement import describe_trainings
+from focalseg.records.placement import describe_share, describe_trainings
 
 
 def choose_by_removal(search: Search) -> Course:
@@ -68,10 +68,9 @@ def measure_overlap(one: frozenset[str], other: frozenset[str]) -> float:
 
 def _explain_removal(alone: float, records: Sequence[SiteEvidence], *, stays: bool) -> str:
     """The reason of a decision. alone: mean cost of the site's removal. records: one a training, of that site."""
-    costs = f"taking it away costs {alone:z.3f} Dice{describe_trainings([record.removal_cost for record in records])}"
-    if alone >= SMALLEST_WORTH:
-        return f"{costs}, at least {SMALLEST_WORTH}"
-    if stays:
+    each = [record.removal_cost for record in records]
+    costs = f"taking it away costs {alone:z.3f} Dice{describe_trainings(each, cases=len(records[0].case_costs))}"
+    if stays and alone < SMALLEST_WORTH:
         together = max(record.joint_cost for record in records)
         return f"{costs}, but {together:z.3f} with those that cost less"
-    return f"{costs}, less than {SMALLEST_WORTH}"
+    return f"{costs}{describe_share(each, SMALLEST_WORTH)}"

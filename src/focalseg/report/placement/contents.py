@@ -19,6 +19,7 @@ from focalseg.records.placement import (
 )
 from focalseg.records.splits import Splits
 from focalseg.report.overlays import Array
+from focalseg.report.placement.cases import CaseDice
 from focalseg.study.outcome.wording import describe_failures
 from focalseg.study.running.runs import RunResult
 from focalseg.training.run import RunConfig
@@ -50,7 +51,8 @@ class TrainingLog:
 class Example:
     """A test case with its predictions by arm. image (C, H, W); masks (H, W) uint8 labels. dice: of all that counts, by arm.
 
-    slices: of a volume, which slice this is and how many there are.
+    slices: of a volume, which slice this is and how many there are. role: why it is shown, empty in a file of before that was
+    written down.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Example:
     predictions: Mapping[str, Array]
     dice: Mapping[str, float]
     slices: tuple[int, int] | None = None
+    role: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +69,8 @@ class PlacementContents:
     """A folder of the main job. network: None where no run's config is there to tell.
 
     probes: the trainings that the evidence comes from, those of all attention where there were no others; regime: that of their
-    exponents, empty where no run is there to tell. probed: whether there were others.
+    exponents, empty where no run is there to tell. probed: whether there were others. cases: the test cases with their Dice in
+    the plain network and in what stands beside it; none where trainings left no scores. element: what an image is made of.
     """
 
     data: str
@@ -79,6 +83,8 @@ class PlacementContents:
     splits: Splits | None
     examples: tuple[Example, ...]
     settings: str
+    cases: tuple[CaseDice, ...] = ()
+    element: str = "pixel"
 
     @property
     def arms(self) -> Mapping[str, ArmSummary]:
@@ -88,7 +94,7 @@ class PlacementContents:
     @property
     def plain(self) -> bool:
         """Whether the placed network is the plain one, in every fold."""
-        return not (self.record.layout or any(fold.kept or fold.shut for fold in self.record.folds))
+        return is_plain(self.record)
 
     @property
     def unanswered(self) -> str:
@@ -124,6 +130,11 @@ class PlacementContents:
     def name_lost(self, comparison: ArmComparison) -> list[str]:
         """Those of the two arms most of whose trainings ended predicting nothing."""
         return [name for name in (comparison.one, comparison.other) if self.arms[name].collapsed_trainings.most]
+
+
+def is_plain(record: JobRecord) -> bool:
+    """Whether what a job placed is the plain network, in every fold."""
+    return not (record.layout or any(fold.kept or fold.shut for fold in record.folds))
 
 
 @dataclass(frozen=True, kw_only=True)

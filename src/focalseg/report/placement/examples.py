@@ -21,7 +21,7 @@ class Panel:
 @dataclass(frozen=True, kw_only=True)
 class Picture:
     """An example as it is shown. width and height in pixels of the embedded image; truth: the outlines of all true labels;
-    void: that of what nobody judged."""
+    void: that of what nobody judged. role: why it is shown, empty where nobody said."""
 
     name: str
     slices: tuple[int, int] | None
@@ -32,6 +32,7 @@ class Picture:
     void: str
     truth_empty: bool
     panels: tuple[Panel, ...]
+    role: str = ""
 
 
 def draw_examples(examples: Sequence[Example], labels: int = 1, *, left_out: Collection[str] = ()) -> tuple[Picture, ...]:
@@ -64,4 +65,5 @@ def _draw_example(example: Example, labels: int, left_out: Collection[str]) -> P
         void=trace_void(example.mask, size),
         truth_empty=not find_foreground(example.mask).any(),
         panels=panels,
+        role=example.role,
     )

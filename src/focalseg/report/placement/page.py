@@ -13,12 +13,16 @@ from focalseg.files import refuse_link, write_text
 from focalseg.records.estimate import Estimate
 from focalseg.records.placement import ALL, NONE, PLACED, PLACEMENT, SHUT, SiteDecision
 from focalseg.records.result import CONFIG, RESULT
+from focalseg.report.figures import Figure, write_figures
 from focalseg.report.placement import curves, intervals, naming
+from focalseg.report.placement.cases import choose_notable, join_scores
 from focalseg.report.placement.contents import PlacementContents, RunContents, TrainingLog
 from focalseg.report.placement.drawing import Drawing, draw_network
 from focalseg.report.placement.examples import draw_examples
 from focalseg.report.placement.naming import name_arm
-from focalseg.report.placement.reading import read_placement_contents, read_run_contents
+from focalseg.report.placement.reading import name_element, read_placement_contents, read_run_contents
+from focalseg.report.placement.removals import draw_removals
+from focalseg.report.placement.sizes import DiceBySize, split_by_size
 from focalseg.report.rendering import render
 from focalseg.report.wording import MINUS
 from focalseg.study.outcome.wording import describe_undertraining
@@ -26,7 +30,8 @@ from focalseg.study.running.scores import CaseScore, count_empty
 
 PAGE = Path("report") / "index.html"
 BAR_WIDTH = 160.0
-WORST_CASES = 5
+RUN = "run"
+"""What the network of a single run is called among arms."""
 EXPECTED = "expected a folder that `focalseg place`, `focalseg demo` or `focalseg train` filled"
 SCORES = ("dice", "iou", "precision", "recall")
 MOST_PATHS = 6
@@ -46,31 +51,33 @@ SAID: dict[str, Any] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Removals:
-    """What removal costs as small drawings in a table: the axis, and a bar a site."""
+class Report:
+    """A page as HTML, and its drawings by the name of their file."""
 
-    axis: intervals.Axis
-    bars: Mapping[str, intervals.Bar]
+    page: str
+    figures: Mapping[str, Figure]
 
 
 def write_report(folder: Path) -> Path:
-    """Writes report/index.html into the folder of a placement or a run, from its files alone, and returns its path.
+    """Writes report/index.html into the folder of a placement or a run, and its drawings into report/figures, from the folder's
+    files alone, and returns the path of the page.
 
     The same files give the same bytes. Raises SettingError for a folder that is neither, and for a damaged file in it.
     """
     if (folder / PLACEMENT).is_file():
-        page = _render_placement(read_placement_contents(folder))
+        report = _render_placement(read_placement_contents(folder))
     elif (folder / RESULT).is_file():
-        page = _render_run(read_run_contents(folder))
+        report = _render_run(read_run_contents(folder))
     else:
         raise SettingError(_explain_no_report(folder))
     refuse_link((folder / PAGE).parent)
-    write_text(folder / PAGE, page)
+    write_figures((folder / PAGE).parent, report.figures)
+    write_text(folder / PAGE, report.page)
     return folder / PAGE
 
 
-def _render_placement(contents: PlacementContents) -> str:
-    """The page of a placement as HTML."""
+def _render_placement(contents: PlacementContents) -> Report:
+    """The page of a placement."""
     differences = _name_differences(contents)
     axis = intervals.difference_axis([difference for _, difference in differences])
     record, arms = contents.record, contents.arms
@@ -78,31 +85,42 @@ def _render_placement(contents: PlacementContents) -> str:
     scores = intervals.score_axis([arm.estimate for arm in arms.values()], dots, width=BAR_WIDTH)
     drawing = draw_network(contents.network, record.sites, record.dead_sites)
     trained = {arm: logs for arm, logs in contents.logs.items() if logs}
-    return render(
+    pair = (NONE, ALL if contents.plain else PLACED)
+    lean = NONE if contents.plain else PLACED
+    gamma_charts, training_charts = _draw_paths(contents.probes, record.sites, drawing), _draw_trainings(trained)
+    by_size = split_by_size(contents.cases, pair, contents.element)
+    rows = intervals.lay_rows(axis, differences)
+    shared = {"contents": contents, "record": record, "drawing": drawing, "axis": axis, "rows": rows}
+    figures = _list_figures(drawing, gamma_charts, training_charts, by_size)
+    svg = render("intervals.svg.j2", **shared)
+    frame = f"intervals {'quiet' if contents.unanswered else record.verdict}"
+    figures.append(Figure(name="differences.svg", title="Differences in test Dice", svg=svg, frame=frame))
+    page = render(
         "placement.html.j2",
         FILTERS,
         **SAID,
-        contents=contents,
-        record=record,
-        drawing=drawing,
+        **shared,
+        figures=figures,
+        pair=pair,
+        notable=choose_notable(contents.cases, lean, pair) if contents.cases else (),
+        by_size=by_size,
         costs={cost.site: cost for cost in record.costs.sites},
-        axis=axis,
-        rows=intervals.lay_rows(axis, differences),
         score_axis=scores,
         score_bars={name: scores.bar(arm.estimate, arm.dice_per_training) for name, arm in arms.items()},
-        removals=_draw_removals(record.sites),
-        gamma_charts=_draw_paths(contents.probes, record.sites, drawing),
-        training_charts=_draw_trainings(trained),
+        removals=draw_removals(record.sites),
+        gamma_charts=gamma_charts,
+        training_charts=training_charts,
         seeds={
             arm: [str(seed) for seed in sorted({log.seed for log in logs})]
             for arm, logs in {**contents.logs, "probes": contents.probes}.items()
         },
         pictures=draw_examples(contents.examples, len(contents.labels), left_out={PLACED} if contents.plain else set()),
     )
+    return Report(page=page, figures={figure.name: figure for figure in figures})
 
 
-def _render_run(contents: RunContents) -> str:
-    """The page of a single run as HTML."""
+def _render_run(contents: RunContents) -> Report:
+    """The page of a single run."""
     config = contents.config
     test = contents.result.scores_of("test")
     dice = np.array([score.dice for score in test])
@@ -113,25 +131,59 @@ def _render_run(contents: RunContents) -> str:
     footing = contents.footing
     paths = _draw_paths([contents.log], sites, drawing)
     scores = [("Dice of the test cases", curves.draw_histogram(dice))] if test else []
-    return render(
+    gamma_charts = [(f"training with seed {config.seed}", chart) for _, chart in paths]
+    training_charts = [*_draw_trainings(logs), *scores]
+    cases = join_scores({RUN: {0: [contents.result]}})
+    by_size = split_by_size(cases, (RUN,), name_element(config))
+    figures = _list_figures(drawing, gamma_charts, training_charts, by_size)
+    page = render(
         "run.html.j2",
         FILTERS,
         **SAID,
         contents=contents,
         drawing=drawing,
+        figures=figures,
+        notable=choose_notable(cases, RUN) if cases else (),
+        scored={score.case: score for score in test},
+        by_size=by_size,
         costs={cost.site: cost for cost in contents.costs.sites},
         parts_scores=_summarise_parts(contents),
         sites=sites,
-        removals=_draw_removals(contents.sites),
+        removals=draw_removals(contents.sites),
         cases=len(test),
         footing=footing,
         doubt=describe_undertraining(footing, named=False),
-        gamma_charts=[(f"training with seed {config.seed}", chart) for _, chart in paths],
-        training_charts=[*_draw_trainings(logs), *scores],
+        gamma_charts=gamma_charts,
+        training_charts=training_charts,
         pictures=draw_examples(contents.examples, len(config.labels)),
-        worst=sorted(test, key=lambda score: score.dice)[:WORST_CASES],
         **count_empty(test),
     )
+    return Report(page=page, figures={figure.name: figure for figure in figures})
+
+
+def _list_figures(
+    drawing: Drawing | None,
+    gamma_charts: Sequence[tuple[str, str]],
+    training_charts: Sequence[tuple[str, str]],
+    by_size: DiceBySize | None,
+) -> list[Figure]:
+    """The drawings that both pages have, as files."""
+    figures = []
+    if drawing is not None:
+        frame = "network list" if drawing.listed else "network"
+        svg = render("network.svg.j2", drawing=drawing)
+        figures.append(Figure(name="network.svg", title="The network with the gamma of every site", svg=svg, frame=frame))
+    if by_size is not None:
+        figures.append(Figure(name="dice-by-size.svg", title="Dice by size of the object", svg=by_size.chart))
+    figures += [
+        Figure(name=f"{title.lower().replace(' ', '-')}.svg", title=title[0].upper() + title[1:], svg=chart)
+        for title, chart in training_charts
+    ]
+    figures += [
+        Figure(name=f"gamma-{number}.svg", title=f"gamma of every site, {title}", svg=chart)
+        for number, (title, chart) in enumerate(gamma_charts, start=1)
+    ]
+    return figures
 
 
 def _name_differences(contents: PlacementContents) -> list[tuple[str, Estimate]]:
@@ -142,23 +194,6 @@ def _name_differences(contents: PlacementContents) -> list[tuple[str, Estimate]]
     else:
         pairs = [(comparison.one, comparison.other, comparison.estimate) for comparison in contents.telling]
     return [(f"{name_arm(one)} {MINUS} {name_arm(other)}", difference) for one, other, difference in pairs]
-
-
-def _draw_removals(decisions: Sequence[SiteDecision]) -> Removals:
-    """What removal costs, site by site, on one axis."""
-    costs = {decision.site: _reach_of(decision) for decision in decisions}
-    axis = intervals.cost_axis(list(costs.values()), width=BAR_WIDTH)
-    dots = {decision.site: decision.removal_costs for decision in decisions}
-    return Removals(axis=axis, bars={site: axis.bar(cost, dots[site]) for site, cost in costs.items()})
-
-
-def _reach_of(decision: SiteDecision) -> Estimate:
-    """A removal cost with the least and the largest in any training or, where these were not written down, its interval."""
-    cost = decision.removal_cost
-    if decision.removal_costs or decision.removal is None:
-        costs = [cost, *decision.removal_costs]
-        return Estimate(mean=cost, low=min(costs), high=max(costs))
-    return decision.removal
 
 
 def _draw_paths(

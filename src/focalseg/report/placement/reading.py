@@ -12,21 +12,31 @@ import numpy as np
 
 from focalseg.configuration import from_mapping
 from focalseg.errors import SettingError
+from focalseg.placement.decision import measure_removal
 from focalseg.records.costs import COSTS, NOT_MEASURED, CostTable
 from focalseg.records.evidence import EVIDENCE, Evidence
-from focalseg.records.placement import ALL, ARMS, PLACEMENT, SHUT, JobRecord, SiteDecision
+from focalseg.records.placement import ALL, ARMS, NONE, PLACED, PLACEMENT, SHUT, JobRecord, SiteDecision
 from focalseg.records.record import AGAIN, MEND, read_record, was_sealed
 from focalseg.records.result import CONFIG, RESULT, check_run_file
 from focalseg.records.seals import hash_file, read_signed_text
 from focalseg.records.splits import SPLITS, Splits
 from focalseg.report.lettering import show_characters
-from focalseg.report.placement.contents import UNMEASURED, Curve, Example, PlacementContents, RunContents, TrainingLog
+from focalseg.report.placement.cases import CaseDice, join_scores
+from focalseg.report.placement.contents import (
+    UNMEASURED,
+    Curve,
+    Example,
+    PlacementContents,
+    RunContents,
+    TrainingLog,
+    is_plain,
+)
 from focalseg.report.placement.sites import check_levels, check_name, check_sites, check_widths
 from focalseg.study.outcome.card import CARD
 from focalseg.study.outcome.examples import EXAMPLES
 from focalseg.study.outcome.footing import judge_training
 from focalseg.study.outcome.run_card import describe_steps, describe_untested, read_ending, read_method
-from focalseg.study.running.runs import CASES, read_result
+from focalseg.study.running.runs import CASES, RunResult, read_result
 from focalseg.text_files import read_bounded
 from focalseg.training.loop import GAMMA_COLUMN, METRICS
 from focalseg.training.metrics_log import read_metrics
@@ -74,7 +84,34 @@ def read_placement_contents(folder: Path) -> PlacementContents:
         splits=splits,
         examples=examples,
         settings=settings,
+        cases=_read_cases(folder, record),
+        element=name_element(config) if config else "pixel",
     )
+
+
+def name_element(config: RunConfig) -> str:
+    """What the images of a run are made of."""
+    return "voxel" if len(config.preparation.size) == 3 else "pixel"
+
+
+def _read_cases(folder: Path, record: JobRecord) -> tuple[CaseDice, ...]:
+    """The test cases with their Dice in the plain network and in the placed one; beside a plain one, in that with attention
+    everywhere. None where a training left no scores, or is not there any more."""
+    placed = [folder / run for run in record.placed_runs] or _list_runs(folder, PLACED)
+    arms = {NONE: _list_runs(folder, NONE)} | ({ALL: _list_runs(folder, ALL)} if is_plain(record) else {PLACED: placed})
+    results: dict[str, dict[int, list[RunResult]]] = {}
+    for arm, runs in arms.items():
+        if not runs or not all((run / RESULT).exists() and (run / CASES).exists() for run in runs):
+            return ()
+        results[arm] = {}
+        for run in runs:
+            fold, _ = _fold_and_seed(run)
+            results[arm].setdefault(fold, []).append(_read_result(run))
+    return join_scores(results)
+
+
+def _read_result(run: Path) -> RunResult:
+    return _guard(run / CASES, lambda: read_result(run))
 
 
 def _refuse_files_of_another_job(folder: Path, record: JobRecord) -> None:
@@ -92,7 +129,7 @@ def read_run_contents(folder: Path) -> RunContents:
     """A folder of a single run. Raises SettingError naming the file at fault."""
     settings = _read_settings(folder / RESULT)
     config = _read_config(folder / CONFIG)
-    result = _guard(folder / CASES, lambda: read_result(folder))
+    result = _read_result(folder)
     if not result.scores_of("test") and not config.all_data:
         raise SettingError(f"{folder} has no scores of test cases; expected at least one in cases.csv. {MEND}")
     sites = _read_evidence(folder / EVIDENCE) if (folder / EVIDENCE).exists() else ()
@@ -142,7 +179,13 @@ def _read_evidence(path: Path) -> tuple[SiteDecision, ...]:
     check_sites(evidence.sites, f"{path}: sites")
     return tuple(
         SiteDecision(
-            site=one.site, gate=one.gate, gamma=one.gamma, removal_cost=one.removal_cost, spread=one.spread, kept=True, why=""
+            site=one.site,
+            gate=one.gate,
+            gamma=one.gamma,
+            spread=one.spread,
+            kept=True,
+            why="",
+            **measure_removal([one], evidence.groups),
         )
         for one in evidence.sites
     )
@@ -191,12 +234,14 @@ def _read_examples(path: Path) -> tuple[Example, ...]:
 
     def read() -> tuple[Example, ...]:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return tuple(_read_example(arrays, number, str(name)) for number, name in enumerate(arrays["names"]))
+            roles = arrays["roles"] if "roles" in arrays else [""] * len(arrays["names"])
+            named = zip(arrays["names"], roles, strict=True)
+            return tuple(_read_example(arrays, number, str(name), str(role)) for number, (name, role) in enumerate(named))
 
     return _guard(path, read)
 
 
-def _read_example(arrays: Mapping[str, np.ndarray], number: int, name: str) -> Example:
+def _read_example(arrays: Mapping[str, np.ndarray], number: int, name: str, role: str) -> Example:
     image, mask = arrays[f"image_{number}"], arrays[f"mask_{number}"]
     predictions = {arm: arrays[f"{arm}_{number}"] for arm in (*ARMS, "run") if f"{arm}_{number}" in arrays}
     if image.ndim != 3 or image.dtype.kind not in "uif" or not image.size:
@@ -211,6 +256,7 @@ def _read_example(arrays: Mapping[str, np.ndarray], number: int, name: str) -> E
         predictions=predictions,
         dice={arm: float(arrays[f"dice_{arm}_{number}"]) for arm in predictions},
         slices=(slices[0], slices[1]) if slices else None,
+        role=role,
     )
 
 

@@ -14,6 +14,8 @@ from focalseg.study.arms.search import Round, TrainedSearch
 from focalseg.study.running.runs import VALIDATION, RunPlan, RunResult, dice_matrix, read_evidence
 
 AVERAGED = ("gamma", "removal_cost", "removal_low", "removal_high", "joint_cost", "spread")
+LISTED = ("removal_costs", "removal_lows", "removal_highs", "removal_cases")
+"""Of each training, fold after fold."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +104,7 @@ def _agree_on_site(decisions: Sequence[SiteDecision]) -> SiteDecision:
         decisions[0],
         kept=kept,
         shut=closed,
-        removal_costs=tuple(cost for one in decisions for cost in one.removal_costs),
+        **{name: tuple(value for one in decisions for value in getattr(one, name)) for name in LISTED},  # type: ignore[arg-type]
         why=f"{count}, for instance: {telling[0].why}",
         **{name: fmean(getattr(one, name) for one in decisions) for name in AVERAGED},  # type: ignore[arg-type]
     )

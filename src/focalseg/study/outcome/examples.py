@@ -10,28 +10,38 @@ from focalseg.files import write_whole
 from focalseg.imagesets.masks import find_foreground
 from focalseg.inference.loading import load_run
 from focalseg.inference.prediction import Member, keep_quiet, predict_mask
+from focalseg.records.placement import NONE
 from focalseg.study.running.cases import CaseDigests, read_same_case
-from focalseg.study.running.runs import RunResult, find_counted
+from focalseg.study.running.runs import TEST, RunResult, find_counted, read_result
 
 EXAMPLES = "examples.npz"
-COUNT = 6
+RANKS = {
+    "lowest Dice": 0.0,
+    "a quarter of the cases are lower": 0.25,
+    "median Dice": 0.5,
+    "a quarter of the cases are higher": 0.75,
+    "highest Dice": 1.0,
+}
+"""Where on the way from the worst to the best case an example stands, by what is said of it."""
+GAINED, LOST = "attention gains most", "attention loses most"
 
 
 def write_examples(
     folder: Path, runs: Mapping[str, Path], result: RunResult, case_digests: CaseDigests, *, own_network: str = ""
 ) -> None:
-    """Images, masks and the prediction of each run (its folder by arm) for test cases from the worst to the best of result.
+    """Images, masks and the prediction of each run (its folder by arm) for test cases from the worst to the best of result, and
+    for those that attention changes most, with their roles in words (N,).
 
     All at the case's own resolution: image (C, H, W) as read, mask and predictions (H, W) uint8 labels, `VOID` in the mask what
     nobody judged, the Dice () of each prediction over what counts of the case. Of a volume there is one slice along its first
     axis, with slices (2,), its index and how many there are. case_digests: what the cases are held to. own_network: as
     `rebuild_network` takes it.
     """
-    scores = sorted(result.scores_of("test"), key=lambda score: score.dice)
-    chosen = [scores[round(number)].case for number in np.linspace(0, len(scores) - 1, min(COUNT, len(scores)))]
+    roles = choose_examples(result, _measure_gains(runs))
+    chosen = list(roles)
     networks = {arm: load_run(run, own_network=own_network) for arm, run in runs.items()}
     members = {arm: Member(network, config.preparation) for arm, (config, network) in networks.items()}
-    arrays: dict[str, np.ndarray] = {"names": np.array(chosen)}
+    arrays: dict[str, np.ndarray] = {"names": np.array(chosen), "roles": np.array(list(roles.values()))}
     for number, name in enumerate(chosen):
         for arm, (config, _network) in networks.items():
             case = read_same_case(config.data, name, case_digests)
@@ -48,6 +58,32 @@ def write_examples(
                 np.array(average_labels(overlaps, "dice")),
             )
     write_whole(folder / EXAMPLES, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))
+
+
+def choose_examples(result: RunResult, gains: Mapping[str, float]) -> dict[str, str]:
+    """The test cases to show, from the worst to the best, each with what is said of it. gains: by how much attention raises the
+    Dice of each case; empty where there is no other network to tell."""
+    dice = {score.case: score.dice for score in result.scores_of(TEST)}
+    ranked = sorted(dice, key=lambda case: (dice[case], case))
+    roles: dict[str, list[str]] = {}
+    for role, share in RANKS.items():
+        roles.setdefault(ranked[round(share * (len(ranked) - 1))], []).append(role)
+    if gains:
+        most, least = max(sorted(gains), key=gains.__getitem__), min(sorted(gains), key=gains.__getitem__)
+        for case, role in ((most, GAINED), (least, LOST)):
+            if (gains[case] > 0) if role == GAINED else (gains[case] < 0):
+                roles.setdefault(case, []).append(f"{role} ({gains[case]:+.3f})")
+    return {case: "; ".join(roles[case]) for case in ranked if case in roles}
+
+
+def _measure_gains(runs: Mapping[str, Path]) -> dict[str, float]:
+    """Dice of every test case with attention minus that without, of the two runs that are shown beside each other."""
+    others = [arm for arm in runs if arm != NONE]
+    if NONE not in runs or not others:
+        return {}
+    results = [read_result(runs[arm]) for arm in (NONE, others[0])]
+    plain, attention = ({score.case: score.dice for score in result.scores_of(TEST)} for result in results)
+    return {case: attention[case] - dice for case, dice in plain.items() if case in attention}
 
 
 def choose_slice(mask: np.ndarray) -> int:
