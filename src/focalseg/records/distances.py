@@ -29,6 +29,10 @@ class DistanceSummary(CheckedConfig):
     tolerance: float = setting(at_least=0)
     unit: Unit
 
+    def __str__(self) -> str:
+        told = f"NSD {self.nsd} at a tolerance of {self.tolerance:g} {self.unit}"
+        return f"{told}, HD95 {self.hd95} {self.unit}, ASSD {self.assd} {self.unit}"
+
     def list_scores(self) -> Iterator[tuple[DistanceScore, Interval]]:
         """Every score by its name."""
         for name in DISTANCE_SCORES:

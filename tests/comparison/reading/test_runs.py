@@ -52,13 +52,21 @@ def make_scores(number: int, seed: int, shift: float, *, predicted: int = 10) ->
 
 
 def write_job(
-    out: Path, *, shift: float, shared: bool = False, placed: tuple[bool, ...] = (True, True, True), silent: int = 0
+    out: Path,
+    *,
+    shift: float,
+    shared: bool = False,
+    placed: tuple[bool, ...] = (True, True, True),
+    silent: int = 0,
+    named: bool = True,
 ) -> JobRecord:
     """A finished job without its networks, and what `place` says of it. placed: by fold, whether any site was kept.
 
     Of a fold where none was, the runs of the plain network are those of the placed one, which then has no folder.
     shared: whether every fold tests the same cases. silent: of how many trainings of the placed network nothing is predicted.
+    named: whether the record names the trainings of every arm, as those of earlier versions do not.
     """
+    runs: dict[str, list[str]] = {}
     arms: dict[str, list[list[RunResult]]] = {"none": [], "all": [], "placed": []}
     for number, (fold, kept) in enumerate(zip(FOLDS, placed, strict=True)):
         for arm, gain, modules in (("none", 0.0, 0), ("all", 0.01, 7), ("placed", shift, 1)):
@@ -76,12 +84,14 @@ def write_job(
                         ]
                     write_run(folder, scores, modules=modules)
                 results.append(read_result(folder))
+                runs.setdefault(arm, []).append(folder.relative_to(out).as_posix())
             arms[arm].append(results)
     placements = tuple(Placement(policy="removal", sites=(site(kept=kept),)) for kept in placed)
     results = JobResult(
         arms=arms, folds=FOLDS, placements=placements, agreed=placements[0], candidates=7, search=Collapsed(0, 6)
     )
-    record = record_results(judge(results), results)
+    known = {arm: tuple(folders) for arm, folders in runs.items()} if named else {}
+    record = record_results(judge(results), results, runs=known)
     write_record(out / "placement.json", record)
     return record
 

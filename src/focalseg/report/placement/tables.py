@@ -24,8 +24,8 @@ _MINUS_NONE = ("minus_none", "minus_none_low", "minus_none_high", "p_value", "ho
 
 
 def format_arms(record: JobRecord, arms: Mapping[str, ArmSummary]) -> str:
-    """One line per arm as CSV: every score with its 95 % interval, what the network is and costs, and its Dice minus that of the
-    plain network. Empty: not known."""
+    """One line per arm as CSV: every score with its 95 % interval, what the network is and costs, and its Dice minus that of
+    the plain network. Empty: not known."""
     intervals = [f"{score}{end}" for score in _SCORES for end in ("", "_low", "_high")]
     rows: list[list[object]] = [["arm", *intervals, "tolerance", "unit", *_COUNTS, *_MINUS_NONE]]
     for name, arm in arms.items():

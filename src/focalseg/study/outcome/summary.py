@@ -150,9 +150,10 @@ def summarise(folds: Results) -> ArmSummary:
     scores = [score for result in results for score in result.scores_of(TEST)]
     steps = [result.step_seconds for result in results if result.step_seconds is not None]
     told: dict[str, Any] = {"folds": list_test_folds(folds), "span": SCORE_SPAN}
+    intervals = {name: as_interval(estimate_mean(stack_folds(folds, TEST, name), groups, **told)) for name in _OVERLAPS}
     numbers: dict[str, Any] = {
         **_as_dice(estimate_mean(dice, groups, **told)),
-        **{name: float(np.mean([score.average(name) for score in scores])) for name in _OVERLAPS},
+        **{name: interval.mean for name, interval in intervals.items()},
         **{name: round(fmean(getattr(result, name) for result in results)) for name in ("modules", "parameters", "flops")},
         **count_empty(scores),
     }
@@ -170,7 +171,7 @@ def summarise(folds: Results) -> ArmSummary:
             label: float(np.mean([score.overlaps[label].dice for score in scores])) for label in scores[0].overlaps
         },
         distances=summarise_distances(folds),
-        intervals={name: as_interval(estimate_mean(stack_folds(folds, TEST, name), groups, **told)) for name in _OVERLAPS},
+        intervals=intervals,
     )
 
 
