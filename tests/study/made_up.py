@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 
-from focalseg.evaluation.metrics import Overlap
+from focalseg.evaluation.metrics import Distances, Overlap
 from focalseg.files import write_text
 from focalseg.records.evidence import EVIDENCE, Evidence, SiteEvidence
 from focalseg.records.result import RESULT
@@ -12,10 +12,16 @@ from focalseg.study.running.runs import CASES, RunPlan, RunResult
 from focalseg.study.running.scores import CaseScore, format_scores
 
 
-def make_score(case: str, dice: float, *, group: str = "", part: str = "test", predicted: int = 10) -> CaseScore:
-    """A case of ten true pixels with that Dice, which is every other score as well."""
+def make_score(
+    case: str, dice: float, *, group: str = "", part: str = "test", predicted: int = 10, hd95: float | None = None
+) -> CaseScore:
+    """A case of ten true pixels with that Dice, which is every other score as well. hd95: in mm, of which ASSD is a quarter and
+    NSD falls with it; None: no distances were measured."""
     overlap = Overlap(dice=dice, iou=dice, precision=dice, recall=dice, true_pixels=10, predicted_pixels=predicted)
-    return CaseScore(case=case, group=group or case, part=part, overlaps={"foreground": overlap})
+    distances: dict[str, Distances] = {}
+    if hd95 is not None:
+        distances["foreground"] = Distances(nsd=1 / (1 + hd95), hd95=hd95, assd=hd95 / 4, tolerance=2.0, unit="mm")
+    return CaseScore(case=case, group=group or case, part=part, overlaps={"foreground": overlap}, distances=distances)
 
 
 def make_result(scores: Sequence[CaseScore], *, modules: int = 0) -> RunResult:

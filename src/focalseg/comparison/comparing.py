@@ -22,13 +22,12 @@ from focalseg.records.comparison import (
     Better,
     CaseDifference,
     ComparisonRecord,
-    Interval,
     Needed,
     SystemComparison,
     SystemSummary,
     SystemVerdict,
 )
-from focalseg.records.estimate import Estimate
+from focalseg.records.estimate import Estimate, as_interval
 
 Scores = Mapping[str, float] | Sequence[Mapping[str, float]] | np.ndarray | Sequence[Sequence[float]]
 """Of one system: by case; or a list of these, one per training; or (trainings, cases) numbers."""
@@ -216,7 +215,7 @@ def _compare_pair(
         one=reference,
         other=name,
         verdict="no_difference_shown" if silent & {reference, name} else _judge(found.estimate, settings.better),
-        difference=_as_interval(found.estimate),
+        difference=as_interval(found.estimate),
         p_value=found.p_value,
         holm_p=holm_p,
         smallest_difference=found.smallest_difference if math.isfinite(found.smallest_difference) else None,
@@ -234,11 +233,6 @@ def _judge(difference: Estimate, better: Better) -> SystemVerdict:
     if difference.low <= 0 <= difference.high or abs(difference.mean) <= ROUNDING:
         return "no_difference_shown"
     return "better" if (difference.low > 0) == (better == "higher") else "worse"
-
-
-def _as_interval(estimate: Estimate) -> Interval:
-    low, high = (end if math.isfinite(end) else None for end in (estimate.low, estimate.high))
-    return Interval(mean=estimate.mean, low=low, high=high)
 
 
 def _find_as_good(difference: Estimate, settings: ComparisonSettings) -> AsGood | None:
@@ -285,7 +279,7 @@ def _find_extremes(reference: str, name: str, paired: Paired) -> tuple[CaseDiffe
 
 
 def _summarise(table: np.ndarray, paired: Paired, span: tuple[float, float]) -> SystemSummary:
-    interval = _as_interval(estimate_mean(table, paired.groups, folds=paired.folds, span=span))
+    interval = as_interval(estimate_mean(table, paired.groups, folds=paired.folds, span=span))
     noise = measure_seed_noise(table, paired.folds)
     return SystemSummary(
         mean=interval.mean,

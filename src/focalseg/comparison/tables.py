@@ -1,17 +1,19 @@
-"""A comparison as tables: of the systems, for a spreadsheet and for LaTeX, and of every score that it rests on."""
+"""Tables for a spreadsheet and for LaTeX: of the systems of a comparison, and of every score that it rests on."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from focalseg.comparison.known_metrics import is_known
 from focalseg.comparison.pairing import Paired
-from focalseg.records.comparison import ComparisonRecord, Interval
+from focalseg.records.comparison import ComparisonRecord
 from focalseg.records.escapes import format_table
+from focalseg.records.estimate import Interval
 
 _SYSTEM_COLUMNS = (
     "system", "mean", "low", "high", "cases", "trainings", "difference", "difference_low", "difference_high", "p_value",
     "holm_p", "smallest_difference", "verdict",
 )  # fmt: skip
+CI = r"[95\,\% CI]"
 _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
@@ -44,27 +46,29 @@ def format_cases(paired: Paired, metric: str) -> str:
 
 def format_latex(record: ComparisonRecord) -> str:
     """The same as `format_systems` as a LaTeX table, three digits; needs no package."""
-    return "\n".join(_list_latex(record)) + "\n"
-
-
-def _list_latex(record: ComparisonRecord) -> Iterator[str]:
-    pairs = {pair.other: pair for pair in record.comparisons}
-    several = len(pairs) > 1
+    several = len(record.comparisons) > 1
     metric = escape_latex(record.metric)
-    yield r"\begin{tabular}{lccc}"
-    yield r"\hline"
-    yield rf"System & {metric} [95\,\% CI] & Difference [95\,\% CI] & {'Adjusted ' if several else ''}$p$ \\"
-    yield r"\hline"
+    header = ["System", rf"{metric} {CI}", f"Difference {CI}", f"{'Adjusted ' if several else ''}$p$"]
+    return lay_latex(header, _list_latex(record))
+
+
+def _list_latex(record: ComparisonRecord) -> Iterator[list[str]]:
+    pairs = {pair.other: pair for pair in record.comparisons}
     for name, system in record.systems.items():
         pair = pairs.get(name)
-        difference = _show_latex(pair.difference, signs=True) if pair else "reference"
-        p = "" if pair is None else _show_latex_p(pair.holm_p)
-        yield rf"{escape_latex(name)} & {_show_latex(system)} & {difference} & {p} \\"
-    yield r"\hline"
-    yield r"\end{tabular}"
+        difference = show_latex(pair.difference, signs=True) if pair else "reference"
+        yield [escape_latex(name), show_latex(system), difference, "" if pair is None else show_latex_p(pair.holm_p)]
 
 
-def _show_latex(interval: Interval, *, signs: bool = False) -> str:
+def lay_latex(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A LaTeX table that needs no package, the first column to the left; what is in a cell is LaTeX already."""
+    lines = [r"\begin{tabular}{l" + "c" * (len(header) - 1) + "}", r"\hline", " & ".join(header) + r" \\", r"\hline"]
+    lines += [" & ".join(row) + r" \\" for row in rows]
+    return "\n".join([*lines, r"\hline", r"\end{tabular}"]) + "\n"
+
+
+def show_latex(interval: Interval, *, signs: bool = False) -> str:
+    """A mean with its interval, three digits; signs: whether it is a difference."""
     mean, low, high = (
         "unknown" if value is None else f"${value:{'+' if signs else ''}z.3f}$"
         for value in (interval.mean, interval.low, interval.high)
@@ -72,7 +76,8 @@ def _show_latex(interval: Interval, *, signs: bool = False) -> str:
     return f"{mean} [{low}, {high}]"
 
 
-def _show_latex_p(value: float) -> str:
+def show_latex_p(value: float) -> str:
+    """A p-value, three digits; what is smaller says so."""
     return "$<0.001$" if value < 0.001 else f"${value:.3f}$"
 
 

@@ -126,15 +126,11 @@ def describe_methods(found: Found) -> str:
     groups, folds = len(set(paired.groups)), len(paired.fold_names)
     of = f" in {counted(groups, 'group')}" if groups < len(set(paired.cases)) else ""
     fold = f", {folds} cross-validation folds" if folds > 1 else ""
-    drawn = "trainings and groups" if of else "trainings and cases"
-    own = "" if folds == 1 else ", or to that of the folds where it is wider"
     metric, reference = show_name(settings.metric), show_name(found.comparisons[0].one)
     parts = [
         f"{metric} was compared on {counted(cases, 'test case')}{of} with {counted(trainings, 'training')} per system",
-        f"{' and fold' if folds > 1 else ''}{fold}, paired by case and by training. 95 % intervals are from a hierarchical ",
-        f"bootstrap over {drawn} ({REPLICATES} draws), stretched to the standard error of the two-way variance (jackknife, ",
-        f"Cameron et al. 2011) and Student's t with Satterthwaite's degrees of freedom{own}; p-values are two-sided, from the ",
-        "same standard error.",
+        f"{' and fold' if folds > 1 else ''}{fold}, paired by case and by training. ",
+        describe_intervals(grouped=bool(of), folds=folds),
     ]
     parts = ["".join(parts)]
     if len(found.comparisons) > 1:
@@ -145,3 +141,14 @@ def describe_methods(found: Found) -> str:
         parts.append("Cases without a score in every system were left out in all of them.")
     parts.append(f"Computed with focalseg {__version__}.")
     return " ".join(parts)
+
+
+def describe_intervals(*, grouped: bool, folds: int) -> str:
+    """How intervals and p-values come about, as a paper says it. grouped: whether several cases are of one group."""
+    drawn = "trainings and groups" if grouped else "trainings and cases"
+    own = "" if folds == 1 else ", or to that of the folds where it is wider"
+    return (
+        f"95 % intervals are from a hierarchical bootstrap over {drawn} ({REPLICATES} draws), stretched to the standard error "
+        "of the two-way variance (jackknife, Cameron et al. 2011) and Student's t with Satterthwaite's degrees of "
+        f"freedom{own}; p-values are two-sided, from the same standard error."
+    )

@@ -1,12 +1,24 @@
-"""Overlap of the predicted with the true mask of a case, label by label: the scores that a run keeps, by `focalseg.metrics`."""
+"""Overlap and distances of the predicted and the true mask of a case, by label: the scores of a run, by `focalseg.metrics`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from focalseg.configuration import CheckedConfig, setting
+from focalseg.metrics.case import DEFAULT_TOLERANCE
+from focalseg.metrics.distances import measure_surfaces
 from focalseg.metrics.emptiness import Emptiness
 from focalseg.metrics.overlap import count_pixels
+from focalseg.records.distances import Unit
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreConfig(CheckedConfig):
+    """tolerance: surfaces that lie no farther apart are the same for the surface Dice (NSD) of test cases, in mm; in pixels for
+    images that state no spacing."""
+
+    tolerance: float = setting(DEFAULT_TOLERANCE, at_least=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +34,20 @@ class Overlap(Emptiness):
     recall: float
     true_pixels: int
     predicted_pixels: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distances:
+    """How far the surfaces of one label of one case lie apart. nsd in [0, 1]; hd95, assd and tolerance in `unit`.
+
+    Both masks empty: nsd is 1, the distances 0. One of them empty: nsd is 0, the distances the diagonal of the image.
+    """
+
+    nsd: float
+    hd95: float
+    assd: float
+    tolerance: float
+    unit: Unit
 
 
 def measure_overlap(predicted: np.ndarray, true: np.ndarray) -> Overlap:
@@ -53,9 +79,41 @@ def measure_labels(
     return tuple(measure_overlap(predicted == label, true == label) for label in range(1, labels + 1))
 
 
-def average_labels(overlaps: Sequence[Overlap], score: str) -> float:
-    """dice, iou, precision or recall of a case: the mean over its foreground labels.
+def measure_distances(
+    predicted: np.ndarray,
+    true: np.ndarray,
+    labels: int,
+    *,
+    inside: np.ndarray | None = None,
+    spacing_mm: tuple[float, ...] | None = None,
+    tolerance: float = DEFAULT_TOLERANCE,
+) -> tuple[Distances, ...]:
+    """predicted and true as for `measure_labels` -> the Distances of each label from 1 to labels.
 
-    A label that the case lacks counts like any other: 1 where nothing was predicted either, else 0.
+    inside (*spatial) bool: where pixels count; both masks end there. spacing_mm: the size of a pixel along each axis; without
+    it lengths are in pixels, the tolerance too.
     """
-    return float(sum(getattr(overlap, score) for overlap in overlaps) / len(overlaps))
+    found = []
+    for label in range(1, labels + 1):
+        one, other = predicted == label, true == label
+        if inside is not None:
+            one, other = one & inside, other & inside
+        surfaces = measure_surfaces(one, other, spacing_mm=spacing_mm)
+        found.append(
+            Distances(
+                nsd=surfaces.surface_dice(tolerance, "one"),
+                hd95=surfaces.hausdorff(95, "one"),
+                assd=surfaces.average_symmetric("one"),
+                tolerance=tolerance,
+                unit="pixels" if spacing_mm is None else "mm",
+            )
+        )
+    return tuple(found)
+
+
+def average_labels(scores: Sequence[Overlap] | Sequence[Distances], score: str) -> float:
+    """A score of a case by the name of its field: the mean over its foreground labels.
+
+    A label that the case lacks counts like any other: perfect where nothing was predicted either, else the worst there is.
+    """
+    return float(sum(getattr(one, score) for one in scores) / len(scores))

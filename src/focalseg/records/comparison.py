@@ -8,30 +8,12 @@ from typing import Literal
 from focalseg.configuration import CheckedConfig, setting
 from focalseg.errors import SettingError
 from focalseg.findings import show_name
-from focalseg.records.estimate import SeedNoise
+from focalseg.records.estimate import Interval, SeedNoise
 from focalseg.records.record import Record, write_record
 
 COMPARISON = "comparison.json"
 Better = Literal["higher", "lower"]
 SystemVerdict = Literal["better", "worse", "no_difference_shown"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Interval(CheckedConfig):
-    """A mean with its 95 % interval. low, high: None where nothing bounds it, since one group tells nothing of others."""
-
-    mean: float
-    low: float | None
-    high: float | None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if (self.low is not None and self.low > self.mean) or (self.high is not None and self.high < self.mean):
-            raise SettingError(f"mean was {self.mean}, from low {self.low} to high {self.high}; expected one in its interval.")
-
-    def __str__(self) -> str:
-        low, high = ("unknown" if end is None else f"{end:z.3f}" for end in (self.low, self.high))
-        return f"{self.mean:z.3f} [{low}, {high}]"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,6 @@
 """A mean with its interval, how the files hold one of Dice, and what else says how sure a figure is."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +18,30 @@ class Estimate:
 
     def __str__(self) -> str:
         return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval(CheckedConfig):
+    """A mean with its 95 % interval. low, high: None where nothing bounds it, since one group tells nothing of others."""
+
+    mean: float
+    low: float | None
+    high: float | None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.low is not None and self.low > self.mean) or (self.high is not None and self.high < self.mean):
+            raise SettingError(f"mean was {self.mean}, from low {self.low} to high {self.high}; expected one in its interval.")
+
+    def __str__(self) -> str:
+        low, high = ("unknown" if end is None else f"{end:z.3f}" for end in (self.low, self.high))
+        return f"{self.mean:z.3f} [{low}, {high}]"
+
+
+def as_interval(estimate: Estimate) -> Interval:
+    """The same, where an end that is not finite is none."""
+    low, high = (end if math.isfinite(end) else None for end in (estimate.low, estimate.high))
+    return Interval(mean=estimate.mean, low=low, high=high)
 
 
 @dataclass(frozen=True, kw_only=True)

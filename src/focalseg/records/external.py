@@ -8,7 +8,7 @@ from typing import ClassVar
 from focalseg.configuration import CheckedConfig, setting
 from focalseg.errors import SettingError
 from focalseg.records.comparison import CaseDifference
-from focalseg.records.estimate import DiceInterval
+from focalseg.records.estimate import DiceInterval, NonInferiority, SeedNoise
 from focalseg.records.placement import (
     ALL,
     NONE,
@@ -16,9 +16,7 @@ from focalseg.records.placement import (
     ArmComparison,
     ArmSummary,
     FoldSummary,
-    NonInferiority,
     Outcome,
-    SeedNoise,
 )
 from focalseg.records.record import Record, write_record
 from focalseg.records.result import Result

@@ -9,10 +9,11 @@ from typing import Literal
 
 from focalseg.configuration import CheckedConfig, setting
 from focalseg.errors import SettingError
-from focalseg.findings import counted
+from focalseg.findings import counted, show_name
 from focalseg.records import names
 from focalseg.records.costs import NOT_MEASURED, CostTable
-from focalseg.records.estimate import DiceInterval, Estimate, NonInferiority, SeedNoise
+from focalseg.records.distances import DistanceDifference, DistanceSummary
+from focalseg.records.estimate import DiceInterval, Estimate, Interval, NonInferiority, SeedNoise
 from focalseg.records.record import AGAIN, Record, read_record, write_record
 
 PLACEMENT, NONE, ALL, PLACED, ARMS = names.PLACEMENT, names.NONE, names.ALL, names.PLACED, names.ARMS
@@ -212,7 +213,8 @@ class ArmSummary(DiceInterval):
     modules, parameters, flops: means over trainings, flops of one image forward. seconds: of a training, by the clock.
     step_seconds: of one step, as `Result` has it; None where not every training measured it. trainings: with folds, one seed of
     every fold. collapsed: trainings that ended predicting nothing, 0 too where they were not counted. both_empty,
-    one_empty: predictions with both masks empty (every score 1), and with one of them (every score 0).
+    one_empty: predictions with both masks empty (every score 1), and with one of them (every score 0). distances: None where
+    they were not measured, as by earlier versions. intervals: of the other scores, by name; earlier versions wrote none.
     """
 
     iou: float
@@ -232,6 +234,8 @@ class ArmSummary(DiceInterval):
     dice_per_training: tuple[float, ...]
     dice_per_label: Mapping[str, float] = setting()
     step_seconds: float | None = setting(None, at_least=0)
+    distances: DistanceSummary | None = None
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
 
     @property
     def collapsed_trainings(self) -> Collapsed:
@@ -291,7 +295,9 @@ class JobRecord(Placement):
     lean network first; empty where the version that wrote it did not say. dead_sites: left out before training, with the
     reason. costs: of the network with all sites. search: the trainings that sites were chosen with, none of none where none
     were counted. files: SHA-256 of the files beside it that are shown with it, by name; empty where the version that wrote it
-    kept none.
+    kept none. distance_differences: placed and all minus none in NSD, HD95 and ASSD, paired as their Dice is: secondary, since
+    the verdict rests on Dice; none where distances were not measured. runs: by arm, the
+    folders within the job's of all its trainings, fold after fold; earlier versions wrote none.
     """
 
     again = AGAIN
@@ -312,6 +318,8 @@ class JobRecord(Placement):
     dead_sites: Mapping[str, str] = field(default_factory=dict)
     costs: CostTable = NOT_MEASURED
     files: Mapping[str, str] = field(default_factory=dict)
+    distance_differences: tuple[DistanceDifference, ...] = ()
+    runs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -329,9 +337,11 @@ class JobRecord(Placement):
                 yield f"arms.{name}.dice_per_label has the labels {found}; expected those of {NONE}, {expected}."
 
     def _misfit_runs(self) -> Iterator[str]:
-        for number, run in enumerate(self.placed_runs):
-            if not _RUN.fullmatch(run):  # never a way out of the folder of the job
-                yield f"placed_runs[{number}] was {run[:40]!r}; expected runs/ARM/fold_K/seed_S."
+        named = {"placed_runs": self.placed_runs} | {f"runs.{show_name(arm)}": runs for arm, runs in self.runs.items()}
+        for name, runs in named.items():
+            for number, run in enumerate(runs):
+                if not _RUN.fullmatch(run):  # never a way out of the folder of the job
+                    yield f"{name}[{number}] was {run[:40]!r}; expected runs/ARM/fold_K/seed_S."
 
     def _misfit_names(self) -> Iterator[str]:
         sites = [decision.site for decision in self.sites]
@@ -339,6 +349,10 @@ class JobRecord(Placement):
             for end in ("one", "other"):
                 if (arm := getattr(comparison, end)) not in self.arms:
                     yield f"comparisons[{number}].{end} was {arm[:40]!r}; expected {', '.join(self.arms)[:200]}."
+        for number, difference in enumerate(self.distance_differences):
+            for end in ("one", "other"):
+                if (arm := getattr(difference, end)) not in self.arms:
+                    yield f"distance_differences[{number}].{end} was {arm[:40]!r}; expected {', '.join(self.arms)[:200]}."
         for number, fold in enumerate(self.folds):
             for site in (*fold.kept, *fold.shut):
                 if site not in sites:

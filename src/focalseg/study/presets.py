@@ -7,6 +7,7 @@ from focalseg.attention import GATES
 from focalseg.catalogue import Catalogue, unknown_name_message
 from focalseg.configuration import LARGEST_SEED, CheckedConfig, from_mapping, merge, setting, to_mapping
 from focalseg.errors import SettingError
+from focalseg.evaluation.metrics import ScoreConfig
 from focalseg.feeding.augmentation_config import AUGMENTATIONS
 from focalseg.hosts.libraries.choice import NetworkChoice
 from focalseg.losses.unified_focal_config import UnifiedFocalConfig
@@ -81,6 +82,7 @@ class Settings(CheckedConfig):
     network: NetworkSettings = field(default_factory=NetworkSettings)
     loss: UnifiedFocalConfig = field(default_factory=UnifiedFocalConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    scores: ScoreConfig = field(default_factory=ScoreConfig)
 
     def __post_init__(self) -> None:
         super().__post_init__()

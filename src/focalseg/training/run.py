@@ -8,6 +8,7 @@ from torch import nn
 
 from focalseg.configuration import LARGEST_SEED, CheckedConfig, setting
 from focalseg.errors import SettingError
+from focalseg.evaluation.metrics import ScoreConfig
 from focalseg.feeding.preparation import Preparation
 from focalseg.hosts.building import NetworkConfig, build_host
 from focalseg.hosts.finding import sites
@@ -44,6 +45,7 @@ class RunConfig(CheckedConfig):
     standardise_logits: bool = False
     loss: UnifiedFocalConfig = field(default_factory=UnifiedFocalConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    scores: ScoreConfig = field(default_factory=ScoreConfig)
     all_data: bool = False
     start_from: StartConfig | None = None
 

@@ -40,20 +40,33 @@ def make_scores(number: int, seed: int, shift: float, *, predicted: int = 10) ->
     return [
         make_score("v", 0.5, part="validation", predicted=predicted),
         *(
-            replace(make_score(f"case {number}.{case}", float(value)), group=f"=group {number}.{case // 2}")
+            make_score(
+                f"case {number}.{case}",
+                float(value),
+                group=f"=group {number}.{case // 2}",
+                hd95=20 * (1 - float(value)) + random.exponential(),
+            )
             for case, value in enumerate(dice)
         ),
     ]
 
 
 def write_job(
-    out: Path, *, shift: float, shared: bool = False, placed: tuple[bool, ...] = (True, True, True), silent: int = 0
+    out: Path,
+    *,
+    shift: float,
+    shared: bool = False,
+    placed: tuple[bool, ...] = (True, True, True),
+    silent: int = 0,
+    named: bool = True,
 ) -> JobRecord:
     """A finished job without its networks, and what `place` says of it. placed: by fold, whether any site was kept.
 
     Of a fold where none was, the runs of the plain network are those of the placed one, which then has no folder.
     shared: whether every fold tests the same cases. silent: of how many trainings of the placed network nothing is predicted.
+    named: whether the record names the trainings of every arm, as those of earlier versions do not.
     """
+    runs: dict[str, list[str]] = {}
     arms: dict[str, list[list[RunResult]]] = {"none": [], "all": [], "placed": []}
     for number, (fold, kept) in enumerate(zip(FOLDS, placed, strict=True)):
         for arm, gain, modules in (("none", 0.0, 0), ("all", 0.01, 7), ("placed", shift, 1)):
@@ -71,12 +84,14 @@ def write_job(
                         ]
                     write_run(folder, scores, modules=modules)
                 results.append(read_result(folder))
+                runs.setdefault(arm, []).append(folder.relative_to(out).as_posix())
             arms[arm].append(results)
     placements = tuple(Placement(policy="removal", sites=(site(kept=kept),)) for kept in placed)
     results = JobResult(
         arms=arms, folds=FOLDS, placements=placements, agreed=placements[0], candidates=7, search=Collapsed(0, 6)
     )
-    record = record_results(judge(results), results)
+    known = {arm: tuple(folders) for arm, folders in runs.items()} if named else {}
+    record = record_results(judge(results), results, runs=known)
     write_record(out / "placement.json", record)
     return record
 
@@ -96,6 +111,22 @@ def test_two_arms_give_the_verdict_of_place_to_the_last_digit(tmp_path, shift):
         assert (found.systems[name].folds, found.systems[name].trainings) == (arm.folds, arm.trainings)
     assert found.systems["none"].seed_noise == record.seed_noise
     assert not found.left_out
+
+
+@pytest.mark.parametrize("arm", ["placed", "all"])
+@pytest.mark.parametrize("score", ["nsd", "hd95", "assd"])
+def test_distances_give_the_differences_of_place_to_the_last_digit(tmp_path, arm, score):
+    record = write_job(tmp_path / "out", shift=0.15, placed=(True, False, True))
+    found = compare_paths(tmp_path / "out" / "runs" / "none", tmp_path / "out" / "runs" / arm, groups=None, metric=score)
+    pair = found.comparisons[0]
+    (expected,) = (one for one in record.distance_differences if (one.one, one.other, one.score) == (arm, "none", score))
+    assert (pair.difference.mean, pair.difference.low, pair.difference.high) == (expected.mean, expected.low, expected.high)
+    assert pair.p_value == expected.p_value
+    assert expected.mean != 0
+    for name in ("none", arm):
+        mean = getattr(record.arms[name].distances, score)
+        assert found.systems[name].mean == mean.mean
+        assert found.systems[name].high == mean.high
 
 
 def test_an_official_test_part_that_every_fold_tests_counts_as_often(tmp_path):

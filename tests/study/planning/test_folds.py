@@ -17,7 +17,7 @@ from focalseg.records.result import RESULT
 from focalseg.study.arms.agreement import agree, choose_lean
 from focalseg.study.arms.design import plan_design
 from focalseg.study.arms.search import name_trial
-from focalseg.study.outcome.summary import stack_folds
+from focalseg.study.outcome.stacking import stack_folds
 from focalseg.study.place import place, train_arms
 from focalseg.study.planning.groundwork import lay_groundwork
 from focalseg.study.running.listeners import NOBODY, Listeners

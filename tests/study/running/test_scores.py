@@ -5,17 +5,34 @@ import csv
 import numpy as np
 import pytest
 
-from focalseg.evaluation.metrics import measure_labels
-from focalseg.study.running.scores import CaseScore, count_empty, format_scores, read_scores
+from focalseg.evaluation.metrics import ScoreConfig, measure_distances, measure_labels
+from focalseg.feeding.preparation import Preparation
+from focalseg.imagesets.case import Case
+from focalseg.imagesets.masks import VOID
+from focalseg.records.splits import Split
+from focalseg.study.running import runs
+from focalseg.study.running.runs import RunPlan, score_at_full_size
+from focalseg.study.running.scores import DISTANCES, CaseScore, count_empty, format_scores, read_scores
+from focalseg.training.run import RunConfig
 
 
-def make_scores(labels, count=4):
+def make_scores(labels, count=4, *, spacing=(1.0, 0.7, 2.0)):
     random = np.random.default_rng(0)
     scores = []
     for number in range(count):
-        overlaps = measure_labels(*random.integers(0, len(labels) + 1, (2, 6, 6, 6)), len(labels))
+        masks = random.integers(0, len(labels) + 1, (2, 6, 6, 6))
+        overlaps = measure_labels(*masks, len(labels))
         part = "validation" if number % 2 else "test"
-        scores.append(CaseScore(case=f"case,{number}", group="g", part=part, overlaps=dict(zip(labels, overlaps, strict=True))))
+        distances = measure_distances(*masks, len(labels), spacing_mm=spacing) if part == "test" else ()
+        scores.append(
+            CaseScore(
+                case=f"case,{number}",
+                group="g",
+                part=part,
+                overlaps=dict(zip(labels, overlaps, strict=True)),
+                distances=dict(zip(labels, distances, strict=False)),
+            )
+        )
     return tuple(scores)
 
 
@@ -30,6 +47,11 @@ def test_the_table_has_a_row_a_case_and_label_and_reads_back(tmp_path, labels):
         assert (one.case, one.group, one.part, list(one.overlaps)) == (other.case, other.group, other.part, list(labels))
         assert one.dice == pytest.approx(other.dice, abs=1e-6)
         assert one.true_pixels == other.true_pixels
+        assert list(one.distances) == list(other.distances) == (list(labels) if one.part == "test" else [])
+        for label, distances in other.distances.items():
+            for name in ("nsd", "hd95", "assd", "tolerance"):
+                assert getattr(one.distances[label], name) == pytest.approx(getattr(distances, name), abs=1e-6)
+            assert one.distances[label].unit == "mm"
     assert format_scores(again) == format_scores(scores)
 
 
@@ -43,6 +65,74 @@ def test_the_score_of_a_case_is_the_mean_over_its_labels_and_its_pixels_are_the_
         a.predicted_pixels + b.predicted_pixels,
     )
     assert score.of_label("b").dice == b.dice
+    far = [score.distances[label].hd95 for label in ("a", "b")]
+    assert score.average("hd95") == pytest.approx(sum(far) / 2)
+    assert score.of_label("b").average("hd95") == far[1]
+
+
+def test_a_table_of_before_distances_were_measured_is_read_as_ever(tmp_path):
+    path = tmp_path / "cases.csv"
+    rows = list(csv.reader(format_scores(make_scores(("a", "b"))).splitlines()))
+    path.write_text("\n".join(",".join(f'"{cell}"' for cell in row[: -len(DISTANCES)]) for row in rows) + "\n")
+    again = read_scores(path)
+    assert [score.distances for score in again] == [{}] * 4
+    assert [score.dice for score in again] == pytest.approx([score.dice for score in make_scores(("a", "b"))], abs=1e-6)
+
+
+def test_a_unit_that_there_is_not_is_refused(tmp_path):
+    path = tmp_path / "cases.csv"
+    path.write_text(format_scores(make_scores(("a",))).replace(",mm", ",inches"))
+    with pytest.raises(ValueError, match="the unit 'inches'; expected mm or pixels"):
+        read_scores(path)
+
+
+def score_made_cases(monkeypatch, spacing, *, view=None, tolerance=2.0):
+    """What a run keeps of two cases, v and t, as somebody predicted them: t is off by three pixels, and partly void."""
+    mask = np.zeros((12, 10), np.uint8)
+    mask[2:6, 2:6] = 1
+    mask[0, :] = VOID
+    predicted = np.roll(np.where(mask == VOID, 0, mask), 3, axis=1)
+    predicted[0, 9] = 2  # where nobody judged
+    cases = {
+        name: Case(
+            name=name, group=name, image=np.zeros((1, 12, 10), np.uint8), mask=mask, spacing_mm=spacing, field_of_view=view
+        )
+        for name in "vt"
+    }
+    monkeypatch.setattr(runs, "read_same_case", lambda _data, name, _digests: cases[name])
+    monkeypatch.setattr(runs, "Member", lambda *_: None)
+    monkeypatch.setattr(runs, "predict_mask", lambda *_, **__: predicted)
+    config = RunConfig(
+        data="made up",
+        labels=("one", "two"),
+        preparation=Preparation(size=(12, 10), mean=(0.0,), standard_deviation=(1.0,)),
+        scores=ScoreConfig(tolerance=tolerance),
+    )
+    split = Split(fold=0, train=("w",), validation=("v",), test=("t",))
+    return score_at_full_size(RunPlan(arm="none", config=config, split=split, folder=runs.Path("nowhere")), None)
+
+
+@pytest.mark.parametrize(("spacing", "hd95", "diagonal", "nsd"), [(None, 3, 244**0.5, 0), ((2.0, 0.5), 1.5, 601**0.5, 1)])
+def test_a_run_keeps_the_distances_of_test_cases_in_the_unit_of_the_case(monkeypatch, spacing, hd95, diagonal, nsd):
+    validation, test = score_made_cases(monkeypatch, spacing)
+    assert validation.distances == {}
+    one, two = test.distances["one"], test.distances["two"]
+    assert one.hd95 == hd95  # a square, moved
+    assert (two.nsd, two.hd95, two.assd) == (1, 0, 0)  # what was predicted is void
+    assert (one.nsd == 1) == bool(nsd)
+    assert (one.unit, one.tolerance) == ("pixels" if spacing is None else "mm", 2.0)
+    empty, true = np.zeros((12, 10), np.uint8), np.ones((12, 10), np.uint8)
+    (missed,) = measure_distances(empty, true, 1, spacing_mm=spacing)
+    assert (missed.nsd, missed.hd95, missed.assd) == pytest.approx((0, diagonal, diagonal))
+
+
+def test_distances_end_with_the_field_of_view_and_are_given_on_the_whole_frame_too(monkeypatch):
+    view = np.zeros((12, 10), bool)
+    view[:, :6] = True
+    *_, within, whole = score_made_cases(monkeypatch, None, view=view)
+    assert (within.part, whole.part) == ("test", "test, whole frame")
+    assert within.distances["one"].hd95 == 3  # the left sides of both squares; the right ones lie at the edge of the view
+    assert whole.distances["one"].assd > within.distances["one"].assd > 0
 
 
 def test_empty_masks_are_counted_by_case_and_label():

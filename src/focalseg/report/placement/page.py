@@ -20,11 +20,13 @@ from focalseg.report.placement.contents import PlacementContents, RunContents, T
 from focalseg.report.placement.drawing import Drawing, draw_network
 from focalseg.report.placement.examples import draw_examples
 from focalseg.report.placement.naming import name_arm
+from focalseg.report.placement.paper import Paper, read_paper, write_tables
 from focalseg.report.placement.reading import name_element, read_placement_contents, read_run_contents
 from focalseg.report.placement.removals import draw_removals
 from focalseg.report.placement.sizes import DiceBySize, split_by_size
 from focalseg.report.rendering import render
 from focalseg.report.wording import MINUS
+from focalseg.study.outcome.distances import summarise_distances
 from focalseg.study.outcome.wording import describe_undertraining
 from focalseg.study.running.scores import CaseScore, count_empty
 
@@ -52,10 +54,11 @@ SAID: dict[str, Any] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """A page as HTML, and its drawings by the name of their file."""
+    """A page as HTML, its drawings by the name of their file, and what a job leaves for a paper."""
 
     page: str
     figures: Mapping[str, Figure]
+    paper: Paper | None = None
 
 
 def write_report(folder: Path) -> Path:
@@ -65,18 +68,21 @@ def write_report(folder: Path) -> Path:
     The same files give the same bytes. Raises SettingError for a folder that is neither, and for a damaged file in it.
     """
     if (folder / PLACEMENT).is_file():
-        report = _render_placement(read_placement_contents(folder))
+        contents = read_placement_contents(folder)
+        report = _render_placement(contents, read_paper(folder, contents))
     elif (folder / RESULT).is_file():
         report = _render_run(read_run_contents(folder))
     else:
         raise SettingError(_explain_no_report(folder))
     refuse_link((folder / PAGE).parent)
     write_figures((folder / PAGE).parent, report.figures)
+    if report.paper is not None:
+        write_tables((folder / PAGE).parent, report.paper)
     write_text(folder / PAGE, report.page)
     return folder / PAGE
 
 
-def _render_placement(contents: PlacementContents) -> Report:
+def _render_placement(contents: PlacementContents, paper: Paper) -> Report:
     """The page of a placement."""
     differences = _name_differences(contents)
     axis = intervals.difference_axis([difference for _, difference in differences])
@@ -100,6 +106,7 @@ def _render_placement(contents: PlacementContents) -> Report:
         FILTERS,
         **SAID,
         **shared,
+        paper=paper,
         figures=figures,
         pair=pair,
         notable=choose_notable(contents.cases, lean, pair) if contents.cases else (),
@@ -117,7 +124,7 @@ def _render_placement(contents: PlacementContents) -> Report:
         },
         pictures=draw_examples(contents.examples, len(contents.labels), left_out={PLACED} if contents.plain else set()),
     )
-    return Report(page=page, figures={figure.name: figure for figure in figures})
+    return Report(page=page, figures={figure.name: figure for figure in figures}, paper=paper)
 
 
 def _render_run(contents: RunContents) -> Report:
@@ -149,6 +156,7 @@ def _render_run(contents: RunContents) -> Report:
         by_size=by_size,
         costs={cost.site: cost for cost in contents.costs.sites},
         parts_scores=_summarise_parts(contents),
+        measured=summarise_distances([[contents.result]]) if test else None,
         sites=sites,
         removals=draw_removals(contents.sites),
         cases=len(test),

@@ -15,7 +15,8 @@ from focalseg.study.external.beginning import FinishedJob, Training
 from focalseg.study.external.scoring import ScoredSet, locate, read_external
 from focalseg.study.external.wording import describe_agreement, describe_methods, describe_there
 from focalseg.study.outcome.footing import read_rises_of
-from focalseg.study.outcome.summary import Arms, JobResult, judge, record_results, stack_folds
+from focalseg.study.outcome.stacking import Arms, stack_folds
+from focalseg.study.outcome.summary import JobResult, judge, record_results
 from focalseg.study.running.runs import TEST, VALIDATION, RunResult, read_result
 from focalseg.training.run import RunConfig
 

@@ -35,6 +35,7 @@ def write_lean(folder: Path, run: Path, verdict: Verdict, arm: ArmSummary, param
         rows=[
             ("test Dice", f"{told}, {trainings}"),
             *((name, f"{dice:.3f}") for name, dice in labels.items()),
+            *([("test surfaces", str(arm.distances))] if arm.distances else []),
             ("parameters", f"{parameters:,}"),
         ],
         dice={"test Dice": arm.dice, **labels},

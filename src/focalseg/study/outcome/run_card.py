@@ -11,6 +11,7 @@ from focalseg.records.estimate import Estimate
 from focalseg.records.method import METHOD, MethodFigure
 from focalseg.records.record import read_record
 from focalseg.study.outcome.card import Card, write_card
+from focalseg.study.outcome.distances import summarise_distances
 from focalseg.study.outcome.footing import judge_training
 from focalseg.study.outcome.wording import describe_undertraining
 from focalseg.study.running.runs import TEST, RunResult
@@ -43,6 +44,8 @@ def write_run_card(folder: Path, config: RunConfig, result: RunResult, *, cases:
         }
         dice = {"test Dice": found.mean} | {f"test Dice of {label}": _estimate_dice(of).mean for label, of in labels.items()}
         rows += [(name, f"{value:.3f}") for name, value in list(dice.items())[1:]]
+        if (measured := summarise_distances([[result]])) is not None:
+            rows.append(("test surfaces", str(measured)))
         doubt = describe_undertraining(judge_training(folder, config.training.steps, result), named=False)
         lead = " ".join(filter(None, ("One training, which does not show how much the seed changes.", doubt)))
     rows.append(("parameters", f"{result.parameters:,}"))

@@ -1,7 +1,7 @@
 """What the trainings of the arms add up to: the verdict, and the record of them."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import fmean
@@ -15,7 +15,7 @@ from focalseg.evaluation.statistics import SCORE_SPAN, estimate_mean, measure_se
 from focalseg.evaluation.verdict import UNKNOWN_FOOTING, Against, Collapses, Footing, Verdict, decide_verdict
 from focalseg.placement.policies.questions import SMALLEST_WORTH
 from focalseg.records.costs import NOT_MEASURED, CostTable
-from focalseg.records.estimate import DiceInterval, Estimate, NonInferiority
+from focalseg.records.estimate import DiceInterval, Estimate, NonInferiority, as_interval
 from focalseg.records.placement import (
     ALL,
     NONE,
@@ -28,14 +28,15 @@ from focalseg.records.placement import (
     LeanSource,
     Placement,
 )
+from focalseg.study.outcome.distances import compare_distances, summarise_distances
 from focalseg.study.outcome.footing import count_silence
+from focalseg.study.outcome.stacking import Arms, Results, list_results, list_test_folds, list_test_groups, stack_folds
 from focalseg.study.outcome.wording import describe_verdict
-from focalseg.study.running.runs import TEST, RunResult, dice_matrix
+from focalseg.study.running.runs import TEST
 from focalseg.study.running.scores import count_empty
 
-Results = Sequence[Sequence[RunResult]]
-"""Of one arm, by fold and then by seed."""
-Arms = Mapping[str, Results]
+_OVERLAPS = ("iou", "precision", "recall")
+"""Scores that stand beside Dice."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +98,8 @@ def judge(results: JobResult) -> Verdict:
         collapses=_find_collapses(results),
         footing=replace(
             results.footing,
-            groups=len(set(_groups_of_test_cases(arms[NONE]))),
-            silences=(*results.footing.silences, count_silence("the plain network", _list_results(arms[NONE]))),
+            groups=len(set(list_test_groups(arms[NONE]))),
+            silences=(*results.footing.silences, count_silence("the plain network", list_results(arms[NONE]))),
         ),
         against=Against(
             placed_minus={arm: results.comparisons[PLACED, arm].estimate for arm in arms if arm not in (PLACED, *results.lost)},
@@ -126,26 +127,14 @@ def compare(arms: Arms, one: str, other: str) -> Comparison:
     return compare_paired(
         stack_folds(arms[one], TEST),
         stack_folds(arms[other], TEST),
-        _groups_of_test_cases(arms[other]),
-        _folds_of_test_cases(arms[other]),
+        list_test_groups(arms[other]),
+        list_test_folds(arms[other]),
     )
-
-
-def stack_folds(folds: Results, part: str) -> np.ndarray:
-    """Dice (trainings, cases): the folds side by side along the cases, row s holds seed s of each.
-
-    A case that several folds test stands there as often, always with its group: what is estimated is then the mean over them.
-    """
-    return np.concatenate([dice_matrix(results, part) for results in folds], axis=1)
-
-
-def _list_results(folds: Results) -> list[RunResult]:
-    return [result for fold in folds for result in fold]
 
 
 def _count_collapsed(folds: Results) -> Collapsed:
     """How many of how many trainings of an arm ended predicting nothing."""
-    results = _list_results(folds)
+    results = list_results(folds)
     return Collapsed(sum(result.collapsed for result in results), len(results))
 
 
@@ -154,14 +143,16 @@ def summarise(folds: Results) -> ArmSummary:
 
     Modules, parameters and operations are means, to the nearest whole number, where folds or trainings differ in them.
     """
-    groups = _groups_of_test_cases(folds)
+    groups = list_test_groups(folds)
     dice = stack_folds(folds, TEST)
-    results = [result for fold in folds for result in fold]
+    results = list_results(folds)
     scores = [score for result in results for score in result.scores_of(TEST)]
     steps = [result.step_seconds for result in results if result.step_seconds is not None]
+    told: dict[str, Any] = {"folds": list_test_folds(folds), "span": SCORE_SPAN}
+    intervals = {name: as_interval(estimate_mean(stack_folds(folds, TEST, name), groups, **told)) for name in _OVERLAPS}
     numbers: dict[str, Any] = {
-        **_as_dice(estimate_mean(dice, groups, folds=_folds_of_test_cases(folds), span=SCORE_SPAN)),
-        **{name: float(np.mean([score.average(name) for score in scores])) for name in ("iou", "precision", "recall")},
+        **_as_dice(estimate_mean(dice, groups, **told)),
+        **{name: interval.mean for name, interval in intervals.items()},
         **{name: round(fmean(getattr(result, name) for result in results)) for name in ("modules", "parameters", "flops")},
         **count_empty(scores),
     }
@@ -178,6 +169,8 @@ def summarise(folds: Results) -> ArmSummary:
         dice_per_label={
             label: float(np.mean([score.overlaps[label].dice for score in scores])) for label in scores[0].overlaps
         },
+        distances=summarise_distances(folds),
+        intervals=intervals,
     )
 
 
@@ -187,6 +180,7 @@ def record_results(
     *,
     lean: LeanSource | None = None,
     placed_runs: tuple[str, ...] = (),
+    runs: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     dead_sites: Mapping[str, str] = MappingProxyType({}),
     costs: CostTable = NOT_MEASURED,
     files: Mapping[str, str] = MappingProxyType({}),
@@ -203,14 +197,16 @@ def record_results(
         comparisons=tuple(_record_comparisons(results)),
         non_inferiority=results.as_good_as_all,
         search=results.search,
-        seed_noise=measure_seed_noise(stack_folds(arms[NONE], TEST), _folds_of_test_cases(arms[NONE])),
+        seed_noise=measure_seed_noise(stack_folds(arms[NONE], TEST), list_test_folds(arms[NONE])),
         arms={name: summarise(folds) for name, folds in arms.items()},
         folds=tuple(_record_folds(results)),
         lean=lean,
         placed_runs=placed_runs,
+        runs=dict(runs),
         dead_sites=dict(dead_sites),
         costs=costs,
         files=dict(files),
+        distance_differences=tuple(compare_distances(arms)),
     )
 
 
@@ -243,13 +239,3 @@ def _record_folds(results: JobResult) -> Iterator[FoldSummary]:
 def _as_dice(estimate: Estimate) -> dict[str, float]:
     """A mean Dice, or a difference of two, as the files hold it."""
     return {"dice": estimate.mean, "low": estimate.low, "high": estimate.high}
-
-
-def _groups_of_test_cases(folds: Results) -> list[str]:
-    """The group of every test case, fold after fold, in the order of the scores."""
-    return [score.group for results in folds for score in results[0].scores_of(TEST)]
-
-
-def _folds_of_test_cases(folds: Results) -> list[int]:
-    """Which of the folds tested every test case, in the order of the scores."""
-    return [number for number, results in enumerate(folds) for _ in results[0].scores_of(TEST)]

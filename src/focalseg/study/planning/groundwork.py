@@ -168,6 +168,7 @@ def _plan_run(frame: Frame, survey: Survey, split: Split, settings: Settings, *,
         standardise_logits=settings.standardise_logits,
         loss=loss,
         training=settings.training,
+        scores=settings.scores,
     )
 
 

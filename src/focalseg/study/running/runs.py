@@ -12,7 +12,7 @@ from torch import nn
 
 from focalseg.counting import Advance, ignore
 from focalseg.errors import Interrupted, SettingError
-from focalseg.evaluation.metrics import measure_labels
+from focalseg.evaluation.metrics import Distances, measure_distances, measure_labels
 from focalseg.feeding.feed import Feed, open_feed
 from focalseg.feeding.store import remove_leftovers
 from focalseg.files import write_text, write_whole
@@ -188,8 +188,9 @@ def score_at_full_size(plan: RunPlan, network: nn.Module, tell: Advance = ignore
     """Scores of all cases of the parts that are scored. Test cases decide nothing afterwards. tell: hears of every case.
 
     A case with a field of view is scored inside of it, and besides on the whole frame. What nobody judged counts in neither.
+    Distances are measured on test cases: nothing is decided by those of others.
     """
-    labels, scores = plan.config.labels, []
+    labels, scores, tolerance = plan.config.labels, [], plan.config.scores.tolerance
     member = Member(network, plan.config.preparation)
     for number, (part, name) in enumerate(plan.scored_cases, start=1):
         case = read_same_case(plan.config.data, name, plan.case_digests)
@@ -198,9 +199,20 @@ def score_at_full_size(plan: RunPlan, network: nn.Module, tell: Advance = ignore
         if case.field_of_view is not None:
             views[f"{part}{WHOLE_FRAME}"] = None
         for view, inside in views.items():
-            overlaps = measure_labels(predicted, case.mask, len(labels), inside=find_counted(case.mask, inside))
-            by_label = dict(zip(labels, overlaps, strict=True))
-            scores.append(CaseScore(case=name, group=plan.groups.get(name, case.group), part=view, overlaps=by_label))
+            masks, counted = (predicted, case.mask, len(labels)), find_counted(case.mask, inside)
+            overlaps = measure_labels(*masks, inside=counted)
+            distances: Sequence[Distances] = ()
+            if part == TEST:
+                distances = measure_distances(*masks, inside=counted, spacing_mm=case.spacing_mm, tolerance=tolerance)
+            scores.append(
+                CaseScore(
+                    case=name,
+                    group=plan.groups.get(name, case.group),
+                    part=view,
+                    overlaps=dict(zip(labels, overlaps, strict=True)),
+                    distances=dict(zip(labels, distances, strict=False)),
+                )
+            )
         tell(number, len(plan.scored_cases))
     return scores
 
@@ -268,4 +280,9 @@ def read_costs(folder: Path) -> CostTable:
 
 def dice_matrix(results: Sequence[RunResult], part: str) -> np.ndarray:
     """Dice (trainings, cases) of one part."""
-    return np.array([[score.dice for score in result.scores_of(part)] for result in results])
+    return score_matrix(results, part, "dice")
+
+
+def score_matrix(results: Sequence[RunResult], part: str, score: str) -> np.ndarray:
+    """A score (trainings, cases) of one part, by its name."""
+    return np.array([[one.average(score) for one in result.scores_of(part)] for result in results])

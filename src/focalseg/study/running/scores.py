@@ -1,27 +1,35 @@
 """Scores of every case of a run, and the table `cases.csv` that keeps them: one row a case and label."""
 
 import csv
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any, get_args
 
-from focalseg.evaluation.metrics import Overlap, average_labels
+from focalseg.evaluation.metrics import Distances, Overlap, average_labels
+from focalseg.records.distances import DISTANCE_SCORES, Unit
 from focalseg.records.escapes import format_table, read_cell
 
 KEYS = ("case", "group", "part", "label")
+NUMBERS = tuple(Overlap.__dataclass_fields__)
+"""Columns of every row, in their order."""
+DISTANCES = tuple(Distances.__dataclass_fields__)
+"""Columns that are empty where no distances were measured; versions before they were did not write them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CaseScore:
-    """Overlap of one case of the validation or test part by label, at the case's own resolution.
+    """Scores of one case of the validation or test part by label, at the case's own resolution.
 
-    A score of the case is the mean over its labels, its pixels are the sum.
+    A score of the case is the mean over its labels, its pixels are the sum. distances: of the same labels; none where they were
+    not measured, as those of validation cases are not.
     """
 
     case: str
     group: str
     part: str
     overlaps: Mapping[str, Overlap]
+    distances: Mapping[str, Distances] = field(default_factory=dict)
 
     @property
     def dice(self) -> float:
@@ -40,36 +48,57 @@ class CaseScore:
 
     def of_label(self, label: str) -> "CaseScore":
         """The same case with that label alone."""
-        return replace(self, overlaps={label: self.overlaps[label]})
+        distances = {label: self.distances[label]} if self.distances else {}
+        return replace(self, overlaps={label: self.overlaps[label]}, distances=distances)
 
     def average(self, score: str) -> float:
-        """A score of `Overlap` by name, the mean over labels."""
+        """A score of `Overlap` or, where they were measured, of `Distances` by name: the mean over labels."""
+        if score in DISTANCE_SCORES:
+            return average_labels(tuple(self.distances.values()), score)
         return average_labels(tuple(self.overlaps.values()), score)
 
 
 def format_scores(scores: Sequence[CaseScore]) -> str:
     """Scores as CSV text, in which no name is a formula."""
-    rows: list[list[object]] = [[*KEYS, *Overlap.__dataclass_fields__]]
-    for score in scores:
-        for label, overlap in score.overlaps.items():
-            numbers = [f"{value:.6f}" if isinstance(value, float) else value for value in asdict(overlap).values()]
-            rows.append([score.case, score.group, score.part, label, *numbers])
+    rows: list[list[object]] = [[*KEYS, *NUMBERS, *DISTANCES]]
+    rows += [row for score in scores for row in list_rows(score)]
     return format_table(rows)
+
+
+def list_rows(score: CaseScore) -> Iterator[list[object]]:
+    """The rows of a case, one per label, with the columns KEYS, NUMBERS and DISTANCES."""
+    for label, overlap in score.overlaps.items():
+        values: list[Any] = [*asdict(overlap).values()]
+        values += asdict(score.distances[label]).values() if score.distances else [""] * len(DISTANCES)
+        cells = [f"{value:.6f}" if isinstance(value, float) else value for value in values]
+        yield [score.case, score.group, score.part, label, *cells]
 
 
 def read_scores(path: Path) -> tuple[CaseScore, ...]:
     """Scores from the CSV file of a run, in its order."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    kinds = {name: float if field.type is float else int for name, field in Overlap.__dataclass_fields__.items()}
+    kinds = {name: float if column.type is float else int for name, column in Overlap.__dataclass_fields__.items()}
     overlaps: dict[tuple[str, str, str], dict[str, Overlap]] = {}
+    distances: dict[tuple[str, str, str], dict[str, Distances]] = {}
     for row in rows:
         case, group, part, label = (read_cell(row[name]) for name in KEYS)
         numbers = {name: kind(row[name]) for name, kind in kinds.items()}
         overlaps.setdefault((case, group, part), {})[label] = Overlap(**numbers)  # type: ignore[arg-type]
+        if row.get("unit"):
+            distances.setdefault((case, group, part), {})[label] = _read_distances(row)
     return tuple(
-        CaseScore(case=case, group=group, part=part, overlaps=labels) for (case, group, part), labels in overlaps.items()
+        CaseScore(case=case, group=group, part=part, overlaps=labels, distances=distances.get((case, group, part), {}))
+        for (case, group, part), labels in overlaps.items()
     )
+
+
+def _read_distances(row: Mapping[str, str]) -> Distances:
+    """Raises ValueError for a unit that there is not."""
+    if row["unit"] not in get_args(Unit):
+        raise ValueError(f"the unit {row['unit'][:20]!r}; expected {' or '.join(get_args(Unit))}")
+    numbers = {name: float(row[name]) for name in DISTANCES if name != "unit"}
+    return Distances(**numbers, unit="mm" if row["unit"] == "mm" else "pixels")
 
 
 def count_empty(scores: Sequence[CaseScore]) -> dict[str, int]:
