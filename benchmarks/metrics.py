@@ -2,7 +2,8 @@
 
     OMP_NUM_THREADS=1 python benchmarks/metrics.py [--rounds 7] [--cases 1000]
 
-Pairs of masks, seeded: one large object with a wavy outline, many small ones, and a bad prediction, in 512 x 512 and in 96^3.
+Pairs of masks, seeded, in 512 x 512 and in 96^3: one large object with a wavy outline, many small ones, and predictions that
+are bad in several ways. focalseg needs no package beside NumPy and SciPy for them, and uses none that may be installed.
 Every tool scores every pair in turn, in a fresh order each round; a figure is the median over the rounds of CPU time. Memory
 is what a fresh process grows by at its peak. Peers are optional: pip install monai surface-distance medpy; where one is missing
 its rows are left out. Writes benchmarks/results/metrics.json and metrics.md.
@@ -97,6 +98,18 @@ def make_many(shape: tuple[int, ...], count: int) -> Masks:
     return pair[0], pair[1]
 
 
+def make_ball(shape: tuple[int, ...], middle: float, radius: float) -> np.ndarray:
+    """A disc or ball, its middle at that share of every axis, its radius a share of the first."""
+    gaps = np.ogrid[tuple(slice(0, side) for side in shape)]
+    squares = sum((gap - middle * side) ** 2 for gap, side in zip(gaps, shape, strict=True))
+    return np.asarray(squares <= (radius * shape[0]) ** 2)
+
+
+def make_salt(shape: tuple[int, ...], share: float) -> np.ndarray:
+    """Single pixels anywhere, so large a share of all."""
+    return np.random.default_rng(0).random(shape) < share
+
+
 FLAT, DEEP = (512, 512), (96, 96, 96)
 CASES: dict[str, Callable[[], Masks]] = {
     "512 x 512, one large object": lambda: (make_wavy(FLAT, 151, 2, 1), make_wavy(FLAT, 150, 2, 2)),
@@ -105,6 +118,13 @@ CASES: dict[str, Callable[[], Masks]] = {
     "96^3, one large object": lambda: (make_wavy(DEEP, 32, 1, 1), make_wavy(DEEP, 32, 1, 2)),
     "96^3, many small objects": lambda: make_many(DEEP, 150),
     "96^3, a bad prediction": lambda: (make_wavy(DEEP, 26, 1, 1, 6), make_wavy(DEEP, 32, 1, 2)),
+    "512 x 512, shifted by a tenth": lambda: (np.roll(make_wavy(FLAT, 150, 2, 2), 51, 0), make_wavy(FLAT, 150, 2, 2)),
+    "512 x 512, scattered pixels": lambda: (make_salt(FLAT, 0.005), make_wavy(FLAT, 150, 2, 2)),
+    "96^3, shifted by a tenth": lambda: (np.roll(make_wavy(DEEP, 32, 1, 2), 10, 0), make_wavy(DEEP, 32, 1, 2)),
+    "96^3, balls far apart": lambda: (make_ball(DEEP, 0.2, 0.12), make_ball(DEEP, 0.75, 0.2)),
+    "96^3, scattered pixels": lambda: (make_salt(DEEP, 0.005), make_wavy(DEEP, 32, 1, 2)),
+    "96^3, a prediction of everything": lambda: (np.ones(DEEP, bool), make_wavy(DEEP, 32, 1, 2)),
+    "96^3, a missed object": lambda: (np.zeros(DEEP, bool), make_wavy(DEEP, 32, 1, 2)),
 }
 
 

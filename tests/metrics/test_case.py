@@ -3,9 +3,11 @@
 import subprocess
 import sys
 
+import nibabel
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from focalseg import metrics
 from focalseg.errors import DataError, SettingError, ShapeError
@@ -239,8 +241,41 @@ def test_one_label_is_compared_by_the_functions_and_more_are_refused():
         "predicted holds 2; expected one label, bool or 0 and 1. Compare one label: predicted == 2; or all of them by "
         "focalseg.metrics.measure."
     )
-    with pytest.raises(DataError, match=r"^predicted is no array: .* of a tensor, predicted\.detach\(\)\.cpu\(\)\.$"):
-        metrics.dice(torch.zeros(3, requires_grad=True), np.zeros(3))
+
+
+@pytest.mark.parametrize("made", [{"requires_grad": True}, {"dtype": torch.bfloat16}], ids=["gradient", "bfloat16"])
+def test_a_tensor_that_is_no_array_becomes_one_by_the_mend(made):
+    predicted = torch.ones(3, **made)
+    with pytest.raises(DataError) as raised:
+        metrics.dice(predicted, np.ones(3))
+    assert str(raised.value).startswith("predicted is no array: ")
+    assert str(raised.value).endswith("Hand over a NumPy array; of a tensor, predicted.detach().float().cpu().")
+    assert metrics.dice(predicted.detach().float().cpu(), np.ones(3)) == 1
+
+
+def test_what_a_masked_array_hides_is_not_taken_for_a_label():
+    predicted, reference = np.array([1, 1, 0, 0]), np.ma.array([1, 0, 1, 0], mask=[0, 1, 1, 0])
+    with pytest.raises(DataError) as raised:
+        measure(predicted, reference)
+    assert str(raised.value) == (
+        "reference is a masked array with 2 masked pixels. Say where pixels count, and what lies under the mask: "
+        "reference.filled(0) with inside=~numpy.ma.getmaskarray(reference)."
+    )
+    assert measure(predicted, reference.filled(0), inside=~np.ma.getmaskarray(reference))[1].dice == 1
+    assert measure(predicted, np.ma.array(predicted))[1].dice == 1
+
+
+def test_masks_of_any_layout_and_source_score_the_same(maps, tmp_path):
+    """Turned in memory, strided, read-only, lists, a volume that nibabel has not read, and images of Pillow."""
+    expected = measure(*maps)[2]
+    strided = np.zeros((80, 150), np.uint8)[::2, ::3]
+    strided[:] = maps[0]
+    frozen = maps[0].copy()
+    frozen.flags.writeable = False
+    nibabel.save(nibabel.Nifti1Image(maps[0], np.eye(4)), tmp_path / "mask.nii.gz")
+    read = nibabel.load(tmp_path / "mask.nii.gz").dataobj
+    for mask in (np.asfortranarray(maps[0]), strided, frozen, maps[0].tolist(), read, Image.fromarray(maps[0])):
+        assert measure(mask, maps[1])[2] == expected
 
 
 def test_scores_load_no_torch():

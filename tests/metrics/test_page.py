@@ -17,6 +17,7 @@ def test_the_examples_run_as_they_stand(capsys):
     scores = names["scores"][1]
     assert scores.hd == pytest.approx(2 * 0.8)
     assert scores.nsd == 1.0
+    assert [found.dice for found in names["by_channel"]] == [found[1].dice for found in names["by_label"]] == [1, 1]
     assert names["mean"].counted + names["mean"].left_out == 4
     assert capsys.readouterr().out.count("\n") == 2
 

@@ -32,11 +32,19 @@ def read_pair(predicted: Any, reference: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def read_array(values: Any, name: str) -> np.ndarray:
-    """Anything that np.asarray takes as an array of numbers. Raises DataError for what is none."""
+    """Anything that np.asarray takes as an array of numbers. Raises DataError for what is none, or has masked pixels."""
+    if np.ma.is_masked(values):  # np.asarray would take what is under the mask
+        raise DataError(
+            f"{name} is a masked array with {np.ma.count_masked(values):,} masked pixels. Say where pixels count, and what "
+            f"lies under the mask: {name}.filled(0) with inside=~numpy.ma.getmaskarray({name})."
+        )
     try:
         array = np.asarray(values)
-    except (TypeError, ValueError, RuntimeError) as error:  # what torch raises for tensors on a GPU or with a gradient
-        raise DataError(f"{name} is no array: {error}. Hand over a NumPy array; of a tensor, {name}.detach().cpu().") from error
+    except (TypeError, ValueError, RuntimeError) as error:  # what torch raises on a GPU, with a gradient, and for bfloat16
+        reason = str(error).rstrip(".")
+        raise DataError(
+            f"{name} is no array: {reason}. Hand over a NumPy array; of a tensor, {name}.detach().float().cpu()."
+        ) from error
     if array.dtype.kind not in "biuf":
         raise DataError(f"{name} has the dtype {array.dtype}; expected numbers or bool, such as {name}.astype(numpy.uint8).")
     return array

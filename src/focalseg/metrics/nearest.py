@@ -20,6 +20,7 @@ _LEAF = 32  # points in a leaf of the tree, which is asked once
 _NEAR, _MOSTLY_FAR = 2, 0.5  # where a larger share than this is farther than so many pixels, looking around stops
 _SAMPLE, _OTHERS = 16, 1024  # elements, and others, that tell about how far the far ones are
 _ROOM = 2**18  # numbers that are worked on at a time, which the processor's cache holds
+_MANY_ROOMS = 8  # the distances along lines may take so much more, of which a part is looked at at a time
 _MARGIN = 1.25  # by which the farthest of the sample may be surpassed
 _WIDEST = 180  # steps whose squares, of two axes together, fit into 16 bits
 # Nanoseconds on some processor; their ratios decide which search is taken, and nothing else.
@@ -110,13 +111,15 @@ def _measure_steps(steps: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
 class _LinePlan:
     """How lines are searched. window: distances up to it are found. axes: by number, that of rows, of planes and of lines.
     spacing, reach: along these, the size of a step, and the steps that fit into the window. whole: whether a step along a line
-    is as long as one between rows, so that squares are whole numbers of steps. cost: in nanoseconds or so."""
+    is as long as one between rows, so that squares are whole numbers of steps. depth: how many planes are searched at a time.
+    cost: in nanoseconds or so."""
 
     window: float
     axes: tuple[int, int, int]
     spacing: tuple[float, float, float]
     reach: tuple[int, int, int]
     whole: bool
+    depth: int
     cost: float
 
 
@@ -133,10 +136,10 @@ def _plan_lines(here: np.ndarray, there: np.ndarray, spacing: tuple[float, ...])
     plans = []
     for row, plane, line in itertools.permutations(range(3)):
         whole = spacing[row] == spacing[line] and max(reach[row], reach[line]) < _WIDEST
-        table = joint[line] * theirs[plane] * min(2 * reach[row] + 1, theirs[row])
-        cost = _MARK * joint[line] * theirs[plane] * theirs[row]
-        cost += ours[row] * (table * (_SWEEP_WHOLE if whole else _SWEEP) + _TURN * -(-table // _ROOM))
-        cost += _PICK * here.shape[1] * theirs[plane]
+        table, marks = joint[line] * min(2 * reach[row] + 1, theirs[row]), joint[line] * theirs[row]  # of every plane
+        depth = max(1, min(_ROOM // table, _MANY_ROOMS * _ROOM // marks))
+        cost = theirs[plane] * (_MARK * marks + _PICK * here.shape[1])
+        cost += ours[row] * (theirs[plane] * table * (_SWEEP_WHOLE if whole else _SWEEP) + _TURN * -(-theirs[plane] // depth))
         plans.append(
             _LinePlan(
                 window=window,
@@ -144,6 +147,7 @@ def _plan_lines(here: np.ndarray, there: np.ndarray, spacing: tuple[float, ...])
                 spacing=(spacing[row], spacing[plane], spacing[line]),
                 reach=(reach[row], reach[plane], reach[line]),
                 whole=whole,
+                depth=depth,
                 cost=cost,
             )
         )
@@ -169,9 +173,8 @@ def _search_lines(here: np.ndarray, there: np.ndarray, plan: _LinePlan) -> np.nd
     here[2] -= start
     there[2] -= start
     length = int(max(here[2].max(), there[2].max())) + 1
-    depth = max(1, _ROOM // (length * min(2 * plan.reach[0] + 1, int(np.ptp(there[0])) + 1)))
-    for plane in range(int(there[1].min()), int(there[1].max()) + 1, depth):
-        slab = there.compress((there[1] >= plane) & (there[1] < plane + depth), axis=1)
+    for plane in range(int(there[1].min()), int(there[1].max()) + 1, plan.depth):
+        slab = there.compress((there[1] >= plane) & (there[1] < plane + plan.depth), axis=1)
         if slab.size:
             _search_slab(here, slab, plan, length, squares)
     distances = np.empty_like(squares)
@@ -191,7 +194,9 @@ def _search_slab(here: np.ndarray, slab: np.ndarray, plan: _LinePlan, length: in
     many = max(1, _ROOM // 8 // (end_plane - plane))
     for row, start, end in zip(rows, starts, [*starts[1:], here.shape[1]], strict=True):
         low, high = max(bottom, row - reach), min(top, row + reach + 1)
-        if low >= high:
+        within = plane - plan.reach[1], end_plane + plan.reach[1]
+        start, end = (start + np.searchsorted(here[1, start:end], within)).tolist()  # noqa: PLW2901
+        if low >= high or start == end:
             continue
         near = lines[low - bottom : high - bottom]
         sums = np.add(near, over_rows[low - row + reach : high - row + reach], out=room[: high - low])
