@@ -3,11 +3,8 @@
 import io
 import os
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,12 +23,13 @@ from focalseg.losses.unified_focal import UnifiedFocalLoss
 from focalseg.losses.unified_focal_config import UnifiedFocalConfig
 from focalseg.records.result import CHECKPOINT
 from focalseg.records.seals import write_signed
+from focalseg.study.running.local import _choose_context
 from focalseg.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from focalseg.training.loop import METRICS, StopRequested, TrainingData, train
 from focalseg.training.metrics_log import read_metrics
 from focalseg.training.run import RunConfig, build_network
 from focalseg.training.training_config import TrainingConfig
-from training.small import assert_same_bits, make_data, state_of
+from training.small import assert_same_bits, make_data, state_of, train_small
 
 pytestmark = pytest.mark.slow
 
@@ -175,13 +173,6 @@ def test_a_loss_of_an_image_each_is_no_training():
     assert str(raised.value) == "loss.reduction was 'none'; a training follows one number: mean or sum."
 
 
-KILLED = """
-import sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[2])
-from training import test_loop
-test_loop.train(test_loop.CONFIG_OF_MANY_STEPS, test_loop.make_data(), Path(sys.argv[1]), device="cpu")
-"""
 CONFIG_OF_MANY_STEPS = replace(CONFIG, training=replace(CONFIG.training, steps=300, validate_every=5))
 
 
@@ -195,14 +186,15 @@ def test_a_run_killed_without_warning_goes_on_to_the_same_bits(tmp_path):
     whole = train(CONFIG_OF_MANY_STEPS, make_data(), tmp_path / "whole", device="cpu")
     folder = tmp_path / "killed"
     for _ in range(2):
-        arguments = [sys.executable, "-c", KILLED, str(folder), str(Path(__file__).parents[1])]
-        process = subprocess.Popen(arguments)
+        process = _choose_context().Process(target=train_small, args=(CONFIG_OF_MANY_STEPS, folder))
+        process.start()
         before = count_steps(folder, whole)
         while count_steps(folder, whole) < before + 40:
             time.sleep(0.02)
-            assert process.poll() is None
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+            assert process.is_alive()
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
     resumed = train(CONFIG_OF_MANY_STEPS, make_data(), folder, device="cpu")
     assert_same_bits(state_of(whole), state_of(resumed))
     assert (tmp_path / "whole" / METRICS).read_bytes() == (folder / METRICS).read_bytes()
