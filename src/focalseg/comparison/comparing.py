@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from focalseg.comparison.coverage import describe_coverage
+from focalseg.comparison.known_metrics import name_metric
 from focalseg.comparison.pairing import Paired, pair_systems
 from focalseg.comparison.settings import ComparisonSettings
 from focalseg.comparison.systems import WHOLE, System, Training, align_labels, check_systems
@@ -65,7 +66,7 @@ def compare(
     >>> found.comparisons[0].verdict, round(found.comparisons[0].difference.mean, 3)
     ('better', 0.04)
     """
-    settings = ComparisonSettings(metric=metric, better=better, margin=margin, span=span)
+    settings = ComparisonSettings(metric=name_metric(metric), better=better, margin=margin, span=span)
     if not isinstance(systems, Mapping):
         raise SettingError(f"systems was {show_value(systems)}; expected a mapping from the name of a system to its scores.")
     named = None if folds is None else _take_names("folds", folds)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from focalseg.comparison.known_metrics import are_same, find_better, is_distance, is_share
+from focalseg.comparison.known_metrics import are_same, find_better, is_distance, is_share, is_signed, name_metric
 from focalseg.comparison.reading import nnunet, runs
 from focalseg.comparison.reading.tables import EXAMPLE, Table, check_empty, count_both_empty, take_training
 from focalseg.comparison.settings import ComparisonSettings
@@ -218,7 +218,12 @@ def _choose_settings(
             f"{second.source}: has the metric {show_value(second.metric)}, and {first.source} {show_value(first.metric)}; "
             "expected one metric. Give the one to compare as --metric."
         )
-    name = metric or "score" if first.metric.lower() == "score" else first.metric
+    name = name_metric(metric or "score" if first.metric.lower() == "score" else first.metric)
+    if is_signed(name):
+        raise SettingError(
+            f"--metric was {show_value(name)}, which is best at 0 and worse on both sides; expected a score of which one end "
+            "is the good one. Give a table with its absolute value, as a column of another name, and --better lower."
+        )
     known = find_better(name)
     if better is not None and known is not None and better != known:
         raise SettingError(
@@ -254,7 +259,7 @@ def _list_notes(arguments: Sequence[str], tables: Sequence[Table], empty: str) -
         )
     generic = [table for table in tables if table.metric.lower() == "score"]
     if generic and (named := [table for table in tables if table.metric.lower() != "score"]):
-        yield f"{generic[0].source} does not name its score, which is taken to be {named[0].metric}."
+        yield f"{generic[0].source} does not name its score, which is taken to be {name_metric(named[0].metric)}."
     for argument in arguments:
         for path in map(Path, argument.split("=", 1)[-1].split(",")):
             for fold in nnunet.find_unfinished(path) if _exists(path) and nnunet.find_summaries(path) else []:
