@@ -38,6 +38,10 @@ _Margin = Annotated[
     float | None,
     typer.Option("--margin", help="The loss that would not matter, fixed beforehand: is a system at most that much worse?"),
 ]
+_Difference = Annotated[
+    float | None,
+    typer.Option("--difference", help="A difference that would matter: how many trainings or cases would it take to show it?"),
+]
 _Empty = Annotated[
     Literal["one", "zero", "leave-out"] | None,
     typer.Option(
@@ -57,6 +61,7 @@ def compare(
     metric: _Metric = None,
     better: _Better = None,
     margin: _Margin = None,
+    difference: _Difference = None,
     empty: _Empty = None,
     label: _Labels = [],  # noqa: B006 - typer copies it
     out: _Folder = None,
@@ -70,7 +75,9 @@ def compare(
 
     if out is not None:
         refuse_folder(out)
-    opened = open_systems(systems, metric=metric, better=better, margin=margin, empty=empty, labels=label)
+    opened = open_systems(
+        systems, metric=metric, better=better, margin=margin, difference=difference, empty=empty, labels=label
+    )
     known = _find_groups(opened.systems, groups, group_pattern)
     found = compare_systems(opened.systems, opened.settings, groups=known, notes=opened.notes)
     page = None
@@ -100,7 +107,6 @@ def _find_groups(systems: "Sequence[System]", file: Path | None, pattern: str | 
         return read_groups(file)
     if pattern is None:
         return None
-    from focalseg.imagesets.splits import regroup
+    from focalseg.comparison.reading.grouping import group_by_pattern
 
-    names = list(dict.fromkeys(case for system in systems for training in system.trainings for case in training.scores))
-    return regroup(names, [], pattern=pattern)
+    return group_by_pattern(systems, pattern)

@@ -37,7 +37,7 @@ _KNOWN: dict[str, tuple[_Kind, tuple[str, ...]]] = {
 }
 """By the name that is printed: what kind of number it is, and its other names."""
 _ALIASES = {alias: name for name, (_, more) in _KNOWN.items() for alias in (name.lower().replace(" ", "_"), *more)}
-_FILLERS = re.compile(r"^(?:(?:val|validation|test|mean|avg|average)_)+|(?:_(?:score|coefficient|index|metric))+$")
+_FILLERS = re.compile(r"^(?:(?:val|validation|test|mean|avg|average)_)+|(?:_(?:score|coefficient|index|metric|mm|px|pixels))+$")
 """What is said around the name of a metric, as in val_mean_dice or DiceMetric."""
 _HIGHER_WORDS = frozenset(["dice", "dsc", "f1", "iou", "jaccard", "precision", "recall", "sensitivity", "specificity"])
 _HIGHER_WORDS |= frozenset(["nsd", "cldice", "auc", "auroc", "ap", "accuracy"])
