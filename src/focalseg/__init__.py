@@ -35,6 +35,7 @@ _HOMES = {
     "apply_placement": "focalseg.placement.applying",
     "load": "focalseg.inference.loading",
     "compare": "focalseg.comparison.comparing",
+    "compare_results": "focalseg.comparison.results",
     "evaluate": "focalseg.evaluation.masks.evaluating",
     "save": "focalseg.exporting.saving",
 }
@@ -47,6 +48,7 @@ __all__ += ["__version__"]
 if TYPE_CHECKING:
     from focalseg import metrics as metrics
     from focalseg.comparison.comparing import compare as compare
+    from focalseg.comparison.results import compare_results as compare_results
     from focalseg.evaluation.masks.evaluating import evaluate as evaluate
     from focalseg.exporting.saving import save as save
     from focalseg.hosts.attachment import allow_unreached as allow_unreached

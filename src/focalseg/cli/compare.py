@@ -8,9 +8,7 @@ import typer
 from focalseg.cli.options import AsJson, GroupPattern, Groups, find_groups, print_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from focalseg.comparison.systems import System
+    pass
 
 _Systems = Annotated[
     list[str],
@@ -29,6 +27,10 @@ _Better = Annotated[
 _Margin = Annotated[
     float | None,
     typer.Option("--margin", help="The loss that would not matter, fixed beforehand: is a system at most that much worse?"),
+]
+_Difference = Annotated[
+    float | None,
+    typer.Option("--difference", help="A difference that would matter: how many trainings or cases would it take to show it?"),
 ]
 _Empty = Annotated[
     Literal["one", "zero", "leave-out"] | None,
@@ -49,6 +51,7 @@ def compare(
     metric: _Metric = None,
     better: _Better = None,
     margin: _Margin = None,
+    difference: _Difference = None,
     empty: _Empty = None,
     label: _Labels = [],  # noqa: B006 - typer copies it
     out: _Folder = None,
@@ -58,12 +61,15 @@ def compare(
     from focalseg.comparison.comparing import compare_systems
     from focalseg.comparison.folder import refuse_folder
     from focalseg.comparison.reading.opening import open_systems
+    from focalseg.comparison.systems import list_cases
     from focalseg.configuration import to_mapping
 
     if out is not None:
         refuse_folder(out)
-    opened = open_systems(systems, metric=metric, better=better, margin=margin, empty=empty, labels=label)
-    known = _find_groups(opened.systems, groups, group_pattern)
+    opened = open_systems(
+        systems, metric=metric, better=better, margin=margin, difference=difference, empty=empty, labels=label
+    )
+    known = find_groups(list_cases(opened.systems), groups, group_pattern)
     found = compare_systems(opened.systems, opened.settings, groups=known, notes=opened.notes)
     page = None
     if out is not None:
@@ -76,9 +82,3 @@ def compare(
     print(found.record)
     if page:
         print(f"page: {page}")
-
-
-def _find_groups(systems: "Sequence[System]", file: Path | None, pattern: str | None) -> dict[str, str] | None:
-    """The group of every case, None where nobody says. Raises SettingError where both options are given."""
-    names = dict.fromkeys(case for system in systems for training in system.trainings for case in training.scores)
-    return find_groups(list(names), file, pattern)

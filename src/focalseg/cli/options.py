@@ -156,6 +156,6 @@ def find_groups(names: "Sequence[str]", file: Path | None, pattern: str | None) 
         return read_groups(file)
     if pattern is None:
         return None
-    from focalseg.imagesets.splits import regroup
+    from focalseg.comparison.reading.grouping import group_by_pattern
 
-    return regroup(names, [], pattern=pattern)
+    return group_by_pattern(names, pattern)

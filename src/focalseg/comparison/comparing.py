@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from focalseg.comparison.coverage import describe_coverage
+from focalseg.comparison.known_metrics import name_metric
 from focalseg.comparison.pairing import Paired, pair_systems
 from focalseg.comparison.settings import ComparisonSettings
 from focalseg.comparison.systems import WHOLE, System, Training, align_labels, check_systems
@@ -35,7 +36,7 @@ EXTREMES = 5
 """Cases that differ most, in each comparison."""
 
 
-def compare(
+def compare(  # noqa: PLR0913 - each is a setting of its own
     systems: Mapping[str, Scores],
     *,
     groups: Mapping[str, str] | None = None,
@@ -43,6 +44,7 @@ def compare(
     cases: Sequence[str] = (),
     better: Better = "higher",
     margin: float | None = None,
+    difference: float | None = None,
     metric: str = "score",
     span: tuple[float, float] | None = None,
 ) -> ComparisonRecord:
@@ -53,7 +55,8 @@ def compare(
     cases stand side by side, and the interval knows that they were tested by different networks. A score that is nan is
     left out in all systems, and named. folds: by case, for tables that hold several folds in a row. groups: by case, what
     belongs together, such as the patient; a case alone otherwise. better, margin, span: as in `ComparisonSettings`; with a
-    margin it is also told whether a system is at most so much worse. Source of the statistics: docs/statistics.md.
+    margin it is also told whether a system is at most so much worse, with a difference how many trainings or cases would show
+    that one. Source of the statistics: docs/statistics.md.
 
     Raises SettingError for settings out of range, DataError for scores that cannot be compared, with every fault.
 
@@ -64,12 +67,12 @@ def compare(
     >>> found.comparisons[0].verdict, round(found.comparisons[0].difference.mean, 3)
     ('better', 0.04)
     """
-    settings = ComparisonSettings(metric=metric, better=better, margin=margin, span=span)
+    settings = ComparisonSettings(metric=name_metric(metric), better=better, margin=margin, difference=difference, span=span)
     if not isinstance(systems, Mapping):
         raise SettingError(f"systems was {show_value(systems)}; expected a mapping from the name of a system to its scores.")
-    named = None if folds is None else _take_names("folds", folds)
+    named = None if folds is None else take_names("folds", folds)
     read = [_take_system(str(name), scores, tuple(map(str, cases)), named) for name, scores in systems.items()]
-    known = None if groups is None else _take_names("groups", groups)
+    known = None if groups is None else take_names("groups", groups)
     return compare_systems(read, settings, groups=known).record
 
 
@@ -142,7 +145,8 @@ def _take_system(name: str, scores: Any, cases: tuple[str, ...], folds: Mapping[
     return System(name=name, trainings=tuple(trainings))
 
 
-def _take_names(what: str, names: Any) -> dict[str, str]:
+def take_names(what: str, names: Any) -> dict[str, str]:
+    """Names by case, such as groups, from what a caller gives. Raises SettingError for anything but a mapping."""
     if not isinstance(names, Mapping):
         raise SettingError(f"{what} was {show_value(names)}; expected a mapping from case to its name.")
     return {str(case): str(name) for case, name in names.items()}
@@ -221,7 +225,7 @@ def _compare_pair(
         smallest_difference=found.smallest_difference if math.isfinite(found.smallest_difference) else None,
         sentence="",
         as_good=_find_as_good(found.estimate, settings),
-        needed=_find_needed(reference, name, found, paired, settings.margin),
+        needed=_find_needed(reference, name, found, paired, settings),
         silent=bool(silent & {reference, name}),
         extremes=_find_extremes(reference, name, paired),
     )
@@ -245,11 +249,15 @@ def _find_as_good(difference: Estimate, settings: ComparisonSettings) -> AsGood 
     return AsGood(margin=found.margin, bound=found.bound if math.isfinite(found.bound) else None, shown=found.shown)
 
 
-def _find_needed(reference: str, name: str, found: Difference, paired: Paired, margin: float | None) -> tuple[Needed, ...]:
-    """For the difference that was found, and for the margin, where these data would not show them in 80 % of studies."""
+def _find_needed(
+    reference: str, name: str, found: Difference, paired: Paired, settings: ComparisonSettings
+) -> tuple[Needed, ...]:
+    """For the difference that was asked for, and for the one that was found and the margin, where these data would not show
+    them in 80 % of studies."""
     if not math.isfinite(found.smallest_difference):
         return ()
-    targets = dict.fromkeys((abs(found.estimate.mean), *([] if margin is None else [margin])))
+    given = [one for one in (settings.difference, settings.margin) if one is not None]
+    targets = dict.fromkeys((*given, abs(found.estimate.mean)))
     table = paired.tables[name] - paired.tables[reference]
     return tuple(
         Needed(
@@ -258,7 +266,7 @@ def _find_needed(reference: str, name: str, found: Difference, paired: Paired, m
             cases=count_needed_cases(table, paired.groups, paired.folds, target),
         )
         for target in targets
-        if 0 < target < found.smallest_difference
+        if 0 < target < found.smallest_difference or target == settings.difference
     )
 
 

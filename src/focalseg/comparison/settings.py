@@ -11,12 +11,14 @@ from focalseg.records.comparison import Better
 @dataclass(frozen=True, kw_only=True)
 class ComparisonSettings:
     """metric: the name of the score. better: which end of it is the good one. margin: the loss that would not matter, fixed
-    before the scores were seen. span: between which a score lies; None: 0 to 1 where higher is better and all of them do, else
-    unbounded. empty: what a case without the object counts, "" where the scores do not tell."""
+    before the scores were seen. difference: one that would matter, of which it is told what would show it. span: between which
+    a score lies; None: 0 to 1 where higher is better and all of them do, else unbounded. empty: what a case without the object
+    counts, "" where the scores do not tell."""
 
     metric: str = "score"
     better: Better = "higher"
     margin: float | None = None
+    difference: float | None = None
     span: tuple[float, float] | None = None
     empty: str = ""
 
@@ -26,6 +28,10 @@ class ComparisonSettings:
         if self.margin is not None and not 0 < self.margin < math.inf:
             raise SettingError(
                 f"margin was {self.margin}; expected a positive number, the loss that would not matter, such as 0.01."
+            )
+        if self.difference is not None and not 0 < self.difference < math.inf:
+            raise SettingError(
+                f"difference was {self.difference}; expected a positive number, one that would matter, such as 0.02."
             )
         if self.span is not None and not self.span[0] < self.span[1]:
             raise SettingError(f"span was {self.span}; expected the least and the largest score that can be, such as (0, 1).")

@@ -53,6 +53,11 @@ class System:
                 yield from ((case, score) for score in scores.values() if not math.isnan(score))
 
 
+def list_cases(systems: Sequence[System]) -> list[str]:
+    """The names of all cases that any of the systems has a score of, in the order they come in."""
+    return list(dict.fromkeys(case for system in systems for training in system.trainings for case in training.scores))
+
+
 def split_folds(system: System) -> dict[str, list[Training]]:
     """Its trainings by fold, folds in the order of their names as numbers and each fold's trainings in the given order.
 

@@ -115,7 +115,7 @@ def test_what_monai_writes_is_read_with_its_mean_made_anew(tmp_path):
     for table in dice.values():
         del table[CASES[4]]["class1"]
     assert_same(found, table_of(dice["a"], CASES), table_of(dice["b"], CASES), CASES, ())
-    assert (found.metric, found.better) == ("mean_dice", "higher")
+    assert (found.metric, found.better) == ("Dice", "higher")
     assert [(left.case, left.label) for left in found.left_out] == [(CASES[4], "class1")]
 
 
@@ -188,7 +188,7 @@ def test_a_table_that_breaks_a_rule_is_refused_with_its_line(tmp_path, lines, ex
 
 def test_values_that_a_metric_cannot_have_are_refused(tmp_path):
     good = write_csv(tmp_path / "good.csv", "case,dice", "x,0.5", "y,0.6")
-    assert "case x has the dice -0.5; expected 0 to 1" in refuse(
+    assert "case x has the Dice -0.5; expected 0 to 1" in refuse(
         good, write_csv(tmp_path / "a.csv", "case,dice", "x,-0.5", "y,0.6")
     )
     assert "percent beside shares" in refuse(good, write_csv(tmp_path / "b.csv", "case,dice", "x,51", "y,60"))

@@ -56,14 +56,15 @@ def _choose_column(path: Path, scores: Sequence[str], columns: Mapping[str, str]
     if not scores:
         raise DataError(f"{show_path(path)}: has no column of scores; expected {EXAMPLE}. Add one.")
     metrics = [name for name in scores if name == _SCORE or is_known(name)]
-    if metric is not None and metric.lower() in columns:
-        return columns[metric.lower()]
+    if metric is not None and (same := [name for name in scores if name == metric.strip().lower() or are_same(name, metric)]):
+        return columns[metric.strip().lower() if metric.strip().lower() in same else same[0]]
     if _SCORE in metrics:
         return columns[_SCORE]
     if not metrics:
         return None
-    if metric is None and (_DEFAULT in metrics or len(metrics) == 1):
-        return columns[_DEFAULT if _DEFAULT in metrics else metrics[0]]
+    default = [name for name in metrics if are_same(name, _DEFAULT)]
+    if metric is None and (default or len(metrics) == 1):
+        return columns[(default or metrics)[0]]
     found = f"has no column {show_value(metric)}" if metric else "has several metrics"
     names = show_name(", ".join(columns[name] for name in metrics))
     raise SettingError(f"{show_path(path)}: {found}; expected one of {names}. Give one of them as --metric.")

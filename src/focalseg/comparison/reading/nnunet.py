@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from focalseg.comparison.known_metrics import are_same
 from focalseg.comparison.reading.tables import Cell, Table, name_case
 from focalseg.errors import DataError, SettingError
 from focalseg.findings import show_name, show_path, show_value
@@ -101,13 +102,13 @@ def _read_entry(path: Path, number: int, entry: Any) -> tuple[str, dict[str, dic
 
 
 def _find_metric(values: dict[str, Any], wanted: str) -> str:
-    spelling = {name.lower(): name for name in values}
-    if wanted.lower() not in spelling:
+    found = next((name for name in values if are_same(name, wanted)), None)
+    if found is None:
         names = show_name(", ".join(values)[:120])
         raise SettingError(
             f"nnU-Net's results have no metric {show_value(wanted)}; expected one of {names}. Give one of them as --metric."
         )
-    return spelling[wanted.lower()]
+    return found
 
 
 def _read_cell(path: Path, where: str, values: dict[str, Any], metric: str) -> Cell:

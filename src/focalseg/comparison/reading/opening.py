@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from focalseg.comparison.known_metrics import are_same, find_better, is_distance, is_share
+from focalseg.comparison.known_metrics import are_same, find_better, is_distance, is_share, name_metric
 from focalseg.comparison.reading import nnunet, runs
 from focalseg.comparison.reading.tables import EXAMPLE, Table, check_empty, count_both_empty, take_training
 from focalseg.comparison.settings import ComparisonSettings
@@ -35,6 +35,7 @@ def open_systems(
     metric: str | None = None,
     better: Better | None = None,
     margin: float | None = None,
+    difference: float | None = None,
     empty: str | None = None,
     labels: Sequence[str] = (),
 ) -> Opened:
@@ -45,13 +46,35 @@ def open_systems(
     what the tables have and what the metric's name tells. labels: those to compare, all by default. Raises SettingError and
     DataError, with every fault of every argument.
     """
-    named = _read_all(_split_arguments(arguments), metric)
+    return open_paths(
+        _split_arguments(arguments),
+        metric=metric,
+        better=better,
+        margin=margin,
+        difference=difference,
+        empty=empty,
+        labels=labels,
+    )
+
+
+def open_paths(
+    paths: Sequence[tuple[str, list[Path]]],
+    *,
+    metric: str | None = None,
+    better: Better | None = None,
+    margin: float | None = None,
+    difference: float | None = None,
+    empty: str | None = None,
+    labels: Sequence[str] = (),
+) -> Opened:
+    """The same from the name of each system, "" for none, and the paths of its trainings."""
+    named = _read_all(paths, metric)
     tables = [table for _, found in named for table in found]
     named = [(name, [_keep_labels(table, labels) for table in found]) for name, found in named]
     chosen_empty = check_empty(tables, empty)
-    settings = _choose_settings(tables, metric, better, margin)
+    settings = replace(_choose_settings(tables, metric, better, margin), difference=difference)
     _refuse_values(tables, settings)
-    notes = list(_list_notes(arguments, tables, chosen_empty))
+    notes = list(_list_notes([path for _, given in paths for path in given], tables, chosen_empty))
     counted_empty = any(cell.true is not None for table in tables for cells in table.cells.values() for cell in cells.values())
     return Opened(
         systems=tuple(
@@ -218,7 +241,7 @@ def _choose_settings(
             f"{second.source}: has the metric {show_value(second.metric)}, and {first.source} {show_value(first.metric)}; "
             "expected one metric. Give the one to compare as --metric."
         )
-    name = metric or "score" if first.metric.lower() == "score" else first.metric
+    name = name_metric(metric or "score" if first.metric.lower() == "score" else first.metric)
     known = find_better(name)
     if better is not None and known is not None and better != known:
         raise SettingError(
@@ -244,7 +267,7 @@ def _refuse_values(tables: Sequence[Table], settings: ComparisonSettings) -> Non
         raise DataError(faults[:5])
 
 
-def _list_notes(arguments: Sequence[str], tables: Sequence[Table], empty: str) -> Iterator[str]:
+def _list_notes(paths: Sequence[Path], tables: Sequence[Table], empty: str) -> Iterator[str]:
     if number := count_both_empty(tables):
         counts = {"one": "perfect", "zero": "0", "leave-out": "left out, as nnU-Net's own mean has it"}[empty]
         yield (
@@ -254,8 +277,7 @@ def _list_notes(arguments: Sequence[str], tables: Sequence[Table], empty: str) -
         )
     generic = [table for table in tables if table.metric.lower() == "score"]
     if generic and (named := [table for table in tables if table.metric.lower() != "score"]):
-        yield f"{generic[0].source} does not name its score, which is taken to be {named[0].metric}."
-    for argument in arguments:
-        for path in map(Path, argument.split("=", 1)[-1].split(",")):
-            for fold in nnunet.find_unfinished(path) if _exists(path) and nnunet.find_summaries(path) else []:
-                yield f"{show_path(path / fold)} has no validation/summary.json, so that its cases are not compared."
+        yield f"{generic[0].source} does not name its score, which is taken to be {name_metric(named[0].metric)}."
+    for path in paths:
+        for fold in nnunet.find_unfinished(path) if _exists(path) and nnunet.find_summaries(path) else []:
+            yield f"{show_path(path / fold)} has no validation/summary.json, so that its cases are not compared."
