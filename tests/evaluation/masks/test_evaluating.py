@@ -246,6 +246,7 @@ def test_worst_come_first(tmp_path):
     ranked = [found.cases[place] for place in found.worst]
     assert [case.dice for case in ranked] == sorted(case.dice for case in found.cases)
     assert {case.case for case in ranked[:2]} == {"patient1_2", "patient1_3"}
+    assert "  0.000  patient2_4: both masks are empty" in str(evaluate(tmp_path / "predicted", tmp_path / "true", empty="zero"))
     assert f"  0.000  patient1_2: nothing predicted of {ranked[0].true_pixels:,} pixels" in str(found)
 
 
