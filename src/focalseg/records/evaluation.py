@@ -204,6 +204,8 @@ class EvaluationRecord(CheckedConfig, Record):
         return score in self.scores and (score in MAIN or score.startswith("lesion") or score == "cldice")
 
     def _describe(self, case: CaseScores) -> str:
+        if case.predicted_pixels == case.true_pixels == 0:
+            return "both masks are empty"
         if case.predicted_pixels == 0:
             return f"nothing predicted of {case.true_pixels:,} {self.elements}"
         if case.true_pixels == 0:

@@ -168,6 +168,23 @@ def test_names_may_differ_by_mask_and_the_like(tmp_path):
     assert evaluate(predicted, true).summary["dice"].mean == evaluate(*write_both(tmp_path / "s", cases)).summary["dice"].mean
 
 
+def test_masks_of_a_known_set_without_its_images_are_a_plain_folder(tmp_path):
+    masks = {f"Image_0{number}{side}": draw_disc((20, 20), 6 + number) for number in (1, 2) for side in "LR"}
+    true = write_pictures(tmp_path / "t", {f"{name}_1stHO": mask for name, mask in masks.items()})
+    assert evaluate(write_pictures(tmp_path / "p", masks), true).number_of_cases == 4
+
+
+def test_two_sets_need_their_labels_in_one_order(tmp_path):
+    random = np.random.default_rng(7)
+    masks = {f"c{number}": random.integers(0, 3, (16, 16)) for number in range(3)}
+    for name, table in (("p", "nodule,1\nlesion,2\n"), ("t", "lesion,1\nnodule,2\n")):
+        write_pictures(tmp_path / name / "masks", masks)
+        write_pictures(tmp_path / name / "images", {case: random.integers(0, 255, (16, 16)) for case in masks})
+        (tmp_path / name / "labels.csv").write_text(f"label,value\n{table}")
+    with pytest.raises(DataError, match="has the labels nodule, lesion; expected those of .*, lesion, nodule, in that order"):
+        evaluate(tmp_path / "p", tmp_path / "t")
+
+
 def test_what_nobody_judged_counts_nowhere(tmp_path):
     true, predicted = np.zeros((20, 20), np.uint8), np.zeros((20, 20), np.uint8)
     true[5:10, 5:10], predicted[5:10, 5:15] = 1, 1
@@ -229,6 +246,7 @@ def test_worst_come_first(tmp_path):
     ranked = [found.cases[place] for place in found.worst]
     assert [case.dice for case in ranked] == sorted(case.dice for case in found.cases)
     assert {case.case for case in ranked[:2]} == {"patient1_2", "patient1_3"}
+    assert "  0.000  patient2_4: both masks are empty" in str(evaluate(tmp_path / "predicted", tmp_path / "true", empty="zero"))
     assert f"  0.000  patient1_2: nothing predicted of {ranked[0].true_pixels:,} pixels" in str(found)
 
 

@@ -59,7 +59,10 @@ def open_masks(source: str) -> MaskFolder:
         raise SettingError(f"No folder {show_path(path)}; expected {_EXPECTED}. Check the path.")
     layout = next((one for one in LAYOUTS.values() if one.recognise(path)), None)
     if layout is not None:
-        return _take_set(path, FileDataset(source, layout.TITLE, layout.read(path)))
+        data = FileDataset(source, layout.TITLE, layout.read(path))
+        # Masks alone, without the images beside them, may have the names of a set.
+        if data.listing.cases or not (path.is_dir() and list_images_in(path)):
+            return _take_set(path, data)
     if not path.is_dir():
         raise SettingError(f"{show_path(path)} is a file; expected {_EXPECTED}. Give the folder that holds it.")
     return _take_folder(path)

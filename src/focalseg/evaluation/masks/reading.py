@@ -7,7 +7,7 @@ import numpy as np
 
 from focalseg.errors import DataError
 from focalseg.evaluation.masks.folders import MaskFolder
-from focalseg.findings import Finding, show_path
+from focalseg.findings import Finding, show_name, show_path
 from focalseg.imagesets.case import CaseFiles
 from focalseg.imagesets.dataset import is_volume, read_mask
 from focalseg.imagesets.joined_mask import JoinedMask
@@ -175,6 +175,7 @@ def build_readers(
     if coding is None:
         reader = MaskReader(coding=None, ignore=ignore, declared=named)
         return reader, reader, ()
+    _refuse_other_labels(predicted, reference)
     names = (*declared.labels, *declared.void)
     one = len(declared.labels) == 1
     own = MaskReader(coding=coding, names=names)
@@ -190,6 +191,17 @@ def build_readers(
     if declared is predicted:
         return theirs, MaskReader(coding=coding, names=names, lenient=one), declared.labels
     return theirs, own, declared.labels
+
+
+def _refuse_other_labels(predicted: MaskFolder, reference: MaskFolder) -> None:
+    """Raises DataError where both sides are sets that name their labels, and not the same ones in the same order."""
+    sides = (predicted, reference)
+    if predicted.is_set and all(len(side.labels) > 1 for side in sides) and predicted.labels != reference.labels:
+        found, expected = (", ".join(map(show_name, side.labels)) for side in sides)
+        raise DataError(
+            f"{show_path(predicted.path)}: has the labels {found}; expected those of {show_path(reference.path)}, {expected}, "
+            "in that order. Give the folder of the predicted masks alone, or name its labels alike."
+        )
 
 
 def show_sides(shape: Sequence[int]) -> str:

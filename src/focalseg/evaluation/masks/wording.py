@@ -43,7 +43,10 @@ def describe_answer(dice: ScoreSummary, facts: Facts) -> str:
     told = f"Dice {dice}"
     if dice.mean is None:
         told = "No case has a Dice"
-    empty = f"; {dice.both_empty} with both masks empty, {dice.one_empty} with one (--empty {facts.settings.empty})"
+    counts = f"{dice.both_empty} with both masks empty, {dice.one_empty} with one"
+    if len(facts.labels) > 1:
+        counts = f"of their {number * len(facts.labels)} labels {counts}"
+    empty = f"; {counts} (--empty {facts.settings.empty})"
     if not (dice.both_empty or dice.one_empty):
         empty = ""
     left = f", {dice.left_out} of them left out" if dice.left_out else ""
