@@ -37,10 +37,12 @@ def test_the_answer_is_printed_and_the_folder_holds_the_record_and_a_page(focals
     lines = answer.out.splitlines()
     assert lines[0] == "arm: Dice with 95 % interval there, and on the job's own test cases"
     assert [line.split()[0] for line in lines[1:4]] == ["none", "all", "placed"]
-    assert any(line.startswith(f"verdict on {own / 'far'}: no_difference_shown - ") for line in lines)
+    record = read_record(ExternalRecord, tmp_path / "out/external.json")
+    assert f"verdict on {own / 'far'}: {record.verdict} - {record.sentence}" in lines
+    assert record.agreement in lines
     assert lines[-1] == f"page: {tmp_path / 'out/index.html'}"
     assert "note: 8 cases in 8 groups, all of them scored." in answer.err
-    assert read_record(ExternalRecord, tmp_path / "out/external.json").cases == 8
+    assert record.cases == 8
     page = (tmp_path / "out/index.html").read_text()
     assert "far_0" in page
     assert len((tmp_path / "out/cases.csv").read_text().splitlines()) == 9
@@ -50,7 +52,7 @@ def test_the_answer_is_printed_and_the_folder_holds_the_record_and_a_page(focals
     content = json.loads(again.out)
     assert (content["schema"], content["verdict"], content["page"]) == (
         1,
-        "no_difference_shown",
+        record.verdict,
         str(tmp_path / "out/index.html"),
     )
     assert set(content["difference"]) == {"dice", "low", "high"}
