@@ -77,7 +77,8 @@ def test_what_cannot_be_evaluated_is_refused_before_torch_is_loaded_and_the_mend
     job, far = own / "job", own / "far"
     begun = tmp_path / "begun"
     (begun / "runs").mkdir(parents=True)
-    (begun / "config.yaml").write_text("data: data")
+    for name in ("config.yaml", "splits.json"):
+        (begun / name).write_text("{}")
     answers = refuse_early(
         [
             ["evaluate", job, own / "data"],

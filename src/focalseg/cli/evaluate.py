@@ -87,9 +87,16 @@ _Device = Annotated[
 _OwnNetwork = Annotated[
     str | None, typer.Option("--network", help="package.module:function, where a model has that network of your own.")
 ]
-_MODEL_FILES = ("placement.json", "result.json", "ensemble.json", "config.yaml")
-"""What a folder of a job, a run or a saved model has, as `inference.folders` knows them."""
-_LEAN_FILES = ("config.json", "model.safetensors")
+_MODEL_FILES = (
+    ("placement.json",),
+    ("result.json",),
+    ("ensemble.json",),
+    ("config.json", "model.safetensors"),
+    ("config.yaml", "metrics.csv"),
+    ("config.yaml", "splits.json"),
+)
+"""What a folder of a job, a run, a saved model, a lean network, a training or a job that has not ended has, as
+`inference.folders` knows them."""
 
 
 def evaluate(
@@ -130,19 +137,10 @@ def evaluate(
         from focalseg.cli.external import evaluate_model
 
         evaluate_model(
-            predicted,
-            reference,
-            out=out,
-            groups=groups,
-            group_pattern=group_pattern,
-            group_column=group_column,
-            rivals=rivals,
-            leave_out_seen=leave_out_seen,
-            workers=workers,
-            device=device or "auto",
-            network=network or "",
+            predicted, reference, out=out, groups=groups, group_pattern=group_pattern, group_column=group_column,
+            rivals=rivals, leave_out_seen=leave_out_seen, workers=workers, device=device or "auto", network=network or "",
             as_json=as_json,
-        )
+        )  # fmt: skip
         return
     _refuse_options(of_models, f"{predicted} is taken for a folder of masks, which no model computes", "the folder of a model")
     _evaluate_masks(
@@ -173,12 +171,14 @@ def _evaluate_masks(
     from focalseg.evaluation.masks.evaluating import evaluate_masks
     from focalseg.imagesets.opening import refuse_inside
     from focalseg.records.evaluation import EVALUATION
+    from focalseg.study.running.stopping import STOP
 
     settings = _read_settings(given)
     if out is not None:
         refuse_folder(out, EVALUATION, "evaluate")
         for source in (str(predicted), reference):
             refuse_inside(out, source, "--out")
+    STOP.install()
     record = evaluate_masks(
         str(predicted), reference, settings, groups_of=groups_of, inside=inside, count=_count, workers=workers
     )
@@ -223,7 +223,7 @@ def _count(title: str) -> "AbstractContextManager[Advance]":
 def _holds_model(folder: Path) -> bool:
     """Whether a folder is one of a job, a run, a lean network or a saved model, by the names of its files alone."""
     try:
-        return any((folder / name).is_file() for name in _MODEL_FILES) or all((folder / name).is_file() for name in _LEAN_FILES)
+        return any(all((folder / name).is_file() for name in names) for names in _MODEL_FILES)
     except OSError:  # a name that is too long, say
         return False
 

@@ -25,14 +25,15 @@ _HIGHER = frozenset(
         "tn",
     ]
 )
-_LOWER = frozenset(["hd", "hd95", "hausdorff", "distance", "asd", "assd", "msd", "error", "ece", "loss", "fp", "fn"])
+_LOWER = frozenset(["hd", "hd95", "hausdorff", "distance", "asd", "assd", "masd", "msd", "error", "ece", "loss", "fp", "fn"])
+_OF_VOLUMES = frozenset(["volume", "difference"])
 _COUNTS = frozenset(["tp", "tn", "fp", "fn"])
 
 
 def find_better(metric: str) -> Better | None:
     """Which end of a metric is the good one, None where its name does not tell: Dice higher, mean_surface_distance lower."""
     words = _split(metric)
-    if words & _LOWER:
+    if words & _LOWER or words >= _OF_VOLUMES:
         return "lower"
     return "higher" if words & _HIGHER else None
 

@@ -187,22 +187,25 @@ class EvaluationRecord(CheckedConfig, Record):
                 for label in self.labels
                 for score in _FEW
             ]
-        rows = [("", "", "mean [95 % interval]", "counted", "left out", "both empty", "one empty")]
-        rows += [
-            (name, self.name_score(score), str(mean), *map(str, (mean.counted, mean.left_out, mean.both_empty, mean.one_empty)))
+        head = ("", "", "mean [95 % interval]", "counted", "left out", "both empty", "one empty")
+        rows = [list(head)] + [
+            [name, self.name_score(score), str(mean)]
+            + [str(number) for number in (mean.counted, mean.left_out, mean.both_empty, mean.one_empty)]
             for name, score, mean in blocks
         ]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows:
-            first = (cell.ljust(width) for cell, width in zip(row[:3], widths, strict=False))
-            rest = (cell.rjust(width) for cell, width in zip(row[3:], widths[3:], strict=True))
-            yield f"  {'  '.join((*first, *rest))}".rstrip()
+            first = [cell.ljust(width) for cell, width in zip(row[:3], widths[:3], strict=True)]
+            rest = [cell.rjust(width) for cell, width in zip(row[3:], widths[3:], strict=True)]
+            yield f"  {'  '.join(first + rest)}".rstrip()
 
     def _is_printed(self, score: str) -> bool:
         """Whether a score is one of the main ones, or was asked for; those come after the main ones."""
         return score in self.scores and (score in MAIN or score.startswith("lesion") or score == "cldice")
 
     def _describe(self, case: CaseScores) -> str:
+        if case.predicted_pixels == case.true_pixels == 0:
+            return "both masks are empty"
         if case.predicted_pixels == 0:
             return f"nothing predicted of {case.true_pixels:,} {self.elements}"
         if case.true_pixels == 0:

@@ -107,7 +107,7 @@ def evaluate_masks(
     names = [pair.name for pair in pairing.pairs]
     said = groups_of(names)
     groups = _settle_groups(names, said if said is not None else {name: theirs.groups[name] for name in names if theirs.groups})
-    one, other, labels = build_readers(mine, theirs, ignore=settings.ignore)
+    one, other, labels = build_readers(mine, theirs, ignore=settings.ignore, named=settings.values)
     if settings.ignore is not None and labels:
         _refuse_ignore(mine if theirs.coding is None else theirs)
     sides = Sides(predicted=one, reference=other, views={} if inside is None else _find_views(inside, pairing.pairs))

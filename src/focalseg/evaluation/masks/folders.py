@@ -59,7 +59,10 @@ def open_masks(source: str) -> MaskFolder:
         raise SettingError(f"No folder {show_path(path)}; expected {_EXPECTED}. Check the path.")
     layout = next((one for one in LAYOUTS.values() if one.recognise(path)), None)
     if layout is not None:
-        return _take_set(path, FileDataset(source, layout.TITLE, layout.read(path)))
+        data = FileDataset(source, layout.TITLE, layout.read(path))
+        # Masks alone, without the images beside them, may have the names of a set.
+        if data.listing.cases or not (path.is_dir() and list_images_in(path)):
+            return _take_set(path, data)
     if not path.is_dir():
         raise SettingError(f"{show_path(path)} is a file; expected {_EXPECTED}. Give the folder that holds it.")
     return _take_folder(path)
@@ -81,9 +84,17 @@ def _take_set(path: Path, data: FileDataset) -> MaskFolder:
         void=tuple(data.void),
         groups=dict(zip(data.names, data.groups, strict=True)) if data.grouped else {},
         is_set=True,
-        faults=tuple(finding for finding in errors if finding.kind not in _OF_IMAGES),
+        faults=tuple(_offer_masks(finding, path) for finding in errors if finding.kind not in _OF_IMAGES),
         notes=tuple(notes),
     )
+
+
+def _offer_masks(finding: Finding, path: Path) -> Finding:
+    """A fault of a set's table with another way out: the folder of masks alone, whose labels are called by their values."""
+    inner = [place for place in find_folders(path, *_INNER) if list_images_in(place)]
+    if finding.kind != "bad_table" or not inner:
+        return finding
+    return replace(finding, mend=f"{finding.mend} Or give {show_path(inner[0])}, the masks alone.")
 
 
 def _take_folder(path: Path) -> MaskFolder:

@@ -49,7 +49,8 @@ class Labelling:
                 kept[number] = number
         if self.void is not None:
             kept[self.void] = self.void
-        return kept[array]
+        arranged: np.ndarray = kept[array]
+        return arranged
 
 
 def settle_declared(

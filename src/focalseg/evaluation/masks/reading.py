@@ -7,7 +7,7 @@ import numpy as np
 
 from focalseg.errors import DataError
 from focalseg.evaluation.masks.folders import MaskFolder
-from focalseg.findings import Finding, show_path
+from focalseg.findings import Finding, show_name, show_path
 from focalseg.imagesets.case import CaseFiles
 from focalseg.imagesets.dataset import is_volume, read_mask
 from focalseg.imagesets.joined_mask import JoinedMask
@@ -26,6 +26,7 @@ _DECLARE = (
     "Where they are labels, declare them: --label NAME=VALUE for each, or a table labels.csv with label,value in the folder of "
     "the true masks; what nobody judged by --ignore VALUE. Where they are probabilities, cut them first, at 0.5."
 )
+_DECLARE_LARGE = f"Declare values above {VOID} in a table labels.csv with label,value in the folder of the true masks."
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,13 +54,14 @@ class MaskReader:
 
     coding: what declares them, None where their values speak for themselves. names: of labels and of what nobody judged, where
     each file is of one. lenient: whether a mask of one label may have any value for it. ignore: the value of what nobody
-    judged, where no table says it.
+    judged, where no table says it. declared: values that the caller names as labels.
     """
 
     coding: MaskCoding | None
     names: tuple[str, ...] = ()
     lenient: bool = False
     ignore: int | None = None
+    declared: frozenset[int] = frozenset()
 
     def read(self, files: CaseFiles) -> MaskPixels:
         """The mask of a case, from all its files. Raises DataError with every fault of theirs."""
@@ -109,7 +111,7 @@ class MaskReader:
     def _read_values(self, files: CaseFiles) -> MaskPixels:
         """A mask that nothing declares: one label of any value or colour, or numbers of labels."""
         path = files.masks[0]
-        if is_volume(path) or self.ignore is not None:
+        if is_volume(path) or self.ignore is not None or self.declared:
             return self._read_raw(files)
         try:
             mask, _ = read_mask(path, MaskCoding())
@@ -127,10 +129,14 @@ class MaskReader:
 
     def _read_raw(self, files: CaseFiles) -> MaskPixels:
         path = files.masks[0]
-        array = read_mask(path, RAW)[0].labels
+        try:
+            array = read_mask(path, RAW)[0].labels
+        except DataError as error:
+            raise DataError(_mend_values(error, _DECLARE_LARGE)) from error
         values = _list_values(array)
-        others = [value for value in values if value != self.ignore]
-        if not is_volume(path) and len(others) > 1 and max(map(int, others)) > LARGEST_NUMBER:
+        others = [int(value) for value in values - self.declared - {self.ignore}]
+        greys = len(others) > 1 or bool(self.declared)
+        if not is_volume(path) and greys and max(others, default=0) > LARGEST_NUMBER:
             try:
                 read_mask(path, MaskCoding())  # for what it says of greys, photographs and edges
             except DataError as error:
@@ -151,24 +157,25 @@ def _count(array: np.ndarray) -> np.ndarray:
     return counts
 
 
-def _mend_values(error: DataError) -> Sequence[str | Finding]:
+def _mend_values(error: DataError, mend: str = _DECLARE) -> Sequence[str | Finding]:
     """The faults with a mend that works where two folders are scored, and no copy is made."""
-    return [replace(fault, mend=_DECLARE) if fault.kind in _UNDECLARED else fault for fault in error.findings] or error.faults
+    return [replace(fault, mend=mend) if fault.kind in _UNDECLARED else fault for fault in error.findings] or error.faults
 
 
 def build_readers(
-    predicted: MaskFolder, reference: MaskFolder, *, ignore: int | None
+    predicted: MaskFolder, reference: MaskFolder, *, ignore: int | None, named: frozenset[int]
 ) -> tuple[MaskReader, MaskReader, tuple[str, ...]]:
     """The readers of both sides, and the names of the labels, in the order of their numbers; none where nothing names them.
 
-    The table of the reference rules, else that of the predictions. Predictions that are no set of their own are written as the
-    masks of the reference are, or with the numbers of its labels.
+    named: values that the caller calls labels. The table of the reference rules, else that of the predictions. Predictions
+    that are no set of their own are written as the masks of the reference are, or with the numbers of its labels.
     """
     declared = reference if reference.coding is not None else predicted
     coding = declared.coding
     if coding is None:
-        reader = MaskReader(coding=None, ignore=ignore)
+        reader = MaskReader(coding=None, ignore=ignore, declared=named)
         return reader, reader, ()
+    _refuse_other_labels(predicted, reference)
     names = (*declared.labels, *declared.void)
     one = len(declared.labels) == 1
     own = MaskReader(coding=coding, names=names)
@@ -184,6 +191,17 @@ def build_readers(
     if declared is predicted:
         return theirs, MaskReader(coding=coding, names=names, lenient=one), declared.labels
     return theirs, own, declared.labels
+
+
+def _refuse_other_labels(predicted: MaskFolder, reference: MaskFolder) -> None:
+    """Raises DataError where both sides are sets that name their labels, and not the same ones in the same order."""
+    sides = (predicted, reference)
+    if predicted.is_set and all(len(side.labels) > 1 for side in sides) and predicted.labels != reference.labels:
+        found, expected = (", ".join(map(show_name, side.labels)) for side in sides)
+        raise DataError(
+            f"{show_path(predicted.path)}: has the labels {found}; expected those of {show_path(reference.path)}, {expected}, "
+            "in that order. Give the folder of the predicted masks alone, or name its labels alike."
+        )
 
 
 def show_sides(shape: Sequence[int]) -> str:

@@ -29,6 +29,8 @@ _RESAMPLE = (
 )
 _RESIZE = "Resize the prediction to the size of the reference, labels by the nearest pixel."
 _TURN = "Turn the prediction: its sides are those of the reference in another order."
+MOST_WORKERS = 8
+"""Masks at a time unless the caller says otherwise: each of them is held in memory."""
 _Given = TypeVar("_Given")
 _Made = TypeVar("_Made")
 
@@ -78,7 +80,7 @@ def _do_all(
 ) -> list[_Made]:
     """What is made of each, several at a time; at most so many masks are in memory at once."""
     made: list[_Made] = []
-    with count(title) as advance, ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+    with count(title) as advance, ThreadPoolExecutor(workers or min(os.cpu_count() or 1, MOST_WORKERS)) as pool:
         try:
             for one in pool.map(do, given):
                 made.append(one)

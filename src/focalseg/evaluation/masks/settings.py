@@ -65,6 +65,11 @@ class EvaluationSettings:
         return tuple(name for name in SCORES if name not in left)
 
     @property
+    def values(self) -> frozenset[int]:
+        """All values that the caller names."""
+        return frozenset(value for label in self.labels for value in label.values)
+
+    @property
     def lesion_rule(self) -> LesionRule | None:
         """How lesions are matched, where they are scored: those that touch are the same."""
         return LesionRule() if self.lesions else None

@@ -72,7 +72,7 @@ def _average(
         found = estimate_mean(chosen, of, span=span)
         mean = math.fsum(chosen.tolist()) / chosen.size
         low, high = (end if math.isfinite(end) else None for end in (min(found.low, mean), max(found.high, mean)))
-        if len(set(of)) == 1 and chosen.any():  # all of span, which says no more than that it is unknown
+        if len(set(of)) == 1:  # all of span, which says no more than that it is unknown
             low = high = None
     return LabelMean(
         mean=mean,

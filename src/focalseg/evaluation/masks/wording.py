@@ -43,7 +43,10 @@ def describe_answer(dice: ScoreSummary, facts: Facts) -> str:
     told = f"Dice {dice}"
     if dice.mean is None:
         told = "No case has a Dice"
-    empty = f"; {dice.both_empty} with both masks empty, {dice.one_empty} with one (--empty {facts.settings.empty})"
+    counts = f"{dice.both_empty} with both masks empty, {dice.one_empty} with one"
+    if len(facts.labels) > 1:
+        counts = f"of their {number * len(facts.labels)} labels {counts}"
+    empty = f"; {counts} (--empty {facts.settings.empty})"
     if not (dice.both_empty or dice.one_empty):
         empty = ""
     left = f", {dice.left_out} of them left out" if dice.left_out else ""
@@ -69,8 +72,8 @@ def list_notes(facts: Facts) -> Iterator[str]:
         yield f"There are {counted(groups, what)}: others may differ more than these do."
     if missing := pairing.missing:
         yield (
-            f"{counted(len(missing), 'case')} of {len(missing) + len(pairing.pairs)} without a prediction were left out "
-            f"(--partial): {list_names(missing)}. If those were the hard ones, the scores flatter."
+            f"Left out (--partial): {len(missing)} of {len(missing) + len(pairing.pairs)} cases, which have no prediction: "
+            f"{list_names(missing)}. If those are the hard ones, the scores flatter."
         )
     if unused := pairing.unused:
         yield f"{counted(len(unused), 'prediction')} without a reference, not scored: {list_names(unused)}."
@@ -110,6 +113,7 @@ def describe_methods(facts: Facts) -> str:
         "jackknife and Student's t."
     )
     if facts.pairing.missing:
-        parts.append(f"{counted(len(facts.pairing.missing), 'case')} without a prediction were left out.")
+        left = len(facts.pairing.missing)
+        parts.append(f"{left} of {left + number} cases have no prediction and were left out.")
     parts.append(f"Computed with focalseg {__version__}.")
     return " ".join(parts)

@@ -4,7 +4,6 @@ Intensities lie around 0 in units of their own; phantoms that look like a modali
 """
 
 import numpy as np
-from scipy import ndimage
 
 Array = np.ndarray
 _COUNTS_PER_UNIT = 40.0
@@ -32,6 +31,8 @@ def ellipse_distance(size: int, centre: tuple[float, float], radii: tuple[float,
 
 def smooth_noise(random: np.random.Generator, size: int, scale: float) -> Array:
     """(size, size) noise of mean 0 and standard deviation 1 whose features are about `scale` pixels wide."""
+    from scipy import ndimage  # a second to load, for whoever opens files and draws nothing
+
     noise: Array = ndimage.gaussian_filter(random.standard_normal((size, size)), scale, mode="wrap")
     noise = (noise - noise.mean()) / max(noise.std(), 1e-12)
     return noise

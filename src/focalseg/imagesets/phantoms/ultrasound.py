@@ -7,7 +7,6 @@ BUSI: where there is a lesion, a mean of 9 % of the frame and a median of 6 %; o
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from focalseg.imagesets.phantoms.canvas import (
     Array,
@@ -76,6 +75,8 @@ def _compress(image: Array) -> Array:
 
 def _layer_tissue(random: np.random.Generator, size: int) -> Array:
     """Mean echo of a breast without lesions, (size, size): wavy bands, bright fibres along and across them."""
+    from scipy import ndimage  # as in canvas
+
     rows, columns = coordinates(size)
     tilt = random.normal(0, 0.06) * (columns / size - 0.5)
     wave = 0.025 * lattice_noise(random, size, (size / 2, size / 3)) + 0.008 * lattice_noise(random, size, (size / 6, size / 8))
@@ -147,6 +148,8 @@ def _cast_shadows(random: np.random.Generator, echo: Array) -> Array:
 
 def _correlated_speckle(random: np.random.Generator, size: int) -> Array:
     """Amplitude of a sum of echoes with random phase, Rayleigh with mean 1, (size, size), as wide as the beam."""
+    from scipy import ndimage  # as in canvas
+
     beam = [max(width * size / 96, 0.3) for width in _SPECKLE_PIXELS_AT_96]
     phasor = [ndimage.gaussian_filter(random.standard_normal((size, size)), beam, mode="wrap") for _ in range(2)]
     amplitude: Array = np.hypot(*phasor)

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from focalseg.records.evaluation import CaseScores, EvaluationRecord
+from focalseg.report.wording import grouped
 
 WIDTH, HEIGHT = 380.0, 130.0
 BINS = 20
 _MOST_DOTS = 1500
 """Of more cases so many are drawn, evenly from the smallest object to the largest."""
 _DOT = 2.4
-_ROUND = (1, 2, 5)
+_ROUND, _FINE = (1, 2, 5), (1, 2, 3, 5, 7)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,10 +114,11 @@ def draw_scatter(cases: Sequence[CaseScores]) -> Scatter:
 def _list_ticks(low: float, high: float) -> list[Tick]:
     """Round sizes within the axis: powers of ten, and of short axes 2 and 5 times these as well."""
     powers = range(math.floor(low), math.ceil(high) + 1)
-    sizes = [float(times * 10**power) for power in powers if power >= 0 for times in (_ROUND if high - low < 2.2 else (1,))]
+    times = _FINE if high - low < 1 else _ROUND if high - low < 2.2 else (1,)
+    sizes = [float(part * 10**power) for power in powers if power >= 0 for part in times]
     scale = WIDTH / (high - low)
     places = [(size, (math.log10(size) - low) * scale) for size in sizes]
-    return [Tick(at=round(at, 1), text=f"{size:,.0f}") for size, at in places if 12 <= at <= WIDTH - 12]
+    return [Tick(at=round(at, 1), text=grouped(round(size))) for size, at in places if 12 <= at <= WIDTH - 12]
 
 
 def divide_by_size(cases: Sequence[CaseScores]) -> list[SizeRow]:

@@ -21,14 +21,14 @@ def format_summary(record: EvaluationRecord) -> str:
     rows: list[list[object]] = [
         ["label", "score", "mean", "low", "high", "counted", "left_out", "both_empty", "one_empty", "empty"]
     ]
-    for label, score, mean in list_means(record):
+    for label, score, mean in _list_means(record):
         numbers = ["" if value is None else value for value in (mean.mean, mean.low, mean.high)]
         counts = [mean.counted, mean.left_out, mean.both_empty, mean.one_empty]
         rows.append([label, score, *numbers, *counts, mean.empty])
     return format_table(rows)
 
 
-def list_means(record: EvaluationRecord) -> Iterator[tuple[str, str, LabelMean]]:
+def _list_means(record: EvaluationRecord) -> Iterator[tuple[str, str, LabelMean]]:
     """Label, score and mean: first over the labels, where there are several, then of each."""
     for label in (*((ALL_LABELS,) if len(record.labels) > 1 else ()), *record.labels):
         for score in record.scores:
@@ -48,7 +48,7 @@ def _list_latex(record: EvaluationRecord) -> Iterator[str]:
     yield rf"Label & {' & '.join(escape_latex(record.name_score(score)) for score in shown)} & Cases \\"
     yield r"\hline"
     labels = (*record.labels, *((ALL_LABELS,) if len(record.labels) > 1 else ()))
-    means = {(label, score): mean for label, score, mean in list_means(record)}
+    means = {(label, score): mean for label, score, mean in _list_means(record)}
     for label in labels:
         cells = " & ".join(_show_latex(means[label, score]) for score in shown)
         yield rf"{escape_latex(label)} & {cells} & {means[label, 'dice'].counted} \\"
