@@ -105,6 +105,7 @@ def format_page(record: dict[str, Any], halves: dict[str, Counter[str]]) -> list
     own = record["own"]
     settings = " ".join(f"--set {name}={value}" for name, value in SETTINGS.items())
     sizes = "; ".join(f"{half}: {', '.join(f'{n} {kind}' for kind, n in counts.items())}" for half, counts in halves.items())
+    there = f"{record['cases']} cases, {record['groups']} groups"
     lines = [
         "# A job on the other half of BUSI",
         "",
@@ -120,8 +121,7 @@ def format_page(record: dict[str, Any], halves: dict[str, Counter[str]]) -> list
         "",
         f"On its own {own['cases']} test cases ({own['groups']} groups): **{own['verdict']}**. {own['sentence']}",
         "",
-        f"On the other half ({record['cases']} cases, {record['groups']} groups):",
-        f"**{record['verdict']}**. {record['sentence']}",
+        f"On the other half ({there}): **{record['verdict']}**. {record['sentence']}",
         "",
         record["agreement"],
         "",

@@ -23,6 +23,7 @@ from focalseg.records.comparison import (
 from focalseg.records.costs import CostTable, SiteCost
 from focalseg.records.estimate import DiceInterval
 from focalseg.records.evidence import Evidence, PathPoint, SiteEvidence
+from focalseg.records.external import ExternalRecord, OwnCases, ScoredTraining
 from focalseg.records.method import MethodFigure
 from focalseg.records.placement import (
     ArmComparison,
@@ -122,6 +123,38 @@ RECORDS: list[Record] = [
         notes=("One training.",),
     ),
     PREPROCESSING,
+    ExternalRecord(
+        job="OUT",
+        data="a folder",
+        verdict="helps",
+        sentence="Attention helps: +0.100 Dice.",
+        agreement="On the job's own test cases attention helps as well.",
+        difference=GAIN,
+        same_networks=False,
+        own=OwnCases(
+            data="another folder",
+            verdict="helps",
+            sentence="It does.",
+            difference=GAIN,
+            arms={"none": GAIN, "all": GAIN, "placed": GAIN},
+            comparisons=(ArmComparison(one="placed", other="none", dice=0.1, low=0.0, high=0.2, p_value=0.03, holm_p=0.06),),
+            cases=4,
+            groups=4,
+        ),
+        labels=("vein",),
+        cases=3,
+        groups=3,
+        arms={"none": ARM, "all": ARM, "placed": ARM},
+        comparisons=(ArmComparison(one="placed", other="none", dice=0.1, low=0.0, high=0.2, p_value=0.03, holm_p=0.06),),
+        non_inferiority=NonInferiority(margin=0.01, bound=-0.2, shown=False),
+        seed_noise=SeedNoise(deviation=None, range_of_difference=None, trainings=1),
+        folds=(FoldSummary(fold=3, kept={"skip.0": "ag"}, shut=(), difference=GAIN),),
+        extremes=(CaseDifference(case="ü", group="g", fold="", one=0.5, other=0.75),),
+        notes=("3 cases in 3 groups.",),
+        left_out={"seen": "is case_1 of the job"},
+        methods="So.",
+    ),
+    ScoredTraining(modules=1, parameters=2, flops=3, seconds=0.25, weights="00", labels=("vein",)),
     Result(modules=1, parameters=2, flops=3, seconds=0.25),
 ]
 

@@ -93,9 +93,10 @@ _MODEL_FILES = (
     ("ensemble.json",),
     ("config.json", "model.safetensors"),
     ("config.yaml", "metrics.csv"),
+    ("config.yaml", "splits.json"),
 )
-"""What a folder of a job, a run, a saved model, a lean network or a training that has not ended has, as `inference.folders`
-knows them."""
+"""What a folder of a job, a run, a saved model, a lean network, a training or a job that has not ended has, as
+`inference.folders` knows them."""
 
 
 def evaluate(
@@ -136,19 +137,10 @@ def evaluate(
         from focalseg.cli.external import evaluate_model
 
         evaluate_model(
-            predicted,
-            reference,
-            out=out,
-            groups=groups,
-            group_pattern=group_pattern,
-            group_column=group_column,
-            rivals=rivals,
-            leave_out_seen=leave_out_seen,
-            workers=workers,
-            device=device or "auto",
-            network=network or "",
+            predicted, reference, out=out, groups=groups, group_pattern=group_pattern, group_column=group_column,
+            rivals=rivals, leave_out_seen=leave_out_seen, workers=workers, device=device or "auto", network=network or "",
             as_json=as_json,
-        )
+        )  # fmt: skip
         return
     _refuse_options(of_models, f"{predicted} is taken for a folder of masks, which no model computes", "the folder of a model")
     _evaluate_masks(

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 from focalseg.configuration import CheckedConfig, setting
 from focalseg.errors import SettingError
@@ -30,8 +29,8 @@ class ScoredTraining(Result):
     """What one training reached on another set. The fields of a finished run, so that whoever reads runs reads these scores;
     weights: the digest of the network and its config, labels: those that are scored. data: the digest of the set's cases."""
 
-    made_by: ClassVar[str] = "`focalseg evaluate`"
-    again: ClassVar[str] = AGAIN
+    made_by = "`focalseg evaluate`"
+    again = AGAIN
 
     weights: str
     labels: tuple[str, ...]
