@@ -123,6 +123,7 @@ def test_each_training_stands_in_its_line_with_its_own_interval_over_cases(
     made_job["sites"] = [
         site
         | {"removal_costs": [site["removal_cost"] - 0.1, site["removal_cost"] + 0.1], "removal_cases": [40, 40]}
+        | {"why": "it costs 0.3 Dice (0.1 and 0.5 in 2 trainings, 40 validation cases), at least (so) in both"}
         | {"removal_lows": [site["removal_cost"] - 0.12, -1.0], "removal_highs": [site["removal_cost"] - 0.07, 1.0]}
         for site in made_job["sites"]
     ]
@@ -134,6 +135,7 @@ def test_each_training_stands_in_its_line_with_its_own_interval_over_cases(
     assert "Each was measured on 40 validation cases; its interval is of new cases for that very training." in reader.text
     assert "1.000" not in reader.text.split("Evidence at every site")[1].split("Why")[1]
     assert len(reader.of_class("reach")) == 7
+    assert reader.text.count("it costs 0.3 Dice, at least (so) in both") == 7  # the columns say the rest
 
 
 def test_a_step_is_shown_where_it_was_measured_and_the_time_by_the_clock_where_not(
