@@ -79,11 +79,8 @@ def test_a_job_without_distances_says_nothing_of_them(make_placement: Make, made
 def test_the_methods_paragraph_says_what_was_done(make_placement: Make, made_job: dict[str, Any]) -> None:
     folder = make_placement(**add_distances(made_job))
     settings = build_settings("quick", {"training": {"steps": 432}, "loss": {"delta": 0.7}})
-    (folder / "config.yaml").write_text(
-        body=re.sub("^", "  ", write_yaml(settings), flags=re.MULTILINE)(folder / "config.yaml").write_text(
-            f"settings:\n{body}\n", encoding="utf-8"
-        )
-    )
+    body = re.sub("^", "  ", write_yaml(settings), flags=re.MULTILINE)
+    (folder / "config.yaml").write_text(f"settings:\n{body}\n", encoding="utf-8")
     record = json.loads((folder / "placement.json").read_text())
     text = read(folder)
     for said in (
