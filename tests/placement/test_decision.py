@@ -138,7 +138,7 @@ def test_two_trainings_that_differ_do_not_make_an_interval_that_spans_the_scale(
     (one,) = decide([Evidence(sites=(site("skip.0", costs=tuple(row)),)) for row in costs.tolist()]).sites
     assert one.removal_high - one.removal_low < 0.02  # over both trainings as well it would be 2 wide
     assert one.removal_costs == pytest.approx([0.1, 0.33], abs=0.01)
-    assert one.why.endswith("in 2 trainings, 40 validation cases), at least 0.01 in both trainings")
+    assert one.why.endswith("in 2 trainings, 40 validation cases), at least 0.01 in both")
 
 
 def test_a_removal_cost_of_one_case_is_known_to_no_better_than_a_score_can_differ() -> None:

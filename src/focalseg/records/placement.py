@@ -107,8 +107,8 @@ def describe_trainings(values: Sequence[float], *, places: int = 3, cases: int =
 
 
 def describe_share(values: Sequence[float], least: float) -> str:
-    """Whether the mean of these reaches the least, and in how many trainings the same holds: `, at least 0.01 in both
-    trainings`, `, less than 0.01 on average, though not in 1 of 2 trainings`; of one training the first three words."""
+    """Whether the mean of these reaches the least, and in how many trainings the same holds: `, at least 0.01 in both`, or
+    `, less than 0.01 on average, though not in 1 of 2`; of one training the first three words."""
     reached, trainings = sum(value >= least for value in values), len(values)
     enough = fmean(values) >= least
     verdict = f", at least {least}" if enough else f", less than {least}"
@@ -116,8 +116,8 @@ def describe_share(values: Sequence[float], least: float) -> str:
     if trainings == 1:
         return verdict
     if agreeing == trainings:
-        return f"{verdict} in {'both' if trainings == 2 else 'all'} trainings"
-    return f"{verdict} on average, though not in {trainings - agreeing} of {trainings} trainings"
+        return f"{verdict} in {'both' if trainings == 2 else 'all'}"
+    return f"{verdict} on average, though not in {trainings - agreeing} of {trainings}"
 
 
 @dataclass(frozen=True, kw_only=True)

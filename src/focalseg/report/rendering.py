@@ -1,6 +1,7 @@
 """Templates filled to one self-contained page."""
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
@@ -19,6 +20,14 @@ _FILTERS = (
 
 def render(template: str, filters: Mapping[str, Callable[..., str]] = MappingProxyType({}), /, **values: Any) -> str:
     """A template of this package as a page, with the values it names. filters: those that this page alone uses."""
+    environment = _open_templates(tuple(filters.items()))
+    page = environment.get_template(template).render(replicates=REPLICATES, **values)
+    return page.encode("utf-8", errors="replace").decode("utf-8")  # half a surrogate pair, which JSON may hold, is no text
+
+
+@cache
+def _open_templates(filters: tuple[tuple[str, Callable[..., str]], ...]) -> Environment:
+    """The templates with these filters besides those of all. Kept, since to compile them takes longer than to fill them."""
     environment = Environment(
         loader=PackageLoader("focalseg.report"),
         autoescape=True,
@@ -28,6 +37,5 @@ def render(template: str, filters: Mapping[str, Callable[..., str]] = MappingPro
     )
     for name in _FILTERS:
         environment.filters[name] = getattr(wording, name)
-    environment.filters |= {"show_characters": show_characters, "counted": counted, **filters}
-    page = environment.get_template(template).render(replicates=REPLICATES, **values)
-    return page.encode("utf-8", errors="replace").decode("utf-8")  # half a surrogate pair, which JSON may hold, is no text
+    environment.filters |= {"show_characters": show_characters, "counted": counted, **dict(filters)}
+    return environment

@@ -119,7 +119,7 @@ def _train_and_judge(design: Design, folder: Path) -> PlaceResult:
         files={name: hash_file(folder / name) for name in (CONFIG, SPLITS, EXAMPLES)},
     )
     write_record(folder / PLACEMENT, record)
-    write_lean(folder / LEAN, shown[PLACED], verdict, record.arms[PLACED], lean.parameters)
+    write_lean(folder / LEAN, shown[PLACED], verdict, record.arms[PLACED], lean.parameters, sites=record.sites)
     return PlaceResult(folder=folder, verdict=verdict, placement=results.agreed, record=record)
 
 

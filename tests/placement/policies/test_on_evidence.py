@@ -57,7 +57,7 @@ def test_of_stand_ins_one_stays_though_trainings_differ_in_which_is_the_last(pol
     costs = "taking it away costs 0.001 Dice (0.001, 0.001 and 0.001 in 3 trainings, 1 validation case)"
     assert choice.kept == ("encoder.0",)
     assert choice.reasons["encoder.0"] == f"{costs}, but 0.300 with those that cost less"
-    assert choice.reasons["bottleneck"] == f"{costs}, less than 0.01 in all trainings"
+    assert choice.reasons["bottleneck"] == f"{costs}, less than 0.01 in all"
 
 
 @removal
@@ -107,9 +107,9 @@ def test_removal_averages_costs_over_trainings_before_it_decides(policy):
     assert choice.kept == ("encoder.0",)
     costs = "taking it away costs 0.015 Dice (0.040 and -0.010 in 2 trainings, 1 validation case)"
     assert choice.reasons == {
-        "encoder.0": f"{costs}, at least 0.01 on average, though not in 1 of 2 trainings",
+        "encoder.0": f"{costs}, at least 0.01 on average, though not in 1 of 2",
         "bottleneck": f"{costs.replace('0.015', '0.005').replace('0.040 and -0.010', '0.030 and -0.020')}, "
-        "less than 0.01 on average, though not in 1 of 2 trainings",
+        "less than 0.01 on average, though not in 1 of 2",
     }
 
 

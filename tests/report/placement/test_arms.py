@@ -110,11 +110,32 @@ def test_evidence_shows_what_each_training_said_in_place_of_an_interval_that_spa
         for site in made_job["sites"]
     ]
     reader = read(make_placement(**made_job))
-    assert "encoder.0 SE kept +0.251 +0.210, +0.292 +0.502 2.25" in reader.text
-    assert "skip.0 AG shut +0.148 +0.100 to +0.200 (5) +0.296" in reader.text
+    assert "encoder.0 SE kept +0.251 +0.210, +0.292 2 of 2 +0.502 2.25" in reader.text
+    assert "skip.0 AG shut +0.148 +0.100 to +0.200 (5) 5 of 5 +0.296" in reader.text
     assert "\N{MINUS SIGN}0.629" not in reader.text
     assert not reader.of_class("whisker")
     assert len(reader.of_class("dot")) == 6 * 2 + 5 + 7 * 2  # of seven sites, and of seven arms with two trainings
+
+
+def test_each_training_stands_in_its_line_with_its_own_interval_over_cases(
+    make_placement: Make, made_job: dict[str, Any]
+) -> None:
+    made_job["sites"] = [
+        site
+        | {"removal_costs": [site["removal_cost"] - 0.1, site["removal_cost"] + 0.1], "removal_cases": [40, 40]}
+        | {"why": "it costs 0.3 Dice (0.1 and 0.5 in 2 trainings, 40 validation cases), at least (so) in both"}
+        | {"removal_lows": [site["removal_cost"] - 0.12, -1.0], "removal_highs": [site["removal_cost"] - 0.07, 1.0]}
+        for site in made_job["sites"]
+    ]
+    reader = read(make_placement(**made_job))
+    assert "In each training [95 % interval over cases] 0.01 or more in" in reader.text
+    # the second is of a single group of cases, whose interval is all of the scale and tells nothing
+    assert "encoder.0 SE kept +0.251 +0.151 [+0.131, +0.181]+0.351 2 of 2 +0.502" in reader.text
+    assert f"encoder.1 SE dropped 0.000 {MINUS}0.100 [{MINUS}0.120, {MINUS}0.070]+0.100 1 of 2 +0.001" in reader.text
+    assert "Each was measured on 40 validation cases; its interval is of new cases for that very training." in reader.text
+    assert "1.000" not in reader.text.split("Evidence at every site")[1].split("Why")[1]
+    assert len(reader.of_class("reach")) == 7
+    assert reader.text.count("it costs 0.3 Dice, at least (so) in both") == 7  # the columns say the rest
 
 
 def test_a_step_is_shown_where_it_was_measured_and_the_time_by_the_clock_where_not(

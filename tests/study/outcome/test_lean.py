@@ -18,7 +18,7 @@ from focalseg.study.outcome.lean import write_lean
 from focalseg.study.train import train_one
 from focalseg.training.run import RunConfig
 from focalseg.yaml_files import read_yaml, write_yaml
-from records.test_record import ARM
+from records.test_record import ARM, SITE
 
 
 @pytest.fixture(scope="module")
@@ -114,12 +114,14 @@ def test_no_name_is_markup_in_the_card(trained, tmp_path):
     verdict = Verdict(
         outcome="helps", difference=Estimate(mean=0.1, low=0.0, high=0.2), smallest_difference=0.1, modules=1, trainings=2
     )
-    write_lean(tmp_path / "lean", tmp_path, verdict, ARM, 5)
+    sites = (replace(SITE, site=hostile, gate="se", why=f"because {hostile}"), SITE)
+    write_lean(tmp_path / "lean", tmp_path, verdict, ARM, 5, sites=sites)
     card = (tmp_path / "lean" / "README.md").read_text(encoding="utf-8")
     title = r"# Lean network for &lt;img src=x onerror=alert\(1\)&gt; \| \]\(javascript:a\) \`\`\` \# b"
     assert f"\n---\n\n{title}\n" in card
     assert "<" not in card.partition("```python")[0]
     table = [line for line in card.splitlines() if line.startswith("|")]
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in table} == {3}
+    assert [line for line in table if line.startswith("| why ")] == [line for line in table if "because &lt;img" in line] != []
     assert len([line for line in card.splitlines() if line.startswith("#")]) == 1
     assert card.count("\n```") == 4  # of two blocks: Python's, and the command's

@@ -156,7 +156,7 @@ def test_each_fold_decides_by_its_own_trainings_and_one_of_two_is_half(design_of
     assert [name for name, site in found.items() if site.kept] == ["encoder.0", "skip.0"]
     assert found["encoder.0"].why == (
         "kept in 1 of 2 folds, for instance: taking it away costs 0.500 Dice (0.500 and 0.500 in 2 trainings, "
-        f"{CASES}), at least 0.01 in both trainings"
+        f"{CASES}), at least 0.01 in both"
     )
     assert found["bottleneck"].why.startswith(
         f"kept in 0 of 2 folds, for instance: taking it away costs 0.000 Dice (0.000 and 0.000 in 2 trainings, {CASES}), less"

@@ -98,7 +98,7 @@ def _render_placement(contents: PlacementContents, paper: Paper) -> Report:
     rows = intervals.lay_rows(axis, differences)
     shared = {"contents": contents, "record": record, "drawing": drawing, "axis": axis, "rows": rows}
     figures = _list_figures(drawing, gamma_charts, training_charts, by_size)
-    svg = render("intervals.svg.j2", **shared)
+    svg = render("intervals.svg.j2", FILTERS, **shared)
     frame = f"intervals {'quiet' if contents.unanswered else record.verdict}"
     figures.append(Figure(name="differences.svg", title="Differences in test Dice", svg=svg, frame=frame))
     page = render(
@@ -110,6 +110,7 @@ def _render_placement(contents: PlacementContents, paper: Paper) -> Report:
         figures=figures,
         pair=pair,
         notable=choose_notable(contents.cases, lean, pair) if contents.cases else (),
+        in_groups=len({case.group for case in contents.cases}) < len(contents.cases),
         by_size=by_size,
         costs={cost.site: cost for cost in record.costs.sites},
         score_axis=scores,
@@ -179,7 +180,7 @@ def _list_figures(
     figures = []
     if drawing is not None:
         frame = "network list" if drawing.listed else "network"
-        svg = render("network.svg.j2", drawing=drawing)
+        svg = render("network.svg.j2", FILTERS, drawing=drawing)
         figures.append(Figure(name="network.svg", title="The network with the gamma of every site", svg=svg, frame=frame))
     if by_size is not None:
         figures.append(Figure(name="dice-by-size.svg", title="Dice by size of the object", svg=by_size.chart))

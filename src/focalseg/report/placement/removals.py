@@ -1,5 +1,6 @@
 """What removal costs, as small drawings in a table: the mean as a bar, every training with its own interval on it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from focalseg.report.wording import each_training, signed
 
 WIDTH, ROW, PITCH = 160.0, 22.0, 14.0
 """Of a drawing in its units: across, its least height, and from one training to the next."""
+_MEASURED = re.compile(r" \([^()]*\btrainings?, \d+ validation cases?\)")
+"""What `describe_trainings` says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +31,7 @@ class Removal:
     """What the removal of a site costs. height: of its drawing. bar: the mean; its ends are an interval in an old file alone.
 
     lines: what is known of each training, in text. reached: in how many of them the cost is at least that worth keeping a site.
+    why: the reason without what these columns say.
     """
 
     bar: Bar
@@ -35,6 +39,7 @@ class Removal:
     trainings: tuple[Training, ...]
     lines: tuple[str, ...]
     reached: str
+    why: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +86,7 @@ def _draw_removal(decision: SiteDecision, axis: Axis) -> Removal:
         trainings=trainings,
         lines=tuple(map(_describe, each)) if own else (each_training(costs),) if costs else (),
         reached=f"{sum(cost >= SMALLEST_WORTH for cost in costs)} of {len(costs)}",
+        why=_MEASURED.sub("", decision.why, count=1) if costs else decision.why,
     )
 
 

@@ -1,6 +1,7 @@
 """The lean network as a folder to take away: weights, what builds the network, and a model card."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from focalseg.configuration import from_mapping, to_mapping
@@ -8,7 +9,7 @@ from focalseg.evaluation.verdict import Verdict
 from focalseg.files import write_whole
 from focalseg.findings import counted
 from focalseg.inference.folders import LEAN_CONFIG, WEIGHTS_DIGEST
-from focalseg.records.placement import ArmSummary
+from focalseg.records.placement import ArmSummary, SiteDecision
 from focalseg.records.record import write_json
 from focalseg.records.result import WEIGHTS
 from focalseg.records.seals import hash_file
@@ -18,9 +19,11 @@ from focalseg.study.running.folder import read_config
 from focalseg.training.run import RunConfig
 
 
-def write_lean(folder: Path, run: Path, verdict: Verdict, arm: ArmSummary, parameters: int) -> None:
+def write_lean(
+    folder: Path, run: Path, verdict: Verdict, arm: ArmSummary, parameters: int, *, sites: Sequence[SiteDecision] = ()
+) -> None:
     """Copies a run's network, of that arm and with so many parameters, into a folder with `model.safetensors`, `config.json`
-    and `README.md`."""
+    and `README.md`. sites: what was decided on each, of which the card gives the reasons for those that the network has."""
     config = from_mapping(RunConfig, read_config(run))
     with (run / WEIGHTS).open("rb") as weights:
         write_whole(folder / WEIGHTS, lambda file: shutil.copyfileobj(weights, file))
@@ -37,6 +40,7 @@ def write_lean(folder: Path, run: Path, verdict: Verdict, arm: ArmSummary, param
             *((name, f"{dice:.3f}") for name, dice in labels.items()),
             *([("test surfaces", str(arm.distances))] if arm.distances else []),
             ("parameters", f"{parameters:,}"),
+            *((f"why {one.site}", one.why) for one in sites if one.site in config.attention),
         ],
         dice={"test Dice": arm.dice, **labels},
     )
