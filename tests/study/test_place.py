@@ -143,8 +143,16 @@ def test_the_lean_network_loads_and_predicts_what_was_scored(placed):
     dataset = open_dataset(config.data)
     for score in scored:
         case = dataset.read_case(dataset.names.index(score.case))
-        overlap = measure_labels(predict_mask([Member(network, config.preparation)], case.image), case.mask, 1)[0]
+        mask = predict_mask([Member(network, config.preparation)], case.image)
+        overlap = measure_labels(mask, case.mask, 1)[0]
         assert overlap.dice == pytest.approx(score.dice, abs=1e-6)
+        if score.part == "validation":
+            assert not score.distances
+            continue
+        expected = focalseg.metrics.measure(mask, case.mask, labels=(1,), spacing_mm=case.spacing_mm)[1]
+        for name in ("nsd", "hd95", "assd"):
+            assert score.average(name) == pytest.approx(getattr(expected, name), abs=1e-6)
+        assert (score.distances["foreground"].unit, score.distances["foreground"].tolerance) == ("pixels", 1.0)
     assert "U-Net, widths 4-8" in (out / "lean" / "README.md").read_text()
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from focalseg import metrics
 from focalseg.evaluation.metrics import average_labels, measure_labels
 from focalseg.imagesets.opening import open_dataset
 from focalseg.inference.loading import load_lean
@@ -115,8 +116,15 @@ def test_the_lean_network_predicts_the_labels_that_were_scored_and_its_card_says
     dataset = open_dataset(config.data)
     for score in read_scores(placed / "runs" / "placed" / "fold_0" / f"seed_{config.seed}" / "cases.csv"):
         case = dataset.read_case(dataset.names.index(score.case))
-        overlaps = measure_labels(predict_mask([Member(network, config.preparation)], case.image), case.mask, 2)
+        mask = predict_mask([Member(network, config.preparation)], case.image)
+        overlaps = measure_labels(mask, case.mask, 2)
         assert average_labels(overlaps, "dice") == pytest.approx(score.dice, abs=1e-6)
+        if score.part == "test":
+            expected = metrics.measure(mask, case.mask, labels=(1, 2), spacing_mm=case.spacing_mm)
+            for name in ("nsd", "hd95", "assd"):
+                far = [getattr(expected[label], name) for label in (1, 2)]
+                assert score.average(name) == pytest.approx(np.mean(far), abs=1e-6)
+            assert {one.unit for one in score.distances.values()} == {"mm"}
     card = (placed / "lean" / "README.md").read_text()
     assert "resized to 10 x 12 x 13 voxels |" in card
     assert "| normalisation | minus the mean of the image, divided by its standard deviation, per channel |" in card

@@ -36,6 +36,13 @@ def write_tables(out: Path, **options: Any) -> tuple[JobRecord, dict[str, str]]:
     }
 
 
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, JobRecord, dict[str, str]]:
+    """A job that no test changes, with its record and its tables."""
+    out = tmp_path_factory.mktemp("job") / "out"
+    return out, *write_tables(out)
+
+
 def read_rows(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(text.splitlines()))
 
