@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test run-tests test-fast lint format clean
+.PHONY: install demo test test-fast lint format clean
 
 # Tests start Python a hundred times. Where a machine forbids it to keep what it has compiled, each start compiles all of ours again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -25,10 +25,7 @@ install: .venv/installed
 demo: install
 	$(BIN)/focalseg demo
 
-# With `make --jobs 2 test` the types are checked, by one process for a minute, while the tests begin.
-test: lint run-tests
-
-run-tests: install
+test: install lint
 	$(BIN)/python -m pytest $(PARALLEL)
 
 # About a minute on two cores, for work in between. It tells of tests that take long and are not marked as slow.

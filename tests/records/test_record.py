@@ -185,7 +185,7 @@ def test_the_keys_of_a_comparison_and_a_fold_are_those_of_the_files_of_before() 
     assert [*content["arms"]["none"]] == [
         "dice", "low", "high", "iou", "precision", "recall", "modules", "parameters", "flops", "seconds", "trainings", "folds",
         "collapsed", "cases", "groups", "both_empty", "one_empty", "dice_per_training", "dice_per_label",
-        "step_seconds",
+        "step_seconds", "distances", "intervals",
     ]  # fmt: skip
 
 
