@@ -34,9 +34,10 @@ def read_pair(predicted: Any, reference: Any) -> tuple[np.ndarray, np.ndarray]:
 def read_array(values: Any, name: str) -> np.ndarray:
     """Anything that np.asarray takes as an array of numbers. Raises DataError for what is none, or has masked pixels."""
     if np.ma.is_masked(values):  # np.asarray would take what is under the mask
+        hidden = np.count_nonzero(np.ma.getmaskarray(values))
         raise DataError(
-            f"{name} is a masked array with {np.count_nonzero(np.ma.getmaskarray(values)):,} masked pixels. Say where pixels count, and what "
-            f"lies under the mask: {name}.filled(0) with inside=~numpy.ma.getmaskarray({name})."
+            f"{name} is a masked array with {hidden:,} masked pixels. Say where pixels count, and what lies under the mask: "
+            f"{name}.filled(0) with inside=~numpy.ma.getmaskarray({name})."
         )
     try:
         array = np.asarray(values)

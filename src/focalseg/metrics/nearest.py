@@ -19,7 +19,7 @@ ROUNDING = 1e-9
 _LEAF = 32  # points in a leaf of the tree, which is asked once
 _NEAR, _MOSTLY_FAR = 2, 0.5  # where a larger share than this is farther than so many pixels, looking around stops
 _SAMPLE, _OTHERS = 16, 1024  # elements, and others, that tell about how far the far ones are
-_ROOM = 2**18  # numbers that are worked on at a time, which the processor's cache holds
+_ROOM = 2**17  # numbers that are worked on at a time, which the processor's cache holds
 _MANY_ROOMS = 8  # the distances along lines may take so much more, of which a part is looked at at a time
 _MARGIN = 1.25  # by which the farthest of the sample may be surpassed
 _WIDEST = 180  # steps whose squares, of two axes together, fit into 16 bits
@@ -34,7 +34,7 @@ def measure_nearest(places: np.ndarray, others: np.ndarray, grid: Grid, spacing:
         return distances
     left = _look_around(places, others, grid, spacing, distances)
     if left.size:
-        here, there = (np.stack(np.unravel_index(some, grid.shape)) for some in (places[left], others))
+        here, there = (np.array(np.unravel_index(some, grid.shape), np.int32) for some in (places[left], others))
         distances[left] = _search_far(here, there, spacing)
     return distances
 
@@ -161,14 +161,12 @@ def _search_lines(here: np.ndarray, there: np.ndarray, plan: _LinePlan) -> np.nd
     A squared distance is a sum over the axes, so that the least is found an axis at a time: along lines; over rows, for all
     places of a row at once; and over planes, for the places that are asked for alone.
     """
-    here, there = here[list(plan.axes)], there[list(plan.axes)]
     near = np.ones(there.shape[1], bool)
-    for ours, theirs, reach in zip(here, there, plan.reach, strict=True):
-        near &= (theirs >= ours.min() - reach) & (theirs <= ours.max() + reach)
-    there = there.compress(near, axis=1)
-    squares = np.full(here.shape[1], np.inf)
-    order = np.lexsort((here[1], here[0]))  # by row, and there by plane
-    here = here.take(order, axis=1)
+    for axis, reach in zip(plan.axes, plan.reach, strict=True):
+        near &= (there[axis] >= here[axis].min() - reach) & (there[axis] <= here[axis].max() + reach)
+    order = np.lexsort((here[plan.axes[1]], here[plan.axes[0]]))  # by row, and there by plane
+    here, there = (np.stack([some[axis][chosen] for axis in plan.axes]) for some, chosen in ((here, order), (there, near)))
+    squares = np.full(order.size, np.inf)
     start = min(int(here[2].min()), int(there[2].min()))
     here[2] -= start
     there[2] -= start
