@@ -92,7 +92,7 @@ def test_the_page_of_a_run_gives_its_score_and_its_sites(make_run: Make, attenti
     reader = Reader(read_page(make_run(attention=attention)))
     assert "Test Dice 0.550, 95 % interval" in reader.text  # the mean of 0.3 to 0.8
     assert len(reader.of_class("bar")) == (7 if attention else 0)
-    assert len(reader.of_class("chart")) == (4 if attention else 3)
+    assert len(reader.of_class("chart")) == (5 if attention else 4)
     assert "6 cases in 3 groups" in reader.text
 
 
