@@ -1,6 +1,6 @@
 """`focalseg compare` on two made result folders of nnU-Net: how soon it answers, and how often its interval holds the truth.
 
-    python benchmarks/compare.py [--starts 9] [--repetitions 400]
+    python benchmarks/compare.py [--starts 9] [--repetitions 4000]
 
 Starts: processor seconds and seconds by the clock of the whole command, with those of what it is made of beside them, taken in
 turn. Intervals: 118 cases of 60 subjects, one training of each of five folds, as most results of nnU-Net are; two trainers that
@@ -33,12 +33,13 @@ DRAWS = 2000
 STEPS = {
     "python": ["-c", "pass"],
     "numpy": ["-c", "import numpy"],
-    "scipy.special, with numpy": ["-c", "import scipy.special"],
     "typer": ["-c", "import typer"],
     "focalseg --version": ["-m", "focalseg", "--version"],
     "focalseg compare --help": ["-m", "focalseg", "compare", "--help"],
     "focalseg compare A B": ["-m", "focalseg", "compare", "A", "B"],
     "focalseg compare A B --out OUT": ["-m", "focalseg", "compare", "A", "B", "--out", "OUT"],
+    "for comparison: scipy.special": ["-c", "import scipy.special"],
+    "for comparison: pydantic, as typer loads it": ["-c", "import typer._adapters"],
     "for comparison: scipy.stats": ["-c", "import scipy.stats"],
     "for comparison: torch": ["-c", "import torch"],
 }
@@ -48,7 +49,7 @@ def main() -> None:
     """Measures everything and writes both files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--starts", type=int, default=9, help="of each command")
-    parser.add_argument("--repetitions", type=int, default=400, help="of each simulation")
+    parser.add_argument("--repetitions", type=int, default=4000, help="of each simulation")
     arguments = parser.parse_args()
     load = os.getloadavg()[0]
     starts = measure_starts(arguments.starts)

@@ -151,6 +151,11 @@ def write_coverage(_current: str) -> str:
     return table.replace("bootstrap over cases", "percentile bootstrap over cases").replace("t over", "t interval over")
 
 
+def write_coverage_of_folds(_current: str) -> str:
+    """The same where folds differ, by their number."""
+    return find_tables(cut_section(read_page("coverage_folds"), "Least and greatest"))[0]
+
+
 def write_false_claims(_current: str) -> str:
     """How often three tests and the interval claim a difference where there is none."""
     columns = ("interval above 0", "interval without 0", "p_value", "permutation_p", "wilcoxon_p")
@@ -212,6 +217,7 @@ FROM_RESULTS: dict[str, Writer] = {
     "real images": write_real_images,
     "main job": write_main_job,
     "coverage": write_coverage,
+    "coverage of folds": write_coverage_of_folds,
     "false claims": write_false_claims,
     "standardised logits": write_standardised_logits,
     "exports": write_exports,

@@ -166,7 +166,14 @@ GOOD = ["case,score", "x,0.5", "y,0.6", "z,0.7"]
         (["name,score", "x,0.5"], "has no column case (it has name, score); expected case,score"),
         (["case,group", "x,p"], "has no column of scores; expected case,score"),
         (["case,score", "x,0.5", "y,high"], "line 3 has 'high' as score; expected a finite number."),
-        (["case;score", "x;0,5"], "line 2 has '0,5' as score; expected a finite number. Write it with a point."),
+        (["case;score", "x;0,5"], "line 2 has '0,5' as score; expected a finite number. Write all of them with a point."),
+        (
+            ["case;score", "x;0,5", "y;0,6"],
+            "line 2 has '0,5' as score; expected a finite number. Write all of them with a point.",
+        ),
+        (["case,score", "x,50 %", "y,60 %"], "line 2 has '50 %' as score; expected a finite number. Write all of them without"),
+        (["case,unet,ours", "x,0.5,0.6", "Mean,0.5,0.6"], "line 3 has the case Mean; expected cases alone"),
+        (["subject,Dice", "x,0.5"], "has no column case (it has subject, Dice); expected case,score"),
         (["case,score", "x,inf"], "line 2 has 'inf' as score"),
         (["case,score", "x,0.5", "x,0.6"], "line 3 has the case x again; expected each once per system, fold and seed."),
         (["case,score", "x,0.5,9"], "has 3 fields in line 2"),
@@ -184,6 +191,12 @@ def test_a_table_that_breaks_a_rule_is_refused_with_its_line(tmp_path, lines, ex
     assert expected in told
     assert told.startswith(f"{bad}: ")
     assert len(told.splitlines()) == 1
+
+
+def test_the_index_that_pandas_writes_is_no_system(tmp_path):
+    for index in ("", "Unnamed: 0"):
+        path = write_csv(tmp_path / "all.csv", f"{index},case,unet,ours", "0,x,0.5,0.6", "1,y,0.6,0.8")
+        assert list(compare_paths(path, groups=None).systems) == ["unet", "ours"]
 
 
 def test_values_that_a_metric_cannot_have_are_refused(tmp_path):

@@ -1,6 +1,7 @@
 """Scores as CSV: long, a line per score; wide, a column per system; or as MONAI's MetricsSaver writes it."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,18 +18,24 @@ _KEYS = ("seed", "fold", "group", "label", "system")
 _COUNTS = (("true_pixels", "predicted_pixels"), ("n_ref", "n_pred"))
 _SCORE, _DEFAULT = "score", "dice"
 _MONAI_CASE, _MONAI_MEAN = "filename", "mean"
+_INDEX = re.compile(r"Unnamed: \d+", re.ASCII)
+"""How pandas names the numbers of lines when it has read them from a table that it wrote: no system."""
+_SUMMARIES = frozenset(["mean", "average", "avg", "median", "std", "sd", "sem"])
+"""What the last lines of many tables are called, which are no case."""
+_POINT = "Write all of them with a point."
+_NO_SIGN = "Write all of them without the sign: 0.91, or 91."
 _MISSING = frozenset(["", "nan", "na", "n/a", "none", "null"])
 
 
 def read_tables(path: Path, metric: str | None) -> list[Table]:
     """The tables of the trainings and systems in a CSV file. Raises DataError with every line at fault."""
     rows = read_csv(path)
-    columns = {name.strip().lower(): name for name in rows[0].cells}
+    columns = {name.strip().lower(): name for name in rows[0].cells if not _INDEX.fullmatch(name)}
     case = next((columns[name] for name in _CASE_COLUMNS if name in columns), None)
     if case is None:
         shown = show_path(", ".join(rows[0].cells)[:120])
         raise DataError(
-            f"{show_path(path)}: has no column case (it has {shown}); expected {EXAMPLE}. Name the column of cases."
+            f"{show_path(path)}: has no column case (it has {shown}); expected {EXAMPLE}. Rename the column of cases to case."
         )
     if case.lower() == _MONAI_CASE and _MONAI_MEAN in columns:
         return [_read_monai(path, rows, columns, metric)]
@@ -80,6 +87,12 @@ def _read_long(path: Path, rows: Sequence[Row], score: str, case: str, columns: 
     for row in rows:
         key = tuple(read_cell(row.cells[column]) if column else "" for column in keys)
         label = read_cell(row.cells[columns["label"]]) if "label" in columns else ""
+        if name(row).lower() in _SUMMARIES:
+            faults.append(
+                f"{show_path(path)}: line {row.line} has the case {show_name(name(row))}; expected cases alone, and no line "
+                "that sums them up. Remove it, or rename the case."
+            )
+            continue
         of_case = cells.setdefault(key, {}).setdefault(name(row), {})
         if label in of_case:
             of = f" and label {show_name(label)}" if label else ""
@@ -160,7 +173,11 @@ def _read_number(path: Path, row: Row, column: str, faults: list[str]) -> float:
     except ValueError:
         number = math.inf
     if "_" in text or not math.isfinite(number):  # Python reads 1_000 as a number, and nobody else does
-        mend = "Write it with a point." if "," in text else "Mend it, or leave the cell empty where there is no score."
+        mend = (
+            _NO_SIGN if "%" in text else _POINT if "," in text else "Mend it, or leave the cell empty where there is no score."
+        )
+        if mend in (_POINT, _NO_SIGN) and any(fault.endswith(mend) for fault in faults):
+            return math.nan  # a whole column is written so: it is told once
         faults.append(
             f"{show_path(path)}: line {row.line} has {show_value(text)} as {show_name(column)}; "
             f"expected a finite number. {mend}"
