@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 from focalseg.cli.options import print_json
 
 if TYPE_CHECKING:
-    from focalseg.study.external.evaluating import Wanted
+    from focalseg.study.external.reading import Wanted
 
 _JOB = "placement.json"
 
@@ -37,7 +37,7 @@ def evaluate_model(
         _refuse_model(model, data, network, rivals=rivals)
     if out is not None:
         refuse_out(out, model, data)
-    from focalseg.study.external.evaluating import Wanted
+    from focalseg.study.external.reading import Wanted
 
     wanted = Wanted(
         rivals=rivals,
