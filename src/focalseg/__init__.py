@@ -38,6 +38,7 @@ _HOMES = {
     "compare_results": "focalseg.comparison.results",
     "evaluate": "focalseg.evaluation.masks.evaluating",
     "save": "focalseg.exporting.saving",
+    "evaluate_job": "focalseg.study.external.evaluating",
 }
 _ROOMS = ("metrics",)
 """Modules that are used as such: focalseg.metrics.dice."""
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
     from focalseg.placement.evidence import gather_evidence as gather_evidence
     from focalseg.placement.site_dropout import SiteDropout as SiteDropout
     from focalseg.records.placement import read_placement as read_placement
+    from focalseg.study.external.evaluating import evaluate_job as evaluate_job
 
 
 def __getattr__(name: str) -> Any:

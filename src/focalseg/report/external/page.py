@@ -9,7 +9,7 @@ from focalseg.records.external import EXTERNAL, ExternalRecord
 from focalseg.records.placement import ALL, NONE, PLACED, ArmComparison
 from focalseg.records.record import write_record
 from focalseg.report.placement.intervals import Axis, Row, difference_axis, lay_rows
-from focalseg.report.placement.naming import name_arm
+from focalseg.report.placement.naming import DOUBTS, name_arm
 from focalseg.report.rendering import render
 from focalseg.study.external.outcome import External, average_cases
 
@@ -48,6 +48,7 @@ def render_external(record: ExternalRecord) -> str:
         axis=axis,
         rows=rows,
         other=ALL if record.same_networks else PLACED,
+        doubts=DOUBTS,
         most_left_out=MOST_LEFT_OUT,
         files=(EXTERNAL, CASES, "runs"),
     )

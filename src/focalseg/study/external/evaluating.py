@@ -48,6 +48,14 @@ def evaluate_job(
 
     Raises SettingError for a folder without a finished job and for the job's own set, DataError for a set at fault, one that
     does not fit the networks, and cases that the networks were trained on.
+
+    >>> import focalseg
+    >>> found = focalseg.evaluate_job("OUT", "hospital_b", out="THERE")  # doctest: +SKIP
+    >>> try:
+    ...     focalseg.evaluate_job("a folder that is not there", "phantom:local")
+    ... except ValueError as error:
+    ...     print(str(error).partition(";")[0])
+    No folder a folder that is not there
     """
     folder, source, kept = Path(folder), str(source), None if out is None else Path(out)
     job = open_job(folder, source, rivals=wanted.rivals, own_network=wanted.own_network)
