@@ -29,8 +29,13 @@ class DistanceSummary(CheckedConfig):
     tolerance: float = setting(at_least=0)
     unit: Unit
 
+    @property
+    def reach(self) -> str:
+        """The tolerance with its unit: 2 mm, 1 pixel."""
+        return f"{self.tolerance:g} {self.unit.removesuffix('s') if self.tolerance == 1 else self.unit}"
+
     def __str__(self) -> str:
-        told = f"NSD {self.nsd} at a tolerance of {self.tolerance:g} {self.unit}"
+        told = f"NSD {self.nsd} at a tolerance of {self.reach}"
         return f"{told}, HD95 {self.hd95} {self.unit}, ASSD {self.assd} {self.unit}"
 
     def list_scores(self) -> Iterator[tuple[DistanceScore, Interval]]:

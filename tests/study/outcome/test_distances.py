@@ -1,5 +1,7 @@
 """Distances among the scores of a job: means and differences against the statistics themselves, and what cannot be said."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -101,3 +103,12 @@ def test_runs_that_measured_no_distances_or_in_another_unit_have_no_mean():
     object.__setattr__(score.distances["foreground"], "unit", "pixels")
     assert summarise_distances(arms["none"]) is None
     assert not list(compare_distances(arms))
+
+
+def test_in_a_line_every_distance_has_its_interval_and_its_unit():
+    told = str(summarise_distances(arm("none")))
+    assert re.fullmatch(
+        r"NSD 0\.\d{3} \[0\.\d{3}, \d\.\d{3}\] at a tolerance of 2 mm, HD95 [\d.]+ \[[\d.]+, [\d.]+\] mm, "
+        r"ASSD [\d.]+ \[[\d.]+, [\d.]+\] mm",
+        told,
+    )

@@ -102,10 +102,9 @@ def _find_runs(folder: Path, record: JobRecord, arm: str) -> Sequence[Path]:
 
 def define_distances(measured: DistanceSummary) -> dict[str, str]:
     """What each distance is, in a sentence without its end."""
-    unit, tolerance = measured.unit, f"{measured.tolerance:g} {measured.unit}"
-    one = tolerance.removesuffix("s") if measured.tolerance == 1 else tolerance
+    unit = measured.unit
     return {
-        NAMES["nsd"]: f"normalised surface Dice, the share of both surfaces that lies within {one} of the other",
+        NAMES["nsd"]: f"normalised surface Dice, the share of both surfaces that lies within {measured.reach} of the other",
         NAMES["hd95"]: f"the larger of the two directed 95th percentiles of the distances between the surfaces, in {unit}",
         NAMES["assd"]: f"the mean distance over both surfaces laid together, in {unit}",
     }
