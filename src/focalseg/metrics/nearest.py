@@ -21,7 +21,7 @@ _NEAR, _MOSTLY_FAR = 2, 0.5  # where a larger share than this is farther than so
 _LEAF = 32  # points in a leaf of the tree, which is asked once
 _SAMPLE, _OTHERS = 16, 256  # elements, and others, that tell about how far the far ones are
 _MARGIN = 1.25  # by which the farthest of the sample may be surpassed
-_ROOM = 2**18  # bytes that are worked on at a time, which the processor's cache holds
+_ROOM = 3 * 2**17  # bytes that are worked on at a time, which the processor's cache holds
 _WIDEST = 180  # steps whose squares, of two axes together, fit into 16 bits
 _SLOWER = 4  # so much longer take distances that are no whole numbers
 
@@ -81,8 +81,12 @@ def list_shells(spacing: tuple[float, ...]) -> tuple[tuple[float, tuple[tuple[in
 
 
 def _list_steps(places: np.ndarray, grid: Grid) -> np.ndarray:
-    """The places in steps along the axes, (axes, N) int32."""
-    return np.array(np.unravel_index(places, grid.shape), np.int32)
+    """The places in steps along the axes, (axes, N) whole numbers, small ones where the grid is."""
+    kind = np.int16 if 2 * max(grid.shape) < np.iinfo(np.int16).max else np.int32  # so that differences fit, too
+    steps = np.empty((len(grid.shape), places.size), kind)
+    for axis, (stride, side) in enumerate(zip(grid.strides, grid.shape, strict=True)):
+        steps[axis] = places // stride % side
+    return steps
 
 
 def _ask_tree(here: np.ndarray, there: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
@@ -96,7 +100,7 @@ def _ask_tree(here: np.ndarray, there: np.ndarray, spacing: tuple[float, ...]) -
 
 def _square_steps(steps: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
     """The squared length of steps, (axes, ...) whole numbers."""
-    return np.asarray(sum((along * size) ** 2 for along, size in zip(steps, spacing, strict=True)))
+    return np.asarray(sum((along * np.float64(size)) ** 2 for along, size in zip(steps, spacing, strict=True)))
 
 
 def _search_far(here: np.ndarray, there: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
@@ -124,7 +128,7 @@ def _search_lines(here: np.ndarray, there: np.ndarray, spacing: tuple[float, ...
     reach = [int(window / step + ROUNDING) for step in spacing]
     near = np.ones(there.shape[1], bool)
     for mine, other, steps in zip(here, there, reach, strict=True):
-        near &= (other >= mine.min() - steps) & (other <= mine.max() + steps)
+        near &= (other >= int(mine.min()) - steps) & (other <= int(mine.max()) + steps)
     counts = [(_number(mine)[0].size, _number(other[near])[0].size) for mine, other in zip(here, there, strict=True)]
     axes = _choose_axes(here.shape[1], counts, spacing, reach)
     order = np.lexsort((here[axes[1]], here[axes[0]]))  # by row, and there by plane
@@ -143,8 +147,8 @@ def _search_lines(here: np.ndarray, there: np.ndarray, spacing: tuple[float, ...
 
 def _number(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The whole numbers that there are, in order, and of every place which of them it is."""
-    start = places.min()
-    held = np.zeros(places.max() - start + 1, bool)
+    start = int(places.min())
+    held = np.zeros(int(places.max()) - start + 1, bool)
     held[places - start] = True
     return start + np.flatnonzero(held), (np.cumsum(held, dtype=np.int32) - 1)[places - start]
 
@@ -197,7 +201,7 @@ class _LineSearch:
         over_planes = ((planes[:, None] - self._plane_values) * self.spacing[1]) ** 2
         unit = self.spacing[0] if self._whole else 1.0
         within = planes[0] - self.reach[1], planes[-1] + self.reach[1] + 1
-        many = max(1, _ROOM // (16 * planes.size))
+        many = max(1, _ROOM // (32 * planes.size))
         lows, highs = (np.searchsorted(rows, self._rows + steps).tolist() for steps in (-self.reach[0], self.reach[0] + 1))
         for row, low, high, start, end in zip(self._rows.tolist(), lows, highs, self._ends[:-1], self._ends[1:], strict=True):
             first, last = (start + np.searchsorted(self._planes[start:end], within)).tolist()
@@ -215,10 +219,15 @@ class _LineSearch:
         """By row, plane and place on lines where we are, the squared distance to the nearest of the others on the line,
         (rows, planes * length)."""
         (rows, row_numbers), (planes, plane_numbers) = _number(slab[0]), _number(slab[1])
-        steps, numbers = _number(np.concatenate([slab[2], self._line_values]))
+        steps, numbers = _number(np.concatenate([slab[2], self._line_values.astype(slab[2].dtype)]))
         beyond = self.reach[2] + 1  # where none is within the window
         gaps = np.full((steps.size, rows.size, planes.size), beyond, self._type)
-        gaps[numbers[: slab[2].size], row_numbers, plane_numbers] = 0
+        places = numbers[: slab[2].size].astype(np.intp)  # one number per place takes less memory than three
+        for numbers_along, count in ((row_numbers, rows.size), (plane_numbers, planes.size)):
+            places *= count
+            places += numbers_along
+        gaps.reshape(-1)[places] = 0
+        del places, row_numbers, plane_numbers
         sizes = np.minimum(np.diff(steps), beyond).tolist()
         for place, size in enumerate(sizes, 1):
             np.minimum(gaps[place], gaps[place - 1] + size, out=gaps[place])
