@@ -1,4 +1,4 @@
-"""The three searches for the nearest element find the same, which is what all pairs give."""
+"""The searches for the nearest element find the same, which is what all pairs give."""
 
 import itertools
 
@@ -39,16 +39,17 @@ def far_places(draw):
 
 @pytest.fixture
 def by_lines(monkeypatch):
-    """Only lines are searched, in so little room that slabs and parts are many."""
+    """Lines are searched alone."""
     monkeypatch.setattr(nearest, "list_shells", lambda _: ())
-    monkeypatch.setattr(nearest, "_ask_tree", None)
-    monkeypatch.setattr(nearest, "_ASK_TREE", 1e12)
     return monkeypatch.setattr
 
 
-@pytest.mark.parametrize("room", [40, 700, nearest._ROOM])
-def test_lines_find_the_nearest_of_all_pairs(by_lines, room):
+@pytest.mark.parametrize(("room", "part"), [(80, 5), (1400, 100), (nearest._ROOM, nearest._LEAST_AT_A_TIME)])
+def test_lines_find_the_nearest_of_all_pairs(by_lines, room, part):
+    """In so little room that slabs and parts are many, too."""
     by_lines(nearest, "_ROOM", room)
+    by_lines(nearest, "_LEAST_AT_A_TIME", part)
+    by_lines(nearest, "_PART", 10**9)
 
     @given(far_places())
     @settings(deadline=None, max_examples=60)
@@ -63,7 +64,7 @@ def test_what_is_farther_than_the_window_is_searched_again_in_a_larger_one(by_li
     """The sample is every sixteenth place; they lie near, and all others ever farther."""
     by_lines(nearest, "_SAMPLE", 4)
     windows, searched = [], nearest._search_lines
-    by_lines(nearest, "_search_lines", lambda *given: windows.append(given[2].window) or searched(*given))
+    by_lines(nearest, "_search_lines", lambda *given: windows.append(given[3]) or searched(*given))
     here = np.array([[number if number % 16 else 2, number, 3] for number in range(64)])
     there = np.array([[0, number, number % 3] for number in range(70)])
     np.testing.assert_array_equal(search(here, there, (1.0, 1.0, 1.0)), measure_pairs(here, there, (1.0, 1.0, 1.0)))
@@ -81,13 +82,12 @@ def test_whole_squares_do_not_overflow(by_lines, distance):
 
 
 @pytest.mark.parametrize("shape", [(300,), (40, 50), (14, 15, 16)])
-def test_looking_around_finds_what_the_tree_finds(shape, monkeypatch):
+def test_looking_around_finds_what_tree_and_lines_find(shape, monkeypatch):
     random = np.random.default_rng(1)
     pair = draw_places(random, shape, 0.2), draw_places(random, shape, 0.2)
     spacing = (1.0, 0.6, 1.7)[: len(shape)]
     looked = search(*pair, spacing)
     monkeypatch.setattr(nearest, "list_shells", lambda _: ())
-    monkeypatch.setattr(nearest, "_plan_lines", lambda *_: None)
     np.testing.assert_allclose(looked, search(*pair, spacing), rtol=1e-12)
 
 

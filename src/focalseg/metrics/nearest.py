@@ -1,14 +1,14 @@
-"""The distance of every element of a surface to the nearest element of another, exact, by three searches.
+"""The distance of every element of a surface to the nearest element of another, exact, in two searches.
 
 Most elements of a prediction lie near the reference: the places around an element are looked at first, nearest first, all
-elements at a time (`_look_around`). What finds nothing there is far away, and is searched by a k-d tree or, in volumes, along
-lines (`_search_lines`), whichever should be faster by how many elements there are and how far they lie.
+elements at a time (`_look_around`). What finds nothing there is far away: in volumes it is searched along lines
+(`_search_lines`), and elsewhere, where elements are few, by a k-d tree.
 """
 
 import functools
 import itertools
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -16,15 +16,14 @@ from focalseg.metrics.surfaces import REACH, Grid
 
 ROUNDING = 1e-9
 """Distances, and shares of a surface, that differ by less are the same: 3 * 0.1 is within a tolerance of 0.3."""
-_LEAF = 32  # points in a leaf of the tree, which is asked once
+_LEAST_AT_A_TIME, _PART = 2**13, 128  # so many elements are searched at a time, or such a part of the grid if that is more
 _NEAR, _MOSTLY_FAR = 2, 0.5  # where a larger share than this is farther than so many pixels, looking around stops
-_SAMPLE, _OTHERS = 16, 1024  # elements, and others, that tell about how far the far ones are
-_ROOM = 2**17  # numbers that are worked on at a time, which the processor's cache holds
-_MANY_ROOMS = 8  # the distances along lines may take so much more, of which a part is looked at at a time
+_LEAF = 32  # points in a leaf of the tree, which is asked once
+_SAMPLE, _OTHERS = 16, 256  # elements, and others, that tell about how far the far ones are
 _MARGIN = 1.25  # by which the farthest of the sample may be surpassed
+_ROOM = 3 * 2**17  # bytes that are worked on at a time, which the processor's cache holds
 _WIDEST = 180  # steps whose squares, of two axes together, fit into 16 bits
-# Nanoseconds on some processor; their ratios decide which search is taken, and nothing else.
-_BUILD_TREE, _ASK_TREE, _MARK, _SWEEP_WHOLE, _SWEEP, _PICK, _TURN = 250.0, 5000.0, 6.0, 0.3, 1.2, 2.0, 40_000.0
+_SLOWER = 4  # so much longer take distances that are no whole numbers
 
 
 def measure_nearest(places: np.ndarray, others: np.ndarray, grid: Grid, spacing: tuple[float, ...]) -> np.ndarray:
@@ -32,19 +31,25 @@ def measure_nearest(places: np.ndarray, others: np.ndarray, grid: Grid, spacing:
     distances = np.full(places.size, np.nan)
     if not (places.size and others.size):
         return distances
-    left = _look_around(places, others, grid, spacing, distances)
-    if left.size:
-        here, there = (np.array(np.unravel_index(some, grid.shape), np.int32) for some in (places[left], others))
-        distances[left] = _search_far(here, there, spacing)
+    many = max(_LEAST_AT_A_TIME, grid.size // _PART)
+    parts = [slice(start, start + many) for start in range(0, places.size, many)]
+    held = np.zeros(grid.size, bool)
+    held[others] = True
+    for part in parts:
+        _look_around(places[part], held, grid, spacing, distances[part])
+    del held  # the lines take its room
+    there = None
+    for part in parts:
+        far = part.start + np.flatnonzero(np.isnan(distances[part]))
+        if far.size:
+            there = _list_steps(others, grid) if there is None else there
+            search = _search_far if len(spacing) == 3 else _ask_tree
+            distances[far] = search(_list_steps(places[far], grid), there, spacing)
     return distances
 
 
-def _look_around(
-    places: np.ndarray, others: np.ndarray, grid: Grid, spacing: tuple[float, ...], distances: np.ndarray
-) -> np.ndarray:
-    """Writes the distances of the places that have another within reach, and gives the numbers of those that are left."""
-    held = np.zeros(grid.size, bool)
-    held[others] = True
+def _look_around(places: np.ndarray, held: np.ndarray, grid: Grid, spacing: tuple[float, ...], distances: np.ndarray) -> None:
+    """Writes the distances of the places that have another within reach. held: where others are, of the whole grid."""
     left, count = np.arange(places.size), places.size
     for length, offsets in list_shells(spacing):
         found = np.zeros(places.size, bool)
@@ -55,7 +60,6 @@ def _look_around(
         left, places = left[missed], places[missed]
         if not left.size or (length >= _NEAR * min(spacing) and left.size > _MOSTLY_FAR * count):
             break
-    return left
 
 
 @functools.lru_cache(maxsize=64)
@@ -76,148 +80,162 @@ def list_shells(spacing: tuple[float, ...]) -> tuple[tuple[float, tuple[tuple[in
     return tuple((length, tuple(offsets)) for length, offsets in shells)
 
 
-def _search_far(here: np.ndarray, there: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
+def _list_steps(places: np.ndarray, grid: Grid) -> np.ndarray:
+    """The places in steps along the axes, (axes, N) whole numbers, small ones where the grid is."""
+    kind = np.int16 if 2 * max(grid.shape) < np.iinfo(np.int16).max else np.int32  # so that differences fit, too
+    steps = np.empty((len(grid.shape), places.size), kind)
+    for axis, (stride, side) in enumerate(zip(grid.strides, grid.shape, strict=True)):
+        steps[axis] = places // stride % side
+    return steps
+
+
+def _ask_tree(here: np.ndarray, there: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
     """The distance of every place to the nearest of the others, (N,) float64. here, there: (axes, N), (axes, M) in steps."""
+    from scipy.spatial import KDTree
+
+    _, nearest = KDTree(there.T * spacing, leafsize=_LEAF, balanced_tree=False).query(here.T * spacing)
+    # The tree subtracts multiples of the spacing, which rounds; whole steps are subtracted exactly.
+    return np.sqrt(_square_steps(here - there[:, nearest], spacing))
+
+
+def _square_steps(steps: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
+    """The squared length of steps, (axes, ...) whole numbers."""
+    return np.asarray(sum((along * np.float64(size)) ** 2 for along, size in zip(steps, spacing, strict=True)))
+
+
+def _search_far(here: np.ndarray, there: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
+    """As `_ask_tree`, in volumes."""
     distances = np.empty(here.shape[1])
     left = np.arange(distances.size)
     while left.size:
-        plan = _plan_lines(here, there, spacing) if len(spacing) == 3 else None
-        if plan is None:
-            distances[left] = _ask_tree(here, there, spacing)
-            break
-        found = _search_lines(here, there, plan)
-        sure = found <= plan.window
+        # The places left are farther than the last window, so that the next is larger and holds the sample at least.
+        some, others = here[:, :: -(-here.shape[1] // _SAMPLE)], there[:, :: -(-there.shape[1] // _OTHERS)]
+        window = _MARGIN * math.sqrt(_square_steps(some[:, :, None] - others[:, None], spacing).min(axis=1).max())
+        found = _search_lines(here, there, spacing, window)
+        sure = found <= window
         distances[left[sure]] = found[sure]
         left, here = left[~sure], here.compress(~sure, axis=1)
     return distances
 
 
-def _ask_tree(here: np.ndarray, there: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
-    """`_search_far` by a k-d tree."""
-    from scipy.spatial import KDTree
-
-    _, nearest = KDTree(there.T * spacing, leafsize=_LEAF, balanced_tree=False).query(here.T * spacing)
-    # The tree subtracts multiples of the spacing, which rounds; whole steps are subtracted exactly.
-    return _measure_steps(here - there[:, nearest], spacing)
-
-
-def _measure_steps(steps: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
-    """The length of steps, (axes, ...) whole numbers."""
-    lengths: np.ndarray = np.sqrt(sum((along * size) ** 2 for along, size in zip(steps, spacing, strict=True)))
-    return lengths
-
-
-@dataclass(frozen=True, kw_only=True)
-class _LinePlan:
-    """How lines are searched. window: distances up to it are found. axes: by number, that of rows, of planes and of lines.
-    spacing, reach: along these, the size of a step, and the steps that fit into the window. whole: whether a step along a line
-    is as long as one between rows, so that squares are whole numbers of steps. depth: how many planes are searched at a time.
-    cost: in nanoseconds or so."""
-
-    window: float
-    axes: tuple[int, int, int]
-    spacing: tuple[float, float, float]
-    reach: tuple[int, int, int]
-    whole: bool
-    depth: int
-    cost: float
-
-
-def _plan_lines(here: np.ndarray, there: np.ndarray, spacing: tuple[float, ...]) -> _LinePlan | None:
-    """The cheapest way to search along lines; None where a tree is cheaper."""
-    some, others = here[:, :: -(-here.shape[1] // _SAMPLE)], there[:, :: -(-there.shape[1] // _OTHERS)]
-    window = _MARGIN * float(_measure_steps(some[:, :, None] - others[:, None], spacing).min(axis=1).max())
-    reach = [int(window / step + ROUNDING) for step in spacing]
-    # Others that are farther than the window from everything here are left out.
-    first, last = here.min(axis=1), here.max(axis=1)
-    start, end = np.maximum(there.min(axis=1), first - reach), np.minimum(there.max(axis=1), last + reach)
-    ours, theirs = (last - first + 1).tolist(), (end - start + 1).tolist()
-    joint = (np.maximum(last, end) - np.minimum(first, start) + 1).tolist()
-    plans = []
-    for row, plane, line in itertools.permutations(range(3)):
-        whole = spacing[row] == spacing[line] and max(reach[row], reach[line]) < _WIDEST
-        table, marks = joint[line] * min(2 * reach[row] + 1, theirs[row]), joint[line] * theirs[row]  # of every plane
-        depth = max(1, min(_ROOM // table, _MANY_ROOMS * _ROOM // marks))
-        cost = theirs[plane] * (_MARK * marks + _PICK * here.shape[1])
-        cost += ours[row] * (theirs[plane] * table * (_SWEEP_WHOLE if whole else _SWEEP) + _TURN * -(-theirs[plane] // depth))
-        plans.append(
-            _LinePlan(
-                window=window,
-                axes=(row, plane, line),
-                spacing=(spacing[row], spacing[plane], spacing[line]),
-                reach=(reach[row], reach[plane], reach[line]),
-                whole=whole,
-                depth=depth,
-                cost=cost,
-            )
-        )
-    best = min(plans, key=lambda plan: plan.cost)
-    return best if best.cost < _BUILD_TREE * there.shape[1] + _ASK_TREE * here.shape[1] else None
-
-
-def _search_lines(here: np.ndarray, there: np.ndarray, plan: _LinePlan) -> np.ndarray:
-    """`_search_far` up to the window of the plan; a distance beyond it may be too large.
+def _search_lines(here: np.ndarray, there: np.ndarray, spacing: tuple[float, ...], window: float) -> np.ndarray:
+    """`_search_far` up to the window; a distance beyond it may be too large.
 
     A squared distance is a sum over the axes, so that the least is found an axis at a time: along lines; over rows, for all
-    places of a row at once; and over planes, for the places that are asked for alone.
+    places of a row at once; and over planes, for the places that are asked for alone. Rows, planes and places on lines where
+    there is nothing are left out, so that few places far apart take little.
     """
+    reach = [int(window / step + ROUNDING) for step in spacing]
     near = np.ones(there.shape[1], bool)
-    for axis, reach in zip(plan.axes, plan.reach, strict=True):
-        near &= (there[axis] >= here[axis].min() - reach) & (there[axis] <= here[axis].max() + reach)
-    order = np.lexsort((here[plan.axes[1]], here[plan.axes[0]]))  # by row, and there by plane
-    here, there = (np.stack([some[axis][chosen] for axis in plan.axes]) for some, chosen in ((here, order), (there, near)))
-    squares = np.full(order.size, np.inf)
-    start = min(int(here[2].min()), int(there[2].min()))
-    here[2] -= start
-    there[2] -= start
-    length = int(max(here[2].max(), there[2].max())) + 1
-    for plane in range(int(there[1].min()), int(there[1].max()) + 1, plan.depth):
-        slab = there.compress((there[1] >= plane) & (there[1] < plane + plan.depth), axis=1)
-        if slab.size:
-            _search_slab(here, slab, plan, length, squares)
-    distances = np.empty_like(squares)
-    distances[order] = np.sqrt(squares)
+    for mine, other, steps in zip(here, there, reach, strict=True):
+        near &= (other >= int(mine.min()) - steps) & (other <= int(mine.max()) + steps)
+    counts = [(_number(mine)[0].size, _number(other[near])[0].size) for mine, other in zip(here, there, strict=True)]
+    axes = _choose_axes(here.shape[1], counts, spacing, reach)
+    order = np.lexsort((here[axes[1]], here[axes[0]]))  # by row, and there by plane
+    search = _LineSearch([here[axis][order] for axis in axes], [spacing[axis] for axis in axes], [reach[axis] for axis in axes])
+    along = there[axes[1]]
+    planes, _ = _number(along[near])
+    depth = search.count_planes(counts[axes[0]][1])
+    for start in range(0, planes.size, depth):
+        some = near & (along >= planes[start]) & (along <= planes[start : start + depth][-1])
+        slab = there.compress(some, axis=1)
+        search.search_slab([slab[axis] for axis in axes])
+    distances = np.empty_like(search.squares)
+    distances[order] = np.sqrt(search.squares)
     return distances
 
 
-def _search_slab(here: np.ndarray, slab: np.ndarray, plan: _LinePlan, length: int, squares: np.ndarray) -> None:
-    """Lowers the squared distances to what they are to the others of a slab of planes. here: in the order of their rows."""
-    (bottom, plane), (top, end_plane) = (slab[:2].min(axis=1)).tolist(), (slab[:2].max(axis=1) + 1).tolist()
-    unit, reach = plan.spacing[0] if plan.whole else 1.0, plan.reach[0]
-    lines = _square_lines(slab, (bottom, plane), (top - bottom, end_plane - plane, length), plan)
-    room = np.empty((min(2 * reach + 1, len(lines)), lines.shape[1]), lines.dtype)
-    over_rows = ((np.arange(-reach, reach + 1)[:, None] * (plan.spacing[0] / unit)) ** 2).astype(lines.dtype)
-    over_planes = ((np.arange(plane, end_plane)[:, None] - np.arange(here[1].max() + 1)) * plan.spacing[1]) ** 2
-    rows, starts = (found.tolist() for found in np.unique(here[0], return_index=True))
-    many = max(1, _ROOM // 8 // (end_plane - plane))
-    for row, start, end in zip(rows, starts, [*starts[1:], here.shape[1]], strict=True):
-        low, high = max(bottom, row - reach), min(top, row + reach + 1)
-        within = plane - plan.reach[1], end_plane + plan.reach[1]
-        start, end = (start + np.searchsorted(here[1, start:end], within)).tolist()  # noqa: PLW2901
-        if low >= high or start == end:
-            continue
-        near = lines[low - bottom : high - bottom]
-        sums = np.add(near, over_rows[low - row + reach : high - row + reach], out=room[: high - low])
-        nearest = sums.min(axis=0).reshape(-1, length) * unit**2
-        for first in range(start, end, many):
-            some = slice(first, min(end, first + many))
-            every = nearest.take(here[2, some], axis=1)
-            every += over_planes.take(here[1, some], axis=1)
-            np.minimum(squares[some], every.min(axis=0), out=squares[some])
+def _number(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The whole numbers that there are, in order, and of every place which of them it is."""
+    start = int(places.min())
+    held = np.zeros(int(places.max()) - start + 1, bool)
+    held[places - start] = True
+    return start + np.flatnonzero(held), (np.cumsum(held, dtype=np.int32) - 1)[places - start]
 
 
-def _square_lines(slab: np.ndarray, corner: tuple[int, int], shape: tuple[int, int, int], plan: _LinePlan) -> np.ndarray:
-    """Of every place of a slab the squared distance to the nearest of the others on its line, (rows, planes * length)."""
-    rows, planes, length = shape
-    beyond = plan.reach[2] + 1  # where none is within the window
-    gaps = np.full((length, rows, planes), beyond, np.uint16 if plan.whole else np.float64)
-    gaps[slab[2], slab[0] - corner[0], slab[1] - corner[1]] = 0
-    for place in range(1, length):
-        np.minimum(gaps[place], gaps[place - 1] + 1, out=gaps[place])
-    for place in range(length - 1, 0, -1):
-        np.minimum(gaps[place - 1], gaps[place] + 1, out=gaps[place - 1])
-    lines = np.ascontiguousarray(gaps.transpose(1, 2, 0)).reshape(rows, -1)
-    if not plan.whole:
-        lines *= plan.spacing[2]
-    lines *= lines
-    return lines
+def _choose_axes(
+    count: int, counts: list[tuple[int, int]], spacing: tuple[float, ...], reach: list[int]
+) -> tuple[int, int, int]:
+    """The axes of rows, of planes and of lines, by number, that should take the least work. count: of the places that are asked
+    for. counts: by axis, how many steps along it hold any of these, and how many hold others."""
+
+    def count_work(axes: tuple[int, int, int]) -> int:
+        row, plane, line = axes
+        sums = counts[row][0] * min(counts[row][1], 2 * reach[row] + 1) * counts[plane][1] * counts[line][0]
+        return sums * (1 if _is_whole(spacing, reach, row, line) else _SLOWER) + _SLOWER * counts[plane][1] * count
+
+    return min(itertools.permutations(range(3)), key=count_work)
+
+
+def _is_whole(spacing: Sequence[float], reach: Sequence[int], row: int, line: int) -> bool:
+    """Whether a step along a line is as long as one between rows, so that squares are whole numbers of steps, in 16 bits."""
+    return spacing[row] == spacing[line] and max(reach[row], reach[line]) < _WIDEST
+
+
+class _LineSearch:
+    """The squared distances of places to others that are given a slab of planes at a time.
+
+    here: the row, plane and place on its line of each, (N,), in the order of rows, and there of planes. spacing, reach: along
+    these, the size of a step, and the steps that fit into the window. squares: (N,) float64, the least so far.
+    """
+
+    def __init__(self, here: list[np.ndarray], spacing: list[float], reach: list[int]) -> None:
+        self.spacing, self.reach = spacing, reach
+        self.squares = np.full(here[0].size, np.inf)
+        self._whole = _is_whole(spacing, reach, 0, 2)
+        self._type = np.dtype(np.uint16 if self._whole else np.float64)
+        self._rows, row_numbers = _number(here[0])
+        self._ends = np.searchsorted(row_numbers, np.arange(self._rows.size + 1)).tolist()
+        self._planes, (self._plane_values, self._plane_numbers) = here[1], _number(here[1])
+        self._line_values, self._line_numbers = _number(here[2])
+
+    def count_planes(self, rows: int) -> int:
+        """How many planes of the others, which lie on so many rows, fit into the room."""
+        plane = max(rows * self._line_values.size * self._type.itemsize, 8 * self._plane_values.size)
+        return max(1, _ROOM // plane)
+
+    def search_slab(self, slab: list[np.ndarray]) -> None:
+        """Lowers the squared distances to what they are to the others of a slab of planes, (M,) three times as `here`."""
+        (rows, _), (planes, _) = _number(slab[0]), _number(slab[1])
+        lines, length = self._square_lines(slab), self._line_values.size
+        over_planes = ((planes[:, None] - self._plane_values) * self.spacing[1]) ** 2
+        unit = self.spacing[0] if self._whole else 1.0
+        within = planes[0] - self.reach[1], planes[-1] + self.reach[1] + 1
+        many = max(1, _ROOM // (32 * planes.size))
+        lows, highs = (np.searchsorted(rows, self._rows + steps).tolist() for steps in (-self.reach[0], self.reach[0] + 1))
+        for row, low, high, start, end in zip(self._rows.tolist(), lows, highs, self._ends[:-1], self._ends[1:], strict=True):
+            first, last = (start + np.searchsorted(self._planes[start:end], within)).tolist()
+            if low == high or first == last:
+                continue
+            over_rows = ((rows[low:high, None] - row) * (self.spacing[0] / unit)) ** 2
+            nearest = (lines[low:high] + over_rows.astype(self._type)).min(axis=0).reshape(-1, length) * unit**2
+            for begin in range(first, last, many):
+                some = slice(begin, min(last, begin + many))
+                every = nearest.take(self._line_numbers[some], axis=1)
+                every += over_planes.take(self._plane_numbers[some], axis=1)
+                np.minimum(self.squares[some], every.min(axis=0), out=self.squares[some])
+
+    def _square_lines(self, slab: list[np.ndarray]) -> np.ndarray:
+        """By row, plane and place on lines where we are, the squared distance to the nearest of the others on the line,
+        (rows, planes * length)."""
+        (rows, row_numbers), (planes, plane_numbers) = _number(slab[0]), _number(slab[1])
+        steps, numbers = _number(np.concatenate([slab[2], self._line_values.astype(slab[2].dtype)]))
+        beyond = self.reach[2] + 1  # where none is within the window
+        gaps = np.full((steps.size, rows.size, planes.size), beyond, self._type)
+        places = numbers[: slab[2].size].astype(np.intp)  # one number per place takes less memory than three
+        for numbers_along, count in ((row_numbers, rows.size), (plane_numbers, planes.size)):
+            places *= count
+            places += numbers_along
+        gaps.reshape(-1)[places] = 0
+        del places, row_numbers, plane_numbers
+        sizes = np.minimum(np.diff(steps), beyond).tolist()
+        for place, size in enumerate(sizes, 1):
+            np.minimum(gaps[place], gaps[place - 1] + size, out=gaps[place])
+        for place, size in reversed(list(enumerate(sizes))):
+            np.minimum(gaps[place], gaps[place + 1] + size, out=gaps[place])
+        gaps = gaps[numbers[slab[2].size :]]
+        lines = np.ascontiguousarray(gaps.transpose(1, 2, 0)).reshape(rows.size, -1)
+        if not self._whole:
+            lines *= self.spacing[2]
+        lines *= lines
+        return lines

@@ -81,10 +81,16 @@ class Grid:
 
 @dataclass(frozen=True, kw_only=True)
 class Surface:
-    """Elements of a surface. places: (N,) int64 on the grid. weights: (N,) float64."""
+    """Elements of a surface. places: (N,) int64 on the grid. codes: (N,) uint8. areas: float64, what a code weighs."""
 
     places: np.ndarray
-    weights: np.ndarray
+    codes: np.ndarray
+    areas: np.ndarray
+
+    @property
+    def weights(self) -> np.ndarray:
+        """What every element weighs, (N,) float64."""
+        return self.areas[self.codes]
 
 
 def check_surface(surface: str) -> None:
@@ -109,18 +115,18 @@ def extract_surface(mask: np.ndarray, grid: Grid, spacing: tuple[float, ...], ki
     """The surface of a mask of the grid's box, bool."""
     laid = grid.lay(mask)
     if kind == "voxels":
-        places = np.flatnonzero(_find_border(laid, grid.strides))
-        return Surface(places=places, weights=np.ones(places.size))
-    places = np.flatnonzero(_find_corners(laid, grid.strides))
+        places = _find_border(laid, grid.strides)
+        return Surface(places=places, codes=np.zeros(places.size, np.uint8), areas=np.ones(1))
+    places = _find_corners(laid, grid.strides)
     codes = np.zeros(places.size, np.uint8)
     for corner in itertools.product((0, 1), repeat=len(grid.shape)):
         codes = 2 * codes + laid[places + sum(one * stride for one, stride in zip(corner, grid.strides, strict=True))]
-    return Surface(places=places, weights=measure_codes(spacing)[codes])
+    return Surface(places=places, codes=codes, areas=measure_codes(spacing))
 
 
 def _find_border(laid: np.ndarray, strides: tuple[int, ...]) -> np.ndarray:
     """The places of a mask with a face neighbour outside of it."""
-    border = np.zeros_like(laid)
+    found = []
     margin = strides[0]
     for start in range(margin, laid.size - margin, _CHUNK):
         end = min(start + _CHUNK, laid.size - margin)
@@ -128,21 +134,21 @@ def _find_border(laid: np.ndarray, strides: tuple[int, ...]) -> np.ndarray:
         for stride in strides:
             inner &= laid[start - stride : end - stride]
             inner &= laid[start + stride : end + stride]
-        np.greater(laid[start:end], inner, out=border[start:end])
-    return border
+        found.append(start + np.flatnonzero(laid[start:end] > inner))
+    return np.concatenate(found)
 
 
 def _find_corners(laid: np.ndarray, strides: tuple[int, ...]) -> np.ndarray:
     """The places that, with those one step on along any of the axes, are not all alike."""
-    corners = np.zeros_like(laid)
+    found = []
     margin = sum(strides)
     for start in range(0, laid.size - margin, _CHUNK):
         end = min(start + _CHUNK, laid.size - margin)
         some = every = laid[start : end + margin]
         for stride in strides:
             some, every = some[:-stride] | some[stride:], every[:-stride] & every[stride:]
-        np.not_equal(some, every, out=corners[start:end])
-    return corners
+        found.append(start + np.flatnonzero(some != every))
+    return np.concatenate(found)
 
 
 @functools.lru_cache(maxsize=64)
