@@ -1,14 +1,11 @@
 """`focalseg compare`: which of several systems is better, from their scores."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from focalseg.cli.options import AsJson, GroupPattern, Groups, find_groups, print_json
-
-if TYPE_CHECKING:
-    pass
 
 _Systems = Annotated[
     list[str],
