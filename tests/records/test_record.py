@@ -281,6 +281,7 @@ def test_records_are_read_without_torch_and_numpy() -> None:
 
 def test_what_was_placed_begins_with_the_training_of_the_lean_network() -> None:
     job = RECORDS[1]
+    assert isinstance(job, JobRecord)
     assert job.list_placed() == job.placed_runs  # of an earlier version
     runs = tuple(f"runs/placed/fold_{fold}/seed_{seed}" for fold in (3, 4) for seed in (6, 7))
     lean_first = (runs[1], runs[0], runs[2], runs[3])

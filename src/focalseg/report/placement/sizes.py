@@ -10,7 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from focalseg.evaluation.statistics import DIFFERENCE_SPAN, SCORE_SPAN, estimate_mean
+from focalseg.evaluation.significance import measure_difference
+from focalseg.evaluation.statistics import SCORE_SPAN, estimate_mean
 from focalseg.records.estimate import Estimate
 from focalseg.report.charts import AXES_SHARE, COLOURS, FONT_SIZE, HEIGHT, STYLE, finish, spread_labels, start, write_beside
 from focalseg.report.placement.cases import CaseDice
@@ -77,9 +78,10 @@ def _summarise(cases: Sequence[CaseDice], arms: Sequence[str]) -> SizeBin:
     dice = {arm: estimate_mean(table, groups, folds=folds, span=SCORE_SPAN) for arm, table in tables.items()}
     gain = None
     if len(arms) > 1:
-        first, last = tables[arms[0]], tables[arms[-1]]
-        paired = last - first if len(first) == len(last) else last.mean(axis=0) - first.mean(axis=0)
-        gain = estimate_mean(paired, groups, folds=folds, span=DIFFERENCE_SPAN)
+        pair = [tables[arms[-1]], tables[arms[0]]]
+        if len(pair[0]) != len(pair[1]):
+            pair = [table.mean(axis=0) for table in pair]
+        gain = measure_difference(*pair, groups, folds).estimate
     sizes = [case.size for case in cases]
     return SizeBin(low=min(sizes), high=max(sizes), cases=len(cases), groups=len(set(groups)), dice=dice, gain=gain)
 

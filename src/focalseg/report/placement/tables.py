@@ -5,9 +5,10 @@ from pathlib import Path
 
 from focalseg.comparison.reading.runs import list_arm
 from focalseg.comparison.tables import CI, escape_latex, lay_latex, show_latex
-from focalseg.records.distances import DISTANCE_SCORES, NAMES, DistanceSummary
+from focalseg.records.distances import DISTANCE_SCORES, DistanceSummary
 from focalseg.records.escapes import format_table
 from focalseg.records.estimate import Interval
+from focalseg.records.evaluation import TITLES
 from focalseg.records.placement import NONE, ArmSummary, JobRecord
 from focalseg.records.result import RESULT
 from focalseg.report.placement.naming import name_arm
@@ -98,7 +99,7 @@ def define_distances(measured: DistanceSummary) -> dict[str, str]:
     unit, tolerance = measured.unit, f"{measured.tolerance:g} {measured.unit}"
     one = tolerance.removesuffix("s") if measured.tolerance == 1 else tolerance
     return {
-        NAMES["nsd"]: f"normalised surface Dice, the share of both surfaces that lies within {one} of the other",
-        NAMES["hd95"]: f"the larger of the two directed 95th percentiles of the distances between the surfaces, in {unit}",
-        NAMES["assd"]: f"the mean distance over both surfaces laid together, in {unit}",
+        TITLES["nsd"]: f"normalised surface Dice, the share of both surfaces that lies within {one} of the other",
+        TITLES["hd95"]: f"the larger of the two directed 95th percentiles of the distances between the surfaces, in {unit}",
+        TITLES["assd"]: f"the mean distance over both surfaces laid together, in {unit}",
     }
