@@ -7,7 +7,6 @@ and the tests compare them with SciPy's over all degrees of freedom: they agree 
 
 import math
 from functools import cache
-from statistics import NormalDist
 
 _EXPANDED_FROM = 1000.0
 """Degrees of freedom from which four terms in one over them give the quantile to the last digit but one."""
@@ -66,9 +65,18 @@ def _expand(freedom: float, z: float) -> float:
     return z + sum(term / freedom**power for power, term in enumerate(terms, start=1))
 
 
+@cache
 def normal_quantile(tail: float) -> float:
-    """What a normal variable exceeds with that probability."""
-    return -NormalDist().inv_cdf(tail)
+    """What a normal variable exceeds with that probability: Newton's method on the logarithm of the tail, as above."""
+    z = 1.0
+    for _ in range(100):
+        found = math.erfc(z / math.sqrt(2)) / 2
+        slope = -math.exp(-z * z / 2) / math.sqrt(2 * math.pi) / found
+        step = (math.log(found) - math.log(tail)) / slope
+        z -= step
+        if abs(step) < 1e-15:
+            break
+    return z
 
 
 def _fraction(a: float, b: float, x: float, rest: float) -> float:
