@@ -32,8 +32,9 @@ from focalseg.hosts.gammas import read_gammas
 from focalseg.nnunet.plans import export_plans
 from focalseg.placement.decision import decide
 from focalseg.records.evidence import EVIDENCE, Evidence
-from focalseg.records.placement import Placement, SiteDecision
+from focalseg.records.placement import Placement
 from focalseg.records.record import read_record
+from focalseg.records.site_decision import SiteDecision
 
 RESULTS = Path(__file__).parent / "results"
 DATASET = "Dataset901_Balls"

@@ -143,3 +143,17 @@ def test_a_signal_ends_it_with_its_status_and_the_same_command_goes_on(own: Path
     assert subprocess.run(command, env=os.environ, capture_output=True, check=False).returncode == 0
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     assert read_record(ExternalRecord, out / "external.json").cases == 8
+
+
+def test_one_model_is_scored_as_the_options_say_and_a_job_is_not(focalseg, own: Path) -> None:
+    how = ("--tolerance", 3, "--empty", "zero", "--lesions")
+    answer = focalseg("evaluate", own / "job/runs/none/fold_0/seed_5", own / "far", *how, "--json", "--device", "cpu")
+    content = json.loads(answer.out)
+    assert (content["tolerance_mm"], content["empty"]) == (3, "zero")
+    assert "lesion_f1" in content["summary"]
+    refused = focalseg("evaluate", own / "job", own / "far", *how)
+    assert (refused.status, refused.out) == (2, "")
+    assert refused.err.startswith("error: --empty, --tolerance, --lesions: ")
+    assert (
+        "whose arms are compared by Dice alone; expected one model or folders of masks with that. Leave it out." in refused.err
+    )

@@ -3,6 +3,8 @@
 import pytest
 
 from focalseg.comparison.known_metrics import are_same, find_better, is_distance, is_known, is_share, name_metric
+from focalseg.metrics import LOWER_IS_BETTER, SCORES
+from focalseg.records.evaluation import TITLES
 
 
 @pytest.mark.parametrize(
@@ -22,6 +24,13 @@ from focalseg.comparison.known_metrics import are_same, find_better, is_distance
 def test_a_metric_has_one_name(name, names):
     assert {name_metric(one) for one in names} == {name}
     assert all(are_same(one, names[0]) for one in names)
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_a_score_of_ours_has_one_name_in_every_command(score):
+    assert name_metric(score) == name_metric(TITLES[score]) == TITLES[score]
+    assert find_better(score) == ("lower" if score in LOWER_IS_BETTER else "higher")
+    assert is_share(score) == (score not in LOWER_IS_BETTER)
 
 
 @pytest.mark.parametrize(

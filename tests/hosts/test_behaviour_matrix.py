@@ -34,7 +34,8 @@ from focalseg.hosts.site import Site
 from focalseg.hosts.weights import load_attention, save_attention
 from focalseg.networks.state import read_state, write_state
 from focalseg.placement.applying import apply_placement
-from focalseg.records.placement import Placement, SiteDecision
+from focalseg.records.placement import Placement
+from focalseg.records.site_decision import SiteDecision
 from hosts.host_table import HOSTS, IN_CHANNELS, copy_host, fitting_layout, host_sites
 
 pytestmark = pytest.mark.slow

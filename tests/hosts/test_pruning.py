@@ -20,7 +20,8 @@ from focalseg.hosts.presence.container import CONTAINER, escape
 from focalseg.hosts.pruning import disable_attention, enable_attention, open_own_gates, remove_attention, without_attention
 from focalseg.networks.unet import UNet
 from focalseg.placement.applying import apply_placement
-from focalseg.records.placement import Placement, SiteDecision
+from focalseg.records.placement import Placement
+from focalseg.records.site_decision import SiteDecision
 from hosts.host_table import HOSTS, copy_host, describe_unknown_family, host_sites
 
 pytestmark = pytest.mark.slow

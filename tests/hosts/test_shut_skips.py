@@ -31,7 +31,8 @@ from focalseg.networks.state import read_state, write_state
 from focalseg.networks.unet import UNet
 from focalseg.placement.applying import apply_placement
 from focalseg.placement.evidence import gather_evidence
-from focalseg.records.placement import SHUT, Placement, SiteDecision
+from focalseg.records.placement import SHUT, Placement
+from focalseg.records.site_decision import SiteDecision
 from focalseg.training.run import RunConfig, build_network
 from hosts.host_table import HOSTS, copy_host, host_sites
 from hosts.shutting import shut_by_hand

@@ -14,10 +14,11 @@ from focalseg.hosts.attachment import attention_sites
 from focalseg.hosts.building import NetworkConfig, plan_arguments
 from focalseg.networks.state import read_state
 from focalseg.nnunet.placed import count_levels, read_placed
-from focalseg.records.placement import SHUT, Placement, SiteDecision
+from focalseg.records.placement import SHUT, Placement
 from focalseg.records.record import read_sealed, write_json, write_record
 from focalseg.records.result import Result
 from focalseg.records.seals import hash_file
+from focalseg.records.site_decision import SiteDecision
 from focalseg.training.run import RunConfig, build_network
 from focalseg.yaml_files import write_yaml
 

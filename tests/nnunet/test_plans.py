@@ -14,7 +14,8 @@ from focalseg.hosts.gammas import read_gammas
 from focalseg.nnunet.factory import BUILD
 from focalseg.nnunet.placed import Placed, read_placed
 from focalseg.nnunet.plans import export_plans, write_plans
-from focalseg.records.placement import SHUT, Placement, SiteDecision
+from focalseg.records.placement import SHUT, Placement
+from focalseg.records.site_decision import SiteDecision
 from nnunet.architectures import LAYERS, build_as_nnunet, describe
 
 SITES = {"encoder.0": 0.5, "encoder.1": 0.2, "encoder.2": 0.1, "bottleneck": 1.5, "skip.0": 0.25, "skip.1": 0.3, "skip.2": 0.4}

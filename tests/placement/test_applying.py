@@ -9,7 +9,8 @@ import focalseg
 from focalseg.hosts.attachment import attention_sites
 from focalseg.placement.applying import PlacementWarning, compare_levels
 from focalseg.records.evidence import Evidence, SiteEvidence
-from focalseg.records.placement import Placement, SiteDecision
+from focalseg.records.placement import Placement
+from focalseg.records.site_decision import SiteDecision
 
 
 def decide_on(network, *kept):

@@ -16,7 +16,8 @@ from focalseg.evaluation.statistics import estimate_mean
 from focalseg.placement.decision import decide
 from focalseg.placement.policies import POLICIES
 from focalseg.records.evidence import Evidence, PathPoint, SiteEvidence
-from focalseg.records.placement import Placement, SiteDecision, read_placement
+from focalseg.records.placement import Placement, read_placement
+from focalseg.records.site_decision import SiteDecision
 
 
 def site(

@@ -1,5 +1,6 @@
 """Every record through its file and back, and what a file may not hold."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -35,13 +36,13 @@ from focalseg.records.placement import (
     NonInferiority,
     Placement,
     SeedNoise,
-    SiteDecision,
     read_placement,
 )
 from focalseg.records.prediction import PredictionRecord
 from focalseg.records.preprocessing import Preprocessing
 from focalseg.records.record import Record, read_record, write_record
 from focalseg.records.result import Result
+from focalseg.records.site_decision import SiteDecision
 from focalseg.records.splits import Split, Splits
 
 GAIN = DiceInterval(dice=0.1, low=-0.2, high=0.3)
@@ -79,6 +80,7 @@ RECORDS: list[Record] = [
         folds=(FoldSummary(fold=3, kept={"skip.0": "ag"}, shut=(), difference=GAIN),),
         lean=LeanSource(fold=3, seed=7),
         placed_runs=("runs/placed/fold_3/seed_7", "runs/none/fold_3/seed_8"),
+        runs={"none": ("runs/none/fold_3/seed_7", "runs/none/fold_3/seed_8")},
         dead_sites={"decoder.9": "so"},
         costs=COSTS,
     ),
@@ -275,3 +277,13 @@ def test_records_are_read_without_torch_and_numpy() -> None:
         f"import sys, {', '.join(f'focalseg.records.{name}' for name in names)}; print({{'torch', 'numpy'}} & {{*sys.modules}})"
     )
     assert subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout == "set()\n"
+
+
+def test_what_was_placed_begins_with_the_training_of_the_lean_network() -> None:
+    job = RECORDS[1]
+    assert isinstance(job, JobRecord)
+    assert job.list_placed() == job.placed_runs  # of an earlier version
+    runs = tuple(f"runs/placed/fold_{fold}/seed_{seed}" for fold in (3, 4) for seed in (6, 7))
+    lean_first = (runs[1], runs[0], runs[2], runs[3])
+    assert dataclasses.replace(job, placed_runs=(), runs={"placed": runs}).list_placed() == lean_first
+    assert dataclasses.replace(job, placed_runs=(), runs={"placed": runs}, lean=None).list_placed() == runs

@@ -173,8 +173,9 @@ def test_where_nothing_was_placed_the_plain_networks_are_the_model(make_folder, 
     out = tmp_path / "out"
     settings = replace(tiny_settings, training=replace(tiny_settings.training, steps=1))
     record = place(str(make_folder()), out, settings, device="cpu", workers=1).record
-    assert len(record.placed_runs) == 2
-    assert all(run.startswith("runs/none/fold_0/") for run in record.placed_runs)
+    assert record.runs["placed"] == record.runs["none"]
+    assert sorted(record.list_placed()) == list(record.runs["none"])
+    assert all(run.startswith("runs/none/fold_0/") for run in record.list_placed())
     assert all(config.attention == {} for config in focalseg.load(out).configs)
 
 

@@ -16,8 +16,9 @@ from focalseg.evaluation.verdict import Verdict
 from focalseg.inference.loading import load_run
 from focalseg.records.estimate import DiceInterval, Estimate
 from focalseg.records.method import METHOD
-from focalseg.records.placement import JobRecord, SiteDecision
+from focalseg.records.placement import JobRecord
 from focalseg.records.record import read_record, write_record
+from focalseg.records.site_decision import SiteDecision
 from focalseg.records.splits import Split, Splits
 from focalseg.report.placement.page import write_report
 from focalseg.study.beginning import ForKeeps

@@ -1,14 +1,11 @@
 """`focalseg compare`: which of several systems is better, from their scores."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from focalseg.cli.options import AsJson, GroupPattern, Groups, find_groups, print_json
-
-if TYPE_CHECKING:
-    pass
+from focalseg.cli.options import AsJson, GroupPattern, Groups, find_groups, print_found
 
 _Systems = Annotated[
     list[str],
@@ -76,9 +73,4 @@ def compare(
         from focalseg.report.comparison.page import write_comparison
 
         page = write_comparison(out, found)
-    if as_json:
-        print_json({**to_mapping(found.record), **({"page": str(page)} if page else {})})
-        return
-    print(found.record)
-    if page:
-        print(f"page: {page}")
+    print_found(found.record, lambda: to_mapping(found.record), page, as_json=as_json)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from focalseg.cli.options import AsJson, GroupPattern, Groups, find_groups, print_json
+from focalseg.cli.options import AsJson, GroupPattern, Groups, find_groups, print_found
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -124,9 +124,11 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Score predicted masks against true ones: per case, with intervals, worst first. Or a job on another set of images."""
+    of_scores = {
+        "--empty": empty, "--tolerance": tolerance, "--surface": surface, "--lesions": lesions, "--cldice": cldice,
+    }  # fmt: skip
     of_masks = {
-        "--empty": empty, "--label": label, "--ignore": ignore, "--tolerance": tolerance, "--surface": surface,
-        "--spacing": spacing, "--inside": inside, "--lesions": lesions, "--cldice": cldice, "--partial": partial,
+        "--label": label, "--ignore": ignore, "--spacing": spacing, "--inside": inside, "--partial": partial,
     }  # fmt: skip
     of_models = {
         "--device": device, "--network": network, "--group-column": group_column, "--rivals": rivals,
@@ -134,19 +136,22 @@ def evaluate(
     }  # fmt: skip
     if _holds_model(predicted):
         _refuse_options(of_masks, f"{predicted} holds a trained model, which predicts the masks itself", "folders of masks")
-        from focalseg.cli.external import evaluate_model
+        from focalseg.cli.external import evaluate_model, holds_job
 
+        if holds_job(predicted):
+            why = f"{predicted} is of a job, whose arms are compared by Dice alone"
+            _refuse_options(of_scores, why, "one model or folders of masks")
         evaluate_model(
             predicted, reference, out=out, groups=groups, group_pattern=group_pattern, group_column=group_column,
             rivals=rivals, leave_out_seen=leave_out_seen, workers=workers, device=device or "auto", network=network or "",
-            as_json=as_json,
+            as_json=as_json, settings=lambda: _read_settings(of_scores),
         )  # fmt: skip
         return
     _refuse_options(of_models, f"{predicted} is taken for a folder of masks, which no model computes", "the folder of a model")
     _evaluate_masks(
         predicted,
         reference,
-        given=of_masks,
+        given={**of_scores, **of_masks},
         inside=inside,
         groups_of=lambda names: find_groups(names, groups, group_pattern),
         out=out,
@@ -187,29 +192,26 @@ def _evaluate_masks(
         from focalseg.report.evaluation.page import write_evaluation
 
         page = write_evaluation(out, record)
-    if as_json:
-        print_json({**record.to_json(), **({"page": str(page)} if page else {})})
-        return
-    print(record)
-    if page:
-        print(f"page: {page}")
+    print_found(record, record.to_json, page, as_json=as_json)
 
 
 def _read_settings(given: dict[str, Any]) -> "EvaluationSettings":
+    """How masks are scored, from options; those of files of masks may be lacking."""
     from focalseg.evaluation.masks.settings import EvaluationSettings, read_spacing_text, read_wanted_labels
 
+    spacing = given.get("--spacing")
     chosen = {
         "empty": given["--empty"],
         "tolerance_mm": given["--tolerance"],
         "surface": given["--surface"],
-        "ignore": given["--ignore"],
-        "spacing_mm": None if given["--spacing"] is None else read_spacing_text(given["--spacing"]),
+        "ignore": given.get("--ignore"),
+        "spacing_mm": None if spacing is None else read_spacing_text(spacing),
     }
     return EvaluationSettings(
         lesions=given["--lesions"],
         cldice=given["--cldice"],
-        labels=read_wanted_labels(given["--label"]),
-        partial=given["--partial"],
+        labels=read_wanted_labels(given.get("--label", ())),
+        partial=given.get("--partial", False),
         **{name: value for name, value in chosen.items() if value is not None},
     )
 

@@ -3,9 +3,12 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from focalseg.cli.options import print_json
+from focalseg.cli.options import print_found
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from focalseg.evaluation.masks.settings import EvaluationSettings
     from focalseg.study.external.reading import Wanted
 
 _JOB = "placement.json"
@@ -25,12 +28,16 @@ def evaluate_model(
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     network: str = "",
     as_json: bool = False,
+    settings: "Callable[[], EvaluationSettings]",
 ) -> None:
-    """What a job's trainings, or one model, reach on a set: the answer on stdout, and with a folder its record and page."""
+    """What a job's trainings, or one model, reach on a set: the answer on stdout, and with a folder its record and page.
+
+    settings: how one model is scored; the arms of a job have Dice alone.
+    """
     from focalseg.study.external.beginning import open_job, refuse_out
 
     # Before torch is imported, which takes seconds.
-    job = (model / _JOB).is_file() or (model / "runs").is_dir()
+    job = holds_job(model)
     if job:
         open_job(model, data, rivals=rivals, own_network=network)
     else:
@@ -50,7 +57,12 @@ def evaluate_model(
     if job:
         _evaluate_job(model, data, wanted, out=out, workers=workers, device=device, as_json=as_json)
         return
-    _evaluate_one(model, data, wanted, out=out, device=device, as_json=as_json)
+    _evaluate_one(model, data, wanted, settings(), out=out, device=device, as_json=as_json)
+
+
+def holds_job(folder: Path) -> bool:
+    """Whether a folder is of a job with several arms, finished or not, rather than of one model."""
+    return (folder / _JOB).is_file() or (folder / "runs").is_dir()
 
 
 def _refuse_model(model: Path, data: str, network: str, *, rivals: bool) -> None:
@@ -69,6 +81,7 @@ def _evaluate_one(
     model: Path,
     data: str,
     wanted: "Wanted",
+    settings: "EvaluationSettings",
     *,
     out: Path | None,
     device: Literal["auto", "cpu", "cuda", "mps"],
@@ -85,18 +98,13 @@ def _evaluate_one(
         refuse_folder(out, EVALUATION, "evaluate")
     STOP.install()
     limit_threads()
-    record = evaluate_one(model, data, wanted=wanted, device=device, listeners=build_listeners())
+    record = evaluate_one(model, data, wanted=wanted, settings=settings, device=device, listeners=build_listeners())
     page = None
     if out is not None:
         from focalseg.report.evaluation.page import write_evaluation
 
         page = write_evaluation(out, record)
-    if as_json:
-        print_json({**record.to_json(), **({"page": str(page)} if page else {})})
-        return
-    print(record)
-    if page:
-        print(f"page: {page}")
+    print_found(record, record.to_json, page, as_json=as_json)
 
 
 def _evaluate_job(
@@ -124,9 +132,4 @@ def _evaluate_job(
         from focalseg.report.external.page import write_external
 
         page = write_external(out, found)
-    if as_json:
-        print_json({**to_mapping(found.record), **({"page": str(page)} if page else {})})
-        return
-    print(found.record)
-    if page:
-        print(f"page: {page}")
+    print_found(found.record, lambda: to_mapping(found.record), page, as_json=as_json)

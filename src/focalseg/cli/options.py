@@ -11,7 +11,7 @@ from focalseg.configuration import LARGEST_SEED
 from focalseg.findings import show_name, show_value
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from focalseg.study.presets import Settings
 
@@ -140,6 +140,16 @@ def name_next(folder: Path, network: str) -> str:
 def print_json(content: dict[str, Any]) -> None:
     """Prints one strict JSON object on stdout."""
     print(json.dumps(content, indent=2, allow_nan=False))
+
+
+def print_found(record: object, content: "Callable[[], dict[str, Any]]", page: Path | None, *, as_json: bool) -> None:
+    """Prints what was found, and the path of its page where there is one: as text, or as one JSON object of that content."""
+    if as_json:
+        print_json({**content(), **({"page": str(page)} if page else {})})
+        return
+    print(record)
+    if page:
+        print(f"page: {page}")
 
 
 def find_groups(names: "Sequence[str]", file: Path | None, pattern: str | None) -> dict[str, str] | None:

@@ -8,6 +8,8 @@ from typer.core import TyperCommand, TyperGroup
 
 _CONVERTER = "_runtime_param"
 """Where typer keeps the converter of a parameter, None before it is needed."""
+_NEEDED = ("get_runtime_param", "type_descriptor")
+"""What else of a parameter is used here."""
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?", re.ASCII)
 
 
@@ -30,10 +32,11 @@ class SwiftGroup(TyperGroup):
 
 
 def _hasten(parameters: Iterable[Any]) -> None:
-    # Typer (0.29) converts with pydantic, whose import takes 0.12 s of processor time: a quarter of all that `focalseg compare`
-    # may take. Where a later typer keeps its converter elsewhere, this changes nothing but that time.
+    # Typer (0.29) converts with pydantic, whose import takes 0.12 s of processor time on an idle machine: a third more than
+    # `focalseg compare` takes without, which would not stay within its half second. Where another typer keeps its converter
+    # elsewhere or builds it otherwise, this changes nothing but that time.
     for parameter in parameters:
-        if getattr(parameter, _CONVERTER, parameter) is None:
+        if getattr(parameter, _CONVERTER, parameter) is None and all(hasattr(parameter, name) for name in _NEEDED):
             setattr(parameter, _CONVERTER, _SwiftParameter(parameter))
 
 

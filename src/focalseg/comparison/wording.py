@@ -7,7 +7,8 @@ from focalseg import __version__
 from focalseg.comparison.pairing import Paired
 from focalseg.comparison.settings import ComparisonSettings
 from focalseg.comparison.systems import System
-from focalseg.evaluation.statistics import FEW_GROUPS, REPLICATES, ROUNDING
+from focalseg.evaluation.statistics import FEW_GROUPS, ROUNDING
+from focalseg.evaluation.wording import describe_intervals
 from focalseg.findings import counted, show_name
 from focalseg.records.comparison import Better, SystemComparison, show_p
 
@@ -141,14 +142,3 @@ def describe_methods(found: Found) -> str:
         parts.append("Cases without a score in every system were left out in all of them.")
     parts.append(f"Computed with focalseg {__version__}.")
     return " ".join(parts)
-
-
-def describe_intervals(*, grouped: bool, folds: int) -> str:
-    """How intervals and p-values come about, as a paper says it. grouped: whether several cases are of one group."""
-    drawn = "trainings and groups" if grouped else "trainings and cases"
-    own = "" if folds == 1 else ", or to that of the folds where it is wider"
-    return (
-        f"95 % intervals are from a hierarchical bootstrap over {drawn} ({REPLICATES} draws), stretched to the standard error "
-        "of the two-way variance (jackknife, Cameron et al. 2011) and Student's t with Satterthwaite's degrees of "
-        f"freedom{own}; p-values are two-sided, from the same standard error."
-    )

@@ -72,12 +72,13 @@ def refuse_own_network(networks: Iterable[NetworkFiles], own_network: str) -> No
 def _list_placed(job: Path) -> tuple[Path, ...]:
     """The folders of a job's trainings of what was placed, that of the lean network first. Raises SettingError."""
     record = read_record(JobRecord, job / PLACEMENT)
-    if not record.placed_runs:
+    placed = record.list_placed()
+    if not placed:
         raise SettingError(
             f"{job / PLACEMENT} does not say which trainings were placed: an earlier version wrote it. Take the lean network "
             f"alone, with --one, or {AGAIN}."
         )
-    return tuple(job / run for run in record.placed_runs)
+    return tuple(job / run for run in placed)
 
 
 def _find_members(folder: Path, *, one: bool) -> Iterator[NetworkFiles]:

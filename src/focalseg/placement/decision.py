@@ -12,7 +12,8 @@ from focalseg.placement.exponents import REGIMES
 from focalseg.placement.policies import POLICIES
 from focalseg.placement.policies.questions import Choice, Layout, Search, follow
 from focalseg.records.evidence import Evidence, SiteEvidence
-from focalseg.records.placement import Placement, SiteDecision
+from focalseg.records.placement import Placement
+from focalseg.records.site_decision import SiteDecision
 
 
 def decide(evidence: Evidence | Sequence[Evidence], policy: str = "removal") -> Placement:

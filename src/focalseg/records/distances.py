@@ -11,7 +11,6 @@ Unit = Literal["mm", "pixels"]
 DistanceScore = Literal["nsd", "hd95", "assd"]
 DISTANCE_SCORES: tuple[DistanceScore, ...] = ("nsd", "hd95", "assd")
 """Surface Dice, the 95th percentile of the distances, and their mean, as focalseg.metrics has them."""
-NAMES: dict[DistanceScore, str] = {"nsd": "NSD", "hd95": "HD95", "assd": "ASSD"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,14 +17,16 @@ MOST_WORST = 50
 """Of the worst cases so many are in the record."""
 MAIN = ("dice", "iou", "precision", "recall", "nsd", "hd95", "assd")
 """Scores that are printed; the tables have them all."""
-_FEW = ("dice", "nsd", "hd95")
+FEW = ("dice", "iou", "nsd", "hd95")
+"""Scores in tables that have a column for each."""
+_FEWEST = ("dice", "nsd", "hd95")
 TITLES = {
-    "dice": "Dice", "iou": "IoU", "precision": "precision", "recall": "recall", "specificity": "specificity", "nsd": "NSD",
-    "hd95": "HD95", "hd": "HD", "assd": "ASSD", "masd": "MASD", "volume_difference": "volume difference",
-    "relative_volume_difference": "relative volume difference", "lesion_f1": "lesion F1", "lesion_recall": "lesion recall",
-    "lesion_precision": "lesion precision", "cldice": "clDice",
+    "dice": "Dice", "iou": "IoU", "precision": "Precision", "recall": "Recall", "specificity": "Specificity", "nsd": "NSD",
+    "hd95": "HD95", "hd": "HD", "assd": "ASSD", "masd": "MASD", "volume_difference": "Volume difference",
+    "relative_volume_difference": "Relative volume difference", "lesion_f1": "Lesion F1", "lesion_recall": "Lesion recall",
+    "lesion_precision": "Lesion precision", "cldice": "clDice",
 }  # fmt: skip
-"""How a score is called where people read it."""
+"""How a score is called where people read it, as `focalseg compare` calls it, too."""
 EMPTY_MEANINGS = {
     "one": "two empty masks score best, one empty mask of the two worst: 0, and as a distance the image's diagonal",
     "zero": "an empty mask scores worst, alone or beside another empty one: 0, and as a distance the image's diagonal",
@@ -183,9 +185,9 @@ class EvaluationRecord(CheckedConfig, Record):
         ]
         if several:
             blocks += [
-                (show_name(label) if score == _FEW[0] else "", score, self.summary[score].labels[label])
+                (show_name(label) if score == _FEWEST[0] else "", score, self.summary[score].labels[label])
                 for label in self.labels
-                for score in _FEW
+                for score in _FEWEST
             ]
         head = ("", "", "mean [95 % interval]", "counted", "left out", "both empty", "one empty")
         rows = [list(head)] + [

@@ -5,3 +5,5 @@ RESULT = "result.json"
 NONE, ALL, PLACED = "none", "all", "placed"
 ARMS = (NONE, ALL, PLACED)
 """Those that every job has, in the order they are shown in."""
+RANDOM = "random"
+"""The arm, where a job has it, with as many sites as were placed, drawn at random."""

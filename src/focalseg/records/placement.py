@@ -1,121 +1,27 @@
 """placement.json: which gates stand where and on which evidence, and all that the main job found of it."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import fmean
 from typing import Literal
 
 from focalseg.configuration import CheckedConfig, setting
 from focalseg.errors import SettingError
-from focalseg.findings import counted, show_name
+from focalseg.findings import show_name
 from focalseg.records import names
 from focalseg.records.costs import NOT_MEASURED, CostTable
 from focalseg.records.distances import DistanceDifference, DistanceSummary
-from focalseg.records.estimate import DiceInterval, Estimate, Interval, NonInferiority, SeedNoise
+from focalseg.records.estimate import DiceInterval, Interval, NonInferiority, SeedNoise
 from focalseg.records.record import AGAIN, Record, read_record, write_record
+from focalseg.records.site_decision import SiteDecision
 
 PLACEMENT, NONE, ALL, PLACED, ARMS = names.PLACEMENT, names.NONE, names.ALL, names.PLACED, names.ARMS
 SHUT = "shut"
 """The name, among kinds of gates, of a skip where nothing passes. It is no attention: it has no weights and no gamma."""
-ROUNDING = 1e-9
-"""By so much a mean of several numbers may lie outside the mean of their bounds."""
-MOST_LISTED = 4
-"""Trainings whose values are listed one by one."""
 _RUN = re.compile(r"runs/[\w-]+/fold_[0-9]+/seed_[0-9]+", re.ASCII)
 """The folder of a training within that of its job."""
 Outcome = Literal["helps", "no_difference_shown", "harms"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class SiteDecision(CheckedConfig):
-    """What was decided on one site, on which evidence, averaged over trainings, and why.
-
-    removal_cost: Dice lost without it; removal_low, removal_high: its 95 % interval of new validation cases for these very
-    trainings, which are mostly two and tell too little of other trainings for an interval. removal_costs: the cost in each
-    training, on removal_cases validation cases, with that training's interval of new cases from removal_lows to removal_highs.
-    joint_cost: without it and all that were missed less. None or empty: the file was written before these were measured, and
-    where removal_cases is empty the interval is another, over trainings as well. shut: a skip where nothing passes, which is no
-    module. why: empty where nobody decided, since attention was given.
-    """
-
-    site: str
-    gate: str
-    gamma: float
-    removal_cost: float
-    spread: float
-    kept: bool
-    why: str
-    removal_low: float | None = None
-    removal_high: float | None = None
-    joint_cost: float | None = None
-    shut: bool = False
-    removal_costs: tuple[float, ...] = ()
-    removal_lows: tuple[float, ...] = ()
-    removal_highs: tuple[float, ...] = ()
-    removal_cases: tuple[int, ...] = ()
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.kept and self.shut:
-            raise SettingError("shut was True, and kept too; expected one of the two.")
-        for name in ("removal_lows", "removal_highs", "removal_cases"):
-            if (count := len(getattr(self, name))) not in (0, len(self.removal_costs)):
-                raise SettingError(f"{name} has {count} numbers; expected {len(self.removal_costs)}, as removal_costs has.")
-        low, high = self.removal_low, self.removal_high
-        if (low, high) == (None, None):
-            return
-        if low is None or high is None or not low - ROUNDING <= self.removal_cost <= high + ROUNDING:
-            reach = f"from removal_low {low} to removal_high {high}"
-            raise SettingError(f"removal_cost was {self.removal_cost}, {reach}; expected a mean within its interval.")
-
-    @property
-    def removal(self) -> Estimate | None:
-        """The cost of removal with its interval, None where it has none."""
-        if self.removal_low is None or self.removal_high is None:
-            return None
-        return Estimate(mean=self.removal_cost, low=self.removal_low, high=self.removal_high)
-
-    @property
-    def each_removal(self) -> tuple[Estimate, ...]:
-        """The cost of removal in each training with its interval of new cases; none where that was not written down."""
-        if not self.removal_lows or not self.removal_highs:
-            return ()
-        three = zip(self.removal_costs, self.removal_lows, self.removal_highs, strict=True)
-        return tuple(Estimate(mean=cost, low=min(low, cost), high=max(high, cost)) for cost, low, high in three)
-
-    @property
-    def decision(self) -> Literal["kept", "dropped", "shut"]:
-        """In a word."""
-        return "shut" if self.shut else "kept" if self.kept else "dropped"
-
-
-def describe_trainings(values: Sequence[float], *, places: int = 3, cases: int = 0) -> str:
-    """What a mean rests on: ` (0.212 and 0.220 in 2 trainings, 40 validation cases)`, of many trainings the least and the
-    largest. cases: how many each was measured on, 0 where that is not to be said; then nothing is said of a single training."""
-    if len(values) < 2 and not cases:
-        return ""
-    *rest, last = [f"{value:z.{places}f}" for value in values]
-    told = f"{', '.join(rest)} and {last} in "
-    if len(values) > MOST_LISTED:
-        told = f"{min(values):z.{places}f} to {max(values):z.{places}f} in "
-    measured = f", {counted(cases, 'validation case')}" if cases else ""
-    return f" ({told if rest else ''}{counted(len(values), 'training')}{measured})"
-
-
-def describe_share(values: Sequence[float], least: float) -> str:
-    """Whether the mean of these reaches the least, and in how many trainings the same holds: `, at least 0.01 in both`, or
-    `, less than 0.01 on average, though not in 1 of 2`; of one training the first three words."""
-    reached, trainings = sum(value >= least for value in values), len(values)
-    enough = fmean(values) >= least
-    verdict = f", at least {least}" if enough else f", less than {least}"
-    agreeing = reached if enough else trainings - reached
-    if trainings == 1:
-        return verdict
-    if agreeing == trainings:
-        return f"{verdict} in {'both' if trainings == 2 else 'all'}"
-    return f"{verdict} on average, though not in {trainings - agreeing} of {trainings}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -291,13 +197,13 @@ class JobRecord(Placement):
     """The placement that all folds have in common, with all that the main job found.
 
     difference: placed minus none. comparisons: placed against every other arm, then each of those against none. seed_noise: of
-    none. placed_runs: the folders, within the job's, of the trainings of what was placed, over folds and seeds, that of the
-    lean network first; empty where the version that wrote it did not say. dead_sites: left out before training, with the
-    reason. costs: of the network with all sites. search: the trainings that sites were chosen with, none of none where none
-    were counted. files: SHA-256 of the files beside it that are shown with it, by name; empty where the version that wrote it
-    kept none. distance_differences: placed and all minus none in NSD, HD95 and ASSD, paired as their Dice is: secondary, since
-    the verdict rests on Dice; none where distances were not measured. runs: by arm, the
-    folders within the job's of all its trainings, fold after fold; earlier versions wrote none.
+    none. lean: the training that the lean network is of. runs: by arm, the folders within the job's of its trainings, fold
+    after fold and by seed; two arms may share some. placed_runs: in files of earlier versions, which wrote no runs, those of
+    what was placed, that of the lean network first; `list_placed` gives them of either. dead_sites: left out before training,
+    with the reason. costs: of the network with all sites. search: the trainings that sites were chosen with, none of none
+    where none were counted. files: SHA-256 of the files beside it that are shown with it, by name; empty where the version
+    that wrote it kept none. distance_differences: placed and all minus none in NSD, HD95 and ASSD, paired as their Dice is:
+    secondary, since the verdict rests on Dice; none where distances were not measured.
     """
 
     again = AGAIN
@@ -359,6 +265,14 @@ class JobRecord(Placement):
                     yield f"folds[{number}] has the site {site[:40]!r}; expected one of those under sites."
         if self.costs != NOT_MEASURED:
             yield from (f"costs.{fault}" for fault in self.costs.misfit(sites))
+
+    def list_placed(self) -> tuple[str, ...]:
+        """The folders within the job's of the trainings of what was placed, that of the lean network first; none where the
+        version that wrote the record did not say."""
+        if PLACED not in self.runs:
+            return self.placed_runs
+        lean = f"/fold_{self.lean.fold}/seed_{self.lean.seed}" if self.lean else ""
+        return tuple(sorted(self.runs[PLACED], key=lambda run: not run.endswith(lean)))
 
     def find_comparison(self, one: str, other: str) -> ArmComparison | None:
         """That of one arm minus the other, None where it was not made."""

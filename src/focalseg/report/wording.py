@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from focalseg.records.placement import MOST_LISTED
+from focalseg.records.site_decision import MOST_LISTED
 
 MINUS = "\N{MINUS SIGN}"
 

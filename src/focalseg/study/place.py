@@ -112,8 +112,9 @@ def _train_and_judge(design: Design, folder: Path) -> PlaceResult:
         verdict,
         results,
         lean=LeanSource(fold=results.folds[fold], seed=plans[fold][PLACED][number].config.seed),
-        placed_runs=_list_placed(plans, shown[PLACED], folder),
-        runs={arm: _name_runs([plan for fold in plans for plan in fold[arm]], folder) for arm in plans[0]},
+        runs={
+            arm: tuple(plan.folder.relative_to(folder).as_posix() for fold in plans for plan in fold[arm]) for arm in plans[0]
+        },
         dead_sites=design.dead,
         costs=read_costs(decided.witness),
         files={name: hash_file(folder / name) for name in (CONFIG, SPLITS, EXAMPLES)},
@@ -121,18 +122,6 @@ def _train_and_judge(design: Design, folder: Path) -> PlaceResult:
     write_record(folder / PLACEMENT, record)
     write_lean(folder / LEAN, shown[PLACED], verdict, record.arms[PLACED], lean.parameters, sites=record.sites)
     return PlaceResult(folder=folder, verdict=verdict, placement=results.agreed, record=record)
-
-
-def _list_placed(plans: Sequence[Mapping[str, Sequence[RunPlan]]], lean: Path, folder: Path) -> tuple[str, ...]:
-    """The folders within the job's of all trainings of what was placed, that of the lean network first."""
-    placed = [plan for fold in plans for plan in fold[PLACED]]
-    runs = _name_runs(placed, folder)
-    return tuple(dict.fromkeys([lean.relative_to(folder).as_posix(), *runs]))
-
-
-def _name_runs(plans: Sequence[RunPlan], folder: Path) -> tuple[str, ...]:
-    """The folders of trainings within the job's."""
-    return tuple(plan.folder.relative_to(folder).as_posix() for plan in plans)
 
 
 def train_arms(design: Design) -> tuple[list[dict[str, list[RunPlan]]], Decided]:

@@ -12,9 +12,10 @@ from focalseg.feeding.augmentation_config import AUGMENTATIONS
 from focalseg.hosts.libraries.choice import NetworkChoice
 from focalseg.losses.unified_focal_config import UnifiedFocalConfig
 from focalseg.placement.policies import POLICIES
+from focalseg.records import names
 from focalseg.training.training_config import TrainingConfig
 
-WIDER, RANDOM = "wider", "random"
+WIDER, RANDOM = "wider", names.RANDOM
 RIVALS = (WIDER, RANDOM, *GATES)
 """What may be compared besides: a wider plain network, as many sites drawn at random, or one kind of gate wherever it fits."""
 
@@ -88,8 +89,8 @@ class Settings(CheckedConfig):
         super().__post_init__()
         if not self.gates:
             raise SettingError(f"gates was empty; expected one or more of {', '.join(GATES)}.")
-        for catalogue, names in ((GATES, self.gates), (POLICIES, (self.policy,))):
-            for name in names:
+        for catalogue, chosen in ((GATES, self.gates), (POLICIES, (self.policy,))):
+            for name in chosen:
                 catalogue.check(name)
         for number, name in enumerate(self.rivals):
             if name not in RIVALS:

@@ -8,10 +8,11 @@ import pytest
 
 from comparison.reading.test_nnunet import compare_paths, refuse
 from focalseg.files import write_text
-from focalseg.records.placement import Collapsed, JobRecord, Placement, SiteDecision
+from focalseg.records.placement import Collapsed, JobRecord, Placement
 from focalseg.records.record import write_record
 from focalseg.records.result import Result
 from focalseg.records.seals import hash_file
+from focalseg.records.site_decision import SiteDecision
 from focalseg.study.outcome.summary import JobResult, judge, record_results
 from focalseg.study.running.runs import RunResult, read_result
 from focalseg.study.running.scores import CaseScore, format_scores

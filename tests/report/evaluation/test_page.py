@@ -104,9 +104,19 @@ def test_tables_have_a_line_for_every_label_and_score(of_labels):
 
 def test_latex_has_a_line_per_label_with_names_escaped(of_labels, record):
     table = format_latex(of_labels)
-    assert table.startswith("\\begin{tabular}{lccccr}\n\\hline\nLabel & Dice & IoU & NSD at 1 pixel & HD95 (pixels) & Cases")
+    scores = " & ".join(rf"{score} [95\,\% CI]" for score in ("Dice", "IoU", "NSD at 1 pixel", "HD95 (pixels)"))
+    assert table.startswith(f"\\begin{{tabular}}{{lccccc}}\n\\hline\nLabel & {scores} & Cases \\\\\n")
     assert table.count(r" & 10 \\") == 4
     named = dataclasses.replace(record.summary["dice"], labels={"a_b%": record.summary["dice"].labels["foreground"]})
     summary = {score: dataclasses.replace(one, labels=named.labels) for score, one in record.summary.items()}
     odd = dataclasses.replace(record, labels=("a_b%",), summary=summary)
     assert r"a\_b\% & $0." in format_latex(odd)
+
+
+def test_objects_of_one_size_are_in_one_part(record):
+    cases = [dataclasses.replace(record.cases[0], true_pixels=size, dice=0.5) for size in (4, 4, 4, 4, 4, 9, 9, 9, 9)]
+    assert [(row.name, row.least, row.greatest, row.cases) for row in divide_by_size(cases)] == [
+        ("smaller", 4, 4, 5),
+        ("larger", 9, 9, 4),
+    ]
+    assert divide_by_size(cases[:5]) == []

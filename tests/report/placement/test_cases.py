@@ -14,6 +14,7 @@ from focalseg.evaluation.metrics import Overlap
 from focalseg.evaluation.statistics import estimate_mean
 from focalseg.report.placement.cases import CaseDice, choose_notable, join_scores
 from focalseg.report.placement.page import write_report
+from focalseg.report.placement.reading import read_placement_contents
 from focalseg.report.placement.sizes import MOST_DOTS, split_by_size
 from focalseg.study.running.runs import RunResult
 from focalseg.study.running.scores import CaseScore
@@ -125,6 +126,23 @@ def test_folds_with_other_numbers_of_trainings_are_averaged_over_them() -> None:
     assert found.bins[0].dice["none"].mean == pytest.approx(0.3)
     assert found.bins[0].gain is not None
     assert found.bins[0].gain.mean == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("named", ["placed_runs", "runs"])
+def test_arms_are_paired_by_seed_whichever_training_the_lean_network_is_of(
+    make_placement: Make, add_scores: Callable[..., None], named: str
+) -> None:
+    folder = make_placement()
+    add_scores(folder)
+    path = folder / "placement.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    runs = {arm: [f"runs/{arm}/fold_0/seed_{seed}" for seed in (2, 3)] for arm in ("none", "all", "placed")}
+    content |= {"runs": runs} if named == "runs" else {"placed_runs": runs["placed"][::-1]}  # the lean one first
+    path.write_text(json.dumps(content), encoding="utf-8")
+    cases = read_placement_contents(folder).cases
+    assert len(cases) == len(CASE_SIZES)
+    for number, case in enumerate(cases):
+        assert case.dice == {arm: tuple(dice_of_case(arm, number, seed) for seed in (2, 3)) for arm in PAIR}
 
 
 def test_without_an_object_anywhere_nothing_is_said_of_sizes() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from focalseg.hosts.building import NetworkConfig
 from focalseg.records.estimate import Estimate
-from focalseg.records.placement import SiteDecision
+from focalseg.records.site_decision import SiteDecision
 from focalseg.report.charts import spread_labels
 from focalseg.report.lettering import estimate_width
 from focalseg.report.placement.drawing import LETTER, MARK_HEIGHT, MARK_WIDTH, draw_list, draw_network, draw_unet

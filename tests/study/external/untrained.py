@@ -12,10 +12,11 @@ from focalseg.files import write_text
 from focalseg.inference.folders import LEAN
 from focalseg.networks.state import read_state
 from focalseg.placement.policies.questions import Layout
-from focalseg.records.placement import ALL, NONE, PLACED, PLACEMENT, Collapsed, Placement, SiteDecision
+from focalseg.records.placement import ALL, NONE, PLACED, PLACEMENT, Collapsed, Placement
 from focalseg.records.record import write_record
 from focalseg.records.result import CONFIG, RESULT, WEIGHTS, Result
 from focalseg.records.seals import hash_file, sign_text
+from focalseg.records.site_decision import SiteDecision
 from focalseg.records.splits import SPLITS
 from focalseg.study.outcome.summary import JobResult, judge, record_results
 from focalseg.study.planning.groundwork import Groundwork, lay_groundwork
@@ -63,8 +64,8 @@ def write_untrained_job(
         candidates=len(EVERYWHERE),
         search=Collapsed(0, 2),
     )
-    runs = tuple(plan.folder.relative_to(folder).as_posix() for plans in arms[PLACED] for plan in plans)
-    write_record(folder / PLACEMENT, record_results(judge(results), results, placed_runs=runs))
+    runs = {arm: tuple(plan.folder.relative_to(folder).as_posix() for fold in of for plan in fold) for arm, of in arms.items()}
+    write_record(folder / PLACEMENT, record_results(judge(results), results, runs=runs))
     write_record(folder / SPLITS, record_splits(ground))
     (folder / LEAN).mkdir()
     return folder

@@ -12,8 +12,9 @@ from focalseg.errors import SettingError
 from focalseg.inference.loading import load_lean
 from focalseg.placement.policies.questions import Score
 from focalseg.records.evidence import EVIDENCE
-from focalseg.records.placement import Collapsed, Placement, SiteDecision
+from focalseg.records.placement import Collapsed, Placement
 from focalseg.records.result import RESULT
+from focalseg.records.site_decision import SiteDecision
 from focalseg.study.arms.agreement import agree, choose_lean
 from focalseg.study.arms.design import plan_design
 from focalseg.study.arms.search import name_trial

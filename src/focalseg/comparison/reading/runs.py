@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from focalseg.comparison.reading.tables import Table
 from focalseg.errors import DataError, SettingError
 from focalseg.findings import show_path
-from focalseg.records.names import ALL, NONE, PLACED, PLACEMENT, RESULT
+from focalseg.records.names import ALL, NONE, PLACED, PLACEMENT, RANDOM, RESULT
 
 if TYPE_CHECKING:
-    from focalseg.records.placement import FoldSummary
+    from focalseg.records.placement import JobRecord
 
 CASES, CONFIG, RUNS = "cases.csv", "config.yaml", "runs"
 TEST, VALIDATION = "test", "validation"
@@ -40,21 +40,30 @@ def find_runs(path: Path) -> list[Path]:
         return [path]
     found = _list_runs(path)
     job = path.parent.parent
-    if path.parent.name == RUNS and is_job(job) and path.name == PLACED:
+    if path.parent.name == RUNS and is_job(job) and path.name not in (NONE, ALL):
         from focalseg.records.placement import JobRecord  # this and its like only where a job is read: starting takes time
         from focalseg.records.record import read_record
 
-        record = read_record(JobRecord, job / PLACEMENT)
-        folds = {_number(run, "fold") for run in found}
-        for fold in record.folds:
-            if fold.fold not in folds:
-                found += _list_runs(job / RUNS / _name_twin(fold), fold=fold.fold)
-    return sorted(found, key=lambda run: (_number(run, "fold"), _number(run, "seed")))
+        return list_arm(job, read_record(JobRecord, job / PLACEMENT), path.name)
+    return sorted(found, key=order_runs)
 
 
-def _name_twin(fold: "FoldSummary") -> str:
-    """The arm that a fold's placement is the same as, where it has no runs of its own: nothing placed, or all."""
-    return NONE if not fold.kept and not fold.shut else ALL
+def list_arm(job: Path, record: "JobRecord", arm: str) -> list[Path]:
+    """The runs of an arm of a finished job, by fold and seed, of which some may be those of another arm."""
+    if arm in record.runs:
+        return sorted((job / run for run in record.runs[arm]), key=order_runs)
+    found = _list_runs(job / RUNS / arm)
+    folds = {_number(run, "fold") for run in found}
+    for fold in record.folds:  # earlier versions did not say; an arm without runs of its own in a fold has those of a twin
+        if fold.fold not in folds:
+            plain = arm in (PLACED, RANDOM) and not fold.kept and not fold.shut
+            found += _list_runs(job / RUNS / (NONE if plain else ALL), fold=fold.fold)
+    return sorted(found, key=order_runs)
+
+
+def order_runs(run: Path) -> tuple[int, int]:
+    """The fold and the seed of a run, from the last parts of its path; -1 for what they do not say."""
+    return _number(run, "fold"), _number(run, "seed")
 
 
 def _list_runs(arm: Path, *, fold: int | None = None) -> list[Path]:
@@ -100,7 +109,7 @@ def _read_run(run: Path, metric: str) -> Table:
             f"{show_path(path)}: has no test cases; expected scores of the part {TEST}. Choose a run of an arm: a probe is "
             "scored on validation cases alone."
         )
-    fold, seed = _number(run, "fold"), _number(run, "seed")
+    fold, seed = order_runs(run)
     found = parts[TEST]
     return Table(
         source=found.source,

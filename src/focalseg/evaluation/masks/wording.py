@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from focalseg import __version__
 from focalseg.evaluation.masks.pairing import Pairing
 from focalseg.evaluation.masks.settings import EvaluationSettings
-from focalseg.evaluation.statistics import REPLICATES
+from focalseg.evaluation.statistics import FEW_GROUPS
+from focalseg.evaluation.wording import describe_intervals
 from focalseg.findings import counted, show_name
 from focalseg.imagesets.kinds import list_names
 from focalseg.metrics.case import CaseMeasures
 from focalseg.records.evaluation import EMPTY_MEANINGS, ScoreSummary, show_length
 
-FEW_GROUPS = 10
-"""Fewer tell little of how others differ."""
 _SURFACES = {
     "surfels": "surfaces of area elements between voxels, as in DeepMind's surface-distance",
     "voxels": "surfaces of border voxels, as in MONAI",
@@ -97,7 +96,6 @@ def describe_methods(facts: Facts) -> str:
     over = f" for {len(facts.labels)} labels, and averaged over the labels of a case and then over cases" * (
         len(facts.labels) > 1
     )
-    drawn = "groups" if facts.known else "cases"
     parts = [
         f"Predicted masks were scored against the reference on {counted(number, 'case')}{of}{over}.",
         (
@@ -108,10 +106,7 @@ def describe_methods(facts: Facts) -> str:
     ]
     if settings.lesions:
         parts.append("Lesions are connected components; a predicted and a true one match where they share a pixel.")
-    parts.append(
-        f"95 % intervals are from a bootstrap over {drawn} ({REPLICATES} draws), stretched to the standard error of the "
-        "jackknife and Student's t."
-    )
+    parts.append(describe_intervals(grouped=facts.known, trainings=False))
     if facts.pairing.missing:
         left = len(facts.pairing.missing)
         parts.append(f"{left} of {left + number} cases have no prediction and were left out.")

@@ -4,7 +4,7 @@ from statistics import fmean
 
 from focalseg.placement.policies.questions import Choice, Course, Probe, Search
 from focalseg.records.evidence import Evidence
-from focalseg.records.placement import describe_trainings
+from focalseg.records.site_decision import describe_trainings
 
 THRESHOLD = 1.0
 

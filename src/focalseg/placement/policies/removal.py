@@ -5,7 +5,7 @@ from statistics import fmean
 
 from focalseg.placement.policies.questions import SMALLEST_WORTH, Choice, Course, Probe, Search
 from focalseg.records.evidence import Evidence, SiteEvidence
-from focalseg.records.placement import describe_share, describe_trainings
+from focalseg.records.site_decision import describe_share, describe_trainings
 
 
 def choose_by_removal(search: Search) -> Course:

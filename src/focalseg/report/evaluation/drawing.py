@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from focalseg.records.evaluation import CaseScores, EvaluationRecord
+from focalseg.report.parts import cut_by_size
 from focalseg.report.wording import grouped
 
 WIDTH, HEIGHT = 380.0, 130.0
 BINS = 20
 _MOST_DOTS = 1500
 """Of more cases so many are drawn, evenly from the smallest object to the largest."""
-_DOT = 2.4
+_NAMES = ((), ("all",), ("smaller", "larger"), ("smallest", "middle", "largest"))
+"""Of objects, by the number of parts that they are cut into."""
 _ROUND, _FINE = (1, 2, 5), (1, 2, 3, 5, 7)
 
 
@@ -44,7 +46,7 @@ class Scatter:
 
 @dataclass(frozen=True, kw_only=True)
 class SizeRow:
-    """Objects of one third of the sizes. least, greatest: in pixels. dice: their mean."""
+    """Objects of about one third of the cases, by size. least, greatest: in pixels. dice: their mean."""
 
     name: str
     least: int
@@ -55,7 +57,7 @@ class SizeRow:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelDrawings:
-    """All of one label. scatter: None where no reference has the object; sizes: empty for fewer than six of them."""
+    """All of one label. scatter: None where no reference has the object; sizes: empty where there are few of them."""
 
     label: str
     histogram: Histogram
@@ -122,13 +124,16 @@ def _list_ticks(low: float, high: float) -> list[Tick]:
 
 
 def divide_by_size(cases: Sequence[CaseScores]) -> list[SizeRow]:
-    """Thirds from the smallest objects to the largest. cases: sorted by size."""
-    if len(cases) < 6:
-        return []
-    ends = [round(len(cases) * third / 3) for third in range(4)]
-    rows = []
-    for name, start, end in zip(("smallest third", "middle third", "largest third"), ends[:-1], ends[1:], strict=True):
-        part = cases[start:end]
-        dice = math.fsum(case.dice or 0.0 for case in part) / len(part)
-        rows.append(SizeRow(name=name, least=part[0].true_pixels, greatest=part[-1].true_pixels, cases=len(part), dice=dice))
-    return rows
+    """Parts from the smallest objects to the largest; none where all are of one part. cases: with the object, by its size."""
+    parts = cut_by_size(cases, lambda case: case.true_pixels)
+    return [
+        SizeRow(
+            name=name,
+            least=part[0].true_pixels,
+            greatest=part[-1].true_pixels,
+            cases=len(part),
+            dice=math.fsum(case.dice or 0.0 for case in part) / len(part),
+        )
+        for name, part in zip(_NAMES[len(parts)], parts, strict=True)
+        if len(parts) > 1
+    ]

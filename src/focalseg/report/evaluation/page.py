@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from focalseg.files import write_text
-from focalseg.records.evaluation import EMPTY_MEANINGS, EVALUATION, MAIN, EvaluationRecord, show_optional
+from focalseg.records.evaluation import EMPTY_MEANINGS, EVALUATION, FEW, MAIN, EvaluationRecord, show_optional
 from focalseg.report.evaluation.drawing import HEIGHT, WIDTH, draw_labels
 from focalseg.report.evaluation.tables import ALL_LABELS, format_cases, format_latex, format_summary
 from focalseg.report.rendering import render
@@ -39,7 +39,7 @@ def render_evaluation(record: EvaluationRecord) -> str:
         {"optional": show_optional},
         record=record,
         shown=[score for score in dict.fromkeys((*MAIN, *record.scores)) if score in record.scores],
-        main=[score for score in ("dice", "iou", "nsd", "hd95") if score in record.scores],
+        main=[score for score in FEW if score in record.scores],
         all_labels=ALL_LABELS,
         worst=[record.cases[place] for place in record.worst[:MOST_SHOWN]],
         drawings=draw_labels(record)[:MOST_LABELS],

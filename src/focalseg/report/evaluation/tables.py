@@ -1,10 +1,11 @@
 """An evaluation as tables: every case, and the means, for a spreadsheet and for LaTeX."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from focalseg.comparison.tables import escape_latex
+from focalseg.comparison.tables import CI, escape_latex, lay_latex, show_latex
 from focalseg.records.escapes import format_table
-from focalseg.records.evaluation import EvaluationRecord, LabelMean
+from focalseg.records.estimate import Interval
+from focalseg.records.evaluation import FEW, EvaluationRecord, LabelMean
 
 ALL_LABELS = "mean over labels"
 
@@ -38,26 +39,16 @@ def _list_means(record: EvaluationRecord) -> Iterator[tuple[str, str, LabelMean]
 
 def format_latex(record: EvaluationRecord) -> str:
     """The main scores as a LaTeX table, a line per label; needs no package."""
-    return "\n".join(_list_latex(record)) + "\n"
+    shown = [score for score in FEW if score in record.scores]
+    header = ["Label", *(f"{escape_latex(record.name_score(score))} {CI}" for score in shown), "Cases"]
+    return lay_latex(header, _list_latex(record, shown))
 
 
-def _list_latex(record: EvaluationRecord) -> Iterator[str]:
-    shown = [score for score in ("dice", "iou", "nsd", "hd95") if score in record.scores]
-    yield rf"\begin{{tabular}}{{l{'c' * len(shown)}r}}"
-    yield r"\hline"
-    yield rf"Label & {' & '.join(escape_latex(record.name_score(score)) for score in shown)} & Cases \\"
-    yield r"\hline"
-    labels = (*record.labels, *((ALL_LABELS,) if len(record.labels) > 1 else ()))
+def _list_latex(record: EvaluationRecord, shown: Sequence[str]) -> Iterator[list[str]]:
     means = {(label, score): mean for label, score, mean in _list_means(record)}
-    for label in labels:
-        cells = " & ".join(_show_latex(means[label, score]) for score in shown)
-        yield rf"{escape_latex(label)} & {cells} & {means[label, 'dice'].counted} \\"
-    yield r"\hline"
-    yield r"\end{tabular}"
+    for label in (*record.labels, *((ALL_LABELS,) if len(record.labels) > 1 else ())):
+        yield [escape_latex(label), *(_show_latex(means[label, score]) for score in shown), str(means[label, "dice"].counted)]
 
 
 def _show_latex(mean: LabelMean) -> str:
-    if mean.mean is None:
-        return "--"
-    low, high = ("unknown" if end is None else f"${end:z.3f}$" for end in (mean.low, mean.high))
-    return f"${mean.mean:z.3f}$ [{low}, {high}]"
+    return "--" if mean.mean is None else show_latex(Interval(mean=mean.mean, low=mean.low, high=mean.high))

@@ -6,7 +6,7 @@ from focalseg.files import write_text
 from focalseg.records.escapes import format_table
 from focalseg.records.estimate import Estimate
 from focalseg.records.external import EXTERNAL, ExternalRecord
-from focalseg.records.placement import ALL, NONE, PLACED, ArmComparison
+from focalseg.records.placement import ALL, NONE, PLACED
 from focalseg.records.record import write_record
 from focalseg.report.placement.intervals import Axis, Row, difference_axis, lay_rows
 from focalseg.report.placement.naming import DOUBTS, name_arm
@@ -61,10 +61,6 @@ def _lay_differences(record: ExternalRecord) -> tuple[Axis, tuple[Row, ...]]:
     for pair in shown:
         for where, found in (("there", record.find_comparison(*pair)), ("own cases", record.find_own(*pair))):
             if found:
-                named.append((f"{pair[0]} - {pair[1]}, {where}", _estimate(found)))
+                named.append((f"{pair[0]} - {pair[1]}, {where}", found.estimate))
     axis = difference_axis([estimate for _, estimate in named])
     return axis, lay_rows(axis, named)
-
-
-def _estimate(found: ArmComparison) -> Estimate:
-    return Estimate(mean=found.dice, low=found.low, high=found.high)

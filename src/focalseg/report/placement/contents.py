@@ -7,16 +7,8 @@ from focalseg.evaluation.verdict import Collapses, Footing
 from focalseg.hosts.building import NetworkConfig
 from focalseg.records.costs import CostTable
 from focalseg.records.estimate import NonInferiority
-from focalseg.records.placement import (
-    ALL,
-    ARMS,
-    NONE,
-    PLACED,
-    ArmComparison,
-    ArmSummary,
-    JobRecord,
-    SiteDecision,
-)
+from focalseg.records.placement import ALL, ARMS, NONE, PLACED, ArmComparison, ArmSummary, JobRecord
+from focalseg.records.site_decision import SiteDecision
 from focalseg.records.splits import Splits
 from focalseg.report.overlays import Array
 from focalseg.report.placement.cases import CaseDice

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from focalseg.records.placement import SiteDecision
+from focalseg.records.site_decision import SiteDecision
 from focalseg.report.charts import (
     AXES_SHARE,
     COLOURS,

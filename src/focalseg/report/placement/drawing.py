@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from focalseg.hosts.building import NetworkConfig
-from focalseg.records.placement import SHUT, SiteDecision
+from focalseg.records.placement import SHUT
+from focalseg.records.site_decision import SiteDecision
 from focalseg.report.lettering import estimate_width, shorten
 from focalseg.report.placement.contents import UNMEASURED
 from focalseg.report.placement.naming import describe_gate, name_gate

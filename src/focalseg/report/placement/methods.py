@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from focalseg.comparison.wording import describe_intervals
 from focalseg.configuration import from_mapping
 from focalseg.errors import SettingError
+from focalseg.evaluation.wording import describe_intervals
 from focalseg.findings import counted
 from focalseg.losses.unified_focal_config import UnifiedFocalConfig
 from focalseg.records.placement import ALL, ARMS, NONE, PLACED, PLACEMENT, ArmSummary

@@ -11,8 +11,9 @@ from focalseg.errors import SettingError
 from focalseg.evaluation.statistics import SCORE_SPAN, estimate_mean
 from focalseg.files import refuse_link, write_text
 from focalseg.records.estimate import Estimate
-from focalseg.records.placement import ALL, NONE, PLACED, PLACEMENT, SHUT, SiteDecision
+from focalseg.records.placement import ALL, NONE, PLACED, PLACEMENT, SHUT
 from focalseg.records.result import CONFIG, RESULT
+from focalseg.records.site_decision import SiteDecision
 from focalseg.report.figures import Figure, write_figures
 from focalseg.report.placement import curves, intervals, naming
 from focalseg.report.placement.cases import choose_notable, join_scores

@@ -10,15 +10,17 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from focalseg.comparison.reading.runs import list_arm, order_runs
 from focalseg.configuration import from_mapping
 from focalseg.errors import SettingError
 from focalseg.placement.decision import measure_removal
 from focalseg.records.costs import COSTS, NOT_MEASURED, CostTable
 from focalseg.records.evidence import EVIDENCE, Evidence
-from focalseg.records.placement import ALL, ARMS, NONE, PLACED, PLACEMENT, SHUT, JobRecord, SiteDecision
+from focalseg.records.placement import ALL, ARMS, NONE, PLACED, PLACEMENT, SHUT, JobRecord
 from focalseg.records.record import AGAIN, MEND, read_record, was_sealed
 from focalseg.records.result import CONFIG, RESULT, check_run_file
 from focalseg.records.seals import hash_file, read_signed_text
+from focalseg.records.site_decision import SiteDecision
 from focalseg.records.splits import SPLITS, Splits
 from focalseg.report.lettering import show_characters
 from focalseg.report.placement.cases import CaseDice, join_scores
@@ -97,15 +99,15 @@ def name_element(config: RunConfig) -> str:
 def _read_cases(folder: Path, record: JobRecord) -> tuple[CaseDice, ...]:
     """The test cases with their Dice in the plain network and in the placed one; beside a plain one, in that with attention
     everywhere. None where a training left no scores, or is not there any more."""
-    placed = [folder / run for run in record.placed_runs] or _list_runs(folder, PLACED)
-    arms = {NONE: _list_runs(folder, NONE)} | ({ALL: _list_runs(folder, ALL)} if is_plain(record) else {PLACED: placed})
+    # By fold and seed: arms are paired by training, in that order.
+    arms = {arm: list_arm(folder, record, arm) for arm in (NONE, ALL if is_plain(record) else PLACED)}
     results: dict[str, dict[int, list[RunResult]]] = {}
     for arm, runs in arms.items():
         if not runs or not all((run / RESULT).exists() and (run / CASES).exists() for run in runs):
             return ()
         results[arm] = {}
         for run in runs:
-            fold, _ = _fold_and_seed(run)
+            fold, _ = order_runs(run)
             results[arm].setdefault(fold, []).append(_read_result(run))
     return join_scores(results)
 
@@ -162,15 +164,8 @@ def _list_standing(names: Sequence[str], config: RunConfig, log: TrainingLog) ->
     return tuple(SiteDecision(site=name, gate=config.attention[name], gamma=gamma, **unknown) for name, gamma in ends.items())
 
 
-def _fold_and_seed(run: Path) -> tuple[int, int]:
-    """The fold and the seed in the path of a run's folder, -1 for what it does not name."""
-    endings = (run.parent.name.removeprefix("fold_"), run.name.removeprefix("seed_"))
-    fold, seed = (int(ending) if ending.isascii() and ending.isdigit() else -1 for ending in endings)
-    return fold, seed
-
-
 def _list_runs(folder: Path, arm: str) -> list[Path]:
-    return sorted(folder.glob(f"runs/{arm}/fold_*/seed_*"), key=_fold_and_seed)
+    return sorted(folder.glob(f"runs/{arm}/fold_*/seed_*"), key=order_runs)
 
 
 def _read_evidence(path: Path) -> tuple[SiteDecision, ...]:
@@ -216,7 +211,7 @@ def _read_log(folder: Path, sites: Collection[str]) -> TrainingLog:
     def read() -> TrainingLog:
         columns = [column for column in (rows[0] if rows else ()) if column.startswith(GAMMA_COLUMN)]
         names = {column: show_characters(column.removeprefix(GAMMA_COLUMN)) for column in columns}
-        fold, seed = _fold_and_seed(folder)
+        fold, seed = order_runs(folder)
         return TrainingLog(
             seed=seed,
             fold=None if fold < 0 else fold,

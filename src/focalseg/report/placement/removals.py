@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from focalseg.evaluation.statistics import DIFFERENCE_SPAN
 from focalseg.placement.policies.questions import SMALLEST_WORTH
 from focalseg.records.estimate import Estimate
-from focalseg.records.placement import MOST_LISTED, SiteDecision
+from focalseg.records.site_decision import MOST_LISTED, SiteDecision
 from focalseg.report.placement.intervals import Axis, Bar, cost_axis
 from focalseg.report.wording import each_training, signed
 

@@ -11,8 +11,8 @@ from focalseg.hosts.libraries.choice import UNET
 from focalseg.networks.unet import UNetConfig
 from focalseg.records.costs import SiteCost
 from focalseg.records.evidence import SiteEvidence
-from focalseg.records.placement import SiteDecision
 from focalseg.records.record import MEND
+from focalseg.records.site_decision import SiteDecision
 
 LONGEST_NAME, MOST_LEVELS = 120, 20
 UNET_SITE = re.compile(r"bottleneck|(encoder|skip|decoder)\.([0-9]|[1-9][0-9])")

@@ -1,6 +1,5 @@
 """Dice by the size of the object: where on that scale a network is good, and where attention changes it."""
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,14 +9,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from focalseg.evaluation.statistics import DIFFERENCE_SPAN, SCORE_SPAN, estimate_mean
+from focalseg.evaluation.significance import measure_difference
+from focalseg.evaluation.statistics import SCORE_SPAN, estimate_mean
 from focalseg.records.estimate import Estimate
 from focalseg.report.charts import AXES_SHARE, COLOURS, FONT_SIZE, HEIGHT, STYLE, finish, spread_labels, start, write_beside
+from focalseg.report.parts import cut_by_size
 from focalseg.report.placement.cases import CaseDice
 from focalseg.report.placement.curves import ARM_COLOURS
 from focalseg.report.wording import grouped
 
-BINS, FEWEST_IN_A_BIN = 3, 3
 MOST_DOTS = 300
 """Of each arm; of more cases so many are drawn, evenly over the sizes."""
 WIDE = 8.0
@@ -55,20 +55,12 @@ def split_by_size(cases: Sequence[CaseDice], arms: Sequence[str], element: str) 
     if not holding:
         return None
     empty = [case for case in cases if not case.size]
-    bins = tuple(_summarise(own, arms) for own in _cut(holding))
+    bins = tuple(_summarise(own, arms) for own in cut_by_size(holding, lambda case: case.size))
     return DiceBySize(
         bins=bins,
         absent=_summarise(empty, arms) if empty else None,
         chart=_draw(holding, bins, arms, element),
     )
-
-
-def _cut(cases: Sequence[CaseDice]) -> list[list[CaseDice]]:
-    """As many bins as there are cases for, of nearly as many each; objects of one size are never apart. cases: by size."""
-    count = max(min(BINS, len(cases) // FEWEST_IN_A_BIN), 1)
-    edges = [cases[math.ceil(len(cases) * number / count) - 1].size for number in range(1, count + 1)]
-    bins = [[case for case in cases if low < case.size <= high] for low, high in itertools.pairwise([0, *edges])]
-    return [own for own in bins if own]
 
 
 def _summarise(cases: Sequence[CaseDice], arms: Sequence[str]) -> SizeBin:
@@ -77,9 +69,10 @@ def _summarise(cases: Sequence[CaseDice], arms: Sequence[str]) -> SizeBin:
     dice = {arm: estimate_mean(table, groups, folds=folds, span=SCORE_SPAN) for arm, table in tables.items()}
     gain = None
     if len(arms) > 1:
-        first, last = tables[arms[0]], tables[arms[-1]]
-        paired = last - first if len(first) == len(last) else last.mean(axis=0) - first.mean(axis=0)
-        gain = estimate_mean(paired, groups, folds=folds, span=DIFFERENCE_SPAN)
+        one, other = tables[arms[-1]], tables[arms[0]]
+        if len(one) != len(other):
+            one, other = one.mean(axis=0), other.mean(axis=0)
+        gain = measure_difference(one, other, groups, folds).estimate
     sizes = [case.size for case in cases]
     return SizeBin(low=min(sizes), high=max(sizes), cases=len(cases), groups=len(set(groups)), dice=dice, gain=gain)
 

@@ -1,13 +1,14 @@
 """The tables of a job: its arms, for a spreadsheet and for LaTeX, and every test score of every training."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from focalseg.comparison.reading.runs import RUNS, find_runs
+from focalseg.comparison.reading.runs import list_arm
 from focalseg.comparison.tables import CI, escape_latex, lay_latex, show_latex
-from focalseg.records.distances import DISTANCE_SCORES, NAMES, DistanceSummary
+from focalseg.records.distances import DISTANCE_SCORES, DistanceSummary
 from focalseg.records.escapes import format_table
 from focalseg.records.estimate import Interval
+from focalseg.records.evaluation import TITLES
 from focalseg.records.placement import NONE, ArmSummary, JobRecord
 from focalseg.records.result import RESULT
 from focalseg.report.placement.naming import name_arm
@@ -83,7 +84,7 @@ def format_test_scores(folder: Path, record: JobRecord, arms: Mapping[str, ArmSu
     """
     rows: list[list[object]] = [["system", "fold", "seed", "case", "group", "label", *NUMBERS, *DISTANCES]]
     for name, arm in arms.items():
-        runs = _find_runs(folder, record, name)
+        runs = list_arm(folder, record, name)
         if len(runs) != arm.trainings * arm.folds or not all((run / RESULT).is_file() for run in runs):
             return None
         for run in runs:
@@ -93,18 +94,11 @@ def format_test_scores(folder: Path, record: JobRecord, arms: Mapping[str, ArmSu
     return format_table(rows)
 
 
-def _find_runs(folder: Path, record: JobRecord, arm: str) -> Sequence[Path]:
-    """The trainings of an arm, fold after fold; some of them may be those of another arm."""
-    if arm in record.runs:
-        return [folder / run for run in record.runs[arm]]
-    return find_runs(folder / RUNS / arm)
-
-
 def define_distances(measured: DistanceSummary) -> dict[str, str]:
     """What each distance is, in a sentence without its end."""
     unit = measured.unit
     return {
-        NAMES["nsd"]: f"normalised surface Dice, the share of both surfaces that lies within {measured.reach} of the other",
-        NAMES["hd95"]: f"the larger of the two directed 95th percentiles of the distances between the surfaces, in {unit}",
-        NAMES["assd"]: f"the mean distance over both surfaces laid together, in {unit}",
+        TITLES["nsd"]: f"normalised surface Dice, the share of both surfaces that lies within {measured.reach} of the other",
+        TITLES["hd95"]: f"the larger of the two directed 95th percentiles of the distances between the surfaces, in {unit}",
+        TITLES["assd"]: f"the mean distance over both surfaces laid together, in {unit}",
     }

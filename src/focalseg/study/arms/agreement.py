@@ -8,7 +8,8 @@ from statistics import fmean
 from focalseg.placement.decision import record_choice
 from focalseg.placement.policies.questions import Choice, ask
 from focalseg.records.evidence import EVIDENCE
-from focalseg.records.placement import ALL, Collapsed, Placement, SiteDecision
+from focalseg.records.placement import ALL, Collapsed, Placement
+from focalseg.records.site_decision import SiteDecision
 from focalseg.study.arms.design import Design
 from focalseg.study.arms.search import Round, TrainedSearch
 from focalseg.study.running.runs import VALIDATION, RunPlan, RunResult, dice_matrix, read_evidence

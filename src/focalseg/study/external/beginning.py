@@ -5,19 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from focalseg.comparison.reading.runs import RUNS, list_arm, order_runs
 from focalseg.errors import SettingError
 from focalseg.findings import show_path
 from focalseg.imagesets.opening import open_dataset, refuse_inside
 from focalseg.imagesets.phantoms.dataset import PREFIX
 from focalseg.inference.folders import NetworkFiles, find_run, refuse_own_network
-from focalseg.records.placement import ALL, NONE, PLACED, PLACEMENT, FoldSummary, JobRecord
+from focalseg.records.placement import ALL, NONE, PLACED, PLACEMENT, JobRecord
 from focalseg.records.record import AGAIN, read_record
 from focalseg.records.result import RESULT
 from focalseg.records.splits import SPLITS, Splits
-
-_RUNS = "runs"
-_RANDOM = "random"
-"""The rival whose number of sites is that of what was placed, as `study.presets` has it, which imports torch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +66,7 @@ def refuse_out(out: Path, job: Path, source: str) -> None:
     """Raises SettingError for a folder to fill that is the job's, or lies in the set or in what the job wrote."""
     refuse_inside(out, source, "--out")
     place, own = out.resolve(), job.resolve()
-    taken = [own, *(own / name for name in (_RUNS, "lean", "report"))]
+    taken = [own, *(own / name for name in (RUNS, "lean", "report"))]
     if place == own or any(folder in place.parents for folder in taken[1:]) or place in taken:
         raise SettingError(
             f"--out {show_path(out)} is the folder of the job or one that it filled; expected another, since what a job wrote "
@@ -82,7 +79,7 @@ def _describe_absence(folder: Path) -> str:
     expected = f"the folder of a finished `focalseg place`, with its {PLACEMENT}"
     if not folder.exists():
         return f"No folder {show_path(folder)}; expected {expected}. Check the path."
-    if (folder / _RUNS).is_dir():
+    if (folder / RUNS).is_dir():
         return f"{show_path(folder)} has not ended; expected {expected}. Run the command that began it again: it goes on."
     return f"{show_path(folder)} holds no job; expected {expected}. Check the path."
 
@@ -104,17 +101,11 @@ def _list_trainings(job: Path, record: JobRecord, *, rivals: bool) -> dict[str, 
     """The trainings of the arms, by fold and seed. Raises SettingError where one is missing or was altered."""
     arms = [arm for arm in record.arms if rivals or arm in (NONE, ALL, PLACED)]
     seeds = _list_seeds(job, record)
-    placed = {tuple(Path(run).parts[-2:]): job / run for run in record.placed_runs}
-    kept = {summary.fold: summary for summary in record.folds}
+    runs = {arm: {order_runs(run): run for run in list_arm(job, record, arm)} for arm in arms}
     known: dict[Path, NetworkFiles] = {}
 
     def find(arm: str, fold: int, seed: int) -> Training:
-        place = (f"fold_{fold}", f"seed_{seed}")
-        folder = job / _RUNS / arm / place[0] / place[1]
-        if arm == PLACED:
-            folder = placed.get(place, folder)
-        if not (folder / RESULT).is_file():  # the very same training as one of another arm, which was not done twice
-            folder = job / _RUNS / _name_twin(arm, kept.get(fold)) / place[0] / place[1]
+        folder = runs[arm].get((fold, seed), job / RUNS / arm / f"fold_{fold}" / f"seed_{seed}")
         if folder not in known:
             known[folder] = find_run(folder)
         return Training(fold=fold, seed=seed, files=known[folder])
@@ -122,24 +113,18 @@ def _list_trainings(job: Path, record: JobRecord, *, rivals: bool) -> dict[str, 
     return {arm: tuple(tuple(find(arm, fold, seed) for seed in seeds[fold]) for fold in seeds) for arm in arms}
 
 
-def _name_twin(arm: str, kept: FoldSummary | None) -> str:
-    """The arm whose trainings one without its own has: none where nothing was placed, else all."""
-    chosen = arm in (PLACED, _RANDOM)
-    return NONE if chosen and kept is not None and not kept.kept and not kept.shut else ALL
-
-
 def _list_seeds(job: Path, record: JobRecord) -> dict[int, tuple[int, ...]]:
     """The seeds of every fold, of the plain network, which every job trains in every fold."""
     found: dict[int, list[int]] = {}
-    for run in sorted((job / _RUNS / NONE).glob("fold_*/seed_*")):
-        fold, seed = (part.partition("_")[2] for part in run.parts[-2:])
-        if fold.isdecimal() and seed.isdecimal() and (run / RESULT).is_file():
-            found.setdefault(int(fold), []).append(int(seed))
+    for run in list_arm(job, record, NONE):
+        fold, seed = order_runs(run)
+        if (run / RESULT).is_file():
+            found.setdefault(fold, []).append(seed)
     arm = record.arms[NONE]
     if len(found) != arm.folds or any(len(seeds) != arm.trainings for seeds in found.values()):
         count = sum(map(len, found.values()))
         raise SettingError(
-            f"{show_path(job / _RUNS / NONE)} holds {count} finished trainings; expected the {arm.trainings * arm.folds} that "
+            f"{show_path(job / RUNS / NONE)} holds {count} finished trainings; expected the {arm.trainings * arm.folds} that "
             f"{PLACEMENT} tells of. Put the folders back, or {AGAIN}."
         )
-    return {fold: tuple(sorted(found[fold])) for fold in sorted(found)}
+    return {fold: tuple(seeds) for fold, seeds in found.items()}

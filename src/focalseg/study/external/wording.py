@@ -1,8 +1,8 @@
 """The verdict on another set in sentences: what is found there, and whether the job found the same on its own test cases."""
 
 from focalseg import __version__
-from focalseg.evaluation.statistics import REPLICATES
 from focalseg.evaluation.verdict import Verdict
+from focalseg.evaluation.wording import describe_intervals
 from focalseg.findings import counted
 from focalseg.records.estimate import Estimate
 from focalseg.records.placement import ALL, NONE, JobRecord
@@ -45,21 +45,20 @@ def describe_methods(job: FinishedJob, on: ScoredSet, found: JobRecord) -> str:
     folds = f" of each of {arm.folds} folds" if arm.folds > 1 else ""
     labels = f", the mean over {', '.join(on.fit.labels)}" if len(on.fit.labels) > 1 else ""
     clustered = (
-        " Every fold's networks scored all cases; of two intervals, one of new trainings and groups and one of new folds as "
-        "well, the wider one is given."
+        " The networks of every fold scored all cases. Folds share most of what they were trained on, so that what other "
+        "training data would change is told too small."
         if arm.folds > 1
         else ""
     )
-    holm = f", and adjusted for {counted(len(found.comparisons), 'comparison')} by Holm's method" * (len(found.comparisons) > 1)
+    holm = f" The p-values of the {len(found.comparisons)} comparisons were adjusted (Holm)." * (len(found.comparisons) > 1)
     empty = f"({arm.both_empty} and {arm.one_empty} times in the plain networks' predictions)"
     return (
         f"Networks that were trained on {job.splits.data} ({counted(arm.trainings, 'training')} per arm{folds}) predicted the "
         f"{counted(arm.cases, 'case')} ({counted(arm.groups, 'group')}) of {on.source} as they were: nothing was trained, "
         f"chosen or tuned on them. The score is Dice per case at the image's own size{labels}; a case without the object "
         f"counts 1 where it was left empty and 0 otherwise, as one of which nothing was found does {empty}. Arms are paired "
-        "by case, fold and seed. Intervals are 95 % intervals of a hierarchical bootstrap over trainings and groups "
-        f"({REPLICATES} draws), stretched to Student's t.{clustered} p-values go with the intervals{holm}. "
-        f"Computed by focalseg {__version__}."
+        f"by case, fold and seed.{clustered} {describe_intervals(grouped=arm.groups < arm.cases, folds=arm.folds)}{holm} "
+        f"Computed with focalseg {__version__}."
     )
 
 

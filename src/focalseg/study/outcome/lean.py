@@ -9,10 +9,11 @@ from focalseg.evaluation.verdict import Verdict
 from focalseg.files import write_whole
 from focalseg.findings import counted
 from focalseg.inference.folders import LEAN_CONFIG, WEIGHTS_DIGEST
-from focalseg.records.placement import ArmSummary, SiteDecision
+from focalseg.records.placement import ArmSummary
 from focalseg.records.record import write_json
 from focalseg.records.result import WEIGHTS
 from focalseg.records.seals import hash_file
+from focalseg.records.site_decision import SiteDecision
 from focalseg.study.outcome.card import Card, write_card
 from focalseg.study.outcome.wording import describe_verdict
 from focalseg.study.running.folder import read_config
