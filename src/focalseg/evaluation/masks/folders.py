@@ -34,8 +34,9 @@ class MaskFolder:
     """The masks of a side. cases: by name, their files. coding: how they are written, None where their values say it alone.
 
     labels: their names in the order of their numbers, empty where nothing names them; by_file: whether each mask is of one
-    label. regions: by name, the values of each where a table has nnU-Net's. void: names of what nobody judged. groups: by case, as the set says. is_set: whether it is one, with a layout.
-    faults: what keeps masks from being read; notes: what is to be known.
+    label. regions: by name, the values of each, where a table has nnU-Net's. void: names of what nobody judged. groups: by
+    case, as the set says. is_set: whether it is one, with a layout. faults: what keeps masks from being read; notes: what is
+    to be known.
     """
 
     path: Path
