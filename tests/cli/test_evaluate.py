@@ -129,6 +129,7 @@ def test_the_mean_over_labels_is_the_one_that_compare_makes(focalseg, tmp_path):
         (["PREDICTED", "TRUE", "--label", "=1"], 2, "The label was '=1'"),
         (["PREDICTED", "TRUE", "--out", "FULL"], 2, "is not empty and was not made by focalseg evaluate"),
         (["PREDICTED", "TRUE", "--out", "TRUE"], 2, "is not empty and was not made by focalseg evaluate"),
+        (["PREDICTED", "TRUE", "--out", "BELOW"], 2, "groups.csv is a file; expected a folder that may be written to."),
         (["PREDICTED", "TRUE", "--out", "WITHIN"], 2, "which is never written to"),
         (["HOLLOW", "TRUE"], 3, "holds no masks"),
         (["MODEL", "TRUE", "--empty", "one"], 2, "--empty: "),
@@ -143,7 +144,7 @@ def test_a_fault_is_one_line_with_its_mend_and_nothing_is_written(focalseg, fold
     (tmp_path / "groups.csv").write_text("case,group\npatient0_0,p\n")
     files = {
         "PREDICTED": folders[0], "TRUE": folders[1], "FULL": full, "HOLLOW": hollow, "MODEL": model,
-        "GROUPS": tmp_path / "groups.csv", "WITHIN": folders[0] / "scores",
+        "GROUPS": tmp_path / "groups.csv", "WITHIN": folders[0] / "scores", "BELOW": tmp_path / "groups.csv" / "scores",
     }  # fmt: skip
     before = sorted(tmp_path.rglob("*"))
     out = [] if "--out" in arguments else ["--out", tmp_path / "new"]

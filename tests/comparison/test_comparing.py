@@ -116,6 +116,17 @@ def test_a_distance_is_not_cut_at_one():
     assert pair.difference.low > 1
 
 
+def test_the_mean_of_a_distance_is_never_said_to_lie_below_zero():
+    distances = np.array([[1.0, 2.0, 3.0, 2.0], [90.0, 80.0, 95.0, 99.0], [1.0, 3.0, 2.0, 2.0]])
+    told = {"metric": "HD95", "better": "lower", "cases": ["a", "b", "c", "d"]}
+    found = focalseg.compare({"a": distances, "b": distances + np.array([[1.0], [-2.0], [3.0]])}, **told)
+    assert found.systems["a"].low == 0.0
+    assert found.systems["a"].high > 90.0
+    assert found.comparisons[0].difference.low < 0.0
+    signed = focalseg.compare({"a": distances, "b": distances + 1.0}, **told | {"metric": "a score of mine"})
+    assert signed.systems["a"].low < 0.0
+
+
 def test_with_one_group_nothing_is_shown_and_no_bound_is_made_up():
     one, other = draw_scores() * 60, draw_scores(shift=0.2, seed=1) * 60
     everyone = dict.fromkeys(CASES, "x")

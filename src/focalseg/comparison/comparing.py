@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from focalseg.comparison.coverage import describe_coverage
-from focalseg.comparison.known_metrics import name_metric
+from focalseg.comparison.known_metrics import is_distance, name_metric
 from focalseg.comparison.pairing import Paired, pair_systems
 from focalseg.comparison.settings import ComparisonSettings
 from focalseg.comparison.systems import WHOLE, System, Training, align_labels, check_systems
@@ -96,7 +96,7 @@ def compare_systems(
     systems, label_notes = align_labels(systems)
     check_systems(systems, better=settings.better)
     paired = pair_systems(systems, groups)
-    span = settings.span or _find_span(paired, settings.better)
+    span = settings.span or _find_span(paired, settings)
     reference, *others = (system.name for system in systems)
     reach = span[1] - span[0]
     differences = {
@@ -199,10 +199,12 @@ def _check_names(systems: Sequence[System]) -> None:
         raise SettingError(f"Two systems are named {show_value(twice[0])}; expected a name of its own for each.")
 
 
-def _find_span(paired: Paired, better: Better) -> tuple[float, float]:
-    """A share lies between 0 and 1; how far a distance can reach nobody knows."""
+def _find_span(paired: Paired, settings: ComparisonSettings) -> tuple[float, float]:
+    """A share lies between 0 and 1; a distance is at least 0, and how far it can reach nobody knows."""
     least, largest = (float(find(list(map(find, paired.tables.values())))) for find in (np.min, np.max))
-    return (0.0, 1.0) if better == "higher" and least >= 0 and largest <= 1 else (-math.inf, math.inf)
+    if settings.better == "higher":
+        return (0.0, 1.0) if least >= 0 and largest <= 1 else (-math.inf, math.inf)
+    return (0.0 if least >= 0 and is_distance(settings.metric) else -math.inf, math.inf)
 
 
 def _compare_pair(

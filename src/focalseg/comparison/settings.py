@@ -12,8 +12,8 @@ from focalseg.records.comparison import Better
 class ComparisonSettings:
     """metric: the name of the score. better: which end of it is the good one. margin: the loss that would not matter, fixed
     before the scores were seen. difference: one that would matter, of which it is told what would show it. span: between which
-    a score lies; None: 0 to 1 where higher is better and all of them do, else unbounded. empty: what a case without the object
-    counts, "" where the scores do not tell."""
+    a score lies; None: 0 to 1 where higher is better and all of them do, 0 and more of a distance, else unbounded. empty: what
+    a case without the object counts, "" where the scores do not tell."""
 
     metric: str = "score"
     better: Better = "higher"

@@ -18,7 +18,7 @@ from evaluation.masks.made_masks import (
     write_pictures,
     write_volumes,
 )
-from focalseg.errors import DataError
+from focalseg.errors import DataError, SettingError
 from focalseg.evaluation.masks.evaluating import evaluate
 from focalseg.evaluation.statistics import estimate_mean
 from focalseg.metrics import measure
@@ -311,15 +311,25 @@ def test_a_raw_set_of_nnunet_names_labels_and_leaves_its_test_masks_to_be_named(
     assert evaluate(others, test).labels == ("liver", "tumour")
 
 
-def test_regions_in_the_table_of_nnunet_leave_the_values(tmp_path):
+def test_regions_of_nnunet_are_scored_as_regions_and_what_it_ignores_counts_nowhere(tmp_path):
     random = np.random.default_rng(6)
-    masks = {f"case_{number}": random.integers(0, 3, (8, 9, 7)) for number in range(3)}
+    masks = {f"case_{number}": random.integers(0, 4, (8, 9, 7)) for number in range(3)}
     true = write_volumes(tmp_path / "set" / "labelsTr", masks)
-    (tmp_path / "set" / "dataset.json").write_text(json.dumps({"labels": {"background": 0, "whole": [1, 2], "core": [2]}}))
-    predicted = write_volumes(tmp_path / "p", {name: np.roll(mask, 1, axis=0) for name, mask in masks.items()})
+    labels = {"background": 0, "whole": [1, 2], "core": [2], "ignore": 3}
+    (tmp_path / "set" / "dataset.json").write_text(json.dumps({"labels": labels}))
+    moved = {name: np.roll(mask % 3, 1, axis=0) for name, mask in masks.items()}
+    predicted = write_volumes(tmp_path / "p", moved)
     found = evaluate(predicted, true)
-    assert found.labels == ("1", "2")
-    assert any("has a region" in note and "Labels are called by their values." in note for note in found.notes)
+    assert found.labels == ("whole", "core")
+    for name, values in (("whole", (1, 2)), ("core", (2,))):
+        expected = [
+            compute_dice(np.isin(moved[case], values) & (mask != 3), np.isin(mask, values)) for case, mask in masks.items()
+        ]
+        assert found.summary["dice"].labels[name].mean == pytest.approx(np.mean(expected), abs=1e-12)
+    assert evaluate(predicted, true, labels=["core"]).labels == ("core",)
+    assert evaluate(predicted, true, labels=["edema=1"]).labels == ("edema",)
+    with pytest.raises(SettingError, match="expected one of whole, core"):
+        evaluate(predicted, true, labels=["edema"])
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ from pathlib import Path
 from focalseg.counting import Count, count_for_nobody
 from focalseg.errors import DataError, SettingError
 from focalseg.evaluation.masks.folders import MaskFolder, name_of_mask, open_masks
-from focalseg.evaluation.masks.labelling import Labelling, settle_declared, settle_values
+from focalseg.evaluation.masks.labelling import Labelling, find_regions, settle_declared, settle_values
 from focalseg.evaluation.masks.pairing import PairedCase, pair_masks
 from focalseg.evaluation.masks.reading import build_readers
 from focalseg.evaluation.masks.scoring import LookedAt, Sides, look_at_pairs, score_pairs
@@ -216,7 +216,8 @@ def _settle_labels(
     mine = [look.predicted for look in looks if look.predicted is not None]
     theirs = [look.reference for look in looks if look.reference is not None]
     if names:
-        labelling = settle_declared(names, None if declared.by_file else declared.coding, settings.labels, mine)
+        wanted = find_regions(declared.regions, settings.labels)
+        labelling = settle_declared(names, None if declared.by_file else declared.coding, wanted, mine)
     elif len(theirs) == len(looks):
         labelling = settle_values(mine, theirs, settings.labels, ignore=settings.ignore)
     else:  # labels that no mask that can be read has are in those that cannot

@@ -11,7 +11,7 @@ from focalseg.imagesets.dataset import FileDataset
 from focalseg.imagesets.folders.files import cut_suffix, find_file, find_folders, list_files, list_folders, list_images_in
 from focalseg.imagesets.folders.tables import read_json
 from focalseg.imagesets.kinds import IMAGE_FORMATS
-from focalseg.imagesets.layouts.dataset_json import TABLE, read_labels
+from focalseg.imagesets.layouts.dataset_json import TABLE, read_labels, read_regions
 from focalseg.imagesets.layouts.label_table import LABEL_TABLE, read_label_table
 from focalseg.imagesets.layouts.plain import MASK_FOLDERS
 from focalseg.imagesets.masks import MaskCoding
@@ -34,8 +34,9 @@ class MaskFolder:
     """The masks of a side. cases: by name, their files. coding: how they are written, None where their values say it alone.
 
     labels: their names in the order of their numbers, empty where nothing names them; by_file: whether each mask is of one
-    label. void: names of what nobody judged. groups: by case, as the set says. is_set: whether it is one, with a layout.
-    faults: what keeps masks from being read; notes: what is to be known.
+    label. regions: by name, the values of each, where a table has nnU-Net's. void: names of what nobody judged. groups: by
+    case, as the set says. is_set: whether it is one, with a layout. faults: what keeps masks from being read; notes: what is
+    to be known.
     """
 
     path: Path
@@ -43,6 +44,7 @@ class MaskFolder:
     coding: MaskCoding | None = None
     labels: tuple[str, ...] = ()
     by_file: bool = False
+    regions: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     void: tuple[str, ...] = ()
     groups: Mapping[str, str] = field(default_factory=dict)
     is_set: bool = False
@@ -134,12 +136,17 @@ def _add_table(folder: MaskFolder) -> MaskFolder:
     table = next((found for place in places if (found := find_file(place, TABLE))), None)
     if table is None:
         return folder
+    regions: Mapping[str, tuple[int, ...]] = {}
     try:
-        coding = read_labels(read_json(table), table)
+        content = read_json(table)
+        if (found := read_regions(content, table)) is None:
+            coding = read_labels(content, table)
+        else:
+            coding, regions = found
     except DataError as error:
         notes = (*folder.notes, f"{error.faults[0]} Labels are called by their values.")
         return replace(folder, notes=notes)
-    return replace(folder, coding=coding, labels=tuple(coding.labels or ()), void=coding.void)
+    return replace(folder, coding=coding, labels=tuple(coding.labels or ()), regions=regions, void=coding.void)
 
 
 def name_of_mask(case: CaseFiles) -> str:

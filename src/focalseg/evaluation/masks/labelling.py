@@ -53,6 +53,14 @@ class Labelling:
         return arranged
 
 
+def find_regions(regions: Mapping[str, tuple[int, ...]], wanted: Sequence[WantedLabel]) -> Sequence[WantedLabel]:
+    """The labels to score where a table names regions: all of them, or those that are wanted, with their values."""
+    every = {name: WantedLabel(name=name, values=values) for name, values in regions.items()}
+    if unknown := [one.name for one in wanted if every and not one.values and one.name not in every]:
+        raise SettingError(_unknown(unknown[0], list(every)))
+    return [one if one.values else every.get(one.name, one) for one in wanted] or list(every.values())
+
+
 def settle_declared(
     names: Sequence[str], coding: MaskCoding | None, wanted: Sequence[WantedLabel], looks: Sequence[Look]
 ) -> Labelling:

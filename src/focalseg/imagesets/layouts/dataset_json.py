@@ -52,6 +52,35 @@ def read_labels(content: Mapping[str, Any], path: Path) -> MaskCoding:
     )
 
 
+def read_regions(content: Mapping[str, Any], path: Path) -> tuple[MaskCoding, dict[str, tuple[int, ...]]] | None:
+    """nnU-Net's regions, each of several values, by name, and how the masks are written; None where there are none.
+
+    Every value of a region is a label, called by its number, and `ignore` is what nobody judged. Raises DataError.
+    """
+    table = content.get("labels")
+    if not isinstance(table, Mapping) or not any(isinstance(value, list) for value in table.values()):
+        return None
+    expected = '"labels": {"background": 0, "whole": [1, 2], "core": 2, ...} with whole numbers from 1 on'
+    regions: dict[str, tuple[int, ...]] = {}
+    for name, value in table.items():
+        numbers = tuple(value) if isinstance(value, list) else (value,)
+        if not numbers or not all(type(number) is int and 0 <= number < VOID for number in numbers) or not name.isprintable():
+            raise _fault(path, f"gives the label {name[:40]!r} the number {ascii(value)[:40]}", expected)
+        regions[name] = tuple(dict.fromkeys(numbers))
+    void = {name: regions.pop(name)[0] for name in list(regions) if names_void(name) and len(regions[name]) == 1}
+    regions = {name: numbers for name, numbers in regions.items() if numbers != (0,)}
+    values = sorted({number for numbers in regions.values() for number in numbers})
+    if not values or 0 in values or set(values) & set(void.values()):
+        raise _fault(path, f"has the labels {ascii(dict(table))[:80]}", expected)
+    coding = MaskCoding(
+        labels=tuple(map(str, values)),
+        values={0: 0} | {value: label for label, value in enumerate(values, start=1)} | dict.fromkeys(void.values(), VOID),
+        table=str(path),
+        void=tuple(void),
+    )
+    return coding, regions
+
+
 def _sort_labels(table: Mapping[str, Any], path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     """Names by number, of labels and of what nobody judged. Raises DataError for what cannot be told apart."""
     numbered = all(name.isascii() and name.isdecimal() for name in table)
