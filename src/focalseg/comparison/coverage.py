@@ -43,11 +43,11 @@ def describe_coverage(*, trainings: int, folds: int) -> str:
     row = find_coverage(trainings=trainings, folds=folds)
     if row is None:
         return ""
-    of = {1: "One training", 3: "Three trainings", 5: "Five trainings"}[row.trainings]
+    of = {1: "one training", 3: "three trainings", 5: "five trainings"}[row.trainings]
     what = f"{of} of {'one fold' if row.folds == 1 else 'each of five folds'}"
     told = row.trainings == 1 and row.folds > 1
     usual = "the same interval not told of the folds" if told else "a percentile bootstrap over cases"
     return (
-        f"{what}: in simulations with a known truth {row.least:.0f} to {row.greatest:.0f} % of such 95 % intervals held it, "
+        f"In simulations of {what}, {row.least:.0f} to {row.greatest:.0f} % of such 95 % intervals held the known truth, "
         f"and {row.usual_least:.0f} to {row.usual_greatest:.0f} % of those of {usual} (docs/statistics.md)."
     )
