@@ -46,8 +46,8 @@ def test_text_begins_with_the_answer_and_names_the_worst_cases(focalseg, folders
     lines = done.out.splitlines()
     number = r"\d\.\d{3}"
     assert re.fullmatch(
-        rf"Dice {number} \[{number}, {number}\] on 8 cases, 1 of them left out; 1 with both masks empty, 2 with one "
-        r"\(--empty leave-out\)\.",
+        rf"Mean Dice {number} \(95 % interval {number} to {number}\) on 8 cases, 1 of them left out; both masks empty in 1, "
+        r"one of them in 2 \(--empty leave-out\)\.",
         lines[0],
     )
     assert re.search(rf"^  foreground  Dice +{number} \[{number}, {number}\] +7 +1 +1 +2$", done.out, re.MULTILINE)

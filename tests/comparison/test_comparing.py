@@ -259,3 +259,12 @@ def test_comparing_loads_no_torch():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_where_one_case_makes_the_difference_the_sentence_says_that_p_does_not_go_with_the_interval():
+    near = {f"case_{number}": 1.0 + number / 100 for number in range(20)}
+    far = {case: 4.0 + 1.1 * distance for case, distance in near.items()}
+    usual = focalseg.compare({"far": far, "near": near}, metric="hd95", better="lower").comparisons[0]
+    assert (usual.verdict, usual.p_value < 0.05, "disagree" in usual.sentence) == ("better", True, False)
+    found = focalseg.compare({"far": far | {"case_0": 140.0}, "near": near}, metric="hd95", better="lower").comparisons[0]
+    assert (found.verdict, found.p_value > 0.05, "Interval and p disagree" in found.sentence) == ("better", True, True)

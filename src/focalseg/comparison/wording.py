@@ -40,6 +40,8 @@ def describe_pair(pair: SystemComparison, metric: str, better: Better) -> System
     elif pair.verdict != "no_difference_shown":
         sentence = f"{other} is {pair.verdict} than {one}: {measured}"
         sentence += "." if better == "higher" else ", and lower is better."
+        if pair.p_value >= LEVEL:
+            sentence += " Interval and p disagree, as where a few cases differ by far more than the others: take it for open."
         if pair.holm_p >= LEVEL > pair.p_value:
             sentence += f" Adjusted for all comparisons {show_p(pair.holm_p)}: among so many, one such difference may be luck."
     else:

@@ -11,7 +11,7 @@ from focalseg.evaluation.wording import describe_intervals
 from focalseg.findings import counted, show_name
 from focalseg.imagesets.kinds import list_names
 from focalseg.metrics.case import CaseMeasures
-from focalseg.records.evaluation import EMPTY_MEANINGS, ScoreSummary, show_length
+from focalseg.records.evaluation import EMPTY_MEANINGS, ScoreSummary, show_length, show_score
 
 _SURFACES = {
     "surfels": "surfaces of area elements between voxels, as in DeepMind's surface-distance",
@@ -39,17 +39,22 @@ def describe_answer(dice: ScoreSummary, facts: Facts) -> str:
     groups = len(set(facts.groups.values()))
     of = f" of {counted(groups, 'group')}" if facts.known else ""
     over = f", the mean over {len(facts.labels)} labels" if len(facts.labels) > 1 else ""
-    told = f"Dice {dice}"
-    if dice.mean is None:
-        told = "No case has a Dice"
-    counts = f"{dice.both_empty} with both masks empty, {dice.one_empty} with one"
+    counts = f"both masks empty in {dice.both_empty}, one of them in {dice.one_empty}"
     if len(facts.labels) > 1:
-        counts = f"of their {number * len(facts.labels)} labels {counts}"
+        counts = f"of their {number * len(facts.labels)} labels, {counts}"
     empty = f"; {counts} (--empty {facts.settings.empty})"
     if not (dice.both_empty or dice.one_empty):
         empty = ""
     left = f", {dice.left_out} of them left out" if dice.left_out else ""
-    return f"{told} on {counted(number, 'case')}{of}{left}{over}{empty}."
+    return f"{_tell_mean(dice)} on {counted(number, 'case')}{of}{left}{over}{empty}."
+
+
+def _tell_mean(dice: ScoreSummary) -> str:
+    if dice.mean is None:
+        return "No case has a Dice"
+    if dice.low is None or dice.high is None:
+        return f"Mean Dice {show_score(dice.mean)}, without an interval,"
+    return f"Mean Dice {show_score(dice.mean)} (95 % interval {show_score(dice.low)} to {show_score(dice.high)})"
 
 
 def list_notes(facts: Facts) -> Iterator[str]:
