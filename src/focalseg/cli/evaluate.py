@@ -24,7 +24,8 @@ _Predicted = Annotated[
 _Reference = Annotated[
     str,
     typer.Argument(
-        metavar="REFERENCE", help="The true masks: a folder of masks of the same names, or a set in any known layout."
+        metavar="REFERENCE",
+        help="The true masks: a folder of masks of the same names, or a set in any known layout; of a job, the other set.",
     ),
 ]
 _Folder = Annotated[

@@ -47,3 +47,10 @@ def test_where_nothing_was_placed_the_cases_are_those_of_all_against_none() -> N
 
 def test_the_same_record_gives_the_same_page() -> None:
     assert render_external(RECORD) == render_external(replace(RECORD))
+
+
+def test_every_table_scrolls_by_itself_so_that_a_narrow_page_does_not() -> None:
+    page = render_external(RECORD)
+    tables = re.findall(r"(<div [^>]*>)\s*<table", page)
+    assert len(tables) == page.count("<table")
+    assert all('class="scroll' in before for before in tables)

@@ -56,7 +56,7 @@ def describe_methods(job: FinishedJob, on: ScoredSet, found: JobRecord) -> str:
         f"Networks that were trained on {job.splits.data} ({counted(arm.trainings, 'training')} per arm{folds}) predicted the "
         f"{counted(arm.cases, 'case')} ({counted(arm.groups, 'group')}) of {on.source} as they were: nothing was trained, "
         f"chosen or tuned on them. The score is Dice per case at the image's own size{labels}; a case without the object "
-        f"counts 1 where it was left empty and 0 otherwise, as one of which nothing was found does {empty}. Arms are paired "
+        f"counts 1 where nothing was predicted and 0 otherwise, and a missed object counts 0 {empty}. Arms are paired "
         f"by case, fold and seed.{clustered} {describe_intervals(grouped=arm.groups < arm.cases, folds=arm.folds)}{holm} "
         f"Computed with focalseg {__version__}."
     )
