@@ -95,7 +95,7 @@ def _ask_tree(here: np.ndarray, there: np.ndarray, spacing: tuple[float, ...]) -
 
     _, nearest = KDTree(there.T * spacing, leafsize=_LEAF, balanced_tree=False).query(here.T * spacing)
     # The tree subtracts multiples of the spacing, which rounds; whole steps are subtracted exactly.
-    return np.sqrt(_square_steps(here - there[:, nearest], spacing))
+    return np.asarray(np.sqrt(_square_steps(here - there[:, nearest], spacing)))
 
 
 def _square_steps(steps: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
@@ -153,13 +153,11 @@ def _number(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return start + np.flatnonzero(held), (np.cumsum(held, dtype=np.int32) - 1)[places - start]
 
 
-def _choose_axes(
-    count: int, counts: list[tuple[int, int]], spacing: tuple[float, ...], reach: list[int]
-) -> tuple[int, int, int]:
+def _choose_axes(count: int, counts: list[tuple[int, int]], spacing: tuple[float, ...], reach: list[int]) -> tuple[int, ...]:
     """The axes of rows, of planes and of lines, by number, that should take the least work. count: of the places that are asked
     for. counts: by axis, how many steps along it hold any of these, and how many hold others."""
 
-    def count_work(axes: tuple[int, int, int]) -> int:
+    def count_work(axes: tuple[int, ...]) -> int:
         row, plane, line = axes
         sums = counts[row][0] * min(counts[row][1], 2 * reach[row] + 1) * counts[plane][1] * counts[line][0]
         return sums * (1 if _is_whole(spacing, reach, row, line) else _SLOWER) + _SLOWER * counts[plane][1] * count

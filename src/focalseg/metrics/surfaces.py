@@ -90,7 +90,7 @@ class Surface:
     @property
     def weights(self) -> np.ndarray:
         """What every element weighs, (N,) float64."""
-        return self.areas[self.codes]
+        return np.asarray(self.areas[self.codes])
 
 
 def check_surface(surface: str) -> None:
