@@ -73,6 +73,11 @@ def is_distance(metric: str) -> bool:
     return _KNOWN[known][0] == "distance" if known else find_better(metric) == "lower"
 
 
+def is_at_tolerance(metric: str) -> bool:
+    """Whether it is a share of surfaces within a tolerance, without which it says nothing."""
+    return _find_known(metric) == "NSD"
+
+
 def are_same(one: str, other: str) -> bool:
     """Whether two names are of one metric, such as Dice, dice and val_mean_dice."""
     return name_metric(one).lower() == name_metric(other).lower()

@@ -210,6 +210,28 @@ def test_values_that_a_metric_cannot_have_are_refused(tmp_path):
     assert compare_paths(*change, metric="change", groups=None).better == "higher"
 
 
+@pytest.mark.parametrize(
+    ("metric", "one", "other", "refused"),
+    [
+        ("hd95", "1.0,mm", "1.0,pixels", "has HD95 in pixels, and"),
+        ("nsd", "1.0,mm", "2.0,mm", "has NSD in 2 mm, and"),
+        ("nsd", "1.000000,mm", "1,mm", ""),
+        ("hd95", "1.0,mm", "2.0,mm", ""),
+        ("dice", "1.0,mm", "2.0,pixels", ""),
+        ("hd95", "1.0,mm", ",", ""),
+    ],
+)
+def test_distances_in_two_units_and_nsd_at_two_tolerances_are_refused(tmp_path, metric, one, other, refused):
+    paths = []
+    for name, measure in (("one", one), ("other", other)):
+        lines = [f"c{number},0.8,{2 + number},0.7,{measure}" for number in range(6)]
+        paths.append(write_csv(tmp_path / f"{name}.csv", "case,dice,hd95,nsd,tolerance,unit", *lines))
+    if refused:
+        assert refused in refuse(*paths, metric=metric, groups=None)
+    else:
+        assert compare_paths(*paths, metric=metric, groups=None).comparisons
+
+
 def test_two_tables_with_the_same_columns_are_not_mixed(tmp_path):
     paths = [write_csv(tmp_path / f"{name}.csv", "case,plain,gated", "x,0.5,0.6", "y,0.6,0.7") for name in "ab"]
     assert "Two systems are named 'plain'" in refuse(*paths)

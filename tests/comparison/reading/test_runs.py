@@ -1,5 +1,6 @@
 """Jobs and runs of ours: `compare` gives what `place` found, to the last digit."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -198,6 +199,13 @@ def test_a_run_that_is_not_finished_or_was_altered_is_refused(tmp_path):
     assert len(faults) == 2
     assert "cases.csv" in faults[0]
     assert "seed_7: is not finished; expected result.json, which a training leaves last." in faults[1]
+
+
+@pytest.mark.parametrize("arm", ["none", "placed"])
+def test_a_training_of_a_job_that_is_gone_is_missed(tmp_path, arm):
+    write_job(tmp_path / "out", shift=0.15)
+    shutil.rmtree(tmp_path / "out" / "runs" / arm / "fold_0" / "seed_7")
+    assert f"{arm}/fold_0/seed_7: is not finished" in refuse(tmp_path / "out", groups=None)
 
 
 def test_a_run_without_test_cases_is_refused(tmp_path):

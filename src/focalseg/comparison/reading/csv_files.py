@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from focalseg.comparison.known_metrics import are_same, is_known
+from focalseg.comparison.known_metrics import are_same, is_at_tolerance, is_distance, is_known
 from focalseg.comparison.reading.tables import EXAMPLE, Cell, Table, name_case
 from focalseg.errors import DataError, SettingError
 from focalseg.findings import show_name, show_path, show_value
@@ -16,6 +16,7 @@ from focalseg.records.escapes import read_cell
 _CASE_COLUMNS = ("case", "filename")
 _KEYS = ("seed", "fold", "group", "label", "system")
 _COUNTS = (("true_pixels", "predicted_pixels"), ("n_ref", "n_pred"))
+_UNIT, _TOLERANCE = "unit", "tolerance"
 _SCORE, _DEFAULT = "score", "dice"
 _MONAI_CASE, _MONAI_MEAN = "filename", "mean"
 _INDEX = re.compile(r"Unnamed: \d+", re.ASCII)
@@ -39,7 +40,8 @@ def read_tables(path: Path, metric: str | None) -> list[Table]:
         )
     if case.lower() == _MONAI_CASE and _MONAI_MEAN in columns:
         return [_read_monai(path, rows, columns, metric)]
-    scores = [name for name in columns if name not in (*_CASE_COLUMNS, *_KEYS, *(name for pair in _COUNTS for name in pair))]
+    others = (*_CASE_COLUMNS, *_KEYS, *(name for pair in _COUNTS for name in pair), _UNIT, _TOLERANCE)
+    scores = [name for name in columns if name not in others]
     chosen = _choose_column(path, scores, columns, metric)
     if chosen is None:
         return _read_wide(path, rows, {columns[name]: columns[name] for name in scores}, case, columns, metric or _SCORE)
@@ -106,10 +108,37 @@ def _read_long(path: Path, rows: Sequence[Row], score: str, case: str, columns: 
     groups = _read_groups(path, rows, name, columns, faults)
     _raise(faults)
     metric = score if score.lower() != _SCORE else _SCORE
+    measure = _read_measure(rows, metric, columns)
     return [
-        Table(source=show_path(path), metric=metric, cells=found, system=system, fold=fold, seed=seed, groups=groups)
+        Table(
+            source=show_path(path),
+            metric=metric,
+            cells=found,
+            system=system,
+            fold=fold,
+            seed=seed,
+            groups=groups,
+            measure=measure,
+        )
         for (system, fold, seed), found in cells.items()
     ]
+
+
+def _read_measure(rows: Sequence[Row], metric: str, columns: Mapping[str, str]) -> tuple[str, ...]:
+    """How a metric was measured, each way that the lines tell of: a distance in a unit, NSD at a tolerance."""
+    if not (is_distance(metric) or is_at_tolerance(metric)):
+        return ()
+    told = [columns[name] for name in ((_TOLERANCE, _UNIT) if is_at_tolerance(metric) else (_UNIT,)) if name in columns]
+    found = (" ".join(_shorten_number(read_cell(row.cells[column])) for column in told).strip() for row in rows)
+    return tuple(dict.fromkeys(filter(None, found)))
+
+
+def _shorten_number(text: str) -> str:
+    """1.000000 and 1.0 as 1; what is no number as it is."""
+    try:
+        return f"{float(text):g}"
+    except ValueError:
+        return text
 
 
 def _read_wide(
@@ -128,6 +157,7 @@ def _read_wide(
                 fold=one.fold,
                 seed=one.seed,
                 groups=one.groups,
+                measure=one.measure,
             )
             for one in long
         ]

@@ -74,6 +74,7 @@ def open_paths(
     chosen_empty = check_empty(tables, empty)
     settings = replace(_choose_settings(tables, metric, better, margin), difference=difference)
     _refuse_values(tables, settings)
+    _refuse_other_measures(tables, settings.metric)
     notes = list(_list_notes([path for _, given in paths for path in given], tables, chosen_empty))
     counted_empty = any(cell.true is not None for table in tables for cells in table.cells.values() for cell in cells.values())
     return Opened(
@@ -265,6 +266,20 @@ def _refuse_values(tables: Sequence[Table], settings: ComparisonSettings) -> Non
                     )
     if faults:
         raise DataError(faults[:5])
+
+
+def _refuse_other_measures(tables: Sequence[Table], metric: str) -> None:
+    """Raises DataError for distances in several units, and NSD at several tolerances, where tables say theirs."""
+    sources: dict[str, str] = {}
+    for table in tables:
+        for measure in table.measure:
+            sources.setdefault(measure, table.source)
+    if len(sources) > 1:
+        (first, here), (other, there) = [*sources.items()][:2]
+        raise DataError(
+            f"{there}: has {show_name(metric)} in {show_name(other)}, and {here} in {show_name(first)}; expected one measure. "
+            "Score both with the same spacing and tolerance (`focalseg evaluate --spacing MM --tolerance D`)."
+        )
 
 
 def _list_notes(paths: Sequence[Path], tables: Sequence[Table], empty: str) -> Iterator[str]:

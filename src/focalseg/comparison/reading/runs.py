@@ -40,7 +40,7 @@ def find_runs(path: Path) -> list[Path]:
         return [path]
     found = _list_runs(path)
     job = path.parent.parent
-    if path.parent.name == RUNS and is_job(job) and path.name not in (NONE, ALL):
+    if path.parent.name == RUNS and is_job(job):
         from focalseg.records.placement import JobRecord  # this and its like only where a job is read: starting takes time
         from focalseg.records.record import read_record
 
@@ -116,6 +116,7 @@ def _read_run(run: Path, metric: str) -> Table:
         metric=found.metric,
         cells=found.cells,
         groups=found.groups,
+        measure=found.measure,
         fold="" if fold < 0 else str(fold),
         seed="" if seed < 0 else str(seed),
         silent=VALIDATION in parts and parts[VALIDATION].is_silent,

@@ -36,7 +36,8 @@ class Cell:
 class Table:
     """Scores of one training as read. source: its path. metric: the name of the score there. cells: by case and label.
 
-    system: the name that the file has for it, "" where it has none. silent: None where it is to be found out from the cells.
+    system: the name that the file has for it, "" where it has none. measure: in which units, or at which tolerances, as far as
+    the file says. silent: None where it is to be found out from the cells.
     """
 
     source: str
@@ -47,6 +48,7 @@ class Table:
     seed: str = ""
     groups: Mapping[str, str] = field(default_factory=dict)
     silent: bool | None = None
+    measure: tuple[str, ...] = ()
 
     @property
     def is_silent(self) -> bool:

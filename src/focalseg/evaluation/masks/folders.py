@@ -139,10 +139,11 @@ def _add_table(folder: MaskFolder) -> MaskFolder:
     regions: Mapping[str, tuple[int, ...]] = {}
     try:
         content = read_json(table)
-        if (found := read_regions(content, table)) is None:
+        with_regions = read_regions(content, table)
+        if with_regions is None:
             coding = read_labels(content, table)
         else:
-            coding, regions = found
+            coding, regions = with_regions
     except DataError as error:
         notes = (*folder.notes, f"{error.faults[0]} Labels are called by their values.")
         return replace(folder, notes=notes)

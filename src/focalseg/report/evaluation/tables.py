@@ -12,8 +12,10 @@ ALL_LABELS = "mean over labels"
 
 def format_cases(record: EvaluationRecord) -> str:
     """A line per case and label, which `focalseg compare` reads."""
-    rows: list[list[object]] = [list(record.columns)]
-    rows += [["" if (value := getattr(case, name)) is None else value for name in record.columns] for case in record.cases]
+    rows: list[list[object]] = [[*record.columns, "tolerance", "unit"]]
+    for case in record.cases:
+        scores = ["" if (value := getattr(case, name)) is None else value for name in record.columns]
+        rows.append([*scores, record.tolerance_mm, record.unit])
     return format_table(rows)
 
 

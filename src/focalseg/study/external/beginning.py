@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from focalseg.comparison.reading.runs import RUNS, list_arm, order_runs
+from focalseg.comparison.reading.runs import CASES, RUNS, list_arm, order_runs
 from focalseg.errors import SettingError
 from focalseg.findings import show_path
 from focalseg.imagesets.opening import open_dataset, refuse_inside
@@ -13,7 +13,7 @@ from focalseg.imagesets.phantoms.dataset import PREFIX
 from focalseg.inference.folders import NetworkFiles, find_run, refuse_own_network
 from focalseg.records.placement import ALL, NONE, PLACED, PLACEMENT, JobRecord
 from focalseg.records.record import AGAIN, read_record
-from focalseg.records.result import RESULT
+from focalseg.records.result import RESULT, check_run_file
 from focalseg.records.splits import SPLITS, Splits
 
 
@@ -108,6 +108,7 @@ def _list_trainings(job: Path, record: JobRecord, *, rivals: bool) -> dict[str, 
         folder = runs[arm].get((fold, seed), job / RUNS / arm / f"fold_{fold}" / f"seed_{seed}")
         if folder not in known:
             known[folder] = find_run(folder)
+            check_run_file(folder / CASES)  # its own test scores, which stand beside those on the other set
         return Training(fold=fold, seed=seed, files=known[folder])
 
     return {arm: tuple(tuple(find(arm, fold, seed) for seed in seeds[fold]) for fold in seeds) for arm in arms}
