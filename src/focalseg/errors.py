@@ -60,7 +60,7 @@ class MachineError(FocalsegError, OSError):
 
 
 class Interrupted(BaseException):
-    """Stopped by a signal after saving; the same call goes on where it stopped.
+    """Stopped by a signal after saving; the same call goes on where it stopped, unless there was nothing to keep.
 
     Like KeyboardInterrupt it is no Exception, so that nothing on the way takes it for a fault.
     """

@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import re
+import signal
 import subprocess
 import sys
 
@@ -176,3 +177,15 @@ assert not loaded, loaded
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (done.returncode, drop_progress(done.stderr)) == (0, "")
+
+
+def test_a_signal_ends_it_and_promises_nothing(focalseg, monkeypatch, tmp_path):
+    folders = write_both(tmp_path, draw_cases(seed=0))
+
+    def stop(*_, **__):
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr("focalseg.evaluation.masks.evaluating.evaluate_masks", stop)
+    done = focalseg("evaluate", *folders, "--out", tmp_path / "out")
+    assert (done.status, done.err) == (143, "error: Stopped by a signal. Run the same command again; it begins anew.\n")
+    assert not (tmp_path / "out").exists()

@@ -184,7 +184,7 @@ def _evaluate_masks(
         refuse_folder(out, EVALUATION, "evaluate")
         for source in (str(predicted), reference):
             refuse_inside(out, source, "--out")
-    STOP.install()
+    STOP.install(keeps=False)
     record = evaluate_masks(
         str(predicted), reference, settings, groups_of=groups_of, inside=inside, count=_count, workers=workers
     )

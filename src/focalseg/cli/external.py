@@ -96,7 +96,7 @@ def _evaluate_one(
 
     if out is not None:
         refuse_folder(out, EVALUATION, "evaluate")
-    STOP.install()
+    STOP.install(keeps=False)
     limit_threads()
     record = evaluate_one(model, data, wanted=wanted, settings=settings, device=device, listeners=build_listeners())
     page = None
@@ -123,7 +123,7 @@ def _evaluate_job(
     from focalseg.study.running.cores import limit_threads
     from focalseg.study.running.stopping import STOP
 
-    STOP.install()
+    STOP.install(keeps=out is not None)
     limit_threads()
     listeners = build_listeners()
     found = evaluate_job(folder, data, out=out, wanted=wanted, device=device, workers=workers, listeners=listeners)

@@ -47,7 +47,8 @@ def main() -> NoReturn:
     try:
         status, faults = _run()
     except Interrupted as stopped:
-        status, faults = stopped.exit_status, (str(stopped),)
+        anew = "Stopped by a signal. Run the same command again; it begins anew."
+        status, faults = stopped.exit_status, (str(stopped) if STOP.keeps else anew,)
     STOP.retire()
     if lost := find_lost_output():
         status, faults = MachineError.exit_status, (*faults, f"standard output: {lost.strerror}. Mend that and run again.")

@@ -1,5 +1,6 @@
 """What was decided on a site, on which evidence, and how that is said."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -90,6 +91,11 @@ def describe_trainings(values: Sequence[float], *, places: int = 3, cases: int =
         told = f"{min(values):z.{places}f} to {max(values):z.{places}f} in "
     measured = f", {counted(cases, 'validation case')}" if cases else ""
     return f" ({told if rest else ''}{counted(len(values), 'training')}{measured})"
+
+
+def omit_trainings(text: str) -> str:
+    """A reason without what `describe_trainings` put into it of a removal cost, for who shows that beside it."""
+    return re.sub(r" \([^()]*\btrainings?, \d+ validation cases?\)", "", text, count=1)
 
 
 def describe_share(values: Sequence[float], least: float) -> str:

@@ -1,20 +1,17 @@
 """What removal costs, as small drawings in a table: the mean as a bar, every training with its own interval on it."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from focalseg.evaluation.statistics import DIFFERENCE_SPAN
 from focalseg.placement.policies.questions import SMALLEST_WORTH
 from focalseg.records.estimate import Estimate
-from focalseg.records.site_decision import MOST_LISTED, SiteDecision
+from focalseg.records.site_decision import MOST_LISTED, SiteDecision, omit_trainings
 from focalseg.report.placement.intervals import Axis, Bar, cost_axis
 from focalseg.report.wording import each_training, signed
 
 WIDTH, ROW, PITCH = 160.0, 22.0, 14.0
 """Of a drawing in its units: across, its least height, and from one training to the next."""
-_MEASURED = re.compile(r" \([^()]*\btrainings?, \d+ validation cases?\)")
-"""What `describe_trainings` says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +83,7 @@ def _draw_removal(decision: SiteDecision, axis: Axis) -> Removal:
         trainings=trainings,
         lines=tuple(map(_describe, each)) if own else (each_training(costs),) if costs else (),
         reached=f"{sum(cost >= SMALLEST_WORTH for cost in costs)} of {len(costs)}",
-        why=_MEASURED.sub("", decision.why, count=1) if costs else decision.why,
+        why=omit_trainings(decision.why) if costs else decision.why,
     )
 
 

@@ -25,17 +25,18 @@ class StopSwitch:
 
     def __init__(self) -> None:
         self.requested = 0
+        self.keeps = True
         self._deferring = False
         self._ending = False
         self._worker = False
         self._hook: Callable[[Any], object] = sys.unraisablehook
 
-    def install(self, *, worker: bool = False) -> None:
-        """From now on this process is stopped through the switch.
+    def install(self, *, worker: bool = False, keeps: bool = True) -> None:
+        """From now on this process is stopped through the switch. keeps: whether what it finished serves the next call.
 
         A worker hears of Ctrl-C from its parent alone, by SIGTERM, and leaves without a word when it has nothing to save.
         """
-        self.requested, self._ending, self._worker = 0, False, worker
+        self.requested, self._ending, self._worker, self.keeps = 0, False, worker, keeps
         for number in STOP_SIGNALS:
             if number == signal.SIGINT and worker:
                 signal.signal(number, signal.SIG_IGN)
