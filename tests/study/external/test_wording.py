@@ -80,3 +80,10 @@ def test_too_few_groups_are_mended_by_another_set_and_no_setting_of_the_job() ->
     few = replace(THERE, outcome="no_difference_shown", footing=replace(THERE.footing, groups=3))
     assert "evaluate on a set with more of them" in describe_there(few, same=False)
     assert "test_folds" not in describe_there(few, same=False)
+
+
+def test_too_few_trainings_are_mended_by_another_job_and_no_setting_of_this_one() -> None:
+    wide = Estimate(mean=0.0, low=-0.4, high=0.4)
+    few = replace(THERE, outcome="no_difference_shown", difference=wide, trainings=2, footing=replace(THERE.footing, groups=40))
+    assert "place again in a new folder, with seeds=3 or more" in describe_there(few, same=False)
+    assert "place again" in describe_there(replace(few, trainings=1), same=False)

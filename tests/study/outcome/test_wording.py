@@ -300,6 +300,8 @@ def test_too_few_groups_are_said_before_an_answer_that_shows_nothing():
     assert describe_verdict(decide(around(0.0, 0.3), modules=1, trainings=2, footing=Footing(groups=40))).startswith(
         "Too few trainings to tell: each arm has 2 trainings, and the interval of the difference is 0.60 Dice wide; "
     )
+    folds = decide(around(0.0, 0.3), modules=1, trainings=2, by_fold=(1, 1), footing=Footing(groups=40))
+    assert "each arm has 2 trainings of each fold, and" in describe_verdict(folds)
 
 
 def test_too_few_groups_keep_nobody_from_knowing_whether_all_of_it_would_help():

@@ -12,19 +12,20 @@ COLLAPSED = "ended predicting nothing at all"
 ENOUGH_TRAININGS = 3
 """Of an arm, with fewer of which an interval is several times as wide by Student's t alone."""
 MORE_GROUPS = "test more of them, with split.test_folds or more data"
+MORE_TRAININGS = "give seeds=3 or more"
 UNLOOKED = "No site was looked at, since the policy places none: the lean network is the plain one."
 
 
-def describe_verdict(verdict: Verdict, *, more_groups: str = MORE_GROUPS) -> str:
+def describe_verdict(verdict: Verdict, *, more_groups: str = MORE_GROUPS, more_trainings: str = MORE_TRAININGS) -> str:
     """The verdict in a sentence, before it what keeps it from being one, after it what else the comparisons say.
 
-    more_groups: what to do where there are too few of them.
+    more_groups, more_trainings: what to do where there are too few of them.
     """
     if verdict.collapses.too_many:
         return describe_failures(verdict.collapses)
-    few = "One training an arm: nobody knows how much the seed changes; give seeds=3 or more." if verdict.trainings == 1 else ""
+    few = f"One training an arm: nobody knows how much the seed changes; {more_trainings}." if verdict.trainings == 1 else ""
     answer = _answer_plain(verdict) if verdict.plain else _answer_placed(verdict)
-    doubts = (describe_undertraining(verdict.footing), _describe_few(verdict, more_groups))
+    doubts = (describe_undertraining(verdict.footing), _describe_few(verdict, more_groups, more_trainings))
     lost = verdict.against.lost if verdict.against else {}
     unknown = (f"Not compared with the arm {arm}: {_of(collapsed)} of it {COLLAPSED}." for arm, collapsed in lost.items())
     failed = verdict.collapses.count
@@ -62,16 +63,17 @@ def describe_undertraining(footing: Footing, *, named: bool = True) -> str:
     )
 
 
-def _describe_few(verdict: Verdict, more_groups: str) -> str:
+def _describe_few(verdict: Verdict, more_groups: str, more_trainings: str) -> str:
     """That no difference could have been shown by so few groups, or with an interval over so much of the scale."""
     footing, wide = verdict.footing, verdict.width > WIDEST_INTERVAL
     if not verdict.open or not footing.groups or not (wide or footing.few_groups):
         return ""
     what = "groups" if footing.few_groups or verdict.trainings >= ENOUGH_TRAININGS else "trainings"
     number = counted(footing.groups, "group")
-    found = f"the test cases are of {number}" if what == "groups" else f"each arm has {counted(verdict.trainings, 'training')}"
+    trainings = counted(verdict.trainings, "training") + (" of each fold" if len(verdict.by_fold) > 1 else "")
+    found = f"the test cases are of {number}" if what == "groups" else f"each arm has {trainings}"
     span = f", and the interval of the difference is {verdict.width:.2f} Dice wide" if wide else ""
-    mend = more_groups if what == "groups" else "give seeds=3 or more"
+    mend = more_groups if what == "groups" else more_trainings
     return f"Too few {what} to tell: {found}{span}; {mend}."
 
 
