@@ -12,7 +12,7 @@ from focalseg.records.evaluation import TITLES
 from focalseg.records.placement import NONE, ArmSummary, JobRecord
 from focalseg.records.result import RESULT
 from focalseg.report.placement.naming import name_arm
-from focalseg.study.running.runs import TEST, read_result
+from focalseg.study.running.runs import CASES, TEST, read_result
 from focalseg.study.running.scores import DISTANCES, NUMBERS, list_rows
 
 ARMS_CSV, ARMS_TEX, CASES_CSV = "arms.csv", "arms.tex", "cases.csv"
@@ -85,7 +85,8 @@ def format_test_scores(folder: Path, record: JobRecord, arms: Mapping[str, ArmSu
     rows: list[list[object]] = [["system", "fold", "seed", "case", "group", "label", *NUMBERS, *DISTANCES]]
     for name, arm in arms.items():
         runs = list_arm(folder, record, name)
-        if len(runs) != arm.trainings * arm.folds or not all((run / RESULT).is_file() for run in runs):
+        there = [run for run in runs if (run / RESULT).is_file() and (run / CASES).is_file()]
+        if len(there) != arm.trainings * arm.folds:
             return None
         for run in runs:
             fold, seed = run.parent.name.removeprefix("fold_"), run.name.removeprefix("seed_")
