@@ -19,7 +19,7 @@ from typing import Any
 
 from scipy.stats import binomtest
 
-from focalseg.cli.progress import build_listeners
+from focalseg.cli.terminal.progress import build_listeners
 from focalseg.configuration import merge, to_mapping
 from focalseg.study.place import place
 from focalseg.study.presets import build_settings

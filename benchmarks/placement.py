@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from focalseg.cli.progress import build_listeners
+from focalseg.cli.terminal.progress import build_listeners
 from focalseg.configuration import merge
 from focalseg.placement.exponents import REGIMES
 from focalseg.placement.policies import POLICIES

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from focalseg.cli.progress import build_listeners, show_progress
+from focalseg.cli.terminal.progress import build_listeners, show_progress
 from focalseg.configuration import to_mapping
 from focalseg.evaluation.statistics import estimate_mean
 from focalseg.study.place import place

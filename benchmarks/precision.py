@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from focalseg.cli.progress import show_progress
+from focalseg.cli.terminal.progress import show_progress
 from focalseg.evaluation.statistics import DIFFERENCE_SPAN, estimate_mean
 from focalseg.study.planning.attention import plan_attention
 from focalseg.study.planning.groundwork import lay_groundwork

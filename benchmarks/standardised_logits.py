@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from scipy.stats import rankdata, spearmanr
 
-from focalseg.cli.progress import show_progress
+from focalseg.cli.terminal.progress import show_progress
 from focalseg.records.evidence import Evidence
 from focalseg.study.planning.attention import plan_attention
 from focalseg.study.planning.groundwork import lay_groundwork

@@ -8,9 +8,9 @@ import typer.main
 
 from evaluation.masks.made_masks import write_both
 from focalseg.cli.main import _build_app as build_app
-from focalseg.records.comparison import ComparisonRecord
-from focalseg.records.evaluation import EvaluationRecord
 from focalseg.records.record import read_record
+from focalseg.records.scores.comparison import ComparisonRecord
+from focalseg.records.scores.evaluation import EvaluationRecord
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = typer.main.get_command(build_app(())).commands

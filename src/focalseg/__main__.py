@@ -67,7 +67,7 @@ def main() -> NoReturn:
     """Runs the command line, and exits with its status."""
     try:
         from focalseg.cli.main import main as run
-        from focalseg.cli.streams import settle_streams
+        from focalseg.cli.terminal.streams import settle_streams
 
         settle_streams()
     except (ImportError, OSError) as error:

@@ -48,7 +48,7 @@ def test_text_ends_with_all_that_a_person_needs(focalseg, results):
     assert "note: One training of every fold per system" in done.out
     assert "note: No groups are known" in done.out
     assert "methods: Dice was compared on 50 test cases with 1 training per system and fold" in done.out
-    assert "coverage: In simulations of one training of each of five folds" in done.out
+    assert "coverage: One training of each of five folds: in simulations with a known truth" in done.out
 
 
 def test_groups_may_come_from_a_file(focalseg, results, tmp_path):

@@ -1,11 +1,11 @@
 """Lines that tell how far counted work is, where there is no terminal."""
 
-from focalseg.cli.counting import PLAIN_LINE_SECONDS, show_counting
+from focalseg.cli.terminal.counting import PLAIN_LINE_SECONDS, show_counting
 
 
 def test_the_time_left_is_never_none_while_something_is_left(monkeypatch, capsys):
     now = {"time": 0.0}
-    monkeypatch.setattr("focalseg.cli.counting.time.monotonic", lambda: now["time"])
+    monkeypatch.setattr("focalseg.cli.terminal.counting.time.monotonic", lambda: now["time"])
     with show_counting("reading the cases") as advance:
         now["time"] = PLAIN_LINE_SECONDS
         advance(50, 100)

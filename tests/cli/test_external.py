@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from cli.early import refuse_early
-from focalseg.records.external import ExternalRecord
 from focalseg.records.record import read_record
+from focalseg.records.scores.external import ExternalRecord
 from focalseg.records.splits import Splits
 from study.external.conftest import copy_case, write_squares
 from study.external.untrained import write_untrained_job

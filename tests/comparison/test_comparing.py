@@ -13,8 +13,8 @@ from focalseg.comparison.systems import System, Training
 from focalseg.errors import DataError, SettingError
 from focalseg.evaluation.significance import compare_paired, correct_holm
 from focalseg.evaluation.statistics import estimate_mean, measure_seed_noise
-from focalseg.records.comparison import ComparisonRecord
 from focalseg.records.record import read_record
+from focalseg.records.scores.comparison import ComparisonRecord
 
 CASES = [f"case_{number:02}" for number in range(40)]
 PATIENTS = {case: f"patient_{number // 4}" for number, case in enumerate(CASES)}

@@ -4,7 +4,7 @@ import pytest
 
 from focalseg.comparison.known_metrics import are_same, find_better, is_distance, is_known, is_share, name_metric
 from focalseg.metrics import LOWER_IS_BETTER, SCORES
-from focalseg.records.evaluation import TITLES
+from focalseg.records.scores.evaluation import TITLES
 
 
 @pytest.mark.parametrize(

@@ -11,20 +11,9 @@ import pytest
 
 from focalseg.configuration import from_mapping, to_mapping
 from focalseg.errors import SettingError
-from focalseg.records.comparison import (
-    AsGood,
-    CaseDifference,
-    ComparisonRecord,
-    Interval,
-    LeftOut,
-    Needed,
-    SystemComparison,
-    SystemSummary,
-)
 from focalseg.records.costs import CostTable, SiteCost
 from focalseg.records.estimate import DiceInterval
 from focalseg.records.evidence import Evidence, PathPoint, SiteEvidence
-from focalseg.records.external import ExternalRecord, OwnCases, ScoredTraining
 from focalseg.records.method import MethodFigure
 from focalseg.records.placement import (
     ArmComparison,
@@ -42,6 +31,17 @@ from focalseg.records.prediction import PredictionRecord
 from focalseg.records.preprocessing import Preprocessing
 from focalseg.records.record import Record, read_record, write_record
 from focalseg.records.result import Result
+from focalseg.records.scores.comparison import (
+    AsGood,
+    CaseDifference,
+    ComparisonRecord,
+    Interval,
+    LeftOut,
+    Needed,
+    SystemComparison,
+    SystemSummary,
+)
+from focalseg.records.scores.external import ExternalRecord, OwnCases, ScoredTraining
 from focalseg.records.site_decision import SiteDecision
 from focalseg.records.splits import Split, Splits
 
@@ -272,7 +272,7 @@ def test_a_file_of_a_later_version_may_say_more_at_its_top(tmp_path: Path) -> No
 
 
 def test_records_are_read_without_torch_and_numpy() -> None:
-    names = ("placement", "splits", "evidence", "costs", "comparison", "result")
+    names = ("placement", "splits", "evidence", "costs", "scores.comparison", "scores.evaluation", "result")
     program = (
         f"import sys, {', '.join(f'focalseg.records.{name}' for name in names)}; print({{'torch', 'numpy'}} & {{*sys.modules}})"
     )

@@ -44,7 +44,7 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Read every case and list every fault by file, with its mend; ends with status 3 where there is an error."""
-    from focalseg.cli.counting import show_counting
+    from focalseg.cli.terminal.counting import show_counting
     from focalseg.errors import DataError
     from focalseg.findings import counted, show_path
     from focalseg.imagesets.repair.copying import refuse_copy
@@ -129,7 +129,7 @@ def _write_copy(
     dataset: "Dataset", survey: "Survey", folder: Path, beside: TextIO, background: "Background | None"
 ) -> "Repair | None":
     """The corrected copy, and what became of it in words; None where no case can be copied."""
-    from focalseg.cli.counting import show_counting
+    from focalseg.cli.terminal.counting import show_counting
     from focalseg.errors import DataError
     from focalseg.imagesets.repair.copying import repair_dataset
 

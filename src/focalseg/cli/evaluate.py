@@ -176,7 +176,7 @@ def _evaluate_masks(
     from focalseg.comparison.folder import refuse_folder
     from focalseg.evaluation.masks.evaluating import evaluate_masks
     from focalseg.imagesets.opening import refuse_inside
-    from focalseg.records.evaluation import EVALUATION
+    from focalseg.records.scores.evaluation import EVALUATION
     from focalseg.study.running.stopping import STOP
 
     settings = _read_settings(given)
@@ -218,7 +218,7 @@ def _read_settings(given: dict[str, Any]) -> "EvaluationSettings":
 
 
 def _count(title: str) -> "AbstractContextManager[Advance]":
-    from focalseg.cli.counting import show_counting  # with rich, for which a refusal does not wait
+    from focalseg.cli.terminal.counting import show_counting  # with rich, for which a refusal does not wait
 
     return show_counting(title)
 

@@ -87,9 +87,9 @@ def _evaluate_one(
     device: Literal["auto", "cpu", "cuda", "mps"],
     as_json: bool,
 ) -> None:
-    from focalseg.cli.progress import build_listeners
+    from focalseg.cli.terminal.progress import build_listeners
     from focalseg.comparison.folder import refuse_folder
-    from focalseg.records.evaluation import EVALUATION
+    from focalseg.records.scores.evaluation import EVALUATION
     from focalseg.study.external.one_model import evaluate_one
     from focalseg.study.running.cores import limit_threads
     from focalseg.study.running.stopping import STOP
@@ -117,7 +117,7 @@ def _evaluate_job(
     device: Literal["auto", "cpu", "cuda", "mps"],
     as_json: bool,
 ) -> None:
-    from focalseg.cli.progress import build_listeners
+    from focalseg.cli.terminal.progress import build_listeners
     from focalseg.configuration import to_mapping
     from focalseg.study.external.evaluating import evaluate_job
     from focalseg.study.running.cores import limit_threads

@@ -11,7 +11,7 @@ from typer.exceptions import TyperException
 
 from focalseg import __version__
 from focalseg.cli.plain import SwiftCommand, SwiftGroup
-from focalseg.cli.streams import find_lost_output
+from focalseg.cli.terminal.streams import find_lost_output
 from focalseg.errors import DataError, FocalsegError, Interrupted, MachineError
 from focalseg.study.running.stopping import STOP
 

@@ -72,7 +72,7 @@ def run_place(
     from focalseg.study.beginning import refuse_place
 
     refuse_place(data, out, settings, seed=seed, budget_hours=budget)  # before torch is imported, which takes seconds
-    from focalseg.cli.progress import build_listeners
+    from focalseg.cli.terminal.progress import build_listeners
     from focalseg.configuration import to_mapping
     from focalseg.report.placement.page import write_report
     from focalseg.study.outcome.wording import describe_verdict

@@ -167,7 +167,7 @@ def _describe(job: "PredictionJob", result: "Predicted", doubts: list[tuple[str,
 
 
 def _count(title: str) -> AbstractContextManager["Advance"]:
-    from focalseg.cli.counting import show_counting  # with rich, for which a refusal does not wait
+    from focalseg.cli.terminal.counting import show_counting  # with rich, for which a refusal does not wait
 
     return show_counting(title)
 

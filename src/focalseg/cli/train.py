@@ -71,7 +71,7 @@ def train(
     keep = ForKeeps(all_data=all_data, start_from=start_from)
     # Before torch is imported, which takes seconds.
     refuse_train(data, out, settings, attention=attention, seed=seed, keep=keep)
-    from focalseg.cli.progress import build_listeners
+    from focalseg.cli.terminal.progress import build_listeners
     from focalseg.report.placement.page import write_report
     from focalseg.study.running.cores import limit_threads
     from focalseg.study.running.stopping import STOP

@@ -18,7 +18,8 @@ from focalseg.evaluation.needed import count_needed_cases, count_needed_training
 from focalseg.evaluation.significance import Difference, correct_holm, decide_non_inferiority, measure_difference
 from focalseg.evaluation.statistics import ROUNDING, estimate_mean, measure_seed_noise
 from focalseg.findings import counted, show_name, show_value
-from focalseg.records.comparison import (
+from focalseg.records.estimate import Estimate, as_interval
+from focalseg.records.scores.comparison import (
     AsGood,
     Better,
     CaseDifference,
@@ -28,7 +29,6 @@ from focalseg.records.comparison import (
     SystemSummary,
     SystemVerdict,
 )
-from focalseg.records.estimate import Estimate, as_interval
 
 Scores = Mapping[str, float] | Sequence[Mapping[str, float]] | np.ndarray | Sequence[Sequence[float]]
 """Of one system: by case; or a list of these, one per training; or (trainings, cases) numbers."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from focalseg.errors import SettingError
 from focalseg.findings import show_path
-from focalseg.records.comparison import COMPARISON
+from focalseg.records.scores.comparison import COMPARISON
 
 
 def refuse_folder(folder: Path, record: str = COMPARISON, verb: str = "compare") -> None:

@@ -3,7 +3,7 @@
 import re
 from typing import Literal
 
-from focalseg.records.comparison import Better
+from focalseg.records.scores.comparison import Better
 
 _Kind = Literal["share", "distance", "count", "fault count"]
 _KNOWN: dict[str, tuple[_Kind, tuple[str, ...]]] = {

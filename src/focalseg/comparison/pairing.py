@@ -9,7 +9,7 @@ import numpy as np
 from focalseg.comparison.systems import System, Training, order_naturally, split_folds
 from focalseg.errors import DataError
 from focalseg.findings import counted, show_name, show_value
-from focalseg.records.comparison import LeftOut
+from focalseg.records.scores.comparison import LeftOut
 
 _Key = tuple[str, str]
 """Fold and case; the fold is empty where no case is tested in two of them."""

@@ -11,7 +11,7 @@ from focalseg.comparison.reading.opening import open_paths
 from focalseg.comparison.systems import list_cases
 from focalseg.errors import SettingError
 from focalseg.findings import show_value
-from focalseg.records.comparison import Better, ComparisonRecord
+from focalseg.records.scores.comparison import Better, ComparisonRecord
 
 OnePath = str | os.PathLike[str]
 

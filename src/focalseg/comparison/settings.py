@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from focalseg.errors import SettingError
 from focalseg.findings import show_value
-from focalseg.records.comparison import Better
+from focalseg.records.scores.comparison import Better
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from focalseg.comparison.known_metrics import is_known
 from focalseg.comparison.pairing import Paired
-from focalseg.records.comparison import ComparisonRecord
 from focalseg.records.escapes import format_table
 from focalseg.records.estimate import Interval
+from focalseg.records.scores.comparison import ComparisonRecord
 
 _SYSTEM_COLUMNS = (
     "system", "mean", "low", "high", "cases", "trainings", "difference", "difference_low", "difference_high", "p_value",
@@ -57,7 +57,7 @@ def _list_latex(record: ComparisonRecord) -> Iterator[list[str]]:
     for name, system in record.systems.items():
         pair = pairs.get(name)
         difference = show_latex(pair.difference, signs=True) if pair else "reference"
-        yield [escape_latex(name), show_latex(system), difference, "" if pair is None else show_latex_p(pair.holm_p)]
+        yield [escape_latex(name), show_latex(system), difference, "" if pair is None else _show_latex_p(pair.holm_p)]
 
 
 def lay_latex(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -76,7 +76,7 @@ def show_latex(interval: Interval, *, signs: bool = False) -> str:
     return f"{mean} [{low}, {high}]"
 
 
-def show_latex_p(value: float) -> str:
+def _show_latex_p(value: float) -> str:
     """A p-value, three digits; what is smaller says so."""
     return "$<0.001$" if value < 0.001 else f"${value:.3f}$"
 

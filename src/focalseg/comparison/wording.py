@@ -10,7 +10,7 @@ from focalseg.comparison.systems import System
 from focalseg.evaluation.statistics import FEW_GROUPS, ROUNDING
 from focalseg.evaluation.wording import describe_intervals
 from focalseg.findings import counted, show_name
-from focalseg.records.comparison import Better, SystemComparison, show_p
+from focalseg.records.scores.comparison import Better, SystemComparison, show_p
 
 LEVEL = 0.05
 """Of a p-value, below which a difference is usually called significant."""

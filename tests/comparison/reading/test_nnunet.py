@@ -11,7 +11,7 @@ from focalseg.comparison.comparing import compare_systems
 from focalseg.comparison.reading.opening import open_systems
 from focalseg.errors import DataError, FocalsegError, SettingError
 from focalseg.evaluation.significance import compare_paired
-from focalseg.records.comparison import ComparisonRecord
+from focalseg.records.scores.comparison import ComparisonRecord
 
 NAN = float("nan")
 

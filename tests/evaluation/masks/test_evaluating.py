@@ -22,8 +22,8 @@ from focalseg.errors import DataError, SettingError
 from focalseg.evaluation.masks.evaluating import evaluate
 from focalseg.evaluation.statistics import estimate_mean
 from focalseg.metrics import measure
-from focalseg.records.evaluation import EvaluationRecord
 from focalseg.records.record import read_record
+from focalseg.records.scores.evaluation import EvaluationRecord
 
 
 def test_means_are_those_of_the_masks_by_numpy(tmp_path):

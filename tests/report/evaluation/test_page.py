@@ -8,7 +8,7 @@ import pytest
 
 from evaluation.masks.made_masks import write_both, write_pictures
 from focalseg.evaluation.masks.evaluating import evaluate
-from focalseg.records.evaluation import show_score
+from focalseg.records.scores.evaluation import show_score
 from focalseg.report.evaluation.drawing import BINS, HEIGHT, WIDTH, divide_by_size, draw_histogram, draw_scatter
 from focalseg.report.evaluation.page import render_evaluation, write_evaluation
 from focalseg.report.evaluation.tables import format_cases, format_latex, format_summary

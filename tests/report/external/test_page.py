@@ -4,7 +4,7 @@ import html
 import re
 from dataclasses import replace
 
-from focalseg.records.external import ExternalRecord
+from focalseg.records.scores.external import ExternalRecord
 from focalseg.report.external.page import render_external
 from focalseg.report.wording import MINUS
 from records.test_record import RECORDS

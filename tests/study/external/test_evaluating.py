@@ -14,9 +14,9 @@ from focalseg.evaluation.significance import compare_paired, correct_holm
 from focalseg.evaluation.statistics import SCORE_SPAN, estimate_mean
 from focalseg.inference.loading import load_run
 from focalseg.inference.prediction import Member, predict_mask
-from focalseg.records.external import ExternalRecord
 from focalseg.records.placement import JobRecord
 from focalseg.records.record import read_record, write_record
+from focalseg.records.scores.external import ExternalRecord
 from focalseg.records.splits import Splits
 from focalseg.report.external.page import write_external
 from focalseg.study.external import scoring

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from focalseg.cli.progress import describe_left, describe_work
+from focalseg.cli.terminal.progress import describe_left, describe_work
 from focalseg.study.arms.design import plan_design
 from focalseg.study.planning.groundwork import lay_groundwork
 from focalseg.study.running import progress_file

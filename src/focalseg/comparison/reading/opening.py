@@ -13,8 +13,8 @@ from focalseg.comparison.settings import ComparisonSettings
 from focalseg.comparison.systems import System
 from focalseg.errors import DataError, FocalsegError, SettingError
 from focalseg.findings import show_name, show_path, show_value
-from focalseg.records.comparison import Better
 from focalseg.records.names import NONE, PLACED
+from focalseg.records.scores.comparison import Better
 
 _TABLE_ENDINGS = (".csv", ".tsv", ".txt")
 _EXPECTED = "a result folder or summary.json of nnU-Net, a job or run of ours, or a CSV file with " + EXAMPLE

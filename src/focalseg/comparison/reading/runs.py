@@ -29,7 +29,7 @@ def is_job(path: Path) -> bool:
     return (path / PLACEMENT).is_file() and (path / RUNS).is_dir()
 
 
-def find_runs(path: Path) -> list[Path]:
+def _find_runs(path: Path) -> list[Path]:
     """The runs that a path stands for, by fold and seed: one, those of an arm, or those of what a job placed.
 
     Of an arm of a finished job a run may be missing, being the very same training as one of another arm, and is then that one.
@@ -86,7 +86,7 @@ def read_runs(path: Path, metric: str | None) -> Iterator[Table]:
             f"{show_path(path)}: has no {PLACEMENT}, so that it is not finished, or no job of `place`; expected one that is. "
             f"Name the arms to compare, such as {first}, or run the command that began it again."
         )
-    for run in find_runs(path):
+    for run in _find_runs(path):
         yield _read_run(run, metric or DEFAULT_METRIC)
 
 

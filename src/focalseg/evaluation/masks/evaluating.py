@@ -20,7 +20,7 @@ from focalseg.imagesets.splits import regroup
 from focalseg.metrics.case import DEFAULT_TOLERANCE
 from focalseg.metrics.emptiness import DEFAULT_EMPTY, Empty
 from focalseg.metrics.surfaces import DEFAULT_SURFACE, SurfaceKind
-from focalseg.records.evaluation import EvaluationRecord
+from focalseg.records.scores.evaluation import EvaluationRecord
 
 MOST_FAULTS = 20
 """So many are told at once."""

@@ -8,7 +8,7 @@ import numpy as np
 from focalseg.evaluation.statistics import estimate_mean
 from focalseg.metrics.case import LOWER_IS_BETTER, CaseMeasures
 from focalseg.metrics.emptiness import Empty
-from focalseg.records.evaluation import MOST_WORST, CaseScores, LabelMean, ScoreSummary
+from focalseg.records.scores.evaluation import MOST_WORST, CaseScores, LabelMean, ScoreSummary
 
 _WHOLE, _BEYOND = (0.0, 1.0), (0.0, math.inf)
 """Between which shares lie, and distances and differences of volumes."""

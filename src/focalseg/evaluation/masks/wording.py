@@ -11,7 +11,7 @@ from focalseg.evaluation.wording import describe_intervals
 from focalseg.findings import counted, show_name
 from focalseg.imagesets.kinds import list_names
 from focalseg.metrics.case import CaseMeasures
-from focalseg.records.evaluation import EMPTY_MEANINGS, ScoreSummary, show_length, show_score
+from focalseg.records.scores.evaluation import EMPTY_MEANINGS, ScoreSummary, show_length, show_score
 
 _SURFACES = {
     "surfels": "surfaces of area elements between voxels, as in DeepMind's surface-distance",

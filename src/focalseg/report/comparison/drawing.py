@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from focalseg.comparison.pairing import Paired
-from focalseg.records.comparison import ComparisonRecord, SystemComparison
 from focalseg.records.estimate import Estimate
+from focalseg.records.scores.comparison import ComparisonRecord, SystemComparison
 from focalseg.report.placement.intervals import Axis, Row, difference_axis, lay_rows
 
 WIDTH, HEIGHT = 380.0, 120.0

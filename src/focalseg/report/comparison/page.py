@@ -5,8 +5,8 @@ from pathlib import Path
 from focalseg.comparison.comparing import Compared
 from focalseg.comparison.tables import format_cases, format_latex, format_systems
 from focalseg.files import write_text
-from focalseg.records.comparison import COMPARISON, describe_needed
 from focalseg.records.record import write_record
+from focalseg.records.scores.comparison import COMPARISON, describe_needed
 from focalseg.report.comparison.drawing import HEIGHT, WIDTH, draw_cases, lay_differences
 from focalseg.report.rendering import render
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from focalseg.records.evaluation import CaseScores, EvaluationRecord
+from focalseg.records.scores.evaluation import CaseScores, EvaluationRecord
 from focalseg.report.parts import cut_by_size
 from focalseg.report.wording import grouped
 

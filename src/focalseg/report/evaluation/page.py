@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from focalseg.files import write_text
-from focalseg.records.evaluation import EMPTY_MEANINGS, EVALUATION, FEW, MAIN, EvaluationRecord, show_optional
+from focalseg.records.scores.evaluation import EMPTY_MEANINGS, EVALUATION, FEW, MAIN, EvaluationRecord, show_optional
 from focalseg.report.evaluation.drawing import HEIGHT, WIDTH, draw_labels
 from focalseg.report.evaluation.tables import ALL_LABELS, format_cases, format_latex, format_summary
 from focalseg.report.rendering import render

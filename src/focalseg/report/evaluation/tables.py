@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from focalseg.comparison.tables import CI, escape_latex, lay_latex, show_latex
 from focalseg.records.escapes import format_table
 from focalseg.records.estimate import Interval
-from focalseg.records.evaluation import FEW, EvaluationRecord, LabelMean
+from focalseg.records.scores.evaluation import FEW, EvaluationRecord, LabelMean
 
 ALL_LABELS = "mean over labels"
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from focalseg.files import write_text
 from focalseg.records.escapes import format_table
 from focalseg.records.estimate import Estimate
-from focalseg.records.external import EXTERNAL, ExternalRecord
 from focalseg.records.placement import ALL, NONE, PLACED
 from focalseg.records.record import write_record
+from focalseg.records.scores.external import EXTERNAL, ExternalRecord
 from focalseg.report.placement.intervals import Axis, Row, difference_axis, lay_rows
 from focalseg.report.placement.naming import DOUBTS, name_arm
 from focalseg.report.rendering import render

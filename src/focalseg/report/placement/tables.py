@@ -8,9 +8,9 @@ from focalseg.comparison.tables import CI, escape_latex, lay_latex, show_latex
 from focalseg.records.distances import DISTANCE_SCORES, DistanceSummary
 from focalseg.records.escapes import format_table
 from focalseg.records.estimate import Interval
-from focalseg.records.evaluation import TITLES
 from focalseg.records.placement import NONE, ArmSummary, JobRecord
 from focalseg.records.result import RESULT
+from focalseg.records.scores.evaluation import TITLES
 from focalseg.report.placement.naming import name_arm
 from focalseg.study.running.runs import CASES, TEST, read_result
 from focalseg.study.running.scores import DISTANCES, NUMBERS, list_rows
@@ -32,7 +32,7 @@ def format_arms(record: JobRecord, arms: Mapping[str, ArmSummary]) -> str:
     for name, arm in arms.items():
         row: list[object] = [name]
         for score in _SCORES:
-            found = find_score(arm, score)
+            found = _find_score(arm, score)
             row += [found.mean, found.low, found.high] if isinstance(found, Interval) else [found, None, None]
         row += [arm.distances.tolerance, arm.distances.unit] if arm.distances else [None, None]
         row += [getattr(arm, count) for count in _COUNTS]
@@ -42,7 +42,7 @@ def format_arms(record: JobRecord, arms: Mapping[str, ArmSummary]) -> str:
     return format_table(rows)
 
 
-def find_score(arm: ArmSummary, score: str) -> Interval | float | None:
+def _find_score(arm: ArmSummary, score: str) -> Interval | float | None:
     """A score of an arm by name, with its interval where there is one; None where it was not measured."""
     if score == "dice":
         return Interval(mean=arm.dice, low=arm.low, high=arm.high)

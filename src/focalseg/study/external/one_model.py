@@ -20,8 +20,8 @@ from focalseg.inference.loading import load
 from focalseg.inference.model import Model
 from focalseg.inference.prediction import keep_quiet, predict_mask
 from focalseg.metrics.case import CaseMeasures, measure
-from focalseg.records.evaluation import EvaluationRecord
 from focalseg.records.record import read_record
+from focalseg.records.scores.evaluation import EvaluationRecord
 from focalseg.records.splits import Splits
 from focalseg.study.external.beginning import refuse_same_data
 from focalseg.study.external.reading import WHOLE, ReadSet, Wanted, read_set

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from focalseg.evaluation.verdict import Footing, Verdict
-from focalseg.records.comparison import CaseDifference
 from focalseg.records.estimate import DiceInterval
-from focalseg.records.external import ExternalRecord, OwnCases
 from focalseg.records.placement import ALL, NONE, PLACED, JobRecord, Placement
+from focalseg.records.scores.comparison import CaseDifference
+from focalseg.records.scores.external import ExternalRecord, OwnCases
 from focalseg.study.external.beginning import FinishedJob, Training
 from focalseg.study.external.scoring import ScoredSet, locate, read_external
 from focalseg.study.external.wording import describe_agreement, describe_methods, describe_there
@@ -63,7 +63,7 @@ def judge_external(
         non_inferiority=found.non_inferiority,
         seed_noise=found.seed_noise,
         folds=found.folds,
-        extremes=find_extremes(results.arms, ALL if same else PLACED),
+        extremes=_find_extremes(results.arms, ALL if same else PLACED),
         notes=tuple(notes),
         left_out=dict(left_out or {}),
         methods=describe_methods(job, on, found),
@@ -140,7 +140,7 @@ def average_cases(arms: Arms) -> tuple[tuple[tuple[str, str], ...], dict[str, np
     return tuple((score.case, score.group) for score in first), means
 
 
-def find_extremes(arms: Arms, other: str) -> tuple[CaseDifference, ...]:
+def _find_extremes(arms: Arms, other: str) -> tuple[CaseDifference, ...]:
     """The cases on which another arm and the plain network differ most, each a mean over the trainings; the largest first."""
     cases, means = average_cases(arms)
     order = np.argsort(-np.abs(means[other] - means[NONE]), kind="stable")[:EXTREMES]

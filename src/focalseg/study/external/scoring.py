@@ -13,9 +13,9 @@ from focalseg.counting import Advance, ignore
 from focalseg.errors import Interrupted, SettingError
 from focalseg.files import write_text
 from focalseg.inference.loading import load
-from focalseg.records.external import ScoredTraining
 from focalseg.records.record import read_record, write_record
 from focalseg.records.result import RESULT, Result, check_run_file
+from focalseg.records.scores.external import ScoredTraining
 from focalseg.records.seals import hash_file
 from focalseg.records.splits import Split
 from focalseg.study.external.beginning import Training, Trainings

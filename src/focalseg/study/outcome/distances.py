@@ -13,7 +13,7 @@ from focalseg.study.running.runs import TEST
 from focalseg.study.running.scores import CaseScore
 
 
-def find_measure(scores: Sequence[CaseScore]) -> tuple[float, Unit] | None:
+def _find_measure(scores: Sequence[CaseScore]) -> tuple[float, Unit] | None:
     """The tolerance and the unit of the distances of all these cases; None where some were not measured, or were measured in
     another unit than others, of which no mean makes sense."""
     kinds = {(one.tolerance, one.unit) for score in scores for one in score.distances.values()}
@@ -21,8 +21,8 @@ def find_measure(scores: Sequence[CaseScore]) -> tuple[float, Unit] | None:
 
 
 def summarise_distances(folds: Results) -> DistanceSummary | None:
-    """Means over test cases and trainings of an arm, or None as `find_measure` says."""
-    measure = find_measure([score for result in list_results(folds) for score in result.scores_of(TEST)])
+    """Means over test cases and trainings of an arm, or None as `_find_measure` says."""
+    measure = _find_measure([score for result in list_results(folds) for score in result.scores_of(TEST)])
     if measure is None:
         return None
     spans: dict[DistanceScore, tuple[float, float]] = dict.fromkeys(DISTANCE_SCORES, (0.0, math.inf)) | {"nsd": SCORE_SPAN}
@@ -39,7 +39,7 @@ def compare_distances(arms: Arms) -> Iterator[DistanceDifference]:
     for one in (PLACED, ALL):
         pair = (arms[one], arms[NONE])
         scores = [score for folds in pair for result in list_results(folds) for score in result.scores_of(TEST)]
-        if find_measure(scores) is None:
+        if _find_measure(scores) is None:
             continue
         for name in DISTANCE_SCORES:
             span = DIFFERENCE_SPAN if name == "nsd" else (-math.inf, math.inf)

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from focalseg.cli.counting import PLAIN_LINE_SECONDS, show_counting
+from focalseg.cli.terminal.counting import PLAIN_LINE_SECONDS, show_counting
 from focalseg.findings import counted
 from focalseg.study.running.listeners import Listeners
 from focalseg.study.running.local import describe_threads

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from focalseg.configuration import CheckedConfig, setting
 from focalseg.errors import SettingError
-from focalseg.records.comparison import CaseDifference
 from focalseg.records.estimate import DiceInterval, NonInferiority, SeedNoise
 from focalseg.records.placement import (
     ALL,
@@ -19,6 +18,7 @@ from focalseg.records.placement import (
 )
 from focalseg.records.record import Record, write_record
 from focalseg.records.result import Result
+from focalseg.records.scores.comparison import CaseDifference
 
 EXTERNAL = "external.json"
 AGAIN = "run `focalseg evaluate` again: it is written anew"

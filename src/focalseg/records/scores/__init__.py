@@ -1,0 +1,1 @@
+"""Records of what was scored: two folders of masks, systems compared, a job on another set."""
