@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from focalseg.cli.main import main
-from focalseg.study.running.stopping import STOP_SIGNALS
+from focalseg.study.running.stopping import STOP, STOP_SIGNALS
 
 
 @dataclass(frozen=True)
@@ -33,5 +33,7 @@ def focalseg(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
         return Outcome(int(caught.value.code or 0), streams.out, streams.err)
 
     yield call
+    STOP.install()  # it forgets the signal of a test
+    STOP.retire()
     for number, handler in handlers.items():
         signal.signal(number, handler)
