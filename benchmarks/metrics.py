@@ -183,7 +183,14 @@ def use_deepmind(package: Any) -> dict[str, Tool]:
 
 def use_medpy(binary: Any) -> dict[str, Tool]:
     """medpy's HD95; it has no surface Dice."""
-    return {MEDPY: lambda predicted, true, spacing: (float(binary.hd95(predicted, true, spacing)), float("nan"))}
+
+    def measure(predicted: np.ndarray, true: np.ndarray, spacing: Any) -> tuple[float, float]:
+        try:
+            return float(binary.hd95(predicted, true, spacing)), float("nan")
+        except RuntimeError:  # of an empty mask
+            return float("nan"), float("nan")
+
+    return {MEDPY: measure}
 
 
 def time_tools(
