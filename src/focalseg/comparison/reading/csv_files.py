@@ -4,6 +4,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from focalseg.comparison.known_metrics import are_same, is_at_tolerance, is_distance, is_known
@@ -148,19 +149,7 @@ def _read_wide(
     tables: list[Table] = []
     for column, system in systems.items():
         long = _read_long(path, rows, column, case, {name: found for name, found in columns.items() if name != "system"})
-        tables += [
-            Table(
-                source=one.source,
-                metric=metric,
-                cells=one.cells,
-                system=system,
-                fold=one.fold,
-                seed=one.seed,
-                groups=one.groups,
-                measure=one.measure,
-            )
-            for one in long
-        ]
+        tables += [replace(one, metric=metric, system=system) for one in long]
     return tables
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,14 +39,13 @@ def _find_runs(path: Path) -> list[Path]:
         path = path / RUNS / PLACED
     if is_run(path):
         return [path]
-    found = _list_runs(path)
     job = path.parent.parent
     if path.parent.name == RUNS and is_job(job):
         from focalseg.records.placement import JobRecord  # this and its like only where a job is read: starting takes time
         from focalseg.records.record import read_record
 
         return list_arm(job, read_record(JobRecord, job / PLACEMENT), path.name)
-    return sorted(found, key=order_runs)
+    return sorted(_list_runs(path), key=order_runs)
 
 
 def list_arm(job: Path, record: "JobRecord", arm: str) -> list[Path]:
@@ -110,13 +110,8 @@ def _read_run(run: Path, metric: str) -> Table:
             "scored on validation cases alone."
         )
     fold, seed = order_runs(run)
-    found = parts[TEST]
-    return Table(
-        source=found.source,
-        metric=found.metric,
-        cells=found.cells,
-        groups=found.groups,
-        measure=found.measure,
+    return replace(
+        parts[TEST],
         fold="" if fold < 0 else str(fold),
         seed="" if seed < 0 else str(seed),
         silent=VALIDATION in parts and parts[VALIDATION].is_silent,
