@@ -57,14 +57,14 @@ def compare(
     """Compare systems from their scores, paired by case and training: better, worse or not shown, and what would show it."""
     from focalseg.comparison.comparing import compare_systems
     from focalseg.comparison.folder import refuse_folder
-    from focalseg.comparison.reading.opening import open_systems
+    from focalseg.comparison.reading.opening import open_paths, split_arguments
     from focalseg.comparison.systems import list_cases
     from focalseg.configuration import to_mapping
 
     if out is not None:
         refuse_folder(out)
-    opened = open_systems(
-        systems, metric=metric, better=better, margin=margin, difference=difference, empty=empty, labels=label
+    opened = open_paths(
+        split_arguments(systems), metric=metric, better=better, margin=margin, difference=difference, empty=empty, labels=label
     )
     known = find_groups(list_cases(opened.systems), groups, group_pattern)
     found = compare_systems(opened.systems, opened.settings, groups=known, notes=opened.notes)

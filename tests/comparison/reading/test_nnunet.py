@@ -8,7 +8,7 @@ import pytest
 
 from comparison.made_results import CASES, FOLDS, PATIENTS, by_fold, draw_dice, table_of, write_nnunet, write_summary
 from focalseg.comparison.comparing import compare_systems
-from focalseg.comparison.reading.opening import open_systems
+from focalseg.comparison.reading.opening import open_paths, split_arguments
 from focalseg.errors import DataError, FocalsegError, SettingError
 from focalseg.evaluation.significance import compare_paired
 from focalseg.records.scores.comparison import ComparisonRecord
@@ -17,7 +17,7 @@ NAN = float("nan")
 
 
 def compare_paths(*paths: Path | str, groups=PATIENTS, **options) -> ComparisonRecord:
-    opened = open_systems([str(path) for path in paths], **options)
+    opened = open_paths(split_arguments([str(path) for path in paths]), **options)
     return compare_systems(opened.systems, opened.settings, groups=groups, notes=opened.notes).record
 
 

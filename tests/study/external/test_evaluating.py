@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from focalseg.comparison.comparing import compare_systems
-from focalseg.comparison.reading.opening import open_systems
+from focalseg.comparison.reading.opening import open_paths, split_arguments
 from focalseg.errors import DataError, Interrupted, SettingError
 from focalseg.evaluation.significance import compare_paired, correct_holm
 from focalseg.evaluation.statistics import SCORE_SPAN, estimate_mean
@@ -104,7 +104,7 @@ def test_the_scores_are_those_of_the_saved_networks_by_a_count_of_pixels(kept: P
 
 
 def test_compare_says_the_same_of_the_scores_that_are_kept(kept: Path) -> None:
-    opened = open_systems([str(kept / "runs/none"), str(kept / "runs/placed")])
+    opened = open_paths(split_arguments([str(kept / "runs/none"), str(kept / "runs/placed")]))
     pair = compare_systems(opened.systems, opened.settings, notes=opened.notes).record.comparisons[0]
     record = read_record(ExternalRecord, kept / "external.json")
     assert (pair.difference.mean, pair.difference.low, pair.difference.high) == pytest.approx(

@@ -29,34 +29,6 @@ class Opened:
     notes: tuple[str, ...]
 
 
-def open_systems(
-    arguments: Sequence[str],
-    *,
-    metric: str | None = None,
-    better: Better | None = None,
-    margin: float | None = None,
-    difference: float | None = None,
-    empty: str | None = None,
-    labels: Sequence[str] = (),
-) -> Opened:
-    """The systems that the arguments name, the first of them the reference.
-
-    An argument is a path or several joined by commas, which are trainings of one system, with a name before it or not:
-    `NAME=PATH,PATH`. One job of ours alone stands for what it compares, its arms none and placed. metric, better: where None,
-    what the tables have and what the metric's name tells. labels: those to compare, all by default. Raises SettingError and
-    DataError, with every fault of every argument.
-    """
-    return open_paths(
-        _split_arguments(arguments),
-        metric=metric,
-        better=better,
-        margin=margin,
-        difference=difference,
-        empty=empty,
-        labels=labels,
-    )
-
-
 def open_paths(
     paths: Sequence[tuple[str, list[Path]]],
     *,
@@ -67,7 +39,11 @@ def open_paths(
     empty: str | None = None,
     labels: Sequence[str] = (),
 ) -> Opened:
-    """The same from the name of each system, "" for none, and the paths of its trainings."""
+    """The systems of these names, "" for none, from the paths of their trainings; the first of them is the reference.
+
+    metric, better: where None, what the tables have and what the metric's name tells. labels: those to compare, all by default.
+    Raises SettingError and DataError, with every fault of every path.
+    """
     named = _read_all(paths, metric)
     tables = [table for _, found in named for table in found]
     named = [(name, [_keep_labels(table, labels) for table in found]) for name, found in named]
@@ -91,8 +67,12 @@ def open_paths(
     )
 
 
-def _split_arguments(arguments: Sequence[str]) -> list[tuple[str, list[Path]]]:
-    """The name that each argument gives, "" for none, and its paths."""
+def split_arguments(arguments: Sequence[str]) -> list[tuple[str, list[Path]]]:
+    """The name that each argument of the command gives, "" for none, and its paths.
+
+    An argument is a path or several joined by commas, which are trainings of one system, with a name before it or not:
+    `NAME=PATH,PATH`. One job of ours alone stands for what it compares, its arms none and placed.
+    """
     if len(arguments) == 1 and _exists(arguments[0]) and runs.is_job(Path(arguments[0])):
         arms = Path(arguments[0]) / runs.RUNS
         return [(NONE, [arms / NONE]), (PLACED, [arms / PLACED])]
