@@ -1,6 +1,7 @@
 """What several tests stand on: small data sets on disk and small settings."""
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,9 @@ os.environ["OMP_NUM_THREADS"] = "1"
 # What an earlier test run read is no part of this one.
 os.environ["FOCALSEG_CACHE"] = "off"
 torch.set_num_threads(1)
+# Under nohup a hang-up is ignored, and by inheritance in all that tests start. Received and passed over, it is not inherited.
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda _number, _frame: None)
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 TINY = {
     "seeds": 2,
