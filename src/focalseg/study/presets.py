@@ -15,6 +15,7 @@ from focalseg.placement.policies import POLICIES
 from focalseg.records import names
 from focalseg.training.training_config import TrainingConfig
 
+MOST_TRAININGS = 1000
 WIDER, RANDOM = "wider", names.RANDOM
 RIVALS = (WIDER, RANDOM, *GATES)
 """What may be compared besides: a wider plain network, as many sites drawn at random, or one kind of gate wherever it fits."""
@@ -73,7 +74,7 @@ class Settings(CheckedConfig):
     standardise_logits: whether gates bring their logits to mean 0 and variance 1, so that gamma alone sets their scale.
     """
 
-    seeds: int = setting(3, at_least=1, at_most=1000)
+    seeds: int = setting(3, at_least=1, at_most=MOST_TRAININGS)
     gates: tuple[str, ...] = ("se", "ag")
     standardise_logits: bool = False
     policy: str = "removal"

@@ -8,11 +8,11 @@ from focalseg.hosts.building import NetworkConfig
 from focalseg.placement.policies.at_random import draw_sites
 from focalseg.placement.policies.questions import Layout
 from focalseg.records.placement import ALL, NONE, PLACED, Placement
-from focalseg.study.arms.search import PROBE_COUNT, TrainedSearch
+from focalseg.study.arms.search import TrainedSearch
 from focalseg.study.planning.attention import plan_attention, plan_single_kind
 from focalseg.study.planning.groundwork import Groundwork
 from focalseg.study.planning.wider import plan_wider
-from focalseg.study.presets import RANDOM, WIDER, Settings
+from focalseg.study.presets import MOST_TRAININGS, RANDOM, WIDER, Settings
 from focalseg.study.running.listeners import Listeners
 from focalseg.study.running.local import run_locally
 from focalseg.study.running.runs import VALIDATION, RunPlan
@@ -28,9 +28,9 @@ class Design:
     """The arms of a job, its folds and its seeds, as far as they are settled before anything is trained.
 
     trainers: one per fold. everywhere: the layout with a gate at every site that is not dead; dead: the reason, by site, for
-    those that are. seeds: trainings per arm; first_seed: the first of those that sites are chosen with, after which come those
-    of the arms. rivals: the arms besides none, all and placed. layouts: of every arm of the plain network's channels that is
-    known beforehand. wider: the network of the arm of that name.
+    those that are. seeds: trainings per arm and fold; first_seed: of the first of them. rivals: the arms besides none, all and
+    placed. layouts: of every arm of the plain network's channels that is known beforehand. wider: the network of the arm of
+    that name.
     """
 
     trainers: tuple[Trainer, ...]
@@ -43,39 +43,38 @@ class Design:
     layouts: Mapping[str, Layout]
     wider: NetworkConfig | None
 
-    @property
-    def fresh_seeds(self) -> range:
-        """Seeds of the arms, which nothing was chosen with."""
-        first = self.first_seed + max(self.seeds, PROBE_COUNT)
+    def list_seeds(self, trainer: Trainer) -> range:
+        """Seeds of the arms on a fold. No other fold has them: the same ones would make the folds vary together."""
+        first = self.first_seed + 2 * MOST_TRAININGS * trainer.split.fold
         return range(first, first + self.seeds)
 
     def search(self, trainer: Trainer) -> TrainedSearch:
-        """The search of a fold, with the seeds that the arms do not have; it does not touch test cases."""
-        seeds = range(self.first_seed, self.first_seed + self.seeds)
+        """The search of a fold, with seeds that no arm ever has; it does not touch test cases."""
+        first = self.list_seeds(trainer).start + MOST_TRAININGS
+        seeds = range(first, first + self.seeds)
         return TrainedSearch(trainer=replace(trainer, scored=(VALIDATION,)), everywhere=self.everywhere, seeds=seeds)
 
     def plan_known(self, trainer: Trainer) -> dict[str, list[RunPlan]]:
         """The arms of a fold that are known before anything is trained."""
-        arms = {name: trainer.plan(name, layout, self.fresh_seeds) for name, layout in self.layouts.items()}
+        arms = {name: trainer.plan(name, layout, self.list_seeds(trainer)) for name, layout in self.layouts.items()}
         if self.wider:
             wide = replace(trainer, base=replace(trainer.base, network=self.wider))
-            arms[WIDER] = wide.plan(WIDER, {}, self.fresh_seeds)
+            arms[WIDER] = wide.plan(WIDER, {}, self.list_seeds(trainer))
         return take_known(arms, {ALL: arms[ALL]})  # the one kind of gate that all sites have is no other arm
 
     def plan_decided(self, trainer: Trainer, placement: Placement) -> dict[str, list[RunPlan]]:
         """The arms of a fold that follow from its placement."""
-        arms = {PLACED: trainer.plan(PLACED, placement.layout, self.fresh_seeds)}
+        arms = {PLACED: trainer.plan(PLACED, placement.layout, self.list_seeds(trainer))}
         if RANDOM in self.rivals:
             arms[RANDOM] = self.plan_random(trainer, placement.modules)
         return arms
 
     def plan_random(self, trainer: Trainer, count: int) -> list[RunPlan]:
         """Runs with so many sites, others for every seed."""
-        fold = trainer.split.fold
         return [
             plan
-            for seed in self.fresh_seeds
-            for plan in trainer.plan(RANDOM, draw_sites(self.everywhere, count, seed=(seed, fold)), range(seed, seed + 1))
+            for seed in self.list_seeds(trainer)
+            for plan in trainer.plan(RANDOM, draw_sites(self.everywhere, count, seed=seed), range(seed, seed + 1))
         ]
 
     def run(self, title: str, plans: Sequence[RunPlan]) -> None:

@@ -48,9 +48,8 @@ class TrainedSearch:
         return Collapsed(sum(self.asked.values()), len(self.asked))
 
     def start(self, policy: str) -> Course:
-        """A policy before its first question. It draws with another seed on every fold, so that what is drawn differs."""
-        seed = self.seeds.start + len(self.seeds) * self.trainer.split.fold
-        return POLICIES[policy](Search(everywhere=self.everywhere, seed=seed))
+        """A policy before its first question."""
+        return POLICIES[policy](Search(everywhere=self.everywhere, seed=self.seeds.start))
 
     def answer(self, question: Probe | Score) -> Generator[Round, None, Any]:
         """Gives the runs that answer a question, and returns the answer once they are finished."""

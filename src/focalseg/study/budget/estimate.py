@@ -34,9 +34,9 @@ def estimate_runs(design: Design) -> JobRuns:
         certain += [plan for plans in design.plan_known(trainer).values() for plan in plans]
         certain += first
         at_most += [plan for plans in later for plan in plans]
-        at_most += trainer.plan(PLACED, design.everywhere, design.fresh_seeds)
+        at_most += trainer.plan(PLACED, design.everywhere, design.list_seeds(trainer))
         if RANDOM in design.rivals:
-            at_most += trainer.plan(RANDOM, design.everywhere, design.fresh_seeds)
+            at_most += trainer.plan(RANDOM, design.everywhere, design.list_seeds(trainer))
     known = {plan.folder for plan in certain}
     return JobRuns(
         certain=tuple({plan.folder: plan for plan in certain}.values()),
