@@ -220,12 +220,12 @@ class JobRecord(Placement):
     comparisons that are minus none. tuned: the endpoint at thresholds tuned on validation cases. looks: at these scores.
     overlap: the mean share of training groups that two folds have in common, which the intervals are corrected for where the
     claim is `new_data`. seed_noise: of none. lean: the training that the lean network is of. runs: by arm, the folders within
-    the job's of its trainings, fold after fold and by seed; two arms may share some. placed_runs: in files of earlier versions, which wrote no runs, those of
-    what was placed, that of the lean network first; `list_placed` gives them of either. dead_sites: left out before training,
-    with the reason. costs: of the network with all sites. search: the trainings that sites were chosen with, none of none
-    where none were counted. files: SHA-256 of the files beside it that are shown with it, by name; empty where the version
-    that wrote it kept none. distance_differences: placed and all minus none in NSD, HD95 and ASSD, paired as their Dice is:
-    secondary, since the verdict rests on Dice; none where distances were not measured.
+    the job's of its trainings, fold after fold and by seed; two arms may share some. placed_runs: in files of earlier versions,
+    which wrote no runs, those of what was placed, that of the lean network first; `list_placed` gives them of either.
+    dead_sites: left out before training, with the reason. costs: of the network with all sites. search: the trainings that
+    sites were chosen with, none of none where none were counted. files: SHA-256 of the files beside it that are shown with it,
+    by name; empty where the version that wrote it kept none. distance_differences: placed and all minus none in NSD, HD95 and
+    ASSD, paired as their Dice is: secondary, since the verdict rests on Dice; none where distances were not measured.
     """
 
     again = AGAIN
