@@ -18,8 +18,10 @@ from focalseg.study.budget.correction import correcting
 from focalseg.study.budget.fitting import Forecast, plan_costs
 from focalseg.study.outcome.examples import EXAMPLES, write_examples
 from focalseg.study.outcome.footing import SEARCHED, count_silence, read_rises
+from focalseg.study.outcome.job_result import JobResult
 from focalseg.study.outcome.lean import write_lean
-from focalseg.study.outcome.summary import JobResult, judge, record_results
+from focalseg.study.outcome.stacking import measure_overlap_of
+from focalseg.study.outcome.summary import judge, record_results
 from focalseg.study.planning.folds import remark_few_groups
 from focalseg.study.planning.groundwork import lay_groundwork, plan_groundwork
 from focalseg.study.planning.precision import settle_precision
@@ -99,6 +101,7 @@ def _train_and_judge(design: Design, folder: Path) -> PlaceResult:
         agreed=agree(placements),
         candidates=len(design.everywhere),
         search=decided.search,
+        overlap=measure_overlap_of([trainer.split for trainer in design.trainers], design.trainers[0].groups),
         footing=Footing(steps=steps, rises=read_rises(rests_on), silences=(count_silence(SEARCHED, searched),)),
     )
     verdict = judge(results)
