@@ -66,13 +66,20 @@ class DiceInterval(CheckedConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class NonInferiority(CheckedConfig):
-    """Whether placed is at most margin worse than all. bound: the difference it is at least, with 97.5 % confidence."""
+    """Whether placed is at most margin worse than all. bound: the difference it is at least, with 97.5 % confidence.
+
+    groups: of test cases, groups_failing: those with a case that placed failed on altogether and all did not. failure_bound: at
+    most that share of groups is lost so, with 97.5 % confidence, exactly; None in files of earlier versions.
+    """
 
     of: Literal["placed"] = "placed"
     to: Literal["all"] = "all"
     margin: float = setting(at_least=0)
     bound: float
     shown: bool
+    groups: int = setting(0, at_least=0)
+    groups_failing: int = setting(0, at_least=0)
+    failure_bound: float | None = setting(None, at_least=0, at_most=1)
 
 
 @dataclass(frozen=True, kw_only=True)
