@@ -21,7 +21,6 @@ from focalseg.study.looks.history import (
     NO_EXTENSION,
     Extension,
     apply_look,
-    as_looks,
     begin_looks,
     check_first,
     claim_looks,
@@ -54,10 +53,10 @@ class PlaceResult:
     verdict: Verdict
     placement: Placement
     record: JobRecord
-    looks: LookHistory | None = None
+    looks: LookHistory
 
 
-def place(
+def place(  # noqa: PLR0913 - the options of `focalseg place`
     source: str,
     folder: Path,
     settings: Settings,
@@ -76,11 +75,11 @@ def place(
     seed by seed, on test data that nothing else looks at. With several folds all of it is done on each, so that the comparison
     is one of the whole procedure. Resumes whatever an earlier call left unfinished.
     Everything about the data and the settings is checked before the first file is written. budget_hours: the settings are cut
-    until the job is likely to take no longer; a job that goes on keeps to those that it was begun with. extension: of a finished
-    job, which is then judged once more. plan_most: gives, of a job that begins, how many trainings per arm it is planned to go
-    on to, from what it will take.
+    until the job is likely to take no longer; a job that goes on keeps to those that it was begun with. extension: of a
+    finished job, which is then judged once more. plan_most: gives, of a job that begins, how many trainings per arm it is
+    planned to go on to, from what it will take.
     """
-    refuse_place(source, folder, settings, seed=seed, budget_hours=budget_hours)
+    refuse_place(source, folder, settings, seed=seed, budget_hours=budget_hours, extension=extension)
     settings = settle_precision(settings, folder, device)
     begun = recall_settings(folder, settings, budget_hours)
     first = begun or settings
@@ -95,7 +94,7 @@ def place(
         *(ground, chosen, folder), device=device, workers=workers, listeners=listeners, deciding_seeds=first.seeds
     )
     forecast = Forecast(settings=chosen)
-    if not (history and history.last.finished):
+    if not (history and history.last.finished and (folder / PLACEMENT).exists()):
         hours = None if begun or history else budget_hours
         forecast = plan_costs(design, chosen, hours=hours, tell=listeners.tell, count=listeners.count)
     if (fitted := forecast.settings) != chosen:
@@ -151,7 +150,7 @@ def _train_and_judge(design: Design, folder: Path, history: LookHistory) -> Plac
     )
     write_record(folder / PLACEMENT, record)
     write_lean(folder / LEAN, shown[PLACED], verdict, record.arms[PLACED], lean.parameters, sites=record.sites)
-    return PlaceResult(folder=folder, verdict=verdict, placement=results.agreed, record=record)
+    return PlaceResult(folder=folder, verdict=verdict, placement=results.agreed, record=record, looks=history)
 
 
 def train_arms(design: Design, folds: Sequence[int] = ()) -> tuple[list[dict[str, list[RunPlan]]], Decided]:

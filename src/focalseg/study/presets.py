@@ -76,8 +76,8 @@ class NetworkSettings(NetworkChoice):
 class LookSettings(CheckedConfig):
     """How often the job's test scores will be looked at, said before the first time: it settles what each look may claim.
 
-    most_trainings: per arm and over all folds, up to which the job may be made to go on; 0 for not planned. once: it never will,
-    so that its only look has all of the error, and intervals of 95 %.
+    most_trainings: per arm and over all folds, up to which the job may be made to go on; 0 for not planned. once: it never
+    will, so that its only look has all of the error, and intervals of 95 %.
     """
 
     most_trainings: int = setting(0, at_least=0, at_most=1_000_000)

@@ -9,6 +9,7 @@ from focalseg.records.outcome.claims import Looks
 from focalseg.records.outcome.looks import LOOKS, Look, LookHistory
 from focalseg.records.placement import PLACEMENT, JobRecord
 from focalseg.records.record import read_record, write_record
+from focalseg.records.splits import SPLITS, Splits
 from focalseg.study.looks.tails import has_error_left, plan_tails, share_error
 from focalseg.study.presets import MOST_TRAININGS, Settings
 
@@ -59,8 +60,8 @@ def begin_looks(settings: Settings, most_trainings: int = 0) -> LookHistory:
     return LookHistory(most_trainings=most, looks=(_plan_look((), seeds, folds, most),))
 
 
-def go_on(folder: Path, history: LookHistory | None, extension: Extension, *, folds: int | None = None) -> LookHistory | None:
-    """The looks with the one that is to be made now as the last. folds: how many the split has, where that is known.
+def go_on(folder: Path, history: LookHistory | None, extension: Extension) -> LookHistory | None:
+    """The looks with the one that is to be made now as the last.
 
     Without an extension that is the one that is under way, or the latest. Raises SettingError for an extension of a job that
     has not ended, or that cannot have any more trainings, folds or claims.
@@ -69,8 +70,8 @@ def go_on(folder: Path, history: LookHistory | None, extension: Extension, *, fo
         return history
     if history is None or (len(history.looks) == 1 and not history.last.finished):
         raise SettingError(
-            f"{extension} was given for {folder}, where no job has ended; expected the folder of a finished one. Run the command "
-            "without it first; for more from the beginning --set seeds=N or --folds K."
+            f"{extension} was given for {folder}, where no job has ended; expected the folder of a finished one. Run the "
+            "command without it first; for more from the beginning give --set seeds=N or --folds K."
         )
     if not history.last.finished:
         return _go_on_with(folder, history, extension)
@@ -81,7 +82,8 @@ def go_on(folder: Path, history: LookHistory | None, extension: Extension, *, fo
             f"--more-trainings was {extension.more_trainings}, on top of {last.seeds} per arm and fold; expected at most "
             f"{MOST_TRAININGS} in all. Give fewer."
         )
-    if folds is not None and tested > folds:
+    folds = len(read_record(Splits, folder / SPLITS).folds)
+    if tested > folds:
         rest = folds - last.folds
         mend = f"Give --more-folds {rest}" if rest else "Give --more-trainings instead"
         raise SettingError(
@@ -130,10 +132,10 @@ def check_first(folder: Path, history: LookHistory, settings: Settings) -> None:
     first = history.looks[0]
     if apply_look(settings, first) != settings:
         raise SettingError(
-            f"{folder / LOOKS} tells of a job with {counted(first.seeds, 'training')} on each of {counted(first.folds, 'fold')}; "
-            f"the settings have {settings.seeds} on each of {settings.split.test_folds}. Give those it was begun with "
-            f"(--set seeds={first.seeds} --set split.test_folds={first.folds}) and --more-trainings or --more-folds, or another "
-            "--out."
+            f"{folder / LOOKS} tells of a job with {counted(first.seeds, 'training')} on each of "
+            f"{counted(first.folds, 'fold')}; the settings have {settings.seeds} on each of {settings.split.test_folds}. Give "
+            f"those it was begun with (--set seeds={first.seeds} --set split.test_folds={first.folds}) and --more-trainings or "
+            "--more-folds, or another --out."
         )
 
 
