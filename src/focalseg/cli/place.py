@@ -33,8 +33,8 @@ Budget = Annotated[
     typer.Option(
         "--budget",
         metavar="HOURS",
-        help="Fit the job into so many hours, giving up in this order: rivals, folds, trainings beyond three per arm, steps, "
-        "the third training.",
+        help="Fit the job into so many hours, giving up in this order: rivals, folds or trainings per arm (what tells less for "
+        "its price), steps, the third training.",
     ),
 ]
 

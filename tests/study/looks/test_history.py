@@ -76,7 +76,7 @@ REFUSALS = [
     (None, Extension(more_trainings=1), "--more-trainings 1 was given for {out}, where no job has ended"),
     (start(), Extension(more_folds=2), "--more-folds 2 was given for {out}, where no job has ended"),
     (ended(start()), Extension(more_trainings=998), "--more-trainings was 998, on top of 3 per arm and fold; expected at most"),
-    (ended(start()), Extension(more_folds=5), "and 1 of the 5 folds of the split are tested; expected at most 4 more. Give --more-folds 4"),
+    (ended(start()), Extension(more_folds=5), "tested; expected at most 4 more. Give --more-folds 4"),
     (ended(start(looks={"once": True})), Extension(more_trainings=1), "all of the 3 trainings per arm that were planned"),
 ]  # fmt: skip
 
