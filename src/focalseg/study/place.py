@@ -6,6 +6,7 @@ from pathlib import Path
 
 from focalseg.evaluation.verdict import Footing, Verdict
 from focalseg.inference.folders import LEAN
+from focalseg.records.outcome.claims import Claim
 from focalseg.records.outcome.looks import LookHistory
 from focalseg.records.placement import ALL, NONE, PLACED, PLACEMENT, JobRecord, LeanSource, Placement
 from focalseg.records.record import write_record
@@ -21,6 +22,7 @@ from focalseg.study.looks.history import (
     NO_EXTENSION,
     Extension,
     apply_look,
+    as_looks,
     begin_looks,
     check_first,
     claim_looks,
@@ -31,6 +33,7 @@ from focalseg.study.looks.history import (
 from focalseg.study.outcome.examples import EXAMPLES, write_examples
 from focalseg.study.outcome.footing import SEARCHED, count_silence, read_rises
 from focalseg.study.outcome.lean import write_lean
+from focalseg.study.outcome.stacking import measure_overlap_of
 from focalseg.study.outcome.summary import JobResult, judge, record_results
 from focalseg.study.planning.folds import remark_few_groups
 from focalseg.study.planning.groundwork import lay_groundwork, plan_groundwork
@@ -46,13 +49,14 @@ from focalseg.yaml_files import write_yaml
 
 @dataclass(frozen=True, kw_only=True)
 class PlaceResult:
-    """What the main job found, and where its files are. placement: what all folds agree on; record: placement.json; looks: how
-    often it was judged, this time included."""
+    """What the main job found, and where its files are. placement: what all folds agree on; record: placement.json; results: what
+    that was made of; looks: how often it was judged, this time included."""
 
     folder: Path
     verdict: Verdict
     placement: Placement
     record: JobRecord
+    results: JobResult
     looks: LookHistory
 
 
@@ -109,11 +113,11 @@ def place(  # noqa: PLR0913 - the options of `focalseg place`
             listeners.tell(remark)
         watch = correcting(listeners.watch, forecast, listeners.tell)
         trainers = tuple(replace(trainer, watch=watch) for trainer in design.trainers)
-        result = _train_and_judge(replace(design, trainers=trainers), folder, history)
+        result = _train_and_judge(replace(design, trainers=trainers), folder, history, first.claim)
         return replace(result, looks=finish_look(folder, history, result.record))
 
 
-def _train_and_judge(design: Design, folder: Path, history: LookHistory) -> PlaceResult:
+def _train_and_judge(design: Design, folder: Path, history: LookHistory, claim: Claim) -> PlaceResult:
     """The job itself, in a folder that is held."""
     plans, decided = train_arms(design, [look.folds for look in history.looks])
     placements = decided.placements
@@ -129,6 +133,9 @@ def _train_and_judge(design: Design, folder: Path, history: LookHistory) -> Plac
         candidates=len(design.everywhere),
         search=decided.search,
         footing=Footing(steps=steps, rises=read_rises(rests_on), silences=(count_silence(SEARCHED, searched),)),
+        overlap=measure_overlap_of([trainer.split for trainer in design.trainers], design.trainers[0].groups),
+        claim=claim,
+        looks=as_looks(history),
     )
     verdict = judge(results)
     fold, number = choose_lean(results.agreed, placements, placed=results.arms[PLACED], none=results.arms[NONE])
@@ -150,7 +157,7 @@ def _train_and_judge(design: Design, folder: Path, history: LookHistory) -> Plac
     )
     write_record(folder / PLACEMENT, record)
     write_lean(folder / LEAN, shown[PLACED], verdict, record.arms[PLACED], lean.parameters, sites=record.sites)
-    return PlaceResult(folder=folder, verdict=verdict, placement=results.agreed, record=record, looks=history)
+    return PlaceResult(folder=folder, verdict=verdict, placement=results.agreed, record=record, results=results, looks=history)
 
 
 def train_arms(design: Design, folds: Sequence[int] = ()) -> tuple[list[dict[str, list[RunPlan]]], Decided]:

@@ -7,25 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from focalseg.evaluation.needed import count_needed_cases, count_needed_trainings
 from focalseg.findings import counted
 from focalseg.placement.policies.questions import SMALLEST_WORTH
 from focalseg.records.outcome.looks import LookHistory
-from focalseg.records.placement import ALL, NONE, PLACED
+from focalseg.records.placement import NONE, PLACED
 from focalseg.records.record import read_record
 from focalseg.records.splits import SPLITS, Splits
 from focalseg.study.arms.search import PROBE_COUNT
 from focalseg.study.budget.fitting import Forecast, describe_seconds
 from focalseg.study.looks.history import Extension, list_trainings
 from focalseg.study.looks.tails import has_error_left
-from focalseg.study.outcome.stacking import Results, list_test_folds, list_test_groups, stack_folds
 from focalseg.study.place import PlaceResult, place
 from focalseg.study.presets import MOST_TRAININGS, Settings
 from focalseg.study.running.listeners import NOBODY, Listeners
 from focalseg.study.running.local import choose_workers
-from focalseg.study.running.runs import TEST, read_result
+from focalseg.study.running.runs import read_result
 
 _FEWEST_FOLDS = 5
 """To which one fold is extended at the least: with two or three nobody knows how much folds differ."""
@@ -148,29 +145,21 @@ def _describe_standing(result: PlaceResult, history: LookHistory, seconds_left: 
 def _find_needed(result: PlaceResult, folds: int) -> Needed:
     """What it would take, were the true difference one standard error farther from what cannot be told from it than was found:
     a job is not given up for a first look's bad luck."""
-    verdict = result.verdict
-    one, other = (PLACED, ALL) if verdict.plain else (PLACED, NONE)
-    mean, error = verdict.asked.mean, verdict.width / 4
-    target = abs(mean) + error
-    if verdict.plain:  # whether attention everywhere helps, or would by no more than does not matter
-        target = max(target, SMALLEST_WORTH + mean + error)
-    arms = {arm: _read_arm(result, arm) for arm in (one, other)}
-    difference = stack_folds(arms[one], TEST) - stack_folds(arms[other], TEST)
-    groups, numbers = list_test_groups(arms[one]), list_test_folds(arms[one])
-    more_folds = math.ceil(folds * (verdict.width / 2 / target) ** 2) if np.isfinite(verdict.width) else None
+    results = result.results
+    one, other = results.asked
+    found, scores = results.comparisons[one, other].estimate, results.endpoint
+    half = (found.high - found.low) / 2
+    error = half / 2
+    target = abs(found.mean) + error
+    if result.verdict.plain:  # nothing is placed: whether attention everywhere gains anything that matters is asked as well
+        target = max(target, SMALLEST_WORTH - found.mean + error)
+    told = scores.arms[one] - scores.arms[other], scores.groups, scores.folds, target
+    more_folds = math.ceil(folds * (half / target) ** 2) if math.isfinite(half) else None
     return Needed(
-        trainings=count_needed_trainings(difference, groups, numbers, target),
+        trainings=count_needed_trainings(*told),
         folds=None if more_folds is None else max(more_folds, folds + 1, _FEWEST_FOLDS),
-        cases=count_needed_cases(difference, groups, numbers, target),
+        cases=count_needed_cases(*told),
     )
-
-
-def _read_arm(result: PlaceResult, arm: str) -> Results:
-    """The results of an arm, by fold and seed."""
-    folds: dict[str, list[Any]] = {}
-    for run in result.record.runs[arm]:
-        folds.setdefault(run.split("/")[2], []).append(read_result(result.folder / run))
-    return list(folds.values())
 
 
 def choose_next(standing: Standing) -> Extension | str:
