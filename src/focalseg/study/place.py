@@ -32,9 +32,10 @@ from focalseg.study.looks.history import (
 )
 from focalseg.study.outcome.examples import EXAMPLES, write_examples
 from focalseg.study.outcome.footing import SEARCHED, count_silence, read_rises
+from focalseg.study.outcome.job_result import JobResult
 from focalseg.study.outcome.lean import write_lean
 from focalseg.study.outcome.stacking import measure_overlap_of
-from focalseg.study.outcome.summary import JobResult, judge, record_results
+from focalseg.study.outcome.summary import judge, record_results
 from focalseg.study.planning.folds import remark_few_groups
 from focalseg.study.planning.groundwork import lay_groundwork, plan_groundwork
 from focalseg.study.planning.precision import settle_precision
@@ -49,8 +50,8 @@ from focalseg.yaml_files import write_yaml
 
 @dataclass(frozen=True, kw_only=True)
 class PlaceResult:
-    """What the main job found, and where its files are. placement: what all folds agree on; record: placement.json; results: what
-    that was made of; looks: how often it was judged, this time included."""
+    """What the main job found, and where its files are. placement: what all folds agree on; record: placement.json; results:
+    what that was made of; looks: how often it was judged, this time included."""
 
     folder: Path
     verdict: Verdict
