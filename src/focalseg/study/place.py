@@ -133,7 +133,6 @@ def _train_and_judge(design: Design, folder: Path, history: LookHistory, claim: 
         agreed=agree(placements),
         candidates=len(design.everywhere),
         search=decided.search,
-        overlap=measure_overlap_of([trainer.split for trainer in design.trainers], design.trainers[0].groups),
         footing=Footing(steps=steps, rises=read_rises(rests_on), silences=(count_silence(SEARCHED, searched),)),
         overlap=measure_overlap_of([trainer.split for trainer in design.trainers], design.trainers[0].groups),
         claim=claim,

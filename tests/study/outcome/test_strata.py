@@ -358,7 +358,7 @@ def test_help_that_no_site_accounts_for_is_told_with_its_figure_on_validation_ca
         assert content["total_effect"]["mean"] == 0.1
         told = (
             "Attention helps the training; no single site is needed: on validation cases all minus none is +0.100 (95 % "
-            "interval +0.040 to +0.200)."
+            "interval +0.040 to +0.200); the test cases alone do not show it."
         )
         assert (told in content["sentence"]) == said
         assert content["verdict"] == "no_difference_shown"
