@@ -68,8 +68,8 @@ class DiceInterval(CheckedConfig):
 class NonInferiority(CheckedConfig):
     """Whether placed is at most margin worse than all. bound: the difference it is at least, with 97.5 % confidence.
 
-    groups: of test cases, groups_failing: those with a case that placed failed on altogether and all did not. failure_bound: at
-    most that share of groups is lost so, with 97.5 % confidence, exactly; None in files of earlier versions.
+    failing of groups: how many are lost altogether; failing_at_most: the share of groups, 0 to 1, that this cannot exclude to
+    be lost. All None where nothing was counted.
     """
 
     of: Literal["placed"] = "placed"
@@ -77,9 +77,9 @@ class NonInferiority(CheckedConfig):
     margin: float = setting(at_least=0)
     bound: float
     shown: bool
-    groups: int = setting(0, at_least=0)
-    groups_failing: int = setting(0, at_least=0)
-    failure_bound: float | None = setting(None, at_least=0, at_most=1)
+    failing: int | None = setting(default=None, at_least=0)
+    groups: int | None = setting(default=None, at_least=0)
+    failing_at_most: float | None = setting(default=None, at_least=0, at_most=1)
 
 
 @dataclass(frozen=True, kw_only=True)
