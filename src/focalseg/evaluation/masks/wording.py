@@ -11,7 +11,8 @@ from focalseg.evaluation.wording import describe_intervals
 from focalseg.findings import counted, show_name
 from focalseg.imagesets.kinds import list_names
 from focalseg.metrics.case import CaseMeasures
-from focalseg.records.scores.evaluation import EMPTY_MEANINGS, ScoreSummary, show_length, show_score
+from focalseg.records.scores.emptiness import describe_empty
+from focalseg.records.scores.evaluation import ScoreSummary, show_length, show_score
 
 _SURFACES = {
     "surfels": "surfaces of area elements between voxels, as in DeepMind's surface-distance",
@@ -107,7 +108,7 @@ def describe_methods(facts: Facts) -> str:
             f"Distances are in {facts.unit}, between {_SURFACES[settings.surface]}; NSD is the surface Dice at a tolerance of "
             f"{show_length(settings.tolerance_mm, facts.unit)}, and HD95 the larger of the two directed 95th percentiles."
         ),
-        f"Empty masks: {EMPTY_MEANINGS[settings.empty]}.",
+        f"Empty masks: {describe_empty(settings.empty)}.",
     ]
     if settings.lesions:
         parts.append("Lesions are connected components; a predicted and a true one match where they share a pixel.")

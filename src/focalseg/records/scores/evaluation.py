@@ -9,6 +9,7 @@ from typing import Any, Literal
 from focalseg.configuration import CheckedConfig, setting, to_mapping
 from focalseg.findings import show_name
 from focalseg.records.record import Record, write_json
+from focalseg.records.scores.emptiness import describe_empty
 
 EVALUATION = "evaluation.json"
 WORST = 5
@@ -27,12 +28,6 @@ TITLES = {
     "lesion_precision": "Lesion precision", "cldice": "clDice",
 }  # fmt: skip
 """How a score is called where people read it, as `focalseg compare` calls it, too."""
-EMPTY_MEANINGS = {
-    "one": "two empty masks score best, one empty mask of the two worst: 0, and as a distance the image's diagonal",
-    "zero": "an empty mask scores worst, alone or beside another empty one: 0, and as a distance the image's diagonal",
-    "leave-out": "what empty masks leave undefined stays out of the mean, as in nnU-Net's own; an object that was missed has "
-    "the Dice 0 and no distance",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +168,7 @@ class EvaluationRecord(CheckedConfig, Record):
         if not self.worst:
             yield "  no case has a Dice"
         yield from (f"note: {note}" for note in self.notes)
-        yield f"empty masks (--empty {self.empty}): {EMPTY_MEANINGS[self.empty]}"
+        yield f"empty masks (--empty {self.empty}): {describe_empty(self.empty)}"
         yield f"methods: {self.methods}"
 
     def _list_means(self) -> Iterator[str]:

@@ -1,12 +1,14 @@
 """external.json: what the trainings of a job reach on another set of images, beside what they reach on the job's own cases."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from focalseg.configuration import CheckedConfig, setting
 from focalseg.errors import SettingError
 from focalseg.records.estimate import DiceInterval, NonInferiority, SeedNoise
+from focalseg.records.outcome.claims import ONE_LOOK, Claim, Looks
+from focalseg.records.outcome.strata import ALL_CASES_DICE, Endpoint, LabelStrata, Rescue, SizeStratum, Stratum
 from focalseg.records.placement import (
     ALL,
     NONE,
@@ -60,7 +62,8 @@ class ExternalRecord(CheckedConfig, Record):
     trainings. labels: those that are scored. comparisons, arms, folds, seed_noise, non_inferiority: as `JobRecord` has them,
     of the scores there; folds: each fold's networks on all of its cases. extremes: the cases that placed and none differ on
     most, or all and none where nothing was placed. left_out: cases of the set that were not scored, and why. methods: a
-    paragraph for a paper.
+    paragraph for a paper. endpoint, difference_all_cases, strata, by_label, by_size, rescue, overlap, claim: as `JobRecord` has
+    them, of the scores there. looks: one, since every set of scores is looked at once.
     """
 
     made_by = "`focalseg evaluate`"
@@ -88,6 +91,15 @@ class ExternalRecord(CheckedConfig, Record):
     notes: tuple[str, ...] = ()
     left_out: Mapping[str, str] = setting()
     methods: str = ""
+    endpoint: Endpoint = ALL_CASES_DICE
+    difference_all_cases: DiceInterval | None = None
+    strata: Mapping[str, Stratum] = field(default_factory=dict)
+    by_label: tuple[LabelStrata, ...] = ()
+    by_size: tuple[SizeStratum, ...] = ()
+    rescue: tuple[Rescue, ...] = ()
+    overlap: float = setting(0.0, at_least=0, at_most=1)
+    claim: Claim = "data_set"
+    looks: Looks = ONE_LOOK
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from focalseg.files import write_text
-from focalseg.records.scores.evaluation import EMPTY_MEANINGS, EVALUATION, FEW, MAIN, EvaluationRecord, show_optional
+from focalseg.records.scores.emptiness import describe_empty
+from focalseg.records.scores.evaluation import EVALUATION, FEW, MAIN, EvaluationRecord, show_optional
 from focalseg.report.evaluation.drawing import HEIGHT, WIDTH, draw_labels
 from focalseg.report.evaluation.tables import ALL_LABELS, format_cases, format_latex, format_summary
 from focalseg.report.rendering import render
@@ -45,7 +46,7 @@ def render_evaluation(record: EvaluationRecord) -> str:
         drawings=draw_labels(record)[:MOST_LABELS],
         width=WIDTH,
         height=HEIGHT,
-        meaning=EMPTY_MEANINGS[record.empty],
+        meaning=describe_empty(record.empty),
         latex=format_latex(record),
         files=(EVALUATION, CASES, SUMMARY, LATEX),
     )
