@@ -223,7 +223,7 @@ def test_the_keys_of_a_comparison_and_a_fold_are_those_of_the_files_of_before() 
     ]  # fmt: skip
     assert [*content["folds"][0]] == ["fold", "kept", "shut", "difference"]
     assert [*content["non_inferiority"]] == [
-        "of", "to", "margin", "bound", "shown", "groups", "groups_failing", "failure_bound",
+        "of", "to", "margin", "bound", "shown", "failing", "groups", "failing_at_most",
     ]  # fmt: skip
     assert [*content["arms"]["none"]] == [
         "dice", "low", "high", "iou", "precision", "recall", "modules", "parameters", "flops", "seconds", "trainings", "folds",
