@@ -7,7 +7,7 @@ from focalseg.comparison.systems import ArmOfJob, System
 from focalseg.evaluation.significance import Difference, correct_holm
 from focalseg.findings import counted
 from focalseg.records.outcome.claims import ONE_LOOK, Claim, Looks
-from focalseg.records.outcome.strata import Stratum, StratumName
+from focalseg.records.outcome.strata import Stratum, StratumDifference, StratumName, name_pair
 
 NEW_DATA: Claim = "new_data"
 _SAME = 1e-9
@@ -63,58 +63,78 @@ def find_basis(systems: Sequence[System], folds: int, claim: Claim | None) -> Ba
 @dataclass(frozen=True, kw_only=True)
 class Adjusted:
     """p-values adjusted for all that could be claimed (Holm). p_values: by system, of its difference from the reference.
-    family: how many comparisons there are; of_job: whether these are those of the job that all systems are of."""
+    strata: with their own. family: how many different claims there are; of_job: whether these are those of the job that all
+    systems are of."""
 
     p_values: Mapping[str, float]
+    strata: Mapping[StratumName, Stratum]
     family: int
     of_job: bool = False
 
 
-def adjust(systems: Sequence[System], differences: Mapping[str, Difference], basis: Basis) -> Adjusted:
-    """The adjusted p-values of the differences from the first system, by system.
+def adjust(
+    systems: Sequence[System],
+    differences: Mapping[str, Difference],
+    strata: Mapping[StratumName, Stratum],
+    main: StratumName | None,
+    basis: Basis,
+) -> Adjusted:
+    """The differences from the first system and those of the strata, adjusted for one another.
 
-    A job claims from all comparisons that its record lists: two of its arms that somebody picks out of them are one of those.
+    main: the kind of case that the differences are of, which is no further claim. Nor is a stratum of which the two have the
+    same scores, such as misses where nobody missed any. A job adjusts for all that its own sentence may claim: two of its arms
+    that somebody picks out of it keep the values of its record.
     """
-    if basis.job is not None:
-        arms = {system.name: system.of_job.arm for system in systems if system.of_job}
-        reference = arms[systems[0].name]
-        listed = {name: basis.job.find(arms[name], reference) for name in differences}
-        if all(one and abs(one[0] - differences[name].p_value) < _SAME for name, one in listed.items()):
-            known = {name: one[1] for name, one in listed.items() if one}
-            return Adjusted(p_values=known, family=len(basis.job.p_values), of_job=True)
-    adjusted = correct_holm({name: found.p_value for name, found in differences.items()})
-    return Adjusted(p_values=adjusted, family=len(adjusted))
-
-
-def adjust_strata(
-    strata: Mapping[StratumName, Stratum], main: StratumName | None, differences: Mapping[str, Difference], adjusted: Adjusted
-) -> dict[StratumName, Stratum]:
-    """The same with their p-values adjusted for all of them and for the differences themselves (Holm).
-
-    main: the kind of case that these are of, which is no further comparison and keeps their adjusted p; its pairs are in the
-    order of the systems.
-    """
-    names = list(differences)
-    further: dict[tuple[str, str], float] = {
-        (name, pair): found.p_value
-        for name, stratum in strata.items()
-        if name != main
-        for pair, found in stratum.differences.items()
-        if found.p_value is not None
-    }
-    holm = correct_holm(further | {("", name): found.p_value for name, found in differences.items()})
+    reference = systems[0].name
+    claims: dict[tuple[str, str], float] = {("", name_pair(name, reference)): one.p_value for name, one in differences.items()}
+    for name, stratum in strata.items():
+        if name != main:
+            claims |= {(name, pair): one.p_value or 0.0 for pair, one in stratum.differences.items() if _is_claim(one)}
+    holm = correct_holm(claims)
+    told = _recall(systems, differences, strata, basis)
+    of_job = all(("", name_pair(name, reference)) in told for name in differences)
+    if of_job:
+        holm |= {(name, pair): told.get((name, pair), 1.0) for name, pair in holm}
 
     def take(name: StratumName, stratum: Stratum) -> Stratum:
-        pairs = stratum.differences.items()
-        return replace(
-            stratum,
-            differences={
-                pair: replace(found, holm_p=adjusted.p_values[names[place]] if name == main else holm.get((name, pair)))
-                for place, (pair, found) in enumerate(pairs)
-            },
-        )
+        found = {
+            pair: replace(one, holm_p=holm.get(("" if name == main else name, pair)))
+            for pair, one in stratum.differences.items()
+        }
+        return replace(stratum, differences=found)
 
-    return {name: take(name, stratum) for name, stratum in strata.items()}
+    return Adjusted(
+        p_values={name: holm["", name_pair(name, reference)] for name in differences},
+        strata={name: take(name, stratum) for name, stratum in strata.items()},
+        family=len(claims),
+        of_job=of_job,
+    )
+
+
+def _is_claim(found: StratumDifference) -> bool:
+    return found.p_value is not None and (found.p_value < 1 or found.value != 0)
+
+
+def _recall(
+    systems: Sequence[System], differences: Mapping[str, Difference], strata: Mapping[StratumName, Stratum], basis: Basis
+) -> dict[tuple[str, str], float]:
+    """The adjusted p-values that the record of a job has of these very comparisons: p-values that are not its own are of other
+    scores."""
+    job = basis.job
+    if job is None:
+        return {}
+    arms = {system.name: system.of_job.arm for system in systems if system.of_job}
+    reference = systems[0].name
+    known: dict[tuple[str, str], float] = {}
+    for name, found in differences.items():
+        pair = (arms[name], arms[reference])
+        listed = [("", found.p_value, job.find("", *pair))]
+        for stratum, one in strata.items():
+            difference = one.find(name, reference)
+            if difference is not None and difference.p_value is not None:
+                listed.append((stratum, difference.p_value, job.find(stratum, *pair)))
+        known |= {(key, name_pair(name, reference)): told[1] for key, p, told in listed if told and abs(told[0] - p) < _SAME}
+    return known
 
 
 def describe_basis(basis: Basis, folds: int) -> str:

@@ -1,14 +1,14 @@
 """Systems compared: every one with the first, from their scores on the same cases."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from focalseg.comparison.as_good import find_as_good
-from focalseg.comparison.basis import Adjusted, Basis, adjust, adjust_strata, find_basis
+from focalseg.comparison.basis import Adjusted, Basis, adjust, find_basis
 from focalseg.comparison.coverage import describe_coverage
 from focalseg.comparison.endpoint import choose_endpoint
 from focalseg.comparison.known_metrics import is_distance, name_metric
@@ -109,11 +109,12 @@ def compare_systems(
     basis = find_basis(systems, len(paired.fold_names), settings.claim)
     span = settings.span or _find_span(paired, settings)
     differences = _measure(paired, basis, span)
-    judged = _judge_all(systems, differences, paired, settings, basis)
     strata = find_strata(systems, groups, basis, known={chosen.stratum: (paired, differences)})
-    adjusted = judged.adjusted
-    strata = adjust_strata(strata, chosen.stratum, differences, adjusted)
-    comparisons = tuple(describe_pair(pair, settings, basis, strata) for pair in judged.comparisons)
+    adjusted = adjust(systems, differences, strata, chosen.stratum, basis)
+    comparisons = tuple(
+        describe_pair(pair, settings, basis, adjusted.strata)
+        for pair in _judge_all(systems, differences, paired, settings, basis, adjusted)
+    )
     found = Found(
         systems=tuple(systems),
         paired=paired,
@@ -138,7 +139,7 @@ def compare_systems(
         coverage=describe_coverage(trainings=found.trainings, folds=len(paired.fold_names)),
         empty=settings.empty,
         endpoint=chosen.endpoint,
-        strata=dict(strata),
+        strata=dict(adjusted.strata),
         all_cases=whole,
         claim=basis.claim,
         overlap=basis.overlap,
@@ -244,25 +245,19 @@ def _measure(paired: Paired, basis: Basis, span: tuple[float, float]) -> dict[st
     }
 
 
-class _Judged(NamedTuple):
-    """The comparisons without their sentences, and what their p-values are adjusted for."""
-
-    comparisons: tuple[SystemComparison, ...]
-    adjusted: Adjusted
-
-
 def _judge_all(
     systems: Sequence[System],
     differences: Mapping[str, Difference],
     paired: Paired,
     settings: ComparisonSettings,
     basis: Basis,
-) -> _Judged:
-    adjusted = adjust(systems, differences, basis)
+    adjusted: Adjusted,
+) -> Iterator[SystemComparison]:
+    """The comparisons without their sentences."""
     silent = {system.name for system in systems if system.mostly_silent}
     reference = systems[0].name
-    comparisons = tuple(
-        SystemComparison(
+    for name, found in differences.items():
+        yield SystemComparison(
             one=reference,
             other=name,
             verdict="no_difference_shown"
@@ -278,9 +273,6 @@ def _judge_all(
             silent=bool(silent & {reference, name}),
             extremes=_find_extremes(reference, name, paired),
         )
-        for name, found in differences.items()
-    )
-    return _Judged(comparisons, adjusted)
 
 
 def _judge(difference: Estimate, holm_p: float, better: Better, basis: Basis) -> SystemVerdict:
@@ -328,7 +320,8 @@ def _find_extremes(reference: str, name: str, paired: Paired) -> tuple[CaseDiffe
 
 
 def _summarise(table: np.ndarray, paired: Paired, span: tuple[float, float], basis: Basis) -> SystemSummary:
-    found = estimate_mean(table, paired.groups, folds=paired.folds, span=span, overlap=basis.overlap, tail=basis.tail)
+    """A system alone, of which nothing is claimed: its interval is one of 95 % however often it was looked at."""
+    found = estimate_mean(table, paired.groups, folds=paired.folds, span=span, overlap=basis.overlap)
     interval = as_interval(found)
     noise = measure_seed_noise(table, paired.folds)
     return SystemSummary(

@@ -10,7 +10,7 @@ from focalseg.records.scores.emptiness import show_stratum
 
 _DOES: dict[StratumName, tuple[str, str]] = {
     WITH_OBJECT: ("segments objects better", "segments objects worse"),
-    MISSED: ("misses fewer objects altogether", "misses more objects altogether"),
+    MISSED: ("finds more objects", "finds fewer objects"),
     LEFT_EMPTY: ("raises fewer false alarms", "raises more false alarms"),
 }
 """What a system does that is better on a kind of case, and one that is worse."""
@@ -32,7 +32,8 @@ def _list_shown(pair: SystemComparison, strata: Mapping[StratumName, Stratum], b
     for name in STRATA:
         found = strata[name].find(pair.other, pair.one) if name in strata else None
         if found is not None and (gain := _find_gain(name, found, basis)) and (gain > 0) == gains:
-            yield f"{_DOES[name][0 if gains else 1]} ({show_stratum(found, signs=True)})"
+            what = "missed altogether " if name == MISSED else "left empty " if name == LEFT_EMPTY else ""
+            yield f"{_DOES[name][0 if gains else 1]} ({what}{show_stratum(found, signs=True)})"
 
 
 def _find_gain(name: StratumName, found: StratumDifference, basis: Basis) -> int:

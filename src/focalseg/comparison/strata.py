@@ -3,14 +3,16 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from focalseg.comparison.basis import Basis
 from focalseg.comparison.pairing import Paired, pair_systems
 from focalseg.comparison.systems import Counted, System
 from focalseg.errors import DataError
+from focalseg.evaluation.failures import bound_failures
 from focalseg.evaluation.significance import Difference, measure_difference
-from focalseg.evaluation.statistics import estimate_mean
-from focalseg.records.estimate import Interval, as_interval
+from focalseg.evaluation.statistics import ROUNDING, TAIL, estimate_mean
+from focalseg.records.estimate import Estimate
 from focalseg.records.outcome.strata import (
     LEFT_EMPTY,
     MISSED,
@@ -96,49 +98,49 @@ def find_strata(
     found = {
         name: measure_stratum(known[name][0], basis, known[name][1])
         if name in known
-        else find_stratum(select_stratum(systems, name), groups, basis)
+        else find_stratum(select_stratum(systems, name), groups, basis, share=name != WITH_OBJECT)
         for name in _VALUES
     }
     return {name: stratum for name, stratum in found.items() if stratum is not None}
 
 
-def find_stratum(systems: Sequence[System], groups: Mapping[str, str] | None, basis: Basis) -> Stratum | None:
+def find_stratum(
+    systems: Sequence[System], groups: Mapping[str, str] | None, basis: Basis, *, share: bool = False
+) -> Stratum | None:
     """What systems with the scores of one kind of case reach, and differ by from the first; None where no case has any."""
     try:
         paired = pair_systems(systems, groups)
     except DataError:  # no case of that kind that all systems have, which is no fault of the tables
         return None
-    return measure_stratum(paired, basis)
+    return measure_stratum(paired, basis, share=share)
 
 
-def measure_stratum(paired: Paired, basis: Basis, differences: Mapping[str, Difference] | None = None) -> Stratum:
-    """The same of tables that are paired. differences: those from the first system, by the others, where they are known."""
+def measure_stratum(
+    paired: Paired, basis: Basis, differences: Mapping[str, Difference] | None = None, *, share: bool = False
+) -> Stratum:
+    """The same of tables that are paired. differences: those from the first system, by the others, where they are known.
+    share: whether every score says yes or no, of which none in a few groups does not mean none in others."""
     reference, *others = paired.tables
-    shares = all(table.min() >= 0 and table.max() <= 1 for table in paired.tables.values())
-    low, high = (0.0, 1.0) if shares else (-math.inf, math.inf)
+    within = share or all(table.min() >= 0 and table.max() <= 1 for table in paired.tables.values())
+    span = (0.0, 1.0) if within else (-math.inf, math.inf)
+    reach = (span[0] - span[1], span[1] - span[0])
+    told: dict[str, Any] = {"folds": paired.folds, "overlap": basis.overlap}
     if differences is None:
         differences = {
             name: measure_difference(
-                paired.tables[name],
-                paired.tables[reference],
-                paired.groups,
-                paired.folds,
-                span=(low - high, high - low),
-                overlap=basis.overlap,
-                tail=basis.tail,
+                paired.tables[name], paired.tables[reference], paired.groups, span=reach, tail=basis.tail, **told
             )
             for name in others
         }
-    means = {
-        name: estimate_mean(table, paired.groups, folds=paired.folds, span=(low, high), overlap=basis.overlap, tail=basis.tail)
-        for name, table in paired.tables.items()
-    }
+    unseen = bound_failures(0, len(set(paired.groups)), tail=TAIL) if share else 0.0
     cases = len(set(paired.cases))
+    means = {name: estimate_mean(table, paired.groups, span=span, **told) for name, table in paired.tables.items()}
+    same = {name: bool((paired.tables[name] == paired.tables[reference]).all()) for name in others}
     return Stratum(
-        arms={name: ArmStratum(**_show(as_interval(mean)), cases=cases) for name, mean in means.items()},
+        arms={name: ArmStratum(**_bound(mean, paired, unseen, span), cases=cases) for name, mean in means.items()},
         differences={
             name_pair(name, reference): StratumDifference(
-                **_show(as_interval(found.estimate)), cases=cases, p_value=found.p_value
+                **_bound(found.estimate, paired, 0.0 if same[name] else unseen, reach), cases=cases, p_value=found.p_value
             )
             for name, found in differences.items()
         },
@@ -146,5 +148,12 @@ def measure_stratum(paired: Paired, basis: Basis, differences: Mapping[str, Diff
     )
 
 
-def _show(interval: Interval) -> dict[str, float | None]:
-    return {"value": interval.mean, "low": interval.low, "high": interval.high}
+def _bound(found: Estimate, paired: Paired, unseen: float, span: tuple[float, float]) -> dict[str, float | None]:
+    """A mean with its interval; of a single group it has none. unseen: what so many groups cannot exclude of something that
+    happened in none of them, or in all, which is the interval of a share where nothing varies."""
+    low, high = found.low, found.high
+    if len(set(paired.groups)) == 1:
+        return {"value": found.mean, "low": None, "high": None}
+    if high - low <= ROUNDING:
+        low, high = max(found.mean - unseen, span[0]), min(found.mean + unseen, span[1])
+    return {"value": found.mean, "low": low, "high": high}

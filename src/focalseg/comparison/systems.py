@@ -45,7 +45,8 @@ class ArmOfJob:
     """An arm of a finished job, with what the job's record holds every comparison of its arms to.
 
     job: where it lies. endpoint: the score that its verdict rests on. claim, looks: as the record has them. p_values: by the
-    names of two arms, p and adjusted p of the one minus the other, of all comparisons that the job could claim from.
+    name of a stratum, "" for the endpoint, and those of two arms, p and adjusted p of the one minus the other, of all that the
+    job compares.
     """
 
     job: str
@@ -53,11 +54,11 @@ class ArmOfJob:
     endpoint: Endpoint
     claim: Claim
     looks: Looks
-    p_values: Mapping[tuple[str, str], tuple[float, float]]
+    p_values: Mapping[tuple[str, str, str], tuple[float, float]]
 
-    def find(self, one: str, other: str) -> tuple[float, float] | None:
+    def find(self, stratum: str, one: str, other: str) -> tuple[float, float] | None:
         """p and adjusted p of two arms, in whichever order; None where the job did not compare them."""
-        return self.p_values.get((one, other), self.p_values.get((other, one)))
+        return self.p_values.get((stratum, one, other), self.p_values.get((stratum, other, one)))
 
 
 @dataclass(frozen=True, kw_only=True)

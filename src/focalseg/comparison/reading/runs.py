@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from focalseg.comparison.basis import NEW_DATA
 from focalseg.comparison.known_metrics import name_source
 from focalseg.comparison.reading.tables import Table
 from focalseg.comparison.systems import ArmOfJob
@@ -124,11 +125,17 @@ def _find_source(path: Path) -> _Source:
         record = read_record(External, folder / EXTERNAL)
     else:
         return _Source(shared=shared)
-    known = {(one.one, one.other): (one.p_value, one.holm_p) for one in record.comparisons if one.p_value is not None}
+    known = {("", one.one, one.other): (one.p_value, one.holm_p) for one in record.comparisons if one.p_value is not None}
+    for name, stratum in record.strata.items():
+        for (one, other), found in ((pair.split(" - ", 1), found) for pair, found in stratum.differences.items()):
+            if found.p_value is not None and found.holm_p is not None:
+                known[name, one, other] = (found.p_value, found.holm_p)
     of_job = ArmOfJob(
         job=str(folder.resolve()), arm=arm, endpoint=record.endpoint, claim=record.claim, looks=record.looks, p_values=known
     )
-    return _Source(endpoint=record.endpoint, shared=record.overlap or shared, arm=of_job)
+    if record.claim == NEW_DATA or record.overlap:  # those of earlier versions speak for the data set, and do not say
+        shared = record.overlap
+    return _Source(endpoint=record.endpoint, shared=shared, arm=of_job)
 
 
 def _read_run(run: Path, metric: str) -> Table:
