@@ -182,8 +182,10 @@ def describe_methods(found: Found) -> str:
     level = f"{found.basis.looks.level:.3g}"
     parts.append(f"A difference counts as shown where its interval lies clear of 0 and p is below {level}")
     if found.adjusted.family > 1:
-        of = " of its job" if found.adjusted.of_job else f" with {reference}"
-        parts[-1] += f", adjusted for the {found.adjusted.family} comparisons{of} (Holm)"
+        what = (
+            "all that its job could claim" if found.adjusted.of_job else f"{found.adjusted.family} claims against {reference}"
+        )
+        parts[-1] += f", adjusted for {what} (Holm)"
     parts[-1] += "."
     if settings.margin is not None:
         parts.append(f"Non-inferiority was tested with a margin of {settings.margin:g} (one-sided, 2.5 %).")

@@ -11,7 +11,8 @@ from focalseg.evaluation.wording import describe_intervals
 from focalseg.findings import counted, show_name
 from focalseg.imagesets.kinds import list_names
 from focalseg.metrics.case import CaseMeasures
-from focalseg.records.scores.emptiness import describe_empty
+from focalseg.records.outcome.strata import LEFT_EMPTY, MISSED, WITH_OBJECT, ArmStratum
+from focalseg.records.scores.emptiness import describe_empty, show_stratum
 from focalseg.records.scores.evaluation import ScoreSummary, show_length, show_score
 
 _SURFACES = {
@@ -34,8 +35,8 @@ class Facts:
     measures: Sequence[Mapping[str, CaseMeasures]]
 
 
-def describe_answer(dice: ScoreSummary, facts: Facts) -> str:
-    """The mean Dice with its interval, and what it rests on."""
+def describe_answer(dice: ScoreSummary, facts: Facts, strata: Mapping[str, ArmStratum]) -> str:
+    """The mean Dice with its interval, what it rests on, and, where some cases lack the object, what it is made of."""
     number = len(facts.pairing.pairs)
     groups = len(set(facts.groups.values()))
     of = f" of {counted(groups, 'group')}" if facts.known else ""
@@ -47,7 +48,21 @@ def describe_answer(dice: ScoreSummary, facts: Facts) -> str:
     if not (dice.both_empty or dice.one_empty):
         empty = ""
     left = f", {dice.left_out} of them left out" if dice.left_out else ""
-    return f"{_tell_mean(dice)} on {counted(number, 'case')}{of}{left}{over}{empty}."
+    return f"{_tell_mean(dice)} on {counted(number, 'case')}{of}{left}{over}{empty}.{_tell_strata(strata)}"
+
+
+def _tell_strata(strata: Mapping[str, ArmStratum]) -> str:
+    if LEFT_EMPTY not in strata:
+        return ""
+    without = strata[LEFT_EMPTY]
+    alone = f" {without.value:.0%} of the {counted(without.cases, 'case')} without the object are left empty"
+    if WITH_OBJECT not in strata:
+        return f"{alone}.".replace("%", " %")
+    held, missed = strata[WITH_OBJECT], strata[MISSED]
+    return (
+        f" Where the object is, in {counted(held.cases, 'case')}, Dice is {show_stratum(held)}, and {missed.value:.0%} of the "
+        f"objects are missed altogether;{alone}."
+    ).replace("%", " %")
 
 
 def _tell_mean(dice: ScoreSummary) -> str:

@@ -23,6 +23,11 @@ STRATUM_TITLES: dict[StratumName, str] = {
 ALL_CASES = "Dice of all cases"
 
 
+def title_stratum(name: str) -> str:
+    """What a kind of case is called; a name that is not known as it is."""
+    return next((title for known, title in STRATUM_TITLES.items() if known == name), name)
+
+
 def describe_empty(empty: str = "one", *, distances: bool = True) -> str:
     """What a score of empty masks is under a policy of `metrics.emptiness`, as half a sentence. distances: whether there are
     any. What a job's own scores follow is `one`."""
