@@ -10,9 +10,9 @@ from focalseg.errors import SettingError
 from focalseg.findings import counted, show_name
 from focalseg.records.estimate import Interval, SeedNoise
 from focalseg.records.outcome.claims import ONE_LOOK, Claim, Looks
-from focalseg.records.outcome.strata import STRATA, Stratum
+from focalseg.records.outcome.strata import Stratum
 from focalseg.records.record import Record, write_record
-from focalseg.records.scores.emptiness import ALL_CASES, STRATUM_TITLES, show_stratum
+from focalseg.records.scores.emptiness import ALL_CASES, show_stratum, titled
 
 COMPARISON = "comparison.json"
 Better = Literal["higher", "lower"]
@@ -206,8 +206,7 @@ class ComparisonRecord(CheckedConfig, Record):
     @property
     def titled_strata(self) -> dict[str, Stratum]:
         """Every kind of case under what it is called, all cases last."""
-        titled = {STRATUM_TITLES[name]: self.strata[name] for name in STRATA if name in self.strata}
-        return titled | ({ALL_CASES: self.all_cases} if self.all_cases else {})
+        return titled(self.strata) | ({ALL_CASES: self.all_cases} if self.all_cases else {})
 
 
 def show_p(value: float) -> str:

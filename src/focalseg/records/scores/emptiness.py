@@ -1,6 +1,8 @@
 """What empty masks count, and what the kinds of cases are called: the one place from which every page and paragraph says it."""
 
-from focalseg.records.outcome.strata import StratumName, StratumValue
+from collections.abc import Mapping
+
+from focalseg.records.outcome.strata import STRATA, WITH_OBJECT_DICE, Stratum, StratumName, StratumValue
 
 _OVERLAPS = {
     "one": "two empty masks score 1, one empty mask of the two 0",
@@ -26,6 +28,16 @@ ALL_CASES = "Dice of all cases"
 def title_stratum(name: str) -> str:
     """What a kind of case is called; a name that is not known as it is."""
     return next((title for known, title in STRATUM_TITLES.items() if known == name), name)
+
+
+def name_endpoint(endpoint: str, *, lacking: bool) -> str:
+    """What a figure is of, as it follows it. lacking: whether some cases lack the object, so that it is not of all."""
+    return "Dice of the cases that have the object" if endpoint == WITH_OBJECT_DICE and lacking else "Dice"
+
+
+def titled(strata: Mapping[str, Stratum]) -> dict[str, Stratum]:
+    """The kinds of cases under what they are called, in the order they are shown in."""
+    return {STRATUM_TITLES[name]: strata[name] for name in STRATA if name in strata}
 
 
 def describe_empty(empty: str = "one", *, distances: bool = True) -> str:
