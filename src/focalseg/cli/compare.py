@@ -16,7 +16,14 @@ _Systems = Annotated[
         "reference.",
     ),
 ]
-_Metric = Annotated[str | None, typer.Option("--metric", help="The score to compare, such as Dice, IoU or a column of a CSV.")]
+_Metric = Annotated[
+    str | None,
+    typer.Option(
+        "--metric",
+        help="The score to compare, such as Dice, IoU or a column of a CSV; dice_with_object is Dice of the cases that have "
+        "the object, and the default for jobs and runs of ours.",
+    ),
+]
 _Better = Annotated[
     Literal["higher", "lower"] | None,
     typer.Option("--better", help="Which end of the score is the good one; known of usual metrics."),
@@ -36,6 +43,14 @@ _Empty = Annotated[
     ),
 ]
 _Labels = Annotated[list[str], typer.Option("--label", help="A label to compare, by default the mean of all; may be repeated.")]
+_Claim = Annotated[
+    Literal["new_data", "data_set"] | None,
+    typer.Option(
+        "--claim",
+        help="Whom the intervals speak for: new data like these (default), for which they know that folds share what they were "
+        "trained on, or this data set alone.",
+    ),
+]
 _Folder = Annotated[
     Path | None, typer.Option("--out", help="A folder for comparison.json, the tables and the page, index.html.")
 ]
@@ -51,6 +66,7 @@ def compare(
     difference: _Difference = None,
     empty: _Empty = None,
     label: _Labels = [],  # noqa: B006 - typer copies it
+    claim: _Claim = None,
     out: _Folder = None,
     as_json: AsJson = False,
 ) -> None:
@@ -64,7 +80,14 @@ def compare(
     if out is not None:
         refuse_folder(out)
     opened = open_paths(
-        split_arguments(systems), metric=metric, better=better, margin=margin, difference=difference, empty=empty, labels=label
+        split_arguments(systems),
+        metric=metric,
+        better=better,
+        margin=margin,
+        difference=difference,
+        empty=empty,
+        labels=label,
+        claim=claim,
     )
     known = find_groups(list_cases(opened.systems), groups, group_pattern)
     found = compare_systems(opened.systems, opened.settings, groups=known, notes=opened.notes)

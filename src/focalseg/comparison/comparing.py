@@ -1,26 +1,30 @@
 """Systems compared: every one with the first, from their scores on the same cases."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from focalseg.comparison.as_good import find_as_good
+from focalseg.comparison.basis import Adjusted, Basis, adjust, find_basis
 from focalseg.comparison.coverage import describe_coverage
+from focalseg.comparison.endpoint import choose_endpoint
 from focalseg.comparison.known_metrics import is_distance, name_metric
 from focalseg.comparison.pairing import Paired, pair_systems
 from focalseg.comparison.settings import ComparisonSettings
+from focalseg.comparison.strata import are_counted, find_strata, find_stratum, select_all_cases
 from focalseg.comparison.systems import WHOLE, System, Training, align_labels, check_systems
 from focalseg.comparison.wording import Found, describe_all, describe_methods, describe_pair, list_notes
 from focalseg.errors import DataError, SettingError
 from focalseg.evaluation.needed import count_needed_cases, count_needed_trainings
-from focalseg.evaluation.significance import Difference, correct_holm, decide_non_inferiority, measure_difference
+from focalseg.evaluation.significance import Difference, measure_difference
 from focalseg.evaluation.statistics import ROUNDING, estimate_mean, measure_seed_noise
 from focalseg.findings import counted, show_name, show_value
 from focalseg.records.estimate import Estimate, as_interval
+from focalseg.records.outcome.claims import Claim
 from focalseg.records.scores.comparison import (
-    AsGood,
     Better,
     CaseDifference,
     ComparisonRecord,
@@ -47,6 +51,7 @@ def compare(  # noqa: PLR0913 - each is a setting of its own
     difference: float | None = None,
     metric: str = "score",
     span: tuple[float, float] | None = None,
+    claim: Claim | None = None,
 ) -> ComparisonRecord:
     """Compares systems with the first of them, paired by case and by training; prints as the answer with all that it rests on.
 
@@ -56,7 +61,8 @@ def compare(  # noqa: PLR0913 - each is a setting of its own
     left out in all systems, and named. folds: by case, for tables that hold several folds in a row. groups: by case, what
     belongs together, such as the patient; a case alone otherwise. better, margin, span: as in `ComparisonSettings`; with a
     margin it is also told whether a system is at most so much worse, with a difference how many trainings or cases would show
-    that one. Source of the statistics: docs/statistics.md.
+    that one. claim: whom the intervals speak for: `new_data` like these, for which folds that share what they were trained on
+    make them wider, or this `data_set`. Source of the statistics: docs/statistics.md.
 
     Raises SettingError for settings out of range, DataError for scores that cannot be compared, with every fault.
 
@@ -67,7 +73,9 @@ def compare(  # noqa: PLR0913 - each is a setting of its own
     >>> found.comparisons[0].verdict, round(found.comparisons[0].difference.mean, 3)
     ('better', 0.04)
     """
-    settings = ComparisonSettings(metric=name_metric(metric), better=better, margin=margin, difference=difference, span=span)
+    settings = ComparisonSettings(
+        metric=name_metric(metric), better=better, margin=margin, difference=difference, span=span, claim=claim
+    )
     if not isinstance(systems, Mapping):
         raise SettingError(f"systems was {show_value(systems)}; expected a mapping from the name of a system to its scores.")
     named = None if folds is None else take_names("folds", folds)
@@ -94,37 +102,49 @@ def compare_systems(
     """The same from systems as they were read. notes: what is known besides of their scores, told with the other notes."""
     _check_names(systems)
     systems, label_notes = align_labels(systems)
-    check_systems(systems, better=settings.better)
-    paired = pair_systems(systems, groups)
+    chosen = choose_endpoint(systems, settings)
+    settings = chosen.settings
+    check_systems(chosen.systems, better=settings.better)
+    paired = chosen.keep_told(pair_systems(chosen.systems, groups))
+    basis = find_basis(systems, len(paired.fold_names), settings.claim)
     span = settings.span or _find_span(paired, settings)
-    reference, *others = (system.name for system in systems)
-    reach = span[1] - span[0]
-    differences = {
-        name: measure_difference(
-            paired.tables[name], paired.tables[reference], paired.groups, paired.folds, span=(-reach, reach)
-        )
-        for name in others
-    }
-    adjusted = correct_holm({name: one.p_value for name, one in differences.items()})
-    silent = {system.name for system in systems if system.mostly_silent}
+    differences = _measure(paired, basis, span)
+    strata = find_strata(systems, groups, basis, known={chosen.stratum: (paired, differences)})
+    adjusted = adjust(systems, differences, strata, chosen.stratum, basis)
     comparisons = tuple(
-        _compare_pair(reference, name, difference, paired, settings, holm_p=adjusted[name], silent=silent)
-        for name, difference in differences.items()
+        describe_pair(pair, settings, basis, adjusted.strata)
+        for pair in _judge_all(systems, differences, paired, settings, basis, adjusted)
     )
-    found = Found(systems=tuple(systems), paired=paired, settings=settings, comparisons=comparisons, grouped=groups is not None)
-    trainings = next(iter(paired.tables.values())).shape[0]
+    found = Found(
+        systems=tuple(systems),
+        paired=paired,
+        settings=settings,
+        comparisons=comparisons,
+        grouped=groups is not None,
+        basis=basis,
+        adjusted=adjusted,
+        counted=are_counted(systems),
+    )
+    whole = find_stratum(select_all_cases(systems, settings.empty), groups, basis) if chosen.partial else None
     record = ComparisonRecord(
         metric=settings.metric,
         better=settings.better,
-        reference=reference,
+        reference=systems[0].name,
         sentence=describe_all(comparisons),
         comparisons=comparisons,
-        systems={name: _summarise(table, paired, span) for name, table in paired.tables.items()},
+        systems={name: _summarise(table, paired, span, basis) for name, table in paired.tables.items()},
         left_out=paired.left_out,
-        notes=(*notes, *label_notes, *list_notes(found)),
+        notes=(*notes, *label_notes, *chosen.notes, *list_notes(found)),
         methods=describe_methods(found),
-        coverage=describe_coverage(trainings=trainings, folds=len(paired.fold_names)),
+        coverage=describe_coverage(trainings=found.trainings, folds=len(paired.fold_names)),
         empty=settings.empty,
+        endpoint=chosen.endpoint,
+        strata=dict(adjusted.strata),
+        all_cases=whole,
+        claim=basis.claim,
+        overlap=basis.overlap,
+        looks=basis.looks,
+        family=adjusted.family,
     )
     return Compared(record=record, paired=paired)
 
@@ -207,48 +227,59 @@ def _find_span(paired: Paired, settings: ComparisonSettings) -> tuple[float, flo
     return (0.0 if least >= 0 and is_distance(settings.metric) else -math.inf, math.inf)
 
 
-def _compare_pair(
-    reference: str,
-    name: str,
-    found: Difference,
+def _measure(paired: Paired, basis: Basis, span: tuple[float, float]) -> dict[str, Difference]:
+    """By name of every system but the first, its scores minus those of the first."""
+    reference, *others = paired.tables
+    reach = span[1] - span[0]
+    return {
+        name: measure_difference(
+            paired.tables[name],
+            paired.tables[reference],
+            paired.groups,
+            paired.folds,
+            span=(-reach, reach),
+            overlap=basis.overlap,
+            tail=basis.tail,
+        )
+        for name in others
+    }
+
+
+def _judge_all(
+    systems: Sequence[System],
+    differences: Mapping[str, Difference],
     paired: Paired,
     settings: ComparisonSettings,
-    *,
-    holm_p: float,
-    silent: set[str],
-) -> SystemComparison:
-    pair = SystemComparison(
-        one=reference,
-        other=name,
-        verdict="no_difference_shown" if silent & {reference, name} else _judge(found.estimate, settings.better),
-        difference=as_interval(found.estimate),
-        p_value=found.p_value,
-        holm_p=holm_p,
-        smallest_difference=found.smallest_difference if math.isfinite(found.smallest_difference) else None,
-        sentence="",
-        as_good=_find_as_good(found.estimate, settings),
-        needed=_find_needed(reference, name, found, paired, settings),
-        silent=bool(silent & {reference, name}),
-        extremes=_find_extremes(reference, name, paired),
-    )
-    return describe_pair(pair, settings.metric, settings.better)
+    basis: Basis,
+    adjusted: Adjusted,
+) -> Iterator[SystemComparison]:
+    """The comparisons without their sentences."""
+    silent = {system.name for system in systems if system.mostly_silent}
+    reference = systems[0].name
+    for name, found in differences.items():
+        yield SystemComparison(
+            one=reference,
+            other=name,
+            verdict="no_difference_shown"
+            if silent & {reference, name}
+            else _judge(found.estimate, adjusted.p_values[name], settings.better, basis),
+            difference=as_interval(found.estimate),
+            p_value=found.p_value,
+            holm_p=adjusted.p_values[name],
+            smallest_difference=found.smallest_difference if math.isfinite(found.smallest_difference) else None,
+            sentence="",
+            as_good=find_as_good(found, name, paired, settings, basis),
+            needed=_find_needed(reference, name, found, paired, settings),
+            silent=bool(silent & {reference, name}),
+            extremes=_find_extremes(reference, name, paired),
+        )
 
 
-def _judge(difference: Estimate, better: Better) -> SystemVerdict:
-    """As `place` does: by the interval, which lies clear of 0 or does not."""
-    if difference.low <= 0 <= difference.high or abs(difference.mean) <= ROUNDING:
+def _judge(difference: Estimate, holm_p: float, better: Better, basis: Basis) -> SystemVerdict:
+    """As `place` does: the interval has to lie clear of 0, and p, adjusted for all comparisons, below the level."""
+    if difference.low <= 0 <= difference.high or abs(difference.mean) <= ROUNDING or holm_p >= basis.looks.level:
         return "no_difference_shown"
     return "better" if (difference.low > 0) == (better == "higher") else "worse"
-
-
-def _find_as_good(difference: Estimate, settings: ComparisonSettings) -> AsGood | None:
-    if settings.margin is None:
-        return None
-    gain = difference
-    if settings.better == "lower":
-        gain = Estimate(mean=-difference.mean, low=-difference.high, high=-difference.low)
-    found = decide_non_inferiority(gain, margin=settings.margin)
-    return AsGood(margin=found.margin, bound=found.bound if math.isfinite(found.bound) else None, shown=found.shown)
 
 
 def _find_needed(
@@ -288,8 +319,10 @@ def _find_extremes(reference: str, name: str, paired: Paired) -> tuple[CaseDiffe
     )
 
 
-def _summarise(table: np.ndarray, paired: Paired, span: tuple[float, float]) -> SystemSummary:
-    interval = as_interval(estimate_mean(table, paired.groups, folds=paired.folds, span=span))
+def _summarise(table: np.ndarray, paired: Paired, span: tuple[float, float], basis: Basis) -> SystemSummary:
+    """A system alone, of which nothing is claimed: its interval is one of 95 % however often it was looked at."""
+    found = estimate_mean(table, paired.groups, folds=paired.folds, span=span, overlap=basis.overlap)
+    interval = as_interval(found)
     noise = measure_seed_noise(table, paired.folds)
     return SystemSummary(
         mean=interval.mean,

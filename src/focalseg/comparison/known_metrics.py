@@ -5,9 +5,13 @@ from typing import Literal
 
 from focalseg.records.scores.comparison import Better
 
+WITH_OBJECT = "Dice with object"
+"""The Dice of the labels that a case has, of the cases that have any."""
 _Kind = Literal["share", "distance", "count", "fault count"]
 _KNOWN: dict[str, tuple[_Kind, tuple[str, ...]]] = {
     "Dice": ("share", ("dsc", "dice_similarity", "dice_similarity_coefficient")),
+    WITH_OBJECT: ("share", ("dice_with_object",)),
+    "Dice at tuned threshold": ("share", ("tuned_dice",)),
     "IoU": ("share", ("jaccard", "intersection_over_union")),
     "Precision": ("share", ("ppv", "positive_predictive_value")),
     "Recall": ("share", ("sensitivity", "tpr", "true_positive_rate")),
@@ -81,6 +85,11 @@ def is_at_tolerance(metric: str) -> bool:
 def are_same(one: str, other: str) -> bool:
     """Whether two names are of one metric, such as Dice, dice and val_mean_dice."""
     return name_metric(one).lower() == name_metric(other).lower()
+
+
+def name_source(metric: str) -> str:
+    """The metric that is read where this one is asked for: Dice, where it is taken over the cases that have the object."""
+    return "Dice" if are_same(metric, WITH_OBJECT) else metric
 
 
 def is_known(name: str) -> bool:

@@ -101,17 +101,15 @@ def _choose_trainings(
     folds: Mapping[str, Mapping[str, Sequence[Training]]], repeated: bool
 ) -> tuple[dict[str, list[_Row]], list[str]]:
     """Of every system as many trainings of each fold as all have, by seed where that leaves as many; and what was dropped."""
-    everyone = [trainings for parts in folds.values() for trainings in parts.values()]
-    named = [{training.seed for training in trainings} for trainings in everyone]
-    count = min(map(len, everyone))
-    common = set.intersection(*named) if all("" not in seeds for seeds in named) else set()
-    if len(common) < count:  # by their seeds fewer would be left than by their order
-        common = set()
+    count = min(len(trainings) for parts in folds.values() for trainings in parts.values())
+    common = _find_common_seeds(folds)
+    if any(len(seeds) < count for seeds in common.values()):  # by their seeds fewer would be left than by their order
+        common = {}
     rows: dict[str, list[_Row]] = {}
     notes = []
     for name, parts in folds.items():
         taken = {
-            fold: sorted((one for one in trainings if one.seed in common), key=lambda one: order_naturally(one.seed))
+            fold: sorted((one for one in trainings if one.seed in common[fold]), key=lambda one: order_naturally(one.seed))
             if common
             else list(trainings)[:count]
             for fold, trainings in parts.items()
@@ -130,6 +128,22 @@ def _choose_trainings(
                 f"{counted(dropped, 'training')} of {show_name(name)} left out, since not every fold and system has so many."
             )
     return rows, notes
+
+
+def _find_common_seeds(folds: Mapping[str, Mapping[str, Sequence[Training]]]) -> dict[str, set[str]]:
+    """By the name of a fold the seeds that every system has a training of there; none where any training names no seed.
+
+    A training belongs to its fold, and other folds may well have other seeds: where all systems have the same folds, each fold
+    is looked at by itself.
+    """
+    seeds = {name: {fold: {one.seed for one in parts[fold]} for fold in parts} for name, parts in folds.items()}
+    if any("" in found for parts in seeds.values() for found in parts.values()):
+        return {}
+    first = next(iter(seeds.values()))
+    if all(parts.keys() == first.keys() for parts in seeds.values()):
+        return {fold: set.intersection(*(parts[fold] for parts in seeds.values())) for fold in first}
+    everywhere = set.intersection(*(found for parts in seeds.values() for found in parts.values()))
+    return {fold: everywhere for parts in seeds.values() for fold in parts}
 
 
 def _tell_other_folds(

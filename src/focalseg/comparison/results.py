@@ -11,6 +11,7 @@ from focalseg.comparison.reading.opening import open_paths
 from focalseg.comparison.systems import list_cases
 from focalseg.errors import SettingError
 from focalseg.findings import show_value
+from focalseg.records.outcome.claims import Claim
 from focalseg.records.scores.comparison import Better, ComparisonRecord
 
 OnePath = str | os.PathLike[str]
@@ -27,14 +28,16 @@ def compare_results(  # noqa: PLR0913 - the options of `focalseg compare`
     difference: float | None = None,
     empty: str | None = None,
     labels: Sequence[str] = (),
+    claim: Claim | None = None,
 ) -> ComparisonRecord:
     """Compares systems with the first of them, from their files: what `focalseg compare` does, and the same record.
 
     systems: by name, the path of the results of each, or several, one per training: whatever docs/comparing.md lists, such as
     result folders of nnU-Net, jobs and runs of ours, or CSV files. A CSV file that names several systems names them itself.
     groups, better, margin, difference: as in `focalseg.compare`. group_pattern: a regular expression that finds the group in
-    the name of a case. metric: by default Dice, or the one that the files have. empty: one (default), zero or leave-out.
-    labels: those to compare, all by default.
+    the name of a case. metric: by default Dice, or the one that the files have; of trainings of ours that over the cases with
+    the object. empty: one (default), zero or leave-out. labels: those to compare, all by default. claim: as in
+    `focalseg.compare`; by default a job's own.
 
     Raises SettingError and DataError as the command does, with every fault of every path.
 
@@ -59,6 +62,7 @@ def compare_results(  # noqa: PLR0913 - the options of `focalseg compare`
         difference=difference,
         empty=empty,
         labels=labels,
+        claim=claim,
     )
     known = take_names("groups", groups) if groups is not None else None
     if group_pattern is not None:

@@ -7,6 +7,8 @@ from functools import cached_property
 
 from focalseg.errors import DataError
 from focalseg.findings import show_name, show_value
+from focalseg.records.outcome.claims import Claim, Looks
+from focalseg.records.outcome.strata import Endpoint
 
 CaseScores = Mapping[str, Mapping[str, float]]
 """By case and then by label; nan where there is none."""
@@ -15,25 +17,60 @@ WHOLE = ""
 
 
 @dataclass(frozen=True, kw_only=True)
+class Counted:
+    """The Dice of one label of one case, nan where both masks are empty, and the pixels that it comes from."""
+
+    dice: float
+    true: float
+    predicted: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Training:
     """Scores of one training on the cases that it was tested on. fold, seed: "" where they are not known.
 
-    silent: whether it predicts nothing at all on cases that do hold something, as far as that is known.
+    silent: whether it predicts nothing at all on cases that do hold something, as far as that is known. counted: what is known
+    besides of the same labels of the same cases, of all of them, those without a score too, or of none.
     """
 
     scores: CaseScores
+    counted: Mapping[str, Mapping[str, Counted]] = field(default_factory=dict)
     fold: str = ""
     seed: str = ""
     silent: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
+class ArmOfJob:
+    """An arm of a finished job, with what the job's record holds every comparison of its arms to.
+
+    job: where it lies. endpoint: the score that its verdict rests on. claim, looks: as the record has them. p_values: by the
+    name of a stratum, "" for the endpoint, and those of two arms, p and adjusted p of the one minus the other, of all that the
+    job compares.
+    """
+
+    job: str
+    arm: str
+    endpoint: Endpoint
+    claim: Claim
+    looks: Looks
+    p_values: Mapping[tuple[str, str, str], tuple[float, float]]
+
+    def find(self, stratum: str, one: str, other: str) -> tuple[float, float] | None:
+        """p and adjusted p of two arms, in whichever order; None where the job did not compare them."""
+        return self.p_values.get((stratum, one, other), self.p_values.get((stratum, other, one)))
+
+
+@dataclass(frozen=True, kw_only=True)
 class System:
-    """A method, by its trainings. groups: what a case belongs to, of those cases of which that is known."""
+    """A method, by its trainings. groups: what a case belongs to, of those cases of which that is known. shared: the mean share
+    of what two folds were trained on that they have in common, None where no file says. of_job: the arm that it is."""
 
     name: str
     trainings: tuple[Training, ...]
     groups: Mapping[str, str] = field(default_factory=dict)
+    shared: float | None = None
+    of_job: ArmOfJob | None = None
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
@@ -149,8 +186,18 @@ def _average_labels(system: System) -> System:
         known = [score for score in scores.values() if not math.isnan(score)]
         return {WHOLE: float(sum(known) / len(known)) if known else math.nan}
 
+    def rename(training: Training) -> Mapping[str, Mapping[str, Counted]]:
+        """What was counted of the only label; of several labels nobody counted the whole."""
+        if len(system.labels) > 1:
+            return {}
+        return {case: dict.fromkeys([WHOLE], one) for case, of in training.counted.items() for one in of.values()}
+
     trainings = (
-        replace(training, scores={case: average(scores) for case, scores in training.scores.items()})
+        replace(
+            training,
+            scores={case: average(scores) for case, scores in training.scores.items()},
+            counted=rename(training),
+        )
         for training in system.trainings
     )
     return replace(system, trainings=tuple(trainings))

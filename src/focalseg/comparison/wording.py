@@ -1,19 +1,20 @@
 """A comparison in sentences: the answer, what the scores cannot tell, and a paragraph for a paper."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from focalseg import __version__
+from focalseg.comparison.basis import Adjusted, Basis, describe_basis
+from focalseg.comparison.disagreement import describe_strata
 from focalseg.comparison.pairing import Paired
 from focalseg.comparison.settings import ComparisonSettings
 from focalseg.comparison.systems import System
 from focalseg.evaluation.statistics import FEW_GROUPS, ROUNDING
 from focalseg.evaluation.wording import describe_intervals
 from focalseg.findings import counted, show_name
-from focalseg.records.scores.comparison import Better, SystemComparison, show_p
-
-LEVEL = 0.05
-"""Of a p-value, below which a difference is usually called significant."""
+from focalseg.records.estimate import Interval
+from focalseg.records.outcome.strata import Stratum, StratumName
+from focalseg.records.scores.comparison import SystemComparison, show_p
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,13 +26,23 @@ class Found:
     settings: ComparisonSettings
     comparisons: tuple[SystemComparison, ...]
     grouped: bool
+    basis: Basis
+    adjusted: Adjusted
+    counted: bool
+
+    @property
+    def trainings(self) -> int:
+        """Of every system and fold."""
+        return next(iter(self.paired.tables.values())).shape[0]
 
 
-def describe_pair(pair: SystemComparison, metric: str, better: Better) -> SystemComparison:
-    """The same with its sentence: the verdict, the difference, and what could have been seen."""
+def describe_pair(
+    pair: SystemComparison, settings: ComparisonSettings, basis: Basis, strata: Mapping[StratumName, Stratum]
+) -> SystemComparison:
+    """The same with its sentence: the verdict, the difference, what could have been seen, and where kinds of cases disagree."""
     one, other = show_name(pair.one), show_name(pair.other)
-    score = show_name(metric)
-    difference = f"{pair.difference.mean:+z.3f}, 95 % interval {_end(pair.difference.low)} to {_end(pair.difference.high)}"
+    score, better = show_name(settings.metric), settings.better
+    difference = f"{pair.difference.mean:+z.3f}, {_interval(pair.difference, basis)}"
     measured = f"its {score} minus that of {one} is {difference} ({show_p(pair.p_value)})"
     if pair.silent:
         sentence = (
@@ -40,17 +51,41 @@ def describe_pair(pair: SystemComparison, metric: str, better: Better) -> System
     elif pair.verdict != "no_difference_shown":
         sentence = f"{other} is {pair.verdict} than {one}: {measured}"
         sentence += "." if better == "higher" else ", and lower is better."
-        if pair.p_value >= LEVEL:
-            sentence += " Interval and p disagree, as where a few cases differ by far more than the others: take it for open."
-        if pair.holm_p >= LEVEL > pair.p_value:
-            sentence += f" Adjusted for all comparisons {show_p(pair.holm_p)}: among so many, one such difference may be luck."
     else:
-        sentence = f"No difference between {other} and {one} is shown: {measured}. {_describe_reach(pair)}"
-    if pair.as_good is not None and not pair.silent:
-        margin = f"{pair.as_good.margin:g}"
-        shown = "is shown to be" if pair.as_good.shown else "is not shown to be"
-        sentence += f" {other} {shown} at most {margin} worse than {one}."
+        sentence = f"No difference between {other} and {one} is shown: {measured}. {_describe_open(pair, basis)}"
+    if not pair.silent:
+        sentence = " ".join(filter(None, (sentence, _describe_as_good(pair), describe_strata(pair, strata, basis))))
     return replace(pair, sentence=sentence.rstrip())
+
+
+def _describe_open(pair: SystemComparison, basis: Basis) -> str:
+    """Why nothing is shown: p where the interval lies clear of 0, else how far such data reach."""
+    low, high = pair.difference.low, pair.difference.high
+    if low is None or high is None or low <= 0 <= high:
+        return _describe_reach(pair)
+    if pair.p_value >= basis.looks.level:
+        return "Interval and p disagree, as where a few cases differ by far more than the others."
+    return f"Adjusted for all comparisons {show_p(pair.holm_p)}: among so many, one such difference may be luck."
+
+
+def _describe_as_good(pair: SystemComparison) -> str:
+    """Whether it is at most the margin worse, and how many groups might be lost of which none here shows it."""
+    found = pair.as_good
+    if found is None:
+        return ""
+    shown = "is shown to be" if found.shown else "is not shown to be"
+    sentence = f"{show_name(pair.other)} {shown} at most {found.margin:g} worse than {show_name(pair.one)}"
+    if found.failing_at_most is None or found.groups is None:
+        return f"{sentence}."
+    if pair.verdict == "better" and not found.shown:
+        return (
+            f"But that {show_name(pair.other)} loses no group altogether is open: {found.failing} of {found.groups} did, which "
+            f"excludes no more than {100 * found.failing_at_most:.1f} % of them."
+        )
+    return (
+        f"{sentence}: {found.failing} of {counted(found.groups, 'group')} lost altogether exclude no more than that "
+        f"{100 * found.failing_at_most:.1f} % are."
+    )
 
 
 def describe_all(comparisons: Sequence[SystemComparison]) -> str:
@@ -75,10 +110,13 @@ def _end(value: float | None) -> str:
     return "unknown" if value is None else f"{value:z.3f}"
 
 
+def _interval(found: Interval, basis: Basis) -> str:
+    return f"{100 * (1 - basis.looks.level):.4g} % interval {_end(found.low)} to {_end(found.high)}"
+
+
 def list_notes(found: Found) -> Iterator[str]:
     """What cannot be known from these scores, and what was left out."""
-    paired = found.paired
-    trainings = next(iter(paired.tables.values())).shape[0]
+    paired, trainings = found.paired, found.trainings
     several = len(paired.fold_names) > 1
     if trainings == 1:
         of = " of every fold" if several else ""
@@ -105,6 +143,11 @@ def list_notes(found: Found) -> Iterator[str]:
     for system in found.systems:
         if (silent := sum(training.silent for training in system.trainings)) and not system.mostly_silent:
             yield f"{silent} of the {len(system.trainings)} trainings of {show_name(system.name)} predict nothing at all."
+    if not found.counted:
+        yield (
+            "Which cases lack the object is not known, so that objects that were missed and false alarms are not told apart: "
+            "a table with dice, true_pixels and predicted_pixels tells."
+        )
     yield from paired.notes
     yield from _tell_left_out(found)
 
@@ -125,7 +168,7 @@ def _tell_left_out(found: Found) -> Iterator[str]:
 def describe_methods(found: Found) -> str:
     """What was done, as a paper says it."""
     paired, settings = found.paired, found.settings
-    trainings, cases = next(iter(paired.tables.values())).shape
+    trainings, cases = found.trainings, len(paired.cases)
     groups, folds = len(set(paired.groups)), len(paired.fold_names)
     of = f" in {counted(groups, 'group')}" if groups < len(set(paired.cases)) else ""
     fold = f", {folds} cross-validation folds" if folds > 1 else ""
@@ -135,12 +178,20 @@ def describe_methods(found: Found) -> str:
         f"{' and fold' if folds > 1 else ''}{fold}, paired by case and by training. ",
         describe_intervals(grouped=bool(of), folds=folds),
     ]
-    parts = ["".join(parts)]
-    if len(found.comparisons) > 1:
-        parts.append(f"p-values of the {len(found.comparisons)} comparisons with {reference} were adjusted (Holm).")
+    parts = ["".join(parts), describe_basis(found.basis, folds)]
+    level = f"{found.basis.looks.level:.3g}"
+    parts.append(f"A difference counts as shown where its interval lies clear of 0 and p is below {level}")
+    if found.adjusted.family > 1:
+        what = (
+            "all that its job could claim" if found.adjusted.of_job else f"{found.adjusted.family} claims against {reference}"
+        )
+        parts[-1] += f", adjusted for {what} (Holm)"
+    parts[-1] += "."
     if settings.margin is not None:
         parts.append(f"Non-inferiority was tested with a margin of {settings.margin:g} (one-sided, 2.5 %).")
+        if any(pair.as_good and pair.as_good.failing_at_most is not None for pair in found.comparisons):
+            parts.append("It includes the exact upper bound on groups that are lost altogether (Clopper and Pearson 1934).")
     if paired.left_out:
         parts.append("Cases without a score in every system were left out in all of them.")
     parts.append(f"Computed with focalseg {__version__}.")
-    return " ".join(parts)
+    return " ".join(filter(None, parts))

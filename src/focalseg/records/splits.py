@@ -39,6 +39,13 @@ class Splits(Record):
         if not self.folds:
             raise SettingError("folds was empty; expected at least one.")
 
+    def measure_shared(self) -> float:
+        """The mean share of the groups that two folds are trained on which they have in common, 0 to 1; 0 for one fold."""
+        parts = [{self.groups.get(case, case) for case in split.train} for split in self.folds]
+        pairs = [(one, other) for number, one in enumerate(parts) for other in parts[:number] if one or other]
+        shares = [2 * len(one & other) / (len(one) + len(other)) for one, other in pairs]
+        return sum(shares) / len(shares) if shares else 0.0
+
     @property
     def grouped(self) -> bool:
         """Whether some cases belong together."""

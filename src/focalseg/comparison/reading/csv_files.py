@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from focalseg.comparison.known_metrics import are_same, is_at_tolerance, is_distance, is_known
+from focalseg.comparison.known_metrics import are_same, is_at_tolerance, is_distance, is_known, name_source
 from focalseg.comparison.reading.tables import EXAMPLE, Cell, Table, name_case
 from focalseg.errors import DataError, SettingError
 from focalseg.findings import show_name, show_path, show_value
@@ -68,6 +68,8 @@ def _choose_column(path: Path, scores: Sequence[str], columns: Mapping[str, str]
     metrics = [name for name in scores if name == _SCORE or is_known(name)]
     if metric is not None and (same := [name for name in scores if name == metric.strip().lower() or are_same(name, metric)]):
         return columns[metric.strip().lower() if metric.strip().lower() in same else same[0]]
+    if metric is not None and name_source(metric) != metric and (same := [name for name in scores if are_same(name, _DEFAULT)]):
+        return columns[same[0]]
     if _SCORE in metrics:
         return columns[_SCORE]
     if not metrics:
@@ -84,6 +86,7 @@ def _read_long(path: Path, rows: Sequence[Row], score: str, case: str, columns: 
     """One table per system, fold and seed, in the order they come in."""
     keys = [columns.get(name) for name in ("system", "fold", "seed")]
     counts = next((tuple(columns[name] for name in pair) for pair in _COUNTS if all(name in columns for name in pair)), None)
+    dice = None if counts is None else next((columns[name] for name in columns if are_same(name, _DEFAULT)), None)
     name = _choose_names(rows, case)
     faults: list[str] = []
     cells: dict[tuple[str, ...], dict[str, dict[str, Cell]]] = {}
@@ -105,7 +108,9 @@ def _read_long(path: Path, rows: Sequence[Row], score: str, case: str, columns: 
             )
             continue
         true, predicted = (_read_number(path, row, column, faults) for column in counts) if counts else (None, None)
-        of_case[label] = Cell(score=_read_number(path, row, score, faults), true=true, predicted=predicted)
+        value = _read_number(path, row, score, faults)
+        of_dice = None if dice is None else value if dice == score else _read_number(path, row, dice, faults)
+        of_case[label] = Cell(score=value, true=true, predicted=predicted, dice=of_dice)
     groups = _read_groups(path, rows, name, columns, faults)
     _raise(faults)
     metric = score if score.lower() != _SCORE else _SCORE

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from focalseg.comparison.known_metrics import are_same
+from focalseg.comparison.known_metrics import are_same, name_source
 from focalseg.comparison.reading.tables import Cell, Table, name_case
 from focalseg.errors import DataError, SettingError
 from focalseg.findings import show_name, show_path, show_value
@@ -17,6 +17,8 @@ from focalseg.text_files import NoSmallFileError, read_bounded
 SUMMARY = "summary.json"
 DEFAULT_METRIC = "Dice"
 _MOST_BYTES = 32 << 20
+_USUAL_FOLDS = 5
+"""That nnU-Net splits into where nobody says otherwise, however many of them are trained."""
 _CROSS_VALIDATION = "crossval_results_folds_*"
 _EXPECTED = "a summary.json of nnU-Net 2"
 _AGAIN = "Let nnU-Net write it again, by `nnUNetv2_train ... --val` or `nnUNetv2_evaluate_folder`."
@@ -48,9 +50,9 @@ def _name_fold(path: Path) -> str:
     return found[-1] if found else ""
 
 
-def _read_summary(path: Path, metric: str | None, *, fold: str = "") -> Table:
+def _read_summary(path: Path, metric: str | None, *, fold: str = "", shared: float | None = None) -> Table:
     """The scores in a summary.json by case and label; Dice by default. Raises DataError for any other file, naming it."""
-    wanted = metric or DEFAULT_METRIC
+    wanted = name_source(metric or DEFAULT_METRIC)
     cells: dict[str, dict[str, Cell]] = {}
     spelt = wanted
     for number, entry in enumerate(_read_entries(path)):
@@ -61,7 +63,7 @@ def _read_summary(path: Path, metric: str | None, *, fold: str = "") -> Table:
         for label, values in metrics.items():
             spelt = _find_metric(values, wanted)
             cells[case][label] = _read_cell(path, f"case {show_name(case)}, label {show_name(label)}", values, spelt)
-    return Table(source=show_path(path), metric=spelt, cells=cells, fold=fold)
+    return Table(source=show_path(path), metric=spelt, cells=cells, fold=fold, shared=shared)
 
 
 def _read_entries(path: Path) -> list[Any]:
@@ -131,7 +133,9 @@ def _read_cell(path: Path, where: str, values: dict[str, Any], metric: str) -> C
 
     score = number(metric)
     true, predicted = total("n_ref", "TP", "FN"), total("n_pred", "TP", "FP")
-    return Cell(score=math.nan if score is None else score, true=true, predicted=predicted)
+    spelt = next((name for name in values if are_same(name, DEFAULT_METRIC)), None)
+    dice = None if spelt is None else number(spelt)
+    return Cell(score=math.nan if score is None else score, true=true, predicted=predicted, dice=dice)
 
 
 def _fault(path: Path, found: str, expected: str, mend: str) -> DataError:
@@ -139,6 +143,11 @@ def _fault(path: Path, found: str, expected: str, mend: str) -> DataError:
 
 
 def read_results(path: Path, metric: str | None) -> Iterator[Table]:
-    """The table of every fold that a path stands for."""
-    for fold, found in find_summaries(path):
-        yield _read_summary(found, metric, fold=fold)
+    """The table of every fold that a path stands for. Of k folds each is trained on all but its own part, so that two have
+    k - 2 of k - 1 parts in common; folds that are not there were split off all the same."""
+    summaries = find_summaries(path)
+    names = [fold for fold, _ in summaries] + [name.removeprefix("fold_") for name in find_unfinished(path)]
+    numbers = [int(name) for name in names if name.isascii() and name.isdigit()]
+    count = max([_USUAL_FOLDS, len(names), *(number + 1 for number in numbers)])
+    for fold, found in summaries:
+        yield _read_summary(found, metric, fold=fold, shared=(count - 2) / (count - 1))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from focalseg.comparison.known_metrics import are_same, find_better, is_distance, is_share, name_metric
+from focalseg.comparison.known_metrics import WITH_OBJECT, are_same, find_better, is_distance, is_share, name_metric
 from focalseg.comparison.reading import nnunet, runs
 from focalseg.comparison.reading.tables import EXAMPLE, Table, check_empty, count_both_empty, take_training
 from focalseg.comparison.settings import ComparisonSettings
@@ -14,7 +14,10 @@ from focalseg.comparison.systems import System
 from focalseg.errors import DataError, FocalsegError, SettingError
 from focalseg.findings import show_name, show_path, show_value
 from focalseg.records.names import NONE, PLACED
+from focalseg.records.outcome.claims import Claim
+from focalseg.records.outcome.strata import ALL_CASES_DICE, WITH_OBJECT_DICE
 from focalseg.records.scores.comparison import Better
+from focalseg.records.scores.emptiness import describe_nothing_found
 
 _TABLE_ENDINGS = (".csv", ".tsv", ".txt")
 _EXPECTED = "a result folder or summary.json of nnU-Net, a job or run of ours, or a CSV file with " + EXAMPLE
@@ -38,6 +41,7 @@ def open_paths(
     difference: float | None = None,
     empty: str | None = None,
     labels: Sequence[str] = (),
+    claim: Claim | None = None,
 ) -> Opened:
     """The systems of these names, "" for none, from the paths of their trainings; the first of them is the reference.
 
@@ -45,10 +49,11 @@ def open_paths(
     Raises SettingError and DataError, with every fault of every path.
     """
     named = _read_all(paths, metric)
+    with_object = _is_with_object([table for _, found in named for table in found], metric)
     tables = [table for _, found in named for table in found]
     named = [(name, [_keep_labels(table, labels) for table in found]) for name, found in named]
     chosen_empty = check_empty(tables, empty)
-    settings = replace(_choose_settings(tables, metric, better, margin), difference=difference)
+    settings = replace(_choose_settings(tables, metric, better, margin), difference=difference, claim=claim)
     _refuse_values(tables, settings)
     _refuse_other_measures(tables, settings.metric)
     notes = list(_list_notes([path for _, given in paths for path in given], tables, chosen_empty))
@@ -59,10 +64,12 @@ def open_paths(
                 name=name,
                 trainings=tuple(take_training(table, chosen_empty) for table in found),
                 groups={case: group for table in found for case, group in table.groups.items()},
+                shared=max((table.shared for table in found if table.shared is not None), default=None),
+                of_job=found[0].of_job if len({id(table.of_job) for table in found}) == 1 else None,
             )
             for name, found in named
         ),
-        settings=replace(settings, empty=chosen_empty if counted_empty or empty else ""),
+        settings=replace(settings, empty=chosen_empty if counted_empty or empty else "", with_object=with_object),
         notes=tuple(notes),
     )
 
@@ -231,6 +238,23 @@ def _choose_settings(
     return ComparisonSettings(metric=name, better=better or known or "higher", margin=margin)
 
 
+def _is_with_object(tables: Sequence[Table], metric: str | None) -> bool:
+    """Whether Dice is compared over the cases that have the object: where that is asked for, and of trainings of ours where
+    nobody says, since their job's own verdict rests on it. Raises SettingError where tables do not tell which cases do."""
+    if metric is None:
+        endpoints = {table.endpoint for table in tables}
+        return "" not in endpoints and endpoints != {ALL_CASES_DICE}
+    if not are_same(metric, WITH_OBJECT):
+        return False
+    named = [table for table in tables if are_same(table.metric, WITH_OBJECT)]
+    if not named and (unknown := [table for table in tables if not take_training(table, "one").counted]):
+        raise SettingError(
+            f"{unknown[0].source}: nothing tells which cases have the object; expected the columns dice, true_pixels and "
+            f"predicted_pixels for --metric {WITH_OBJECT_DICE}. Add them, or compare another metric."
+        )
+    return not named
+
+
 def _refuse_values(tables: Sequence[Table], settings: ComparisonSettings) -> None:
     """Raises DataError for scores that the metric cannot have."""
     share, distance = is_share(settings.metric), is_distance(settings.metric) or settings.better == "lower"
@@ -264,12 +288,7 @@ def _refuse_other_measures(tables: Sequence[Table], metric: str) -> None:
 
 def _list_notes(paths: Sequence[Path], tables: Sequence[Table], empty: str) -> Iterator[str]:
     if number := count_both_empty(tables):
-        counts = {"one": "perfect", "zero": "0", "leave-out": "left out, as nnU-Net's own mean has it"}[empty]
-        yield (
-            f"{number} times nothing was to be found and nothing was: such a score counts as {counts} (--empty {empty})."
-            if empty != "leave-out"
-            else f"{number} times nothing was to be found and nothing was: such a score is {counts} (--empty leave-out)."
-        )
+        yield f"{number} times nothing was to be found and nothing was: such a score {describe_nothing_found(empty)}."
     generic = [table for table in tables if table.metric.lower() == "score"]
     if generic and (named := [table for table in tables if table.metric.lower() != "score"]):
         yield f"{generic[0].source} does not name its score, which is taken to be {name_metric(named[0].metric)}."

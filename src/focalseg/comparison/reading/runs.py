@@ -2,19 +2,24 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from focalseg.comparison.basis import NEW_DATA
+from focalseg.comparison.known_metrics import name_source
 from focalseg.comparison.reading.tables import Table
+from focalseg.comparison.systems import ArmOfJob
 from focalseg.errors import DataError, SettingError
 from focalseg.findings import show_path
 from focalseg.records.names import ALL, NONE, PLACED, PLACEMENT, RANDOM, RESULT
+from focalseg.records.outcome.strata import WITH_OBJECT_DICE, Endpoint
 
 if TYPE_CHECKING:
     from focalseg.records.placement import JobRecord
+    from focalseg.records.scores.external import ExternalRecord
 
-CASES, CONFIG, RUNS = "cases.csv", "config.yaml", "runs"
+CASES, CONFIG, RUNS, EXTERNAL, SPLITS = "cases.csv", "config.yaml", "runs", "external.json", "splits.json"
 TEST, VALIDATION = "test", "validation"
 DEFAULT_METRIC = "dice"
 _PLACE = re.compile(r"(fold|seed)_(\d+)")
@@ -86,8 +91,51 @@ def read_runs(path: Path, metric: str | None) -> Iterator[Table]:
             f"{show_path(path)}: has no {PLACEMENT}, so that it is not finished, or no job of `place`; expected one that is. "
             f"Name the arms to compare, such as {first}, or run the command that began it again."
         )
+    source = _find_source(path)
     for run in _find_runs(path):
-        yield _read_run(run, metric or DEFAULT_METRIC)
+        table = _read_run(run, name_source(metric or DEFAULT_METRIC))
+        yield replace(table, endpoint=source.endpoint, shared=source.shared, of_job=source.arm)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Source:
+    """What is known of the runs that a path stands for, besides their scores."""
+
+    endpoint: Endpoint = WITH_OBJECT_DICE
+    shared: float | None = None
+    arm: ArmOfJob | None = None
+
+
+def _find_source(path: Path) -> _Source:
+    """What the job of an arm says: its record, that of an evaluation on another set, or, while it runs, its splits alone."""
+    arm, folder = (PLACED, path) if is_job(path) else (path.name, path.parent.parent)
+    if not (is_job(path) or path.parent.name == RUNS):
+        return _Source()
+    from focalseg.records.record import read_record
+    from focalseg.records.splits import Splits
+
+    shared = read_record(Splits, folder / SPLITS).measure_shared() if (folder / SPLITS).is_file() else None
+    if (folder / PLACEMENT).is_file():
+        from focalseg.records.placement import JobRecord as Job
+
+        record: JobRecord | ExternalRecord = read_record(Job, folder / PLACEMENT)
+    elif (folder / EXTERNAL).is_file():
+        from focalseg.records.scores.external import ExternalRecord as External
+
+        record = read_record(External, folder / EXTERNAL)
+    else:
+        return _Source(shared=shared)
+    known = {("", one.one, one.other): (one.p_value, one.holm_p) for one in record.comparisons if one.p_value is not None}
+    for name, stratum in record.strata.items():
+        for (one, other), found in ((pair.split(" - ", 1), found) for pair, found in stratum.differences.items()):
+            if found.p_value is not None and found.holm_p is not None:
+                known[name, one, other] = (found.p_value, found.holm_p)
+    of_job = ArmOfJob(
+        job=str(folder.resolve()), arm=arm, endpoint=record.endpoint, claim=record.claim, looks=record.looks, p_values=known
+    )
+    if record.claim == NEW_DATA or record.overlap:  # those of earlier versions speak for the data set, and do not say
+        shared = record.overlap
+    return _Source(endpoint=record.endpoint, shared=shared, arm=of_job)
 
 
 def _read_run(run: Path, metric: str) -> Table:

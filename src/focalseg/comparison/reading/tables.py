@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from focalseg.comparison.known_metrics import is_distance
-from focalseg.comparison.systems import Training
+from focalseg.comparison.systems import ArmOfJob, Counted, Training
 from focalseg.errors import SettingError
 from focalseg.findings import show_value
 
@@ -20,11 +20,13 @@ _IMAGE_ENDING = re.compile(r"\.(nii\.gz|nii|png|jpe?g|tiff?|bmp|mha|mhd|nrrd|npy
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """The score of one label of one case, nan where there is none. true, predicted: its pixels, None where nobody counted."""
+    """The score of one label of one case, nan where there is none. true, predicted: its pixels, None where nobody counted.
+    dice: its Dice, whatever the score is, nan where both masks are empty; None where nobody says."""
 
     score: float
     true: float | None = None
     predicted: float | None = None
+    dice: float | None = None
 
     @property
     def both_empty(self) -> bool:
@@ -37,7 +39,8 @@ class Table:
     """Scores of one training as read. source: its path. metric: the name of the score there. cells: by case and label.
 
     system: the name that the file has for it, "" where it has none. measure: in which units, or at which tolerances, as far as
-    the file says. silent: None where it is to be found out from the cells.
+    the file says. silent: None where it is to be found out from the cells. endpoint: of trainings of ours, the score that is
+    compared by default. shared, of_job: as a `System` has them.
     """
 
     source: str
@@ -49,6 +52,9 @@ class Table:
     groups: Mapping[str, str] = field(default_factory=dict)
     silent: bool | None = None
     measure: tuple[str, ...] = ()
+    endpoint: str = ""
+    shared: float | None = None
+    of_job: ArmOfJob | None = None
 
     @property
     def is_silent(self) -> bool:
@@ -76,7 +82,21 @@ def take_training(table: Table, empty: Empty) -> Training:
         fold=table.fold,
         seed=table.seed,
         silent=table.is_silent,
+        counted=_take_counted(table),
     )
+
+
+def _take_counted(table: Table) -> dict[str, dict[str, Counted]]:
+    """Dice and pixels of every label of every case, none where those of any are not known."""
+    counted: dict[str, dict[str, Counted]] = {}
+    for case, cells in table.cells.items():
+        for label, cell in cells.items():
+            if cell.true is None or cell.predicted is None or cell.dice is None:
+                return {}
+            if math.isnan(cell.dice) and not cell.both_empty:  # a score that is lacking, of whatever masks
+                return {}
+            counted.setdefault(case, {})[label] = Counted(dice=cell.dice, true=cell.true, predicted=cell.predicted)
+    return counted
 
 
 def check_empty(tables: Sequence[Table], empty: str | None) -> Empty:

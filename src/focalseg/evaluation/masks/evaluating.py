@@ -11,6 +11,7 @@ from focalseg.evaluation.masks.pairing import PairedCase, pair_masks
 from focalseg.evaluation.masks.reading import build_readers
 from focalseg.evaluation.masks.scoring import LookedAt, Sides, look_at_pairs, score_pairs
 from focalseg.evaluation.masks.settings import EvaluationSettings, read_wanted_labels
+from focalseg.evaluation.masks.strata import summarise_labels, summarise_strata
 from focalseg.evaluation.masks.summary import find_worst, list_cases, summarise_score
 from focalseg.evaluation.masks.wording import Facts, describe_answer, describe_methods, list_notes
 from focalseg.findings import Finding, counted, show_path
@@ -135,15 +136,18 @@ def record_scores(predicted: str, reference: str, facts: Facts, notes: Sequence[
     names = [pair.name for pair in facts.pairing.pairs]
     groups = [facts.groups[name] for name in names]
     cases = list_cases(names, facts.groups, measures, settings.scores)
+    strata = summarise_strata(measures, groups)
     summary = {score: summarise_score(score, measures, groups, settings.empty) for score in settings.scores}
     return EvaluationRecord(
         predicted=predicted,
         reference=reference,
-        sentence=describe_answer(summary["dice"], facts),
+        sentence=describe_answer(summary["dice"], facts, strata),
         labels=tuple(facts.labels),
         scores=settings.scores,
         cases=cases,
         summary=summary,
+        strata=strata,
+        strata_by_label=summarise_labels(measures, groups),
         worst=find_worst(cases),
         groups=len(set(groups)),
         unit="mm" if facts.unit == "mm" else "pixels",

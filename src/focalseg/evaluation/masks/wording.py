@@ -11,7 +11,9 @@ from focalseg.evaluation.wording import describe_intervals
 from focalseg.findings import counted, show_name
 from focalseg.imagesets.kinds import list_names
 from focalseg.metrics.case import CaseMeasures
-from focalseg.records.scores.evaluation import EMPTY_MEANINGS, ScoreSummary, show_length, show_score
+from focalseg.records.outcome.strata import LEFT_EMPTY, MISSED, WITH_OBJECT, ArmStratum
+from focalseg.records.scores.emptiness import describe_empty, show_stratum
+from focalseg.records.scores.evaluation import ScoreSummary, show_length, show_score
 
 _SURFACES = {
     "surfels": "surfaces of area elements between voxels, as in DeepMind's surface-distance",
@@ -33,8 +35,8 @@ class Facts:
     measures: Sequence[Mapping[str, CaseMeasures]]
 
 
-def describe_answer(dice: ScoreSummary, facts: Facts) -> str:
-    """The mean Dice with its interval, and what it rests on."""
+def describe_answer(dice: ScoreSummary, facts: Facts, strata: Mapping[str, ArmStratum]) -> str:
+    """The mean Dice with its interval, what it rests on, and, where some cases lack the object, what it is made of."""
     number = len(facts.pairing.pairs)
     groups = len(set(facts.groups.values()))
     of = f" of {counted(groups, 'group')}" if facts.known else ""
@@ -46,7 +48,21 @@ def describe_answer(dice: ScoreSummary, facts: Facts) -> str:
     if not (dice.both_empty or dice.one_empty):
         empty = ""
     left = f", {dice.left_out} of them left out" if dice.left_out else ""
-    return f"{_tell_mean(dice)} on {counted(number, 'case')}{of}{left}{over}{empty}."
+    return f"{_tell_mean(dice)} on {counted(number, 'case')}{of}{left}{over}{empty}.{_tell_strata(strata)}"
+
+
+def _tell_strata(strata: Mapping[str, ArmStratum]) -> str:
+    if LEFT_EMPTY not in strata:
+        return ""
+    without = strata[LEFT_EMPTY]
+    alone = f" {without.value:.0%} of the {counted(without.cases, 'case')} without the object are left empty"
+    if WITH_OBJECT not in strata:
+        return f"{alone}.".replace("%", " %")
+    held, missed = strata[WITH_OBJECT], strata[MISSED]
+    return (
+        f" Where the object is, in {counted(held.cases, 'case')}, Dice is {show_stratum(held)}, and {missed.value:.0%} of the "
+        f"objects are missed altogether;{alone}."
+    ).replace("%", " %")
 
 
 def _tell_mean(dice: ScoreSummary) -> str:
@@ -107,7 +123,7 @@ def describe_methods(facts: Facts) -> str:
             f"Distances are in {facts.unit}, between {_SURFACES[settings.surface]}; NSD is the surface Dice at a tolerance of "
             f"{show_length(settings.tolerance_mm, facts.unit)}, and HD95 the larger of the two directed 95th percentiles."
         ),
-        f"Empty masks: {EMPTY_MEANINGS[settings.empty]}.",
+        f"Empty masks: {describe_empty(settings.empty)}.",
     ]
     if settings.lesions:
         parts.append("Lesions are connected components; a predicted and a true one match where they share a pixel.")

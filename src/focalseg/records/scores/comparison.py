@@ -1,15 +1,18 @@
 """comparison.json: what a paired comparison of systems found. A system is a method, by its scores on the same cases."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from focalseg.configuration import CheckedConfig, setting
 from focalseg.errors import SettingError
-from focalseg.findings import show_name
+from focalseg.findings import counted, show_name
 from focalseg.records.estimate import Interval, SeedNoise
+from focalseg.records.outcome.claims import ONE_LOOK, Claim, Looks
+from focalseg.records.outcome.strata import Stratum
 from focalseg.records.record import Record, write_record
+from focalseg.records.scores.emptiness import ALL_CASES, show_stratum, titled
 
 COMPARISON = "comparison.json"
 Better = Literal["higher", "lower"]
@@ -63,18 +66,26 @@ class Needed(CheckedConfig):
 @dataclass(frozen=True, kw_only=True)
 class AsGood(CheckedConfig):
     """Whether the other is shown to be at most `margin` worse. bound: it is at most so much worse, with 97.5 % confidence;
-    None where nothing bounds it."""
+    None where nothing bounds it.
+
+    failing of groups: how many it loses altogether; failing_at_most: the share of groups, 0 to 1, of which these data cannot
+    exclude that it loses them so, which the bound holds as well. None where the score is no share, which knows no such loss.
+    """
 
     margin: float = setting(above=0)
     bound: float | None
     shown: bool
+    failing: int | None = setting(None, at_least=0)
+    groups: int | None = setting(None, at_least=0)
+    failing_at_most: float | None = setting(None, at_least=0, at_most=1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SystemComparison(CheckedConfig):
     """Scores of the other minus those of one, the reference, paired by case and by training.
 
-    verdict: of the other. p_value goes with the interval; holm_p is that value, adjusted for all comparisons.
+    verdict: of the other, by the interval, which has to lie clear of 0, and by holm_p, which has to lie below the level of the
+    record. p_value goes with the interval; holm_p is that value, adjusted for all comparisons.
     smallest_difference: the true one that such data show in 80 % of studies; None where one group tells nothing, or where both
     have the very same scores. silent: whether most trainings of one of the two predict nothing at all, so that nothing is
     shown. extremes: the cases that differ most.
@@ -110,7 +121,12 @@ class ComparisonRecord(CheckedConfig, Record):
 
     reference: the system that all others are compared with. sentence: the answer; notes: what the scores cannot tell; methods:
     a paragraph for a paper; coverage: how often such intervals hold the truth, as simulated. empty: what a case without the
-    object counts, "" where the scores do not tell.
+    object counts, "" where the scores do not tell. endpoint: as a job has it, "" of another metric than Dice.
+
+    strata: by the names of `records.outcome.strata.STRATA`, their arms the systems; none where nothing tells which cases have
+    the object. all_cases: Dice of all cases, where the metric is that of some. claim: whom the intervals speak for; overlap:
+    the share of what two folds were trained on which they are widened for; looks: at these scores; family: how many comparisons
+    the p-values are adjusted for.
     """
 
     made_by = "`focalseg compare`"
@@ -128,6 +144,13 @@ class ComparisonRecord(CheckedConfig, Record):
     methods: str = ""
     coverage: str = ""
     empty: str = ""
+    endpoint: Literal["dice_with_object", "dice", ""] = ""
+    strata: Mapping[str, Stratum] = field(default_factory=dict)
+    all_cases: Stratum | None = None
+    claim: Claim = "new_data"
+    overlap: float = setting(0.0, at_least=0, at_most=1)
+    looks: Looks = ONE_LOOK
+    family: int = setting(1, at_least=0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -162,10 +185,28 @@ class ComparisonRecord(CheckedConfig, Record):
             for case in pair.extremes:
                 fold = f" (fold {show_name(case.fold)})" if case.fold else ""
                 yield f"  {case.difference:+z.3f}  {show_name(case.case)}{fold}: {case.one:.3f} and {case.other:.3f}"
+        yield from self._list_strata(names)
         yield from (f"note: {note}" for note in self.notes)
         if self.coverage:
             yield f"coverage: {self.coverage}"
         yield f"methods: {self.methods}"
+
+    def _list_strata(self, names: Mapping[str, str]) -> Iterator[str]:
+        """What every system reaches on each kind of case, with the difference from the reference."""
+        widest = max(map(len, names.values()))
+        for title, stratum in self.titled_strata.items():
+            yield f"{title}, {counted(stratum.cases, 'case')}"
+            for name, shown in names.items():
+                found = stratum.find(name, self.reference)
+                change = f"  {show_stratum(found, signs=True)}" if found else ""
+                yield f"  {shown:<{widest}}  {show_stratum(stratum.arms[name])}{change}"
+        if self.strata:
+            yield ""
+
+    @property
+    def titled_strata(self) -> dict[str, Stratum]:
+        """Every kind of case under what it is called, all cases last."""
+        return titled(self.strata) | ({ALL_CASES: self.all_cases} if self.all_cases else {})
 
 
 def show_p(value: float) -> str:

@@ -2,13 +2,15 @@
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from focalseg.configuration import CheckedConfig, setting, to_mapping
-from focalseg.findings import show_name
+from focalseg.findings import counted, show_name
+from focalseg.records.outcome.strata import ArmStratum
 from focalseg.records.record import Record, write_json
+from focalseg.records.scores.emptiness import describe_empty, show_stratum, title_stratum
 
 EVALUATION = "evaluation.json"
 WORST = 5
@@ -27,12 +29,6 @@ TITLES = {
     "lesion_precision": "Lesion precision", "cldice": "clDice",
 }  # fmt: skip
 """How a score is called where people read it, as `focalseg compare` calls it, too."""
-EMPTY_MEANINGS = {
-    "one": "two empty masks score best, one empty mask of the two worst: 0, and as a distance the image's diagonal",
-    "zero": "an empty mask scores worst, alone or beside another empty one: 0, and as a distance the image's diagonal",
-    "leave-out": "what empty masks leave undefined stays out of the mean, as in nnU-Net's own; an object that was missed has "
-    "the Dice 0 and no distance",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +106,9 @@ class EvaluationRecord(CheckedConfig, Record):
     unit: of distances, mm or pixels; tolerance_mm: of NSD, in that unit; surface: its definition; empty: what empty masks
     score. groups: how many. missing: cases without a prediction that were left out; unused: predictions without a reference.
     scores: the names of those that were computed. elements: what masks are made of.
-    notes: what is to be known; methods: a paragraph for a paper.
+    notes: what is to be known; methods: a paragraph for a paper. strata: by the names of `records.outcome.strata.STRATA`, what
+    is reached on cases that have the object and on those that lack it, whatever empty masks score; strata_by_label: the same of
+    every label, where there are several.
     """
 
     made_by = "`focalseg evaluate`"
@@ -135,6 +133,8 @@ class EvaluationRecord(CheckedConfig, Record):
     unused: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     methods: str = ""
+    strata: Mapping[str, ArmStratum] = field(default_factory=dict)
+    strata_by_label: Mapping[str, Mapping[str, ArmStratum]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data: cases with the scores that were asked for alone."""
@@ -163,6 +163,7 @@ class EvaluationRecord(CheckedConfig, Record):
         yield self.sentence
         yield ""
         yield from self._list_means()
+        yield from self._list_strata()
         yield ""
         yield "worst first"
         several = len(self.labels) > 1
@@ -173,7 +174,7 @@ class EvaluationRecord(CheckedConfig, Record):
         if not self.worst:
             yield "  no case has a Dice"
         yield from (f"note: {note}" for note in self.notes)
-        yield f"empty masks (--empty {self.empty}): {EMPTY_MEANINGS[self.empty]}"
+        yield f"empty masks (--empty {self.empty}): {describe_empty(self.empty)}"
         yield f"methods: {self.methods}"
 
     def _list_means(self) -> Iterator[str]:
@@ -200,6 +201,14 @@ class EvaluationRecord(CheckedConfig, Record):
             first = [cell.ljust(width) for cell, width in zip(row[:3], widths[:3], strict=True)]
             rest = [cell.rjust(width) for cell, width in zip(row[3:], widths[3:], strict=True)]
             yield f"  {'  '.join(first + rest)}".rstrip()
+
+    def _list_strata(self) -> Iterator[str]:
+        """What is reached on each kind of case: over the labels of a case, and of every label."""
+        several = {show_name(label): strata for label, strata in self.strata_by_label.items()}
+        for label, strata in {"": self.strata, **several}.items():
+            for name, found in strata.items():
+                where = f"{label}: " if label else ""
+                yield f"  {where}{title_stratum(name)}, {counted(found.cases, 'case')}: {show_stratum(found)}"
 
     def _is_printed(self, score: str) -> bool:
         """Whether a score is one of the main ones, or was asked for; those come after the main ones."""

@@ -41,6 +41,7 @@ def render_comparison(compared: Compared) -> str:
     return render(
         "comparison.html.j2",
         record=record,
+        arms={name: name for name in record.systems},
         axis=axis,
         rows=rows,
         colours=_COLOURS,

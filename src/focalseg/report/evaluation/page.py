@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from focalseg.files import write_text
-from focalseg.records.scores.evaluation import EMPTY_MEANINGS, EVALUATION, FEW, MAIN, EvaluationRecord, show_optional
+from focalseg.records.scores.emptiness import describe_empty, title_stratum
+from focalseg.records.scores.evaluation import EVALUATION, FEW, MAIN, EvaluationRecord, show_optional
 from focalseg.report.evaluation.drawing import HEIGHT, WIDTH, draw_labels
 from focalseg.report.evaluation.tables import ALL_LABELS, format_cases, format_latex, format_summary
 from focalseg.report.rendering import render
@@ -36,7 +37,7 @@ def render_evaluation(record: EvaluationRecord) -> str:
     """The page as HTML."""
     return render(
         "evaluation.html.j2",
-        {"optional": show_optional},
+        {"optional": show_optional, "title_stratum": title_stratum},
         record=record,
         shown=[score for score in dict.fromkeys((*MAIN, *record.scores)) if score in record.scores],
         main=[score for score in FEW if score in record.scores],
@@ -45,7 +46,8 @@ def render_evaluation(record: EvaluationRecord) -> str:
         drawings=draw_labels(record)[:MOST_LABELS],
         width=WIDTH,
         height=HEIGHT,
-        meaning=EMPTY_MEANINGS[record.empty],
+        meaning=describe_empty(record.empty),
+        strata=({"": record.strata} if len(record.labels) == 1 else {ALL_LABELS: record.strata, **record.strata_by_label}),
         latex=format_latex(record),
         files=(EVALUATION, CASES, SUMMARY, LATEX),
     )

@@ -20,7 +20,7 @@ def format_cases(record: EvaluationRecord) -> str:
 
 
 def format_summary(record: EvaluationRecord) -> str:
-    """A line per label and score, with the counts beside every mean."""
+    """A line per label and score, with the counts beside every mean; then one per label and kind of case."""
     rows: list[list[object]] = [
         ["label", "score", "mean", "low", "high", "counted", "left_out", "both_empty", "one_empty", "empty"]
     ]
@@ -28,6 +28,11 @@ def format_summary(record: EvaluationRecord) -> str:
         numbers = ["" if value is None else value for value in (mean.mean, mean.low, mean.high)]
         counts = [mean.counted, mean.left_out, mean.both_empty, mean.one_empty]
         rows.append([label, score, *numbers, *counts, mean.empty])
+    whole = ALL_LABELS if len(record.labels) > 1 else record.labels[0]
+    for label, strata in {whole: record.strata, **record.strata_by_label}.items():
+        for name, found in strata.items():
+            ends = ["" if value is None else value for value in (found.value, found.low, found.high)]
+            rows.append([label, name, *ends, found.cases, "", "", "", ""])
     return format_table(rows)
 
 

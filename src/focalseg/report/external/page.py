@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+from focalseg.comparison.basis import Basis, describe_basis
 from focalseg.files import write_text
 from focalseg.records.escapes import format_table
 from focalseg.records.estimate import Estimate
+from focalseg.records.outcome.strata import LEFT_EMPTY
 from focalseg.records.placement import ALL, NONE, PLACED
 from focalseg.records.record import write_record
+from focalseg.records.scores.emptiness import describe_empty, name_endpoint
 from focalseg.records.scores.external import EXTERNAL, ExternalRecord
 from focalseg.report.placement.intervals import Axis, Row, difference_axis, lay_rows
 from focalseg.report.placement.naming import DOUBTS, name_arm
@@ -45,6 +48,10 @@ def render_external(record: ExternalRecord) -> str:
         "external.html.j2",
         {"name_arm": name_arm},
         record=record,
+        arms={name: name_arm(name) for name in record.arms},
+        meaning=describe_empty(distances=False),
+        score=name_endpoint(record.endpoint, lacking=LEFT_EMPTY in record.strata),
+        basis=describe_basis(Basis(claim=record.claim, shared=record.overlap, told=True), len(record.folds)),
         axis=axis,
         rows=rows,
         other=ALL if record.same_networks else PLACED,

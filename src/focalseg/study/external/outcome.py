@@ -1,6 +1,6 @@
 """What the scores on another set add up to: the verdict there, by the very functions that give that of a job."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,15 +8,18 @@ import numpy as np
 
 from focalseg.evaluation.verdict import Footing, Verdict
 from focalseg.records.estimate import DiceInterval
+from focalseg.records.outcome.claims import Claim
+from focalseg.records.outcome.strata import LEFT_EMPTY, WITH_OBJECT_DICE
 from focalseg.records.placement import ALL, NONE, PLACED, JobRecord, Placement
 from focalseg.records.scores.comparison import CaseDifference
+from focalseg.records.scores.emptiness import name_endpoint
 from focalseg.records.scores.external import ExternalRecord, OwnCases
 from focalseg.study.external.beginning import FinishedJob, Training
 from focalseg.study.external.scoring import ScoredSet, locate, read_external
 from focalseg.study.external.wording import describe_agreement, describe_methods, describe_there
 from focalseg.study.outcome.footing import read_rises_of
 from focalseg.study.outcome.job_result import JobResult
-from focalseg.study.outcome.stacking import Arms, stack_folds
+from focalseg.study.outcome.stacking import Arms, measure_overlap_of, stack_folds
 from focalseg.study.outcome.summary import judge, record_results
 from focalseg.study.running.runs import TEST, VALIDATION, RunResult, read_result
 from focalseg.training.run import RunConfig
@@ -65,9 +68,17 @@ def judge_external(
         seed_noise=found.seed_noise,
         folds=found.folds,
         extremes=_find_extremes(results.arms, ALL if same else PLACED),
-        notes=tuple(notes),
+        notes=(*notes, *_tell_endpoints(job.record, found)),
         left_out=dict(left_out or {}),
         methods=describe_methods(job, on, found),
+        endpoint=found.endpoint,
+        difference_all_cases=found.difference_all_cases,
+        strata=found.strata,
+        by_label=found.by_label,
+        by_size=found.by_size,
+        rescue=found.rescue,
+        overlap=found.overlap,
+        claim=found.claim,
     )
     return External(verdict=verdict, record=record, arms=results.arms)
 
@@ -76,7 +87,8 @@ def read_results(job: FinishedJob, kept: Path, *, steps: int) -> JobResult:
     """The trainings of a job as its verdict takes them, with the scores on another set in place of those of its test cases.
 
     Every fold's networks score all cases of the set, as those of a job do where an official test part is the same in every
-    fold; what is validated, and with it which trainings collapsed, stays what it was.
+    fold; what is validated, and with it which trainings collapsed, stays what it was. Folds have training groups in common:
+    what these do is common to them, too, and the intervals heed it.
     """
     known: dict[Path, RunResult] = {}
 
@@ -99,7 +111,24 @@ def read_results(job: FinishedJob, kept: Path, *, steps: int) -> JobResult:
         candidates=len(record.sites),
         search=record.search,
         footing=Footing(steps=steps, rises=read_rises_of(rests_on)),
+        overlap=measure_overlap_of([split for split in job.splits.folds if split.fold in job.folds], job.splits.groups),
+        claim=_recall_claim(record),
     )
+
+
+def _tell_endpoints(own: JobRecord, there: JobRecord) -> Iterator[str]:
+    """That the two verdicts rest on different scores, as that of an earlier version and one of now."""
+    if own.endpoint != there.endpoint and LEFT_EMPTY in there.strata:
+        before, now = (name_endpoint(endpoint, lacking=True) for endpoint in (own.endpoint, there.endpoint))
+        where = before if own.endpoint == WITH_OBJECT_DICE else f"{before} of all cases"
+        yield f"The job's own verdict rests on {where}, and the one there on {now}."
+
+
+def _recall_claim(record: JobRecord) -> Claim:
+    """Whom the intervals speak for: that which was asked for when the job was made. Versions that knew no overlap of folds did
+    not ask, and spoke for the data set."""
+    several = len(record.folds) > 1
+    return "new_data" if several and not record.overlap else record.claim
 
 
 def _recall_placements(record: JobRecord, folds: Sequence[int]) -> tuple[Placement, ...]:
@@ -131,6 +160,7 @@ def _recall_own(job: FinishedJob) -> OwnCases:
         comparisons=tuple(one for one in record.comparisons if {one.one, one.other} <= job.trainings.keys()),
         cases=arm.cases,
         groups=arm.groups,
+        endpoint=record.endpoint,
     )
 
 

@@ -1,11 +1,14 @@
 """The verdict on another set in sentences: what is found there, and whether the job found the same on its own test cases."""
 
 from focalseg import __version__
+from focalseg.comparison.basis import Basis, describe_basis
 from focalseg.evaluation.verdict import Verdict
 from focalseg.evaluation.wording import describe_intervals
 from focalseg.findings import counted
 from focalseg.records.estimate import Estimate
+from focalseg.records.outcome.strata import LEFT_EMPTY
 from focalseg.records.placement import ALL, NONE, JobRecord
+from focalseg.records.scores.emptiness import describe_empty, name_endpoint
 from focalseg.study.external.beginning import FinishedJob
 from focalseg.study.external.scoring import ScoredSet
 from focalseg.study.outcome.wording import describe_verdict
@@ -45,21 +48,24 @@ def describe_methods(job: FinishedJob, on: ScoredSet, found: JobRecord) -> str:
     arm = found.arms[NONE]
     folds = f" of each of {arm.folds} folds" if arm.folds > 1 else ""
     labels = f", the mean over {', '.join(on.fit.labels)}" if len(on.fit.labels) > 1 else ""
-    clustered = (
-        " The networks of every fold scored all cases. Folds share most of what they were trained on, so that what other "
-        "training data would change is told too small."
-        if arm.folds > 1
+    clustered = " The networks of every fold scored all cases." * (arm.folds > 1)
+    basis = describe_basis(Basis(claim=found.claim, shared=found.overlap, told=True), arm.folds)
+    lacking = LEFT_EMPTY in found.strata
+    apart = (
+        f" {counted(found.strata[LEFT_EMPTY].cases, 'case')} without it were judged by whether they were left empty; over all "
+        f"cases {describe_empty(distances=False)} ({arm.both_empty} and {arm.one_empty} times in the plain networks' "
+        "predictions)."
+        if lacking
         else ""
     )
-    holm = f" The p-values of the {len(found.comparisons)} comparisons were adjusted (Holm)." * (len(found.comparisons) > 1)
-    empty = f"({arm.both_empty} and {arm.one_empty} times in the plain networks' predictions)"
     return (
         f"Networks that were trained on {job.splits.data} ({counted(arm.trainings, 'training')} per arm{folds}) predicted the "
         f"{counted(arm.cases, 'case')} ({counted(arm.groups, 'group')}) of {on.source} as they were: nothing was trained, "
-        f"chosen or tuned on them. The score is Dice per case at the image's own size{labels}; a case without the object "
-        f"counts 1 where nothing was predicted and 0 otherwise, and a missed object counts 0 {empty}. Arms are paired "
-        f"by case, fold and seed.{clustered} {describe_intervals(grouped=arm.groups < arm.cases, folds=arm.folds)}{holm} "
-        f"Computed with focalseg {__version__}."
+        f"chosen or tuned on them. The score is {name_endpoint(found.endpoint, lacking=lacking)}, per case at the image's own "
+        f"size{labels}.{apart} Arms are paired by case and fold.{clustered} "
+        f"{describe_intervals(grouped=arm.groups < arm.cases, folds=arm.folds)} {basis + ' ' if basis else ''}"
+        "A difference is claimed where its interval lies clear of 0 and p, adjusted for all that could be claimed (Holm), is "
+        f"below {found.looks.level:.3g}. Computed with focalseg {__version__}."
     )
 
 
