@@ -19,12 +19,9 @@ SCALES = (0.02, 0.04, 0.08, 0.16, 0.32)
 NULL_WEIGHT = 1.0
 """As many sites without any worth are taken to have been seen before, so that a few noisy costs do not pass for worth. What more
 or fewer do is in benchmarks/results/null_verdicts.md."""
-POOLED_FREEDOM = 20.0
-"""Degrees of freedom that noise between trainings and folds has from all sites together, beside a site's own. With two trainings
-a site's own has one: a training that never learned to use a site would pass for noise, and its needed site would be lost."""
-UNKNOWN_RATIO, UNKNOWN_FREEDOM = 2.0, 3.0
-"""Variance of a cost over that due to groups alone where nothing tells: trainings vary as much as groups do. It counts as much
-as three sites with two trainings do, so that one or two sites, of which a training learned little, are not taken for noise."""
+GROUPS_FREEDOM, OTHERS_FREEDOM = 8.0, 20.0
+"""Degrees of freedom that noise between groups, and between trainings and folds, has from all sites together, beside a site's
+own. With two trainings a site's own has one: a site that one of them never learned to use would pass for noise, and be lost."""
 _LEAST_TAIL = 1e-15
 _EXACT = 1e-9
 """The standard error of what does not vary at all."""
@@ -49,14 +46,26 @@ class CostTable:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Noise:
-    """How sure a cost is. of_groups: variance due to groups of cases; freedom: its degrees of freedom. ratio: variance with
-    trainings and folds over that of groups alone, None where nothing tells; ratio_freedom: its degrees of freedom."""
+class _Share:
+    """How many times a variance a nearer look makes it: as one site tells it, with so many degrees of freedom."""
 
-    of_groups: float
+    ratio: float
     freedom: float
-    ratio: float | None
-    ratio_freedom: float
+
+
+UNKNOWN = _Share(ratio=2.0, freedom=3.0)
+"""What trainings and folds do where nothing tells: as much as groups. It counts as much as three sites with two trainings do, so
+that one or two sites, of which a training learned little, are not taken for noise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noise:
+    """How sure a cost is. of_cases: the variance of its mean were cases independent. groups: times that for cases that come in
+    groups; others: times that again for trainings and folds. The last two are None where nothing tells."""
+
+    of_cases: float
+    groups: _Share | None = None
+    others: _Share | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,61 +95,82 @@ def measure_noise(costs: CostTable) -> Noise:
     """The noise of a mean cost, from its groups, trainings and folds.
 
     Several folds: the jackknife over folds holds all that strikes one, its trainings too. One fold: what its trainings differ
-    by. One group in all: its cases stand for groups; one case alone tells no noise, and is taken at its word.
+    by. One group in all: its cases stand for groups. One case alone, or cases that do not differ, tell no noise and are taken at
+    their word.
     """
     row = costs.by_case[np.newaxis]
+    cases = row.shape[1]
     names = [name for groups in costs.groups for name in groups]
-    if len(set(names)) == 1:
-        names = list(map(str, range(len(names))))
-    if len(names) == 1 or float(np.ptp(row)) <= _EXACT:
-        return Noise(of_groups=0.0, freedom=1.0, ratio=None, ratio_freedom=0.0)
-    groups = estimate_standard_error(row, names)
-    variance = groups.error**2
-    ratio, freedom = None, 0.0
+    if cases == 1 or float(np.ptp(row)) <= _EXACT:
+        return Noise(of_cases=0.0)
+    of_cases = float(row.var(ddof=1)) / cases
+    grouped = 1 < len(set(names)) < cases
+    by_group = estimate_standard_error(row, names if grouped else list(map(str, range(cases))))
+    variance = by_group.error**2
+    return Noise(
+        of_cases=of_cases,
+        groups=_Share(ratio=variance / of_cases, freedom=by_group.freedom),
+        others=_compare_others(costs, variance),
+    )
+
+
+def _compare_others(costs: CostTable, of_groups: float) -> _Share | None:
+    """Variance with trainings and folds over that of groups. of_groups: the latter."""
     if len(costs.folds) > 1:
         of_fold = [str(number) for number, table in enumerate(costs.folds) for _ in range(table.shape[1])]
-        folds = estimate_standard_error(row, of_fold)
-        ratio, freedom = folds.error**2 / variance, folds.freedom
-    elif (trainings := len(costs.folds[0])) > 1:
-        means = costs.folds[0].mean(axis=1)
-        ratio, freedom = 1 + float(means.var(ddof=1)) / trainings / variance, trainings - 1.0
-    return Noise(of_groups=variance, freedom=groups.freedom, ratio=ratio, ratio_freedom=freedom)
+        folds = estimate_standard_error(costs.by_case[np.newaxis], of_fold)
+        return _Share(ratio=folds.error**2 / of_groups, freedom=folds.freedom)
+    if (trainings := len(costs.folds[0])) > 1:
+        between = float(costs.folds[0].mean(axis=1).var(ddof=1)) / trainings
+        return _Share(ratio=1 + between / of_groups, freedom=trainings - 1.0)
+    return None
 
 
 def find_errors(costs: Mapping[str, CostTable]) -> dict[str, tuple[float, float]]:
     """The standard error of each cost, and its degrees of freedom.
 
-    Noise of trainings and folds is taken to be in proportion to that of groups, a proportion that sites share: the median over
-    sites, which one site that a training failed to learn does not move, weighted against a site's own. Moderated variances,
-    Smyth 2004; the proportion, and the median in place of a fit, are ours.
+    Sites share how many times larger groups, and then trainings and folds, make the noise of cases: few groups and two trainings
+    tell it of one site with few degrees of freedom. It is the median over sites, which one site that a training failed to learn
+    does not move, weighted against a site's own. Moderated variances, Smyth 2004; that they are in proportion to the noise of
+    cases, and the median in place of a fit, are ours.
     """
     noises = {name: measure_noise(table) for name, table in costs.items()}
-    of_one_fold = all(len(table.folds) == 1 for table in costs.values())
-    shared = _share_ratio([noise for noise in noises.values() if noise.ratio is not None], least=float(of_one_fold))
+    least = float(all(len(table.folds) == 1 for table in costs.values()))  # of one fold, the part of groups is in it for sure
+    of_groups = _find_shared([noise.groups for noise in noises.values() if noise.groups])
+    of_others = _find_shared([noise.others for noise in noises.values() if noise.others] + [UNKNOWN], least=least)
     found = {}
     for name, noise in noises.items():
-        own, freedom = (noise.ratio or 0.0), noise.ratio_freedom
-        ratio = max(1.0, (POOLED_FREEDOM * shared + freedom * own) / (POOLED_FREEDOM + freedom))
-        error = max(math.sqrt(noise.of_groups * ratio), _EXACT)
-        found[name] = (error, min(noise.freedom, POOLED_FREEDOM + freedom) if noise.of_groups else math.inf)
+        if noise.groups is None:
+            found[name] = (_EXACT, math.inf)
+            continue
+        grouped = _moderate(noise.groups, of_groups, GROUPS_FREEDOM)
+        others = _moderate(noise.others or _Share(ratio=0.0, freedom=0.0), of_others, OTHERS_FREEDOM)
+        variance = noise.of_cases * max(grouped.ratio, 1.0) * max(others.ratio, 1.0)  # by luck alone they may look smaller
+        cases = sum(table.shape[1] for table in costs[name].folds)
+        found[name] = (max(math.sqrt(variance), _EXACT), min(grouped.freedom, others.freedom, max(cases - 1.0, 1.0)))
     return found
 
 
-def _share_ratio(noises: Sequence[Noise], *, least: float) -> float:
-    """The ratio that sites share: its median, where a site weighs as its degrees of freedom. least: the part without noise,
-    which is that of groups where there is one fold."""
+def _moderate(own: _Share, shared: float, weight: float) -> _Share:
+    """A site's own ratio beside the one that all share, which weighs as so many degrees of freedom."""
+    freedom = own.freedom + weight
+    return _Share(ratio=(own.freedom * own.ratio + weight * shared) / freedom, freedom=freedom)
+
+
+def _find_shared(shares: Sequence[_Share], *, least: float = 0.0) -> float:
+    """The ratio that sites share: its median, where a site weighs as its degrees of freedom. least: the part without noise."""
+    if not shares:
+        return 1.0
     # The median of chi squared over its degrees of freedom, by Wilson and Hilferty, lies below its mean, which is 1.
-    known = [
-        (least + ((noise.ratio or 0.0) - least) / (1 - 2 / (9 * max(noise.ratio_freedom, 1.0))) ** 3, noise.ratio_freedom)
-        for noise in noises
-    ]
-    known = sorted([*known, (UNKNOWN_RATIO, UNKNOWN_FREEDOM)])
+    known = sorted(
+        (least + (share.ratio - least) / (1 - 2 / (9 * max(share.freedom, 1.0))) ** 3, share.freedom) for share in shares
+    )
     half, reached = sum(weight for _, weight in known) / 2, 0.0
     for ratio, weight in known:
         reached += weight
         if reached >= half:
-            return max(1.0, ratio)
-    return UNKNOWN_RATIO
+            return ratio
+    return known[-1][0]
 
 
 def weigh_costs(costs: Mapping[str, CostTable], price: float, *, null_weight: float = NULL_WEIGHT) -> dict[str, Worth]:
