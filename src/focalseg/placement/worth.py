@@ -40,6 +40,11 @@ class CostTable:
         return float(self.by_case.mean())
 
     @property
+    def cases(self) -> int:
+        """How many cases, over all folds."""
+        return sum(table.shape[1] for table in self.folds)
+
+    @property
     def by_case(self) -> np.ndarray:
         """The mean over the trainings of its fold, for every case, fold after fold."""
         return np.concatenate([table.mean(axis=0) for table in self.folds])
@@ -146,8 +151,7 @@ def find_errors(costs: Mapping[str, CostTable]) -> dict[str, tuple[float, float]
         grouped = _moderate(noise.groups, of_groups, GROUPS_FREEDOM)
         others = _moderate(noise.others or _Share(ratio=0.0, freedom=0.0), of_others, OTHERS_FREEDOM)
         variance = noise.of_cases * max(grouped.ratio, 1.0) * max(others.ratio, 1.0)  # by luck alone they may look smaller
-        cases = sum(table.shape[1] for table in costs[name].folds)
-        found[name] = (max(math.sqrt(variance), _EXACT), min(grouped.freedom, others.freedom, max(cases - 1.0, 1.0)))
+        found[name] = (max(math.sqrt(variance), _EXACT), min(grouped.freedom, others.freedom, max(costs[name].cases - 1.0, 1.0)))
     return found
 
 

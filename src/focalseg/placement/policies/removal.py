@@ -54,7 +54,7 @@ def _keep_what_hurts(search: Search, *, exponents: str) -> Course:
     needed = [name for name in places if name in missed or name in together]
     shut = _choose_shut(counted, needed, places)
     reasons = {
-        name: _explain_removal(worth[name], [one.sites[place] for one in counted], stays=name in needed)
+        name: _explain_removal(worth[name], costs[name], [one.sites[place] for one in counted], stays=name in needed)
         for name, place in places.items()
     }
     reasons |= {name: f"{reasons[name]}; letting nothing pass costs {cost:z.3f}" for name, cost in shut.items()}
@@ -135,10 +135,10 @@ def _read_shut(place: int) -> Callable[[Evidence], Sequence[float]]:
     return lambda training: training.sites[place].shut_case_costs
 
 
-def _explain_removal(worth: Worth, records: Sequence[SiteEvidence], *, stays: bool) -> str:
-    """The reason of a decision. worth: what the removal cost comes to. records: one a training, of that site."""
+def _explain_removal(worth: Worth, table: CostTable, records: Sequence[SiteEvidence], *, stays: bool) -> str:
+    """The reason of a decision. worth: what the removal costs of the table come to. records: one a training, of that site."""
     each = [record.removal_cost for record in records]
-    costs = f"taking it away costs {worth.measured:z.3f} Dice{describe_trainings(each, cases=len(records[0].case_costs))}"
+    costs = f"taking it away costs {worth.measured:z.3f} Dice{describe_trainings(each, cases=table.cases)}"
     if worth.exact and (worth.pays(SMALLEST_WORTH) or not stays):
         return f"{costs}{describe_share(each, SMALLEST_WORTH)}"
     expected = f"it is expected to be worth {worth.expected:z.3f} ({worth.low:z.3f} to {worth.high:z.3f})"
