@@ -5,8 +5,12 @@
 A task is a phantom, a small network and four or five candidate sites. Each subset of the sites is trained with `seeds` seeds,
 and trainings of all sites at once are made under each regime of the exponents (`probes` under site dropout, half as many under
 the others). Then every policy decides again and again, each time from trainings of its own. Writes
-benchmarks/results/placement.json and .md. About two hours on two cores; resumes
-what is there.
+benchmarks/results/placement.json and .md. About two hours on two cores; resumes what is there.
+
+    python benchmarks/placement.py --out RUNS --truths benchmarks/results/placement.json
+
+trains nothing: the truth is that of an earlier table, and rules for removal costs are compared on those probes under site
+dropout that are in RUNS (benchmarks/placement_rules.py). Writes benchmarks/results/placement_rules.json and .md.
 """
 
 import argparse
@@ -35,6 +39,7 @@ from focalseg.study.presets import build_settings
 from focalseg.study.running.runs import RunResult, dice_matrix, read_evidence
 from focalseg.study.running.trainer import Trainer
 from machine import describe_machine
+from placement_rules import compare_rules
 from truth_table import (
     WITNESSES,
     Probes,
@@ -162,7 +167,11 @@ def main() -> None:
     parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=list(TASKS))
     parser.add_argument("--seeds", type=int, default=6)
     parser.add_argument("--probes", type=int, default=60)
+    parser.add_argument("--truths", type=Path, help="take the truth from these results, and decide on the probes at hand")
     arguments = parser.parse_args()
+    if arguments.truths:
+        compare_rules(arguments.truths, arguments.out, {name: TASKS[name].needed for name in arguments.tasks})
+        return
     found = {}
     for name in arguments.tasks:
         truth, probes = train_task(name, arguments.out, seeds=arguments.seeds, probes=arguments.probes)

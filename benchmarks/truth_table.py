@@ -13,7 +13,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from focalseg.placement.policies import POLICIES
-from focalseg.placement.policies.questions import SMALLEST_WORTH, Choice, Layout, Search, follow
+from focalseg.placement.policies.questions import SMALLEST_WORTH, Choice, Course, Layout, Search, follow
 from focalseg.placement.policies.removal import measure_overlap
 from focalseg.records.evidence import Evidence, SiteEvidence
 
@@ -32,6 +32,7 @@ WITNESSES: dict[str, tuple[str, Callable[[SiteEvidence], float]]] = {
     "open probability, hard concrete": ("hard_concrete", lambda record: record.open_probability or 0.0),
 }
 """By name: the regime of the exponents, and what is read of a site."""
+Policy = Callable[[Search], Course]
 REPLICATES = 1000
 MOST_DECISIONS = 60
 """Of a policy that needs no trainings."""
@@ -123,9 +124,11 @@ class TableSearch:
     trainings: int = 0
     asked: set[Sites] = field(default_factory=set)
 
-    def choose(self, policy: str) -> Choice:
-        """What a policy decides on these answers; one that draws draws anew in every decision."""
-        course = POLICIES[policy](Search(everywhere=self.truth.everywhere, seed=self.number))
+    def choose(self, policy: str | Policy) -> Choice:
+        """What a policy, or one of the catalogue by its name, decides on these answers; one that draws draws anew in every
+        decision."""
+        start = POLICIES[policy] if isinstance(policy, str) else policy
+        course = start(Search(everywhere=self.truth.everywhere, seed=self.number))
         return follow(course, probe=self.probe, score=self.score)
 
     def probe(self, exponents: str) -> tuple[Evidence, ...]:
@@ -166,7 +169,7 @@ class Decision:
     rows: tuple[int, ...]
 
 
-def repeat_policy(policy: str, truth: Truth, probes: Probes, *, probes_each: int, layouts_each: int = 1) -> list[Decision]:
+def repeat_policy(policy: str | Policy, truth: Truth, probes: Probes, *, probes_each: int, layouts_each: int = 1) -> list[Decision]:
     """As many decisions as the trainings allow, MOST_DECISIONS at the most. A skip that is shut counts as a site that is kept:
     something is done there, and no training of the table shuts one."""
     decisions: list[Decision] = []

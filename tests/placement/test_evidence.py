@@ -392,8 +392,8 @@ def test_progress_is_told_after_every_batch_and_ends_only_when_all_is_done(
     assert [done for done, _ in before] == list(range(1, len(before) + 1))
     assert all(done < total for done, total in before)
     assert last == (len(before), len(before))
-    # Four sites, one of them a skip, two batches: the coefficients, the whole, each site alone, the skip shut, and with those
-    # that went before at least one more time each of the three sites that do not go first.
+    # Four sites, one of them a skip, two batches: the coefficients, the whole, each site alone and with the coefficients of other cases, the skip
+    # shut, and with those that went before at least one more time each of the three sites that do not go first.
     passes = len(before) / len(cases_by_hand)
-    assert 1 + 1 + 4 + 1 + 3 <= passes <= 1 + 1 + 4 + 1 + 3 + 2 + 1
-    assert before[0][1] == 2 * count_passes(4, skips=1) == 2 * (1 + 1 + 4 + 1 + 6)
+    assert 1 + 1 + 4 + 4 + 1 + 3 <= passes <= 1 + 1 + 4 + 4 + 1 + 3 + 2 + 1
+    assert before[0][1] == 2 * count_passes(4, skips=1) == 2 * (1 + 1 + 4 + 4 + 1 + 6)

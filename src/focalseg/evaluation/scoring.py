@@ -20,8 +20,10 @@ def score_batches(
     *,
     window: tuple[int, ...] | None = None,
     ignore_index: int | None = None,
+    lacking: bool = True,
 ) -> list[float]:
-    """Dice of every case, the mean over its foreground labels.
+    """Dice of every case, the mean over its foreground labels. lacking: whether labels that a case lacks take part; without them
+    it is the mean over those that it has, and over all for a case that has none.
 
     batches: images (B, C, *spatial) as the network takes them, masks (B, *spatial) or (B, 1, *spatial): for one output channel
     foreground where they are not 0, for more the labels, or one-hot (B, K, *spatial) of the logits' shape. window: what the
@@ -45,7 +47,8 @@ def score_batches(
             if inside is not None and not inside.any():
                 raise DataError(f"A mask is {ignore_index} all over, which does not count; take the case out.")
             overlaps = measure_labels(prediction, mask.reshape(prediction.shape), labels, inside=inside)
-            scores.append(average_labels(overlaps, "dice"))
+            present = tuple(overlap for overlap in overlaps if overlap.true_pixels)
+            scores.append(average_labels(overlaps if lacking or not present else present, "dice"))
     return scores
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from statistics import fmean
 from typing import Any
@@ -77,7 +78,8 @@ def gather_evidence(
 
     with kept_as_it_was(network):
         estimate_norms(network, norms.images, predict=predict)
-        return _measure(network, validation, score, exponents=exponents, window=window, predict=predict, progress=progress)
+        evidence = _measure(network, validation, score, exponents=exponents, window=window, predict=predict, progress=progress)
+    return replace(evidence, with_object=find_objects(validation, ignore_index=ignore_index))
 
 
 def _measure(
@@ -106,23 +108,42 @@ def _measure(
     whole = score({})
     constants = means if REGIMES[exponents].replacement == "mean" else dict.fromkeys(filled, ALL_PASSES)
 
+    def price_others(name: str) -> tuple[float, ...]:
+        filled[name].borrows = True
+        try:
+            return price((name,))  # a case that is a batch by itself has nobody to borrow from: the constant stands in
+        finally:
+            filled[name].borrows = False
+
     def price(gone: tuple[str, ...], stand_ins: Mapping[str, Tensor] = constants) -> tuple[float, ...]:
         return tuple((whole - score({name: stand_ins[name] for name in gone})).tolist())
 
     alone = {name: price((name,)) for name in filled}
+    others = {name: price_others(name) for name in filled}
     jointly = take_away_one_by_one(alone, price)
     shut = {name: price((name,), {name: NOTHING_PASSES}) for name in skips}
     course.end()
     records = (
-        _record_site(name, kinds[name][1], site, spread=spreads[name], costs=(alone[name], jointly[name], shut.get(name, ())))
+        _record_site(name, kinds[name][1], site, spread=spreads[name], costs=(alone[name], jointly[name], shut.get(name, ()), others[name]))
         for name, site in filled.items()
     )
     return Evidence(sites=tuple(records), case_scores=tuple(whole.tolist()), exponents=exponents)
 
 
+def find_objects(batches: Iterable[Batch], *, ignore_index: int | None = None) -> tuple[bool, ...]:
+    """Whether each case holds any of the object, of a label other than the background and that which does not count."""
+    found: list[bool] = []
+    for images, masks in batches:
+        labelled = masks[:, 1:] if masks.ndim == images.ndim and masks.shape[1] > 1 else masks  # one-hot, background first
+        counted = labelled != 0 if ignore_index is None else (labelled != 0) & (labelled != ignore_index)
+        found += counted.flatten(1).any(dim=1).tolist()
+    return tuple(found)
+
+
 def _record_site(name: str, gate: str, site: FocalSite, *, spread: float, costs: tuple[tuple[float, ...], ...]) -> SiteEvidence:
-    """The evidence on one site. costs: of its removal by itself, with those that went before it, and of shutting it."""
-    alone, jointly, shut = costs
+    """The evidence on one site. costs: of its removal by itself, with those that went before it, of shutting it, and of the
+    coefficients of other cases."""
+    alone, jointly, shut, others = costs
     return SiteEvidence(
         site=name,
         gate=gate,
@@ -131,13 +152,14 @@ def _record_site(name: str, gate: str, site: FocalSite, *, spread: float, costs:
         case_costs=alone,
         joint_case_costs=jointly,
         shut_case_costs=shut,
+        other_case_costs=others,
     )
 
 
 def count_passes(sites: int, *, skips: int) -> int:
     """About how many times the validation cases go through a network while evidence on so many sites is gathered: once for the
-    coefficients, once for the whole, two or three times a site (`take_away_one_by_one`), and once more a skip."""
-    return 2 + 5 * sites // 2 + skips
+    coefficients, once for the whole, three or four times a site (`take_away_one_by_one`), and once more a skip."""
+    return 2 + 7 * sites // 2 + skips
 
 
 class _Course:
@@ -250,10 +272,13 @@ def score_cases(
     ignore_index: int | None = None,
     predict: Callable[[Tensor], Any] | None = None,
 ) -> Tensor:
-    """The Dice of every case, (cases,) float64 in [0, 1], after estimating the norms anew."""
+    """The Dice of every case, the mean over the labels that it has, (cases,) float64 in [0, 1], after estimating the norms
+    anew."""
     estimate_norms(network, statistics_images, predict=predict)
     call = network if predict is None else predict
-    scores = score_batches(lambda images: find_logits(call(images), images), batches, window=window, ignore_index=ignore_index)
+    scores = score_batches(
+        lambda images: find_logits(call(images), images), batches, window=window, ignore_index=ignore_index, lacking=False
+    )
     return torch.tensor(scores, dtype=torch.float64)
 
 
@@ -264,9 +289,9 @@ def kept_as_it_was(network: nn.Module) -> Iterator[None]:
     Modes, buffers and stand-ins are put back whatever happens.
     """
     modes = {module: module.training for module in network.modules()}
-    stand_ins = {site: site.stand_in for site in attention_sites(network).values()}
+    stand_ins = {site: (site.stand_in, site.borrows) for site in attention_sites(network).values()}
     for site in stand_ins:
-        site.stand_in = None
+        site.stand_in, site.borrows = None, False
     buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
     network.eval()
     try:
@@ -274,7 +299,7 @@ def kept_as_it_was(network: nn.Module) -> Iterator[None]:
     finally:
         for name, buffer in network.named_buffers():
             buffer.copy_(buffers[name])
-        for site, stand_in in stand_ins.items():
-            site.stand_in = stand_in
+        for site, before in stand_ins.items():
+            site.stand_in, site.borrows = before
         for module, mode in modes.items():
             module.training = mode

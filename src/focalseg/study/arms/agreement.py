@@ -11,7 +11,8 @@ from focalseg.records.evidence import EVIDENCE
 from focalseg.records.placement import ALL, Collapsed, Placement
 from focalseg.records.site_decision import SiteDecision
 from focalseg.study.arms.design import Design
-from focalseg.study.arms.search import Round, TrainedSearch
+from focalseg.study.arms.search import Round, TrainedSearch, find_allies
+from focalseg.study.arms.total import JUDGED_BY_TOTAL, TotalEffects, agree_on_total
 from focalseg.study.running.runs import VALIDATION, RunPlan, RunResult, dice_matrix, read_evidence
 
 AVERAGED = ("gamma", "removal_cost", "removal_low", "removal_high", "joint_cost", "spread")
@@ -33,10 +34,14 @@ class Decided:
 
 
 def decide_folds(design: Design, known: Sequence[Mapping[str, Sequence[RunPlan]]]) -> Decided:
-    """What the policy places on each fold, each from trainings of its own. What all folds wait for is trained together, and
-    all go on, until none waits for more. known: the finished runs of each fold by arm."""
-    searches = [design.search(trainer) for trainer in design.trainers]
-    folds = [_decide_fold(search, design.policy, arms[ALL]) for search, arms in zip(searches, known, strict=True)]
+    """What the policy places on each fold, from trainings of its own and those of other folds that may testify there. What all
+    folds wait for is trained together, and all go on, until none waits for more. known: the finished runs of each fold by arm."""
+    alone = [design.search(trainer) for trainer in design.trainers]
+    searches = [replace(search, others=find_allies(alone, number)) for number, search in enumerate(alone)]
+    totals = TotalEffects(design, known)
+    folds = [
+        _decide_fold(search, design.policy, arms[ALL], totals) for search, arms in zip(searches, known, strict=True)
+    ]
     steps = [_go_on(fold) for fold in folds]
     while rounds := [step for step in steps if isinstance(step, Round)]:
         design.run(rounds[0].title, [plan for each in rounds for plan in each.plans])
@@ -58,18 +63,22 @@ def _go_on(fold: Generator[Round, None, Placement]) -> Round | Placement:
     return step
 
 
-def _decide_fold(search: TrainedSearch, policy: str, everywhere: Sequence[RunPlan]) -> Generator[Round, None, Placement]:
+def _decide_fold(
+    search: TrainedSearch, policy: str, everywhere: Sequence[RunPlan], totals: TotalEffects
+) -> Generator[Round, None, Placement]:
     """Gives what has to be trained before the policy can go on, and returns the placement of the fold.
 
     everywhere: the finished runs of all sites, which are compared anyway; their evidence is written beside the decisions of a
-    policy that looked at none.
+    policy that looked at none. What stands beside a decision is of the fold's own trainings: the others stand beside theirs.
     """
     course = search.start(policy)
     step = ask(course)
     while not isinstance(step, Choice):
         step = ask(course, (yield from search.answer(step)))
     if step.evidence:
-        return record_choice(step, policy, search.everywhere, step.evidence)
+        own = [one for one in step.evidence if one.fold == search.trainer.split.fold]
+        placement = record_choice(step, policy, search.everywhere, own or step.evidence)
+        return totals.reconsider(placement, step, search) if policy in JUDGED_BY_TOTAL else placement
     telling = [replace(plan, testifies=True) for plan in everywhere]
     yield Round("gathering evidence on every site", telling)
     return record_choice(step, policy, search.everywhere, [read_evidence(plan.folder) for plan in telling])
@@ -91,7 +100,11 @@ def agree(placements: Sequence[Placement]) -> Placement:
     if len(placements) == 1:
         return placements[0]
     sites = zip(*(placement.sites for placement in placements), strict=True)
-    return Placement(policy=placements[0].policy, sites=tuple(_agree_on_site(decisions) for decisions in sites))
+    return Placement(
+        policy=placements[0].policy,
+        sites=tuple(_agree_on_site(decisions) for decisions in sites),
+        total_effect=agree_on_total([placement.total_effect for placement in placements]),
+    )
 
 
 def _agree_on_site(decisions: Sequence[SiteDecision]) -> SiteDecision:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,13 +34,15 @@ class TrainedSearch:
     """The questions of one fold. everywhere: the layout with a gate at every candidate. seeds: of the trainings that score a
     layout; probes are as many as PROBE_COUNT, from the same first seed on. The networks that are judged in the end have others.
 
-    asked: the folder of every training that an answer came from, and whether it collapsed.
+    asked: the folder of every training of its own that an answer came from, and whether it collapsed. others: the searches of
+    other folds whose probes testify here as well, see `find_allies`.
     """
 
     trainer: Trainer
     everywhere: Layout
     seeds: range
     asked: dict[Path, bool] = field(default_factory=dict)
+    others: tuple["TrainedSearch", ...] = ()
 
     @property
     def collapsed(self) -> Collapsed:
@@ -56,14 +58,18 @@ class TrainedSearch:
         return self._probe(question.exponents) if isinstance(question, Probe) else self._score(question.layouts)
 
     def _probe(self, exponents: str) -> Generator[Round, None, tuple[Evidence, ...]]:
-        """Evidence of trainings with all sites. A collapsed one has nothing to lose at any site and is left out, unless all of
-        them collapsed: what they say is then worth nothing, which `collapsed` tells."""
+        """Evidence of trainings with all sites, on this fold and on the others that testify here. A collapsed one has nothing to
+        lose at any site and is left out, unless all of a fold collapsed: what they say is then worth nothing, which `collapsed`
+        tells."""
+        own = self._plan_probes(exponents)
+        theirs = [search._plan_probes(exponents) for search in self.others]
+        yield Round("looking for the sites that are needed", [*own, *(plan for plans in theirs for plan in plans)])
+        self._read(own)
+        return tuple(read_telling(plan) for plans in (own, *theirs) for plan in _list_telling(plans))
+
+    def _plan_probes(self, exponents: str) -> list[RunPlan]:
         seeds = range(self.seeds.start, self.seeds.start + PROBE_COUNT)
-        plans = self.trainer.plan(f"probe_{exponents}", self.everywhere, seeds, exponents=exponents, testifies=True)
-        yield Round("looking for the sites that are needed", plans)
-        results = self._read(plans)
-        telling = [plan for plan, result in zip(plans, results, strict=True) if not result.collapsed] or plans
-        return tuple(read_evidence(plan.folder) for plan in telling)
+        return self.trainer.plan(f"probe_{exponents}", self.everywhere, seeds, exponents=exponents, testifies=True)
 
     def _score(self, layouts: Sequence[Layout]) -> Generator[Round, None, list[np.ndarray]]:
         """Validation Dice (trainings, cases) of each layout; nan all along the row of a training that collapsed."""
@@ -77,6 +83,34 @@ class TrainedSearch:
         results = [read_result(plan.folder) for plan in plans]
         self.asked.update((plan.folder, result.collapsed) for plan, result in zip(plans, results, strict=True))
         return results
+
+
+def _list_telling(plans: Sequence[RunPlan]) -> Sequence[RunPlan]:
+    """Finished runs without those that collapsed; all of them where all did."""
+    return [plan for plan in plans if not read_result(plan.folder).collapsed] or plans
+
+
+def read_telling(plan: RunPlan) -> Evidence:
+    """The evidence of a finished run, with the fold that it is of."""
+    return replace(read_evidence(plan.folder), fold=plan.split.fold)
+
+
+def find_allies(searches: Sequence[TrainedSearch], number: int) -> tuple[TrainedSearch, ...]:
+    """The other folds whose evidence may take part in the decision of one: all whose validation cases, and what belongs to
+    them, are none of those that this fold tests.
+
+    With new folds that leaves out the one whose validation part is this fold's test part. The trainings of the others were
+    trained on cases that this fold tests; what they say is measured on others. So nothing that is chosen has seen how well any
+    network does on this fold's test cases.
+    """
+    own = searches[number].trainer
+    tested = {own.groups.get(case, case) for case in own.split.test}
+    return tuple(
+        search
+        for place, search in enumerate(searches)
+        if place != number
+        and not tested & {search.trainer.groups.get(case, case) for case in search.trainer.split.validation}
+    )
 
 
 def _score_telling(results: Sequence[RunResult]) -> np.ndarray:

@@ -1,0 +1,209 @@
+"""Jobs as noisy as CVC-ClinicDB, drawn as numbers: no network is trained, and all that decides and judges is the real thing.
+
+`python benchmarks/null_verdicts.py --simulate 500` starts it. Each job draws scores of its arms and removal costs of its probes;
+sites are chosen from these by the policy `removal`, over the folds as in a job, with the total effect; what comes out is put in
+words. Sizes of groups are those of the 29 sequences of CVC-ClinicDB. In differences of two arms a group has SD 0.12, a case 0.15,
+and a training of an arm 0.04; one case in twenty is missed altogether. A removal cost of one fold has SD 0.02 or a little more.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from focalseg.evaluation.metrics import Overlap
+from focalseg.placement.decision import record_choice
+from focalseg.placement.policies import POLICIES
+from focalseg.placement.policies.questions import SMALLEST_WORTH, Choice, Search, ask
+from focalseg.placement.total import judge_total, pool_joint_costs
+from focalseg.placement.worth import pool_costs
+from focalseg.records.evidence import Evidence, SiteEvidence
+from focalseg.records.placement import ALL, NONE, PLACED, Collapsed, Placement
+from focalseg.study.arms.agreement import agree
+from focalseg.study.outcome.summary import JobResult, judge
+from focalseg.study.outcome.wording import describe_verdict
+from focalseg.study.running.runs import TEST, VALIDATION, RunResult
+from focalseg.study.running.scores import CaseScore
+
+SIZES = (25, 21, 25, 25, 23, 25, 20, 25, 21, 25, 20, 25, 14, 17, 20, 20, 19, 21, 20, 25, 25, 9, 25, 23, 25, 20, 12, 15, 22)
+"""Frames of each sequence, about."""
+SITES = {f"encoder.{level}": "se" for level in range(4)} | {"bottleneck": "se", "skip.0": "ag", "skip.1": "ag"}
+PLANTED = "encoder.0"
+LEVEL, MISSED = 0.6, 0.05
+GROUP, CASE, TRAINING = 0.12, 0.15, 0.04
+COST_GROUP, COST_CASE, COST_TRAINING, COST_FOLD = 0.045, 0.12, 0.012, 0.008
+PROBES = 2
+PIXELS = 1000
+CLAIMS = ("helps", "is better still")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A kind of job. folds: tested, of so many that the groups are dealt into. worth: of one site, in Dice, in whatever has it.
+    training_help: of all attention, beyond what its sites are worth at the end."""
+
+    name: str
+    folds: int
+    dealt: int
+    trainings: int
+    worth: float = 0.0
+    training_help: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fold:
+    """The groups that a fold validates on and tests, and the group of every case of either."""
+
+    number: int
+    validation: np.ndarray
+    test: np.ndarray
+
+
+def simulate_job(plan: Plan, random: np.random.Generator) -> dict[str, Any]:
+    """One job, as plain data: what it kept, and whether its sentence claims help."""
+    folds = deal_folds(plan, random)
+    evidence = draw_evidence(plan, folds, random)
+    scores = _Scores(plan, random)
+    drawn = {arm: [_draw_results(scores, arm, fold, plan) for fold in folds] for arm in (NONE, ALL)}
+    placements, unexplained = zip(*(decide_fold(fold, folds, evidence, drawn) for fold in folds), strict=True)
+    arms: dict[str, list[list[RunResult]]] = {**drawn, PLACED: []}
+    for number, (fold, placement) in enumerate(zip(folds, placements, strict=True)):
+        same = NONE if not placement.layout else ALL if placement.layout == SITES else None
+        if same:
+            arms[PLACED].append(arms[same][number])
+        else:
+            arms[PLACED].append(_draw_results(scores, PLACED, fold, plan, sites=frozenset(placement.layout)))
+    results = JobResult(
+        arms={arm: arms[arm] for arm in (NONE, ALL, PLACED)},
+        folds=tuple(fold.number for fold in folds),
+        placements=placements,
+        agreed=agree(placements),
+        candidates=len(SITES),
+        search=Collapsed(0, PROBES * len(folds)),
+    )
+    verdict = judge(results)
+    sentence = describe_verdict(verdict)
+    return {
+        "kept": any(placement.layout for placement in placements),
+        "agreed": bool(results.agreed.layout),
+        "found": sum(PLANTED in placement.layout for placement in placements) / len(folds),
+        "modules": float(np.mean([len(placement.layout) for placement in placements])),
+        "unexplained": any(unexplained),
+        "verdict": verdict.outcome,
+        "claims_help": any(claim in sentence for claim in CLAIMS),
+    }
+
+
+def deal_folds(plan: Plan, random: np.random.Generator) -> list[Fold]:
+    """Fold f tests part f of the groups and validates on the next one, as `split_by_group` deals them."""
+    parts = np.array_split(random.permutation(len(SIZES)), plan.dealt)
+    return [
+        Fold(number=number, validation=parts[(number + 1) % plan.dealt], test=parts[number]) for number in range(plan.folds)
+    ]
+
+
+def draw_evidence(plan: Plan, folds: Sequence[Fold], random: np.random.Generator) -> dict[int, list[Evidence]]:
+    """The evidence of the probes of each fold. Sites differ in how noisy they are; all together cost what they cost alone."""
+    scale = np.exp(random.normal(0, 0.6, len(SITES)))
+    scale /= np.sqrt(np.square(scale).mean())
+    effects = random.normal(0, COST_GROUP, (len(SITES), len(SIZES)))  # of groups, the same in every fold
+    found: dict[int, list[Evidence]] = {}
+    for fold in folds:
+        groups = np.repeat(fold.validation, np.array(SIZES)[fold.validation])
+        common = random.normal(0, COST_FOLD, len(SITES))
+        found[fold.number] = []
+        for _ in range(PROBES):
+            noise = random.normal(0, COST_CASE, (len(SITES), len(groups)))
+            noise += random.normal(0, COST_GROUP / 2, (len(SITES), len(SIZES)))[:, groups] + effects[:, groups]
+            noise += (common + random.normal(0, COST_TRAINING, len(SITES)))[:, np.newaxis]
+            costs = scale[:, np.newaxis] * noise
+            costs[0] += plan.worth
+            found[fold.number].append(_record_evidence(costs, groups, fold.number))
+    return found
+
+
+def _record_evidence(costs: np.ndarray, groups: np.ndarray, fold: int) -> Evidence:
+    """costs: (sites, cases). Sites leave one by one, the least missed first; together they cost the sum, damped."""
+    order = np.argsort(costs.mean(axis=1))
+    joint = np.empty_like(costs)
+    joint[order] = np.cumsum(costs[order], axis=0) / np.sqrt(np.arange(1, len(order) + 1))[:, np.newaxis]
+    sites = tuple(
+        SiteEvidence(
+            site=site,
+            gate=gate,
+            gamma=1.0,
+            spread=0.1,
+            case_costs=tuple(costs[place].tolist()),
+            joint_case_costs=tuple(joint[place].tolist()),
+            shut_case_costs=tuple((costs[place] / 2 - 0.005).tolist()) if site.startswith("skip") else (),
+        )
+        for place, (site, gate) in enumerate(SITES.items())
+    )
+    return Evidence(sites=sites, groups=tuple(map(str, groups)), exponents="dropout", fold=fold)
+
+
+class _Scores:
+    """Dice of any training on any group. What a group does to an arm is the same in every fold and training."""
+
+    def __init__(self, plan: Plan, random: np.random.Generator) -> None:
+        self.plan, self.random = plan, random
+        self.level = random.normal(LEVEL, 0.15, len(SIZES))
+        self.of_arm: dict[str, np.ndarray] = {}
+
+    def draw(self, arm: str, groups: np.ndarray, *, sites: frozenset[str], training: float) -> np.ndarray:
+        """Dice of the cases of these groups, (cases,)."""
+        if arm not in self.of_arm:
+            self.of_arm[arm] = self.random.normal(0, GROUP / np.sqrt(2), len(SIZES))
+        of_case = np.repeat(groups, np.array(SIZES)[groups])
+        gain = self.plan.worth * (PLANTED in sites) + self.plan.training_help * (arm == ALL)
+        dice = self.level[of_case] + self.of_arm[arm][of_case] + gain + training
+        dice += self.random.normal(0, CASE / np.sqrt(2), len(of_case))
+        return np.where(self.random.random(len(of_case)) < MISSED, 0.0, dice.clip(0, 1))
+
+
+def _draw_results(scores: _Scores, arm: str, fold: Fold, plan: Plan, sites: frozenset[str] | None = None) -> list[RunResult]:
+    """The trainings of an arm on a fold."""
+    gates = frozenset(SITES) if arm == ALL else sites or frozenset()
+    found = []
+    for _ in range(plan.trainings):
+        training = scores.random.normal(0, TRAINING)
+        cases = []
+        for part, groups in ((VALIDATION, fold.validation), (TEST, fold.test)):
+            dice = scores.draw(arm, groups, sites=gates, training=training)
+            names = np.repeat(groups, np.array(SIZES)[groups])
+            cases += [_record_case(f"{group}-{place}", group, part, value) for place, (group, value) in enumerate(zip(names, dice, strict=True))]
+        found.append(RunResult(modules=len(gates), parameters=100, flops=100, seconds=1.0, scores=tuple(cases)))
+    return found
+
+
+def _record_case(case: str, group: int, part: str, dice: float) -> CaseScore:
+    predicted = 0 if dice == 0 else PIXELS
+    overlap = Overlap(
+        dice=dice, iou=dice / (2 - dice), precision=dice, recall=dice, true_pixels=PIXELS, predicted_pixels=predicted
+    )
+    return CaseScore(case=case, group=str(group), part=part, overlaps={"foreground": overlap})
+
+
+def decide_fold(
+    fold: Fold, folds: Sequence[Fold], evidence: Mapping[int, list[Evidence]], drawn: Mapping[str, list[list[RunResult]]]
+) -> tuple[Placement, bool]:
+    """The placement of a fold from all folds that do not validate on what it tests, and whether its sites were not enough."""
+    allies = [other for other in folds if not set(other.validation) & set(fold.test)]
+    course = POLICIES["removal"](Search(everywhere=SITES))
+    ask(course)
+    choice = ask(course, tuple(one for other in allies for one in evidence[other.number]))
+    if not isinstance(choice, Choice):
+        raise TypeError("The policy asked again; expected one that asks once.")
+    placement = record_choice(choice, "removal", SITES, evidence[fold.number])
+    tables = []
+    for place, other in enumerate(folds):
+        if other in allies:
+            for one, plain in zip(drawn[ALL][place], drawn[NONE][place], strict=True):
+                pairs = zip(one.scores_of(VALIDATION), plain.scores_of(VALIDATION), strict=True)
+                gains = [(first.dice - second.dice, second.group) for first, second in pairs]
+                tables.append((other.number, [gain for gain, _ in gains], [group for _, group in gains]))
+    total = judge_total(pool_costs(tables), pool_joint_costs(choice), price=SMALLEST_WORTH)
+    if total.explained:
+        return placement, False
+    return replace(placement, sites=tuple(replace(site, kept=True, shut=False) for site in placement.sites)), True
