@@ -72,6 +72,7 @@ def run_place(
     from focalseg.study.beginning import refuse_place
 
     refuse_place(data, out, settings, seed=seed, budget_hours=budget)  # before torch is imported, which takes seconds
+    from focalseg.cli.terminal.arms import list_arm_lines
     from focalseg.cli.terminal.progress import build_listeners
     from focalseg.configuration import to_mapping
     from focalseg.report.placement.page import write_report
@@ -90,10 +91,7 @@ def run_place(
         return
     print(result.placement)
     print()
-    print("arm: test Dice with 95 % interval, modules, parameters")
-    arms = result.record.arms
-    for name, arm in arms.items():
-        print(f"  {name:<{max(map(len, arms))}} {arm.estimate} {arm.modules:>3} {arm.parameters:>11,}")
+    print("\n".join(list_arm_lines(result.record)))
     print()
     print(f"verdict: {result.verdict.outcome} - {describe_verdict(result.verdict)}")
     print(f"lean network: {out / 'lean'}")
