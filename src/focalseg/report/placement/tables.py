@@ -12,7 +12,6 @@ from focalseg.records.outcome.strata import LEFT_EMPTY, MISSED, STRATA, WITH_OBJ
 from focalseg.records.placement import NONE, ArmSummary, JobRecord
 from focalseg.records.result import RESULT
 from focalseg.records.scores.evaluation import TITLES
-from focalseg.report.placement.answers.claims import name_level
 from focalseg.report.placement.naming import name_arm
 from focalseg.study.running.runs import CASES, TEST, read_result
 from focalseg.study.running.scores import SCORES, list_rows
@@ -94,11 +93,10 @@ def format_latex_arms(record: JobRecord, arms: Mapping[str, ArmSummary]) -> str:
 
 def _name_latex_scores(record: JobRecord) -> list[str]:
     """The columns of Dice and of the shares: where every case has the object, Dice on those is that of all."""
-    interval = rf"[{name_level(record.looks).removesuffix('%').strip()}\,\% CI]"
-    shares = [f"{_LATEX_SHARES[name]} {interval}" for name in _SHARES if name in record.strata]
+    shares = [f"{_LATEX_SHARES[name]} {CI}" for name in _SHARES if name in record.strata]
     if LEFT_EMPTY not in record.strata or WITH_OBJECT not in record.strata:
-        return [f"Dice {interval}", *shares]
-    return [f"Dice with the object {interval}", *shares, f"Dice, all cases {interval}"]
+        return [f"Dice {CI}", *shares]
+    return [f"Dice with the object {CI}", *shares, f"Dice, all cases {CI}"]
 
 
 _LATEX_SHARES = {MISSED: r"Missed, \%", LEFT_EMPTY: r"Left empty, \%"}

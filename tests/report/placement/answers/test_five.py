@@ -11,6 +11,7 @@ from focalseg.records.outcome.strata import StratumDifference
 from focalseg.report.placement.answers.claims import is_shown, name_level, name_look
 from focalseg.report.placement.answers.five import Answer, find_headline, list_answers
 from focalseg.report.placement.reading import read_placement_contents
+from report.conftest import SITES, describe_placement
 
 Make = Callable[..., Path]
 MINUS, SPACE = "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}"
@@ -126,7 +127,7 @@ def test_trainings_that_predict_nothing_answer_nothing(make_placement: Make, mad
     made_job["arms"]["placed"]["collapsed"] = 4
     folder = make_placement(**made_job)
     assert ask(folder)["Whether"].answer == "Unknown: too many trainings ended predicting nothing."
-    assert find_headline(read_placement_contents(folder)).words == "Not answered"
+    assert find_headline(read_placement_contents(folder)).words.startswith("Not answered: 4 of 4 trainings of the arm placed")
 
 
 def test_a_difference_is_shown_by_its_interval_and_its_p_together() -> None:
@@ -141,3 +142,31 @@ def test_a_look_is_named_with_what_it_leaves_of_the_error() -> None:
     assert (name_level(Looks()), name_look(Looks())) == (f"95{SPACE}%", "The test scores were looked at once.")
     assert name_level(Looks(taken=2, tail=0.0125)) == f"97.5{SPACE}%"
     assert name_look(Looks(taken=7, tail=0.02)) == "This is the 7th look at the test scores."
+
+
+def test_the_headline_says_where_the_kinds_of_cases_disagree(make_placement: Make, made_strata: dict[str, Any]) -> None:
+    found = find_headline(read_placement_contents(make_placement(**made_strata)))
+    assert (found.words, found.but) == ("Attention helps", "it raises more false alarms")
+
+
+def test_where_nothing_is_shown_of_the_endpoint_both_effects_are_told(
+    make_placement: Make, made_strata: dict[str, Any]
+) -> None:
+    made_strata |= {"verdict": "no_difference_shown", "sentence": "No difference shown: so."}
+    found = find_headline(read_placement_contents(make_placement(**made_strata)))
+    assert (found.words, found.but) == ("No difference shown", "it finds more objects and raises more false alarms")
+
+
+def test_effects_that_agree_with_the_verdict_are_no_but(make_placement: Make, made_strata: dict[str, Any]) -> None:
+    del made_strata["strata"]["left_empty"]
+    assert find_headline(read_placement_contents(make_placement(**made_strata))).but == ""
+
+
+def test_help_for_the_training_alone_is_the_headline_of_a_plain_network(make_placement: Make) -> None:
+    folder = make_placement(
+        sentence="No site was found worth keeping. Attention helps the training; no single site is needed: so.",
+        verdict="no_difference_shown",
+        **keep_nothing({"sites": describe_placement(SITES)["sites"]}),
+    )
+    words = find_headline(read_placement_contents(folder)).words
+    assert words == "Attention helps the training; no single site is needed"

@@ -1,1 +1,1 @@
-"""The first screen of a job's page, five questions answered in a line or two each, and the kinds of cases they rest on."""
+"""The first screen of that page, five short answers, and the kinds of cases behind them"""

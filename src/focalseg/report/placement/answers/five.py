@@ -18,15 +18,20 @@ MOST_SITES = 5
 """Sites that are named on the first screen; of more, the rest are counted."""
 KINDS = tuple(rival for rival in RIVALS if rival not in (WIDER, RANDOM))
 """Rivals that have one kind of attention at every site."""
-CAVEATS = (*DOUBTS, "One training an arm")
+CAVEATS = (*DOUBTS, "One training an arm", "No test image has the object")
 """What may stand before the answer in a verdict."""
+
+
+_TOTAL = "Attention helps the training"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Headline:
-    """What the verdict says in a few words. doubts: what has to be known before it is believed, in a word or three each."""
+    """What the verdict says in a few words. but: what is shown that says another thing. doubts: what has to be known before it
+    is believed, in a word or three each."""
 
     words: str
+    but: str = ""
     doubts: tuple[str, ...] = ()
 
 
@@ -40,14 +45,33 @@ class Answer:
 
 
 def find_headline(contents: PlacementContents) -> Headline:
-    """The words that the verdict begins with, without its figures."""
-    sentences = split_sentences(contents.unanswered or contents.record.sentence)
-    leads = [sentence.partition(":")[0] for sentence in sentences]
+    """The words that the verdict begins with, without its figures; of what is not answered, why."""
+    if contents.unanswered:
+        return Headline(words=contents.unanswered)
+    sentences = split_sentences(contents.record.sentence)
+    leads = [sentence.partition(":")[0].removesuffix(".") for sentence in sentences]
     doubts = [lead for lead in leads[:-1] if lead in CAVEATS]
-    lead = next((lead for lead in leads if lead not in doubts), "")
+    answers = [lead for lead in leads if lead not in doubts]
+    lead = next((lead for lead in answers if lead.startswith(_TOTAL)), answers[0]) if contents.plain else answers[0]
     before, opened, after = lead.partition(" (")
     words = before + after.partition(")")[2] if opened else lead
-    return Headline(words=words.removesuffix("."), doubts=tuple(doubts))
+    return Headline(words=words, but=_tell_apart(contents), doubts=tuple(doubts))
+
+
+def _tell_apart(contents: PlacementContents) -> str:
+    """What is shown of misses and false alarms that says another thing than the verdict; empty where nothing does."""
+    record, arm = contents.record, contents.shown
+    difference = (record.difference if arm == PLACED else record.all_minus_none).estimate
+    sign = {"helps": 1, "harms": -1}.get(record.verdict, 0)
+    if contents.plain:
+        sign = (difference.low > 0) - (difference.high < 0)
+    missed, empty = (_find_shown(contents, name, arm) for name in (MISSED, LEFT_EMPTY))
+    told = [(-missed.sign, f"{'finds more' if missed.sign < 0 else 'misses more'} objects")] if missed else []
+    told += [(empty.sign, f"raises {'fewer' if empty.sign > 0 else 'more'} false alarms")] if empty else []
+    if all(better == sign for better, _ in told):
+        return ""
+    subject = f"attention at all {counted(len(record.sites), 'site')}" if contents.plain else "it"
+    return f"{subject} {listed([words for better, words in told if sign == 0 or better != sign])}"
 
 
 def list_answers(contents: PlacementContents) -> tuple[Answer, ...]:
