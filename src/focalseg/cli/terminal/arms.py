@@ -1,9 +1,9 @@
 """The arms of a finished job as a table of plain text, a line per arm."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from focalseg.records.estimate import Estimate
-from focalseg.records.outcome.strata import LEFT_EMPTY, MISSED, WITH_OBJECT, WITH_OBJECT_DICE, StratumValue
+from focalseg.records.outcome.strata import LEFT_EMPTY, MISSED, WITH_OBJECT, WITH_OBJECT_DICE, StratumName, StratumValue
 from focalseg.records.placement import JobRecord
 
 _MEANINGS = {
@@ -16,7 +16,7 @@ def list_arm_lines(record: JobRecord) -> list[str]:
     """The lines: what the columns are, then the arms with the score that the verdict rests on, what was missed and left empty
     where that was counted, modules and parameters."""
     percent = f"{100 * (1 - record.looks.level):.2f}".rstrip("0").rstrip(".")
-    shares = [name for name in (MISSED, LEFT_EMPTY) if name in record.strata]
+    shares: list[StratumName] = [name for name in (MISSED, LEFT_EMPTY) if name in record.strata]
     score = f"Dice with the object [{percent} %]" if _is_of_object(record) else f"test Dice [{percent} %]"
     header = ["arm", score, *(name.replace("_", " ") for name in shares), "modules", "parameters"]
     rows = [header]
@@ -50,6 +50,6 @@ def _lay(cells: list[str], widths: list[int]) -> str:
     return "  ".join([f"{name:<{widths[0]}}", *(f"{cell:>{width}}" for cell, width in zip(numbers, widths[1:], strict=True))])
 
 
-def _explain(shares: list[str]) -> Iterator[str]:
+def _explain(shares: Sequence[StratumName]) -> Iterator[str]:
     if shares:
         yield "; ".join(_MEANINGS[name] for name in shares)

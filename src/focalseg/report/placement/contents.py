@@ -102,6 +102,11 @@ class PlacementContents:
         return frozenset(name for name, arm in self.arms.items() if arm.collapsed_trainings.most)
 
     @property
+    def overlap(self) -> float:
+        """The share of training groups that two folds have in common, as far as the claim heeds it."""
+        return self.record.overlap if self.record.claim == "new_data" else 0.0
+
+    @property
     def mean_differs(self) -> bool:
         """Whether the verdict's difference is another than that of the mean over all cases."""
         whole = self.record.difference_all_cases

@@ -99,7 +99,7 @@ def _render_placement(contents: PlacementContents, paper: Paper) -> Report:
     pair = (NONE, ALL if contents.plain else PLACED)
     lean = NONE if contents.plain else PLACED
     gamma_charts, training_charts = _draw_paths(contents.probes, record.sites, drawing), _draw_trainings(trained)
-    by_size = split_by_size(contents.cases, pair, contents.element)
+    by_size = split_by_size(contents.cases, pair, contents.element, overlap=contents.overlap)
     rows = intervals.lay_rows(axis, differences)
     level = name_level(record.looks)
     shared = {"contents": contents, "record": record, "drawing": drawing, "axis": axis, "rows": rows, "level": level}

@@ -83,7 +83,7 @@ def test_where_nothing_is_kept_the_answer_is_about_attention_everywhere(
     answers = ask(make_placement(**content | keep_nothing(content)))
     assert (
         answers["Whether"].answer
-        == f"No site was kept. Attention at all 7 sites: +0.092 Dice [+0.072, +0.112], all {MINUS} none"
+        == f"No site was kept. Attention at all 7 sites: +0.092 Dice [+0.072, +0.112], all {MINUS} none (adjusted p 0.001)"
     )
     assert answers["Which kind"].answer == "None; offered but not kept: SE and AG."
     assert answers["Where"].answer == "0 of 7 sites."
@@ -170,3 +170,12 @@ def test_help_for_the_training_alone_is_the_headline_of_a_plain_network(make_pla
     )
     words = find_headline(read_placement_contents(folder)).words
     assert words == "Attention helps the training; no single site is needed"
+
+
+def test_an_interval_apart_from_0_that_p_takes_away_is_explained(
+    make_placement: Make, made_job: dict[str, Any], made_strata: dict[str, Any]
+) -> None:
+    made_job["comparisons"][0]["holm_p"] = 0.072
+    answer = ask(make_placement(**{**made_job, **made_strata, "verdict": "no_difference_shown"}))["Whether"]
+    assert answer.answer.endswith("(adjusted p 0.072)")
+    assert answer.more[0] == "The interval leaves 0 out, but p, adjusted for all that could be claimed, is not below 0.025."

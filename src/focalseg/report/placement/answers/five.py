@@ -11,7 +11,18 @@ from focalseg.report.placement.answers.claims import is_shown, name_claim, name_
 from focalseg.report.placement.answers.strata import describe_value
 from focalseg.report.placement.contents import PlacementContents
 from focalseg.report.placement.naming import DOUBTS, describe_gate, name_gate
-from focalseg.report.wording import MINUS, decimal, grouped, listed, percent_more, points, share, signed, split_sentences
+from focalseg.report.wording import (
+    MINUS,
+    decimal,
+    grouped,
+    listed,
+    percent_more,
+    points,
+    probability,
+    share,
+    signed,
+    split_sentences,
+)
 from focalseg.study.presets import RANDOM, RIVALS, WIDER
 
 MOST_SITES = 5
@@ -93,7 +104,9 @@ def _tell_whether(contents: PlacementContents) -> Answer:
     if arm in contents.lost:
         return Answer(question=question, answer=f"Unknown: most trainings of {arm} ended predicting nothing.")
     difference = (record.difference if arm == PLACED else record.all_minus_none).estimate
-    answer = f"{_describe(difference)}, {arm} {MINUS} {NONE}"
+    pair = record.find_comparison(arm, NONE)
+    tested = f" (adjusted p {probability(pair.holm_p)})" if pair else ""
+    answer = f"{_describe(difference)}, {arm} {MINUS} {NONE}{tested}"
     if contents.plain:
         answer = f"No site was kept. Attention at all {counted(len(record.sites), 'site')}: {answer}"
     return Answer(question=question, answer=answer, more=tuple(_add_to_whether(contents, arm)))
@@ -102,7 +115,10 @@ def _tell_whether(contents: PlacementContents) -> Answer:
 def _add_to_whether(contents: PlacementContents, arm: str) -> Iterator[str]:
     """What the difference is of, what else was found of the object, and the mean over all cases."""
     record = contents.record
-    stratum = record.strata.get(WITH_OBJECT)
+    pair, stratum = record.find_comparison(arm, NONE), record.strata.get(WITH_OBJECT)
+    if record.strata and pair and (pair.low > 0 or pair.high < 0) and pair.holm_p >= record.looks.level:
+        least = f"{record.looks.level:.4f}".rstrip("0")
+        yield f"The interval leaves 0 out, but p, adjusted for all that could be claimed, is not below {least}."
     if record.endpoint == WITH_OBJECT_DICE and stratum and {arm, NONE} <= stratum.arms.keys():
         values, of = {name: stratum.arms[name].value for name in (arm, NONE)}, "on cases with the object"
     else:
@@ -199,8 +215,8 @@ def _find_shown(contents: PlacementContents, name: str, arm: str) -> StratumDiff
 
 
 def _of_both(contents: PlacementContents, name: str, arm: str) -> str:
-    arms = contents.record.strata[name].arms
-    return f"{share(arms[arm].value)} ({arm}) instead of {share(arms[NONE].value)} ({NONE})"
+    attended, plain = (share(contents.record.strata[name].arms[one].value) for one in (arm, NONE))
+    return f"{plain} (both)" if attended == plain else f"{attended} ({arm}) instead of {plain} ({NONE})"
 
 
 def _describe(difference: Estimate) -> str:

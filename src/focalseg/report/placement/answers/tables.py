@@ -148,13 +148,13 @@ def describe_rescue(contents: PlacementContents) -> str:
     name = name_difference(name_pair(one.one, one.other))
     of = f"of {grouped(one.objects)} objects in all trainings"
     if not one.rescued_objects and not one.lost_objects:
-        return f"Rescue from misses: none of it. The same objects are missed altogether by both networks ({of})."
+        return f"None of the {signed(one.difference)} Dice of {name} is rescue: both networks miss the same objects ({of})."
     found = (
         f"{one.one} found {grouped(one.rescued_objects)} that {one.other} missed altogether, and missed "
         f"{grouped(one.lost_objects)} that {one.other} found ({of})"
     )
     part = "" if one.share is None else f", {share(one.share)} of it"
-    return f"Rescue from misses: {signed(one.net)} of the {signed(one.difference)} Dice of {name}{part}. Here {found}."
+    return f"Of the {signed(one.difference)} Dice of {name}, {signed(one.net)} is rescue from misses{part}: {found}."
 
 
 def describe_calibration(contents: PlacementContents) -> str:
