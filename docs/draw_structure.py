@@ -38,8 +38,8 @@ def list_tree(floors: list[list[str]]) -> str:
     for name in (name for floor in floors for name in floor):
         path = SOURCE / name
         rows.append((f"{name}/" if path.is_dir() else f"{name}.py", read_purpose(path)))
-        inner = sorted(file.parent for file in path.glob("*/__init__.py")) if path.is_dir() else []
-        rows += [(f"  {folder.name}/", read_purpose(folder)) for folder in inner]
+        inner = sorted(file.parent for file in path.rglob("*/__init__.py")) if path.is_dir() else []
+        rows += [("  " * len(folder.relative_to(path).parts) + f"{folder.name}/", read_purpose(folder)) for folder in inner]
     width = max(len(name) for name, _ in rows) + 2
     lines = "\n".join(f"{name:<{width}}{purpose}" for name, purpose in rows)
     return f"{BEGIN}\n```\n{lines}\n```\n{END}"

@@ -29,9 +29,10 @@ def test_place_ends_with_a_verdict_a_lean_network_and_a_report(focalseg, make_fo
     outcome = focalseg("place", make_folder(), "--out", out, *TINY, "--workers", 1)
     assert outcome.status == 0, outcome.err
     lines = outcome.out.splitlines()
-    arms = lines.index("arm: test Dice with 95 % interval, modules, parameters")
-    assert [line.split()[0] for line in lines[arms + 1 : -5]] == ["none", "all", "placed"]
-    assert re.fullmatch(r"  all    0\.\d{3} \[\d\.\d{3}, \d\.\d{3}\] +4 +1,\d{3}", lines[arms + 2])
+    arms = next(number for number, line in enumerate(lines) if line.startswith("arm "))
+    assert lines[arms].split() == ["arm", "Dice", "with", "the", "object", "[95", "%]", "missed", "modules", "parameters"]
+    assert [line.split()[0] for line in lines[arms + 1 : arms + 4]] == ["none", "all", "placed"]
+    assert re.fullmatch(r"all +0\.\d{3} \[\d\.\d{3}, \d\.\d{3}\] +\d+\.\d % +4 +1,\d{3}", lines[arms + 2])
     assert lines[-4].startswith("verdict: ")
     assert lines[-3:-1] == [f"lean network: {out}/lean", f"report: {out}/report/index.html"]
     assert lines[-1] == (f"Next: focalseg predict {out} IMAGES --out MASKS, or focalseg export {out} --format onnx --out DIR")

@@ -110,6 +110,55 @@ def describe_contest(sites: Sites) -> dict[str, Any]:
     }
 
 
+def make_stratum(values: Mapping[str, float], cases: int, groups: int, *, reach: float = 0.05) -> dict[str, Any]:
+    """A kind of case: every arm with that value, and its difference to none with an interval of half that reach."""
+    arms = {
+        name: {"value": value, "low": value - reach, "high": value + reach, "cases": cases} for name, value in values.items()
+    }
+    differences = {
+        f"{name} - none": {
+            "value": value - values["none"], "low": value - values["none"] - reach / 2,
+            "high": value - values["none"] + reach / 2, "cases": cases, "p_value": 0.004, "holm_p": 0.012,
+        }
+        for name, value in values.items() if name != "none"
+    }  # fmt: skip
+    return {"arms": arms, "differences": differences, "groups": groups}
+
+
+def describe_strata() -> dict[str, Any]:
+    """What a job adds whose test cases have the object or not: more is found, and more false alarms are raised."""
+    with_object = make_stratum({"none": 0.596, "all": 0.688, "placed": 0.686}, 259, 210)
+    missed = make_stratum({"none": 0.09, "all": 0.02, "placed": 0.025}, 259, 210, reach=0.02)
+    left_empty = make_stratum({"none": 0.49, "all": 0.15, "placed": 0.22}, 51, 39, reach=0.06)
+    small = make_stratum({"none": 0.4, "all": 0.55, "placed": 0.54}, 87, 70)
+    tuned = make_stratum({"none": 0.67, "all": 0.69, "placed": 0.69}, 259, 210)
+    rescue = {
+        "one": "placed", "other": "none", "difference": 0.09, "rescued": 0.06, "lost": -0.015, "rest": 0.045,
+        "rescued_objects": 60, "lost_objects": 9, "objects": 777,
+    }  # fmt: skip
+    return {
+        "endpoint": "dice_with_object",
+        "difference": make_difference(0.09),
+        "all_minus_none": make_difference(0.092),
+        "difference_all_cases": make_difference(0.024, 0.04),
+        "strata": {"with_object": with_object, "missed": missed, "left_empty": left_empty},
+        "by_size": [
+            {"size": "small", "least_pixels": 40, "most_pixels": 900, **small},
+            {"size": "medium", "least_pixels": 901, "most_pixels": 4000, **with_object},
+            {"size": "large", "least_pixels": 4001, "most_pixels": 19000, **with_object},
+        ],
+        "rescue": [rescue],
+        "tuned": {
+            **tuned, "thresholds": {"none": [0.15, 0.2], "all": [0.5, 0.5], "placed": [0.45, 0.55]},
+            "calibration": ["placed - none"],
+        },
+        "looks": {"taken": 2, "tail": 0.0125},
+        "overlap": 0.625,
+        "claim": "new_data",
+        "total_effect": {"mean": 0.08, "low": 0.02, "high": 0.14, "explained": False},
+    }  # fmt: skip
+
+
 UNET = NetworkConfig(in_channels=1, arguments={"widths": list(WIDTHS)})
 
 
@@ -162,6 +211,12 @@ def own() -> dict[str, Any]:
 def made_job() -> dict[str, Any]:
     """For make_placement: what a job with rivals over two folds adds to placement.json."""
     return describe_contest(SITES)
+
+
+@pytest.fixture
+def made_strata() -> dict[str, Any]:
+    """For make_placement: what a job adds whose test cases have the object or not."""
+    return describe_strata()
 
 
 @pytest.fixture

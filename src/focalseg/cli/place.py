@@ -149,6 +149,7 @@ def run_place(
     extension = {name: value for name, value in going.items() if name == "extension"}
     # Before torch is imported, which takes seconds.
     refuse_place(data, out, settings, seed=seed, budget_hours=budget, **extension)
+    from focalseg.cli.terminal.arms import list_arm_lines
     from focalseg.cli.terminal.progress import build_listeners
     from focalseg.configuration import to_mapping
     from focalseg.report.placement.page import write_report
@@ -183,10 +184,7 @@ def run_place(
         return
     print(result.placement)
     print()
-    print("arm: test Dice with 95 % interval, modules, parameters")
-    arms = result.record.arms
-    for name, arm in arms.items():
-        print(f"  {name:<{max(map(len, arms))}} {arm.estimate} {arm.modules:>3} {arm.parameters:>11,}")
+    print("\n".join(list_arm_lines(result.record)))
     print()
     print(f"verdict: {result.verdict.outcome} - {describe_verdict(result.verdict)}")
     print(describe_looks(result.looks))

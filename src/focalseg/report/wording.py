@@ -63,6 +63,24 @@ def percent_more(value: float, base: float) -> str:
     return f"{signed(100 * (value - base) / base, 1)}\N{NO-BREAK SPACE}%" if base else ""
 
 
+def share(value: float) -> str:
+    """A share in percent: 49 %, and below a tenth with a decimal, 3.9 %."""
+    return f"{_percent(value)}\N{NO-BREAK SPACE}%"
+
+
+def points(difference: float) -> str:
+    """A difference of two shares in points of percent, with its sign: \N{MINUS SIGN}12 points."""
+    text = _percent(difference)
+    sign = "" if text.startswith(MINUS) or float(text) == 0 else "+"
+    return f"{sign}{text}\N{NO-BREAK SPACE}{'point' if text.strip(MINUS) == '1' else 'points'}"
+
+
+def _percent(value: float) -> str:
+    percent = 100 * value
+    text = decimal(percent, 0 if abs(percent) >= 9.95 else 1)
+    return text.removesuffix(".0")
+
+
 def split_sentences(text: str) -> list[str]:
     """A verdict sentence by sentence."""
     return re.split(r"(?<=\.) (?=[A-Z])", text)

@@ -65,7 +65,7 @@ def test_non_inferiority_is_a_sentence(make_placement: Make, made_job: dict[str,
     [
         ((0.011, 0.14, 2), "differ in their seed alone come out up to 0.140 Dice apart"),
         ((0.1, 1.8, 2), "2 trainings are too few to bound the difference that luck alone can make"),
-        ((None, None, 1), "Noise of the seed: unknown, and not in the intervals"),
+        ((None, None, 1), "Noise of the seed: not told from what differs between the folds"),
     ],
 )
 def test_the_noise_of_the_seed_is_a_sentence(
@@ -98,7 +98,7 @@ def test_evidence_has_a_whisker_a_joint_cost_and_the_decision_in_words(make_plac
     assert len(reader.of_class("whisker")) == 7
     lengths = [float(str(bar["width"])) for bar in reader.of_class("cost")]
     assert lengths[0] / lengths[3] == pytest.approx(0.251 / 0.148, rel=0.01)
-    assert "Skips shutskip.0" in reader.text
+    assert "Skips shut: skip.0." in reader.text
 
 
 def test_evidence_shows_what_each_training_said_in_place_of_an_interval_that_spans_the_scale(
@@ -263,7 +263,7 @@ def test_only_the_first_sentence_of_a_verdict_is_its_heading(make_placement: Mak
     sentence = "Attention helps: +0.324 Dice. But it may be capacity, not attention: a plain network may do as well."
     page = write_report(make_placement(sentence=sentence)).read_text(encoding="utf-8")
     heading, rest = page.split("</h1>")
-    assert "Attention helps:" in heading
+    assert "Attention helps</strong>" in heading
     assert "<b>But it may be capacity, not attention:</b> a plain network may do as well." in rest
 
 

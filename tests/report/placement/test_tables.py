@@ -31,7 +31,7 @@ def write_tables(out: Path, **options: Any) -> tuple[JobRecord, dict[str, str]]:
     (out / "report" / "cases.csv").write_text(scores, encoding="utf-8", newline="")
     return record, {
         "arms.csv": format_arms(record, record.arms),
-        "arms.tex": format_latex_arms(record.arms),
+        "arms.tex": format_latex_arms(record, record.arms),
         "cases.csv": scores,
     }
 
@@ -116,7 +116,7 @@ def test_the_latex_table_has_three_digits_and_needs_no_package(job):
 def test_no_name_of_an_arm_is_a_formula_or_a_command(job, name):
     _, record, _ = job
     arms = {**record.arms, name: record.arms["all"]}
-    text = format_latex_arms(arms)
+    text = format_latex_arms(record, arms)
     assert len(text.splitlines()) == 6 + len(arms)
     assert text.splitlines()[7].startswith(f"{escape_latex(name)} & $")
     assert not re.search(r"(?<!\\)[%&#_](?! )", text.splitlines()[7].split(" & $")[0])
@@ -160,7 +160,7 @@ def test_a_record_of_before_distances_were_measured_has_tables_without_them(job,
         del arm["distances"], arm["intervals"]
     (tmp_path / "placement.json").write_text(json.dumps(content))
     record = read_record(JobRecord, tmp_path / "placement.json")
-    assert r"Attention & Dice [95\,\% CI] & Modules & Parameters \\" in format_latex_arms(record.arms)
+    assert r"Attention & Dice [95\,\% CI] & Modules & Parameters \\" in format_latex_arms(record, record.arms)
     row = read_rows(format_arms(record, record.arms))[2]
     assert (row["hd95"], row["unit"], row["iou_low"]) == ("", "", "")
     assert float(row["iou"]) == record.arms["placed"].iou

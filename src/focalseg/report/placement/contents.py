@@ -19,6 +19,9 @@ from focalseg.training.run import RunConfig
 UNMEASURED = "what it is worth was not measured"
 """The reason that is given for a site of which gamma alone is known."""
 
+_ALIKE = 0.0005
+"""Of two differences that are the same in three digits."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
@@ -87,6 +90,27 @@ class PlacementContents:
     def plain(self) -> bool:
         """Whether the placed network is the plain one, in every fold."""
         return is_plain(self.record)
+
+    @property
+    def shown(self) -> str:
+        """The arm that the answer is about: what was placed or, where that is the plain network, attention everywhere."""
+        return ALL if self.plain else PLACED
+
+    @property
+    def lost(self) -> frozenset[str]:
+        """The arms that nothing can be said of, since most of their trainings ended predicting nothing."""
+        return frozenset(name for name, arm in self.arms.items() if arm.collapsed_trainings.most)
+
+    @property
+    def overlap(self) -> float:
+        """The share of training groups that two folds have in common, as far as the claim heeds it."""
+        return self.record.overlap if self.record.claim == "new_data" else 0.0
+
+    @property
+    def mean_differs(self) -> bool:
+        """Whether the verdict's difference is another than that of the mean over all cases."""
+        whole = self.record.difference_all_cases
+        return whole is not None and not self.plain and abs(whole.dice - self.record.difference.dice) >= _ALIKE
 
     @property
     def unanswered(self) -> str:

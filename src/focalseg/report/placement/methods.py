@@ -8,11 +8,13 @@ from focalseg.errors import SettingError
 from focalseg.evaluation.wording import describe_intervals
 from focalseg.findings import counted
 from focalseg.losses.unified_focal_config import UnifiedFocalConfig
+from focalseg.records.outcome.strata import LEFT_EMPTY, MISSED, WITH_OBJECT_DICE
 from focalseg.records.placement import ALL, ARMS, NONE, PLACED, PLACEMENT, ArmSummary
 from focalseg.records.record import read_json
 from focalseg.records.result import CONFIG
 from focalseg.records.seals import WRITER
 from focalseg.report.lettering import show_characters
+from focalseg.report.placement.answers.claims import explain_claim, explain_failures, explain_looks
 from focalseg.report.placement.contents import PlacementContents
 from focalseg.report.placement.naming import TRAINED_WITH, describe_network, name_arm, name_gate
 from focalseg.report.placement.tables import common_measure, define_distances
@@ -155,11 +157,7 @@ def _describe_choice(contents: PlacementContents) -> Iterator[str]:
 
 def _describe_scores(contents: PlacementContents) -> Iterator[str]:
     """The endpoint, the other scores, and what they are where a mask is empty."""
-    over = ", the mean over its labels" if len(contents.labels) > 1 else ""
-    yield (
-        "The endpoint was the Dice of a test case at its own resolution"
-        f"{over}, averaged over cases and trainings; test cases decided nothing else."
-    )
+    yield from _describe_endpoint(contents)
     measured = common_measure(contents.arms)
     if measured is None:
         yield f"Secondary scores were IoU, precision and recall. {EMPTY_OVERLAP}"
@@ -176,14 +174,53 @@ def _describe_scores(contents: PlacementContents) -> Iterator[str]:
     yield EMPTY
 
 
+def _describe_endpoint(contents: PlacementContents) -> Iterator[str]:
+    """What the verdict rests on, and what was told of the kinds of cases."""
+    record, several = contents.record, len(contents.labels) > 1
+    if record.endpoint != WITH_OBJECT_DICE:
+        over = ", the mean over its labels" if several else ""
+        yield (
+            "The endpoint was the Dice of a test case at its own resolution"
+            f"{over}, averaged over cases and trainings; test cases decided nothing else."
+        )
+        return
+    over, which = (", the mean over the labels that it has", "have any of them") if several else ("", "have the object")
+    yield (
+        "The endpoint, fixed beforehand, was the Dice of a test case at its own resolution"
+        f"{over}, averaged over the cases that {which} and over trainings; test cases decided nothing else."
+    )
+    if MISSED in record.strata:
+        what = "labels of these cases" if several else "these cases"
+        yield f"Beside it stands the share of {what} of which no {contents.element} was found (missed)."
+    if LEFT_EMPTY in record.strata:
+        number = counted(record.strata[LEFT_EMPTY].cases, "test case")
+        yield (
+            f"Of the {number} without the object the share on which nothing was predicted is given apart (left empty, the "
+            "specificity per image)."
+        )
+    if record.tuned is not None:
+        yield (
+            "The threshold was 0.5; the endpoint is given besides at a threshold that was tuned for each training on its "
+            "validation cases that have the object (0.05 to 0.95 in steps of 0.05)."
+        )
+
+
 def _describe_statistics(contents: PlacementContents) -> Iterator[str]:
     record, plain = contents.record, contents.arms[NONE]
     yield f"Differences such as {PLACED} - {NONE}, which the verdict rests on, are paired by case and by training."
     yield describe_intervals(grouped=plain.groups < plain.cases, folds=plain.folds)
     if len(record.comparisons) > 1:
-        yield f"The p-values of the {len(record.comparisons)} comparisons of Dice were adjusted (Holm), those of others not."
+        others = " and on the kinds of cases" if record.strata else " of Dice"
+        yield f"The p-values of the {len(record.comparisons)} comparisons{others} were adjusted (Holm), those of others not."
     if record.non_inferiority is not None:
         found = record.non_inferiority
         yield f"That {found.of} is as good as {found.to} was tested with a margin of {found.margin:g} Dice (one-sided, 2.5 %)."
-    if plain.trainings == 1:
+        yield from filter(None, [_to_plain_text(explain_failures(found))])
+    yield from (_to_plain_text(sentence) for sentence in (explain_claim(record), explain_looks(record.looks)) if sentence)
+    if plain.trainings == 1 and plain.folds == 1:
         yield "With one training per arm the intervals do not hold what another seed would change."
+
+
+def _to_plain_text(sentence: str) -> str:
+    """Without the spaces that a page keeps together."""
+    return sentence.replace("\N{NO-BREAK SPACE}", " ")

@@ -11,11 +11,15 @@ from focalseg.errors import SettingError
 from focalseg.evaluation.statistics import SCORE_SPAN, estimate_mean
 from focalseg.files import refuse_link, write_text
 from focalseg.records.estimate import Estimate
+from focalseg.records.outcome.strata import WITH_OBJECT_DICE
 from focalseg.records.placement import ALL, NONE, PLACED, PLACEMENT, SHUT
 from focalseg.records.result import CONFIG, RESULT
 from focalseg.records.site_decision import SiteDecision
 from focalseg.report.figures import Figure, write_figures
 from focalseg.report.placement import curves, intervals, naming
+from focalseg.report.placement.answers.claims import explain_failures, list_claims, name_level, name_sureness
+from focalseg.report.placement.answers.five import find_headline, list_answers
+from focalseg.report.placement.answers.kinds import lay_kinds
 from focalseg.report.placement.cases import choose_notable, join_scores
 from focalseg.report.placement.contents import PlacementContents, RunContents, TrainingLog
 from focalseg.report.placement.drawing import Drawing, draw_network
@@ -95,18 +99,28 @@ def _render_placement(contents: PlacementContents, paper: Paper) -> Report:
     pair = (NONE, ALL if contents.plain else PLACED)
     lean = NONE if contents.plain else PLACED
     gamma_charts, training_charts = _draw_paths(contents.probes, record.sites, drawing), _draw_trainings(trained)
-    by_size = split_by_size(contents.cases, pair, contents.element)
+    by_size = split_by_size(contents.cases, pair, contents.element, overlap=contents.overlap)
     rows = intervals.lay_rows(axis, differences)
-    shared = {"contents": contents, "record": record, "drawing": drawing, "axis": axis, "rows": rows}
+    level = name_level(record.looks)
+    shared = {"contents": contents, "record": record, "drawing": drawing, "axis": axis, "rows": rows, "level": level}
+    shared["of_object"] = " on cases with the object" if record.endpoint == WITH_OBJECT_DICE else ""
     figures = _list_figures(drawing, gamma_charts, training_charts, by_size)
     svg = render("intervals.svg.j2", FILTERS, **shared)
     frame = f"intervals {'quiet' if contents.unanswered else record.verdict}"
     figures.append(Figure(name="differences.svg", title="Differences in test Dice", svg=svg, frame=frame))
+    kinds = lay_kinds(contents)
+    figures += kinds.list_figures()
     page = render(
         "placement.html.j2",
         FILTERS,
         **SAID,
         **shared,
+        headline=find_headline(contents),
+        answers=list_answers(contents),
+        kinds=kinds,
+        sureness=name_sureness(record.looks),
+        claims=" ".join(list_claims(contents)),
+        failures=explain_failures(contents.claim) if contents.claim else "",
         paper=paper,
         figures=figures,
         pair=pair,

@@ -46,7 +46,7 @@ def read_paper(folder: Path, contents: PlacementContents) -> Paper:
     return Paper(
         tables={
             ARMS_CSV: format_arms(record, arms),
-            ARMS_TEX: format_latex_arms(arms),
+            ARMS_TEX: format_latex_arms(record, arms),
             **({} if scores is None else {CASES_CSV: scores}),
         },
         methods=describe_job(folder, contents),

@@ -46,33 +46,34 @@ class DiceBySize:
     chart: str
 
 
-def split_by_size(cases: Sequence[CaseDice], arms: Sequence[str], element: str) -> DiceBySize | None:
+def split_by_size(cases: Sequence[CaseDice], arms: Sequence[str], element: str, *, overlap: float = 0.0) -> DiceBySize | None:
     """Dice by size of the cases that have an object, in thirds of them where there are enough; None where none has one.
 
-    arms: whose Dice, two for their difference. element: what a size counts, pixel or voxel.
+    arms: whose Dice, two for their difference. element: what a size counts, pixel or voxel. overlap: the share of training
+    groups that two folds have in common, which intervals are widened for.
     """
     holding = sorted((case for case in cases if case.size), key=lambda case: (case.size, case.name, case.fold))
     if not holding:
         return None
     empty = [case for case in cases if not case.size]
-    bins = tuple(_summarise(own, arms) for own in cut_by_size(holding, lambda case: case.size))
+    bins = tuple(_summarise(own, arms, overlap) for own in cut_by_size(holding, lambda case: case.size))
     return DiceBySize(
         bins=bins,
-        absent=_summarise(empty, arms) if empty else None,
+        absent=_summarise(empty, arms, overlap) if empty else None,
         chart=_draw(holding, bins, arms, element),
     )
 
 
-def _summarise(cases: Sequence[CaseDice], arms: Sequence[str]) -> SizeBin:
+def _summarise(cases: Sequence[CaseDice], arms: Sequence[str], overlap: float) -> SizeBin:
     groups, folds = [case.group for case in cases], [case.fold for case in cases]
     tables = {arm: _tabulate(cases, arm) for arm in arms}
-    dice = {arm: estimate_mean(table, groups, folds=folds, span=SCORE_SPAN) for arm, table in tables.items()}
+    dice = {arm: estimate_mean(table, groups, folds=folds, span=SCORE_SPAN, overlap=overlap) for arm, table in tables.items()}
     gain = None
     if len(arms) > 1:
         one, other = tables[arms[-1]], tables[arms[0]]
         if len(one) != len(other):
             one, other = one.mean(axis=0), other.mean(axis=0)
-        gain = measure_difference(one, other, groups, folds).estimate
+        gain = measure_difference(one, other, groups, folds, overlap=overlap).estimate
     sizes = [case.size for case in cases]
     return SizeBin(low=min(sizes), high=max(sizes), cases=len(cases), groups=len(set(groups)), dice=dice, gain=gain)
 
