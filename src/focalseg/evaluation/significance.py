@@ -7,10 +7,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from focalseg.errors import SettingError
+from focalseg.evaluation.failures import bound_failures, count_failing
 from focalseg.evaluation.statistics import (
-    CONFIDENCE,
     DIFFERENCE_SPAN,
     ROUNDING,
+    TAIL,
     StandardError,
     estimate_mean,
     estimate_standard_error,
@@ -32,7 +33,8 @@ class Difference:
     estimate: mean difference with its 95 % interval. p_value: of Student's t from the same standard error, two-sided; like the
     interval it speaks of new trainings and new groups. smallest_difference: the true difference that data like this shows, its
     interval clear of 0, in 80 % of cases; inf for one group, nan where the arms have the very same scores, such as an arm
-    beside itself: that nothing varies there says nothing of what could have been seen.
+    beside itself: that nothing varies there says nothing of what could have been seen. failing: groups that are lost
+    altogether, see count_failing.
     """
 
     estimate: Estimate
@@ -41,6 +43,7 @@ class Difference:
     trainings: int
     cases: int
     groups: int
+    failing: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +55,15 @@ class Comparison(Difference):
     wilcoxon_p: float
 
 
-def compare_paired(one: np.ndarray, other: np.ndarray, groups: Sequence[str], folds: Sequence[int] = ()) -> Comparison:
+def compare_paired(
+    one: np.ndarray,
+    other: np.ndarray,
+    groups: Sequence[str],
+    folds: Sequence[int] = (),
+    *,
+    overlap: float = 0.0,
+    tail: float = TAIL,
+) -> Comparison:
     """Compares scores (S, N) of one arm with those of another: the same S seeds and the same N cases, in the same order.
 
     groups (N,): what each case belongs to and is drawn with (subject, video sequence); a name of its own for a case alone. The
@@ -61,7 +72,7 @@ def compare_paired(one: np.ndarray, other: np.ndarray, groups: Sequence[str], fo
     (N,) saying which fold tested each case, as in estimate_mean; the two tests take them as they are. Raises ValueError for
     scores of different shape, of another number than groups or folds, or that are not finite.
     """
-    found = measure_difference(one, other, groups, folds)
+    found = measure_difference(one, other, groups, folds, overlap=overlap, tail=tail)
     means = np.mean(_subtract(one, other), axis=0)
     _, membership = np.unique(np.asarray(groups), return_inverse=True)
     sums = np.bincount(membership, weights=means)
@@ -75,11 +86,13 @@ def measure_difference(
     folds: Sequence[int] = (),
     *,
     span: tuple[float, float] = DIFFERENCE_SPAN,
+    overlap: float = 0.0,
+    tail: float = TAIL,
 ) -> Difference:
     """What `compare_paired` finds without the two tests, in a tenth of the time. span: the range of a difference."""
     difference = _subtract(one, other)
-    estimate = estimate_mean(difference, groups, folds=folds, span=span)
-    standard = estimate_standard_error(difference, groups, folds)
+    estimate = estimate_mean(difference, groups, folds=folds, span=span, overlap=overlap, tail=tail)
+    standard = estimate_standard_error(difference, groups, folds, overlap=overlap)
     return Difference(
         estimate=estimate,
         p_value=_student_p(estimate.mean, standard),
@@ -87,6 +100,7 @@ def measure_difference(
         trainings=difference.shape[0],
         cases=difference.shape[1],
         groups=len(set(groups)),
+        failing=count_failing(difference, groups),
     )
 
 
@@ -122,15 +136,37 @@ def correct_holm(p_values: Mapping[_Name, float]) -> dict[_Name, float]:
     return {name: adjusted[name] for name in p_values}
 
 
-def decide_non_inferiority(difference: Estimate, *, margin: float) -> NonInferiority:
-    """Shown when the whole 95 % interval of the difference lies above -margin: a one-sided test at 2.5 %.
+def decide_non_inferiority(
+    difference: Estimate,
+    *,
+    margin: float,
+    failing: int | None = None,
+    groups: int | None = None,
+    worst: float = 1.0,
+    tail: float = TAIL,
+) -> NonInferiority:
+    """Shown when the difference is above -margin with 97.5 % confidence, groups lost altogether included.
 
-    margin: the loss that would not matter, in units of the score; it means something only if it was fixed before the scores
-    were seen. Raises SettingError for a margin that is not positive and finite.
+    failing of groups: how many groups the arm lost, as Difference has them, of which each may cost as much as worst. An
+    interval sees those alone that are among the cases, and none is what a few dozen cases show where one in a hundred is lost.
+    So its lower end goes down by what bound_failures cannot exclude, U - failing / groups, times worst, in quadrature:
+
+        bound = mean - sqrt((mean - low)^2 + worst^2 (U - failing / groups)^2)
+
+    Both None: scores that know no such failure, and the interval alone decides. margin: the loss that would not matter, in
+    units of the score; it means something only if it was fixed before the scores were seen. tail: one-sided error, that of the
+    interval. Raises SettingError for a margin that is not positive and finite.
+    Source: Zou and Donner 2008 for adding the limits of two parts.
     """
     if not 0 < margin < np.inf:
         raise SettingError(f"The margin is {margin}; expected a positive number, the loss that would not matter, such as 0.01.")
-    return NonInferiority(margin=margin, bound=difference.low, shown=difference.low > -margin)
+    if failing is None or groups is None:
+        return NonInferiority(margin=margin, bound=difference.low, shown=difference.low > -margin)
+    most = bound_failures(failing, groups, tail=tail)
+    bound = difference.mean - float(np.hypot(difference.mean - difference.low, worst * (most - failing / groups)))
+    return NonInferiority(
+        margin=margin, bound=bound, shown=bound > -margin, failing=failing, groups=groups, failing_at_most=most
+    )
 
 
 def _student_p(mean: float, standard: StandardError) -> float:
@@ -182,5 +218,5 @@ def _wilcoxon_p(means: np.ndarray) -> float:
 
 def smallest_difference(standard: StandardError) -> float:
     """(t(0.975) + t(0.8)) standard errors, Bloom 1995 for the multiple; 0 where nothing varies, inf for one group."""
-    multiple = student_quantile(standard.freedom, (1 - CONFIDENCE) / 2) + student_quantile(standard.freedom, 1 - POWER)
+    multiple = student_quantile(standard.freedom, TAIL) + student_quantile(standard.freedom, 1 - POWER)
     return multiple * standard.error

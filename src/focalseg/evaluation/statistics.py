@@ -13,7 +13,8 @@ from focalseg.records.estimate import Estimate, SeedNoise
 REPLICATES = 4000
 SCORE_SPAN, DIFFERENCE_SPAN = (0.0, 1.0), (-1.0, 1.0)
 CONFIDENCE = 0.95
-_TAIL = (1 - CONFIDENCE) / 2
+TAIL = (1 - CONFIDENCE) / 2
+"""What an interval leaves out on each side."""
 ROUNDING = 1e-12
 FEW_GROUPS = 6
 """Fewer groups than these make an interval more than 1.4 times as wide as many would, by Student's t alone."""
@@ -36,6 +37,8 @@ def estimate_mean(
     folds: Sequence[int] = (),
     span: tuple[float, float] = (-np.inf, np.inf),
     seed: int = 0,
+    overlap: float = 0.0,
+    tail: float = TAIL,
 ) -> Estimate:
     """Mean over cases and seeds of scores (S, N), S trainings and N cases in their groups, with a 95 % interval.
 
@@ -59,22 +62,25 @@ def estimate_mean(
         return Estimate(mean=0.0, low=0.0, high=0.0)
     if len(sizes) == 1:
         return Estimate(mean=mean, low=span[0], high=span[1])
-    standard = estimate_standard_error(table, groups, folds)
+    standard = estimate_standard_error(table, groups, folds, overlap=overlap)
     replicates = _replicate_means(sums, sizes, seed)
     spread = float(replicates.std())
     if standard.error <= ROUNDING or spread <= ROUNDING:
         return Estimate(mean=mean, low=mean, high=mean)
     if len(sizes) == 2:
-        high = _student_quantile(standard.freedom) * standard.error
+        high = student_quantile(standard.freedom, tail) * standard.error
         low = -high
     else:
-        stretch = _student_over_normal(standard.freedom) * standard.error / spread
+        # The shape is that of the percentiles of 95 %: those further out would hang on a few replicates.
+        stretch = student_quantile(standard.freedom, tail) / normal_quantile(TAIL) * standard.error / spread
         apart = np.sort(replicates - mean)
-        low, high = (_find_quantile(apart, share) * stretch for share in (_TAIL, 1 - _TAIL))
+        low, high = (_find_quantile(apart, share) * stretch for share in (TAIL, 1 - TAIL))
     return Estimate(mean=mean, low=max(mean + min(low, 0.0), span[0]), high=min(mean + max(high, 0.0), span[1]))
 
 
-def estimate_standard_error(scores: np.ndarray, groups: Sequence[str], folds: Sequence[int] = ()) -> StandardError:
+def estimate_standard_error(
+    scores: np.ndarray, groups: Sequence[str], folds: Sequence[int] = (), *, overlap: float = 0.0
+) -> StandardError:
     """Standard error of the mean of scores (S, N) over new trainings and new groups, with its degrees of freedom.
 
     Its square is V_groups + max(V_trainings - V_interaction, 0): V_groups is the jackknife over groups, V_trainings the
@@ -99,7 +105,10 @@ def estimate_standard_error(scores: np.ndarray, groups: Sequence[str], folds: Se
     standard = _standard_error(sums, sizes)
     if len(set(folds)) < 2:
         return standard
-    both = (standard, _standard_error_of_folds(table, groups, folds))
+    of_folds = _standard_error_of_folds(table, groups, folds)
+    # Folds that share what they were trained on differ by less than new data sets would.
+    widened = StandardError(error=of_folds.error * (1 + len(set(folds)) * overlap / 2) ** 0.5, freedom=of_folds.freedom)
+    both = (standard, widened)
     return max(both, key=lambda one: _student_over_normal(one.freedom) * one.error)
 
 
@@ -288,8 +297,8 @@ def _draw_counts(number: int, random: np.random.Generator) -> np.ndarray:
 
 
 def _student_over_normal(freedom: float) -> float:
-    return _student_quantile(freedom) / normal_quantile(_TAIL)
+    return _student_quantile(freedom) / normal_quantile(TAIL)
 
 
 def _student_quantile(freedom: float) -> float:
-    return student_quantile(freedom, _TAIL)
+    return student_quantile(freedom, TAIL)

@@ -65,12 +65,17 @@ def _expand(freedom: float, z: float) -> float:
     return z + sum(term / freedom**power for power, term in enumerate(terms, start=1))
 
 
+def normal_tail(value: float) -> float:
+    """The chance that a normal variable exceeds a value."""
+    return math.erfc(value / math.sqrt(2)) / 2
+
+
 @cache
 def normal_quantile(tail: float) -> float:
     """What a normal variable exceeds with that probability: Newton's method on the logarithm of the tail, as above."""
     z = 1.0
     for _ in range(100):
-        found = math.erfc(z / math.sqrt(2)) / 2
+        found = normal_tail(z)
         slope = -math.exp(-z * z / 2) / math.sqrt(2 * math.pi) / found
         step = (math.log(found) - math.log(tail)) / slope
         z -= step

@@ -66,13 +66,20 @@ class DiceInterval(CheckedConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class NonInferiority(CheckedConfig):
-    """Whether placed is at most margin worse than all. bound: the difference it is at least, with 97.5 % confidence."""
+    """Whether placed is at most margin worse than all. bound: the difference it is at least, with 97.5 % confidence.
+
+    failing of groups: how many are lost altogether; failing_at_most: the share of groups, 0 to 1, that this cannot exclude to
+    be lost. All None where nothing was counted.
+    """
 
     of: Literal["placed"] = "placed"
     to: Literal["all"] = "all"
     margin: float = setting(at_least=0)
     bound: float
     shown: bool
+    failing: int | None = setting(default=None, at_least=0)
+    groups: int | None = setting(default=None, at_least=0)
+    failing_at_most: float | None = setting(default=None, at_least=0, at_most=1)
 
 
 @dataclass(frozen=True, kw_only=True)
