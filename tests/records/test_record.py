@@ -15,6 +15,16 @@ from focalseg.records.costs import CostTable, SiteCost
 from focalseg.records.estimate import DiceInterval
 from focalseg.records.evidence import Evidence, PathPoint, SiteEvidence
 from focalseg.records.method import MethodFigure
+from focalseg.records.outcome.claims import Looks, TotalEffect
+from focalseg.records.outcome.strata import (
+    ArmStratum,
+    LabelStrata,
+    Rescue,
+    SizeStratum,
+    Stratum,
+    StratumDifference,
+    Tuned,
+)
 from focalseg.records.placement import (
     ArmComparison,
     ArmSummary,
@@ -62,6 +72,11 @@ PREPROCESSING = Preprocessing(
     threshold=0.5, labels=("cyst",), window=(16, 16), overlap=0.5, window_sigma=0.125, window_stride=(1, 1),
     window_margin=(0, 0), spatial_multiple=8, opset=20, largest_difference=1e-6,
 )  # fmt: skip
+STRATUM = Stratum(
+    arms={"none": ArmStratum(value=0.25, low=None, high=0.5, cases=3)},
+    differences={"placed - none": StratumDifference(value=-0.1, low=-0.2, high=-0.05, cases=3, p_value=0.01, holm_p=0.02)},
+    groups=2,
+)
 PLACEMENT = Placement(policy="removal", sites=(SITE,))
 RECORDS: list[Record] = [
     PLACEMENT,
@@ -83,6 +98,30 @@ RECORDS: list[Record] = [
         runs={"none": ("runs/none/fold_3/seed_7", "runs/none/fold_3/seed_8")},
         dead_sites={"decoder.9": "so"},
         costs=COSTS,
+        total_effect=TotalEffect(mean=0.1, low=0.05, high=0.15, explained=True),
+        endpoint="dice_with_object",
+        difference_all_cases=GAIN,
+        difference_where_placed=GAIN,
+        strata={"missed": STRATUM},
+        by_label=(LabelStrata(label="vein", strata={"left_empty": STRATUM}),),
+        by_size=(SizeStratum(size="small", least_pixels=1, most_pixels=9, **vars(STRATUM)),),
+        rescue=(
+            Rescue(
+                one="placed",
+                other="none",
+                difference=0.25,
+                rescued=0.5,
+                lost=-0.125,
+                rest=-0.125,
+                rescued_objects=3,
+                lost_objects=1,
+                objects=9,
+            ),
+        ),
+        tuned=Tuned(**vars(STRATUM), thresholds={"none": (0.25, 0.5)}, calibration=("placed - none",)),
+        looks=Looks(taken=2, tail=0.0125),
+        overlap=0.625,
+        claim="new_data",
     ),
     Splits(
         data="a folder", sha256="00", folds=(Split(fold=0, train=("a",), validation=("b",), test=("ü",)),), groups={"a": "g"}
@@ -174,7 +213,7 @@ def test_a_record_comes_back_from_its_file_with_its_fields_in_their_order(record
 
 def test_a_placement_is_read_from_the_record_of_its_job(tmp_path: Path) -> None:
     write_record(tmp_path / "placement.json", RECORDS[1])
-    assert read_placement(tmp_path / "placement.json") == PLACEMENT
+    assert read_placement(tmp_path / "placement.json") == dataclasses.replace(PLACEMENT, total_effect=RECORDS[1].total_effect)
 
 
 def test_the_keys_of_a_comparison_and_a_fold_are_those_of_the_files_of_before() -> None:
@@ -183,7 +222,9 @@ def test_the_keys_of_a_comparison_and_a_fold_are_those_of_the_files_of_before() 
         "one", "other", "dice", "low", "high", "p_value", "holm_p", "permutation_p", "smallest_difference", "collapsed",
     ]  # fmt: skip
     assert [*content["folds"][0]] == ["fold", "kept", "shut", "difference"]
-    assert [*content["non_inferiority"]] == ["of", "to", "margin", "bound", "shown"]
+    assert [*content["non_inferiority"]] == [
+        "of", "to", "margin", "bound", "shown", "failing", "groups", "failing_at_most",
+    ]  # fmt: skip
     assert [*content["arms"]["none"]] == [
         "dice", "low", "high", "iou", "precision", "recall", "modules", "parameters", "flops", "seconds", "trainings", "folds",
         "collapsed", "cases", "groups", "both_empty", "one_empty", "dice_per_training", "dice_per_label",

@@ -13,20 +13,41 @@ from focalseg.study.running.scores import CaseScore, format_scores
 
 
 def make_score(
-    case: str, dice: float, *, group: str = "", part: str = "test", predicted: int = 10, hd95: float | None = None
+    case: str,
+    dice: float,
+    *,
+    group: str = "",
+    part: str = "test",
+    predicted: int = 10,
+    hd95: float | None = None,
+    tuned: float | None = None,
 ) -> CaseScore:
     """A case of ten true pixels with that Dice, which is every other score as well. hd95: in mm, of which ASSD is a quarter and
-    NSD falls with it; None: no distances were measured."""
-    overlap = Overlap(dice=dice, iou=dice, precision=dice, recall=dice, true_pixels=10, predicted_pixels=predicted)
+    NSD falls with it; None: no distances were measured. tuned: the same as dice at a tuned threshold, ten pixels predicted;
+    None: it was scored at 0.5 alone."""
+    overlap = _make_overlap(dice, predicted)
+    at_tuned = {} if tuned is None else {"foreground": _make_overlap(tuned, 10)}
     distances: dict[str, Distances] = {}
     if hd95 is not None:
         distances["foreground"] = Distances(nsd=1 / (1 + hd95), hd95=hd95, assd=hd95 / 4, tolerance=2.0, unit="mm")
-    return CaseScore(case=case, group=group or case, part=part, overlaps={"foreground": overlap}, distances=distances)
+    scores = {"foreground": overlap}
+    return CaseScore(case=case, group=group or case, part=part, overlaps=scores, distances=distances, tuned=at_tuned)
 
 
-def make_result(scores: Sequence[CaseScore], *, modules: int = 0) -> RunResult:
-    """A run with these scores; a module has 10 of the 100 parameters and more."""
-    return RunResult(modules=modules, parameters=100 + 10 * modules, flops=1000, seconds=1.0, scores=tuple(scores))
+def _make_overlap(dice: float, predicted: int) -> Overlap:
+    return Overlap(dice=dice, iou=dice, precision=dice, recall=dice, true_pixels=10, predicted_pixels=predicted)
+
+
+def make_result(scores: Sequence[CaseScore], *, modules: int = 0, threshold: float | None = None) -> RunResult:
+    """A run with these scores; a module has 10 of the 100 parameters and more. threshold: the one that was tuned."""
+    return RunResult(
+        modules=modules,
+        parameters=100 + 10 * modules,
+        flops=1000,
+        seconds=1.0,
+        threshold=threshold,
+        scores=tuple(scores),
+    )
 
 
 @dataclass

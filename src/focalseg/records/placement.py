@@ -13,6 +13,18 @@ from focalseg.records import names
 from focalseg.records.costs import NOT_MEASURED, CostTable
 from focalseg.records.distances import DistanceDifference, DistanceSummary
 from focalseg.records.estimate import DiceInterval, Interval, NonInferiority, SeedNoise
+from focalseg.records.outcome.claims import ONE_LOOK, Claim, Looks, TotalEffect
+from focalseg.records.outcome.strata import (
+    ALL_CASES_DICE,
+    STRATA,
+    Endpoint,
+    LabelStrata,
+    Rescue,
+    SizeStratum,
+    Stratum,
+    Tuned,
+    list_arms,
+)
 from focalseg.records.record import AGAIN, Record, read_record, write_record
 from focalseg.records.site_decision import SiteDecision
 
@@ -26,7 +38,8 @@ Outcome = Literal["helps", "no_difference_shown", "harms"]
 
 @dataclass(frozen=True, kw_only=True)
 class Placement(CheckedConfig, Record):
-    """Which gates stand where. `layout` is what is put into a network."""
+    """Which gates stand where. `layout` is what is put into a network. total_effect: what all attention does on validation
+    cases; None where it was not asked."""
 
     made_by = "`focalseg place`"
     again = "make the placement anew with `focalseg place`"
@@ -35,6 +48,7 @@ class Placement(CheckedConfig, Record):
     schema: int = 1
     policy: str = ""
     sites: tuple[SiteDecision, ...]
+    total_effect: TotalEffect | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -196,14 +210,22 @@ class LeanSource(CheckedConfig):
 class JobRecord(Placement):
     """The placement that all folds have in common, with all that the main job found.
 
-    difference: placed minus none. comparisons: placed against every other arm, then each of those against none. seed_noise: of
-    none. lean: the training that the lean network is of. runs: by arm, the folders within the job's of its trainings, fold
-    after fold and by seed; two arms may share some. placed_runs: in files of earlier versions, which wrote no runs, those of
-    what was placed, that of the lean network first; `list_placed` gives them of either. dead_sites: left out before training,
-    with the reason. costs: of the network with all sites. search: the trainings that sites were chosen with, none of none
-    where none were counted. files: SHA-256 of the files beside it that are shown with it, by name; empty where the version
-    that wrote it kept none. distance_differences: placed and all minus none in NSD, HD95 and ASSD, paired as their Dice is:
-    secondary, since the verdict rests on Dice; none where distances were not measured.
+    endpoint: the score that the verdict rests on, and with it difference, all_minus_none, comparisons and non_inferiority:
+    `dice_with_object`, the mean Dice over the labels that a case has, of the cases that have any; `dice`, that of all cases, in
+    which one without the object counts 1 where it was left empty and 0 else, where no case has the object and in files of
+    earlier versions. difference: placed minus none; difference_all_cases: that of `dice`, None in those files.
+    difference_where_placed: of the endpoint, over the folds that placed something, None where all or none of them did.
+    comparisons: placed against every other arm, then each of those against none. strata: by the names of `STRATA`; by_label:
+    the same of every label, where there are several; by_size: Dice by terciles of the object's size. rescue: of the pairs in
+    comparisons that are minus none. tuned: the endpoint at thresholds tuned on validation cases. looks: at these scores.
+    overlap: the mean share of training groups that two folds have in common, which the intervals are corrected for where the
+    claim is `new_data`. seed_noise: of none. lean: the training that the lean network is of. runs: by arm, the folders within
+    the job's of its trainings, fold after fold and by seed; two arms may share some. placed_runs: in files of earlier versions,
+    which wrote no runs, those of what was placed, that of the lean network first; `list_placed` gives them of either.
+    dead_sites: left out before training, with the reason. costs: of the network with all sites. search: the trainings that
+    sites were chosen with, none of none where none were counted. files: SHA-256 of the files beside it that are shown with it,
+    by name; empty where the version that wrote it kept none. distance_differences: placed and all minus none in NSD, HD95 and
+    ASSD, paired as their Dice is: secondary, since the verdict rests on Dice; none where distances were not measured.
     """
 
     again = AGAIN
@@ -226,12 +248,23 @@ class JobRecord(Placement):
     files: Mapping[str, str] = field(default_factory=dict)
     distance_differences: tuple[DistanceDifference, ...] = ()
     runs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    endpoint: Endpoint = ALL_CASES_DICE
+    difference_all_cases: DiceInterval | None = None
+    difference_where_placed: DiceInterval | None = None
+    strata: Mapping[str, Stratum] = field(default_factory=dict)
+    by_label: tuple[LabelStrata, ...] = ()
+    by_size: tuple[SizeStratum, ...] = ()
+    rescue: tuple[Rescue, ...] = ()
+    tuned: Tuned | None = None
+    looks: Looks = ONE_LOOK
+    overlap: float = setting(0.0, at_least=0, at_most=1)
+    claim: Claim = "data_set"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         faults = [f"arms.{arm} is missing; expected fields as `name: value`." for arm in ARMS if arm not in self.arms]
         if not faults:
-            faults = [*self._misfit_labels(), *self._misfit_names(), *self._misfit_runs()]
+            faults = [*self._misfit_labels(), *self._misfit_names(), *self._misfit_runs(), *self._misfit_strata()]
         if faults:
             raise SettingError("\n".join(faults))
 
@@ -248,6 +281,15 @@ class JobRecord(Placement):
             for number, run in enumerate(runs):
                 if not _RUN.fullmatch(run):  # never a way out of the folder of the job
                     yield f"{name}[{number}] was {run[:40]!r}; expected runs/ARM/fold_K/seed_S."
+
+    def _misfit_strata(self) -> Iterator[str]:
+        by_label = {f"by_label.{show_name(one.label)}": one.strata for one in self.by_label}
+        for place, strata in ({"strata": self.strata} | by_label).items():
+            for name, stratum in strata.items():
+                if name not in STRATA:
+                    yield f"{place} has the stratum {show_name(name)[:40]!r}; expected {', '.join(STRATA)}."
+                if wrong := [arm for arm in list_arms(stratum) if arm not in self.arms]:
+                    yield f"{place}.{show_name(name)} has the arm {wrong[0][:40]!r}; expected {', '.join(self.arms)[:200]}."
 
     def _misfit_names(self) -> Iterator[str]:
         sites = [decision.site for decision in self.sites]

@@ -23,7 +23,8 @@ class Result(Record):
     step_seconds: of one step, the mean over all: processor seconds of all threads, which other programs on the machine do not
     lengthen; on an accelerator by the clock. None in files of before it was measured. files: SHA-256 of every other file that
     the run leaves, by name; empty where the version that wrote it kept none. data: the digest of the cases that it was trained
-    and scored on.
+    and scored on. threshold: tuned on its validation cases, at which its cases are scored besides 0.5; None where an earlier
+    version scored them at 0.5 alone.
     """
 
     made_by = "a finished training"
@@ -37,6 +38,7 @@ class Result(Record):
     step_seconds: float | None = setting(None, at_least=0)
     data: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
+    threshold: float | None = setting(None, above=0, below=1)
 
     def check_file(self, path: Path) -> Path:
         """The path of a file of the run, as it was written. Raises SettingError for one that is missing or was altered."""

@@ -1,6 +1,7 @@
 """The table of scores: what is written is what is read."""
 
 import csv
+import math
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from focalseg.imagesets.masks import VOID
 from focalseg.records.splits import Split
 from focalseg.study.running import runs
 from focalseg.study.running.runs import RunPlan, score_at_full_size
-from focalseg.study.running.scores import DISTANCES, CaseScore, count_empty, format_scores, read_scores
+from focalseg.study.running.scores import DISTANCES, TUNED, CaseScore, count_empty, format_scores, read_scores
 from focalseg.training.run import RunConfig
 
 
@@ -24,6 +25,7 @@ def make_scores(labels, count=4, *, spacing=(1.0, 0.7, 2.0)):
         overlaps = measure_labels(*masks, len(labels))
         part = "validation" if number % 2 else "test"
         distances = measure_distances(*masks, len(labels), spacing_mm=spacing) if part == "test" else ()
+        tuned = measure_labels(np.roll(masks[0], 1, axis=0), masks[1], len(labels))
         scores.append(
             CaseScore(
                 case=f"case,{number}",
@@ -31,6 +33,7 @@ def make_scores(labels, count=4, *, spacing=(1.0, 0.7, 2.0)):
                 part=part,
                 overlaps=dict(zip(labels, overlaps, strict=True)),
                 distances=dict(zip(labels, distances, strict=False)),
+                tuned=dict(zip(labels, tuned, strict=True)),
             )
         )
     return tuple(scores)
@@ -52,6 +55,9 @@ def test_the_table_has_a_row_a_case_and_label_and_reads_back(tmp_path, labels):
             for name in ("nsd", "hd95", "assd", "tolerance"):
                 assert getattr(one.distances[label], name) == pytest.approx(getattr(distances, name), abs=1e-6)
             assert one.distances[label].unit == "mm"
+        for label, overlap in other.tuned.items():
+            for name in ("dice", "iou", "precision", "recall", "true_pixels", "predicted_pixels"):
+                assert getattr(one.tuned[label], name) == pytest.approx(getattr(overlap, name), abs=1e-6)
     assert format_scores(again) == format_scores(scores)
 
 
@@ -73,10 +79,33 @@ def test_the_score_of_a_case_is_the_mean_over_its_labels_and_its_pixels_are_the_
 def test_a_table_of_before_distances_were_measured_is_read_as_ever(tmp_path):
     path = tmp_path / "cases.csv"
     rows = list(csv.reader(format_scores(make_scores(("a", "b"))).splitlines()))
-    path.write_text("\n".join(",".join(f'"{cell}"' for cell in row[: -len(DISTANCES)]) for row in rows) + "\n")
+    rows = [row[: rows[0].index(DISTANCES[0])] for row in rows]
+    path.write_text("\n".join(",".join(f'"{cell}"' for cell in row) for row in rows) + "\n")
     again = read_scores(path)
-    assert [score.distances for score in again] == [{}] * 4
+    assert [score.distances for score in again] == [score.tuned for score in again] == [{}] * 4
     assert [score.dice for score in again] == pytest.approx([score.dice for score in make_scores(("a", "b"))], abs=1e-6)
+
+
+def test_a_table_of_before_thresholds_were_tuned_is_read_as_ever_and_has_no_score_at_one(tmp_path):
+    path = tmp_path / "cases.csv"
+    rows = list(csv.reader(format_scores(make_scores(("a", "b"))).splitlines()))
+    path.write_text("\n".join(",".join(f'"{cell}"' for cell in row[: -len(TUNED)]) for row in rows) + "\n")
+    again = read_scores(path)
+    assert [score.tuned for score in again] == [{}] * 4
+    assert [bool(score.distances) for score in again] == [True, False, True, False]
+    assert [score.dice for score in again] == pytest.approx([score.dice for score in make_scores(("a", "b"))], abs=1e-6)
+    assert all(math.isnan(score.average("tuned_dice")) for score in again)
+    with pytest.raises(ValueError, match="case,0 was not scored at a tuned threshold"):
+        _ = again[0].at_tuned
+
+
+def test_a_case_at_the_tuned_threshold_is_a_case_like_any_other():
+    score = make_scores(("a", "b"))[0]
+    tuned = score.at_tuned
+    assert tuned.dice == score.average("tuned_dice") == (score.tuned["a"].dice + score.tuned["b"].dice) / 2 != score.dice
+    assert tuned.predicted_pixels == sum(overlap.predicted_pixels for overlap in score.tuned.values())
+    assert tuned.of_label("b").dice == score.of_label("b").average("tuned_dice") == score.tuned["b"].dice
+    assert (tuned.true_pixels, tuned.distances) == (score.true_pixels, {})
 
 
 def test_a_unit_that_there_is_not_is_refused(tmp_path):

@@ -13,7 +13,7 @@ from focalseg.records.result import RESULT
 from focalseg.records.scores.evaluation import TITLES
 from focalseg.report.placement.naming import name_arm
 from focalseg.study.running.runs import CASES, TEST, read_result
-from focalseg.study.running.scores import DISTANCES, NUMBERS, list_rows
+from focalseg.study.running.scores import SCORES, list_rows
 
 ARMS_CSV, ARMS_TEX, CASES_CSV = "arms.csv", "arms.tex", "cases.csv"
 OVERLAPS = ("dice", "iou", "precision", "recall")
@@ -82,7 +82,7 @@ def format_test_scores(folder: Path, record: JobRecord, arms: Mapping[str, ArmSu
 
     None where a training is no longer there. Raises SettingError for one that was altered.
     """
-    rows: list[list[object]] = [["system", "fold", "seed", "case", "group", "label", *NUMBERS, *DISTANCES]]
+    rows: list[list[object]] = [["system", "fold", "seed", "case", "group", "label", *SCORES]]
     for name, arm in arms.items():
         runs = list_arm(folder, record, name)
         there = [run for run in runs if (run / RESULT).is_file() and (run / CASES).is_file()]

@@ -110,6 +110,12 @@ class RunResult(Result):
         scores = self.scores_of(VALIDATION)
         return any(score.true_pixels for score in scores) and not any(score.predicted_pixels for score in scores)
 
+    @property
+    def at_tuned(self) -> "RunResult":
+        """The same run with its scores at the tuned threshold in place of those at 0.5, for whatever takes a run. Raises
+        ValueError where its cases were not scored there, its threshold being None."""
+        return replace(self, scores=tuple(score.at_tuned for score in self.scores))
+
     def scores_of(self, part: str) -> tuple[CaseScore, ...]:
         """Scores of the validation or the test cases, in the order of the split; none where that part was not scored."""
         return tuple(score for score in self.scores if score.part == part)
@@ -284,5 +290,6 @@ def dice_matrix(results: Sequence[RunResult], part: str) -> np.ndarray:
 
 
 def score_matrix(results: Sequence[RunResult], part: str, score: str) -> np.ndarray:
-    """A score (trainings, cases) of one part, by its name."""
+    """A score (trainings, cases) of one part, by its name as `CaseScore.average` takes it: `dice`, or `tuned_dice` for the same
+    at each training's tuned threshold, nan where an earlier version scored it at 0.5 alone."""
     return np.array([[one.average(score) for one in result.scores_of(part)] for result in results])

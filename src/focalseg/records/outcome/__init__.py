@@ -1,0 +1,1 @@
+"""Records of what a job's arms differ by: group by group of cases, and what a claim rests on."""
