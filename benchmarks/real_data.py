@@ -74,7 +74,19 @@ OF_SET = {
 """Vessels are a few pixels wide in the original, a tenth of that at 96 pixels; they are learned in fewer steps."""
 KEPT = (
     *("verdict", "sentence", "endpoint", "difference", "difference_all_cases", "difference_where_placed", "all_minus_none"),
-    *("arms", "sites", "folds", "comparisons", "seed_noise", "rescue", "by_size", "overlap", "claim", "total_effect", "explained"),
+    *(
+        "arms",
+        "sites",
+        "folds",
+        "comparisons",
+        "seed_noise",
+        "rescue",
+        "by_size",
+        "overlap",
+        "claim",
+        "total_effect",
+        "explained",
+    ),
 )
 """What is kept of placement.json as it stands there."""
 
@@ -88,7 +100,9 @@ def main() -> None:
     parser.add_argument("--size", default="small", choices=list(SIZES))
     parser.add_argument("--device", default="auto")
     parser.add_argument("--finished-only", action="store_true", help="train nothing; leave out sets whose job is not done")
-    parser.add_argument("--fixed-arms", nargs="+", choices=FIXED, metavar="ARM", help="print the folds where all of these are done")
+    parser.add_argument(
+        "--fixed-arms", nargs="+", choices=FIXED, metavar="ARM", help="print the folds where all of these are done"
+    )
     arguments = parser.parse_args()
     for name in arguments.sets:
         job, options = arguments.out / name, PROTOCOL | SIZES[arguments.size] | OF_SET[arguments.size].get(name, {})
@@ -101,6 +115,8 @@ def main() -> None:
             print(f"{name}: {job / PLACEMENT} is not there yet; left out")
             continue
         keep(name, job, arguments.size, f"focalseg place {name} {show_options(options)}")
+    if not arguments.fixed_arms:
+        write_page(arguments.size)
 
 
 def place(data: Path, out: Path, options: Mapping[str, str], *, device: str) -> None:
@@ -120,20 +136,28 @@ def keep(name: str, job: Path, size: str, command: str) -> None:
 
     Raises SystemExit, and writes nothing, where a mean of the job is not that of the scores per case.
     """
-    page = RESULTS / f"real_data-{size}.md"
-    table = RESULTS / f"{page.stem}-{name}-cases.csv"
+    table = RESULTS / f"real_data-{size}-{name}-cases.csv"
     content = json.loads((job / PLACEMENT).read_text(encoding="utf-8"))
     rows = collect_rows(job, content["runs"])
     found = {"command": command, "machine": describe_machine(), "cases_file": table.name, **reduce_job(job, content, rows)}
     if misfits := list_misfits(found, rows):
         raise SystemExit(f"{name}: what the job says is not what its scores say:\n" + "\n".join(misfits))
     write_cases(table, rows)
-    figures = page.with_suffix(".json")
-    everything = json.loads(figures.read_text(encoding="utf-8")) if figures.exists() else {}
-    everything[name] = found
-    figures.write_text(json.dumps({name: everything[name] for name in SETS if name in everything}, indent=1) + "\n")
-    page.write_text(format_page(json.loads(figures.read_text(encoding="utf-8")), size))
-    print(f"written: {page}, {figures.name}, {table.name}")
+    everything = read_figures(size) | {name: found}
+    ordered = {name: everything[name] for name in SETS if name in everything}
+    (RESULTS / f"real_data-{size}.json").write_text(json.dumps(ordered, indent=1) + "\n")
+    write_page(size)
+
+
+def read_figures(size: str) -> dict[str, Any]:
+    """What is kept of every set that is done."""
+    path = RESULTS / f"real_data-{size}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def write_page(size: str) -> None:
+    """The page of all sets, from what is kept of them."""
+    (RESULTS / f"real_data-{size}.md").write_text(format_page(read_figures(size), size))
 
 
 def reduce_job(job: Path, content: Mapping[str, Any], rows: Sequence[Any]) -> dict[str, Any]:
@@ -167,13 +191,17 @@ def look(name: str, job: Path, arms: Sequence[str]) -> list[str]:
     lines = [f"## {name}: {len(runs[arms[0]])} trainings an arm, of the folds so far", ""]
     lines += format_strata(measure_strata(parts, overlap=share_training(FOLDS)))
     for pair, summands in measure_rescues(parts).items():
-        lines.append(f"{pair}: {summands['rescued']:+.3f} from cases that one of the two missed, {summands['others']:+.3f} others")
+        lines.append(
+            f"{pair}: {summands['rescued']:+.3f} from cases that one of the two missed, {summands['others']:+.3f} others"
+        )
     return lines
 
 
 def read_thresholds(job: Path, runs: Mapping[str, Sequence[str]]) -> dict[str, dict[str, float]]:
     """Least, median and greatest tuned threshold of each arm; no arm where a training tuned none."""
-    tuned = {arm: [json.loads((job / run / RESULT).read_text()).get("threshold") for run in found] for arm, found in runs.items()}
+    tuned = {
+        arm: [json.loads((job / run / RESULT).read_text()).get("threshold") for run in found] for arm, found in runs.items()
+    }
     return {
         arm: {"least": min(found), "median": median(found), "greatest": max(found)}
         for arm, found in tuned.items()
@@ -210,12 +238,12 @@ def format_page(found: Mapping[str, Any], size: str) -> str:
         "",
         f"`python benchmarks/real_data.py --out RUNS --data FOLDER --size {size}`",
         "",
-        "Ten folds tested in turn, no group of cases on two sides, sites chosen on validation cases, one training an arm on each",
-        "fold from seeds that nothing was chosen with. What counts, fixed beforehand, is the Dice of the cases that have the",
-        "object. Beside it stand the share of those that were missed altogether (no pixel in common), the share of the cases",
-        "without the object that were left empty, and the mean Dice of all cases. Scores at the images' own resolution; 95 %",
-        "intervals over trainings, groups and folds, with the training cases that folds have in common; differences are paired by",
-        "case and training, and those of shares are in points of a hundred.",
+        "Ten folds tested in turn, no group of cases on two sides, sites chosen on validation cases, one training per arm on",
+        "each fold from seeds that nothing was chosen with. What counts, fixed beforehand, is the Dice of the cases that have",
+        "the object. Beside it stand the share of those that were missed altogether (no pixel in common), the share of the",
+        "cases without the object that were left empty, and the mean Dice of all cases. Scores at the images' own resolution;",
+        "95 % intervals over trainings, groups and folds, corrected for the training cases that folds have in common.",
+        "Differences are paired by case and training, and those of shares are in points of a hundred.",
     ]
     for name, one in found.items():
         lines += ["", *format_set(name, one), "", one["machine"]]
@@ -233,10 +261,10 @@ def describe_earlier(size: str) -> list[str]:
     return [
         "## Not trained anew yet",
         "",
-        "Five folds, three trainings an arm and fold, from before scores were kept per case",
-        f"([all of it]({page})). These strata follow exactly from the mean Dice and the counts of empty masks that were kept.",
-        "Which case it was is not known, so that they have no intervals. Counted are cases times trainings; *missed* here means",
-        "that nothing was predicted.",
+        f"Five folds, three trainings per arm and fold, from before scores were kept per case ([in full]({page})).",
+        "These strata follow exactly from the mean Dice and the counts of empty masks that were kept. Which case it was is not",
+        "known, so that they have no intervals. Counted are cases times trainings; *missed* here means that nothing was",
+        "predicted.",
     ]
 
 

@@ -27,7 +27,7 @@ class Told:
 
     gain, over_all: what SE everywhere and what was placed differ by from none, in Dice with the object and over all cases, as
     text; of the former, rescued is what comes from objects missed. tuned: the same at tuned thresholds, where that is known.
-    alarms: whether SE everywhere finds more objects and leaves fewer images empty, as far as the intervals tell, if there are any.
+    alarms: whether SE everywhere finds more objects and leaves fewer images empty, as far as intervals tell, if there are any.
     least: the gain of what was placed that four studies of five would show, in the score that the job judged. placed: whether
     any fold placed or shut something.
     """
@@ -153,7 +153,9 @@ def _describe(told: Told) -> str:
         kept = f"{100 * empty['se']:.0f} % empty in place of {100 * empty['none']:.0f} %"
         sentences.append(f"Of the {told.cases['left_empty']} images without the object it leaves {kept}")
     if told.alarms:
-        sentences.append(f"So it finds more and raises more false alarms; the mean over all images, {told.over_all['se']}, hides it")
+        sentences.append(
+            f"So it finds more and raises more false alarms; the mean over all images, {told.over_all['se']}, hides it"
+        )
     return ". ".join([*sentences, *_describe_placed(told)]) + "."
 
 
@@ -169,14 +171,15 @@ def _describe_everywhere(told: Told) -> str:
 def _describe_placed(told: Told) -> list[str]:
     if not told.placed:
         most = binomtest(0, told.groups).proportion_ci().high
-        bound = f"{told.groups} groups without a failure still leave room for {100 * most:.0f} % of such groups failing altogether"
+        bound = (
+            f"{told.groups} groups without a failure still leave room for {100 * most:.0f} % of such groups failing altogether"
+        )
         return ["Nothing was placed", f"That the plain network is as good is not proven: {bound}"]
     if "left_empty" not in told.strata:
         sentences, score = [f"What was placed changes it by {told.gain['placed']}"], ""
     else:
-        sentences = [
-            f"What was placed changes the Dice with the object by {told.gain['placed']}, that of all images by {told.over_all['placed']}"
-        ]
+        over_all = f"that of all images by {told.over_all['placed']}"
+        sentences = [f"What was placed changes the Dice with the object by {told.gain['placed']}, {over_all}"]
         score = "" if told.tuned or "[" in told.gain["placed"] else " of the latter"
     if told.least is not None:
         sentences.append(f"Four studies of five would show a gain{score} of {told.least:.2f}")

@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from functools import partial
-from typing import Any
 
 from scipy.stats import binomtest
 

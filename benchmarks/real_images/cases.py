@@ -19,8 +19,8 @@ FIXED = ("none", "se", "ag", "all", "wider")
 class Row:
     """One label of one test case in one training of an arm.
 
-    dice, predicted_pixels: at threshold 0.5. tuned_dice, tuned_predicted_pixels: at the training's own threshold, which was tuned
-    on its validation cases; None where the version that scored it tuned none.
+    dice, predicted_pixels: at threshold 0.5. tuned_dice, tuned_predicted_pixels: at the training's own threshold, which was
+    tuned on its validation cases; None where the version that scored it tuned none.
     """
 
     case: str
@@ -37,7 +37,7 @@ class Row:
 
 
 def list_runs(job: Path) -> dict[str, list[str]]:
-    """The finished trainings of the arms that need no decision, by arm, as folders within the job's; probes are none of them."""
+    """The finished trainings of the arms that need no decision, by arm, as folders within the job's."""
     found: dict[str, list[str]] = {}
     for arm in FIXED:
         runs = [path.parent for path in job.glob(f"runs/{arm}/fold_*/seed_*/{RESULT}")]

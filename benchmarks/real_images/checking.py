@@ -15,7 +15,10 @@ def list_misfits(found: Mapping[str, Any], rows: Iterable[Row]) -> list[str]:
     """A line for every figure that does not follow from the scores. found: a set as `real_data.py` keeps it in its JSON."""
     rows = list(rows)
     parts = take_apart(rows)
-    faults = [*_misfit_strata("strata", found["strata"], parts), *_misfit_strata("tuned", found["tuned"], take_apart(rows, tuned=True))]
+    faults = [
+        *_misfit_strata("strata", found["strata"], parts),
+        *_misfit_strata("tuned", found["tuned"], take_apart(rows, tuned=True)),
+    ]
     for arm, summary in found["arms"].items():
         faults += _misfit(f"arms.{arm}.dice", summary["dice"], average(parts[arm], "all_cases"))
     faults += _misfit_endpoint(found, parts)

@@ -1,7 +1,7 @@
 """Trainings from before scores were kept per case: five folds, three trainings an arm and fold.
 
-Their strata follow exactly from what was kept, the mean Dice and two counts: a prediction with both masks empty scores 1, and one
-with one of them empty scores 0. Which case it was is not known, so that these strata have no intervals.
+Their strata follow exactly from what was kept, the mean Dice and two counts: where both masks are empty the score is 1, where
+one of them is it is 0. Which case it was is not known, so that these strata have no intervals.
 """
 
 from collections.abc import Mapping

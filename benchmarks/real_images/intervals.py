@@ -55,10 +55,10 @@ def show(estimate: Estimate) -> dict[str, float]:
 
 
 def share_training(folds: int) -> float:
-    """The mean share of training groups that two of the folds have in common, where each has a part to test and one to validate.
+    """The mean share of training groups that two of the folds have in common.
 
-    Fold f tests part f and validates on the next one. Two folds that are neighbours, a share 2 / (folds - 1) of all pairs, leave
-    out three parts together, others four; of the folds - 2 parts that one trains on the other then has folds - 3 or folds - 4.
+    Fold f tests part f and validates on the next one. Two folds that are neighbours, a share 2 / (folds - 1) of all pairs,
+    leave out three parts together, others four; of the folds - 2 parts of one the other then has folds - 3 or folds - 4.
     """
     return max(folds - 3, 0) / (folds - 1)
 

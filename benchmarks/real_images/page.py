@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from focalseg.findings import counted
 from real_images.cases import sort_arms
 from real_images.earlier import WITHOUT_OBJECT, Strata, derive_strata, split_gain
 
@@ -22,7 +23,8 @@ Found = Mapping[str, Any]
 
 def format_set(name: str, one: Found) -> list[str]:
     """All tables of a finished job. one: as `real_data.py` keeps it in its JSON."""
-    first, protocol = one["arms"]["none"], one["protocol"]
+    first, folds = one["arms"]["none"], one["protocol"]["folds"]
+    trainings = counted(one["protocol"]["trainings"], "training")
     *_, (step, before), (steps, last) = one["plain_curve"].items()
     return [
         f"## {name}: {one['verdict']}",
@@ -31,8 +33,7 @@ def format_set(name: str, one: Found) -> list[str]:
         "",
         f"`{one['command']}`",
         "",
-        f"{first['cases']} cases in {first['groups']} groups at {one['seen']}; {protocol['folds']} folds, "
-        f"{protocol['trainings']} training(s) an arm and fold.",
+        f"{first['cases']} cases in {first['groups']} groups at {one['seen']}; {folds} folds, {trainings} per arm and fold.",
         f"From step {step} to {steps}, the last, the plain network's validation Dice went from {before:.3f} to {last:.3f}.",
         f"Scores per case: [{one['cases_file']}]({one['cases_file']}).",
         "",
@@ -82,7 +83,13 @@ def _format_misses_and_threshold(one: Found) -> list[str]:
         words = " minus ".join(NAMES.get(arm, arm) for arm in pair.split(" - "))
         change = show_change(changes[pair]) if pair in changes else f"{sum(parts.values()):+.3f}"
         rows.append([words, change, f"{parts['rescued']:+.3f}", f"{parts['others']:+.3f}", show_change(left) if left else "-"])
-    columns = ["Dice with the object", "at 0.5", "from cases that one of the two missed", "from the others", "at tuned thresholds"]
+    columns = [
+        "Dice with the object",
+        "at 0.5",
+        "from cases that one of the two missed",
+        "from the others",
+        "at tuned thresholds",
+    ]
     lines = format_table(columns, rows)
     if not tuned:
         return [*lines, "", "These trainings were scored at 0.5 alone."]
@@ -111,7 +118,15 @@ def format_earlier(name: str, one: Found) -> list[str]:
     """The strata of a set whose scores per case were not kept, as they follow from means and counts."""
     parts = {arm: derive_strata(row, WITHOUT_OBJECT.get(name, 0)) for arm, row in one["arms"].items()}
     first = parts["none"]
-    columns = ["arm", "Dice with the object", "minus none", "of it from fewer misses", "missed", "left empty", "Dice, all cases"]
+    columns = [
+        "arm",
+        "Dice with the object",
+        "minus none",
+        "of it from fewer misses",
+        "missed",
+        "left empty",
+        "Dice, all cases",
+    ]
     rows = []
     for arm in sort_arms(parts):
         found = parts[arm]
@@ -160,4 +175,5 @@ def _show_value(stratum: str, found: Mapping[str, Any]) -> str:
 
 def format_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """The lines of a table."""
-    return [f"| {' | '.join(cells)} |" for cells in (columns, ["---"] * len(columns), *rows)]
+    first, *others = (f"| {' | '.join(cells)} |" for cells in (columns, *rows))
+    return [first, "|---" * len(columns) + "|", *others]

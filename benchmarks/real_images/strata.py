@@ -76,7 +76,7 @@ def subtract(one: Part, other: Part, stratum: str) -> dict[Key, float]:
     """Paired differences. Raises ValueError where the arms do not have the same cases and trainings."""
     first, second = list_values(one, stratum), list_values(other, stratum)
     if first.keys() != second.keys():
-        raise ValueError(f"The arms differ in their cases or trainings, such as {sorted(first.keys() ^ second.keys())[0]}.")
+        raise ValueError(f"The arms differ in their cases or trainings, such as {min(first.keys() ^ second.keys())}.")
     return {key: first[key] - second[key] for key in first}
 
 
