@@ -40,7 +40,14 @@ from real_images.strata import take_apart
 RESULTS = Path(__file__).parent / "results"
 SETS = ("cvc_clinicdb", "chase_db1", "busi")
 FOLDS = 10
-PROTOCOL = {"seeds": "1", "split.folds": str(FOLDS), "split.test_folds": str(FOLDS), "rivals": "[se, wider]"}
+PROTOCOL = {
+    "seeds": "1",
+    "split.folds": str(FOLDS),
+    "split.test_folds": str(FOLDS),
+    "rivals": "[se, wider]",
+    "looks.once": "true",
+}
+"""It is looked at once and never extended, so that its intervals are of 95 %."""
 SIZES = {
     "small": {
         "data.longest_side": "96",
@@ -72,23 +79,8 @@ OF_SET = {
     "full": {},
 }
 """Vessels are a few pixels wide in the original, a tenth of that at 96 pixels; they are learned in fewer steps."""
-KEPT = (
-    *("verdict", "sentence", "endpoint", "difference", "difference_all_cases", "difference_where_placed", "all_minus_none"),
-    *(
-        "arms",
-        "sites",
-        "folds",
-        "comparisons",
-        "seed_noise",
-        "rescue",
-        "by_size",
-        "overlap",
-        "claim",
-        "total_effect",
-        "explained",
-    ),
-)
-"""What is kept of placement.json as it stands there."""
+LEFT_OUT = ("files", "costs", "lean", "runs", "placed_runs", "distance_differences", "report")
+"""Of placement.json: what is of the folder, or what no table shows."""
 
 
 def main() -> None:
@@ -164,13 +156,14 @@ def reduce_job(job: Path, content: Mapping[str, Any], rows: Sequence[Any]) -> di
     """What the tables show of a job: what it says itself and, where it does not, what follows from its scores per case."""
     parts, tuned = take_apart(rows), take_apart(rows, tuned=True)
     overlap = content["overlap"] if content["claim"] == "new_data" else 0.0
-    at_tuned = measure_strata(tuned, overlap=overlap)
+    tail = content["looks"]["tail"]
+    at_tuned = measure_strata(tuned, overlap=overlap, tail=tail)
     if content["tuned"]:
         at_tuned["with_object"] = {name: content["tuned"][name] for name in ("arms", "differences")}
     return {
-        **{name: content[name] for name in KEPT if name in content},
+        **{name: value for name, value in content.items() if name not in LEFT_OUT},
         "protocol": {"folds": content["arms"]["none"]["folds"], "trainings": content["arms"]["none"]["trainings"]},
-        "strata": {**measure_strata(parts, overlap=overlap), **content["strata"]},
+        "strata": {**measure_strata(parts, overlap=overlap, tail=tail), **content["strata"]},
         "tuned": at_tuned,
         "rescues": measure_rescues(parts),
         "thresholds": read_thresholds(job, content["runs"]),

@@ -81,8 +81,9 @@ def make_record():
         arm: {"dice": dice[arm], "modules": 1, "parameters": 1234, "folds": 4, "trainings": 1, "cases": 8, "groups": 8}
         for arm in DICE
     }
+    chances = {"p_value": 0.02, "permutation_p": 0.01, "holm_p": 0.5}
     comparisons = [
-        {"one": one, "other": other, **differ(one, other), "holm_p": 0.5, "smallest_difference": 0.1} for one, other in pairs
+        {"one": one, "other": other, **differ(one, other), **chances, "smallest_difference": 0.1} for one, other in pairs
     ]
     return {
         "verdict": "helps",
@@ -101,6 +102,7 @@ def make_record():
         "tuned": None,
         "overlap": 0.25,
         "claim": "new_data",
+        "looks": {"taken": 1, "tail": 0.025},
         "runs": {arm: [f"runs/{arm}/fold_{fold}/seed_{fold + 7}" for fold in range(4)] for arm in DICE},
     }
 
@@ -133,6 +135,7 @@ def test_a_finished_job_is_kept_as_a_page_its_figures_and_the_scores_of_every_ca
     assert "SE everywhere minus no attention | +0.325 [" in page
     assert "| +0.175 | +0.150 | +0.200 [" in page
     assert "25.0 % | -50.0 [" in page
+    assert "| placed minus wider, no attention | +0.200 [-1.000, +1.000] | 0.02 | 0.01 | 0.5 | 0.100 |" in page
     assert "## Not trained anew yet" in page
     assert "### cvc_clinicdb" in page
     assert "### busi" not in page
@@ -308,7 +311,8 @@ def test_the_pages_in_the_repository_follow_from_the_figures_beside_them(bench):
     assert (RESULTS / "real_data-small.md").read_text() == bench.script.format_page(list_committed(), "small")
     earlier = (RESULTS / "real_data-small-earlier.md").read_text()
     for name, one in json.loads((RESULTS / "real_data-small-earlier.json").read_text()).items():
-        assert "\n".join(bench.page.format_earlier(name, one)) in earlier
+        for table in (bench.page.format_earlier(name, one), bench.page.format_earlier_tests(one)):
+            assert "\n".join(table) in earlier
 
 
 def test_the_figures_in_the_repository_follow_from_the_scores_of_every_case():

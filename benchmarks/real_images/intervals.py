@@ -6,18 +6,18 @@ from typing import Any
 import numpy as np
 
 from focalseg.evaluation.significance import measure_difference
-from focalseg.evaluation.statistics import Estimate, estimate_mean
+from focalseg.evaluation.statistics import TAIL, Estimate, estimate_mean
 from real_images.cases import sort_arms
 from real_images.strata import STRATA, Part, list_values, measure_rescue
 
 Found = dict[str, dict[str, Any]]
 
 
-def measure_strata(parts: Mapping[str, Part], *, overlap: float) -> Found:
+def measure_strata(parts: Mapping[str, Part], *, overlap: float, tail: float = TAIL) -> Found:
     """Every stratum that some case takes part in: of each arm `value`, `low`, `high`, `cases`; of each pair the first three.
 
     Pairs: placed with every other arm, then each of those with none. overlap: the mean share of training groups that two folds
-    have in common.
+    have in common. tail: what an interval leaves out on each side.
     """
     found: Found = {}
     for stratum in STRATA:
@@ -26,12 +26,13 @@ def measure_strata(parts: Mapping[str, Part], *, overlap: float) -> Found:
             continue
         arms = {}
         for arm, (scores, groups, folds) in tables.items():
-            estimate = estimate_mean(scores, groups, folds=folds, span=(0.0, 1.0), overlap=overlap)
+            estimate = estimate_mean(scores, groups, folds=folds, span=(0.0, 1.0), overlap=overlap, tail=tail)
             arms[arm] = {**show(estimate), "cases": scores.shape[1]}
         differences = {}
         for one, other in list_pairs(parts):
             (first, groups, folds), second = tables[one], tables[other][0]
-            differences[f"{one} - {other}"] = show(measure_difference(first, second, groups, folds, overlap=overlap).estimate)
+            difference = measure_difference(first, second, groups, folds, overlap=overlap, tail=tail)
+            differences[f"{one} - {other}"] = show(difference.estimate)
         found[stratum] = {"arms": arms, "differences": differences}
     return found
 

@@ -41,7 +41,7 @@ def format_set(name: str, one: Found) -> list[str]:
         "",
         *_format_misses_and_threshold(one),
         "",
-        *_format_placed(one),
+        *format_comparisons(one),
         "",
         "| fold | placed | placed - none |",
         "|---|---|---|",
@@ -98,15 +98,16 @@ def _format_misses_and_threshold(one: Found) -> list[str]:
     return [*lines, "", f"Dice with the object at the tuned thresholds: {means}."]
 
 
-def _format_placed(one: Found) -> list[str]:
-    """Placed beside every other arm, with how small a difference could have been seen."""
+def format_comparisons(one: Found) -> list[str]:
+    """Every pair of arms with its tests, and how small a difference could have been seen."""
     rows = []
     for found in one["comparisons"]:
-        if found["one"] == "placed":
-            least = "-" if found["smallest_difference"] is None else f"{found['smallest_difference']:.3f}"
-            rows.append([NAMES[found["other"]], show_change(found), f"{found['holm_p']:.2g}", least])
-    columns = ["placed minus", "difference", "p, adjusted (Holm)", "smallest difference shown in 80 % of studies"]
-    return format_table(columns, rows)
+        least = "-" if found["smallest_difference"] is None else f"{found['smallest_difference']:.3f}"
+        pair = f"{NAMES[found['one']]} minus {NAMES[found['other']]}"
+        chances = [f"{found[name]:.2g}" for name in ("p_value", "permutation_p", "holm_p")]
+        rows.append([pair, show_change(found), *chances, least])
+    chances = ["p", "p over new groups alone", "p, adjusted (Holm)"]
+    return format_table(["pair", "difference", *chances, "smallest difference shown in 80 % of studies"], rows)
 
 
 def _list_kept(fold: Found) -> str:
@@ -135,6 +136,13 @@ def format_earlier(name: str, one: Found) -> list[str]:
         missed = show_count(found.missed_count, found.with_count)
         rows.append([NAMES[arm], f"{found.with_object:.3f}", *gain, missed, empty, f"{one['arms'][arm]['dice']:.3f}"])
     return format_table(columns, rows)
+
+
+def format_earlier_tests(one: Found) -> list[str]:
+    """The tests of every arm against none, of the mean over all cases."""
+    against = [found for found in one["comparisons"] if found["other"] == "none"]
+    rows = format_comparisons({"comparisons": against})
+    return [rows[0].replace("| difference |", "| Dice, all cases |"), *rows[1:]]
 
 
 def _show_gain(found: Strata, first: Strata) -> list[str]:
