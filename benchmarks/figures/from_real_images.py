@@ -142,7 +142,19 @@ def _show(stratum: str, value: float) -> str:
 
 def write_words(_current: str) -> str:
     """What the table says, per set."""
-    return list_items(f"**{SHOWN[name]}** ({told.protocol}). {_describe(told)}" for name, told in read_sets().items())
+    items = [f"**{SHOWN[name]}** ({told.protocol}). {_describe(told)}" for name, told in read_sets().items()]
+    return list_items([*items, _describe_chance()])
+
+
+def _describe_chance() -> str:
+    """What was placed against as many sites drawn at random, which the earlier trainings compared."""
+    changes = [
+        f"{show_change(pair)} on {SHOWN[name]}"
+        for name, one in read_json(EARLIER).items()
+        for pair in one["comparisons"]
+        if (pair["one"], pair["other"]) == ("placed", "random")
+    ]
+    return f"What was placed, minus as many sites at random (five folds, all images): {' and '.join(changes)}."
 
 
 def _describe(told: Told) -> str:
@@ -165,7 +177,7 @@ def _describe_everywhere(told: Told) -> str:
     if missed["se"] == missed["none"] == 0:
         return f"{changed}, and nothing is missed altogether"
     shares = f"{100 * missed['se']:.1f} % in place of {100 * missed['none']:.1f} %"
-    return f"{changed}, {told.rescued['se']:+.3f} of it by what is missed altogether ({shares})"
+    return f"{changed}, {told.rescued['se']:+.3f} of it owed to objects missed altogether ({shares})"
 
 
 def _describe_placed(told: Told) -> list[str]:
