@@ -156,19 +156,18 @@ def write_focal_sentences(_current: str, *, first: int, last: int) -> str:
 
 
 def write_standardised_logits(_current: str) -> str:
-    """Whether gamma is the better witness where the gate cannot stand in for it."""
-    rows = []
+    """Whether gamma is the better witness where the gate cannot stand in for it, with removal costs beside it."""
     tables = find_tables(read_page("standardised_logits"))
+    found = {(row["witness"], row["logits"]): row for row in read_rows(tables[0])}
     dice = {(row["task"], row["logits"]): row["test Dice"].split()[0] for row in read_rows(tables[1])}
-    for row in read_rows(tables[0]):
-        if row["witness"] == "gamma":
-            logits = row["logits"]
-            correlation, chance = row["rank correlation within a network"], row["between tasks, needed sites"]
-            rows.append((logits, correlation, chance, dice["phantom:global-cue", logits]))
-    columns = (
-        *("logits", "rank correlation of gamma with a site's worth, 95 % interval"),
-        *("a needed site against the same site of `phantom:local`", "test Dice"),
-    )
+    columns = ("logits", "rank correlation with a site's worth: gamma", "removal cost")
+    columns = (*columns, "a needed site against the same site of `phantom:local`: gamma", "removal cost", "test Dice")
+    rows = []
+    for logits in ("as published", "standardised"):
+        rows.append([logits])
+        for figure in ("rank correlation within a network", "between tasks, needed sites"):
+            rows[-1] += [found[witness, logits][figure] for witness in ("gamma", "removal cost")]
+        rows[-1].append(dice["phantom:global-cue", logits])
     return format_table(columns, rows)
 
 
