@@ -188,6 +188,18 @@ def test_an_arm_that_collapsed_is_not_compared_with():
     )
 
 
+def test_a_tie_with_a_wider_network_is_never_called_its_cause():
+    for wider in (around(0.0, 0.005), around(0.02, 0.05), around(-0.1, 0.05)):
+        assert "capacity" not in describe_verdict(decide(HELPS, modules=2, against=against(wider=wider)))
+
+
+def test_one_training_in_each_of_several_folds_is_no_single_training():
+    sentence = describe_verdict(decide(HELPS, modules=1, trainings=1, by_fold=(1,) * 10))
+    assert sentence.startswith("Attention helps: ")
+    wide = decide(around(0.0, 0.3), modules=1, trainings=1, by_fold=(1,) * 10, footing=Footing(groups=40))
+    assert describe_verdict(wide).startswith("Too few groups to tell: ")
+
+
 def test_one_training_an_arm_is_said_before_anything_else():
     sentence = describe_verdict(decide(HELPS, modules=1, trainings=1))
     assert sentence.startswith(
@@ -218,13 +230,18 @@ def test_fewer_modules_are_not_spoken_of_where_all_were_kept_or_attention_harms(
         ),
         (
             around(0.0, 0.005),
-            "But it is capacity, not attention: a plain network with more channels does as well, placed minus wider is +0.000 "
+            "But a plain network with more channels does as well, and needs no attention for it: placed minus wider is +0.000 "
             "(95 % interval -0.005 to +0.005).",
         ),
         (
             around(0.02, 0.05),
-            "But it may be capacity, not attention: a plain network with more channels may do as well, placed minus wider is "
+            "It stays open whether a plain network with more channels does as well: placed minus wider is "
             "+0.020 (95 % interval -0.030 to +0.070).",
+        ),
+        (
+            around(-0.1, 0.05),
+            "But a plain network with more channels does better still: placed minus wider is -0.100 "
+            "(95 % interval -0.150 to -0.050).",
         ),
     ],
 )

@@ -2,95 +2,41 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from statistics import fmean
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from focalseg.evaluation.significance import Comparison, compare_paired, correct_holm, decide_non_inferiority
 from focalseg.evaluation.statistics import SCORE_SPAN, estimate_mean, measure_seed_noise
-from focalseg.evaluation.verdict import UNKNOWN_FOOTING, Against, Collapses, Footing, Verdict, decide_verdict
+from focalseg.evaluation.verdict import Adjusted, Against, Collapses, Verdict, decide_verdict
 from focalseg.placement.policies.questions import SMALLEST_WORTH
 from focalseg.records.costs import NOT_MEASURED, CostTable
-from focalseg.records.estimate import DiceInterval, Estimate, NonInferiority, as_interval
-from focalseg.records.placement import (
-    ALL,
-    NONE,
-    PLACED,
-    ArmComparison,
-    ArmSummary,
-    Collapsed,
-    FoldSummary,
-    JobRecord,
-    LeanSource,
-    Placement,
-)
+from focalseg.records.estimate import DiceInterval, Estimate, as_interval
+from focalseg.records.placement import ALL, NONE, PLACED, ArmComparison, ArmSummary, FoldSummary, JobRecord, LeanSource
+from focalseg.study.outcome.breakdown import break_down
+from focalseg.study.outcome.claims import compare
 from focalseg.study.outcome.distances import compare_distances, summarise_distances
 from focalseg.study.outcome.footing import count_silence
-from focalseg.study.outcome.stacking import Arms, Results, list_results, list_test_folds, list_test_groups, stack_folds
+from focalseg.study.outcome.job_result import JobResult, count_collapsed
+from focalseg.study.outcome.stacking import Results, list_results, list_test_folds, list_test_groups, stack_folds
+from focalseg.study.outcome.stratified import measure_rescue, record_labels, record_sizes, record_strata, record_tuned
 from focalseg.study.outcome.wording import describe_verdict
 from focalseg.study.running.runs import TEST
 from focalseg.study.running.scores import count_empty
 
 _OVERLAPS = ("iou", "precision", "recall")
 """Scores that stand beside Dice."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class JobResult:
-    """All that a finished job has to say. folds: the number of each; placements: theirs; agreed: the placement of all of them.
-
-    candidates: how many sites could hold attention. search: how many of how many trainings that sites were chosen with
-    collapsed. footing: what is known besides of what the answer rests on.
-    """
-
-    arms: Arms
-    folds: tuple[int, ...]
-    placements: tuple[Placement, ...]
-    agreed: Placement
-    candidates: int
-    search: Collapsed
-    footing: Footing = UNKNOWN_FOOTING
-
-    @cached_property
-    def comparisons(self) -> dict[tuple[str, str], Comparison]:
-        """Placed against every other arm, the plain network first; then each of those against the plain network."""
-        others = [arm for arm in self.arms if arm not in (NONE, PLACED)]
-        pairs = [(PLACED, NONE), *((PLACED, arm) for arm in others), *((arm, NONE) for arm in others)]
-        return {(one, other): compare(self.arms, one, other) for one, other in pairs}
-
-    @cached_property
-    def adjusted(self) -> dict[tuple[str, str], float]:
-        """The p-value of every comparison, adjusted for all of them (Holm). Where what was placed is the plain network, or the
-        one with everything, two comparisons are the same one and count once; an arm beside itself is none."""
-        twin = {arm: next(other for other in self.arms if self.arms[other] == self.arms[arm]) for arm in self.arms}
-        distinct = {pair: frozenset(twin[arm] for arm in pair) for pair in self.comparisons}
-        adjusted = correct_holm(
-            {distinct[pair]: one.p_value for pair, one in self.comparisons.items() if len(distinct[pair]) > 1}
-        )
-        return {pair: adjusted.get(arms, 1.0) for pair, arms in distinct.items()}
-
-    @cached_property
-    def lost(self) -> dict[str, Collapsed]:
-        """The arms that no comparison says anything of, since most of their trainings collapsed: how many of how many."""
-        collapsed = {arm: _count_collapsed(folds) for arm, folds in self.arms.items()}
-        return {arm: share for arm, share in collapsed.items() if share.most}
-
-    @property
-    def as_good_as_all(self) -> NonInferiority:
-        """Placed beside all; nothing is shown by trainings that collapsed."""
-        found = decide_non_inferiority(self.comparisons[PLACED, ALL].estimate, margin=SMALLEST_WORTH)
-        return replace(found, shown=found.shown and not {PLACED, ALL} & self.lost.keys())
+_NOTHING_KNOWN = Estimate(mean=0.0, low=-1.0, high=1.0)
+"""Of a fold that tests no case of the endpoint."""
 
 
 def judge(results: JobResult) -> Verdict:
     """The verdict from the paired test scores of the placed and the plain network, and what the other arms add to it."""
     arms = results.arms
     several = len(results.placements) > 1
-    return decide_verdict(
+    verdict = decide_verdict(
         results.comparisons[PLACED, NONE],
         modules=results.agreed.modules,
         by_fold=tuple(placement.modules for placement in results.placements) if several else (),
@@ -98,7 +44,7 @@ def judge(results: JobResult) -> Verdict:
         collapses=_find_collapses(results),
         footing=replace(
             results.footing,
-            groups=len(set(list_test_groups(arms[NONE]))),
+            groups=len(set(results.endpoint.groups)),
             silences=(*results.footing.silences, count_silence("the plain network", list_results(arms[NONE]))),
         ),
         against=Against(
@@ -106,8 +52,14 @@ def judge(results: JobResult) -> Verdict:
             candidates=results.candidates,
             margin=SMALLEST_WORTH,
             lost={arm: share for arm, share in results.lost.items() if arm not in (NONE, PLACED)},
+            holm={arm: results.adjusted[PLACED, arm] for arm in arms if arm != PLACED},
+            level=results.looks.level,
+            compared=results.as_good_as_all,
+            wider_bound=results.wider_bound,
         ),
+        adjusted=Adjusted(holm_p=results.adjusted[PLACED, NONE], claims=results.family.claims, level=results.looks.level),
     )
+    return replace(verdict, breakdown=break_down(results))
 
 
 def _find_collapses(results: JobResult) -> Collapses:
@@ -116,30 +68,15 @@ def _find_collapses(results: JobResult) -> Collapses:
     shared = [one for one, other in zip(none, placed, strict=True) if one == other]
     rests_on = (NONE,) if len(shared) == len(none) else (NONE, PLACED)
     return Collapses(
-        arms={arm: _count_collapsed(results.arms[arm]) for arm in rests_on},
+        arms={arm: count_collapsed(results.arms[arm]) for arm in rests_on},
         search=results.search,
         shared=sum(result.collapsed for result in shared) if PLACED in rests_on else 0,
     )
 
 
-def compare(arms: Arms, one: str, other: str) -> Comparison:
-    """Test Dice of one arm against that of another, paired by case and by training in their order."""
-    return compare_paired(
-        stack_folds(arms[one], TEST),
-        stack_folds(arms[other], TEST),
-        list_test_groups(arms[other]),
-        list_test_folds(arms[other]),
-    )
-
-
-def _count_collapsed(folds: Results) -> Collapsed:
-    """How many of how many trainings of an arm ended predicting nothing."""
-    results = list_results(folds)
-    return Collapsed(sum(result.collapsed for result in results), len(results))
-
-
-def summarise(folds: Results) -> ArmSummary:
-    """An arm in numbers: test Dice with its interval, what it costs, and what was measured.
+def summarise(folds: Results, *, overlap: float = 0.0) -> ArmSummary:
+    """An arm in numbers: test Dice of all cases with its interval, what it costs, and what was measured. overlap: of the
+    training groups of two folds.
 
     Modules, parameters and operations are means, to the nearest whole number, where folds or trainings differ in them.
     """
@@ -148,7 +85,7 @@ def summarise(folds: Results) -> ArmSummary:
     results = list_results(folds)
     scores = [score for result in results for score in result.scores_of(TEST)]
     steps = [result.step_seconds for result in results if result.step_seconds is not None]
-    told: dict[str, Any] = {"folds": list_test_folds(folds), "span": SCORE_SPAN}
+    told: dict[str, Any] = {"folds": list_test_folds(folds), "span": SCORE_SPAN, "overlap": overlap}
     intervals = {name: as_interval(estimate_mean(stack_folds(folds, TEST, name), groups, **told)) for name in _OVERLAPS}
     numbers: dict[str, Any] = {
         **_as_dice(estimate_mean(dice, groups, **told)),
@@ -162,14 +99,14 @@ def summarise(folds: Results) -> ArmSummary:
         step_seconds=fmean(steps) if len(steps) == len(results) else None,
         trainings=len(dice),
         folds=len(folds),
-        collapsed=_count_collapsed(folds).collapsed,
+        collapsed=count_collapsed(folds).collapsed,
         cases=len({score.case for score in scores}),
         groups=len(set(groups)),
         dice_per_training=tuple(dice.mean(axis=1).tolist()),
         dice_per_label={
             label: float(np.mean([score.overlaps[label].dice for score in scores])) for label in scores[0].overlaps
         },
-        distances=summarise_distances(folds),
+        distances=summarise_distances(folds, overlap=overlap),
         intervals=intervals,
     )
 
@@ -185,10 +122,11 @@ def record_results(
     files: Mapping[str, str] = MappingProxyType({}),
 ) -> JobRecord:
     """What placement.json says. files: those of the job that are shown with it, with their SHA-256."""
-    arms = results.arms
+    arms, precision, pairs, table = results.arms, results.precision, results.pairs, results.table
     return JobRecord(
         policy=results.agreed.policy,
         sites=results.agreed.sites,
+        total_effect=results.agreed.total_effect,
         verdict=verdict.outcome,
         sentence=describe_verdict(verdict),
         difference=DiceInterval(**_as_dice(verdict.difference)),
@@ -196,15 +134,28 @@ def record_results(
         comparisons=tuple(_record_comparisons(results)),
         non_inferiority=results.as_good_as_all,
         search=results.search,
-        seed_noise=measure_seed_noise(stack_folds(arms[NONE], TEST), list_test_folds(arms[NONE])),
-        arms={name: summarise(folds) for name, folds in arms.items()},
+        seed_noise=measure_seed_noise(results.endpoint.arms[NONE], results.endpoint.folds),
+        arms={name: summarise(folds, overlap=precision.overlap) for name, folds in arms.items()},
         folds=tuple(_record_folds(results)),
         lean=lean,
         runs=dict(runs),
         dead_sites=dict(dead_sites),
         costs=costs,
         files=dict(files),
-        distance_differences=tuple(compare_distances(arms)),
+        distance_differences=tuple(compare_distances(arms, precision)),
+        endpoint=table.endpoint,
+        difference_all_cases=DiceInterval(**_as_dice(results.over_all)),
+        difference_where_placed=DiceInterval(**_as_dice(placed)) if (placed := results.where_placed) else None,
+        strata=record_strata(table, pairs, precision, family=results.family, asked=results.asked),
+        by_label=record_labels(table, pairs, precision),
+        by_size=record_sizes(table, pairs, precision),
+        rescue=tuple(measure_rescue(table, one, other) for one, other in pairs if other == NONE),
+        tuned=record_tuned(
+            results.tuned_table, pairs, precision, at_half=results.comparisons, thresholds=results.list_thresholds()
+        ),
+        looks=results.looks,
+        overlap=results.overlap,
+        claim=results.claim,
     )
 
 
@@ -225,12 +176,13 @@ def _record_comparisons(results: JobResult) -> Iterator[ArmComparison]:
 
 def _record_folds(results: JobResult) -> Iterator[FoldSummary]:
     for number, (fold, placement) in enumerate(zip(results.folds, results.placements, strict=True)):
-        alone = {arm: [folds[number]] for arm, folds in results.arms.items()}
+        alone = results.endpoint.take_folds([number])
+        estimate = compare(alone, PLACED, NONE).estimate if alone.names else _NOTHING_KNOWN
         yield FoldSummary(
             fold=fold,
             kept={site.site: site.gate for site in placement.sites if site.kept},
             shut=tuple(site.site for site in placement.sites if site.shut),
-            difference=DiceInterval(**_as_dice(compare(alone, PLACED, NONE).estimate)),
+            difference=DiceInterval(**_as_dice(estimate)),
         )
 
 

@@ -1,36 +1,56 @@
 """The verdict in sentences."""
 
 import math
+from collections.abc import Iterator
 
 from focalseg.evaluation.verdict import WIDEST_INTERVAL, Against, Collapses, Footing, Verdict
 from focalseg.findings import counted, plural
 from focalseg.records.estimate import Estimate
 from focalseg.records.placement import Collapsed
+from focalseg.study.outcome.breakdown_wording import (
+    describe_bound,
+    describe_calibration,
+    describe_endpoint,
+    describe_fallback,
+    describe_interval,
+    describe_open_failures,
+    describe_over_all,
+    describe_price,
+    describe_rescue,
+    describe_sites,
+    describe_strata,
+    describe_total,
+    describe_where_placed,
+)
 
 MEND = "more training.steps or a lower training.learning_rate may mend that"
 COLLAPSED = "ended predicting nothing at all"
-ENOUGH_TRAININGS = 3
-"""Of an arm, with fewer of which an interval is several times as wide by Student's t alone."""
+ENOUGH = 3
+"""Trainings of an arm, or folds, with fewer of which an interval is several times as wide by Student's t alone."""
 MORE_GROUPS = "test more of them, with split.test_folds or more data"
 MORE_TRAININGS = "give seeds=3 or more"
 UNLOOKED = "No site was looked at, since the policy places none: the lean network is the plain one."
 
 
 def describe_verdict(verdict: Verdict, *, more_groups: str = MORE_GROUPS, more_trainings: str = MORE_TRAININGS) -> str:
-    """The verdict in a sentence, before it what keeps it from being one, after it what else the comparisons say.
+    """The verdict in sentences: first what keeps it from being one, then whether, which and where, what it is made of, how
+    sure it is, and at what price.
 
     more_groups, more_trainings: what to do where there are too few of them.
     """
     if verdict.collapses.too_many:
         return describe_failures(verdict.collapses)
-    few = f"One training an arm: nobody knows how much the seed changes; {more_trainings}." if verdict.trainings == 1 else ""
+    alone = verdict.trainings == 1 and not verdict.several_folds
+    few = f"One training an arm: nobody knows how much the seed changes; {more_trainings}." if alone else ""
     answer = _answer_plain(verdict) if verdict.plain else _answer_placed(verdict)
     doubts = (describe_undertraining(verdict.footing), _describe_few(verdict, more_groups, more_trainings))
     lost = verdict.against.lost if verdict.against else {}
     unknown = (f"Not compared with the arm {arm}: {_of(collapsed)} of it {COLLAPSED}." for arm, collapsed in lost.items())
     failed = verdict.collapses.count
     warning = f"But {counted(failed, 'training')} {COLLAPSED}: {MEND}." if failed else ""
-    return " ".join(filter(None, (*doubts, few, *answer, _describe_reach(verdict), *unknown, warning)))
+    sure = (_describe_reach(verdict), *unknown, warning)
+    fallback = describe_fallback(verdict.breakdown)
+    return " ".join(filter(None, (*doubts, few, fallback, *answer, *sure, describe_price(verdict))))
 
 
 def describe_failures(collapses: Collapses) -> str:
@@ -68,7 +88,8 @@ def _describe_few(verdict: Verdict, more_groups: str, more_trainings: str) -> st
     footing, wide = verdict.footing, verdict.width > WIDEST_INTERVAL
     if not verdict.open or not footing.groups or not (wide or footing.few_groups):
         return ""
-    what = "groups" if footing.few_groups or verdict.trainings >= ENOUGH_TRAININGS else "trainings"
+    enough = max(verdict.trainings, len(verdict.by_fold)) >= ENOUGH
+    what = "groups" if footing.few_groups or enough else "trainings"
     number = counted(footing.groups, "group")
     trainings = counted(verdict.trainings, "training") + (" of each fold" if len(verdict.by_fold) > 1 else "")
     found = f"the test cases are of {number}" if what == "groups" else f"each arm has {trainings}"
@@ -84,40 +105,70 @@ def _describe_reach(verdict: Verdict) -> str:
     return f"But the test cases are of {counted(verdict.footing.groups, 'group')}: others may differ more than these do."
 
 
-def _answer_plain(verdict: Verdict) -> tuple[str, str]:
+def _answer_plain(verdict: Verdict) -> Iterator[str]:
     """What it means that nothing was placed, which depends on whether it was looked for; and what attention everywhere does."""
     found = "no site was found worth keeping, so the lean network is the plain one"
     looked, against = verdict.collapses.search.trainings > 0, verdict.against
     gain = _swap(against.placed_minus["all"]) if against and "all" in against.placed_minus else None
     if against is None or gain is None:
-        return (f"{found.capitalize()}." if looked else UNLOOKED), ""
-    everywhere, change = _name_everywhere(against), f"{gain.mean:+.3f}"
-    if against.all_is_better:
-        if looked:
-            helps = f"{everywhere.capitalize()} helps ({change} Dice, {_interval(gain)})"
-            return f"{helps}, but the search found no part of it that does: {found}.", ""
-        return UNLOOKED, f"{everywhere.capitalize()} helps: {change} Dice ({_interval(gain)})."
-    if against.as_good_as_all:
-        answer = f"No attention is justified on this data: {found}."
-        beside = f"The plain network is as good as with {everywhere} (at most {against.margin} Dice worse)."
+        yield f"{found.capitalize()}." if looked else UNLOOKED
+        yield describe_total(verdict)
+        return
+    everywhere, interval = _name_everywhere(against), describe_interval(gain, verdict.adjusted.level)
+    change, beside = f"{gain.mean:+.3f} {describe_endpoint(verdict.breakdown)}", describe_over_all(verdict.breakdown)
+    if against.all_is_better and looked:
+        helps = f"{everywhere.capitalize()} helps ({change}, {interval}{beside})"
+        yield f"{helps}, but the search found no part of it that does: {found}."
+    elif against.all_is_better:
+        yield UNLOOKED
+        yield f"{everywhere.capitalize()} helps: {change} ({interval}{beside})."
+    elif against.as_good_as_all:
+        yield f"No attention is justified on this data: {found}." if looked else UNLOOKED
+        yield f"The plain network is as good as with {everywhere} ({describe_bound(against)})."
     else:
-        answer = f"{found.capitalize()}."
-        beside = f"It stays open whether {everywhere} gains more than {against.margin} Dice: {change} ({_interval(gain)})."
-    return (answer if looked else UNLOOKED), beside
+        yield f"{found.capitalize()}." if looked else UNLOOKED
+        open_question = f"It stays open whether {everywhere} gains more than {against.margin} Dice"
+        yield f"{open_question}: {gain.mean:+.3f} ({interval}{beside})."
+        yield describe_open_failures(against)
+    yield describe_total(verdict)
+    yield from _describe_makeup(verdict, everywhere)
 
 
-def _answer_placed(verdict: Verdict) -> tuple[str, str, str]:
-    """What the placed attention does, whether the rest of it is missed, and whether more channels would have done as well."""
-    change = verdict.difference
-    result = f"{change.mean:+.3f} Dice with {_describe_placed(verdict)} ({_interval(change)})"
+def _answer_placed(verdict: Verdict) -> Iterator[str]:
+    """What the placed attention does, what that is made of, whether the rest of it is missed, and whether more channels would
+    have done as well."""
+    change, breakdown = verdict.difference, verdict.breakdown
+    figure = f"{change.mean:+.3f} {describe_endpoint(breakdown)}"
+    sure = f"{describe_interval(change, verdict.adjusted.level)}{describe_over_all(breakdown)}"
+    result = f"{figure} with {_describe_placed(verdict)}{describe_sites(breakdown)} ({sure})"
     subject = "Attention" if verdict.most_modules else "Shutting a skip"
     if verdict.outcome == "no_difference_shown":
-        answer = f"No difference shown: {result}{_describe_sensitivity(verdict.smallest_difference)}."
+        yield f"No difference shown: {result}{_describe_why_not(verdict)}."
     else:
-        answer = f"{subject} {verdict.outcome}: {result}."
+        yield f"{subject} {verdict.outcome}: {result}."
     if verdict.most_modules and not verdict.modules:
-        answer += " But the folds kept different sites, none of them in half of the folds."
-    return answer, _compare_with_all(verdict), _compare_with_wider(verdict)
+        yield "But the folds kept different sites, none of them in half of the folds."
+    yield describe_where_placed(verdict)
+    yield describe_total(verdict)
+    yield from _describe_makeup(verdict, "it")
+    yield _compare_with_all(verdict)
+    yield _compare_with_wider(verdict)
+
+
+def _describe_makeup(verdict: Verdict, subject: str) -> Iterator[str]:
+    """What the difference that is asked about is made of. subject: of the sentence on misses and false alarms."""
+    yield describe_strata(verdict, subject)
+    yield describe_rescue(verdict)
+    yield describe_calibration(verdict)
+
+
+def _describe_why_not(verdict: Verdict) -> str:
+    """Why nothing is shown: too many claims for this p-value, or how small a difference could have been seen."""
+    adjusted, difference = verdict.adjusted, verdict.difference
+    if adjusted.holm_p is not None and (difference.low > 0 or difference.high < 0):
+        among = f"adjusted for the {counted(adjusted.claims, 'claim')} that could be made here (Holm)"
+        return f"; that is apart from 0, but p = {adjusted.holm_p:.3f}, {among}, is not below {adjusted.level:.4g}"
+    return _describe_sensitivity(verdict.smallest_difference)
 
 
 def _describe_sensitivity(smallest: float) -> str:
@@ -143,25 +194,29 @@ def _compare_with_all(verdict: Verdict) -> str:
         return ""
     change, everywhere = against.placed_minus["all"], _name_everywhere(against)
     if against.all_is_better:
-        return f"But {everywhere} is better still: placed minus all is {change.mean:+.3f} ({_interval(change)})."
+        interval = describe_interval(change, verdict.adjusted.level)
+        return f"But {everywhere} is better still: placed minus all is {change.mean:+.3f} ({interval})."
     fewer = verdict.most_modules < against.candidates and verdict.outcome != "harms"
     if fewer and against.as_good_as_all:
-        return f"With fewer modules it is as good as with {everywhere} (at most {against.margin} Dice worse)."
+        return f"With fewer modules it is as good as with {everywhere} ({describe_bound(against)})."
     return ""
 
 
 def _compare_with_wider(verdict: Verdict) -> str:
-    """Whether the gain could be had with more channels."""
+    """Whether the gain could be had with more channels. That network has the parameters of attention at all sites, more than
+    what was placed: where it does as well, nothing says whether parameters or attention are the cause."""
     against = verdict.against
     if not against or "wider" not in against.placed_minus or verdict.outcome != "helps":
         return ""
     change = against.placed_minus["wider"]
-    result = f"placed minus wider is {change.mean:+.3f} ({_interval(change)})"
-    if change.low > 0:
+    result = f"placed minus wider is {change.mean:+.3f} ({describe_interval(change, verdict.adjusted.level)})"
+    if against.sign("wider") > 0:
         return f"A plain network with more channels does not do as well: {result}."
-    if change.high < against.margin:
-        return f"But it is capacity, not attention: a plain network with more channels does as well, {result}."
-    return f"But it may be capacity, not attention: a plain network with more channels may do as well, {result}."
+    if against.sign("wider") < 0:
+        return f"But a plain network with more channels does better still: {result}."
+    if against.wider_as_good:
+        return f"But a plain network with more channels does as well, and needs no attention for it: {result}."
+    return f"It stays open whether a plain network with more channels does as well: {result}."
 
 
 def _name_everywhere(against: Against) -> str:
@@ -176,7 +231,3 @@ def _of(collapsed: Collapsed) -> str:
 def _swap(difference: Estimate) -> Estimate:
     """The same difference, the other arm first."""
     return Estimate(mean=0 - difference.mean, low=0 - difference.high, high=0 - difference.low)
-
-
-def _interval(estimate: Estimate) -> str:
-    return f"95 % interval {estimate.low:+.3f} to {estimate.high:+.3f}"
