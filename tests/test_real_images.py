@@ -99,6 +99,15 @@ def make_record():
         "comparisons": comparisons,
         "rescue": [{"one": "se", "other": "none", "rescued": 0.175, "lost": 0.0}],
         "strata": {},
+        "by_size": [
+            {
+                "size": "small",
+                "least_pixels": 10,
+                "most_pixels": 1000,
+                "arms": {arm: {"value": value, "low": 0, "high": 1, "cases": 4} for arm, value in with_object.items()},
+                "differences": {"placed - none": {"value": 0.325, "low": -1, "high": 1}},
+            }
+        ],
         "tuned": None,
         "overlap": 0.25,
         "claim": "new_data",
@@ -135,6 +144,8 @@ def test_a_finished_job_is_kept_as_a_page_its_figures_and_the_scores_of_every_ca
     assert "SE everywhere minus no attention | +0.325 [" in page
     assert "| +0.175 | +0.150 | +0.200 [" in page
     assert "25.0 % | -50.0 [" in page
+    assert "| small | 10 to 1,000 | 0.390 | 0.715 | 0.615 | 0.715 | 0.515 |  | +0.325 [-1.000, +1.000] |" in page
+    assert "Tuned were, from the least to the greatest: no attention 0.4 to 0.4, SE everywhere 0.4 to 0.4" in page
     assert "| placed minus wider, no attention | +0.200 [-1.000, +1.000] | 0.02 | 0.01 | 0.5 | 0.100 |" in page
     assert "## Not trained anew yet" in page
     assert "### cvc_clinicdb" in page

@@ -41,6 +41,7 @@ def format_set(name: str, one: Found) -> list[str]:
         "",
         *_format_misses_and_threshold(one),
         "",
+        *_format_sizes(one),
         *format_comparisons(one),
         "",
         "| fold | placed | placed - none |",
@@ -95,7 +96,23 @@ def _format_misses_and_threshold(one: Found) -> list[str]:
         return [*lines, "", "These trainings were scored at 0.5 alone."]
     dice = tuned["with_object"]["arms"]
     means = ", ".join(f"{NAMES.get(arm, arm)} {dice[arm]['value']:.3f}" for arm in sort_arms(dice))
-    return [*lines, "", f"Dice with the object at the tuned thresholds: {means}."]
+    lines += ["", f"Dice with the object at the tuned thresholds: {means}."]
+    spans = [f"{NAMES.get(arm, arm)} {row['least']} to {row['greatest']}" for arm, row in one["thresholds"].items()]
+    return [*lines, f"Tuned were, from the least to the greatest: {', '.join(spans)}."] if spans else lines
+
+
+def _format_sizes(one: Found) -> list[str]:
+    """Dice by the size of the object, and how SE everywhere and what was placed differ from no attention there."""
+    if not (sizes := one["by_size"]):
+        return []
+    arms, pairs = sort_arms(sizes[0]["arms"]), ("se - none", "placed - none")
+    rows = []
+    for found in sizes:
+        pixels = f"{found['least_pixels']:,} to {found['most_pixels']:,}"
+        changes = [show_change(found["differences"][pair]) if pair in found["differences"] else "" for pair in pairs]
+        rows.append([found["size"], pixels, *(f"{found['arms'][arm]['value']:.3f}" for arm in arms), *changes])
+    named = [NAMES.get(arm, arm) for arm in arms]
+    return [*format_table(["objects", "pixels", *named, "SE minus none", "placed minus none"], rows), ""]
 
 
 def format_comparisons(one: Found) -> list[str]:

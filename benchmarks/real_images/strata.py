@@ -68,8 +68,8 @@ def average(part: Part, stratum: str) -> float | None:
 
 
 def count_cases(part: Part, stratum: str) -> int:
-    """How many cases take part."""
-    return len({(fold, case) for fold, _, case in list_values(part, stratum)})
+    """How many different cases take part."""
+    return len({case for _, _, case in list_values(part, stratum)})
 
 
 def subtract(one: Part, other: Part, stratum: str) -> dict[Key, float]:
