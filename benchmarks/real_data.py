@@ -1,30 +1,53 @@
 """Does attention help on real images? Every arm, over folds that keep sequences, children and near duplicates together.
 
     python benchmarks/real_data.py --out RUNS --data FOLDER [--sets cvc_clinicdb chase_db1 busi] [--size small|full]
+    python benchmarks/real_data.py --out RUNS --data FOLDER --finished-only     # trains nothing; leaves out what is not done
+    python benchmarks/real_data.py --out RUNS --data FOLDER --fixed-arms none se   # prints what the folds so far say of them
 
-FOLDER holds the data sets by name. Each is one call of `focalseg place`: five folds tested in turn, three trainings an arm on
-each, with attention nowhere, SE everywhere, AG everywhere, both, placed, as many sites drawn at random, and a wider plain
-network. small is what two cores train in a night; full is 384 pixels and widths from 32 to 512, for a GPU (--device cuda).
-Writes benchmarks/results/real_data-SIZE.md. Resumes what is there: the same call again goes on.
+FOLDER holds the data sets by name, RUNS/SET is the job of one: a size wants RUNS of its own. Each is one call of `focalseg
+place`: ten folds tested in turn, one training an arm on each, with attention nowhere, SE everywhere, SE and AG everywhere,
+placed, and a wider plain network. small is what two cores train in a night; full is 384 pixels and widths from 32 to 512, for a
+GPU (--device cuda). Resumes what is there: the same call again goes on.
+
+Writes benchmarks/results/real_data-SIZE.md and .json, with the sets of this call anew and the others as they were, and per set
+real_data-SIZE-SET-cases.csv, the score of every test case in every training. Every mean on the page is computed from that file
+once more, in plain Python; nothing is written where one differs. Sets that were only trained before scores were kept per case
+(five folds, three trainings an arm and fold) stand at the end with the strata that follow from what was kept; all that is known
+of those trainings is on real_data-small-earlier.md.
 """
 
 import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median
 from typing import Any
 
-from focalseg.records.result import CONFIG
+from focalseg.records.placement import PLACEMENT
+from focalseg.records.result import CONFIG, RESULT
 from focalseg.training.loop import METRICS
 from focalseg.training.metrics_log import read_metrics
 from focalseg.yaml_files import read_yaml
 from machine import describe_machine
+from real_images.cases import FIXED, collect_rows, keep_common, list_runs, write_cases
+from real_images.checking import list_misfits
+from real_images.intervals import measure_rescues, measure_strata, share_training
+from real_images.page import format_earlier, format_set, format_strata
+from real_images.strata import take_apart
 
 RESULTS = Path(__file__).parent / "results"
 SETS = ("cvc_clinicdb", "chase_db1", "busi")
-PROTOCOL = {"seeds": "3", "split.test_folds": "5", "rivals": "[se, ag, random, wider]"}
+FOLDS = 10
+PROTOCOL = {
+    "seeds": "1",
+    "split.folds": str(FOLDS),
+    "split.test_folds": str(FOLDS),
+    "rivals": "[se, wider]",
+    "looks.once": "true",
+}
+"""It is looked at once and never extended, so that its intervals are of 95 %."""
 SIZES = {
     "small": {
         "data.longest_side": "96",
@@ -56,47 +79,126 @@ OF_SET = {
     "full": {},
 }
 """Vessels are a few pixels wide in the original, a tenth of that at 96 pixels; they are learned in fewer steps."""
-NAMES = {
-    "none": "no attention",
-    "all": "SE and AG everywhere",
-    "se": "SE everywhere",
-    "ag": "AG everywhere",
-    "placed": "placed",
-    "random": "as many sites at random",
-    "wider": "wider, no attention",
-}
+LEFT_OUT = ("files", "costs", "lean", "runs", "placed_runs", "distance_differences", "report")
+"""Of placement.json: what is of the folder, or what no table shows."""
 
 
 def main() -> None:
-    """Runs what is missing and writes the tables."""
+    """Runs what is missing and writes the tables, or looks at the fixed arms alone."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--sets", nargs="+", default=list(SETS), choices=list(SETS))
     parser.add_argument("--size", default="small", choices=list(SIZES))
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--finished-only", action="store_true", help="train nothing; leave out sets whose job is not done")
+    parser.add_argument(
+        "--fixed-arms", nargs="+", choices=FIXED, metavar="ARM", help="print the folds where all of these are done"
+    )
     arguments = parser.parse_args()
-    found: dict[str, dict[str, Any]] = {}
     for name in arguments.sets:
-        options = PROTOCOL | SIZES[arguments.size] | OF_SET[arguments.size].get(name, {})
-        found[name] = place(arguments.data / name, arguments.out / arguments.size / name, options, device=arguments.device)
-        page = RESULTS / f"real_data-{arguments.size}.md"
-        page.write_text(format_page(found, arguments.size))
-        page.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
+        job, options = arguments.out / name, PROTOCOL | SIZES[arguments.size] | OF_SET[arguments.size].get(name, {})
+        if arguments.fixed_arms:
+            print("\n".join(look(name, job, arguments.fixed_arms)))
+            continue
+        if not arguments.finished_only:
+            place(arguments.data / name, job, options, device=arguments.device)
+        elif not (job / PLACEMENT).exists():
+            print(f"{name}: {job / PLACEMENT} is not there yet; left out")
+            continue
+        keep(name, job, arguments.size, f"focalseg place {name} {show_options(options)}")
+    if not arguments.fixed_arms:
+        write_page(arguments.size)
 
 
-def place(data: Path, out: Path, options: dict[str, str], *, device: str) -> dict[str, Any]:
-    """One main job, reduced to what the tables show."""
+def place(data: Path, out: Path, options: Mapping[str, str], *, device: str) -> None:
+    """One main job."""
     settings = [part for name, value in options.items() for part in ("--set", f"{name}={value}")]
-    command = [sys.executable, "-m", "focalseg", "place", str(data), "--out", str(out), "--device", device, "--json", *settings]
-    content = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
-    chosen = ("verdict", "sentence", "difference", "all_minus_none", "arms", "sites", "folds", "comparisons", "seed_noise")
-    shown = " ".join(f"--set '{name}={value}'" for name, value in options.items())
+    command = [sys.executable, "-m", "focalseg", "place", str(data), "--out", str(out), "--device", device, *settings]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def show_options(options: Mapping[str, str]) -> str:
+    """The settings as one types them."""
+    return " ".join(f"--set '{name}={value}'" for name, value in options.items())
+
+
+def keep(name: str, job: Path, size: str, command: str) -> None:
+    """Writes what a finished job found: its scores per case, its figures, and the page of all sets.
+
+    Raises SystemExit, and writes nothing, where a mean of the job is not that of the scores per case.
+    """
+    table = RESULTS / f"real_data-{size}-{name}-cases.csv"
+    content = json.loads((job / PLACEMENT).read_text(encoding="utf-8"))
+    rows = collect_rows(job, content["runs"])
+    found = {"command": command, "machine": describe_machine(), "cases_file": table.name, **reduce_job(job, content, rows)}
+    if misfits := list_misfits(found, rows):
+        raise SystemExit(f"{name}: what the job says is not what its scores say:\n" + "\n".join(misfits))
+    write_cases(table, rows)
+    everything = read_figures(size) | {name: found}
+    ordered = {name: everything[name] for name in SETS if name in everything}
+    (RESULTS / f"real_data-{size}.json").write_text(json.dumps(ordered, indent=1) + "\n")
+    write_page(size)
+
+
+def read_figures(size: str) -> dict[str, Any]:
+    """What is kept of every set that is done."""
+    path = RESULTS / f"real_data-{size}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def write_page(size: str) -> None:
+    """The page of all sets, from what is kept of them."""
+    (RESULTS / f"real_data-{size}.md").write_text(format_page(read_figures(size), size))
+
+
+def reduce_job(job: Path, content: Mapping[str, Any], rows: Sequence[Any]) -> dict[str, Any]:
+    """What the tables show of a job: what it says itself and, where it does not, what follows from its scores per case."""
+    parts, tuned = take_apart(rows), take_apart(rows, tuned=True)
+    overlap = content["overlap"] if content["claim"] == "new_data" else 0.0
+    tail = content["looks"]["tail"]
+    at_tuned = measure_strata(tuned, overlap=overlap, tail=tail)
+    if content["tuned"]:
+        at_tuned["with_object"] = {name: content["tuned"][name] for name in ("arms", "differences")}
     return {
-        "command": f"focalseg place {data.name} {shown}",
-        **{name: content[name] for name in chosen},
-        "seen": read_seen(out / "runs" / "none"),
-        "plain_curve": average_curve(out / "runs" / "none"),
+        **{name: value for name, value in content.items() if name not in LEFT_OUT},
+        "protocol": {"folds": content["arms"]["none"]["folds"], "trainings": content["arms"]["none"]["trainings"]},
+        "strata": {**measure_strata(parts, overlap=overlap, tail=tail), **content["strata"]},
+        "tuned": at_tuned,
+        "rescues": measure_rescues(parts),
+        "thresholds": read_thresholds(job, content["runs"]),
+        "seen": read_seen(job / "runs" / "none"),
+        "plain_curve": average_curve(job / "runs" / "none"),
+    }
+
+
+def look(name: str, job: Path, arms: Sequence[str]) -> list[str]:
+    """What the folds say on which all of these arms are trained, while others are still at work."""
+    runs = {arm: found for arm, found in list_runs(job).items() if arm in arms}
+    if missing := [arm for arm in arms if arm not in runs]:
+        return [f"{name}: nothing yet of {', '.join(missing)}"]
+    runs = keep_common(runs)
+    if not runs[arms[0]]:
+        return [f"{name}: no fold yet with all of {', '.join(arms)}"]
+    parts = take_apart(collect_rows(job, runs))
+    lines = [f"## {name}: {len(runs[arms[0]])} trainings an arm, of the folds so far", ""]
+    lines += format_strata(measure_strata(parts, overlap=share_training(FOLDS)))
+    for pair, summands in measure_rescues(parts).items():
+        lines.append(
+            f"{pair}: {summands['rescued']:+.3f} from cases that one of the two missed, {summands['others']:+.3f} others"
+        )
+    return lines
+
+
+def read_thresholds(job: Path, runs: Mapping[str, Sequence[str]]) -> dict[str, dict[str, float]]:
+    """Least, median and greatest tuned threshold of each arm; no arm where a training tuned none."""
+    tuned = {
+        arm: [json.loads((job / run / RESULT).read_text()).get("threshold") for run in found] for arm, found in runs.items()
+    }
+    return {
+        arm: {"least": min(found), "median": median(found), "greatest": max(found)}
+        for arm, found in tuned.items()
+        if None not in found
     }
 
 
@@ -116,71 +218,47 @@ def average_curve(folder: Path) -> dict[int, float]:
     return {step: fmean(curve[step] for curve in curves) for step in curves[0]}
 
 
-def format_page(found: dict[str, dict[str, Any]], size: str) -> str:
-    """The tables as Markdown."""
+def read_earlier(size: str) -> dict[str, Any]:
+    """What is known of trainings from before scores were kept per case, by set."""
+    path = RESULTS / f"real_data-{size}-earlier.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def format_page(found: Mapping[str, Any], size: str) -> str:
+    """All sets: those of the protocol, then those that were only trained before."""
     lines = [
         f"# Attention on real images, {size} size",
         "",
-        f"`python benchmarks/real_data.py --out RUNS --data FOLDER --size {size}`,",
-        describe_machine(),
+        f"`python benchmarks/real_data.py --out RUNS --data FOLDER --size {size}`",
         "",
-        "Five folds tested in turn, no group of cases on two sides, sites chosen on the validation cases of each fold, three",
-        "trainings an arm on each fold from seeds that nothing was chosen with. Dice at the images' own resolution; 95 %",
-        "intervals over trainings and groups; differences are paired by case and training.",
+        "Ten folds tested in turn, no group of cases on two sides, sites chosen on validation cases, one training per arm on",
+        "each fold from seeds that nothing was chosen with. What counts, fixed beforehand, is the Dice of the cases that have",
+        "the object. Beside it stand the share of those that were missed altogether (no pixel in common), the share of the",
+        "cases without the object that were left empty, and the mean Dice of all cases. Scores at the images' own resolution;",
+        "95 % intervals over trainings, groups and folds, corrected for the training cases that folds have in common.",
+        "Differences are paired by case and training, and those of shares are in points of a hundred.",
     ]
     for name, one in found.items():
-        lines += ["", *format_set(name, one)]
+        lines += ["", *format_set(name, one), "", one["machine"]]
+    others = {name: one for name, one in read_earlier(size).items() if name not in found}
+    if others:
+        lines += ["", *describe_earlier(size)]
+    for name, one in others.items():
+        lines += ["", f"### {name}", "", *format_earlier(name, one)]
     return "\n".join(lines) + "\n"
 
 
-def format_set(name: str, one: dict[str, Any]) -> list[str]:
-    """The tables of a data set."""
-    arms = one["arms"]
-    first = arms["none"]
-    against_none = {found["one"]: found for found in one["comparisons"] if found["other"] == "none"}
-    *_, (step, before), (steps, last) = one["plain_curve"].items()
-    lines = [
-        f"## {name}: {one['verdict']}",
+def describe_earlier(size: str) -> list[str]:
+    """What stands above the sets that were not trained anew."""
+    page = f"real_data-{size}-earlier.md"
+    return [
+        "## Not trained anew yet",
         "",
-        f"{one['sentence']}",
-        "",
-        f"`{one['command']}`",
-        "",
-        f"{first['cases']} cases in {first['groups']} groups at {one['seen']}; {first['trainings']} trainings an arm and fold.",
-        f"From step {step} to {steps}, the last, the plain network's validation Dice went from {before:.3f} to {last:.3f}.",
-        "",
-        "| arm | Dice | 95 % interval | minus none | p, adjusted (Holm) | modules | parameters |",
-        "|---|---|---|---|---|---|---|",
+        f"Five folds, three trainings per arm and fold, from before scores were kept per case ([in full]({page})).",
+        "These strata follow exactly from the mean Dice and the counts of empty masks that were kept. Which case it was is not",
+        "known, so that they have no intervals. Counted are cases times trainings; *missed* here means that nothing was",
+        "predicted.",
     ]
-    for arm in sorted(arms, key=lambda arm: list(NAMES).index(arm)):
-        row = arms[arm]
-        gain, chance = "", ""
-        if found := against_none.get(arm):
-            gain = f"{found['dice']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}]"
-            chance = f"{found['holm_p']:.2g}"
-        lines.append(
-            f"| {NAMES[arm]} | {row['dice']:.3f} | {row['low']:.3f} to {row['high']:.3f} | {gain} | {chance} "
-            f"| {row['modules']} | {row['parameters']:,} |"
-        )
-    if "random" not in arms:
-        lines += ["", "Nothing was placed, so that as many sites at random are none."]
-    lines += [
-        "",
-        "| placed minus | Dice | p, adjusted (Holm) | smallest difference shown in 80 % of studies |",
-        "|---|---|---|---|",
-    ]
-    for found in one["comparisons"]:
-        if found["one"] == "placed":
-            least = "-" if found["smallest_difference"] is None else f"{found['smallest_difference']:.3f}"
-            change = f"{found['dice']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}]"
-            lines.append(f"| {NAMES[found['other']]} | {change} | {found['holm_p']:.2g} | {least} |")
-    lines += ["", "| fold | placed | placed - none |", "|---|---|---|"]
-    for fold in one["folds"]:
-        placed = [f"{site} ({gate})" for site, gate in fold["kept"].items()] + [f"{site} shut" for site in fold["shut"]]
-        kept = ", ".join(placed) or "nothing"
-        change = fold["difference"]
-        lines.append(f"| {fold['fold']} | {kept} | {change['dice']:+.3f} [{change['low']:+.3f}, {change['high']:+.3f}] |")
-    return lines
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import pytest
 
 from focalseg.evaluation.undertraining import Rise, Silence, find_rises, measure_gains, plan_looks
 
-REAL_DATA = Path(__file__).parents[2] / "benchmarks" / "results" / "real_data-small.json"
+REAL_DATA = Path(__file__).parents[2] / "benchmarks" / "results" / "real_data-small-earlier.json"
 DEMO = {
     "none": [
         {100: 0.63222, 200: 0.66435, 300: 0.67337, 360: 0.67303},
