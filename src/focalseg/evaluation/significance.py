@@ -158,6 +158,7 @@ def decide_non_inferiority(
         return NonInferiority(margin=margin, bound=difference.low, shown=bool(difference.low > -margin))
     most = bound_failures(failing, groups, tail=tail)
     bound = difference.mean - float(np.hypot(difference.mean - difference.low, worst * (most - failing / groups)))
+    bound = max(bound, min(difference.low, -worst))
     return NonInferiority(
         margin=margin, bound=bound, shown=bool(bound > -margin), failing=failing, groups=groups, failing_at_most=most
     )

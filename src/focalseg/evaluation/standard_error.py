@@ -211,7 +211,7 @@ def _split_variance(table: np.ndarray, membership: np.ndarray, folds: Sequence[i
     if len(shares) == 1:
         return plain
     means = cell_sums.mean(axis=0)
-    own = len(cells) == len(sizes)  # every group is tested in one fold
+    own = len(cell_sizes) == len(sizes)  # every group is tested in one fold
     return replace(
         plain,
         folds=float(1 / (shares**2).sum()),
