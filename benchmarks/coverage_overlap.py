@@ -50,13 +50,13 @@ def main() -> None:
     known = [(row["folds"], row["trainings"], row["groups"], row["noise"]) for row in rows]
     for folds, trainings in DESIGNS:
         for name, sizes in GROUPS.items():
-            for noise in NOISES:
+            for noise, parts in NOISES.items():
                 if (folds, trainings, name, noise) in known:
                     continue
                 layout = Layout(trainings=trainings, sizes=sizes, folds=folds)
                 random = np.random.default_rng([len(sizes), folds, trainings, len(noise)])
                 about = {"folds": folds, "trainings": trainings, "groups": name, "noise": noise, "repetitions": repetitions}
-                rows += [about | row for row in simulate(NOISES[noise], layout, random, repetitions)]
+                rows += [about | row for row in simulate(parts, layout, random, repetitions)]
                 path.write_text(json.dumps(rows, indent=1) + "\n")
     (RESULTS / "coverage_overlap.md").write_text(format_page(rows))
 
@@ -118,17 +118,18 @@ def simulate(noise: Noise, layout: Layout, random: np.random.Generator, repetiti
 
 def format_page(rows: list[dict]) -> str:
     """Both tables as Markdown: least coverage and most false claims of a design and deviation, and every row."""
-    error = (0.95 * 0.05 / rows[0]["repetitions"]) ** 0.5
+    repetitions = rows[0]["repetitions"]
     lines = [
         "# Folds that share training groups",
         "",
-        f"`python benchmarks/coverage_overlap.py`; {rows[0]['repetitions']} repetitions a row: the standard error of a coverage of",
-        f"95 % is {100 * error:.1f} points, that of 2.5 % false `helps` {100 * (0.025 * 0.975 / rows[0]['repetitions']) ** 0.5:.1f}.",
+        f"`python benchmarks/coverage_overlap.py`; {repetitions} repetitions a row: the standard error of a coverage of 95 %",
+        f"is {100 * (0.95 * 0.05 / repetitions) ** 0.5:.1f} points, that of 2.5 % false `helps`",
+        f"{100 * (0.025 * 0.975 / repetitions) ** 0.5:.1f}.",
         *(f"{name[0].upper()}{name[1:]}: {describe_noise(noise).lower()}." for name, noise in NOISES.items()),
         "",
         "## Over 15 to 249 groups and both noises",
         "",
-        "Least coverage / most false `helps`, in % / mean width over the least possible (3.92 standard deviations of the mean).",
+        "Least coverage / most false `helps`, in % / mean width over the least possible, 3.92 standard deviations of the mean.",
         "",
         f"| folds | trainings | training set, standard deviation | {' | '.join(TITLES)} |",
         "|---" * (3 + len(METHODS)) + "|",
@@ -140,9 +141,14 @@ def format_page(rows: list[dict]) -> str:
                 cells = " | ".join(format_least(found, method) for method in METHODS)
                 lines.append(f"| {folds} | {trainings} | {deviation:g} | {cells} |")
     lines += ["", "## Every row", "", "Coverage in % / false `helps` in % / mean width.", ""]
-    lines += [f"| noise | groups | folds | trainings | training set | {' | '.join(TITLES)} |", "|---" * (5 + len(METHODS)) + "|"]
+    lines += [
+        f"| noise | groups | folds | trainings | training set | {' | '.join(TITLES)} |",
+        "|---" * (5 + len(METHODS)) + "|",
+    ]
     for row in rows:
-        cells = " | ".join(f"{row[f'{one}_holds']:.1f} / {row[f'{one}_helps']:.1f} / {row[f'{one}_width']:.3f}" for one in METHODS)
+        cells = " | ".join(
+            f"{row[f'{one}_holds']:.1f} / {row[f'{one}_helps']:.1f} / {row[f'{one}_width']:.3f}" for one in METHODS
+        )
         design = f"{row['folds']} | {row['trainings']} | {row['deviation']:g}"
         lines.append(f"| {row['noise']} | {row['groups']} | {design} | {cells} |")
     return "\n".join(lines) + "\n"

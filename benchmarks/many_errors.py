@@ -1,4 +1,4 @@
-"""estimate_standard_error of thousands of simulated studies at once, as benchmarks need it, for groups that one fold tests each.
+"""estimate_standard_error of thousands of simulated studies at once, as benchmarks need it; each group is tested in one fold.
 
 The same formulas over arrays with an axis of studies in front. `check` compares them with the function itself, study by study,
 and every benchmark that uses them calls it, so that what is simulated is what focalseg computes.
@@ -67,7 +67,7 @@ def check(studies: Studies, overlap: float, tail: float = TAIL, many: int = 5) -
     for sums, reach in zip(studies.sums[:many], reaches[:many], strict=True):
         scores = np.repeat(sums / studies.sizes, counts, axis=1)
         told = folds.tolist() if studies.folds > 1 else ()
-        expected = estimate_standard_error(scores, groups.tolist(), told, overlap=overlap).reach(tail)
+        expected = estimate_standard_error(scores, groups.tolist(), told, overlap=overlap, tail=tail).reach(tail)
         assert abs(reach / expected - 1) < 1e-6, f"{reach} is not {expected}"
 
 
