@@ -5,9 +5,9 @@
 As good: two arms that differ by a little noise, but one of them loses a share of the cases altogether, the same in every
 training. Counted is how often "at most 0.01 worse" is said, by the interval alone and with the bound on complete failures.
 Looks: no difference, and one looks after 3, 5 and 8 trainings, at 2.5 % each time or with what evaluation.spending allows; then
-a true difference, and how many trainings it took. Another seed: how often the bootstrap's own noise turns a claim. All but the last by
-Student's reach, without the shape of the bootstrap's percentiles. Writes benchmarks/results/coverage_claims.json and .md; two
-minutes on one core; seeded.
+a true difference, and how many trainings it took. Another seed: how often the bootstrap's own noise turns a claim. All but the
+last by Student's reach, without the shape of the bootstrap's percentiles. Writes benchmarks/results/coverage_claims.json and
+.md; two minutes on one core; seeded.
 """
 
 import argparse

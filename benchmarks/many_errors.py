@@ -59,6 +59,15 @@ def measure_folds(studies: Studies) -> tuple[np.ndarray, float]:
     return _jackknife(studies.by_fold(studies.sums.mean(axis=1)), sizes), _count_freedom(sizes)
 
 
+def find_ends(scores: np.ndarray, sizes: tuple[int, ...], folds: int) -> np.ndarray:
+    """Ends (R, 2) of the intervals of scores (R, S, N) whose cases stand by group whose groups are dealt to folds in turn."""
+    sums = np.add.reduceat(scores, np.concatenate([[0], np.cumsum(sizes)[:-1]]), axis=2)
+    studies = Studies(sums=sums, sizes=np.array(sizes, dtype=float), fold=np.arange(len(sizes)) % folds)
+    check(studies, 0.0, many=1)
+    reach = compute_reaches(studies)
+    return np.stack([studies.means - reach, studies.means + reach], axis=1)
+
+
 def check(studies: Studies, overlap: float, tail: float = TAIL, many: int = 5) -> None:
     """Raises AssertionError where the first few studies have another reach by estimate_standard_error."""
     reaches = compute_reaches(studies, overlap, tail)
