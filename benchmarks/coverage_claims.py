@@ -1,6 +1,6 @@
 """Are claims made that should not be: "as good" of an arm that loses a case now and then, "helps" by looking often enough?
 
-    python benchmarks/coverage_claims.py [--repetitions 4000]
+    python benchmarks/coverage_claims.py [--repetitions 2000]
 
 As good: two arms that differ by a little noise, but one of them loses a share of the cases altogether, the same in every
 training. Counted is how often "at most 0.01 worse" is said, by the interval alone and with the bound on complete failures.
@@ -42,13 +42,13 @@ LOOKS = (3, 5, 8)
 LOOKED_AT = {"6 video sequences": SEQUENCES[3::5], "29 video sequences": SEQUENCES, "80 images alone": (1,) * 80}
 SEEDS_RULE = Noise(training=0.03, group=0.02, case=0.05, training_on_group=0.05, training_on_case=0.10)
 FOLDS = (1, 5, 10)
-SEED_STUDIES = 1000
+SEED_STUDIES = 500
 
 
 def main() -> None:
     """Simulates everything and writes both files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repetitions", type=int, default=4000, help="of each row")
+    parser.add_argument("--repetitions", type=int, default=2000, help="of each row")
     repetitions = parser.parse_args().repetitions
     found = {
         "repetitions": repetitions,
@@ -72,16 +72,14 @@ def simulate_as_good(name: str, share: float, repetitions: int) -> dict:
     studies = Studies(sums=sums, sizes=counts, fold=np.arange(len(sizes)) % folds)
     check(studies, 0.0)
     failing = (sums.mean(axis=1) / counts <= -LOST).sum(axis=1)
+    lows = studies.means - compute_reaches(studies)
     said = []
-    for mean, reach, many in zip(studies.means, compute_reaches(studies), failing.tolist(), strict=True):
-        estimate = Estimate(mean=float(mean), low=float(mean - reach), high=float(mean + reach))
-        said.append(
-            [
-                decide_non_inferiority(estimate, margin=MARGIN, **known).shown
-                for known in ({}, {"failing": many, "groups": len(sizes)})
-            ]
-        )
-    alone, bounded = (round(100 * float(one), 2) for one in np.mean(said, axis=0))
+    # Without the bound it is the low end alone, and what that does not show the bound shows neither.
+    for place in np.flatnonzero(lows > -MARGIN).tolist():
+        estimate = Estimate(mean=float(studies.means[place]), low=float(lows[place]), high=1.0)
+        known = {"failing": int(failing[place]), "groups": len(sizes)}
+        said.append(decide_non_inferiority(estimate, margin=MARGIN, **known).shown)
+    alone, bounded = (round(100 * count / repetitions, 2) for count in (len(said), sum(said)))
     return {"cases": name, "share": share, "loss": round(share * LOSS, 4), "interval_alone": alone, "with_bound": bounded}
 
 
