@@ -133,7 +133,7 @@ def test_effects_of_opposite_sign_are_both_said_with_what_they_come_to(planted):
         f"and raises more false alarms ({share['left_empty', 'placed']} instead of {share['left_empty', 'none']} of the images "
         "without any are left empty)."
     ) in sentence
-    assert f"{content['difference']['dice']:+.3f} Dice on images with lesions with 1 attention module: se at bottleneck (" in (
+    assert f"{content['difference']['dice']:+.3f} Dice on images with lesions, with 1 attention module: se at bottleneck (" in (
         sentence
     )
     assert f"; {content['difference_all_cases']['dice']:+.3f} over all images)" in sentence
