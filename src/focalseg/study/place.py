@@ -120,7 +120,8 @@ def _train_and_judge(design: Design, folder: Path) -> PlaceResult:
         files={name: hash_file(folder / name) for name in (CONFIG, SPLITS, EXAMPLES)},
     )
     write_record(folder / PLACEMENT, record)
-    write_lean(folder / LEAN, shown[PLACED], verdict, record.arms[PLACED], lean.parameters, sites=record.sites)
+    tuned, sites = lean.threshold, record.sites
+    write_lean(folder / LEAN, shown[PLACED], verdict, record.arms[PLACED], lean.parameters, threshold=tuned, sites=sites)
     return PlaceResult(folder=folder, verdict=verdict, placement=results.agreed, record=record)
 
 
