@@ -103,9 +103,13 @@ def _choose_above(foreground: _Foreground, threshold: float) -> Tensor:
 
 
 def _grade(foreground: _Foreground) -> tuple[Tensor, Tensor]:
-    weights = foreground.weights.contiguous()
-    bounds = torch.tensor([foreground.scale(each) for each in THRESHOLDS], dtype=weights.dtype, device=weights.device)
-    return foreground.labels, torch.bucketize(weights, bounds, out_int32=True).to(torch.uint8)  # on a bound: not above it
+    labels, weights, scale = foreground
+    bounds = torch.tensor([scale(each) for each in THRESHOLDS], dtype=weights.dtype, device=weights.device)
+    grades = (weights > bounds[-1]).to(torch.uint8).mul_(len(THRESHOLDS))
+    # Most pixels are above all or none; to look for the place of each would take ten times as long as to predict labels.
+    between = (weights > bounds[0]) & (weights <= bounds[-1])
+    grades[between] = torch.bucketize(weights[between], bounds, out_int32=True).to(torch.uint8)  # on a bound: not above it
+    return labels, grades
 
 
 def _find_foreground(scores: Tensor) -> tuple[Tensor, Tensor]:
