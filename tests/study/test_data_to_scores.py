@@ -11,6 +11,9 @@ from focalseg.evaluation.metrics import measure_labels
 from focalseg.imagesets.opening import open_dataset
 from focalseg.inference.loading import load_run
 from focalseg.inference.prediction import Member, predict_mask
+from focalseg.labels import THRESHOLDS
+from focalseg.records.record import read_record
+from focalseg.records.result import Result
 from focalseg.study.presets import DataSettings
 from focalseg.study.running.scores import read_scores
 from focalseg.study.train import train_one
@@ -21,6 +24,20 @@ pytestmark = pytest.mark.slow
 def train(folder, out, settings, **changes):
     train_one(str(folder), out, replace(settings, **changes), attention="se", seed=0, device="cpu")
     return {(score.case, score.part): score for score in read_scores(out / "cases.csv")}
+
+
+def read_threshold(out):
+    return read_record(Result, out / "result.json").threshold
+
+
+def tune_by_hand(member, cases, labels):
+    """The threshold of the highest mean Dice over cases and the labels that they have, one prediction for each of them."""
+    means = []
+    for threshold in THRESHOLDS:
+        masks = [predict_mask([member], case.image, threshold=threshold) for case in cases]
+        overlaps = [measure_labels(mask, case.mask, labels) for mask, case in zip(masks, cases, strict=True)]
+        means.append(np.mean([np.mean([overlap.dice for overlap in each if overlap.true_pixels]) for each in overlaps]))
+    return min(np.flatnonzero(np.isclose(means, max(means), rtol=0, atol=1e-12)), key=lambda rank: abs(rank - 9))
 
 
 def test_a_case_with_a_field_of_view_is_scored_inside_of_it_and_on_the_whole_frame(make_folder, tiny_settings, tmp_path):
@@ -41,6 +58,10 @@ def test_a_case_with_a_field_of_view_is_scored_inside_of_it_and_on_the_whole_fra
         expected = measure_labels(predicted[:, shown], case.mask[:, shown], 1)[0]
         assert score.dice == pytest.approx(expected.dice, abs=1e-6)
         assert score.true_pixels == case.mask[:, shown].sum()
+        predicted = predict_mask([Member(network, config.preparation)], case.image, threshold=read_threshold(tmp_path / "out"))
+        tuned = measure_labels(predicted[:, shown], case.mask[:, shown], 1)[0]
+        assert score.average("tuned_dice") == pytest.approx(tuned.dice, abs=1e-6)
+        assert score.at_tuned.predicted_pixels == tuned.predicted_pixels
 
 
 def test_labels_that_a_table_declares_by_value_are_learned_under_their_names(make_folder, tiny_settings, tmp_path):
@@ -85,3 +106,6 @@ def test_a_network_that_sees_patches_is_scored_on_whole_cases(make_folder, write
         assert score.true_pixels == np.count_nonzero(case.mask)
         overlaps = measure_labels(predicted, case.mask, len(config.labels))
         assert score.dice == pytest.approx(np.mean([overlap.dice for overlap in overlaps]), abs=1e-6)
+    validated = [dataset.read_case(dataset.names.index(name)) for name, part in scores if part == "validation"]
+    rank = tune_by_hand(Member(network, config.preparation), validated, len(config.labels))
+    assert read_threshold(tmp_path / "out") == THRESHOLDS[rank]

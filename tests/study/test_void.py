@@ -15,7 +15,7 @@ from focalseg.report.placement.page import write_report
 from focalseg.study.outcome.examples import EXAMPLES
 from focalseg.study.planning.groundwork import lay_groundwork
 from focalseg.study.running.cases import read_same_case
-from focalseg.study.running.runs import RunPlan, load_training_data, read_evidence
+from focalseg.study.running.runs import RunPlan, load_training_data, read_evidence, read_result
 from focalseg.study.running.scores import read_scores
 from focalseg.study.train import train_one
 from focalseg.training.loop import Run
@@ -101,6 +101,8 @@ def test_scores_validation_evidence_and_pictures_leave_out_what_nobody_judged(fo
         assert score.dice == pytest.approx(dice_by_hand(predicted, raw, labels), abs=1e-6)
         assert score.true_pixels == ((raw > 0) & (raw != 255)).sum()
         assert score.predicted_pixels == ((predicted > 0) & (raw != 255)).sum()
+        predicted = predict_mask([Member(network, config.preparation)], case.image, threshold=read_result(out).threshold)
+        assert score.average("tuned_dice") == pytest.approx(dice_by_hand(predicted, raw, labels), abs=1e-6)
     plan = open_run(folder, tiny_settings, tmp_path / "other")
     (tmp_path / "other").mkdir()
     with load_training_data(plan) as data:
