@@ -8,8 +8,7 @@ import numpy as np
 
 from focalseg.evaluation.student import student_quantile
 
-CONFIDENCE = 0.95
-TAIL = (1 - CONFIDENCE) / 2
+TAIL = 0.025
 """What an interval leaves out on each side."""
 LEAST_SHARE = 1 / 3
 """Of the spread between folds that share training groups, at least this is taken to be their training sets'."""
