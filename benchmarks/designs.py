@@ -29,7 +29,7 @@ RESULTS = Path(__file__).parent / "results"
 REPETITIONS = 2000
 TAIL = 0.025
 SEQUENCES = (26, *[25] * 11, 23, 22, 22, 21, 21, *[20] * 5, 19, 19, 18, 17, 12, 11, 6)
-DESIGNS = ((1, 3), (1, 5), (5, 1), (5, 2), (5, 3), (5, 5), (10, 1), (10, 2), (10, 3))
+DESIGNS = ((1, 3), (1, 5), (4, 2), (4, 3), (5, 1), (5, 2), (5, 3), (10, 1), (10, 2), (10, 3))
 ONE_OF = 5  # folds that are dealt where one is tested
 LOOKS = (3, 5, 8)
 
@@ -90,7 +90,10 @@ class Drawn:
 
 
 def draw(noise: Noise, folds: int, seeds: int, random: np.random.Generator, *, mean: float = 0.0) -> Drawn:
-    """A job that tests so many folds of as many, or one of `ONE_OF`; validation takes another part."""
+    """A job that tests so many folds of as many, or one of `ONE_OF`; validation takes another part.
+
+    The interval of one fold speaks of its training set alone: what that does is then part of the truth, and left out.
+    """
     parts = folds if folds > 1 else ONE_OF
     sizes = np.asarray(noise.groups)
     part = np.empty(len(sizes), int)
@@ -100,7 +103,7 @@ def draw(noise: Noise, folds: int, seeds: int, random: np.random.Generator, *, m
     for fold in range(folds):
         tested = np.flatnonzero(part == fold)
         trains = (part != fold) & (part != (fold + 1) % parts)
-        shared = noise.training_set * learned[trains].mean() * trains.sum() ** 0.5
+        shared = noise.training_set * learned[trains].mean() * trains.sum() ** 0.5 if folds > 1 else 0.0
         members = np.repeat(tested, sizes[tested])
         cases = of_group[members] + random.normal(0, noise.case, len(members)) + shared + mean
         tables.append(cases + random.normal(0, noise.training, (seeds, 1)))

@@ -1,11 +1,16 @@
 """Going on until decided: what buys the decision at the least price, and what is said where nothing does."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
-from focalseg.study.looks.history import Extension
-from focalseg.study.until import Needed, Standing, choose_next
+from focalseg.study.looks.history import Extension, begin_looks
+from focalseg.study.outcome.claims import Precision, compare
+from focalseg.study.outcome.strata import StratumScores
+from focalseg.study.presets import build_settings
+from focalseg.study.until import Needed, Standing, choose_next, find_needed
 
 HOUR = 3600.0
 OPEN = Standing(
@@ -69,3 +74,49 @@ def test_one_fold_is_extended_to_five_at_least():
 )  # fmt: skip
 def test_what_would_decide_is_said_where_nothing_that_may_be_had_does(changes, reason):
     assert choose_next(replace(OPEN, **changes)) == reason
+
+
+def stand(arms, groups, folds, *, plain=False):
+    """What a job found whose placed minus none is the first of these arms minus the second, and its looks."""
+    scores = StratumScores(
+        arms=dict(zip(("placed", "none"), arms, strict=True)),
+        names=tuple(map(str, range(len(groups)))),
+        groups=tuple(map(str, groups)),
+        folds=tuple(folds),
+    )
+    pair = ("placed", "none")
+    results = SimpleNamespace(
+        asked=pair, endpoint=scores, precision=Precision(), comparisons={pair: compare(scores, *pair, Precision())}
+    )
+    seeds = len(arms[0])
+    settings = build_settings("quick", {"seeds": seeds, "split": {"folds": 10, "test_folds": max(folds) + 1}})
+    return SimpleNamespace(results=results, verdict=SimpleNamespace(plain=plain)), begin_looks(settings)
+
+
+def simulate(*, group, training, seeds=3, folds=5, each=8):
+    """Differences (seeds, cases) of folds that differ by chance alone, and their groups and folds."""
+    random, count = np.random.default_rng(3), folds * each
+    of_folds = np.repeat(np.arange(folds), each)
+    noise = random.normal(0, group, count) + random.normal(0, training, (seeds, folds))[:, of_folds]
+    return noise - noise.mean() + 0.02, np.arange(count), of_folds.tolist()
+
+
+def test_where_the_seed_rules_more_trainings_decide_and_where_cases_rule_more_cases_and_folds():
+    noisy, groups, folds = simulate(group=0.01, training=0.06)
+    needed = find_needed(*stand((noisy, np.zeros_like(noisy)), groups, folds), 10)
+    assert 3 < needed.trainings < 60
+    varied, groups, folds = simulate(group=0.12, training=0.003)
+    needed = find_needed(*stand((varied, np.zeros_like(varied)), groups, folds), 10)
+    assert needed.trainings is None
+    assert needed.cases > 40
+    alone, groups, folds = simulate(group=0.12, training=0.003, seeds=1)
+    assert find_needed(*stand((alone, np.zeros_like(alone)), groups, folds), 10).trainings == 2
+
+
+def test_more_of_everything_is_needed_for_a_smaller_difference():
+    noise, groups, folds = simulate(group=0.05, training=0.08)
+    found = [find_needed(*stand((noise + shift, np.zeros_like(noise)), groups, folds), 40) for shift in (0.03, 0.0)]
+    for name in ("trainings", "folds", "cases"):
+        easy, hard = (getattr(one, name) for one in found)
+        assert easy is not None
+        assert hard is None or easy <= hard

@@ -99,7 +99,7 @@ def place(
     """Find out whether attention helps on your data, which kind and where; ends with a lean network, a verdict and a report."""
     changes = {} if folds is None else {"split": {"test_folds": folds}}
     settings = read_settings(preset, config, set_, changes, network=network)
-    going = read_going(more_trainings, more_folds, until, most)
+    going = _read_going(more_trainings, more_folds, until, most)
     run_place(
         *(data, out, settings),
         seed=seed,
@@ -112,7 +112,7 @@ def place(
     )
 
 
-def read_going(more_trainings: int, more_folds: int, until: str | None, most: float | None) -> dict[str, Any]:
+def _read_going(more_trainings: int, more_folds: int, until: str | None, most: float | None) -> dict[str, Any]:
     """How a job goes on, as keywords: the hours that it may until it is decided, or an extension. Raises SettingError for both,
     and for hours without what they are for."""
     from focalseg.errors import SettingError
@@ -142,7 +142,7 @@ def run_place(
     budget: float | None = None,
     going: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
-    """The job, then its report, then the answer on stdout. budget: hours. going: as `read_going` has it."""
+    """The job, then its report, then the answer on stdout. budget: hours. going: as `_read_going` has it."""
     refuse_data(data)
     from focalseg.study.beginning import refuse_place
 
@@ -153,7 +153,7 @@ def run_place(
     from focalseg.cli.terminal.progress import build_listeners
     from focalseg.configuration import to_mapping
     from focalseg.report.placement.page import write_report
-    from focalseg.study.looks.wording import describe_looks
+    from focalseg.study.looks.wording import describe_looks, list_looks
     from focalseg.study.outcome.wording import describe_verdict
     from focalseg.study.place import place as run
     from focalseg.study.running.cores import limit_threads
@@ -172,15 +172,7 @@ def run_place(
     page = write_report(out)
     if as_json:
         paths = {"report": str(page), "lean": str(out / "lean")}
-        history = to_mapping(result.looks)
-        looks = {
-            "taken": len(history["looks"]),
-            "tail": result.looks.last.tail,
-            "most_trainings": history["most_trainings"],
-            "history": history["looks"],
-            "ended": ended,
-        }
-        print_json({**to_mapping(result.record), "looks": looks, **paths})
+        print_json({**to_mapping(result.record), "looks": list_looks(result.looks) | {"ended": ended}, **paths})
         return
     print(result.placement)
     print()

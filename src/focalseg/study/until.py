@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from focalseg.evaluation.needed import count_needed_cases, count_needed_trainings
+from focalseg.evaluation.significance import POWER
+from focalseg.evaluation.standard_error import estimate_standard_error, expect_standard_error, number_names
 from focalseg.findings import counted
 from focalseg.placement.policies.questions import SMALLEST_WORTH
 from focalseg.records.outcome.looks import LookHistory
@@ -17,13 +18,14 @@ from focalseg.records.splits import SPLITS, Splits
 from focalseg.study.arms.search import PROBE_COUNT
 from focalseg.study.budget.fitting import Forecast, describe_seconds
 from focalseg.study.looks.history import Extension, list_trainings
-from focalseg.study.looks.tails import has_error_left
+from focalseg.study.looks.tails import has_error_left, plan_tails
 from focalseg.study.place import PlaceResult, place
 from focalseg.study.presets import MOST_TRAININGS, Settings
 from focalseg.study.running.listeners import NOBODY, Listeners
 from focalseg.study.running.local import choose_workers
 from focalseg.study.running.runs import read_result
 
+MOST_CASES = 10_000_000
 _FEWEST_FOLDS = 5
 """To which one fold is extended at the least: with two or three nobody knows how much folds differ."""
 
@@ -130,36 +132,65 @@ def _describe_standing(result: PlaceResult, history: LookHistory, seconds_left: 
     room = MOST_TRAININGS - last.seeds
     if history.most_trainings:
         room = min(room, math.ceil((history.most_trainings - last.trainings) / last.folds))
+    all_folds = len(read_record(Splits, folder / SPLITS).folds)
     return Standing(
         seeds=last.seeds,
         folds=last.folds,
-        all_folds=len(read_record(Splits, folder / SPLITS).folds),
+        all_folds=all_folds,
         arms=len({arm: 0 for arm in runs if arm != PLACED or runs[PLACED] != runs[NONE]}),
         training_seconds=sum(one.seconds for one in everything) / len(everything) / together,
         seconds_left=seconds_left,
-        needed=_find_needed(result, last.folds),
+        needed=find_needed(result, history, all_folds),
         room=room,
     )
 
 
-def _find_needed(result: PlaceResult, folds: int) -> Needed:
+def find_needed(result: PlaceResult, history: LookHistory, all_folds: int) -> Needed:
     """What it would take, were the true difference one standard error farther from what cannot be told from it than was found:
-    a job is not given up for a first look's bad luck."""
-    results = result.results
+    a job is not given up for a first look's bad luck. Asked of the next look, were it at twice the trainings."""
+    results, last = result.results, history.last
     one, other = results.asked
     found, scores = results.comparisons[one, other].estimate, results.endpoint
-    half = (found.high - found.low) / 2
-    error = half / 2
+    difference, groups = scores.arms[one] - scores.arms[other], number_names(scores.groups).tolist()
+    overlap = results.precision.overlap
+    error = estimate_standard_error(difference, scores.groups, scores.folds, overlap=overlap).error
     target = abs(found.mean) + error
     if result.verdict.plain:  # nothing is placed: whether attention everywhere gains anything that matters is asked as well
         target = max(target, SMALLEST_WORTH - found.mean + error)
-    told = scores.arms[one] - scores.arms[other], scores.groups, scores.folds, target
-    more_folds = math.ceil(folds * (half / target) ** 2) if math.isfinite(half) else None
+    tail = plan_tails([*list_trainings(history), 2 * last.trainings], history.most_trainings)[-1]
+    number = len(set(groups))
+    # Folds that test other cases bring groups of their own; where the test part is one and the same they do not.
+    of_folds = 0 if number < len(set(zip(groups, scores.folds, strict=True))) else 1
+
+    def shows(**times: float) -> bool:
+        """Whether so many times as much would show it in 80 % of studies."""
+        standard = expect_standard_error(difference, groups, scores.folds, overlap=overlap, **times)
+        return standard.reach(tail) + standard.reach(1 - POWER) <= target
+
+    if not math.isfinite(error):
+        return Needed(trainings=None, folds=None, cases=None)
+    trainings: int | None = 2  # with one nobody knows what the seed does
+    if last.seeds > 1:
+        trainings = _find_least(lambda count: shows(times_trainings=count / last.seeds), last.seeds + 1, MOST_TRAININGS)
     return Needed(
-        trainings=count_needed_trainings(*told),
-        folds=None if more_folds is None else max(more_folds, folds + 1, _FEWEST_FOLDS),
-        cases=count_needed_cases(*told),
+        trainings=trainings,
+        folds=_find_least(
+            lambda count: shows(times_folds=count / last.folds, times_groups=(count / last.folds) ** of_folds),
+            max(last.folds + 1, _FEWEST_FOLDS),
+            all_folds,
+        ),
+        cases=_find_least(lambda count: shows(times_groups=count / scores.cases), scores.cases + 1, MOST_CASES),
     )
+
+
+def _find_least(shows: Callable[[int], bool], low: int, high: int) -> int | None:
+    """The least number from low to high that shows it; what a number shows more do. None where not even the highest does."""
+    if low > high or not shows(high):
+        return None
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if shows(middle) else (middle + 1, high)
+    return low
 
 
 def choose_next(standing: Standing) -> Extension | str:

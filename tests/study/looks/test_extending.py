@@ -46,6 +46,12 @@ def test_a_job_goes_on_is_stopped_and_goes_on_and_every_look_is_counted_once(job
     assert [(look.seeds, look.folds, look.finished) for look in read_looks(out)] == [(1, 1, True)]
     before = list_runs(out)
 
+    # Of one look alone, what is left tells as much.
+    counted = (out / LOOKS).read_bytes()
+    (out / LOOKS).unlink()
+    call()
+    assert (out / LOOKS).read_bytes() == counted
+
     # Stopped between the trainings and the verdict: the look is open, and no folder forgets it.
     with monkeypatch.context() as patch:
         patch.setattr(place_module, "write_examples", lambda *_, **__: (_ for _ in ()).throw(Interrupted(2)))

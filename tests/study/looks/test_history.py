@@ -8,7 +8,9 @@ from focalseg.errors import SettingError
 from focalseg.records.estimate import DiceInterval
 from focalseg.records.outcome.looks import LOOKS, Look, LookHistory
 from focalseg.records.record import read_record, write_record
+from focalseg.records.seals import sign_text
 from focalseg.records.splits import SPLITS, Split, Splits
+from focalseg.study.beginning import PlaceJob
 from focalseg.study.looks.history import (
     Extension,
     apply_look,
@@ -21,6 +23,7 @@ from focalseg.study.looks.history import (
 )
 from focalseg.study.looks.wording import describe_looks
 from focalseg.study.presets import build_settings
+from focalseg.yaml_files import write_yaml
 
 FOUND = {"verdict": "no_difference_shown", "sentence": "So.", "difference": DiceInterval(dice=0.01, low=-0.02, high=0.04)}
 
@@ -102,7 +105,7 @@ def test_another_extension_than_the_one_that_was_stopped_is_refused_and_the_mend
 
 
 @pytest.mark.parametrize("left", ["placement.json", "runs"])
-def test_looks_cannot_be_forgotten(left, folder):
+def test_looks_cannot_be_forgotten_with_the_settings_that_they_were_of(left, folder):
     (folder / left).mkdir()
     with pytest.raises(SettingError) as raised:
         read_looks(folder)
@@ -110,6 +113,28 @@ def test_looks_cannot_be_forgotten(left, folder):
         f"{folder / LOOKS} is missing, though {folder / left} is there; expected the file that counts how often this job was "
         "judged. Restore it, or start anew with another --out."
     )
+
+
+@pytest.mark.parametrize(
+    ("runs", "begins_anew"),
+    [
+        ((), True),
+        (("fold_0/seed_0", "fold_0/seed_1", "fold_0/seed_2"), True),
+        (("fold_0/seed_0", "fold_0/seed_1", "fold_0/seed_2", "fold_0/seed_3"), False),
+        (("fold_0/seed_0", "fold_1/seed_2000"), False),
+    ],
+)
+def test_without_the_file_a_first_look_begins_anew_with_its_settings_and_a_later_one_does_not(runs, begins_anew, folder):
+    job = PlaceJob(data="data", seed=0, settings=build_settings("quick", {"seeds": 3}))
+    (folder / "config.yaml").write_text(sign_text(write_yaml(job)))
+    (folder / "runs").mkdir()
+    for run in runs:
+        (folder / "runs" / "none" / run).mkdir(parents=True)
+    if begins_anew:
+        assert read_looks(folder) is None
+    else:
+        with pytest.raises(SettingError, match="counts how often this job was judged"):
+            read_looks(folder)
 
 
 def test_a_file_that_was_edited_is_no_file_of_looks(folder):

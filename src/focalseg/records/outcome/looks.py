@@ -48,7 +48,7 @@ class LookHistory(CheckedConfig, Record):
     """
 
     made_by = "`focalseg place`"
-    again = "start anew with another --out, since nobody knows any more how often this job was judged"
+    again = "remove it and run the same command again, which knows of a first look without it; after more looks start anew"
 
     schema: int = 1
     most_trainings: int = setting(0, at_least=0)

@@ -3,15 +3,18 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from focalseg.configuration import from_mapping
 from focalseg.errors import SettingError
 from focalseg.findings import counted
 from focalseg.records.outcome.claims import Looks
 from focalseg.records.outcome.looks import LOOKS, Look, LookHistory
-from focalseg.records.placement import PLACEMENT, JobRecord
+from focalseg.records.placement import NONE, PLACEMENT, JobRecord
 from focalseg.records.record import read_record, write_record
+from focalseg.records.result import CONFIG
 from focalseg.records.splits import SPLITS, Splits
 from focalseg.study.looks.tails import has_error_left, plan_tails, share_error
 from focalseg.study.presets import MOST_TRAININGS, Settings
+from focalseg.study.running.folder import read_config
 
 _RUNS = "runs"
 
@@ -37,8 +40,9 @@ NO_EXTENSION = Extension()
 def read_looks(folder: Path) -> LookHistory | None:
     """The looks of the job in a folder, None where none has begun.
 
-    Raises SettingError where they are not as they were written, or gone though the job has trainings: whoever could make a
-    folder forget its looks could look until chance gives a difference.
+    Where the file is gone, a first look is known from what else is there. Raises SettingError for a file that is not as it was
+    written, and for one that is gone after more looks than one: whoever could make a folder forget its looks could look until
+    chance gives a difference.
     """
     path = folder / LOOKS
     if path.exists():
@@ -46,10 +50,30 @@ def read_looks(folder: Path) -> LookHistory | None:
     left = next((name for name in (PLACEMENT, _RUNS) if (folder / name).exists()), None)
     if left is None:
         return None
+    if (folder / CONFIG).exists():
+        settings = from_mapping(Settings, read_config(folder).get("settings", {}))
+        if left == PLACEMENT and (found := _read_only_look(folder, settings)):
+            return found
+        if left == _RUNS and _has_no_more_runs(folder, settings):
+            return None
     raise SettingError(
         f"{path} is missing, though {folder / left} is there; expected the file that counts how often this job was judged. "
         "Restore it, or start anew with another --out."
     )
+
+
+def _read_only_look(folder: Path, settings: Settings) -> LookHistory | None:
+    """The first look, as placement.json tells of it; None where it tells of another one."""
+    record = read_record(JobRecord, folder / PLACEMENT)
+    history, arm = begin_looks(settings), record.arms[NONE]
+    same = record.looks == as_looks(history) and (arm.trainings, arm.folds) == (history.last.seeds, history.last.folds)
+    return _end(history, record) if same else None
+
+
+def _has_no_more_runs(folder: Path, settings: Settings) -> bool:
+    """Whether there are at most the trainings of the first look: it has not ended, or what it found is found again."""
+    folds = list((folder / _RUNS / NONE).glob("fold_*"))
+    return len(folds) <= settings.split.test_folds and all(len(list(fold.iterdir())) <= settings.seeds for fold in folds)
 
 
 def begin_looks(settings: Settings, most_trainings: int = 0) -> LookHistory:
@@ -146,18 +170,23 @@ def claim_looks(folder: Path, before: LookHistory | None, history: LookHistory) 
     """
     if read_looks(folder) != before:
         raise SettingError(f"{folder / LOOKS} was changed by another process meanwhile; run the same command again.")
-    if history != before:
+    if history != before or not (folder / LOOKS).exists():
         write_record(folder / LOOKS, history)
 
 
 def finish_look(folder: Path, history: LookHistory, record: JobRecord) -> LookHistory:
     """Writes down what the last look found, and gives the looks with it. The record is in the folder by then: one that is
     stopped between the two is judged anew, from the same scores."""
-    found = replace(history.last, verdict=record.verdict, sentence=record.sentence, difference=record.difference)
-    ended = replace(history, looks=(*history.looks[:-1], found))
+    ended = _end(history, record)
     if ended != history:
         write_record(folder / LOOKS, ended)
     return ended
+
+
+def _end(history: LookHistory, record: JobRecord) -> LookHistory:
+    """The same looks, the last one with what it found."""
+    found = replace(history.last, verdict=record.verdict, sentence=record.sentence, difference=record.difference)
+    return replace(history, looks=(*history.looks[:-1], found))
 
 
 def as_looks(history: LookHistory) -> Looks:

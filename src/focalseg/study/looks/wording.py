@@ -1,5 +1,8 @@
 """The looks of a job in sentences."""
 
+from typing import Any
+
+from focalseg.configuration import to_mapping
 from focalseg.findings import counted
 from focalseg.records.outcome.looks import LookHistory
 from focalseg.study.looks.tails import ERROR, has_error_left
@@ -23,3 +26,14 @@ def describe_looks(history: LookHistory) -> str:
         if look.difference
     )
     return looked + (f" Before: {before}." if before else "")
+
+
+def list_looks(history: LookHistory) -> dict[str, Any]:
+    """All looks as plain data, with how many were taken and what the last one may err, as placement.json tells them."""
+    plain = to_mapping(history)
+    return {
+        "taken": len(history.looks),
+        "tail": history.last.tail,
+        "most_trainings": history.most_trainings,
+        "history": plain["looks"],
+    }
