@@ -35,7 +35,7 @@ GROUP, CASE, TRAINING = 0.12, 0.15, 0.04
 COST_GROUP, COST_CASE, COST_TRAINING, COST_FOLD = 0.045, 0.12, 0.012, 0.008
 PROBES = 2
 PIXELS = 1000
-CLAIMS = ("helps", "is better still")
+CLAIMS = ("helps", "is better still", "finds more")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +50,11 @@ class Plan:
     worth: float = 0.0
     training_help: float = 0.0
 
+    @property
+    def overlap(self) -> float:
+        """Of the training groups of two folds."""
+        return (self.dealt - 3) / (self.dealt - 2) if self.folds > 1 else 0.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Fold:
@@ -60,13 +65,23 @@ class Fold:
     test: np.ndarray
 
 
-def simulate_job(plan: Plan, random: np.random.Generator) -> dict[str, Any]:
-    """One job, as plain data: what it kept, and whether its sentence claims help."""
+def simulate_job(plan: Plan, random: np.random.Generator, *, judged: bool) -> dict[str, Any]:
+    """One job, as plain data: what it kept and, if it is judged, whether its sentence claims help."""
     folds = deal_folds(plan, random)
     evidence = draw_evidence(plan, folds, random)
     scores = _Scores(plan, random)
     drawn = {arm: [_draw_results(scores, arm, fold, plan) for fold in folds] for arm in (NONE, ALL)}
-    placements, unexplained = zip(*(decide_fold(fold, folds, evidence, drawn) for fold in folds), strict=True)
+    placements, unexplained = zip(*(decide_fold(fold, folds, evidence, drawn, plan.overlap) for fold in folds), strict=True)
+    found = {
+        "kept": any(placement.layout for placement in placements),
+        "agreed": bool(agree(placements).layout),
+        "found": sum(PLANTED in placement.layout for placement in placements) / len(folds),
+        "modules": float(np.mean([placement.modules for placement in placements])),
+        "unexplained": any(unexplained),
+        "half_unexplained": 2 * sum(unexplained) >= len(folds),
+    }
+    if not judged:
+        return found
     arms: dict[str, list[list[RunResult]]] = {**drawn, PLACED: []}
     for number, (fold, placement) in enumerate(zip(folds, placements, strict=True)):
         same = NONE if not placement.layout else ALL if placement.layout == SITES else None
@@ -81,17 +96,14 @@ def simulate_job(plan: Plan, random: np.random.Generator) -> dict[str, Any]:
         agreed=agree(placements),
         candidates=len(SITES),
         search=Collapsed(0, PROBES * len(folds)),
+        overlap=plan.overlap,
     )
     verdict = judge(results)
     sentence = describe_verdict(verdict)
-    return {
-        "kept": any(placement.layout for placement in placements),
-        "agreed": bool(results.agreed.layout),
-        "found": sum(PLANTED in placement.layout for placement in placements) / len(folds),
-        "modules": float(np.mean([len(placement.layout) for placement in placements])),
-        "unexplained": any(unexplained),
+    return found | {
         "verdict": verdict.outcome,
         "claims_help": any(claim in sentence for claim in CLAIMS),
+        "sentence": sentence,
     }
 
 
@@ -186,7 +198,11 @@ def _record_case(case: str, group: int, part: str, dice: float) -> CaseScore:
 
 
 def decide_fold(
-    fold: Fold, folds: Sequence[Fold], evidence: Mapping[int, list[Evidence]], drawn: Mapping[str, list[list[RunResult]]]
+    fold: Fold,
+    folds: Sequence[Fold],
+    evidence: Mapping[int, list[Evidence]],
+    drawn: Mapping[str, list[list[RunResult]]],
+    overlap: float,
 ) -> tuple[Placement, bool]:
     """The placement of a fold from all folds that do not validate on what it tests, and whether its sites were not enough."""
     allies = [other for other in folds if not set(other.validation) & set(fold.test)]
@@ -203,7 +219,7 @@ def decide_fold(
                 pairs = zip(one.scores_of(VALIDATION), plain.scores_of(VALIDATION), strict=True)
                 gains = [(first.dice - second.dice, second.group) for first, second in pairs]
                 tables.append((other.number, [gain for gain, _ in gains], [group for _, group in gains]))
-    total = judge_total(pool_costs(tables), pool_joint_costs(choice), price=SMALLEST_WORTH)
+    total = judge_total(pool_costs(tables), pool_joint_costs(choice), price=SMALLEST_WORTH, overlap=overlap)
     if total.explained:
         return placement, False
     return replace(placement, sites=tuple(replace(site, kept=True, shut=False) for site in placement.sites)), True

@@ -78,7 +78,7 @@ def count_unexplained(truth: Truth, probes: Sequence[Evidence | None]) -> int:
     count = 0
     for number in range(len(probes) // PROBE_COUNT):
         search = TableSearch(truth=truth, probes={"dropout": probes}, probes_each=PROBE_COUNT, layouts_each=1, number=number)
-        total = CostTable(folds=(np.array([[float(gain.mean())]]),), groups=(("all",),))
+        total = CostTable(folds=(np.full((1, 2), float(gain.mean())),), groups=(("one", "other"),))
         count += not judge_total(total, pool_joint_costs(search.choose("removal")), price=SMALLEST_WORTH).explained
     return count
 

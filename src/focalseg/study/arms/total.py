@@ -13,6 +13,7 @@ from focalseg.records.outcome.claims import TotalEffect
 from focalseg.records.placement import ALL, NONE, Placement
 from focalseg.study.arms.design import Design, Plans
 from focalseg.study.arms.search import TrainedSearch
+from focalseg.study.outcome.stacking import measure_overlap_of
 from focalseg.study.running.runs import VALIDATION, RunResult, read_result
 
 JUDGED_BY_TOTAL = ("removal", "removal_from_all")
@@ -36,7 +37,9 @@ class TotalEffects:
         gain = self.measure_gain(ALL, folds)
         if gain is None:
             return placement
-        total = judge_total(gain, pool_joint_costs(choice), price=SMALLEST_WORTH)
+        splits = [trainer.split for trainer in self.design.trainers if trainer.split.fold in folds]
+        overlap = measure_overlap_of(splits, search.trainer.groups)
+        total = judge_total(gain, pool_joint_costs(choice), price=SMALLEST_WORTH, overlap=overlap)
         placement = replace(placement, total_effect=total)
         return placement if total.explained else self._place_whole(placement, folds, total)
 
