@@ -43,11 +43,12 @@ def read_truth(name: str, stored: Mapping[str, Any], needed: tuple[Sites, ...]) 
     """The truth of a task as the results hold it."""
 
     def read(part: str) -> dict[Sites, np.ndarray]:
-        return {frozenset() if sites == "none" else frozenset(sites.split("+")): np.array(own) for sites, own in stored[part].items()}
+        return {
+            frozenset() if sites == "none" else frozenset(sites.split("+")): np.array(own)
+            for sites, own in stored[part].items()
+        }
 
-    return Truth(
-        name=name, everywhere=stored["candidates"], needed=needed, validation=read("validation"), test=read("dice")
-    )
+    return Truth(name=name, everywhere=stored["candidates"], needed=needed, validation=read("validation"), test=read("dice"))
 
 
 def read_probes(task: Path) -> list[Evidence | None]:
@@ -143,10 +144,16 @@ def format_page(found: Mapping[str, Any]) -> str:
     for name, task in found.items():
         for rule, own in task["rules"].items():
             chosen = ", ".join(f"{sites} {count}" for sites, count in own["chosen"].items())
-            cells = (name, rule, own["decisions"], f"{own['regret']['policy']:.4f}", own["served"], f"{own['modules']:.2f}", chosen)
+            cells = (
+                name,
+                rule,
+                own["decisions"],
+                f"{own['regret']['policy']:.4f}",
+                own["served"],
+                f"{own['modules']:.2f}",
+                chosen,
+            )
             lines.append(f"| {' | '.join(map(str, cells))} |")
     lines += ["", "Decisions whose sites do not account for the total effect, taken without noise:", ""]
     lines += [f"- {name}: {task['unexplained']} of {task['probes'] // PROBE_COUNT}" for name, task in found.items()]
     return "\n".join(lines) + "\n"
-
-

@@ -39,9 +39,7 @@ def decide_folds(design: Design, known: Sequence[Mapping[str, Sequence[RunPlan]]
     alone = [design.search(trainer) for trainer in design.trainers]
     searches = [replace(search, others=find_allies(alone, number)) for number, search in enumerate(alone)]
     totals = TotalEffects(design, known)
-    folds = [
-        _decide_fold(search, design.policy, arms[ALL], totals) for search, arms in zip(searches, known, strict=True)
-    ]
+    folds = [_decide_fold(search, design.policy, arms[ALL], totals) for search, arms in zip(searches, known, strict=True)]
     steps = [_go_on(fold) for fold in folds]
     while rounds := [step for step in steps if isinstance(step, Round)]:
         design.run(rounds[0].title, [plan for each in rounds for plan in each.plans])

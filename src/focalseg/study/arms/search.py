@@ -108,8 +108,7 @@ def find_allies(searches: Sequence[TrainedSearch], number: int) -> tuple[Trained
     return tuple(
         search
         for place, search in enumerate(searches)
-        if place != number
-        and not tested & {search.trainer.groups.get(case, case) for case in search.trainer.split.validation}
+        if place != number and not tested & {search.trainer.groups.get(case, case) for case in search.trainer.split.validation}
     )
 
 
