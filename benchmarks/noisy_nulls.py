@@ -1,8 +1,8 @@
-"""Jobs as noisy as CVC-ClinicDB, drawn as numbers: no network is trained, and all that decides and judges is the real thing.
+"""Jobs as noisy as CVC-ClinicDB, drawn as numbers. Nothing is trained; what decides and judges is the real thing.
 
-`python benchmarks/null_verdicts.py --simulate 500` starts it. Each job draws scores of its arms and removal costs of its probes;
+`python benchmarks/null_verdicts.py --simulate 500` starts it. Each job draws scores of its arms and costs of its probes;
 sites are chosen from these by the policy `removal`, over the folds as in a job, with the total effect; what comes out is put in
-words. Sizes of groups are those of the 29 sequences of CVC-ClinicDB. In differences of two arms a group has SD 0.12, a case 0.15,
+words. Groups are as large as the 29 sequences of CVC-ClinicDB. In differences of two arms a group has SD 0.12, a case 0.15,
 and a training of an arm 0.04; one case in twenty is missed altogether. A removal cost of one fold has SD 0.02 or a little more.
 """
 
@@ -114,11 +114,11 @@ def format_page(found: Sequence[Mapping[str, Any]]) -> str:
         "",
         "`python benchmarks/null_verdicts.py --simulate N --judged M`,",
         describe_machine(),
-        "Kept anything: in any fold. By half: a site that at least half of the folds kept, as placement.json has it. By means: in",
-        "any fold by the rule before noise had a part in it, with each fold's own probes. Found: share of folds that kept the planted",
+        "Kept anything: in any fold. By half: a site that at least half of the folds kept, as in placement.json. By means: in a",
+        "fold by the rule before noise had a part in it, from its own probes. Found: share of folds that kept the planted",
         "site. In brackets the 95 % interval of the share (Clopper and Pearson).",
         "",
-        "| truth | folds | worth | jobs | kept anything | by half | by means | found | modules | not explained | sentences that claim help |",
+        "| truth | folds | worth | jobs | kept anything | by half | by means | found | modules | not explained | claim help |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in found:

@@ -52,7 +52,7 @@ def read_truth(name: str, stored: Mapping[str, Any], needed: tuple[Sites, ...]) 
 
 
 def read_probes(task: Path) -> list[Evidence | None]:
-    """The evidence of the finished probes of a task under site dropout, in the order of their seeds; None of one that collapsed."""
+    """The evidence of the finished probes of a task under site dropout, by their seeds; None of one that collapsed."""
     folders = sorted((task / "runs" / "probe_dropout" / "fold_0").glob("seed_*"), key=lambda folder: int(folder.name[5:]))
     finished = [folder for folder in folders if (folder / "result.json").exists() and (folder / EVIDENCE).exists()]
     return [None if read_result(folder).collapsed else read_evidence(folder) for folder in finished]
@@ -95,7 +95,7 @@ def choose_by_others(search: Search) -> Course:
 
 
 def choose_by_means(search: Search) -> Course:
-    """The rule before noise had a part in it: what costs 0.01 on average, alone or jointly, is kept; a skip is shut likewise."""
+    """The rule before noise had a part in it: what costs 0.01 on average, alone or jointly, is kept."""
     evidence: tuple[Evidence, ...] = yield Probe("dropout")
     costs = {name: fmean(one.sites[place].removal_cost for one in evidence) for place, name in enumerate(search.everywhere)}
     missed = {name for name, cost in costs.items() if cost >= SMALLEST_WORTH}

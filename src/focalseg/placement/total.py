@@ -19,9 +19,10 @@ STRICT = 0.005
 
 
 def judge_total(gain: CostTable, joint: CostTable | None, *, price: float, overlap: float = 0.0) -> TotalEffect:
-    """The total effect with its 95 % interval, and whether it is explained. gain: all minus none on validation cases. joint: what
-    the kept sites cost together in the trainings that they were chosen with; None where none is kept. overlap: of the training
-    groups of two folds, as in `estimate_mean`.
+    """The total effect with its 95 % interval, and whether it is explained. gain: all minus none on validation cases.
+
+    joint: what the kept sites cost together in the trainings that they were chosen with; None where none is kept. overlap: of
+    the training groups of two folds, as in `estimate_mean`.
 
     A gain that noise could have made needs no explanation: it has to be worth the price, and its 99 % interval to lie above 0.
     That is more than is asked of a comparison on test cases, since it is a claim besides all of theirs. It is explained where

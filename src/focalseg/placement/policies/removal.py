@@ -34,8 +34,8 @@ def choose_by_removal_from_all(search: Search) -> Course:
 def _keep_what_hurts(search: Search, *, exponents: str) -> Course:
     """Keeps a site that is expected to be worth 0.01 Dice, and what a training cannot do without.
 
-    What a site is worth is what its removal costs, shrunk by its noise (`weigh_costs`): a cost that stands out from those of the
-    other sites and from chance stays as it is, others come to nothing.
+    What a site is worth is what its removal costs, shrunk by its noise (`weigh_costs`): a cost that stands out from those of
+    the other sites and from chance stays as it is, others come to nothing.
 
     What a training cannot do without are sites that stand in for one another: each alone can go at no cost, and all of them
     together cannot. In a training sites leave one by one, the least missed first, and what is left once that costs 0.01 Dice
