@@ -114,7 +114,7 @@ def format_page(found: Sequence[Mapping[str, Any]]) -> str:
         "",
         "`python benchmarks/null_verdicts.py --simulate N --judged M`,",
         describe_machine(),
-        "Kept anything: in any fold. By half: a site that at least half of the folds kept, as in placement.json. By means: in a",
+        "Kept anything: in any fold. By half: a site that half of the folds kept, as in placement.json. By means: in a",
         "fold by the rule before noise had a part in it, from its own probes. Found: share of folds that kept the planted",
         "site. In brackets the 95 % interval of the share (Clopper and Pearson).",
         "",
