@@ -1,16 +1,20 @@
-"""Jobs as noisy as CVC-ClinicDB, drawn as numbers: no network is trained, and all that decides and judges is the real thing.
+"""Jobs as noisy as CVC-ClinicDB, drawn as numbers. Nothing is trained; what decides and judges is the real thing.
 
-`python benchmarks/null_verdicts.py --simulate 500` starts it. Each job draws scores of its arms and removal costs of its probes;
+`python benchmarks/null_verdicts.py --simulate 500` starts it. Each job draws scores of its arms and costs of its probes;
 sites are chosen from these by the policy `removal`, over the folds as in a job, with the total effect; what comes out is put in
-words. Sizes of groups are those of the 29 sequences of CVC-ClinicDB. In differences of two arms a group has SD 0.12, a case 0.15,
+words. Groups are as large as the 29 sequences of CVC-ClinicDB. In differences of two arms a group has SD 0.12, a case 0.15,
 and a training of an arm 0.04; one case in twenty is missed altogether. A removal cost of one fold has SD 0.02 or a little more.
 """
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
+from scipy.stats import binomtest
 
 from focalseg.evaluation.metrics import Overlap
 from focalseg.placement.decision import record_choice
@@ -19,12 +23,14 @@ from focalseg.placement.policies.questions import SMALLEST_WORTH, Choice, Search
 from focalseg.placement.total import judge_total, pool_joint_costs
 from focalseg.placement.worth import pool_costs
 from focalseg.records.evidence import Evidence, SiteEvidence
+from focalseg.records.outcome.claims import TotalEffect
 from focalseg.records.placement import ALL, NONE, PLACED, Collapsed, Placement
 from focalseg.study.arms.agreement import agree
 from focalseg.study.outcome.summary import JobResult, judge
 from focalseg.study.outcome.wording import describe_verdict
 from focalseg.study.running.runs import TEST, VALIDATION, RunResult
 from focalseg.study.running.scores import CaseScore
+from machine import describe_machine
 
 SIZES = (25, 21, 25, 25, 23, 25, 20, 25, 21, 25, 20, 25, 14, 17, 20, 20, 19, 21, 20, 25, 25, 9, 25, 23, 25, 20, 12, 15, 22)
 """Frames of each sequence, about."""
@@ -35,7 +41,7 @@ GROUP, CASE, TRAINING = 0.12, 0.15, 0.04
 COST_GROUP, COST_CASE, COST_TRAINING, COST_FOLD = 0.045, 0.12, 0.012, 0.008
 PROBES = 2
 PIXELS = 1000
-CLAIMS = ("helps", "is better still")
+CLAIMS = ("helps", "is better still", "finds more")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +56,11 @@ class Plan:
     worth: float = 0.0
     training_help: float = 0.0
 
+    @property
+    def overlap(self) -> float:
+        """Of the training groups of two folds."""
+        return (self.dealt - 3) / (self.dealt - 2) if self.folds > 1 else 0.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Fold:
@@ -60,20 +71,118 @@ class Fold:
     test: np.ndarray
 
 
-def simulate_job(plan: Plan, random: np.random.Generator) -> dict[str, Any]:
-    """One job, as plain data: what it kept, and whether its sentence claims help."""
+RESULTS = Path(__file__).parent / "results" / "noisy_nulls"
+PLANS = (
+    Plan(name="null", folds=1, dealt=5, trainings=3),
+    Plan(name="null", folds=5, dealt=5, trainings=1),
+    Plan(name="null", folds=10, dealt=10, trainings=1),
+    *(Plan(name="one site", folds=1, dealt=5, trainings=3, worth=worth) for worth in (0.03, 0.05, 0.10)),
+    *(Plan(name="one site", folds=10, dealt=10, trainings=1, worth=worth) for worth in (0.03, 0.05, 0.10)),
+    Plan(name="helps the training", folds=10, dealt=10, trainings=1, training_help=0.12),
+)
+
+
+def simulate(count: int, judged: int) -> None:
+    """Draws so many jobs of each plan, of which the first are judged as well, and writes the table after each plan."""
+    found: list[dict[str, Any]] = []
+    for number, plan in enumerate(PLANS):
+        jobs = [
+            simulate_job(plan, np.random.default_rng([number, job]), judged=job < judged and not plan.worth)
+            for job in range(count)
+        ]
+        found.append(asdict(plan) | {"jobs": count} | _add_up(jobs))
+        RESULTS.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
+        RESULTS.with_suffix(".md").write_text(format_page(found))
+
+
+def _add_up(jobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Counts over the jobs of a plan, and the sentences of those that claim help."""
+    judged = [job for job in jobs if "verdict" in job]
+    return {
+        **{name: sum(job[name] for job in jobs) for name in ("kept", "kept_by_half", "shut", "unexplained", "by_means")},
+        **{name: float(np.mean([job[name] for job in jobs])) for name in ("found", "modules")},
+        "judged": len(judged),
+        "claims_help": sum(job["claims_help"] for job in judged),
+        "sentences": [job["sentence"] for job in judged if job["claims_help"]],
+    }
+
+
+def format_page(found: Sequence[Mapping[str, Any]]) -> str:
+    """The counts as Markdown."""
+    lines = [
+        "# Jobs as noisy as CVC-ClinicDB, drawn as numbers",
+        "",
+        "`python benchmarks/null_verdicts.py --simulate N --judged M`,",
+        describe_machine(),
+        "Kept anything: in any fold. By half: a site that half of the folds kept, as in placement.json. By means: in a",
+        "fold by the rule before noise had a part in it, from its own probes. Found: share of folds that kept the planted",
+        "site. In brackets the 95 % interval of the share (Clopper and Pearson).",
+        "",
+        "| truth | folds | worth | jobs | kept anything | by half | by means | found | modules | not explained | claim help |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in found:
+        counts = [_format_share(row[name], row["jobs"]) for name in ("kept", "kept_by_half", "by_means")]
+        claims = _format_share(row["claims_help"], row["judged"]) if row["judged"] else "-"
+        planted = f"{row['found']:.0%}" if row["worth"] else "-"
+        worth = row["worth"] or row["training_help"]
+        cells = (
+            row["name"],
+            row["folds"],
+            worth,
+            row["jobs"],
+            *counts,
+            planted,
+            f"{row['modules']:.2f}",
+            row["unexplained"],
+            claims,
+        )
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines) + "\n"
+
+
+def _format_share(hits: int, of: int) -> str:
+    """A count with the 95 % interval of its share."""
+    share = binomtest(hits, of).proportion_ci()
+    return f"{hits} of {of} [{share.low:.1%}, {share.high:.1%}]"
+
+
+def simulate_job(plan: Plan, random: np.random.Generator, *, judged: bool) -> dict[str, Any]:
+    """One job, as plain data: what it kept and, if it is judged, whether its sentence claims help."""
     folds = deal_folds(plan, random)
     evidence = draw_evidence(plan, folds, random)
     scores = _Scores(plan, random)
     drawn = {arm: [_draw_results(scores, arm, fold, plan) for fold in folds] for arm in (NONE, ALL)}
-    placements, unexplained = zip(*(decide_fold(fold, folds, evidence, drawn) for fold in folds), strict=True)
+    choices, unexplained = zip(*(decide_fold(fold, folds, evidence, drawn, plan.overlap) for fold in folds), strict=True)
+    layouts = [
+        frozenset(SITES) if whole else frozenset(choice.kept) for choice, whole in zip(choices, unexplained, strict=True)
+    ]
+    found = {
+        "kept": any(layouts),
+        "kept_by_half": any(2 * sum(site in layout for layout in layouts) >= len(folds) for site in SITES),
+        "shut": any(choice.shut for choice in choices),
+        "found": sum(PLANTED in layout for layout in layouts) / len(folds),
+        "modules": float(np.mean([len(layout) for layout in layouts])),
+        "unexplained": any(unexplained),
+        "by_means": any(
+            fmean(one.sites[place].removal_cost for one in own) >= SMALLEST_WORTH
+            for own in evidence.values()
+            for place in range(len(SITES))
+        ),
+    }
+    if not judged:
+        return found
+    placements = tuple(
+        record_fold(choice, whole, evidence[fold.number])
+        for choice, whole, fold in zip(choices, unexplained, folds, strict=True)
+    )
     arms: dict[str, list[list[RunResult]]] = {**drawn, PLACED: []}
-    for number, (fold, placement) in enumerate(zip(folds, placements, strict=True)):
-        same = NONE if not placement.layout else ALL if placement.layout == SITES else None
+    for number, fold in enumerate(folds):
+        same = NONE if not layouts[number] else ALL if layouts[number] == frozenset(SITES) else None
         if same:
             arms[PLACED].append(arms[same][number])
         else:
-            arms[PLACED].append(_draw_results(scores, PLACED, fold, plan, sites=frozenset(placement.layout)))
+            arms[PLACED].append(_draw_results(scores, PLACED, fold, plan, sites=layouts[number]))
     results = JobResult(
         arms={arm: arms[arm] for arm in (NONE, ALL, PLACED)},
         folds=tuple(fold.number for fold in folds),
@@ -81,17 +190,14 @@ def simulate_job(plan: Plan, random: np.random.Generator) -> dict[str, Any]:
         agreed=agree(placements),
         candidates=len(SITES),
         search=Collapsed(0, PROBES * len(folds)),
+        overlap=plan.overlap,
     )
     verdict = judge(results)
     sentence = describe_verdict(verdict)
-    return {
-        "kept": any(placement.layout for placement in placements),
-        "agreed": bool(results.agreed.layout),
-        "found": sum(PLANTED in placement.layout for placement in placements) / len(folds),
-        "modules": float(np.mean([len(placement.layout) for placement in placements])),
-        "unexplained": any(unexplained),
+    return found | {
         "verdict": verdict.outcome,
         "claims_help": any(claim in sentence for claim in CLAIMS),
+        "sentence": sentence,
     }
 
 
@@ -172,7 +278,10 @@ def _draw_results(scores: _Scores, arm: str, fold: Fold, plan: Plan, sites: froz
         for part, groups in ((VALIDATION, fold.validation), (TEST, fold.test)):
             dice = scores.draw(arm, groups, sites=gates, training=training)
             names = np.repeat(groups, np.array(SIZES)[groups])
-            cases += [_record_case(f"{group}-{place}", group, part, value) for place, (group, value) in enumerate(zip(names, dice, strict=True))]
+            cases += [
+                _record_case(f"{group}-{place}", group, part, value)
+                for place, (group, value) in enumerate(zip(names, dice, strict=True))
+            ]
         found.append(RunResult(modules=len(gates), parameters=100, flops=100, seconds=1.0, scores=tuple(cases)))
     return found
 
@@ -186,16 +295,19 @@ def _record_case(case: str, group: int, part: str, dice: float) -> CaseScore:
 
 
 def decide_fold(
-    fold: Fold, folds: Sequence[Fold], evidence: Mapping[int, list[Evidence]], drawn: Mapping[str, list[list[RunResult]]]
-) -> tuple[Placement, bool]:
-    """The placement of a fold from all folds that do not validate on what it tests, and whether its sites were not enough."""
+    fold: Fold,
+    folds: Sequence[Fold],
+    evidence: Mapping[int, list[Evidence]],
+    drawn: Mapping[str, list[list[RunResult]]],
+    overlap: float,
+) -> tuple[Choice, bool]:
+    """The choice of a fold from all folds that do not validate on what it tests, and whether its sites were not enough."""
     allies = [other for other in folds if not set(other.validation) & set(fold.test)]
     course = POLICIES["removal"](Search(everywhere=SITES))
     ask(course)
     choice = ask(course, tuple(one for other in allies for one in evidence[other.number]))
     if not isinstance(choice, Choice):
         raise TypeError("The policy asked again; expected one that asks once.")
-    placement = record_choice(choice, "removal", SITES, evidence[fold.number])
     tables = []
     for place, other in enumerate(folds):
         if other in allies:
@@ -203,7 +315,15 @@ def decide_fold(
                 pairs = zip(one.scores_of(VALIDATION), plain.scores_of(VALIDATION), strict=True)
                 gains = [(first.dice - second.dice, second.group) for first, second in pairs]
                 tables.append((other.number, [gain for gain, _ in gains], [group for _, group in gains]))
-    total = judge_total(pool_costs(tables), pool_joint_costs(choice), price=SMALLEST_WORTH)
-    if total.explained:
-        return placement, False
-    return replace(placement, sites=tuple(replace(site, kept=True, shut=False) for site in placement.sites)), True
+    total = judge_total(pool_costs(tables), pool_joint_costs(choice), price=SMALLEST_WORTH, overlap=overlap)
+    return choice, not total.explained
+
+
+def record_fold(choice: Choice, whole: bool, evidence: Sequence[Evidence]) -> Placement:
+    """The placement of a fold; the whole of attention where single sites were not enough, as in a job."""
+    placement = record_choice(choice, "removal", SITES, evidence)
+    if not whole:
+        return placement
+    total = TotalEffect(mean=0.1, low=0.05, high=0.15, explained=False)  # its figure takes part in nothing that is counted
+    sites = tuple(replace(site, kept=True, shut=False) for site in placement.sites)
+    return replace(placement, sites=sites, total_effect=total)

@@ -9,6 +9,11 @@ the default policy, and once with sites that are drawn at random, so that there 
 says. Counted are the verdicts, the comparison of all sites with none, and the sentences that claim anywhere that attention
 helps. Writes benchmarks/results/null_verdicts.json and .md. About forty minutes on two cores; resumes what is there, and judges
 it anew.
+
+    python benchmarks/null_verdicts.py --simulate 500 [--judged 500]
+
+trains nothing: jobs as noisy as CVC-ClinicDB are drawn as numbers (benchmarks/noisy_nulls.py), nulls and such with a planted
+worth, and what decides and judges them is the real thing. Writes benchmarks/results/noisy_nulls.json and .md.
 """
 
 import argparse
@@ -24,6 +29,7 @@ from focalseg.configuration import merge, to_mapping
 from focalseg.study.place import place
 from focalseg.study.presets import build_settings
 from machine import describe_machine
+from noisy_nulls import simulate
 from placement import SMALL, TASKS
 
 RESULTS = Path(__file__).parent / "results" / "null_verdicts"
@@ -37,9 +43,16 @@ CLAIMS = ("helps", "is better still")
 def main() -> None:
     """Runs what is missing and writes the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path)
     parser.add_argument("--repetitions", type=int, default=40)
+    parser.add_argument("--simulate", type=int, help="draw so many jobs of each kind as numbers, and train nothing")
+    parser.add_argument("--judged", type=int, default=0, help="of these so many are judged and put into words as well")
     arguments = parser.parse_args()
+    if arguments.simulate:
+        simulate(arguments.simulate, arguments.judged)
+        return
+    if arguments.out is None:
+        parser.error("--out was not given; expected a folder for the trainings, or --simulate N")
     found: list[dict[str, Any]] = []
     for number in range(arguments.repetitions):
         found += [repeat(arguments.out, policy, number) for policy in POLICIES]

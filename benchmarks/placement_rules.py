@@ -43,15 +43,16 @@ def read_truth(name: str, stored: Mapping[str, Any], needed: tuple[Sites, ...]) 
     """The truth of a task as the results hold it."""
 
     def read(part: str) -> dict[Sites, np.ndarray]:
-        return {frozenset() if sites == "none" else frozenset(sites.split("+")): np.array(own) for sites, own in stored[part].items()}
+        return {
+            frozenset() if sites == "none" else frozenset(sites.split("+")): np.array(own)
+            for sites, own in stored[part].items()
+        }
 
-    return Truth(
-        name=name, everywhere=stored["candidates"], needed=needed, validation=read("validation"), test=read("dice")
-    )
+    return Truth(name=name, everywhere=stored["candidates"], needed=needed, validation=read("validation"), test=read("dice"))
 
 
 def read_probes(task: Path) -> list[Evidence | None]:
-    """The evidence of the finished probes of a task under site dropout, in the order of their seeds; None of one that collapsed."""
+    """The evidence of the finished probes of a task under site dropout, by their seeds; None of one that collapsed."""
     folders = sorted((task / "runs" / "probe_dropout" / "fold_0").glob("seed_*"), key=lambda folder: int(folder.name[5:]))
     finished = [folder for folder in folders if (folder / "result.json").exists() and (folder / EVIDENCE).exists()]
     return [None if read_result(folder).collapsed else read_evidence(folder) for folder in finished]
@@ -78,7 +79,7 @@ def count_unexplained(truth: Truth, probes: Sequence[Evidence | None]) -> int:
     count = 0
     for number in range(len(probes) // PROBE_COUNT):
         search = TableSearch(truth=truth, probes={"dropout": probes}, probes_each=PROBE_COUNT, layouts_each=1, number=number)
-        total = CostTable(folds=(np.array([[float(gain.mean())]]),), groups=(("all",),))
+        total = CostTable(folds=(np.full((1, 2), float(gain.mean())),), groups=(("one", "other"),))
         count += not judge_total(total, pool_joint_costs(search.choose("removal")), price=SMALLEST_WORTH).explained
     return count
 
@@ -94,7 +95,7 @@ def choose_by_others(search: Search) -> Course:
 
 
 def choose_by_means(search: Search) -> Course:
-    """The rule before noise had a part in it: what costs 0.01 on average, alone or jointly, is kept; a skip is shut likewise."""
+    """The rule before noise had a part in it: what costs 0.01 on average, alone or jointly, is kept."""
     evidence: tuple[Evidence, ...] = yield Probe("dropout")
     costs = {name: fmean(one.sites[place].removal_cost for one in evidence) for place, name in enumerate(search.everywhere)}
     missed = {name for name, cost in costs.items() if cost >= SMALLEST_WORTH}
@@ -143,10 +144,16 @@ def format_page(found: Mapping[str, Any]) -> str:
     for name, task in found.items():
         for rule, own in task["rules"].items():
             chosen = ", ".join(f"{sites} {count}" for sites, count in own["chosen"].items())
-            cells = (name, rule, own["decisions"], f"{own['regret']['policy']:.4f}", own["served"], f"{own['modules']:.2f}", chosen)
+            cells = (
+                name,
+                rule,
+                own["decisions"],
+                f"{own['regret']['policy']:.4f}",
+                own["served"],
+                f"{own['modules']:.2f}",
+                chosen,
+            )
             lines.append(f"| {' | '.join(map(str, cells))} |")
     lines += ["", "Decisions whose sites do not account for the total effect, taken without noise:", ""]
     lines += [f"- {name}: {task['unexplained']} of {task['probes'] // PROBE_COUNT}" for name, task in found.items()]
     return "\n".join(lines) + "\n"
-
-

@@ -169,7 +169,9 @@ class Decision:
     rows: tuple[int, ...]
 
 
-def repeat_policy(policy: str | Policy, truth: Truth, probes: Probes, *, probes_each: int, layouts_each: int = 1) -> list[Decision]:
+def repeat_policy(
+    policy: str | Policy, truth: Truth, probes: Probes, *, probes_each: int, layouts_each: int = 1
+) -> list[Decision]:
     """As many decisions as the trainings allow, MOST_DECISIONS at the most. A skip that is shut counts as a site that is kept:
     something is done there, and no training of the table shuts one."""
     decisions: list[Decision] = []

@@ -1,6 +1,7 @@
 """Evidence on a network whose answer can be worked out by hand, and on others against NumPy; and the network left as it was."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,16 @@ from focalseg.hosts.attachment import attention_sites
 from focalseg.hosts.instrument import instrument
 from focalseg.hosts.norms import estimate_norms
 from focalseg.networks.unet import UNet
-from focalseg.placement.evidence import count_passes, gather_evidence, measure_coefficients, score_cases, take_away_one_by_one
+from focalseg.placement.evidence import (
+    count_passes,
+    find_objects,
+    gather_evidence,
+    measure_coefficients,
+    score_cases,
+    take_away_one_by_one,
+)
 from focalseg.placement.exponents import REGIMES
-from focalseg.records.evidence import SiteEvidence
+from focalseg.records.evidence import Evidence, SiteEvidence
 from hosts.by_hand import Batch, build_network_by_hand, dice, draw_cases_by_hand, put_constant
 from hosts.host_table import HOSTS, copy_host, host_sites
 
@@ -392,8 +400,44 @@ def test_progress_is_told_after_every_batch_and_ends_only_when_all_is_done(
     assert [done for done, _ in before] == list(range(1, len(before) + 1))
     assert all(done < total for done, total in before)
     assert last == (len(before), len(before))
-    # Four sites, one of them a skip, two batches: the coefficients, the whole, each site alone and with the coefficients of other cases, the skip
-    # shut, and with those that went before at least one more time each of the three sites that do not go first.
+    # Four sites, one of them a skip, two batches: the coefficients, the whole, each site alone, and with the coefficients
+    # of other cases, the skip shut, and with those before it at least one more time each of the three that do not go first.
     passes = len(before) / len(cases_by_hand)
     assert 1 + 1 + 4 + 4 + 1 + 3 <= passes <= 1 + 1 + 4 + 4 + 1 + 3 + 2 + 1
     assert before[0][1] == 2 * count_passes(4, skips=1) == 2 * (1 + 1 + 4 + 4 + 1 + 6)
+
+
+def test_cases_without_an_object_take_no_part_in_a_decision() -> None:
+    sites = (
+        SiteEvidence(site="encoder.0", gate="se", gamma=1.0, spread=0.1, case_costs=(0.1, -0.9), joint_case_costs=(0.2, 0.0)),
+    )
+    evidence = Evidence(sites=sites, case_scores=(0.5, 1.0), groups=("a", "b"), with_object=(True, False))
+    counted = evidence.take_counted()
+    assert counted.sites[0].case_costs == (0.1,)
+    assert (counted.sites[0].joint_case_costs, counted.sites[0].shut_case_costs) == ((0.2,), ())
+    assert (counted.groups, counted.case_scores) == (("a",), (0.5,))
+    assert replace(evidence, with_object=()).take_counted().sites == sites
+    assert replace(evidence, with_object=(False, False)).take_counted().sites == sites
+
+
+@pytest.mark.parametrize("one_hot", [False, True])
+def test_a_case_has_an_object_where_its_mask_holds_a_label_that_counts(one_hot: bool) -> None:
+    labels = torch.tensor([[[0, 0]], [[0, 2]], [[255, 0]]])
+    images = torch.zeros(3, 1, 1, 2)
+    if one_hot:
+        masks = torch.nn.functional.one_hot(labels.clamp(max=2), 3).movedim(-1, 1)
+        assert find_objects([(images, masks)]) == (False, True, True)
+    else:
+        assert find_objects([(images, labels)], ignore_index=255) == (False, True, False)
+
+
+def test_a_site_borrows_the_coefficients_of_the_case_half_a_batch_away(network_by_hand: UNet) -> None:
+    site = attention_sites(network_by_hand)["encoder.0"]  # open where the mean is above 2.5, shut below
+    features = torch.tensor([1.0, 4.0, 4.0, 4.0])[:, None, None].expand(4, 1, 6).clone()
+    own = site(features)
+    site.borrows = True
+    borrowed = site(features)
+    site.borrows = False
+    assert own.mean(dim=(1, 2)).tolist() == [0.0, 4.0, 4.0, 4.0]
+    assert borrowed.mean(dim=(1, 2)).tolist() == [1.0, 4.0, 0.0, 4.0]
+    assert torch.equal(site(features), own)

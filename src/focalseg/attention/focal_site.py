@@ -31,9 +31,9 @@ class FocalSite(nn.Module, ABC):
     gamma is one learnable scalar, >= 0 (`project_gammas` keeps it there during training). `enabled`: where it is False the site
     lets everything through as if it were not there. `stand_in`: a constant that is applied instead of the coefficients, while
     the cost of removal is measured and in the steps of a training in which site dropout leaves the site out; None: the
-    coefficients are. It is no part of the state that is saved. `borrows`: where it is True each case of a batch of two or more is
-    given the coefficients of another one, half a batch away, so that the cases next to it, which often are of its group, are
-    not those that it borrows from. `switch`: a module that gives a factor in [0, 1] of gamma.
+    coefficients are. It is no part of the state that is saved. `borrows`: where it is True each case of a batch of two or
+    more has the coefficients of another one, half a batch away, since those next to it often are of its group. `switch`: a
+    module that gives a factor in [0, 1] of gamma.
     """
 
     def __init__(self, *, gamma: float = 1.0) -> None:
@@ -47,7 +47,7 @@ class FocalSite(nn.Module, ABC):
         self.switch: nn.Module | None = None
 
     def _borrow(self, coefficients: Tensor) -> Tensor | None:
-        """The coefficients of other cases, (B, ...) in another order; None where there are none to borrow or it is not asked."""
+        """The coefficients of other cases, (B, ...) in another order; None where there are none or it is not asked."""
         return coefficients.roll(len(coefficients) // 2, dims=0) if self.borrows and len(coefficients) > 1 else None
 
     @property

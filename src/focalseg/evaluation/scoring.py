@@ -22,8 +22,8 @@ def score_batches(
     ignore_index: int | None = None,
     lacking: bool = True,
 ) -> list[float]:
-    """Dice of every case, the mean over its foreground labels. lacking: whether labels that a case lacks take part; without them
-    it is the mean over those that it has, and over all for a case that has none.
+    """Dice of every case, the mean over its foreground labels. lacking: whether labels that a case lacks take part; else it is
+    the mean over those that it has, and over all for a case that has none.
 
     batches: images (B, C, *spatial) as the network takes them, masks (B, *spatial) or (B, 1, *spatial): for one output channel
     foreground where they are not 0, for more the labels, or one-hot (B, K, *spatial) of the logits' shape. window: what the

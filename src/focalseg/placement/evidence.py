@@ -124,7 +124,13 @@ def _measure(
     shut = {name: price((name,), {name: NOTHING_PASSES}) for name in skips}
     course.end()
     records = (
-        _record_site(name, kinds[name][1], site, spread=spreads[name], costs=(alone[name], jointly[name], shut.get(name, ()), others[name]))
+        _record_site(
+            name,
+            kinds[name][1],
+            site,
+            spread=spreads[name],
+            costs=(alone[name], jointly[name], shut.get(name, ()), others[name]),
+        )
         for name, site in filled.items()
     )
     return Evidence(sites=tuple(records), case_scores=tuple(whole.tolist()), exponents=exponents)

@@ -1,32 +1,46 @@
 """Whether the sites that are kept account for what attention everywhere gains."""
 
-from focalseg.evaluation.student import student_quantile
+from typing import Any
+
+import numpy as np
+
+from focalseg.evaluation.statistics import DIFFERENCE_SPAN, estimate_mean
 from focalseg.placement.policies.questions import Choice
-from focalseg.placement.worth import CostTable, pool_costs, weigh_costs
+from focalseg.placement.worth import CostTable, pool_costs
 from focalseg.records.evidence import Evidence
-from focalseg.records.outcome.claims import TAIL, TotalEffect
+from focalseg.records.outcome.claims import TotalEffect
 
 ENOUGH = 0.5
 """The share of the total effect that the kept sites have to cost together. A network that learned to do without its sites makes
 less of them than one that always has them."""
 
+STRICT = 0.005
+"""The error, on either side, with which a total effect is told from none."""
 
-def judge_total(gain: CostTable, joint: CostTable | None, *, price: float) -> TotalEffect:
-    """The total effect with its interval, and whether it is explained. gain: all minus none on validation cases. joint: what the
-    kept sites cost together in the trainings that they were chosen with; None where none is kept.
 
-    A gain that noise could have made needs no explanation: it has to be worth the price by the rule of single sites, and all of
-    its interval has to lie above 0. It is explained where the kept sites cost half of it together, or lack less of it than the
-    price.
+def judge_total(gain: CostTable, joint: CostTable | None, *, price: float, overlap: float = 0.0) -> TotalEffect:
+    """The total effect with its 95 % interval, and whether it is explained. gain: all minus none on validation cases.
+
+    joint: what the kept sites cost together in the trainings that they were chosen with; None where none is kept. overlap: of
+    the training groups of two folds, as in `estimate_mean`.
+
+    A gain that noise could have made needs no explanation: it has to be worth the price, and its 99 % interval to lie above 0.
+    That is more than is asked of a comparison on test cases, since it is a claim besides all of theirs. It is explained where
+    the kept sites cost half of it together, or lack less of it than the price.
     """
-    worth = weigh_costs({"total": gain}, price)["total"]
-    mean = gain.mean
-    reach = 0.0 if worth.exact else student_quantile(worth.freedom, TAIL) * worth.error
+    cases = gain.cases
+    names = [name for groups in gain.groups for name in groups]
+    of_fold = [number for number, table in enumerate(gain.folds) for _ in range(table.shape[1])]
+    trainings = min(len(table) for table in gain.folds)
+    even = all(len(table) == trainings for table in gain.folds)
+    scores = np.concatenate(gain.folds, axis=1) if even else gain.by_case[np.newaxis]
+    told: dict[str, Any] = {"folds": of_fold, "span": DIFFERENCE_SPAN, "overlap": overlap}
+    shown = estimate_mean(scores, names, **told)
+    strict = estimate_mean(scores, names, **told, tail=STRICT) if cases > 1 else shown
     kept = joint.mean if joint else 0.0
-    real = worth.pays(price) and mean - reach > 0
-    lacks = mean - kept > price and kept < ENOUGH * mean
-    low, high = (None, None) if _is_one_case(gain) else (mean - reach, mean + reach)
-    return TotalEffect(mean=mean, low=low, high=high, explained=not (real and lacks))
+    real = shown.mean >= price and strict.low > 0
+    lacks = shown.mean - kept > price and kept < ENOUGH * shown.mean
+    return TotalEffect(mean=shown.mean, low=shown.low, high=shown.high, explained=not (real and lacks))
 
 
 def pool_joint_costs(choice: Choice) -> CostTable | None:
@@ -47,8 +61,3 @@ def _find_dearest(training: Evidence, kept: tuple[str, ...]) -> tuple[float, ...
     own = [site for site in training.sites if site.site in kept]
     costs = [cost for site in own for cost in (site.case_costs, site.joint_case_costs) if cost]
     return max(costs, key=lambda values: sum(values) / len(values))
-
-
-def _is_one_case(gain: CostTable) -> bool:
-    """Whether nothing tells how cases differ."""
-    return len(gain.by_case) == 1

@@ -10,6 +10,9 @@ from focalseg.records.site_decision import describe_share, describe_trainings
 
 SURE_TO_SHUT = 0.95
 """The chance that shutting a skip costs less than the price of a module, from which on it is shut."""
+STAND_INS_NULL_WEIGHT = 8.0
+"""As `NULL_WEIGHT`, for what several sites cost together: that is the largest of several costs, so that noise makes it more
+often. Where sites do stand in for one another, they cost many times as much."""
 _TOGETHER = "the others together"
 """What all sites that are not missed by themselves cost together; no site has such a name."""
 
@@ -31,8 +34,8 @@ def choose_by_removal_from_all(search: Search) -> Course:
 def _keep_what_hurts(search: Search, *, exponents: str) -> Course:
     """Keeps a site that is expected to be worth 0.01 Dice, and what a training cannot do without.
 
-    What a site is worth is what its removal costs, shrunk by its noise (`weigh_costs`): a cost that stands out from those of the
-    other sites and from chance stays as it is, others come to nothing.
+    What a site is worth is what its removal costs, shrunk by its noise (`weigh_costs`): a cost that stands out from those of
+    the other sites and from chance stays as it is, others come to nothing.
 
     What a training cannot do without are sites that stand in for one another: each alone can go at no cost, and all of them
     together cannot. In a training sites leave one by one, the least missed first, and what is left once that costs 0.01 Dice
@@ -89,7 +92,10 @@ def _need_one_more(evidence: Sequence[Evidence], costs: Mapping[str, CostTable],
         last = _find_last(training, missed)
         return last.joint_case_costs if last else ()
 
-    found = weigh_costs({**costs, _TOGETHER: _pool(evidence, read)}, SMALLEST_WORTH)
+    together = _pool(evidence, read)
+    if together.mean < SMALLEST_WORTH:  # shrinkage makes no cost larger
+        return False
+    found = weigh_costs({**costs, _TOGETHER: together}, SMALLEST_WORTH, null_weight=STAND_INS_NULL_WEIGHT)
     return found[_TOGETHER].pays(SMALLEST_WORTH)
 
 

@@ -35,13 +35,12 @@ class Decided:
 
 def decide_folds(design: Design, known: Sequence[Mapping[str, Sequence[RunPlan]]]) -> Decided:
     """What the policy places on each fold, from trainings of its own and those of other folds that may testify there. What all
-    folds wait for is trained together, and all go on, until none waits for more. known: the finished runs of each fold by arm."""
+    folds wait for is trained together, and all go on, until none waits for more. known: the finished runs of each fold by
+    arm."""
     alone = [design.search(trainer) for trainer in design.trainers]
     searches = [replace(search, others=find_allies(alone, number)) for number, search in enumerate(alone)]
     totals = TotalEffects(design, known)
-    folds = [
-        _decide_fold(search, design.policy, arms[ALL], totals) for search, arms in zip(searches, known, strict=True)
-    ]
+    folds = [_decide_fold(search, design.policy, arms[ALL], totals) for search, arms in zip(searches, known, strict=True)]
     steps = [_go_on(fold) for fold in folds]
     while rounds := [step for step in steps if isinstance(step, Round)]:
         design.run(rounds[0].title, [plan for each in rounds for plan in each.plans])

@@ -58,16 +58,18 @@ class TrainedSearch:
         return self._probe(question.exponents) if isinstance(question, Probe) else self._score(question.layouts)
 
     def _probe(self, exponents: str) -> Generator[Round, None, tuple[Evidence, ...]]:
-        """Evidence of trainings with all sites, on this fold and on the others that testify here. A collapsed one has nothing to
-        lose at any site and is left out, unless all of a fold collapsed: what they say is then worth nothing, which `collapsed`
-        tells."""
-        own = self._plan_probes(exponents)
-        theirs = [search._plan_probes(exponents) for search in self.others]
+        """Evidence of trainings with all sites, on this fold and on the others that testify here.
+
+        A collapsed one has nothing to lose at any site and is left out, unless all of a fold collapsed: what they say is then
+        worth nothing, which `collapsed` tells."""
+        own = self.plan_probes(exponents)
+        theirs = [search.plan_probes(exponents) for search in self.others]
         yield Round("looking for the sites that are needed", [*own, *(plan for plans in theirs for plan in plans)])
         self._read(own)
         return tuple(read_telling(plan) for plans in (own, *theirs) for plan in _list_telling(plans))
 
-    def _plan_probes(self, exponents: str) -> list[RunPlan]:
+    def plan_probes(self, exponents: str) -> list[RunPlan]:
+        """The trainings of this fold that testify."""
         seeds = range(self.seeds.start, self.seeds.start + PROBE_COUNT)
         return self.trainer.plan(f"probe_{exponents}", self.everywhere, seeds, exponents=exponents, testifies=True)
 
@@ -108,8 +110,7 @@ def find_allies(searches: Sequence[TrainedSearch], number: int) -> tuple[Trained
     return tuple(
         search
         for place, search in enumerate(searches)
-        if place != number
-        and not tested & {search.trainer.groups.get(case, case) for case in search.trainer.split.validation}
+        if place != number and not tested & {search.trainer.groups.get(case, case) for case in search.trainer.split.validation}
     )
 
 

@@ -1,6 +1,6 @@
 """The total effect: what attention everywhere gains on validation cases, and whether the sites that are kept account for it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
@@ -13,6 +13,7 @@ from focalseg.records.outcome.claims import TotalEffect
 from focalseg.records.placement import ALL, NONE, Placement
 from focalseg.study.arms.design import Design, Plans
 from focalseg.study.arms.search import TrainedSearch
+from focalseg.study.outcome.stacking import measure_overlap_of
 from focalseg.study.running.runs import VALIDATION, RunResult, read_result
 
 JUDGED_BY_TOTAL = ("removal", "removal_from_all")
@@ -36,7 +37,9 @@ class TotalEffects:
         gain = self.measure_gain(ALL, folds)
         if gain is None:
             return placement
-        total = judge_total(gain, pool_joint_costs(choice), price=SMALLEST_WORTH)
+        splits = [trainer.split for trainer in self.design.trainers if trainer.split.fold in folds]
+        overlap = measure_overlap_of(splits, search.trainer.groups)
+        total = judge_total(gain, pool_joint_costs(choice), price=SMALLEST_WORTH, overlap=overlap)
         placement = replace(placement, total_effect=total)
         return placement if total.explained else self._place_whole(placement, folds, total)
 
@@ -57,7 +60,9 @@ class TotalEffects:
     def _place_whole(self, placement: Placement, folds: Sequence[int], total: TotalEffect) -> Placement:
         """The placement with a gate at every site of one arm, which is one that was trained to compare with."""
         everywhere = dict(self.design.everywhere)
-        layouts = {arm: layout for arm, layout in self.design.layouts.items() if layout and layout.items() <= everywhere.items()}
+        layouts = {
+            arm: layout for arm, layout in self.design.layouts.items() if layout and layout.items() <= everywhere.items()
+        }
         gains = {arm: gain.mean for arm in layouts if arm in self.known[0] and (gain := self.measure_gain(arm, folds))}
         gains.setdefault(ALL, total.mean)
         arms = list(gains)
@@ -97,6 +102,8 @@ def _score_objects(result: RunResult) -> np.ndarray:
     Dice of all."""
     scores = result.scores_of(VALIDATION)
     found = [
-        fmean(overlap.dice for overlap in score.overlaps.values() if overlap.true_pixels) for score in scores if score.true_pixels
+        fmean(overlap.dice for overlap in score.overlaps.values() if overlap.true_pixels)
+        for score in scores
+        if score.true_pixels
     ]
     return np.array(found or [score.dice for score in scores])
