@@ -30,8 +30,8 @@ def test_the_endpoint_and_what_was_missed_and_left_empty_stand_in_columns(read: 
         "none             0.596 [0.546, 0.646]   9.0 %      49.0 %        0      27,705",
         "all              0.688 [0.638, 0.738]   2.0 %      15.0 %        7      27,712",
         "placed           0.686 [0.636, 0.736]   2.5 %      22.0 %        2      27,707",
-        "missed: share of the cases with the object on which nothing of it was found; left empty: share of the cases without it "
-        "on which nothing was predicted",
+        "missed: share of the cases with the object on which nothing of it was found; left empty: share of the cases without "
+        "it on which nothing was predicted",
     ]
 
 
