@@ -120,10 +120,10 @@ def _add_to_whether(contents: PlacementContents, arm: str) -> Iterator[str]:
         least = f"{record.looks.level:.4f}".rstrip("0")
         yield f"The interval leaves 0 out, but p, adjusted for all that could be claimed, is not below {least}."
     if record.endpoint == WITH_OBJECT_DICE and stratum and {arm, NONE} <= stratum.arms.keys():
-        values, of = {name: stratum.arms[name].value for name in (arm, NONE)}, "on cases with the object"
+        values, of = {name: stratum.arms[name].value for name in (arm, NONE)}, contents.of_object
     else:
-        values, of = {name: contents.arms[name].dice for name in (arm, NONE)}, "over all cases"
-    yield f"Dice {of}: {decimal(values[arm])} {arm}, {decimal(values[NONE])} {NONE}."
+        values, of = {name: contents.arms[name].dice for name in (arm, NONE)}, " over all cases"
+    yield f"Dice{of}: {decimal(values[arm])} {arm}, {decimal(values[NONE])} {NONE}."
     if missed := _find_shown(contents, MISSED, arm):
         yield f"{'Fewer' if missed.value < 0 else 'More'} objects missed altogether: {_of_both(contents, MISSED, arm)}."
     if contents.mean_differs:
