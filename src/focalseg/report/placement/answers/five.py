@@ -14,7 +14,6 @@ from focalseg.report.placement.naming import DOUBTS, describe_gate, name_gate
 from focalseg.report.wording import (
     MINUS,
     decimal,
-    grouped,
     listed,
     percent_more,
     points,
@@ -182,14 +181,16 @@ def _tell_how_sure(contents: PlacementContents) -> Answer:
 def _tell_price(contents: PlacementContents) -> Answer:
     """What is paid in modules, parameters and time, and in false alarms."""
     plain, arm = contents.arms[NONE], contents.shown
-    paid = _describe_costs(contents.arms[arm], plain)
+    beside = "" if contents.plain else percent_more(contents.arms[ALL].parameters, plain.parameters)
+    paid = _describe_costs(contents.arms[arm], plain, beside)
     answer = f"Nothing: it is the plain network. {ALL.capitalize()}: {paid}" if contents.plain else paid
     return Answer(question="At what price", answer=f"{answer}.", more=tuple(_tell_false_alarms(contents, arm)))
 
 
-def _describe_costs(arm: ArmSummary, plain: ArmSummary) -> str:
-    parts = [counted(arm.modules, "module"), f"parameters {percent_more(arm.parameters, plain.parameters)}"]
-    parts[1] += f" ({grouped(arm.parameters)})"
+def _describe_costs(arm: ArmSummary, plain: ArmSummary, beside: str) -> str:
+    """What an arm takes more than the plain network. beside: how many parameters more attention everywhere has."""
+    parameters = f"parameters {percent_more(arm.parameters, plain.parameters)}{f' ({ALL}: {beside})' if beside else ''}"
+    parts = [counted(arm.modules, "module"), parameters]
     if arm.step_seconds and plain.step_seconds:
         parts.append(f"time of a training step {percent_more(arm.step_seconds, plain.step_seconds)}")
     return ", ".join(parts)
