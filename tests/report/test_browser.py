@@ -86,6 +86,24 @@ def test_a_list_of_sites_fits_whatever_their_names(
     page.close()
 
 
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (400, 800)])
+@pytest.mark.parametrize("old", [True, False])
+def test_the_first_screen_answers_all_five_questions(
+    browser: Any, make_placement: Callable[..., Path], made_strata: dict[str, Any], width: int, height: int, old: bool
+) -> None:
+    page, faults = open_page(browser, write_report(make_placement(**({} if old else made_strata))), width)
+    assert faults == []
+    assert page.locator(".answers dt").all_inner_texts() == ["Whether", "Which kind", "Where", "How sure", "At what price"]
+    box = page.locator(".answers").bounding_box()
+    assert box["y"] > page.locator("#verdict").bounding_box()["y"]
+    assert box["y"] + box["height"] <= height
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    texts = page.evaluate(MEASURE_TEXTS)
+    assert [text for text in texts if text["size"] < (12.5 if text["drawn"] else 11)] == []
+    assert [text for text in texts if not text["inside"]] == []
+    page.close()
+
+
 def test_the_first_screen_holds_the_verdict_and_the_drawing(browser: Any, make_placement: Callable[..., Path]) -> None:
     page, _ = open_page(browser, write_report(make_placement()), 1280)
     for selector in ("#verdict", ".intervals svg", ".network svg"):

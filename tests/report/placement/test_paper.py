@@ -53,6 +53,25 @@ def test_distances_stand_with_their_intervals_unit_and_tolerance(make_placement:
     assert "The verdict rests on Dice: differences in these are secondary" in text
 
 
+def test_the_methods_name_the_endpoint_the_kinds_of_cases_the_looks_and_the_bound_on_failures(
+    make_placement: Make, made_job: dict[str, Any], made_strata: dict[str, Any]
+) -> None:
+    made_job["non_inferiority"] |= {"failing": 0, "groups": 28, "failing_at_most": 0.123}
+    text = read(make_placement(**{**made_job, **made_strata}))
+    methods = text[text.index("For a paper") :]
+    for told in (
+        "The endpoint, fixed beforehand, was the Dice of a test case at its own resolution, averaged over the cases that have "
+        "the object and over trainings",
+        "the share of these cases of which no pixel was found (missed)",
+        "Of the 51 test cases without the object the share on which nothing was predicted is given apart",
+        "at a threshold that was tuned for each training on its validation cases",
+        "that up to 12 % of such groups do (exact, Clopper-Pearson)",
+        "two folds share 62 % of their training groups",
+        "This is the second look at the test scores.",
+    ):
+        assert told in methods
+
+
 def test_pixels_are_said_to_be_since_no_spacing_is_stated(make_placement: Make, made_job: dict[str, Any]) -> None:
     text = read(make_placement(**add_distances(made_job, unit="pixels", tolerance=1.0)))
     assert "within 1 pixel of the other" in text

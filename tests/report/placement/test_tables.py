@@ -16,6 +16,7 @@ from focalseg.records.placement import JobRecord
 from focalseg.records.record import read_record
 from focalseg.records.seals import open_seal
 from focalseg.report.placement.page import write_report
+from focalseg.report.placement.reading import read_placement_contents
 from focalseg.report.placement.tables import format_arms, format_latex_arms, format_test_scores
 from study.running.test_scores import FORMULAS
 
@@ -94,22 +95,45 @@ def test_the_table_of_arms_has_the_record_s_numbers_to_the_last_digit(job):
         assert (int(row["modules"]), int(row["parameters"]), row["unit"]) == (arm.modules, arm.parameters, "mm")
         pair = record.find_comparison(row["arm"], "none")
         assert row["minus_none"] == ("" if pair is None else repr(pair.dice))
+        assert row["endpoint"] == "dice_with_object"
+        for name in ("with_object", "missed"):
+            found = record.strata[name].arms[row["arm"]]
+            assert tuple(float(row[f"{name}{end}"]) for end in ends) == (found.value, found.low, found.high)
+            assert int(row[f"{name}_cases"]) == found.cases
+        change = record.strata["missed"].find(row["arm"], "none")
+        assert row["missed_minus_none"] == ("" if change is None else repr(change.value))
+        assert row["left_empty"] == row["tuned"] == ""  # every case has the object, and no threshold was tuned
 
 
 def test_the_latex_table_has_three_digits_and_needs_no_package(job):
     _, record, tables = job
     lines = tables["arms.tex"].splitlines()
-    assert lines[0] == r"\begin{tabular}{lcccccc}"
+    assert lines[0] == r"\begin{tabular}{lccccccc}"
     assert lines[2] == (
-        r"Attention & Dice [95\,\% CI] & NSD at 2\,mm [95\,\% CI] & HD95, mm [95\,\% CI] & ASSD, mm [95\,\% CI] & Modules & "
+        r"Attention & Dice [95\,\% CI] & Missed, \% [95\,\% CI] & "
+        r"NSD at 2\,mm [95\,\% CI] & HD95, mm [95\,\% CI] & ASSD, mm [95\,\% CI] & Modules & "
         r"Parameters \\"
     )
     for line, (name, arm) in zip(lines[4:7], record.arms.items(), strict=True):
         cells = line.removesuffix(r" \\").split(" & ")
-        assert (cells[0], cells[5]) == (name, str(arm.modules))
+        assert (cells[0], cells[6]) == (name, str(arm.modules))
         expected = [arm.dice, arm.low, arm.high, arm.distances.nsd.mean, arm.distances.nsd.low, arm.distances.nsd.high]
-        assert re.findall(r"[\d.]+", " ".join(cells[1:3])) == [f"{value:.3f}" for value in expected]
+        assert re.findall(r"[\d.]+", f"{cells[1]} {cells[3]}") == [f"{value:.3f}" for value in expected]
+        missed = record.strata["missed"].arms[name]
+        assert re.findall(r"[\d.]+", cells[2]) == [f"{100 * end:.1f}" for end in (missed.value, missed.low, missed.high)]
     assert set(re.findall(r"\\[a-z]+", tables["arms.tex"])) == {r"\begin", r"\hline", r"\end"}
+
+
+def test_where_cases_lack_the_object_the_latex_table_has_both_means(make_placement, made_strata):
+    contents = read_placement_contents(make_placement(**made_strata))
+    lines = format_latex_arms(contents.record, contents.arms).splitlines()
+    assert lines[2] == (
+        r"Attention & Dice with the object [95\,\% CI] & Missed, \% [95\,\% CI] & Left empty, \% [95\,\% CI] & "
+        r"Dice, all cases [95\,\% CI] & Modules & Parameters \\"
+    )
+    assert lines[4].startswith(
+        "none & $0.596$ [$0.546$, $0.646$] & $9.0$ [$7.0$, $11.0$] & $49.0$ [$43.0$, $55.0$] & $0.658$ ["
+    )
 
 
 @pytest.mark.parametrize("name", [*FORMULAS, r"\input{x}", "a&b\\\\", "50% _of_ $x^2$ {~}", "two\nlines"])
@@ -154,7 +178,7 @@ def test_the_report_writes_its_tables_beside_the_page_and_takes_back_what_no_lon
 
 def test_a_record_of_before_distances_were_measured_has_tables_without_them(job, tmp_path):
     content = open_seal(json.loads((job[0] / "placement.json").read_text()))
-    for name in ("distance_differences", "runs"):
+    for name in ("distance_differences", "runs", "strata", "by_size", "endpoint", "rescue", "difference_all_cases"):
         del content[name]
     for arm in content["arms"].values():
         del arm["distances"], arm["intervals"]

@@ -7,6 +7,7 @@ from focalseg.evaluation.verdict import Collapses, Footing
 from focalseg.hosts.building import NetworkConfig
 from focalseg.records.costs import CostTable
 from focalseg.records.estimate import NonInferiority
+from focalseg.records.outcome.strata import LEFT_EMPTY, WITH_OBJECT_DICE
 from focalseg.records.placement import ALL, ARMS, NONE, PLACED, ArmComparison, ArmSummary, JobRecord
 from focalseg.records.site_decision import SiteDecision
 from focalseg.records.splits import Splits
@@ -100,6 +101,15 @@ class PlacementContents:
     def lost(self) -> frozenset[str]:
         """The arms that nothing can be said of, since most of their trainings ended predicting nothing."""
         return frozenset(name for name, arm in self.arms.items() if arm.collapsed_trainings.most)
+
+    @property
+    def of_object(self) -> str:
+        """What the endpoint is of, as it follows the word Dice; nothing where that is the mean over all cases."""
+        if self.record.endpoint != WITH_OBJECT_DICE:
+            return ""
+        if LEFT_EMPTY in self.record.strata:
+            return " on cases with the object"
+        return " of the labels that a case has" if self.mean_differs else ""
 
     @property
     def overlap(self) -> float:

@@ -11,7 +11,6 @@ from focalseg.errors import SettingError
 from focalseg.evaluation.statistics import SCORE_SPAN, estimate_mean
 from focalseg.files import refuse_link, write_text
 from focalseg.records.estimate import Estimate
-from focalseg.records.outcome.strata import WITH_OBJECT_DICE
 from focalseg.records.placement import ALL, NONE, PLACED, PLACEMENT, SHUT
 from focalseg.records.result import CONFIG, RESULT
 from focalseg.records.site_decision import SiteDecision
@@ -103,7 +102,7 @@ def _render_placement(contents: PlacementContents, paper: Paper) -> Report:
     rows = intervals.lay_rows(axis, differences)
     level = name_level(record.looks)
     shared = {"contents": contents, "record": record, "drawing": drawing, "axis": axis, "rows": rows, "level": level}
-    shared["of_object"] = " on cases with the object" if record.endpoint == WITH_OBJECT_DICE else ""
+    shared["of_object"] = contents.of_object
     figures = _list_figures(drawing, gamma_charts, training_charts, by_size)
     svg = render("intervals.svg.j2", FILTERS, **shared)
     frame = f"intervals {'quiet' if contents.unanswered else record.verdict}"

@@ -38,7 +38,7 @@ def test_a_record_of_before_cases_were_told_apart_has_its_answers_too(make_place
     assert answers["How sure"].answer == f"95{SPACE}% interval from 8 test cases, 2 trainings an arm."
     assert answers["How sure"].more[0].endswith("The test scores were looked at once.")
     assert answers["At what price"] == Answer(
-        question="At what price", answer=f"2 modules, parameters 0.0{SPACE}% (27\N{NARROW NO-BREAK SPACE}707)."
+        question="At what price", answer=f"2 modules, parameters 0.0{SPACE}% (all: 0.0{SPACE}%)."
     )
 
 

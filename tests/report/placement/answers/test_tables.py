@@ -141,3 +141,23 @@ def test_what_a_claim_rests_on_is_said_in_sentences(
         f"On validation cases, before any site was chosen, all {MINUS} none was +0.080 Dice [+0.020, +0.140]; the sites that "
         "are kept do not account for it."
     )
+
+
+def test_where_every_case_has_the_object_nothing_is_said_of_cases_without(
+    make_placement: Make, made_strata: dict[str, Any]
+) -> None:
+    del made_strata["strata"]["left_empty"]
+    made_strata["difference_all_cases"] = made_strata["difference"]
+    made_strata["rescue"][0] |= {"rescued": 0.0, "lost": 0.0, "rest": 0.09, "rescued_objects": 0, "lost_objects": 0}
+    contents = read_placement_contents(make_placement(**made_strata))
+    kinds = lay_kinds(contents)
+    assert contents.of_object == ""
+    assert kinds.title == "What is found, and what is missed"
+    assert "without" not in kinds.opening
+    assert kinds.rescue is None
+    assert "no object was missed altogether by one network and found by the other" in kinds.rescue_sentence
+
+
+def test_labels_that_some_cases_lack_make_another_mean(make_placement: Make, made_strata: dict[str, Any]) -> None:
+    del made_strata["strata"]["left_empty"]
+    assert read_placement_contents(make_placement(**made_strata)).of_object == " of the labels that a case has"

@@ -14,7 +14,6 @@ from focalseg.report.placement.naming import DOUBTS, describe_gate, name_gate
 from focalseg.report.wording import (
     MINUS,
     decimal,
-    grouped,
     listed,
     percent_more,
     points,
@@ -120,10 +119,10 @@ def _add_to_whether(contents: PlacementContents, arm: str) -> Iterator[str]:
         least = f"{record.looks.level:.4f}".rstrip("0")
         yield f"The interval leaves 0 out, but p, adjusted for all that could be claimed, is not below {least}."
     if record.endpoint == WITH_OBJECT_DICE and stratum and {arm, NONE} <= stratum.arms.keys():
-        values, of = {name: stratum.arms[name].value for name in (arm, NONE)}, "on cases with the object"
+        values, of = {name: stratum.arms[name].value for name in (arm, NONE)}, contents.of_object
     else:
-        values, of = {name: contents.arms[name].dice for name in (arm, NONE)}, "over all cases"
-    yield f"Dice {of}: {decimal(values[arm])} {arm}, {decimal(values[NONE])} {NONE}."
+        values, of = {name: contents.arms[name].dice for name in (arm, NONE)}, " over all cases"
+    yield f"Dice{of}: {decimal(values[arm])} {arm}, {decimal(values[NONE])} {NONE}."
     if missed := _find_shown(contents, MISSED, arm):
         yield f"{'Fewer' if missed.value < 0 else 'More'} objects missed altogether: {_of_both(contents, MISSED, arm)}."
     if contents.mean_differs:
@@ -182,14 +181,16 @@ def _tell_how_sure(contents: PlacementContents) -> Answer:
 def _tell_price(contents: PlacementContents) -> Answer:
     """What is paid in modules, parameters and time, and in false alarms."""
     plain, arm = contents.arms[NONE], contents.shown
-    paid = _describe_costs(contents.arms[arm], plain)
+    beside = "" if contents.plain else percent_more(contents.arms[ALL].parameters, plain.parameters)
+    paid = _describe_costs(contents.arms[arm], plain, beside)
     answer = f"Nothing: it is the plain network. {ALL.capitalize()}: {paid}" if contents.plain else paid
     return Answer(question="At what price", answer=f"{answer}.", more=tuple(_tell_false_alarms(contents, arm)))
 
 
-def _describe_costs(arm: ArmSummary, plain: ArmSummary) -> str:
-    parts = [counted(arm.modules, "module"), f"parameters {percent_more(arm.parameters, plain.parameters)}"]
-    parts[1] += f" ({grouped(arm.parameters)})"
+def _describe_costs(arm: ArmSummary, plain: ArmSummary, beside: str) -> str:
+    """What an arm takes more than the plain network. beside: how many parameters more attention everywhere has."""
+    parameters = f"parameters {percent_more(arm.parameters, plain.parameters)}{f' ({ALL}: {beside})' if beside else ''}"
+    parts = [counted(arm.modules, "module"), parameters]
     if arm.step_seconds and plain.step_seconds:
         parts.append(f"time of a training step {percent_more(arm.step_seconds, plain.step_seconds)}")
     return ", ".join(parts)

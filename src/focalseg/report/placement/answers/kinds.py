@@ -17,11 +17,13 @@ from focalseg.report.wording import MINUS, decimal, signed
 
 @dataclass(frozen=True, kw_only=True)
 class Kinds:
-    """opening: what the verdict is about. panels, drawings: of each kind of case, the latter SVG by the panel's name.
+    """title: of the section; opening: what the verdict is about. panels, drawings: of each kind of case, the latter SVG by the
+    panel's name.
 
     level: of the intervals; least_p: what an adjusted p has to lie below. A table is None where the record has nothing for it.
     """
 
+    title: str
     opening: str
     panels: tuple[Panel, ...]
     drawings: Mapping[str, str]
@@ -46,7 +48,9 @@ class Kinds:
 def lay_kinds(contents: PlacementContents) -> Kinds:
     """All of it from what was read of a job's folder."""
     panels, looks = draw_strata(contents), contents.record.looks
+    lacking = LEFT_EMPTY in contents.record.strata
     return Kinds(
+        title="Cases with the object, and cases without" if lacking else "What is found, and what is missed",
         opening=" ".join(filter(None, (_open(contents), _tell_mean(contents)))),
         panels=panels,
         drawings={panel.name: render("stratum.svg.j2", panel=panel) for panel in panels},
@@ -73,7 +77,8 @@ def _open(contents: PlacementContents) -> str:
         )
     opening = "The verdict is about the Dice on cases with the object, which was fixed beforehand."
     if LEFT_EMPTY not in record.strata:
-        return f"{opening} Every test case has it."
+        whole = "the labels that a case has" if contents.mean_differs else "all test cases"
+        return f"The verdict is about the Dice of {whole}, which was fixed beforehand; every one has the object."
     return (
         f"{opening} On a case without the object Dice can only be 1, left empty, or 0, a false alarm: a mean over all cases "
         "adds up two things that may go opposite ways, so they are shown apart."

@@ -111,9 +111,10 @@ def _name_thresholds(thresholds: Mapping[str, Sequence[float]], name: str) -> st
 
 
 def tabulate_rescue(contents: PlacementContents) -> Table | None:
-    """How much of every difference to the plain network is of objects that one of the two missed altogether."""
+    """How much of every difference to the plain network is of objects that one of the two missed altogether; None where that is
+    none of any."""
     rescues = list_rescues(contents)
-    if not rescues:
+    if not any(one.rescued_objects or one.lost_objects for one in rescues):
         return None
     columns = (
         "Difference", "In Dice", "Objects found that were missed", "Objects missed that were found", "The rest",
@@ -148,7 +149,10 @@ def describe_rescue(contents: PlacementContents) -> str:
     name = name_difference(name_pair(one.one, one.other))
     of = f"of {grouped(one.objects)} objects in all trainings"
     if not one.rescued_objects and not one.lost_objects:
-        return f"None of the {signed(one.difference)} Dice of {name} is rescue: both networks miss the same objects ({of})."
+        return (
+            f"None of the {signed(one.difference)} Dice of {name} is rescue from misses: no object was missed altogether by "
+            f"one network and found by the other ({of})."
+        )
     found = (
         f"{one.one} found {grouped(one.rescued_objects)} that {one.other} missed altogether, and missed "
         f"{grouped(one.lost_objects)} that {one.other} found ({of})"
