@@ -139,7 +139,7 @@ def compare_systems(
         coverage=describe_coverage(trainings=found.trainings, folds=len(paired.fold_names)),
         empty=settings.empty,
         endpoint=chosen.endpoint,
-        strata=dict(adjusted.strata),
+        strata={str(name): stratum for name, stratum in adjusted.strata.items()},
         all_cases=whole,
         claim=basis.claim,
         overlap=basis.overlap,

@@ -148,7 +148,7 @@ def measure_stratum(
     )
 
 
-def _bound(found: Estimate, paired: Paired, unseen: float, span: tuple[float, float]) -> dict[str, float | None]:
+def _bound(found: Estimate, paired: Paired, unseen: float, span: tuple[float, float]) -> dict[str, Any]:
     """A mean with its interval; of a single group it has none. unseen: what so many groups cannot exclude of something that
     happened in none of them, or in all, which is the interval of a share where nothing varies."""
     low, high = found.low, found.high

@@ -33,7 +33,7 @@ class Found:
     @property
     def trainings(self) -> int:
         """Of every system and fold."""
-        return next(iter(self.paired.tables.values())).shape[0]
+        return len(next(iter(self.paired.tables.values())))
 
 
 def describe_pair(
