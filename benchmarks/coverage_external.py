@@ -14,8 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from focalseg.evaluation.significance import estimate_standard_error
-from focalseg.evaluation.student import student_quantile
+from focalseg.evaluation.standard_error import estimate_standard_error
 
 RESULTS = Path(__file__).parent / "results"
 DESIGNS = ((5, 1), (5, 3), (10, 1))
@@ -49,7 +48,7 @@ def simulate(folds: int, trainings: int, deviation: float, repetitions: int) -> 
         table = draw(random, folds, trainings, deviation, shared)
         for name, overlap in (("told", shared), ("not_told", 0.0)):
             found = estimate_standard_error(table, groups, numbers, overlap=overlap)
-            reach = student_quantile(found.freedom, 0.025) * found.error
+            reach = found.reach()
             holds[name].append(abs(table.mean()) <= reach)
             widths[name].append(2 * reach)
     about = {"folds": folds, "trainings": trainings, "deviation": deviation, "shared": round(shared, 3)}
@@ -86,9 +85,9 @@ def format_page(rows: list[dict[str, float]], repetitions: int) -> str:
         "# Coverage where the networks of every fold score the same cases",
         "",
         f"`python benchmarks/coverage_external.py --repetitions {repetitions}`: the standard error of a coverage of 95 % is",
-        f"{error:.1f} points. {GROUPS} groups of {SIZE} cases. Standard deviations: training {TRAINING}, group {GROUP}, case {CASE}, group",
-        f"for a training set {GROUP_IN_FOLD}, the rest {REST}; what a training set does in the first column, of which two folds have",
-        "the share in common that they have of their training groups.",
+        f"{error:.1f} points. {GROUPS} groups of {SIZE} cases. Standard deviations: training {TRAINING}, group {GROUP}, case {CASE},",
+        f"group for a training set {GROUP_IN_FOLD}, the rest {REST}; what a training set does in the first column, of which two folds",
+        "have the share in common that they have of their training groups.",
         "",
         "| training-set deviation | folds | trainings of each | shared | told of it: coverage, % (mean width) | not told |",
         "|---|---|---|---|---|---|",

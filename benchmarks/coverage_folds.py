@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from coverage import BATCH, GROUPS, NAIVE_REPLICATES, Layout, Noise, describe_noise, draw_noise
-from focalseg.evaluation.statistics import DIFFERENCE_SPAN, estimate_mean, estimate_standard_error
+from focalseg.evaluation.standard_error import estimate_standard_error
+from focalseg.evaluation.statistics import DIFFERENCE_SPAN, estimate_mean
 from focalseg.evaluation.student import student_quantile
 
 RESULTS = Path(__file__).parent / "results"

@@ -8,7 +8,8 @@ from scipy import stats
 
 from focalseg.errors import SettingError
 from focalseg.evaluation.significance import compare_paired, correct_holm, decide_non_inferiority
-from focalseg.evaluation.statistics import DIFFERENCE_SPAN, estimate_mean, estimate_standard_error
+from focalseg.evaluation.standard_error import estimate_standard_error
+from focalseg.evaluation.statistics import DIFFERENCE_SPAN, estimate_mean
 from focalseg.records.estimate import Estimate
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from focalseg.evaluation.statistics import estimate_mean, estimate_standard_error, measure_seed_noise
+from focalseg.evaluation.standard_error import estimate_standard_error
+from focalseg.evaluation.statistics import estimate_mean, measure_seed_noise
 
 pytestmark = pytest.mark.slow
 
@@ -214,10 +215,28 @@ def test_folds_of_unequal_size_have_the_error_of_leaving_each_out():
 
 def test_folds_that_agree_by_luck_do_not_make_the_interval_narrower():
     random, fold = np.random.default_rng(18), in_folds([8] * 5)
-    scores = random.normal(0, 0.1, (3, 40)).reshape(3, 5, 8)
-    scores = (scores - scores.mean(axis=(0, 2), keepdims=True)).reshape(3, 40)
+    scores = random.normal(0, 0.1, (1, 40)).reshape(1, 5, 8)
+    scores = (scores - scores.mean(axis=2, keepdims=True)).reshape(1, 40)
     told, untold = (estimate_mean(scores, alone(40), folds=folds) for folds in (fold.tolist(), ()))
     assert (told.low, told.high) == (untold.low, untold.high)
+
+
+@pytest.mark.parametrize("tail", [0.01, 0.0001])
+def test_an_interval_of_a_smaller_tail_reaches_as_far_as_student_does(tail):
+    scores = np.random.default_rng(22).normal(0.01, 0.1, (3, 40))
+    usual, wider = estimate_mean(scores, alone(40)), estimate_mean(scores, alone(40), tail=tail)
+    freedom = estimate_standard_error(scores, alone(40)).freedom
+    ratio = stats.t.isf(tail, freedom) / stats.t.isf(0.025, freedom)
+    assert wider.mean - wider.low == pytest.approx(ratio * (usual.mean - usual.low))
+    assert wider.high - wider.mean == pytest.approx(ratio * (usual.high - usual.mean))
+
+
+@pytest.mark.parametrize("trainings", [1, 3])
+def test_another_seed_of_the_bootstrap_moves_an_end_by_a_fiftieth_of_the_half_width_at_most(trainings):
+    scores = np.random.default_rng(23).normal(0, 0.1, (trainings, 29))
+    ends = np.array([[one.low, one.high] for one in (estimate_mean(scores, alone(29), seed=seed) for seed in range(20))])
+    assert (ends.std(axis=0) < 0.01 * np.ptp(ends.mean(axis=0)) / 2).all()
+    assert (np.ptp(ends, axis=0) < 0.04 * np.ptp(ends.mean(axis=0)) / 2).all()
 
 
 def test_one_fold_is_none():

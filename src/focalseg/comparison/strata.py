@@ -11,7 +11,8 @@ from focalseg.comparison.systems import Counted, System
 from focalseg.errors import DataError
 from focalseg.evaluation.failures import bound_failures
 from focalseg.evaluation.significance import Difference, measure_difference
-from focalseg.evaluation.statistics import ROUNDING, TAIL, estimate_mean
+from focalseg.evaluation.standard_error import TAIL
+from focalseg.evaluation.statistics import ROUNDING, estimate_mean
 from focalseg.records.estimate import Estimate
 from focalseg.records.outcome.strata import (
     LEFT_EMPTY,

@@ -5,13 +5,15 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from focalseg.evaluation.significance import smallest_difference
-from focalseg.evaluation.statistics import ROUNDING, estimate_standard_error, expect_standard_error
+from focalseg.evaluation.standard_error import expect_standard_error
 
 MOST_TRAININGS = 1000
 MOST_GROUPS = 10_000_000
 
 
-def count_needed_trainings(difference: np.ndarray, groups: Sequence[str], folds: Sequence[int], target: float) -> int | None:
+def count_needed_trainings(
+    difference: np.ndarray, groups: Sequence[str], folds: Sequence[int], target: float, *, overlap: float = 0.0
+) -> int | None:
     """Trainings of every fold with which paired differences (S, N) would show target in 80 % of studies, the cases as they are.
 
     At least as many as there are. None where no number would do, and for one training, which tells nothing of others.
@@ -19,36 +21,31 @@ def count_needed_trainings(difference: np.ndarray, groups: Sequence[str], folds:
     trainings = len(difference)
     if trainings == 1 or len(set(groups)) == 1:
         return None
-    return _find_least(_predict(difference, groups, folds), target, start=trainings, most=MOST_TRAININGS)
+    return _find_least(_predict(difference, groups, folds, overlap), target, start=trainings, most=MOST_TRAININGS)
 
 
-def count_needed_cases(difference: np.ndarray, groups: Sequence[str], folds: Sequence[int], target: float) -> int | None:
+def count_needed_cases(
+    difference: np.ndarray, groups: Sequence[str], folds: Sequence[int], target: float, *, overlap: float = 0.0
+) -> int | None:
     """The same for cases, in groups of the size that they have here, the trainings as they are."""
     trainings, cases = difference.shape
     number = len(set(groups))
     if number == 1:
         return None
-    predict = _predict(difference, groups, folds)
+    predict = _predict(difference, groups, folds, overlap)
     found = _find_least(lambda more: predict(trainings, more), target, start=number, most=MOST_GROUPS)
     return None if found is None else -(-found * cases // number)
 
 
-def _predict(difference: np.ndarray, groups: Sequence[str], folds: Sequence[int]) -> Callable[..., float]:
-    """The smallest difference that so many trainings and groups would show.
-
-    Where the error of folds is the wider one it is taken to shrink as that of trainings and groups does: a fold's mean holds
-    both, and nothing tells its own part from them.
-    """
+def _predict(difference: np.ndarray, groups: Sequence[str], folds: Sequence[int], overlap: float) -> Callable[..., float]:
+    """The smallest difference that so many trainings and groups would show."""
     trainings, number = len(difference), len(set(groups))
     # They are sorted for every prediction: numbers much sooner than names.
     numbered: list[int] = np.unique(np.asarray(groups), return_inverse=True)[1].tolist()
-    plain = smallest_difference(estimate_standard_error(difference, groups))
-    factor = smallest_difference(estimate_standard_error(difference, groups, folds)) / plain if plain > ROUNDING else 1.0
 
     def predict(more_trainings: int, more_groups: int = number) -> float:
         times = {"times_trainings": more_trainings / trainings, "times_groups": more_groups / number}
-        expected = expect_standard_error(difference, numbered, **times)
-        return factor * smallest_difference(expected)
+        return smallest_difference(expect_standard_error(difference, numbered, folds, overlap=overlap, **times))
 
     return predict
 

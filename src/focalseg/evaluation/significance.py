@@ -8,14 +8,8 @@ import numpy as np
 
 from focalseg.errors import SettingError
 from focalseg.evaluation.failures import bound_failures, count_failing
-from focalseg.evaluation.statistics import (
-    DIFFERENCE_SPAN,
-    ROUNDING,
-    TAIL,
-    StandardError,
-    estimate_mean,
-    estimate_standard_error,
-)
+from focalseg.evaluation.standard_error import TAIL, StandardError, estimate_standard_error
+from focalseg.evaluation.statistics import DIFFERENCE_SPAN, ROUNDING, estimate_mean
 from focalseg.evaluation.student import student_quantile, student_tail
 from focalseg.records.estimate import Estimate, NonInferiority
 
@@ -161,11 +155,11 @@ def decide_non_inferiority(
     if not 0 < margin < np.inf:
         raise SettingError(f"The margin is {margin}; expected a positive number, the loss that would not matter, such as 0.01.")
     if failing is None or groups is None:
-        return NonInferiority(margin=margin, bound=difference.low, shown=difference.low > -margin)
+        return NonInferiority(margin=margin, bound=difference.low, shown=bool(difference.low > -margin))
     most = bound_failures(failing, groups, tail=tail)
     bound = difference.mean - float(np.hypot(difference.mean - difference.low, worst * (most - failing / groups)))
     return NonInferiority(
-        margin=margin, bound=bound, shown=bound > -margin, failing=failing, groups=groups, failing_at_most=most
+        margin=margin, bound=bound, shown=bool(bound > -margin), failing=failing, groups=groups, failing_at_most=most
     )
 
 
