@@ -187,6 +187,8 @@ def test_the_claim_for_this_data_set_is_narrower_where_folds_share_what_they_wer
     assert (usual.claim, usual.overlap, asked.claim, asked.overlap) == ("new_data", 0.75, "data_set", 0.0)
     assert "two folds have 75 % of what they were trained on in common" in usual.methods
     assert "The claim is for this data set" in asked.methods
+    assert ", 95 % interval for new data " in usual.sentence
+    assert ", 95 % interval for this data set " in asked.sentence
     widths = [one.comparisons[0].difference.high - one.comparisons[0].difference.low for one in (usual, asked)]
     assert widths[0] >= widths[1]
 
@@ -195,5 +197,7 @@ def test_a_single_summary_has_no_folds_to_share_anything(tmp_path):
     paths = [write_summary(tmp_path / f"{name}.json", draw_dice(seed=seed)) for seed, name in enumerate("ab")]
     found = compare_paths(*paths)
     assert (found.overlap, "The claim is for" in found.methods) == (0.0, False)
+    assert ", 95 % interval " in found.sentence
+    assert "interval for" not in found.sentence
     assert not math.isnan(found.strata["with_object"].arms["a"].value)
     assert set(FOLDS.values()) == {0, 1, 2, 3, 4}

@@ -37,9 +37,11 @@ class Basis:
         return self.looks.tail
 
     @property
-    def widened(self) -> bool:
-        """Whether they are wider than those of the claim for this set of images."""
-        return self.overlap > 0
+    def scope(self) -> str:
+        """Whom they speak for, as it follows their name; nothing where folds share nothing, and both claims are one."""
+        if self.shared == 0:
+            return ""
+        return " for new data" if self.claim == NEW_DATA else " for this data set"
 
 
 def find_basis(systems: Sequence[System], folds: int, claim: Claim | None) -> Basis:

@@ -111,7 +111,7 @@ def _end(value: float | None) -> str:
 
 
 def _interval(found: Interval, basis: Basis) -> str:
-    return f"{100 * (1 - basis.looks.level):.4g} % interval {_end(found.low)} to {_end(found.high)}"
+    return f"{100 * (1 - basis.looks.level):.4g} % interval{basis.scope} {_end(found.low)} to {_end(found.high)}"
 
 
 def list_notes(found: Found) -> Iterator[str]:
