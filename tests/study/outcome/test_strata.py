@@ -1,5 +1,6 @@
 """Strata, rescue and calibration against a plain oracle, case by case, on sets whose answer was planted."""
 
+from dataclasses import replace
 from itertools import product
 from statistics import fmean
 
@@ -133,7 +134,7 @@ def test_effects_of_opposite_sign_are_both_said_with_what_they_come_to(planted):
         f"and raises more false alarms ({share['left_empty', 'placed']} instead of {share['left_empty', 'none']} of the images "
         "without any are left empty)."
     ) in sentence
-    assert f"{content['difference']['dice']:+.3f} Dice on images with lesions with 1 attention module: se at bottleneck (" in (
+    assert f"{content['difference']['dice']:+.3f} Dice on images with lesions, with 1 attention module: se at bottleneck (" in (
         sentence
     )
     assert f"; {content['difference_all_cases']['dice']:+.3f} over all images)" in sentence
@@ -293,12 +294,23 @@ def test_an_interval_apart_from_0_is_no_claim_where_holm_does_not_allow_it():
 
 def test_a_later_look_has_wider_intervals_and_says_their_confidence():
     job = opposite(lesions=60)[1]
-    again = make_job([KEPT], **job.arms)
-    object.__setattr__(again, "looks", Looks(taken=1, tail=0.0005))
-    first, second = describe(job), describe(again)
+    first, second = describe(job), describe(replace(job, looks=Looks(taken=2, tail=0.0005)))
     assert second["difference"]["low"] < first["difference"]["low"] < first["difference"]["high"] < second["difference"]["high"]
     assert "99.9 % interval" in second["sentence"]
-    assert second["looks"] == {"taken": 1, "tail": 0.0005}
+    assert second["looks"] == {"taken": 2, "tail": 0.0005}
+
+
+def test_folds_that_share_what_they_train_on_widen_the_claim_for_new_data_alone():
+    job = opposite(lesions=80, folds=5)[1]
+    shared, own = (replace(job, overlap=0.7, claim=claim) for claim in ("new_data", "data_set"))
+    plain, wide, narrow = (describe(one) for one in (job, shared, own))
+    assert narrow["difference"] == plain["difference"]
+    assert wide["difference"]["low"] < plain["difference"]["low"]
+    assert (
+        wide["strata"]["missed"]["differences"]["placed - none"]["high"]
+        > (plain["strata"]["missed"]["differences"]["placed - none"]["high"])
+    )
+    assert (wide["overlap"], wide["claim"], narrow["claim"]) == (0.7, "new_data", "data_set")
 
 
 def test_a_gain_that_a_threshold_gives_as_well_is_called_calibration():
@@ -353,8 +365,7 @@ def test_help_that_no_site_accounts_for_is_told_with_its_figure_on_validation_ca
         (TotalEffect(mean=0.1, low=0.04, high=0.2, explained=True), False),
         (TotalEffect(mean=0.1, low=-0.04, high=0.2, explained=False), False),
     ):
-        object.__setattr__(job.agreed, "total_effect", total)
-        content = describe(job)
+        content = describe(replace(job, agreed=replace(NOTHING, total_effect=total)))
         assert content["total_effect"]["mean"] == 0.1
         told = (
             "Attention helps the training; no single site is needed: on validation cases all minus none is +0.100 (95 % "
@@ -362,7 +373,6 @@ def test_help_that_no_site_accounts_for_is_told_with_its_figure_on_validation_ca
         )
         assert (told in content["sentence"]) == said
         assert content["verdict"] == "no_difference_shown"
-    object.__setattr__(NOTHING, "total_effect", None)
 
 
 def test_where_nothing_was_placed_misses_are_those_of_attention_everywhere():

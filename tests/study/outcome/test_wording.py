@@ -1,12 +1,14 @@
 """The verdict and its sentences."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
-from focalseg.evaluation.significance import Comparison
+from focalseg.evaluation.breakdown import Breakdown
+from focalseg.evaluation.significance import Comparison, decide_non_inferiority
 from focalseg.evaluation.undertraining import Rise, Silence
-from focalseg.evaluation.verdict import Against, Collapses, Footing, decide_verdict
+from focalseg.evaluation.verdict import Adjusted, Against, Collapses, Footing, decide_verdict
 from focalseg.records.estimate import Estimate
 from focalseg.records.placement import Collapsed
 from focalseg.study.outcome.wording import describe_failures, describe_verdict
@@ -212,6 +214,62 @@ def test_as_good_with_fewer_modules_is_said_where_the_whole_interval_is_above_th
     verdict = decide(HELPS, modules=2, against=against(all=Estimate(mean=0.0, low=low, high=0.01)))
     added = "With fewer modules it is as good as with attention at all 7 sites (at most 0.01 Dice worse)."
     assert describe_verdict(verdict).endswith(added) == said
+
+
+@pytest.mark.parametrize(
+    ("groups", "added"),
+    [
+        (
+            400,
+            "With fewer modules it is as good as with attention at all 7 sites (at most 0.010 Dice worse; it fails on 0 of 400 "
+            "groups, so on at most 0.92 %).",
+        ),
+        (28, ""),
+    ],
+)
+def test_as_good_is_said_with_the_bound_on_groups_that_are_lost(groups, added):
+    everywhere = Estimate(mean=0.0, low=-0.003, high=0.003)
+    found = decide_non_inferiority(everywhere, margin=0.01, failing=0, groups=groups)
+    compared = Against(placed_minus={"all": everywhere}, candidates=7, margin=0.01, compared=found)
+    sentence = describe_verdict(decide(HELPS, modules=2, against=compared))
+    assert sentence.removeprefix("Attention helps: +0.300 Dice with 2 attention modules (95 % interval +0.100 to +0.500).") == (
+        f" {added}" if added else ""
+    )
+
+
+def test_where_few_groups_alone_keep_it_from_being_as_good_that_is_said():
+    everywhere = Estimate(mean=0.0, low=-0.003, high=0.003)
+    found = decide_non_inferiority(everywhere, margin=0.01, failing=0, groups=28)
+    compared = Against(placed_minus={"all": everywhere}, candidates=7, margin=0.01, compared=found)
+    sentence = describe_verdict(decide(NOTHING, modules=0, collapses=SEARCHED, against=compared))
+    assert "No attention is justified" not in sentence
+    assert sentence.endswith("So few as 28 groups cannot exclude that it fails altogether on 12 % of them.")
+
+
+def test_what_holm_does_not_allow_is_claimed_of_no_arm():
+    better = Against(placed_minus={"all": around(-0.1, 0.05), "wider": around(0.2, 0.1)}, candidates=7, margin=0.01)
+    assert "is better still" in describe_verdict(decide(HELPS, modules=2, against=better))
+    adjusted = replace(better, holm={"all": 0.06, "wider": 0.06})
+    sentence = describe_verdict(decide(HELPS, modules=2, against=adjusted))
+    assert "better" not in sentence
+    assert "It stays open whether a plain network with more channels does as well" in sentence
+    assert decide(HELPS, modules=2, adjusted=Adjusted(holm_p=0.051, claims=4)).outcome == "no_difference_shown"
+    assert decide(HELPS, modules=2, adjusted=Adjusted(holm_p=0.049, claims=4)).outcome == "helps"
+    assert decide(HELPS, modules=2, adjusted=Adjusted(holm_p=0.049, claims=4, level=0.01)).outcome == "no_difference_shown"
+
+
+def test_sites_are_named_where_they_are_few_and_counted_where_they_are_many():
+    def told(sites, *, alike=True):
+        breakdown = Breakdown(sites=sites, alike=alike)
+        sentence = describe_verdict(replace(decide(HELPS, modules=len(sites)), breakdown=breakdown))
+        return sentence.removeprefix("Attention helps: +0.300 Dice with ").removesuffix(" (95 % interval +0.100 to +0.500).")
+
+    assert told({"encoder.0": "se"}) == "1 attention module: se at encoder.0"
+    assert (
+        told({"encoder.0": "se", "skip.1": "ag"}, alike=False) == "2 attention modules, mostly se at encoder.0 and ag at skip.1"
+    )
+    many = {f"encoder.{number}": "se" for number in range(4)} | {"skip.0": "ag"}
+    assert told(many) == "5 attention modules: se at 4 sites and ag at 1 site"
 
 
 def test_fewer_modules_are_not_spoken_of_where_all_were_kept_or_attention_harms():

@@ -7,7 +7,8 @@ import numpy as np
 
 from focalseg.evaluation.failures import bound_failures
 from focalseg.evaluation.significance import Difference
-from focalseg.evaluation.statistics import ROUNDING, SCORE_SPAN, TAIL, estimate_mean
+from focalseg.evaluation.standard_error import TAIL
+from focalseg.evaluation.statistics import ROUNDING, SCORE_SPAN, estimate_mean
 from focalseg.evaluation.verdict import decide_sign
 from focalseg.records.estimate import Estimate
 from focalseg.records.outcome.strata import (
