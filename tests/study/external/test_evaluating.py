@@ -1,6 +1,7 @@
 """A job on another set of images: the verdict there, what is refused, what was seen, and how it goes on."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -68,8 +69,11 @@ def read_dice(out, arm):
 def share_training(job: Path) -> float:
     """The share of groups that the two folds of a job were trained on which they have in common."""
     splits = read_record(Splits, job / "splits.json")
-    one, other = ({splits.groups[case] for case in fold.train} for fold in splits.folds)
-    return len(one & other) / ((len(one) + len(other)) / 2)
+    tested = [fold for fold in splits.folds if fold.fold in (0, 1)]
+    one, other = ({splits.groups[case] for case in fold.train} for fold in tested)
+    shared = len(one & other) / ((len(one) + len(other)) / 2)
+    assert replace(splits, folds=tuple(tested)).measure_shared() == shared  # as `focalseg compare` finds it
+    return shared
 
 
 def test_the_verdict_is_what_a_direct_call_of_the_statistics_says_of_the_same_scores(kept: Path, own: Path) -> None:
