@@ -199,7 +199,7 @@ def test_a_share_may_be_lost_altogether_which_a_margin_heeds():
     assert found.bound < -0.1
     wide = focalseg.compare({"plain": one, "gated": other}, margin=0.2)
     assert wide.comparisons[0].as_good.shown
-    assert "0 of 28 groups lost altogether exclude no more than that 12.3 % are" in wide.sentence
+    assert "0 of 28 groups are lost altogether, so that up to 12.3 % of them may be." in wide.sentence
     assert "Clopper and Pearson" in wide.methods
     percent = [{case: 100 * score for case, score in table.items()} for table in (one, other)]
     scaled = focalseg.compare({"plain": percent[0], "gated": percent[1]}, margin=1, metric="Dice").comparisons[0].as_good

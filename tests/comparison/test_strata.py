@@ -80,7 +80,7 @@ def test_the_mean_over_the_cases_with_the_object_may_be_asked_for(two_systems):
     assert (found.metric, found.endpoint, pair.verdict) == ("Dice with object", "dice_with_object", "better")
     assert found.systems["plain"].cases == len(HELD)
     assert not found.left_out
-    assert any(note.startswith("15 cases of 50 without the object") for note in found.notes)
+    assert any(note.startswith("15 of the 50 cases lack the object: a kind of case of their own") for note in found.notes)
     assert "raises more false alarms" in found.sentence
     all_cases = compare_paths(*two_systems, groups=None)
     whole = found.all_cases.differences["gated - plain"]
