@@ -14,10 +14,11 @@ from pathlib import Path
 from figures.blocks import BlockError, find_blocks, list_faults, write_blocks
 from figures.from_code import FROM_CODE
 from figures.from_costs import FROM_COSTS
+from figures.from_designs import FROM_DESIGNS
 from figures.from_results import FROM_RESULTS
 
 ROOT = Path(__file__).parents[1]
-WRITERS = FROM_CODE | FROM_RESULTS | FROM_COSTS
+WRITERS = FROM_CODE | FROM_RESULTS | FROM_COSTS | FROM_DESIGNS
 COMMAND = "python benchmarks/write_figures.py"
 
 

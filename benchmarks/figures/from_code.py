@@ -101,7 +101,15 @@ def _without_figures(names: list[str]) -> dict[str, Sequence[str]]:
     return dict.fromkeys(names, ())
 
 
-SECTIONS = {"job": "", "images": "data", "split": "split", "network": "network", "training": "training", "scores": "scores"}
+SECTIONS = {
+    "job": "",
+    "images": "data",
+    "split": "split",
+    "looks": "looks",
+    "network": "network",
+    "training": "training",
+    "scores": "scores",
+}
 
 FROM_CODE: dict[str, Writer] = {
     "presets": write_presets,

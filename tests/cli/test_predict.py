@@ -94,6 +94,48 @@ def test_a_job_predicts_with_the_mean_of_its_trainings_and_with_one_alone_where_
         assert np.array_equal(read(tmp_path / "mean" / path.name) > 0, np.mean(alone, axis=0) > 0.5)
 
 
+@pytest.mark.parametrize("write", [write_run, write_lean_folder])
+@pytest.mark.parametrize("extra", [(), ("--probabilities",)])
+def test_masks_are_made_at_the_threshold_that_is_asked_for_or_that_was_tuned(write, extra, images, tmp_path, focalseg):
+    loaded = package.load(write(tmp_path / "untuned", COLOUR), device="cpu")
+    shares = [loaded.predict_probabilities(np.moveaxis(read(path), -1, 0)) for path in images.iterdir()]
+    tuned, other = (round(float(np.quantile(shares, part)), 3) for part in (0.4, 0.7))
+    model = write(tmp_path / "model", COLOUR, threshold=tuned)
+    for given, threshold in ((other, other), ("tuned", tuned)):
+        out = tmp_path / str(given)
+        assert focalseg("predict", model, images, "--out", out, "--threshold", given, *extra).status == 0
+        for path in images.iterdir():
+            image = np.moveaxis(read(path), -1, 0)
+            expected = loaded.predict_probabilities(image)[0] > np.float32(threshold)
+            assert np.array_equal(read(out / path.name) > 0, expected)
+            assert np.array_equal(loaded.predict(image, threshold=threshold) > 0, expected)
+            assert 0 < expected.mean() < 1
+    out = tmp_path / "tuned"
+    assert focalseg("predict", model, images, "--out", out, "--threshold", tuned, *extra).status == 0  # the very same
+    answer = focalseg("predict", model, images, "--out", out, *extra)
+    assert answer.status == 2
+    assert f"Give --overlap 0.5 --threshold {tuned:g} and no --flips to go on" in answer.err
+
+
+def test_a_tuned_threshold_that_is_not_known_or_not_one_is_refused_with_a_mend_that_works(images, tmp_path, focalseg):
+    out = tmp_path / "masks"
+    answer = focalseg("predict", write_run(tmp_path / "run", COLOUR), images, "--out", out, "--threshold", "tuned")
+    assert answer.status == 2
+    assert "does not say a tuned threshold" in answer.err
+    assert "Give a number, such as --threshold 0.4." in answer.err
+    job = write_job(tmp_path / "job", [COLOUR, replace(COLOUR, seed=1)])
+    answer = focalseg("predict", job, images, "--out", out, "--threshold", "tuned")
+    assert answer.status == 2
+    assert "holds 2 networks, each with a tuned threshold of its own" in answer.err
+    assert "such as --threshold 0.4." in answer.err
+    for given in ("0", "1", "-0.5", "nan", "half"):
+        answer = focalseg("predict", job, images, "--out", out, "--threshold", given)
+        assert answer.status == 2
+        assert f"--threshold is '{given}'; expected a probability between 0 and 1, or tuned." in answer.err
+    assert not out.exists()
+    assert focalseg("predict", job, images, "--out", out, "--threshold", 0.4).status == 0
+
+
 def test_labels_land_on_their_voxels_in_all_48_orientations(thresholds, tmp_path, focalseg):
     (tmp_path / "in").mkdir()
     shape = (9, 10, 11)

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from focalseg.configuration import to_mapping
 from focalseg.feeding.preparation import Preparation
 from focalseg.hosts.building import NetworkConfig
-from focalseg.inference.folders import WEIGHTS_DIGEST
+from focalseg.inference.folders import TUNED_THRESHOLD, WEIGHTS_DIGEST
 from focalseg.networks.state import read_state
 from focalseg.records.record import write_json, write_record
 from focalseg.records.result import CONFIG, RESULT, WEIGHTS, Result
@@ -39,21 +39,24 @@ def make_config(
     )
 
 
-def write_run(folder: Path, config: RunConfig) -> Path:
-    """A run's folder as far as a network is loaded from it."""
+def write_run(folder: Path, config: RunConfig, *, threshold: float | None = None) -> Path:
+    """A run's folder as far as a network is loaded from it. threshold: the one that was tuned."""
     folder.mkdir(parents=True)
     save_file(read_state(build_network(config)), folder / WEIGHTS)
     (folder / CONFIG).write_text(sign_text(write_yaml(config)))
     digests = {name: hash_file(folder / name) for name in (CONFIG, WEIGHTS)}
-    write_record(folder / RESULT, Result(modules=len(config.attention), parameters=1, flops=1, seconds=1.0, files=digests))
+    costs = {"modules": len(config.attention), "parameters": 1, "flops": 1, "seconds": 1.0}
+    write_record(folder / RESULT, Result(**costs, files=digests, threshold=threshold))
     return folder
 
 
-def write_lean_folder(folder: Path, config: RunConfig) -> Path:
-    """A lean folder without its card."""
+def write_lean_folder(folder: Path, config: RunConfig, *, threshold: float | None = None) -> Path:
+    """A lean folder without its card. threshold: as in `write_run`."""
     folder.mkdir(parents=True)
     save_file(read_state(build_network(config)), folder / WEIGHTS)
-    write_json(folder / "config.json", {**to_mapping(config), WEIGHTS_DIGEST: hash_file(folder / WEIGHTS)}, indent=2)
+    besides = {TUNED_THRESHOLD: threshold} if threshold is not None else {}
+    digest = {WEIGHTS_DIGEST: hash_file(folder / WEIGHTS)}
+    write_json(folder / "config.json", {**to_mapping(config), **besides, **digest}, indent=2)
     return folder
 
 

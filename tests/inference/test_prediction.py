@@ -11,8 +11,15 @@ from focalseg.errors import DataError, SettingError
 from focalseg.feeding.preparation import Preparation
 from focalseg.hosts.attachment import attention_sites
 from focalseg.inference import prediction
-from focalseg.inference.prediction import Member, ScaleWarning, predict_logits, predict_mask, predict_probabilities
-from focalseg.labels import choose_labels
+from focalseg.inference.prediction import (
+    Member,
+    ScaleWarning,
+    predict_graded,
+    predict_logits,
+    predict_mask,
+    predict_probabilities,
+)
+from focalseg.labels import THRESHOLDS, choose_labels, choose_most_probable
 from focalseg.layers import LINEAR_INTERPOLATIONS
 from imagesets.corpus.looking import measure
 
@@ -200,6 +207,30 @@ def test_several_members_give_the_mean_of_their_probabilities_each_in_its_own_pr
     expected = mean[0] > 0.5 if classes == 1 else mean.argmax(axis=0)
     assert np.array_equal(predict_mask(members, image), expected)
     assert not np.array_equal(predict_mask(members, image), predict_mask(members[:1], image))
+    graded, shares = predict_graded(members, image), torch.from_numpy(predict_probabilities(members, image))[None]
+    assert np.array_equal(graded.at(0.5), expected)
+    for threshold in THRESHOLDS:
+        assert np.array_equal(graded.at(threshold), choose_most_probable(shares, threshold)[0].numpy())
+
+
+@pytest.mark.parametrize("classes", [1, 4])
+@pytest.mark.parametrize(
+    ("shape", "patch", "flips"),
+    [((50,), None, True), ((40, 33), None, True), ((90, 40), (32, 32), False), ((21, 30, 17), (16, 16, 16), False)],
+)
+@pytest.mark.parametrize("rows", [3, 10**6])
+def test_a_graded_mask_has_the_mask_of_every_threshold_whatever_windows_it_comes_from(
+    classes, shape, patch, flips, rows, monkeypatch
+):
+    monkeypatch.setattr(prediction, "_ELEMENTS_AT_A_TIME", rows * shape[-1])
+    size = shape if patch else (32, 32, 16)[: len(shape)]
+    member, image = Member(build_unet(len(shape), classes=classes), prepare(size, patch=patch)), make_image(1, *shape)
+    logits = torch.from_numpy(predict_logits(member, image, flips=flips))[None]
+    graded = predict_graded([member], image, flips=flips)
+    assert (graded.labels.dtype, graded.grades.dtype, graded.labels.shape) == (np.uint8, np.uint8, shape)
+    assert np.array_equal(graded.at(0.5), predict_mask([member], image, flips=flips))
+    for threshold in THRESHOLDS:
+        assert np.array_equal(graded.at(threshold), choose_labels(logits, threshold)[0].numpy())
 
 
 @pytest.mark.parametrize("shape", [(24,), (24, 17), (12, 9, 10)])

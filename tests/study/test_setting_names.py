@@ -14,8 +14,9 @@ SOURCE = Path(focalseg.__file__).parent
 ROOMS = ("data", "split", "looks", "network", "loss", "training", "scores")
 NAMED = re.compile(rf"(?<![\w./-])(?:{'|'.join(ROOMS)})\.[a-z_]+(?:\.[a-z_]+)*")
 ASSIGNED = re.compile(r"--set '?([a-z_]+(?:\.[a-z_]+)*)=")
-NO_SETTINGS = {"network.load_state_dict", "network.svg", "network.svg.j"}
-"""A method of a network, in what is said to a person who calls Python; and the names of a drawing and of its template."""
+NO_SETTINGS = {"looks.json", "network.load_state_dict", "network.svg", "network.svg.j"}
+"""A file of a job; a method of a network, in what is said to a person who calls Python; the names of a drawing and of its
+template."""
 
 
 def list_settings(config: type[Any], prefix: str = "") -> Iterator[str]:

@@ -33,6 +33,14 @@ _Flips = Annotated[bool, typer.Option("--flips", help="Average over mirrored ima
 _Overlap = Annotated[
     float, typer.Option("--overlap", min=0.0, max=0.95, help="The share of a window that the next one covers again.")
 ]
+_Threshold = Annotated[
+    str,
+    typer.Option(
+        "--threshold",
+        metavar="P|tuned",
+        help="Above which probability a pixel is foreground; tuned: the best on the network's own validation cases.",
+    ),
+]
 _AtATime = Annotated[
     int | None,
     typer.Option("--windows-at-a-time", min=1, help="Windows in one pass; it changes no mask. By default 1, 4 on a GPU."),
@@ -57,6 +65,7 @@ def predict(
     overlays: _Overlays = False,
     flips: _Flips = False,
     overlap: _Overlap = OVERLAP,
+    threshold: _Threshold = "0.5",
     windows_at_a_time: _AtATime = None,
     workers: _Workers = 1,
     device: Device = "auto",
@@ -70,7 +79,15 @@ def predict(
     from focalseg.study.running.stopping import STOP
 
     own = network or ""
-    wanted = Wanted(one=one, overlap=overlap, flips=flips, probabilities=probabilities, overlays=overlays, own_network=own)
+    wanted = Wanted(
+        one=one,
+        overlap=overlap,
+        flips=flips,
+        threshold=_read_threshold(threshold),
+        probabilities=probabilities,
+        overlays=overlays,
+        own_network=own,
+    )
     job = plan_job(model, given, out, wanted, count=_count)
     for note in job.inputs.notes:
         _tell(note)
@@ -86,11 +103,34 @@ def predict(
         if verbose:
             _tell(f"{counted(len(loaded.members), 'network')} on {loaded.device}, for {', '.join(loaded.labels)}")
         return build_predict(
-            loaded, overlap=overlap, flips=flips, windows_at_a_time=windows_at_a_time, probabilities=probabilities
+            loaded,
+            overlap=overlap,
+            flips=flips,
+            windows_at_a_time=windows_at_a_time,
+            threshold=job.folder.record.threshold,
+            probabilities=probabilities,
         )
 
     tell = _tell if verbose else _keep_quiet
     _end(job, run_job(job, load, count=_count, tell=tell, workers=workers), as_json=as_json)
+
+
+def _read_threshold(given: str) -> float | None:
+    """A probability; None for the tuned one. Raises SettingError for anything else."""
+    from focalseg.errors import SettingError
+    from focalseg.findings import show_value
+
+    if given == "tuned":
+        return None
+    try:
+        threshold = float(given)
+    except ValueError:
+        threshold = 0.0
+    if not 0 < threshold < 1:
+        raise SettingError(
+            f"--threshold is {show_value(given)}; expected a probability between 0 and 1, or tuned. Give such as 0.4."
+        )
+    return threshold
 
 
 def _end(job: "PredictionJob", result: "Predicted", *, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from focalseg.configuration import CheckedConfig, setting
 from focalseg.metrics.case import DEFAULT_TOLERANCE
 from focalseg.metrics.distances import measure_surfaces
 from focalseg.metrics.emptiness import Emptiness
-from focalseg.metrics.overlap import count_pixels
+from focalseg.metrics.overlap import Counts, count_pixels
 from focalseg.records.distances import Unit
 
 
@@ -56,7 +56,11 @@ def measure_overlap(predicted: np.ndarray, true: np.ndarray) -> Overlap:
         raise ValueError(f"The prediction has shape {predicted.shape} and the mask {true.shape}; they must be the same.")
     if predicted.dtype != bool or true.dtype != bool:
         raise ValueError(f"The masks are {predicted.dtype} and {true.dtype}; expected bool. Use measure_labels for labels.")
-    counts = count_pixels(predicted, true)
+    return score_counts(count_pixels(predicted, true))
+
+
+def score_counts(counts: Counts) -> Overlap:
+    """The Overlap of counted pixels of one label."""
     return Overlap(
         dice=counts.dice("one"),
         iou=counts.iou("one"),

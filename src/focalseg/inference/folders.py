@@ -13,23 +13,25 @@ from focalseg.findings import show_path, show_value
 from focalseg.hosts.libraries.choice import NAMES
 from focalseg.records.placement import PLACEMENT, JobRecord
 from focalseg.records.record import AGAIN, read_record, read_sealed
-from focalseg.records.result import CONFIG, RESULT, WEIGHTS, check_run_file
+from focalseg.records.result import CONFIG, RESULT, WEIGHTS, Result, check_run_file
 from focalseg.records.seals import check_digest, hash_file
 from focalseg.yaml_files import read_yaml
 
 LEAN, LEAN_CONFIG = "lean", "config.json"
-WEIGHTS_DIGEST = "weights_sha256"
+WEIGHTS_DIGEST, TUNED_THRESHOLD = "weights_sha256", "tuned_threshold"
 ENSEMBLE = "ensemble.json"
 """Says which folders in that of a saved model hold its networks, each a lean folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkFiles:
-    """A trained network on disk. settings: the config of its run, as plain data; weights: as they were written."""
+    """A trained network on disk. settings: the config of its run, as plain data; weights: as they were written. threshold:
+    tuned on its validation cases, None where no file says it."""
 
     folder: Path
     settings: Mapping[str, Any]
     weights: Path
+    threshold: float | None = None
 
     @property
     def digest(self) -> str:
@@ -94,7 +96,8 @@ def _find_members(folder: Path, *, one: bool) -> Iterator[NetworkFiles]:
 def find_run(folder: Path) -> NetworkFiles:
     """The network of a run folder. Raises SettingError for a file that is missing or was altered."""
     settings = read_yaml(check_run_file(folder / CONFIG))
-    return NetworkFiles(folder=folder, settings=settings, weights=check_run_file(folder / WEIGHTS))
+    weights, result = check_run_file(folder / WEIGHTS), read_record(Result, folder / RESULT)
+    return NetworkFiles(folder=folder, settings=settings, weights=weights, threshold=result.threshold)
 
 
 def find_lean(folder: Path) -> NetworkFiles:
@@ -102,9 +105,10 @@ def find_lean(folder: Path) -> NetworkFiles:
     settings = read_sealed(folder / LEAN_CONFIG, "the folder `lean` that `focalseg place` wrote.")
     if not isinstance(settings, dict):
         raise SettingError(f"{folder / LEAN_CONFIG} holds no settings; expected the file that `focalseg place` wrote.")
-    kept = settings.pop(WEIGHTS_DIGEST, "")
+    kept, tuned = settings.pop(WEIGHTS_DIGEST, ""), settings.pop(TUNED_THRESHOLD, None)
     weights = check_digest(folder / WEIGHTS, str(kept), f"{AGAIN}, which writes it anew") if kept else folder / WEIGHTS
-    return NetworkFiles(folder=folder, settings=settings, weights=weights)
+    threshold = tuned if isinstance(tuned, float) and 0 < tuned < 1 else None
+    return NetworkFiles(folder=folder, settings=settings, weights=weights, threshold=threshold)
 
 
 def _describe_absence(path: Path) -> str:

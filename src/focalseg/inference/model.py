@@ -11,6 +11,7 @@ from focalseg.errors import DataError, MachineError
 from focalseg.feeding.preparation import Preparation
 from focalseg.findings import counted
 from focalseg.inference.prediction import Member, Tell, predict_mask, predict_probabilities, warn
+from focalseg.labels import THRESHOLD
 from focalseg.training.run import RunConfig
 from focalseg.training.training_config import Device
 
@@ -68,7 +69,13 @@ class Model:
         return self.config.labels
 
     def predict(
-        self, image: np.ndarray, spacing_mm: Sequence[float] | None = None, *, flips: bool = False, tell: Tell = warn
+        self,
+        image: np.ndarray,
+        spacing_mm: Sequence[float] | None = None,
+        *,
+        flips: bool = False,
+        threshold: float = THRESHOLD,
+        tell: Tell = warn,
     ) -> np.ndarray:
         """image -> labels (*spatial) uint8 at the image's size: 0 the background, 1 and up the labels in their order.
 
@@ -77,12 +84,14 @@ class Model:
         order, as its files were read: `nibabel.as_closest_canonical(file).get_fdata().T`. Any size: a large image is seen in
         windows. spacing_mm: the size of an
         element along each spatial axis; it says whether the image fits, and is not needed. flips: average over mirrored images
-        too. tell: hears of what makes a prediction doubtful; by default it is a ScaleWarning.
+        too. threshold: above which probability a pixel is foreground; of several labels the odds of the background are measured
+        by it. tell: hears of what makes a prediction doubtful; by default it is a ScaleWarning.
 
-        Raises DataError for an image that does not fit: other channels or axes, no numbers, or numbers that are not finite.
+        Raises DataError for an image that does not fit: other channels or axes, no numbers, or numbers that are not finite, and
+        SettingError for a threshold that is not between 0 and 1.
         """
         image = self._take(image, spacing_mm, tell)
-        return predict_mask(self.members, image, flips=flips, tell=tell)
+        return predict_mask(self.members, image, flips=flips, threshold=threshold, tell=tell)
 
     def predict_probabilities(
         self, image: np.ndarray, spacing_mm: Sequence[float] | None = None, *, flips: bool = False, tell: Tell = warn

@@ -17,12 +17,20 @@ import torch
 from torch import Tensor, nn
 
 from focalseg.errors import SettingError
+from focalseg.evaluation.thresholds import GradedMask
 from focalseg.feeding.preparation import Preparation, measure_intensities, normalise
 from focalseg.hosts.attachment import occupied_sites
 from focalseg.hosts.pruning import without_attention
 from focalseg.inference.reach import Reach, measure_reach
 from focalseg.inference.rows import resize_in_rows
-from focalseg.labels import choose_labels, choose_most_probable, compute_probabilities
+from focalseg.labels import (
+    THRESHOLD,
+    choose_labels,
+    choose_most_probable,
+    compute_probabilities,
+    grade_labels,
+    grade_most_probable,
+)
 from focalseg.windows import OVERLAP, Place, Tiling, stream_windows
 
 Tell = Callable[[str], None]
@@ -150,6 +158,7 @@ def predict_mask(
     overlap: float = OVERLAP,
     flips: bool = False,
     windows_at_a_time: int | None = None,
+    threshold: float = THRESHOLD,
     tell: Tell = warn,
 ) -> np.ndarray:
     """image (C, *spatial) as it was read -> labels (*spatial) uint8 at the image's size, 0 the background.
@@ -157,19 +166,45 @@ def predict_mask(
     members: one, or several whose probabilities are averaged at the image's size; each prepares the image in its own way.
     overlap: the share of a window that the next one covers again, where the image is larger than one. flips: whether logits
     are the mean over all mirrored copies of every window (Isensee et al. 2021), 2, 4 or 8 times the work. windows_at_a_time:
-    in one pass; it changes no mask. tell: hears of an image far from those that the networks were trained on.
+    in one pass; it changes no mask. threshold: between foreground and background, as `choose_labels` has it. tell: hears of
+    an image far from those that the networks were trained on.
 
-    Raises SettingError for no members, for members that tell different numbers of labels apart, and as `stream_windows` does;
-    DataError for an image of other channels or axes than the networks were trained on.
+    Raises SettingError for no members, for members that tell different numbers of labels apart, for a threshold that is not
+    between 0 and 1, and as `stream_windows` does; DataError for an image of other channels or axes than the networks were
+    trained on.
     """
     _check_scale(members, image, tell)
     stream = partial(_stream, image=image, overlap=overlap, flips=flips, windows_at_a_time=windows_at_a_time)
     if len(members) > 1:
-        return choose_most_probable(torch.from_numpy(_average_members(members, image, stream))[None])[0].numpy()
+        shares = torch.from_numpy(_average_members(members, image, stream))[None]
+        return choose_most_probable(shares, threshold)[0].numpy()
     mask = np.empty(image.shape[1:], np.uint8)
     for place, logits in stream(members[0]):
-        mask[place] = choose_labels(logits)[0].cpu().numpy()
+        mask[place] = choose_labels(logits, threshold)[0].cpu().numpy()
     return mask
+
+
+def predict_graded(
+    members: Sequence[Member],
+    image: np.ndarray,
+    *,
+    overlap: float = OVERLAP,
+    flips: bool = False,
+    windows_at_a_time: int | None = None,
+    tell: Tell = warn,
+) -> GradedMask:
+    """image (C, *spatial) as it was read -> its mask at every threshold, at the image's size; at 0.5 it is that of
+    `predict_mask`, to the bit. Arguments and errors as those of `predict_mask`."""
+    _check_scale(members, image, tell)
+    stream = partial(_stream, image=image, overlap=overlap, flips=flips, windows_at_a_time=windows_at_a_time)
+    if len(members) > 1:
+        shares = torch.from_numpy(_average_members(members, image, stream))[None]
+        return GradedMask(*(each[0].numpy() for each in grade_most_probable(shares)))
+    graded = GradedMask(*(np.empty(image.shape[1:], np.uint8) for _ in range(2)))
+    for place, logits in stream(members[0]):
+        labels, grades = grade_labels(logits)
+        graded.labels[place], graded.grades[place] = labels[0].cpu().numpy(), grades[0].cpu().numpy()
+    return graded
 
 
 def _average_members(members: Sequence[Member], image: np.ndarray, stream: Callable[[Member], Stream]) -> np.ndarray:

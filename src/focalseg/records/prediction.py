@@ -20,7 +20,8 @@ AGAIN = "give a new --out"
 class PredictionRecord(Record):
     """What decides the masks in a folder. model: the path as it was given; model_digest: of all its networks, their number.
 
-    labels, marks: as the config of a run has them.
+    labels, marks: as the config of a run has them. threshold: between foreground and background; versions that had 0.5 alone
+    did not write it.
     """
 
     made_by = "`focalseg predict`"
@@ -33,6 +34,7 @@ class PredictionRecord(Record):
     marks: tuple[str, ...] = ()
     overlap: float = setting(at_least=0, below=1)
     flips: bool = False
+    threshold: float = setting(0.5, above=0, below=1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -157,7 +157,8 @@ def _train_and_judge(design: Design, folder: Path, history: LookHistory, claim: 
         files={name: hash_file(folder / name) for name in (CONFIG, SPLITS, EXAMPLES)},
     )
     write_record(folder / PLACEMENT, record)
-    write_lean(folder / LEAN, shown[PLACED], verdict, record.arms[PLACED], lean.parameters, sites=record.sites)
+    tuned, sites = lean.threshold, record.sites
+    write_lean(folder / LEAN, shown[PLACED], verdict, record.arms[PLACED], lean.parameters, threshold=tuned, sites=sites)
     return PlaceResult(folder=folder, verdict=verdict, placement=results.agreed, record=record, results=results, looks=history)
 
 

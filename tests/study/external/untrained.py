@@ -99,10 +99,19 @@ def _write_run(plan: RunPlan) -> None:
     plan.folder.mkdir(parents=True)
     save_file(read_state(network), plan.folder / WEIGHTS)
     write_text(plan.folder / CONFIG, sign_text(write_yaml(plan.config)))
-    write_text(plan.folder / CASES, format_scores(score_at_full_size(plan, network)))
+    threshold, scores = score_at_full_size(plan, network)
+    write_text(plan.folder / CASES, format_scores(scores))
     digests = {name: hash_file(plan.folder / name) for name in (CONFIG, WEIGHTS, CASES)}
     modules = len(plan.config.attention)
-    result = Result(modules=modules, parameters=100, flops=1000, seconds=1.0, data=plan.data_digest, files=digests)
+    result = Result(
+        modules=modules,
+        parameters=100,
+        flops=1000,
+        seconds=1.0,
+        data=plan.data_digest,
+        files=digests,
+        threshold=threshold,
+    )
     write_record(plan.folder / RESULT, result)
 
 

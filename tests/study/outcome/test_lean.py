@@ -11,8 +11,11 @@ from safetensors.torch import load_file, save_file
 from focalseg.configuration import from_mapping
 from focalseg.errors import SettingError
 from focalseg.evaluation.verdict import Verdict
-from focalseg.inference.loading import load_lean
+from focalseg.inference.folders import find_lean, find_run
+from focalseg.inference.loading import load_lean, load_run
 from focalseg.records.estimate import Estimate
+from focalseg.records.record import read_record
+from focalseg.records.result import Result
 from focalseg.records.seals import sign_text
 from focalseg.study.outcome.lean import write_lean
 from focalseg.study.train import train_one
@@ -25,8 +28,6 @@ from records.test_record import ARM, SITE
 def trained(tmp_path_factory, write_folder, tiny_settings):
     """A run's folder with attention, and its config as plain data, laid out as a lean folder."""
     from dataclasses import asdict
-
-    from focalseg.inference.loading import load_run
 
     folder = tmp_path_factory.mktemp("lean")
     settings = replace(tiny_settings, training=replace(tiny_settings.training, steps=2))
@@ -51,6 +52,22 @@ def test_it_loads(lean):
     config, network = load_lean(folder)
     assert not network.training
     assert network(torch.zeros(1, *config.image_shape)).shape == (1, 1, *config.preparation.size)
+
+
+def test_it_says_the_threshold_that_was_tuned_where_there_is_one(trained, tmp_path):
+    run, _ = trained
+    verdict = Verdict(
+        outcome="helps", difference=Estimate(mean=0.1, low=0.0, high=0.2), smallest_difference=0.1, modules=1, trainings=2
+    )
+    for threshold in (0.35, None):
+        lean = tmp_path / str(threshold)
+        write_lean(lean, run, verdict, ARM, 5, threshold=threshold)
+        assert find_lean(lean).threshold == threshold
+        assert load_lean(lean).config == load_run(run).config
+        assert ("| threshold | 0.5; on its validation cases 0.35 was the best |" in (lean / "README.md").read_text()) == bool(
+            threshold
+        )
+    assert find_run(run).threshold == read_record(Result, run / "result.json").threshold
 
 
 @pytest.mark.parametrize("content", ["", "{", "[" * 100_000])

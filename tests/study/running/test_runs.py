@@ -1,21 +1,27 @@
 """One run: when it is finished, what is scored, and what its evidence stands on."""
 
+import math
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from focalseg.evaluation.thresholds import GradedMask
 from focalseg.imagesets.case import Dataset
+from focalseg.labels import THRESHOLDS
 from focalseg.records.costs import COSTS
 from focalseg.records.evidence import EVIDENCE
-from focalseg.records.result import CHECKPOINT, WEIGHTS
+from focalseg.records.placement import PLACEMENT
+from focalseg.records.result import CHECKPOINT, RESULT, WEIGHTS
 from focalseg.study.arms.design import plan_design
 from focalseg.study.planning.groundwork import lay_groundwork
-from focalseg.study.running import local
+from focalseg.study.running import local, runs
 from focalseg.study.running.listeners import NOBODY
-from focalseg.study.running.runs import CASES, execute, read_evidence, read_result
+from focalseg.study.running.runs import CASES, execute, read_evidence, read_result, score_matrix
 from focalseg.study.running.scores import read_scores
 from focalseg.training.loop import METRICS, Run
+from study.earlier import forget_threshold
 
 pytestmark = pytest.mark.slow
 
@@ -58,6 +64,83 @@ def test_a_run_that_left_no_evidence_is_completed_from_its_checkpoint_without_tr
     assert (plan.folder / COSTS).exists()
     one, other = (replace(read_result(run.folder), seconds=0, step_seconds=None, files={}) for run in (plan, whole))
     assert one == other
+
+
+def refuse(*_, **__):
+    """In place of what is not to be done."""
+    pytest.fail("it was done all the same")
+
+
+def give_to_earlier(plan):
+    """Finishes a run and makes it one of an earlier version; the files as this version left them."""
+    execute(plan)
+    files = {path.name: path.read_bytes() for path in plan.folder.iterdir()}
+    forget_threshold(plan.folder)
+    assert plan.is_finished
+    assert not plan.is_tuned
+    return files
+
+
+@pytest.mark.parametrize("checkpoint", [True, False])
+@pytest.mark.parametrize("testifies", [True, False])
+def test_a_run_that_an_earlier_version_finished_gets_scores_at_its_tuned_threshold_without_training_anew(
+    plan, checkpoint, testifies, monkeypatch
+):
+    plan = replace(plan, testifies=testifies)
+    files = give_to_earlier(plan)
+    before = read_result(plan.folder)
+    assert before.threshold is None
+    assert all(math.isnan(score.average("tuned_dice")) for score in before.scores)
+    if not checkpoint:
+        (plan.folder / CHECKPOINT).unlink()
+        del files[CHECKPOINT]
+    monkeypatch.setattr(runs, "train", refuse)
+    monkeypatch.setattr(runs, "measure_distances", refuse)
+    execute(plan)
+    assert plan.is_tuned
+    assert {path.name: path.read_bytes() for path in plan.folder.iterdir()} == files
+    after = read_result(plan.folder)
+    assert after.threshold in THRESHOLDS
+    assert [replace(score, tuned={}) for score in after.scores] == list(before.scores)
+    assert not np.isnan(score_matrix([after], "test", "tuned_dice")).any()
+    assert np.array_equal(score_matrix([after], "test", "tuned_dice"), score_matrix([after.at_tuned], "test", "dice"))
+
+
+def test_a_run_that_was_killed_while_it_got_them_is_completed_from_its_checkpoint(plan, monkeypatch):
+    files = give_to_earlier(plan)
+    (plan.folder / CASES).write_bytes(files[CASES])  # and not yet the result that names it
+    assert not plan.is_finished
+    monkeypatch.setattr(Run, "advance", pytest.fail)
+    execute(plan)
+    assert plan.is_tuned
+    assert (plan.folder / CASES).read_bytes() == files[CASES]
+
+
+def test_scores_at_a_threshold_of_one_half_are_those_that_the_earlier_version_kept(plan, monkeypatch):
+    give_to_earlier(plan)
+    before = read_result(plan.folder)
+    monkeypatch.setattr(runs, "tune_threshold", lambda _counts: 0.5)
+    # Another machine rounds otherwise, so that a pixel here and there is another.
+    monkeypatch.setattr(runs, "predict_graded", lambda _, image, **__: GradedMask(*np.ones((2, *image.shape[1:]), np.uint8)))
+    execute(plan)
+    after = read_result(plan.folder)
+    assert after.threshold == 0.5
+    assert [score.tuned for score in after.scores] == [score.overlaps for score in before.scores]
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_an_earlier_job_that_is_finished_is_left_alone_and_one_that_goes_on_gets_them(design, plan, ended, monkeypatch):
+    give_to_earlier(plan)
+    trainer, result = design.trainers[0], (plan.folder / RESULT).read_bytes()
+    if ended:
+        (trainer.folder / PLACEMENT).touch()
+    monkeypatch.setattr(runs, "train", refuse)
+    assert trainer.run("again", [plan])[0].threshold == read_result(plan.folder).threshold
+    assert plan.is_tuned != ended
+    assert ((plan.folder / RESULT).read_bytes() == result) == ended
+    with pytest.raises(pytest.fail.Exception):  # what is added to it is trained, and then all of it has the same scores
+        trainer.run("more", [plan, replace(plan, folder=plan.folder.with_name("another"))])
+    assert plan.is_tuned
 
 
 def test_a_step_is_timed_by_the_processor_and_not_by_the_clock(plan, monkeypatch):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from focalseg.evaluation.metrics import ScoreConfig, measure_distances, measure_labels
+from focalseg.evaluation.thresholds import GradedMask
 from focalseg.feeding.preparation import Preparation
 from focalseg.imagesets.case import Case
 from focalseg.imagesets.masks import VOID
@@ -115,8 +116,9 @@ def test_a_unit_that_there_is_not_is_refused(tmp_path):
         read_scores(path)
 
 
-def score_made_cases(monkeypatch, spacing, *, view=None, tolerance=2.0):
-    """What a run keeps of two cases, v and t, as somebody predicted them: t is off by three pixels, and partly void."""
+def score_made_cases(monkeypatch, spacing, *, view=None, tolerance=2.0, **settings):
+    """What a run keeps of two cases, v and t, as somebody predicted them: t is off by three pixels, and partly void. At 0.25
+    and below all of that is predicted which is there as well."""
     mask = np.zeros((12, 10), np.uint8)
     mask[2:6, 2:6] = 1
     mask[0, :] = VOID
@@ -130,7 +132,9 @@ def score_made_cases(monkeypatch, spacing, *, view=None, tolerance=2.0):
     }
     monkeypatch.setattr(runs, "read_same_case", lambda _data, name, _digests: cases[name])
     monkeypatch.setattr(runs, "Member", lambda *_: None)
-    monkeypatch.setattr(runs, "predict_mask", lambda *_, **__: predicted)
+    grades = np.where(predicted > 0, 12, np.where(mask == 1, 5, 0)).astype(np.uint8)
+    graded = GradedMask(np.where(predicted > 0, predicted, 1).astype(np.uint8), grades)
+    monkeypatch.setattr(runs, "predict_graded", lambda *_, **__: graded)
     config = RunConfig(
         data="made up",
         labels=("one", "two"),
@@ -138,12 +142,14 @@ def score_made_cases(monkeypatch, spacing, *, view=None, tolerance=2.0):
         scores=ScoreConfig(tolerance=tolerance),
     )
     split = Split(fold=0, train=("w",), validation=("v",), test=("t",))
-    return score_at_full_size(RunPlan(arm="none", config=config, split=split, folder=runs.Path("nowhere")), None)
+    scored = settings.pop("scored", ("validation", "test"))
+    plan = RunPlan(arm="none", config=config, split=split, folder=runs.Path("nowhere"), scored=scored)
+    return score_at_full_size(plan, None, **settings)
 
 
 @pytest.mark.parametrize(("spacing", "hd95", "diagonal", "nsd"), [(None, 3, 244**0.5, 0), ((2.0, 0.5), 1.5, 601**0.5, 1)])
 def test_a_run_keeps_the_distances_of_test_cases_in_the_unit_of_the_case(monkeypatch, spacing, hd95, diagonal, nsd):
-    validation, test = score_made_cases(monkeypatch, spacing)
+    validation, test = score_made_cases(monkeypatch, spacing).scores
     assert validation.distances == {}
     one, two = test.distances["one"], test.distances["two"]
     assert one.hd95 == hd95  # a square, moved
@@ -158,10 +164,35 @@ def test_a_run_keeps_the_distances_of_test_cases_in_the_unit_of_the_case(monkeyp
 def test_distances_end_with_the_field_of_view_and_are_given_on_the_whole_frame_too(monkeypatch):
     view = np.zeros((12, 10), bool)
     view[:, :6] = True
-    *_, within, whole = score_made_cases(monkeypatch, None, view=view)
+    *_, within, whole = score_made_cases(monkeypatch, None, view=view).scores
     assert (within.part, whole.part) == ("test", "test, whole frame")
     assert within.distances["one"].hd95 == 3  # the left sides of both squares; the right ones lie at the edge of the view
     assert whole.distances["one"].assd > within.distances["one"].assd > 0
+
+
+def test_every_case_and_view_is_scored_at_the_threshold_that_is_best_on_the_validation_cases(monkeypatch):
+    view = np.zeros((12, 10), bool)
+    view[:, :6] = True
+    threshold, scores = score_made_cases(monkeypatch, None, view=view)
+    assert threshold == 0.25  # of 0.05 to 0.25, which predict the same, the nearest to 0.5
+    assert [score.part for score in scores] == ["validation", "validation, whole frame", "test", "test, whole frame"]
+    for score in scores:
+        usual, tuned = score.overlaps["one"], score.tuned["one"]
+        within = not score.part.endswith("frame")
+        # Of 4 x 4 pixels those of the last column were found, and 4 x 3 elsewhere, all but 4 out of view.
+        assert (usual.true_pixels, usual.predicted_pixels) == (16, 4 if within else 16)
+        assert (tuned.true_pixels, tuned.predicted_pixels) == (16, 16 if within else 28)
+        assert usual.dice == pytest.approx(2 * 4 / (20 if within else 32))
+        assert tuned.dice == pytest.approx(1 if within else 2 * 16 / 44)
+        assert (score.tuned["two"].dice, score.tuned["two"].predicted_pixels) == (1, 0)  # what was predicted is void
+
+
+def test_where_no_validation_case_is_scored_the_threshold_is_the_given_one_or_there_is_none(monkeypatch):
+    given = score_made_cases(monkeypatch, None, scored=("test",), threshold=0.25)
+    assert (given.threshold, given.scores[0].tuned["one"].predicted_pixels) == (0.25, 28)
+    without = score_made_cases(monkeypatch, None, scored=("test",))
+    assert (without.threshold, without.scores[0].tuned) == (None, {})
+    assert without.scores[0].overlaps == given.scores[0].overlaps
 
 
 def test_empty_masks_are_counted_by_case_and_label():

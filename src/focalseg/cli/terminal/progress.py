@@ -32,7 +32,7 @@ def build_listeners(*, verbose: bool = False, workers: int | None = None) -> Lis
     """
 
     def show_threads_and_progress(title: str, plans: Sequence[RunPlan]) -> AbstractContextManager[object]:
-        if not all(plan.is_finished for plan in plans):
+        if not all(plan.is_tuned for plan in plans):
             _show_note(describe_threads(plans, workers))
         return show_progress(title, plans)
 
@@ -42,8 +42,8 @@ def build_listeners(*, verbose: bool = False, workers: int | None = None) -> Lis
 
 @contextmanager
 def show_progress(title: str, plans: Sequence[RunPlan]) -> Iterator[None]:
-    """Shows, on stderr, the steps of all the runs until the block ends; nothing where all are finished."""
-    if all(plan.is_finished for plan in plans):
+    """Shows, on stderr, the steps of all the runs until the block ends; nothing where all is done."""
+    if all(plan.is_tuned for plan in plans):
         yield
         return
     ended = threading.Event()

@@ -19,7 +19,7 @@ from focalseg.records.record import read_record, write_record
 from focalseg.records.seals import hash_file
 
 PROBABILITIES, OVERLAYS = "probabilities", "overlays"
-_DECIDING = ("model_digest", "overlap", "flips")
+_DECIDING = ("model_digest", "overlap", "flips", "threshold")
 """Fields of the record that decide a mask."""
 EDITED = "was changed since it was predicted, and is left as it is; remove it to have it made again."
 
@@ -172,6 +172,7 @@ def _refuse_other(out: Path, begun: PredictionRecord, asked: PredictionRecord) -
             "--out, or remove that folder to start anew."
         )
     given = f"--overlap {begun.overlap:g}{' --flips' if begun.flips else ''}"
+    given += f" --threshold {begun.threshold:g}" if begun.threshold != asked.threshold else ""
     less = "" if begun.flips else " and no --flips"
     raise SettingError(
         f"{place} holds masks made with other settings; expected the same for all. Give {given}{less} to go on, or another "

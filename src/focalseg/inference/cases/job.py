@@ -32,7 +32,8 @@ doubtful. Raises DataError."""
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What a person wants of a model. one: of a job, the lean network alone. overlap, flips: as `predict_mask` has them.
+    """What a person wants of a model. one: of a job, the lean network alone. overlap, flips, threshold: as `predict_mask` has
+    them; no threshold: the one that was tuned on the validation cases of the network.
 
     probabilities, overlays: what is written besides masks. own_network: the name of a network of their own that they trust.
     """
@@ -40,6 +41,7 @@ class Wanted:
     one: bool = False
     overlap: float
     flips: bool = False
+    threshold: float | None = 0.5
     probabilities: bool = False
     overlays: bool = False
     own_network: str = ""
@@ -89,6 +91,7 @@ def plan_job(
         marks=tuple(map(str, settings.get("marks", ()))),
         overlap=wanted.overlap,
         flips=wanted.flips,
+        threshold=_settle_threshold(model, wanted, networks),
     )
     besides = ((PROBABILITIES, wanted.probabilities), (OVERLAYS, wanted.overlays))
     folder = MaskFolder(out, record, [name for name, asked in besides if asked])
@@ -100,6 +103,23 @@ def plan_job(
         finished=tuple((case, entry) for case, entry in found if entry),
         todo=tuple(case for case, entry in found if not entry),
     )
+
+
+def _settle_threshold(model: Path, wanted: Wanted, networks: Sequence[NetworkFiles]) -> float:
+    """The one that is wanted, or that of the network. Raises SettingError where there is none, or one per network."""
+    if wanted.threshold is not None:
+        return wanted.threshold
+    if len(networks) > 1:
+        raise SettingError(
+            f"{show_path(model)} holds {len(networks)} networks, each with a tuned threshold of its own; expected one network "
+            "for --threshold tuned. Add --one for the lean network, or give a number, such as --threshold 0.4."
+        )
+    if networks[0].threshold is None:
+        raise SettingError(
+            f"{show_path(networks[0].folder)} does not say a tuned threshold: an earlier version trained it, or it was saved "
+            "without; expected one for --threshold tuned. Give a number, such as --threshold 0.4."
+        )
+    return networks[0].threshold
 
 
 def run_job(

@@ -12,12 +12,18 @@ from focalseg.imagesets.dataset import Decoded
 from focalseg.inference.cases.job import Predict
 from focalseg.inference.model import Model
 from focalseg.inference.prediction import predict_mask, predict_probabilities
-from focalseg.labels import choose_most_probable
+from focalseg.labels import THRESHOLD, choose_most_probable
 from focalseg.training.run import RunConfig
 
 
 def build_predict(
-    model: Model, *, overlap: float, flips: bool = False, windows_at_a_time: int | None = None, probabilities: bool = False
+    model: Model,
+    *,
+    overlap: float,
+    flips: bool = False,
+    windows_at_a_time: int | None = None,
+    threshold: float = THRESHOLD,
+    probabilities: bool = False,
 ) -> Predict:
     """What predicts a case by a model. Settings as `predict_mask` has them.
 
@@ -34,13 +40,19 @@ def build_predict(
         tell = _refuse(file)
         if not probabilities:
             labels = predict_mask(
-                model.members, image.image, overlap=overlap, flips=flips, windows_at_a_time=windows_at_a_time, tell=tell
+                model.members,
+                image.image,
+                overlap=overlap,
+                flips=flips,
+                windows_at_a_time=windows_at_a_time,
+                threshold=threshold,
+                tell=tell,
             )
             return labels, None, doubts
         shares = predict_probabilities(
             model.members, image.image, overlap=overlap, flips=flips, windows_at_a_time=windows_at_a_time, tell=tell
         )
-        return choose_most_probable(torch.from_numpy(shares)[None])[0].numpy(), shares, doubts
+        return choose_most_probable(torch.from_numpy(shares)[None], threshold)[0].numpy(), shares, doubts
 
     return predict
 

@@ -1,5 +1,7 @@
 """What a design tells for its price, before anything is known of the data: how folds and trainings are traded."""
 
+import math
+
 from focalseg.evaluation.student import student_quantile
 from focalseg.records.outcome.claims import TAIL
 
@@ -17,7 +19,7 @@ def expect_width(folds: int, seeds: int) -> float:
     """Half of the interval of a difference, in units of the deviation of one fold's mean with one training per arm. folds: two
     or more."""
     variance = (1 - TRAINING_SHARE + TRAINING_SHARE / seeds) / folds
-    return student_quantile(folds - 1, TAIL) * variance**0.5
+    return student_quantile(folds - 1, TAIL) * math.sqrt(variance)
 
 
 def list_designs(folds: int, seeds: int, enough_seeds: int) -> list[tuple[int, int]]:

@@ -121,6 +121,7 @@ def _count_from(before: int, total: int, advance: Advance) -> Callable[[int, int
 
 def score(plan: Scoring, advance: Advance = ignore) -> None:
     """Predicts every case as the network was trained and scored, and writes the scores; they are whole or absent."""
+    own = read_record(Result, plan.training.files.folder / RESULT)
     model = load(plan.training.files.folder, device=plan.device, own_network=plan.own_network)
     fit, config = plan.on.fit, model.config
     with in_order(model.network, fit):
@@ -134,8 +135,7 @@ def score(plan: Scoring, advance: Advance = ignore) -> None:
             testifies=False,
             scored=(TEST,),
         )
-        text = format_scores(score_at_full_size(run, model.network, advance))
-    own = read_record(Result, plan.training.files.folder / RESULT)
+        text = format_scores(score_at_full_size(run, model.network, advance, threshold=own.threshold).scores)
     for place in plan.places:
         write_text(place / CASES, text)
         record = ScoredTraining(
@@ -146,6 +146,7 @@ def score(plan: Scoring, advance: Advance = ignore) -> None:
             step_seconds=own.step_seconds,
             data=plan.on.digest,
             files={CASES: hash_file(place / CASES)},
+            threshold=own.threshold,
             weights=plan.training.files.digest,
             labels=fit.labels,
         )

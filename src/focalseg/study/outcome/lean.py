@@ -8,7 +8,8 @@ from focalseg.configuration import from_mapping, to_mapping
 from focalseg.evaluation.verdict import Verdict
 from focalseg.files import write_whole
 from focalseg.findings import counted
-from focalseg.inference.folders import LEAN_CONFIG, WEIGHTS_DIGEST
+from focalseg.inference.folders import LEAN_CONFIG, TUNED_THRESHOLD, WEIGHTS_DIGEST
+from focalseg.labels import THRESHOLD
 from focalseg.records.placement import ArmSummary
 from focalseg.records.record import write_json
 from focalseg.records.result import WEIGHTS
@@ -21,14 +22,24 @@ from focalseg.training.run import RunConfig
 
 
 def write_lean(
-    folder: Path, run: Path, verdict: Verdict, arm: ArmSummary, parameters: int, *, sites: Sequence[SiteDecision] = ()
+    folder: Path,
+    run: Path,
+    verdict: Verdict,
+    arm: ArmSummary,
+    parameters: int,
+    *,
+    threshold: float | None = None,
+    sites: Sequence[SiteDecision] = (),
 ) -> None:
     """Copies a run's network, of that arm and with so many parameters, into a folder with `model.safetensors`, `config.json`
-    and `README.md`. sites: what was decided on each, of which the card gives the reasons for those that the network has."""
+    and `README.md`. threshold: tuned on its validation cases; None where it was scored at 0.5 alone. sites: what was decided on
+    each, of which the card gives the reasons for those that the network has."""
     config = from_mapping(RunConfig, read_config(run))
     with (run / WEIGHTS).open("rb") as weights:
         write_whole(folder / WEIGHTS, lambda file: shutil.copyfileobj(weights, file))
-    write_json(folder / LEAN_CONFIG, {**to_mapping(config), WEIGHTS_DIGEST: hash_file(folder / WEIGHTS)}, indent=2)
+    tuned = {} if threshold is None else {TUNED_THRESHOLD: threshold}
+    digest = {WEIGHTS_DIGEST: hash_file(folder / WEIGHTS)}
+    write_json(folder / LEAN_CONFIG, {**to_mapping(config), **tuned, **digest}, indent=2)
     told = f"{arm.dice:.3f} (95 % interval {arm.low:.3f} to {arm.high:.3f}), {arm.cases} cases in {arm.groups} groups"
     trainings = counted(arm.trainings, "training") + (f" on each of {arm.folds} folds" if arm.folds > 1 else "")
     labels = {f"test Dice of {label}": dice for label, dice in arm.dice_per_label.items()} if len(config.labels) > 1 else {}
@@ -40,6 +51,7 @@ def write_lean(
             ("test Dice", f"{told}, {trainings}"),
             *((name, f"{dice:.3f}") for name, dice in labels.items()),
             *([("test surfaces", str(arm.distances))] if arm.distances else []),
+            *([("threshold", f"{THRESHOLD}; on its validation cases {threshold:g} was the best")] if tuned else []),
             ("parameters", f"{parameters:,}"),
             *((f"why {one.site}", one.why) for one in sites if one.site in config.attention),
         ],

@@ -36,7 +36,7 @@ def run_locally(plans: Sequence[RunPlan], *, workers: int) -> None:
     Where all of them are finished no process is started to say so. Raises what a run raises, and Interrupted once every run
     has saved its state.
     """
-    finished = all(plan.is_finished for plan in plans)
+    finished = all(plan.is_tuned for plan in plans)
     call_locally(execute, plans, workers=1 if finished else workers)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,14 +13,17 @@ from torch import nn
 
 from focalseg.counting import Advance, ignore
 from focalseg.errors import Interrupted, SettingError
-from focalseg.evaluation.metrics import Distances, measure_distances, measure_labels
+from focalseg.evaluation.metrics import Distances, measure_distances
+from focalseg.evaluation.thresholds import ThresholdCounts, count_at_thresholds, tune_threshold
 from focalseg.feeding.feed import Feed, open_feed
 from focalseg.feeding.store import remove_leftovers
 from focalseg.files import write_text, write_whole
 from focalseg.hosts.attachment import attention_sites
 from focalseg.hosts.costs import count_flops, count_parameters, measure_costs
 from focalseg.imagesets.masks import find_judged
-from focalseg.inference.prediction import Member, keep_quiet, predict_mask
+from focalseg.inference.loading import load
+from focalseg.inference.prediction import Member, keep_quiet, predict_graded
+from focalseg.labels import THRESHOLD
 from focalseg.networks.state import read_state
 from focalseg.placement.evidence import gather_evidence
 from focalseg.records.costs import COSTS, CostTable
@@ -77,14 +81,24 @@ class RunPlan:
 
     @property
     def is_finished(self) -> bool:
-        """Whether all that it leaves is in its folder, as it was written."""
+        """Whether all that it leaves is in its folder, as it was written by this version or an earlier one."""
+        return self._find_result() is not None
+
+    @property
+    def is_tuned(self) -> bool:
+        """Whether it is finished and its cases are scored at a tuned threshold, too, which earlier versions did not do."""
+        result = self._find_result()
+        return result is not None and result.threshold is not None
+
+    def _find_result(self) -> Result | None:
+        """result.json of a finished run."""
         try:
             result = read_record(Result, self.folder / RESULT)
             for name in (*result.files, *([EVIDENCE] if self.leaves_evidence else [])):
                 result.check_file(self.folder / name)
         except SettingError:
-            return False
-        return result.data in ("", self.data_digest)
+            return None
+        return result if result.data in ("", self.data_digest) else None
 
     @property
     def data_digest(self) -> str:
@@ -124,13 +138,18 @@ class RunResult(Result):
 def execute(plan: RunPlan) -> None:
     """Trains, scores and writes the files of a run; whatever of it is already there is not done again.
 
-    A run that ended without the evidence that is asked of it now is completed from its checkpoint, without training anew.
+    A run that ended without the evidence that is asked of it now is completed from its checkpoint, without training anew; one
+    that an earlier version finished is scored at its tuned threshold besides, from its weights.
 
     Raises Interrupted, with the state saved, when a stop was asked for, and SettingError for a folder of another run.
     """
     claim_folder(plan.folder, write_yaml(plan.config))
     remove_leftovers(plan.folder)
     if plan.is_finished:
+        if not plan.is_tuned:
+            with kept_threads():
+                limit_threads()
+                _add_tuned_scores(plan)
         return
     with kept_threads(), load_training_data(plan) as data:
         limit_threads()
@@ -150,7 +169,7 @@ def _write_results(plan: RunPlan, run: Run) -> None:
     write_whole(plan.folder / WEIGHTS, lambda file: file.write(save(read_state(network))))
     run.log.write()
     progress = ProgressFile(plan.folder)
-    scores = score_at_full_size(plan, network, progress.count(SCORING))
+    threshold, scores = score_at_full_size(plan, network, progress.count(SCORING))
     write_text(plan.folder / CASES, format_scores(scores))
     files = [CONFIG, METRICS, WEIGHTS, CASES]
     if plan.leaves_evidence:
@@ -168,9 +187,27 @@ def _write_results(plan: RunPlan, run: Run) -> None:
         step_seconds=None if run.step_seconds is None else round(run.step_seconds / run.step, 6),
         data=plan.data_digest,
         files={name: hash_file(plan.folder / name) for name in files},
+        threshold=threshold,
     )
     write_record(plan.folder / RESULT, result)
     progress.remove()
+
+
+def _add_tuned_scores(plan: RunPlan) -> None:
+    """Scores the cases of a run that an earlier version finished at its tuned threshold; what it scored at 0.5 stays."""
+    result, progress = read_result(plan.folder), ProgressFile(plan.folder)
+    network = load(plan.folder, device=plan.device, own_network=plan.config.network.name).network
+    threshold, again = score_at_full_size(plan, network, progress.count(SCORING), with_distances=False)
+    tuned = {(score.case, score.part): score.tuned for score in again}
+    if threshold == THRESHOLD:  # the very same, even where this machine rounds otherwise than the one that trained
+        tuned = {(score.case, score.part): score.overlaps for score in result.scores}
+    scores = [replace(score, tuned=tuned[score.case, score.part]) for score in result.scores]
+    finished = read_record(Result, plan.folder / RESULT)
+    with STOP.deferring():  # the second file has the digest of the first
+        write_text(plan.folder / CASES, format_scores(scores))
+        files = {**finished.files, CASES: hash_file(plan.folder / CASES)} if finished.files else {}
+        write_record(plan.folder / RESULT, replace(finished, threshold=threshold, files=files))
+        progress.remove()
 
 
 @contextmanager
@@ -190,37 +227,66 @@ def load_training_data(plan: RunPlan) -> Iterator[TrainingData]:
         yield TrainingData(train=train_side, validation=validation_side, digest=plan.data_digest)
 
 
-def score_at_full_size(plan: RunPlan, network: nn.Module, tell: Advance = ignore) -> list[CaseScore]:
+class FullSizeScores(NamedTuple):
+    """The scores of cases at 0.5 and at a tuned threshold; where that is None, at 0.5 alone."""
+
+    threshold: float | None
+    scores: list[CaseScore]
+
+
+def score_at_full_size(
+    plan: RunPlan, network: nn.Module, tell: Advance = ignore, *, threshold: float | None = None, with_distances: bool = True
+) -> FullSizeScores:
     """Scores of all cases of the parts that are scored. Test cases decide nothing afterwards. tell: hears of every case.
 
     A case with a field of view is scored inside of it, and besides on the whole frame. What nobody judged counts in neither.
-    Distances are measured on test cases: nothing is decided by those of others.
+    Distances are measured on test cases, at 0.5: nothing is decided by those of others. The threshold is tuned on validation
+    cases; where they are not scored it is the one that is given.
     """
-    labels, scores, tolerance = plan.config.labels, [], plan.config.scores.tolerance
+    counted, scores = [], []
+    for score, counts in _count_cases(plan, network, tell, with_distances=with_distances):
+        scores.append(score)
+        counted.append(counts)
+    if VALIDATION in plan.scored:
+        threshold = tune_threshold(counts for score, counts in zip(scores, counted, strict=True) if score.part == VALIDATION)
+    if threshold is not None:
+        labels = plan.config.labels
+        scores = [
+            replace(score, tuned=dict(zip(labels, counts.score(threshold), strict=True)))
+            for score, counts in zip(scores, counted, strict=True)
+        ]
+    return FullSizeScores(threshold, scores)
+
+
+def _count_cases(
+    plan: RunPlan, network: nn.Module, tell: Advance, *, with_distances: bool
+) -> Iterator[tuple[CaseScore, ThresholdCounts]]:
+    """The scores at 0.5 of every case and view, and its counts at all thresholds."""
+    labels, tolerance = plan.config.labels, plan.config.scores.tolerance
     member = Member(network, plan.config.preparation)
     for number, (part, name) in enumerate(plan.scored_cases, start=1):
         case = read_same_case(plan.config.data, name, plan.case_digests)
-        predicted = predict_mask([member], case.image, tell=keep_quiet)
+        graded = predict_graded([member], case.image, tell=keep_quiet)
+        predicted = graded.at(THRESHOLD)
         views = {part: case.field_of_view}
         if case.field_of_view is not None:
             views[f"{part}{WHOLE_FRAME}"] = None
-        for view, inside in views.items():
-            masks, counted = (predicted, case.mask, len(labels)), find_counted(case.mask, inside)
-            overlaps = measure_labels(*masks, inside=counted)
+        for view, field_of_view in views.items():
+            inside = find_counted(case.mask, field_of_view)
+            counts = count_at_thresholds(graded, case.mask, len(labels), inside=inside)
             distances: Sequence[Distances] = ()
-            if part == TEST:
-                distances = measure_distances(*masks, inside=counted, spacing_mm=case.spacing_mm, tolerance=tolerance)
-            scores.append(
-                CaseScore(
-                    case=name,
-                    group=plan.groups.get(name, case.group),
-                    part=view,
-                    overlaps=dict(zip(labels, overlaps, strict=True)),
-                    distances=dict(zip(labels, distances, strict=False)),
-                )
+            if part == TEST and with_distances:
+                masks, spacing = (predicted, case.mask, len(labels)), case.spacing_mm
+                distances = measure_distances(*masks, inside=inside, spacing_mm=spacing, tolerance=tolerance)
+            score = CaseScore(
+                case=name,
+                group=plan.groups.get(name, case.group),
+                part=view,
+                overlaps=dict(zip(labels, counts.score(THRESHOLD), strict=True)),
+                distances=dict(zip(labels, distances, strict=False)),
             )
+            yield score, counts
         tell(number, len(plan.scored_cases))
-    return scores
 
 
 def find_counted(mask: np.ndarray, view: np.ndarray | None) -> np.ndarray | None:

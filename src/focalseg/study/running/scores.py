@@ -64,8 +64,9 @@ class CaseScore:
 
     def of_label(self, label: str) -> "CaseScore":
         """The same case with that label alone."""
-        kept = [{label: scores[label]} if scores else {} for scores in (self.distances, self.tuned)]
-        return replace(self, overlaps={label: self.overlaps[label]}, distances=kept[0], tuned=kept[1])
+        distances = {label: self.distances[label]} if self.distances else {}
+        tuned = {label: self.tuned[label]} if self.tuned else {}
+        return replace(self, overlaps={label: self.overlaps[label]}, distances=distances, tuned=tuned)
 
     def average(self, score: str) -> float:
         """A score of `Overlap` or, where they were measured, of `Distances` by name: the mean over labels. With `tuned_` before

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from focalseg.placement.policies.questions import Layout
+from focalseg.records.names import PLACEMENT
 from focalseg.records.splits import Split
 from focalseg.study.running.cases import CaseDigests
 from focalseg.study.running.listeners import Watch
@@ -63,6 +64,12 @@ class Trainer:
 
     def run(self, title: str, plans: Sequence[RunPlan]) -> list[RunResult]:
         """Executes what of the runs is not there yet, side by side; their results in the order of the plans."""
-        with self.watch(title, plans):
-            self.engine(plans, workers=self.workers or choose_workers(len(plans), self.device))
+        if not self._is_settled(plans):
+            with self.watch(title, plans):
+                self.engine(plans, workers=self.workers or choose_workers(len(plans), self.device))
         return [read_result(plan.folder) for plan in plans]
+
+    def _is_settled(self, plans: Sequence[RunPlan]) -> bool:
+        """Whether an earlier version finished the whole job: its runs then stay as they are, scored at 0.5 alone. Where the job
+        goes on, with other runs or towards its end, they are scored at a tuned threshold, too."""
+        return (self.folder / PLACEMENT).exists() and all(plan.is_finished and not plan.is_tuned for plan in plans)

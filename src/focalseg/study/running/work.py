@@ -49,7 +49,8 @@ def measure_work(plan: RunPlan) -> Work:
     of_after = sum(of_parts.values()) + _ENDING
     ended = (plan.folder / RESULT).exists()
     if ended and (not plan.leaves_evidence or (plan.folder / EVIDENCE).exists()):
-        return Work(steps=of_steps, of_steps=of_steps, after=of_after, of_after=of_after)
+        left = 1 - read_parts(plan.folder).get(SCORING, 1.0)  # of one of an earlier version, while it is scored again
+        return Work(steps=of_steps, of_steps=of_steps, after=of_after - left * of_parts[SCORING], of_after=of_after)
     steps = of_steps if ended else _count_steps(plan)
     shares = read_parts(plan.folder) if steps == of_steps else {}  # else it is a file of an earlier try
     after = sum(weight * shares.get(part, 0.0) for part, weight in of_parts.items())
