@@ -74,8 +74,8 @@ class ExternalRecord(CheckedConfig, Record):
     trainings. labels: those that are scored. comparisons, arms, folds, seed_noise, non_inferiority: as `JobRecord` has them,
     of the scores there; folds: each fold's networks on all of its cases. extremes: the cases that placed and none differ on
     most, or all and none where nothing was placed. left_out: cases of the set that were not scored, and why. methods: a
-    paragraph for a paper. endpoint, difference_all_cases, strata, by_label, by_size, rescue, tuned, overlap, claim: as `JobRecord` has
-    them, of the scores there. looks: one, since every set of scores is looked at once.
+    paragraph for a paper. endpoint, difference_all_cases, strata, by_label, by_size, rescue, tuned, overlap, claim: as
+    `JobRecord` has them, of the scores there. looks: one, since every set of scores is looked at once.
     """
 
     made_by = "`focalseg evaluate`"
