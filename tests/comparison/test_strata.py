@@ -201,3 +201,18 @@ def test_a_single_summary_has_no_folds_to_share_anything(tmp_path):
     assert "interval for" not in found.sentence
     assert not math.isnan(found.strata["with_object"].arms["a"].value)
     assert set(FOLDS.values()) == {0, 1, 2, 3, 4}
+
+
+def test_at_tuned_thresholds_what_was_predicted_is_what_was_predicted_there(tmp_path):
+    header = "case,dice,true_pixels,predicted_pixels,tuned_dice,tuned_predicted_pixels"
+    paths = []
+    for name, found in (("a", 0), ("b", 9)):
+        lines = [f"x{number},0.0,10,0,{0.5 * (number < found)},{8 * (number < found)}" for number in range(10)]
+        lines += [f"y{number},1.0,0,0,{float(number >= found)},{5 * (number < found)}" for number in range(10)]
+        paths.append(write_csv(tmp_path / f"{name}.csv", header, *lines))
+    tuned, usual = (compare_paths(*paths, groups=None, metric=metric) for metric in ("tuned_dice", "dice"))
+    assert tuned.metric == "Dice at tuned threshold"
+    values = {name: [stratum.arms[arm].value for arm in "ab"] for name, stratum in tuned.strata.items()}
+    assert values == {"with_object": [0.0, pytest.approx(0.45)], "missed": [1.0, pytest.approx(0.1)],
+                      "left_empty": [1.0, pytest.approx(0.1)]}  # fmt: skip
+    assert [usual.strata["missed"].arms[arm].value for arm in "ab"] == [1.0, 1.0]

@@ -97,7 +97,7 @@ def find_strata(
     if not are_counted(systems):
         return {}
     found = {
-        name: measure_stratum(known[name][0], basis, known[name][1])
+        name: _measure_stratum(known[name][0], basis, known[name][1])
         if name in known
         else find_stratum(select_stratum(systems, name), groups, basis, share=name != WITH_OBJECT)
         for name in _VALUES
@@ -113,10 +113,10 @@ def find_stratum(
         paired = pair_systems(systems, groups)
     except DataError:  # no case of that kind that all systems have, which is no fault of the tables
         return None
-    return measure_stratum(paired, basis, share=share)
+    return _measure_stratum(paired, basis, share=share)
 
 
-def measure_stratum(
+def _measure_stratum(
     paired: Paired, basis: Basis, differences: Mapping[str, Difference] | None = None, *, share: bool = False
 ) -> Stratum:
     """The same of tables that are paired. differences: those from the first system, by the others, where they are known.
