@@ -108,7 +108,7 @@ def adjust(
     return Adjusted(
         p_values={name: holm["", name_pair(name, reference)] for name in differences},
         strata={name: take(name, stratum) for name, stratum in strata.items()},
-        family=len(claims),
+        family=basis.job.family if of_job and basis.job else len(claims),
         of_job=of_job,
     )
 
