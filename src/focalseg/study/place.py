@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from focalseg.evaluation.verdict import Footing, Verdict
 from focalseg.inference.folders import LEAN
@@ -157,8 +158,8 @@ def _train_and_judge(design: Design, folder: Path, history: LookHistory, claim: 
         files={name: hash_file(folder / name) for name in (CONFIG, SPLITS, EXAMPLES)},
     )
     write_record(folder / PLACEMENT, record)
-    tuned, sites = lean.threshold, record.sites
-    write_lean(folder / LEAN, shown[PLACED], verdict, record.arms[PLACED], lean.parameters, threshold=tuned, sites=sites)
+    told: dict[str, Any] = {"threshold": lean.threshold, "sites": record.sites, "strata": record.strata}
+    write_lean(folder / LEAN, shown[PLACED], verdict, record.arms[PLACED], lean.parameters, **told)
     return PlaceResult(folder=folder, verdict=verdict, placement=results.agreed, record=record, results=results, looks=history)
 
 

@@ -14,6 +14,7 @@ from focalseg.evaluation.verdict import Verdict
 from focalseg.inference.folders import find_lean, find_run
 from focalseg.inference.loading import load_lean, load_run
 from focalseg.records.estimate import Estimate
+from focalseg.records.outcome.strata import ArmStratum, Stratum
 from focalseg.records.record import read_record
 from focalseg.records.result import Result
 from focalseg.records.seals import sign_text
@@ -68,6 +69,25 @@ def test_it_says_the_threshold_that_was_tuned_where_there_is_one(trained, tmp_pa
             threshold
         )
     assert find_run(run).threshold == read_record(Result, run / "result.json").threshold
+
+
+def test_the_card_tells_images_with_the_object_and_without_apart(trained, tmp_path):
+    run, _ = trained
+    verdict = Verdict(
+        outcome="helps", difference=Estimate(mean=0.1, low=0, high=0.2), smallest_difference=0.1, modules=1, trainings=2
+    )
+    values = {"with_object": (0.62, 0.58, 0.66, 259), "missed": (0.05, None, None, 259), "left_empty": (0.22, 0.1, 0.34, 51)}
+    strata = {
+        name: Stratum(arms={"placed": ArmStratum(value=value, low=low, high=high, cases=cases)})
+        for name, (value, low, high, cases) in values.items()
+    }
+    write_lean(tmp_path / "lean", run, verdict, ARM, 5, strata=strata)
+    card = (tmp_path / "lean" / "README.md").read_text(encoding="utf-8").replace("\\", "")  # Markdown's signs are escaped
+    assert "| test Dice of images with the object | 0.620 (95 % interval 0.580 to 0.660), 259 cases |" in card
+    assert "| objects missed altogether | 0.050, 259 cases |" in card
+    assert "| images without it left empty | 0.220 (95 % interval 0.100 to 0.340), 51 cases |" in card
+    write_lean(tmp_path / "all", run, verdict, ARM, 5, strata={"missed": strata["missed"]})
+    assert "with the object" not in (tmp_path / "all" / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("content", ["", "{", "[" * 100_000])

@@ -1,8 +1,9 @@
 """The lean network as a folder to take away: weights, what builds the network, and a model card."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from focalseg.configuration import from_mapping, to_mapping
 from focalseg.evaluation.verdict import Verdict
@@ -10,7 +11,8 @@ from focalseg.files import write_whole
 from focalseg.findings import counted
 from focalseg.inference.folders import LEAN_CONFIG, TUNED_THRESHOLD, WEIGHTS_DIGEST
 from focalseg.labels import THRESHOLD
-from focalseg.records.placement import ArmSummary
+from focalseg.records.outcome.strata import LEFT_EMPTY, MISSED, WITH_OBJECT, Stratum
+from focalseg.records.placement import PLACED, ArmSummary
 from focalseg.records.record import write_json
 from focalseg.records.result import WEIGHTS
 from focalseg.records.seals import hash_file
@@ -30,10 +32,12 @@ def write_lean(
     *,
     threshold: float | None = None,
     sites: Sequence[SiteDecision] = (),
+    strata: Mapping[str, Stratum] = MappingProxyType({}),
 ) -> None:
     """Copies a run's network, of that arm and with so many parameters, into a folder with `model.safetensors`, `config.json`
     and `README.md`. threshold: tuned on its validation cases; None where it was scored at 0.5 alone. sites: what was decided on
-    each, of which the card gives the reasons for those that the network has."""
+    each, of which the card gives the reasons for those that the network has. strata: what the arms reach on each kind of case,
+    of which the card gives what was placed."""
     config = from_mapping(RunConfig, read_config(run))
     with (run / WEIGHTS).open("rb") as weights:
         write_whole(folder / WEIGHTS, lambda file: shutil.copyfileobj(weights, file))
@@ -50,6 +54,7 @@ def write_lean(
         rows=[
             ("test Dice", f"{told}, {trainings}"),
             *((name, f"{dice:.3f}") for name, dice in labels.items()),
+            *_list_strata(strata),
             *([("test surfaces", str(arm.distances))] if arm.distances else []),
             *([("threshold", f"{THRESHOLD}; on its validation cases {threshold:g} was the best")] if tuned else []),
             ("parameters", f"{parameters:,}"),
@@ -58,3 +63,16 @@ def write_lean(
         dice={"test Dice": arm.dice, **labels},
     )
     write_card(folder, config, card)
+
+
+def _list_strata(strata: Mapping[str, Stratum]) -> Iterator[tuple[str, str]]:
+    """What was placed reaches on images with the object and without, where there are both, and how many objects it misses."""
+    titles = {MISSED: "objects missed altogether"}
+    if LEFT_EMPTY in strata:
+        titles = {WITH_OBJECT: "test Dice of images with the object"} | titles | {LEFT_EMPTY: "images without it left empty"}
+    for name, title in titles.items():
+        if name in strata and PLACED in strata[name].arms:
+            found = strata[name].arms[PLACED]
+            known = found.low is not None and found.high is not None
+            interval = f" (95 % interval {found.low:.3f} to {found.high:.3f})" if known else ""
+            yield title, f"{found.value:.3f}{interval}, {counted(found.cases, 'case')}"
