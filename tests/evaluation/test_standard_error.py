@@ -118,3 +118,12 @@ def test_a_fold_of_one_group_takes_no_part_in_what_is_within_folds():
     scores = np.array([0.1, -0.2, 0.05, 0.3])
     standard = estimate_standard_error(scores, alone(4), [0, 1, 2, 3], overlap=0.5)
     assert standard.error**2 == pytest.approx(scores.var(ddof=1) / 4 * (1 + 4))
+
+
+@pytest.mark.parametrize("trainings", [1, 3])
+def test_a_group_of_three_like_cases_tells_what_one_case_tells(trainings):
+    scores, fold = draw(5, trainings, 30, of_set=0.03)
+    groups = [name for name in alone(30) for _ in range(3)]
+    once = estimate_standard_error(scores, alone(30), fold.tolist(), overlap=0.5)
+    thrice = estimate_standard_error(np.repeat(scores, 3, axis=1), groups, np.repeat(fold, 3).tolist(), overlap=0.5)
+    assert (thrice.error, thrice.freedom) == pytest.approx((once.error, once.freedom))

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
@@ -16,6 +17,7 @@ def count_failing(difference: np.ndarray, groups: Sequence[str]) -> int:
     return int((sums / np.bincount(membership) <= -LOST).sum())
 
 
+@cache
 def bound_failures(failing: int, groups: int, *, tail: float = 0.025) -> float:
     """Share of groups, 0 to 1, above which so few failing ones as there are would be seen with a probability of at most tail.
 

@@ -27,7 +27,7 @@ class StandardError:
 
 
 def estimate_standard_error(
-    scores: np.ndarray, groups: Sequence[str], folds: Sequence[int] = (), *, overlap: float = 0.0
+    scores: np.ndarray, groups: Sequence[str], folds: Sequence[int] = (), *, overlap: float = 0.0, tail: float = TAIL
 ) -> StandardError:
     """Standard error of the mean of scores (S, N) over new trainings and new groups, with its degrees of freedom.
 
@@ -39,11 +39,10 @@ def estimate_standard_error(
 
     folds (N,): which fold tested each case. Every fold has trainings of its own, so that V_trainings and V_interaction are
     pooled from within the folds, with (S - 1) F degrees of freedom when folds are of one size. With two folds and more there is
-    a second error, of new folds as well, and the one that gives the wider 95 % interval is taken. Its square is V_folds +
-    V_shared + max(V_groups - V_cells, 0), a cell being a group in a fold: V_folds, the jackknife over folds with Bell and
-    McCaffrey's degrees of freedom, holds all that strikes a fold, its trainings and its groups too, and the last part is
-    nothing unless several folds test the same groups. The wider one, since few folds that happen to agree are no proof that
-    folds do.
+    a second error, of new folds as well, and the one with the wider interval is taken, tail left out on each side: few folds
+    that happen to agree are no proof that folds do. Its square is V_folds + V_shared + max(V_groups - V_cells, 0), a cell being
+    a group in a fold: V_folds, the jackknife over folds with Bell and McCaffrey's degrees of freedom, holds all that strikes a
+    fold, its trainings and its groups too, and the last part is nothing unless several folds test the same groups.
 
     overlap: the mean share of training groups that two folds have in common, from 0 and below 1. What a training set does is
     then common to the folds by this share r, and strikes their mean without showing between them:
@@ -66,7 +65,7 @@ def estimate_standard_error(
         return StandardError(error=0.0, freedom=1.0)
     if membership.max() == 0:
         return StandardError(error=np.inf, freedom=1.0)
-    return _combine(_split_variance(table, membership, folds), overlap)
+    return _combine(_split_variance(table, membership, folds), overlap, tail)
 
 
 def expect_standard_error(
@@ -120,6 +119,7 @@ def expect_standard_error(
             crossed=parts.crossed / times_groups,
         ),
         then,
+        TAIL,
     )
 
 
@@ -144,7 +144,7 @@ class _Parts:
     crossed: float = 0.0
 
 
-def _combine(parts: _Parts, overlap: float) -> StandardError:
+def _combine(parts: _Parts, overlap: float, tail: float) -> StandardError:
     """The wider of the error of trainings and groups and that of folds."""
     standard = _add_parts(parts)
     if parts.folds == 1:
@@ -153,7 +153,7 @@ def _combine(parts: _Parts, overlap: float) -> StandardError:
     of_folds = _satterthwaite(
         parts.of_folds + shared + parts.crossed, (parts.of_folds + shared, freedom), (parts.crossed, parts.groups_freedom)
     )
-    return max((standard, of_folds), key=StandardError.reach)
+    return max((standard, of_folds), key=lambda one: one.reach(tail))
 
 
 def _share_folds(parts: _Parts, overlap: float) -> tuple[float, float]:
@@ -210,7 +210,7 @@ def _split_variance(table: np.ndarray, membership: np.ndarray, folds: Sequence[i
     if len(shares) == 1:
         return plain
     means = cell_sums.mean(axis=0)
-    own = len(cells) == len(sizes)  # every group is tested in one fold
+    own = len(cell_sizes) == len(sizes)  # every group is tested in one fold
     return replace(
         plain,
         folds=float(1 / (shares**2).sum()),

@@ -57,7 +57,7 @@ def estimate_mean(
         return Estimate(mean=0.0, low=0.0, high=0.0)
     if len(sizes) == 1:
         return Estimate(mean=mean, low=span[0], high=span[1])
-    standard = estimate_standard_error(table, groups, folds, overlap=overlap)
+    standard = estimate_standard_error(table, groups, folds, overlap=overlap, tail=tail)
     replicates = _replicate_means(sums, sizes, seed)
     spread = float(replicates.std())
     if standard.error <= ROUNDING or spread <= ROUNDING:
