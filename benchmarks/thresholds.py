@@ -120,7 +120,7 @@ def score_now(logits: torch.Tensor, true: np.ndarray, labels: int) -> object:
 
 def format_page(rows: list[Record], run: str) -> str:
     """A row per case."""
-    lines = ["# What a tuned threshold costs", "", run, "", (__doc__ or "").split("\n\n")[2], ""]
+    lines = ["# What a tuned threshold costs", "", run, "", (__doc__ or "").split("\n\n")[2].strip(), ""]
     lines += [
         "| case | predict, ms | before, ms | now, ms | more, ms | more / predict | nineteen masks, ms | of noise, ms |",
         "|---" * 8 + "|",

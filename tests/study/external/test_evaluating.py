@@ -17,6 +17,7 @@ from focalseg.inference.loading import load_run
 from focalseg.inference.prediction import Member, predict_mask
 from focalseg.records.placement import JobRecord
 from focalseg.records.record import read_record, write_record
+from focalseg.records.result import Result
 from focalseg.records.scores.external import ExternalRecord
 from focalseg.records.splits import Splits
 from focalseg.report.external.page import write_external
@@ -115,12 +116,17 @@ def test_the_verdict_is_what_a_direct_call_of_the_statistics_says_of_the_same_sc
 def test_the_scores_are_those_of_the_saved_networks_by_a_count_of_pixels(kept: Path, own: Path, far: Path) -> None:
     run = load_run(own / "job/runs/all/fold_1/seed_6")
     member = Member(run.network, run.config.preparation)
+    tuned = read_record(Result, own / "job/runs/all/fold_1/seed_6/result.json").threshold
+    assert read_record(Result, kept / "runs/all/fold_1/seed_6/result.json").threshold == tuned
     for score in read_scores(kept / "runs/all/fold_1/seed_6/cases.csv"):
         image = np.moveaxis(np.asarray(Image.open(far / "images" / f"{score.case}.png")), -1, 0)
         predicted = predict_mask([member], image) > 0
         true = np.asarray(Image.open(far / "masks" / f"{score.case}.png")) > 0
         dice = 2 * (predicted & true).sum() / (predicted.sum() + true.sum())
         assert score.dice == pytest.approx(dice, abs=5e-7)
+        predicted = predict_mask([member], image, threshold=tuned) > 0  # on the job's own validation cases, and not here
+        dice = 2 * (predicted & true).sum() / (predicted.sum() + true.sum())
+        assert score.average("tuned_dice") == pytest.approx(dice, abs=5e-7)
 
 
 def test_compare_says_the_same_of_the_scores_that_are_kept(kept: Path) -> None:
@@ -145,7 +151,7 @@ def test_on_copies_of_its_own_test_cases_a_job_finds_what_it_found(tmp_path: Pat
     }
     assert any("are some of the job's own test cases" in note for note in found.notes)
     tables = [read_scores(place / "runs/placed/fold_0/seed_5/cases.csv") for place in (tmp_path / "out", job)]
-    ours, theirs = ([(one.dice, one.predicted_pixels) for one in table if one.part == "test"] for table in tables)
+    ours, theirs = ([(one.dice, one.predicted_pixels, one.tuned) for one in table if one.part == "test"] for table in tables)
     assert ours == theirs
 
 

@@ -106,14 +106,31 @@ def test_a_run_that_an_earlier_version_finished_gets_scores_at_its_tuned_thresho
     assert np.array_equal(score_matrix([after], "test", "tuned_dice"), score_matrix([after.at_tuned], "test", "dice"))
 
 
-def test_a_run_that_was_killed_while_it_got_them_is_completed_from_its_checkpoint(plan, monkeypatch):
-    files = give_to_earlier(plan)
-    (plan.folder / CASES).write_bytes(files[CASES])  # and not yet the result that names it
-    assert not plan.is_finished
-    monkeypatch.setattr(Run, "advance", pytest.fail)
+@pytest.mark.parametrize(("at", "number"), [("write_record", 1), ("write_text", 1), ("write_record", 2)])
+def test_a_run_that_was_killed_while_it_got_them_gets_them_again_and_needs_no_checkpoint(plan, at, number, monkeypatch):
+    execute(plan)
+    result, files = read_result(plan.folder), give_to_earlier(plan)
+    (plan.folder / CHECKPOINT).unlink()
+    monkeypatch.setattr(runs, "train", refuse)
+    write, calls = getattr(runs, at), []
+
+    def write_or_die(*given):
+        calls.append(given)
+        if len(calls) == number:
+            raise MemoryError
+        write(*given)
+
+    with monkeypatch.context() as killed:
+        killed.setattr(runs, at, write_or_die)
+        with pytest.raises(MemoryError):
+            execute(plan)
+    assert plan.is_finished
+    assert not plan.is_tuned
     execute(plan)
     assert plan.is_tuned
-    assert (plan.folder / CASES).read_bytes() == files[CASES]
+    for name in (CASES, WEIGHTS, EVIDENCE):
+        assert (plan.folder / name).read_bytes() == files[name]
+    assert read_result(plan.folder) == result
 
 
 def test_scores_at_a_threshold_of_one_half_are_those_that_the_earlier_version_kept(plan, monkeypatch):

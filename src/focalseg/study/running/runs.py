@@ -195,15 +195,18 @@ def _write_results(plan: RunPlan, run: Run) -> None:
 
 def _add_tuned_scores(plan: RunPlan) -> None:
     """Scores the cases of a run that an earlier version finished at its tuned threshold; what it scored at 0.5 stays."""
-    result, progress = read_result(plan.folder), ProgressFile(plan.folder)
+    finished, before = read_record(Result, plan.folder / RESULT), read_scores(plan.folder / CASES)
+    progress = ProgressFile(plan.folder)
     network = load(plan.folder, device=plan.device, own_network=plan.config.network.name).network
     threshold, again = score_at_full_size(plan, network, progress.count(SCORING), with_distances=False)
     tuned = {(score.case, score.part): score.tuned for score in again}
     if threshold == THRESHOLD:  # the very same, even where this machine rounds otherwise than the one that trained
-        tuned = {(score.case, score.part): score.overlaps for score in result.scores}
-    scores = [replace(score, tuned=tuned[score.case, score.part]) for score in result.scores]
-    finished = read_record(Result, plan.folder / RESULT)
-    with STOP.deferring():  # the second file has the digest of the first
+        tuned = {(score.case, score.part): score.overlaps for score in before}
+    scores = [replace(score, tuned=tuned[score.case, score.part]) for score in before]
+    with STOP.deferring():
+        # Killed in between, the run is as finished as it was and is scored again: it may have no checkpoint to go back to.
+        others = {name: digest for name, digest in finished.files.items() if name != CASES}
+        write_record(plan.folder / RESULT, replace(finished, files=others))
         write_text(plan.folder / CASES, format_scores(scores))
         files = {**finished.files, CASES: hash_file(plan.folder / CASES)} if finished.files else {}
         write_record(plan.folder / RESULT, replace(finished, threshold=threshold, files=files))
