@@ -35,7 +35,7 @@ def test_the_answer_is_printed_and_the_folder_holds_the_record_and_a_page(focals
     answer = focalseg("evaluate", own / "job", own / "far", "--out", tmp_path / "out", "--device", "cpu", "--workers", 1)
     assert answer.status == 0
     lines = answer.out.splitlines()
-    assert lines[0] == "arm: Dice with 95 % interval there, and on the job's own test cases"
+    assert lines[0] == "arm: Dice of all cases with 95 % interval there, and on the job's own test cases"
     assert [line.split()[0] for line in lines[1:4]] == ["none", "all", "placed"]
     record = read_record(ExternalRecord, tmp_path / "out/external.json")
     assert f"verdict on {own / 'far'}: {record.verdict} - {record.sentence}" in lines

@@ -172,6 +172,44 @@ def test_trainings_of_the_same_seeds_are_paired_whatever_their_order():
     assert_same(compare_systems(systems, ComparisonSettings()).record, one, other, CASES)
 
 
+def test_every_fold_has_seeds_of_its_own_and_trainings_are_paired_by_them_within_it():
+    one, other = draw_scores(2), draw_scores(2, seed=1)
+    parts = {"0": slice(0, 20), "1": slice(20, 40)}
+
+    def cut(name, table, order):
+        trainings = []
+        for number, (fold, part) in enumerate(parts.items()):
+            for row in order:
+                scores = {case: {"": score} for case, score in by_case(table[:, part], CASES[part])[row].items()}
+                trainings.append(Training(scores=scores, fold=fold, seed=str(10 * number + row)))
+        return System(name=name, trainings=tuple(trainings))
+
+    systems = [cut("plain", one, (0, 1)), cut("gated", other, (1, 0))]
+    assert_same(compare_systems(systems, ComparisonSettings()).record, one, other, CASES, [0] * 20 + [1] * 20)
+
+
+def test_a_share_may_be_lost_altogether_which_a_margin_heeds():
+    """28 cases of which none is lost cannot exclude that a tenth is."""
+    cases = [f"case_{number}" for number in range(28)]
+    one = dict.fromkeys(cases, 0.8)
+    other = {case: 0.8 + 0.001 * (number % 3 - 1) for number, case in enumerate(cases)}
+    found = focalseg.compare({"plain": one, "gated": other}, margin=0.01).comparisons[0].as_good
+    assert (found.shown, found.failing, found.groups) == (False, 0, 28)
+    assert found.failing_at_most == pytest.approx(1 - 0.025 ** (1 / 28))
+    assert found.bound < -0.1
+    wide = focalseg.compare({"plain": one, "gated": other}, margin=0.2)
+    assert wide.comparisons[0].as_good.shown
+    assert "0 of 28 groups are lost altogether, so that up to 12.3 % of them may be." in wide.sentence
+    assert "Clopper and Pearson" in wide.methods
+    percent = [{case: 100 * score for case, score in table.items()} for table in (one, other)]
+    scaled = focalseg.compare({"plain": percent[0], "gated": percent[1]}, margin=1, metric="Dice").comparisons[0].as_good
+    assert (scaled.shown, scaled.bound) == (False, pytest.approx(100 * found.bound))
+    distance = (
+        focalseg.compare({"plain": one, "gated": other}, margin=0.01, metric="HD95", better="lower").comparisons[0].as_good
+    )
+    assert (distance.shown, distance.failing_at_most) == (True, None)  # of a distance the interval alone decides
+
+
 def test_the_work_grows_with_the_cases_and_not_with_their_square():
     """Every key of the tables is looked at a few times, whatever their number."""
 

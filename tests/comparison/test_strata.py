@@ -80,7 +80,7 @@ def test_the_mean_over_the_cases_with_the_object_may_be_asked_for(two_systems):
     assert (found.metric, found.endpoint, pair.verdict) == ("Dice with object", "dice_with_object", "better")
     assert found.systems["plain"].cases == len(HELD)
     assert not found.left_out
-    assert any(note.startswith("15 cases of 50 without the object") for note in found.notes)
+    assert any(note.startswith("15 of the 50 cases lack the object: a kind of case of their own") for note in found.notes)
     assert "raises more false alarms" in found.sentence
     all_cases = compare_paths(*two_systems, groups=None)
     whole = found.all_cases.differences["gated - plain"]
@@ -187,6 +187,8 @@ def test_the_claim_for_this_data_set_is_narrower_where_folds_share_what_they_wer
     assert (usual.claim, usual.overlap, asked.claim, asked.overlap) == ("new_data", 0.75, "data_set", 0.0)
     assert "two folds have 75 % of what they were trained on in common" in usual.methods
     assert "The claim is for this data set" in asked.methods
+    assert ", 95 % interval for new data " in usual.sentence
+    assert ", 95 % interval for this data set " in asked.sentence
     widths = [one.comparisons[0].difference.high - one.comparisons[0].difference.low for one in (usual, asked)]
     assert widths[0] >= widths[1]
 
@@ -195,5 +197,22 @@ def test_a_single_summary_has_no_folds_to_share_anything(tmp_path):
     paths = [write_summary(tmp_path / f"{name}.json", draw_dice(seed=seed)) for seed, name in enumerate("ab")]
     found = compare_paths(*paths)
     assert (found.overlap, "The claim is for" in found.methods) == (0.0, False)
+    assert ", 95 % interval " in found.sentence
+    assert "interval for" not in found.sentence
     assert not math.isnan(found.strata["with_object"].arms["a"].value)
     assert set(FOLDS.values()) == {0, 1, 2, 3, 4}
+
+
+def test_at_tuned_thresholds_what_was_predicted_is_what_was_predicted_there(tmp_path):
+    header = "case,dice,true_pixels,predicted_pixels,tuned_dice,tuned_predicted_pixels"
+    paths = []
+    for name, found in (("a", 0), ("b", 9)):
+        lines = [f"x{number},0.0,10,0,{0.5 * (number < found)},{8 * (number < found)}" for number in range(10)]
+        lines += [f"y{number},1.0,0,0,{float(number >= found)},{5 * (number < found)}" for number in range(10)]
+        paths.append(write_csv(tmp_path / f"{name}.csv", header, *lines))
+    tuned, usual = (compare_paths(*paths, groups=None, metric=metric) for metric in ("tuned_dice", "dice"))
+    assert tuned.metric == "Dice at tuned threshold"
+    values = {name: [stratum.arms[arm].value for arm in "ab"] for name, stratum in tuned.strata.items()}
+    assert values == {"with_object": [0.0, pytest.approx(0.45)], "missed": [1.0, pytest.approx(0.1)],
+                      "left_empty": [1.0, pytest.approx(0.1)]}  # fmt: skip
+    assert [usual.strata["missed"].arms[arm].value for arm in "ab"] == [1.0, 1.0]

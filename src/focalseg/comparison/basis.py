@@ -37,9 +37,11 @@ class Basis:
         return self.looks.tail
 
     @property
-    def widened(self) -> bool:
-        """Whether they are wider than those of the claim for this set of images."""
-        return self.overlap > 0
+    def scope(self) -> str:
+        """Whom they speak for, as it follows their name; nothing where folds share nothing, and both claims are one."""
+        if self.shared == 0:
+            return ""
+        return " for new data" if self.claim == NEW_DATA else " for this data set"
 
 
 def find_basis(systems: Sequence[System], folds: int, claim: Claim | None) -> Basis:
@@ -106,7 +108,7 @@ def adjust(
     return Adjusted(
         p_values={name: holm["", name_pair(name, reference)] for name in differences},
         strata={name: take(name, stratum) for name, stratum in strata.items()},
-        family=len(claims),
+        family=basis.job.family if of_job and basis.job else len(claims),
         of_job=of_job,
     )
 

@@ -139,7 +139,7 @@ def compare_systems(
         coverage=describe_coverage(trainings=found.trainings, folds=len(paired.fold_names)),
         empty=settings.empty,
         endpoint=chosen.endpoint,
-        strata=dict(adjusted.strata),
+        strata={str(name): stratum for name, stratum in adjusted.strata.items()},
         all_cases=whole,
         claim=basis.claim,
         overlap=basis.overlap,
@@ -269,7 +269,7 @@ def _judge_all(
             smallest_difference=found.smallest_difference if math.isfinite(found.smallest_difference) else None,
             sentence="",
             as_good=find_as_good(found, name, paired, settings, basis),
-            needed=_find_needed(reference, name, found, paired, settings),
+            needed=_find_needed(reference, name, found, paired, settings, basis),
             silent=bool(silent & {reference, name}),
             extremes=_find_extremes(reference, name, paired),
         )
@@ -283,7 +283,7 @@ def _judge(difference: Estimate, holm_p: float, better: Better, basis: Basis) ->
 
 
 def _find_needed(
-    reference: str, name: str, found: Difference, paired: Paired, settings: ComparisonSettings
+    reference: str, name: str, found: Difference, paired: Paired, settings: ComparisonSettings, basis: Basis
 ) -> tuple[Needed, ...]:
     """For the difference that was asked for, and for the one that was found and the margin, where these data would not show
     them in 80 % of studies."""
@@ -295,8 +295,8 @@ def _find_needed(
     return tuple(
         Needed(
             difference=target,
-            trainings=count_needed_trainings(table, paired.groups, paired.folds, target),
-            cases=count_needed_cases(table, paired.groups, paired.folds, target),
+            trainings=count_needed_trainings(table, paired.groups, paired.folds, target, overlap=basis.overlap),
+            cases=count_needed_cases(table, paired.groups, paired.folds, target, overlap=basis.overlap),
         )
         for target in targets
         if 0 < target < found.smallest_difference or target == settings.difference

@@ -38,7 +38,7 @@ class Chosen:
         truth = _find_truth(self.systems)
         left = [one for one in paired.left_out if not _lacks(truth.get(one.case, {}), one.label)]
         without = sum(all(one.true == 0 for one in labels.values()) for labels in truth.values())
-        note = f"{counted(without, 'case')} of {len(truth)} without the object: told under strata, no part of {NAME}."
+        note = f"{without} of the {counted(len(truth), 'case')} lack the object: a kind of case of their own, no part of it."
         return replace(paired, left_out=tuple(left), notes=(*paired.notes, *((note,) if without else ())))
 
 

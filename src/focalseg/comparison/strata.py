@@ -1,7 +1,7 @@
 """Systems on each kind of case: those that have the object, and those that lack it."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,8 @@ from focalseg.comparison.systems import Counted, System
 from focalseg.errors import DataError
 from focalseg.evaluation.failures import bound_failures
 from focalseg.evaluation.significance import Difference, measure_difference
-from focalseg.evaluation.statistics import ROUNDING, TAIL, estimate_mean
+from focalseg.evaluation.standard_error import TAIL
+from focalseg.evaluation.statistics import ROUNDING, estimate_mean
 from focalseg.records.estimate import Estimate
 from focalseg.records.outcome.strata import (
     LEFT_EMPTY,
@@ -95,31 +96,54 @@ def find_strata(
     which is not computed twice."""
     if not are_counted(systems):
         return {}
+    twins = frozenset(system.name for system in systems[1:] if _list_whole(system) == _list_whole(systems[0]))
     found = {
-        name: measure_stratum(known[name][0], basis, known[name][1])
+        name: _measure_stratum(known[name][0], basis, known[name][1])
         if name in known
-        else find_stratum(select_stratum(systems, name), groups, basis, share=name != WITH_OBJECT)
+        else find_stratum(select_stratum(systems, name), groups, basis, share=name != WITH_OBJECT, twins=twins)
         for name in _VALUES
     }
     return {name: stratum for name, stratum in found.items() if stratum is not None}
 
 
 def find_stratum(
-    systems: Sequence[System], groups: Mapping[str, str] | None, basis: Basis, *, share: bool = False
+    systems: Sequence[System],
+    groups: Mapping[str, str] | None,
+    basis: Basis,
+    *,
+    share: bool = False,
+    twins: Set[str] = frozenset(),
 ) -> Stratum | None:
-    """What systems with the scores of one kind of case reach, and differ by from the first; None where no case has any."""
+    """What systems with the scores of one kind of case reach, and differ by from the first; None where no case has any. share,
+    twins: as `_measure_stratum` has them."""
     try:
         paired = pair_systems(systems, groups)
     except DataError:  # no case of that kind that all systems have, which is no fault of the tables
         return None
-    return measure_stratum(paired, basis, share=share)
+    return _measure_stratum(paired, basis, share=share, twins=twins)
 
 
-def measure_stratum(
-    paired: Paired, basis: Basis, differences: Mapping[str, Difference] | None = None, *, share: bool = False
+def _list_whole(system: System) -> list[tuple[object, ...]]:
+    """All that was counted of a system: two with the very same are one network twice, mostly."""
+    return [
+        (number, case, label, one.true, one.predicted, None if math.isnan(one.dice) else one.dice)
+        for number, training in enumerate(system.trainings)
+        for case, labels in training.counted.items()
+        for label, one in labels.items()
+    ]
+
+
+def _measure_stratum(
+    paired: Paired,
+    basis: Basis,
+    differences: Mapping[str, Difference] | None = None,
+    *,
+    share: bool = False,
+    twins: Set[str] = frozenset(),
 ) -> Stratum:
     """The same of tables that are paired. differences: those from the first system, by the others, where they are known.
-    share: whether every score says yes or no, of which none in a few groups does not mean none in others."""
+    share: whether every score says yes or no, of which none in a few groups does not mean none in others. twins: systems with
+    the very scores of the first, which differ in no group whatever."""
     reference, *others = paired.tables
     within = share or all(table.min() >= 0 and table.max() <= 1 for table in paired.tables.values())
     span = (0.0, 1.0) if within else (-math.inf, math.inf)
@@ -135,12 +159,11 @@ def measure_stratum(
     unseen = bound_failures(0, len(set(paired.groups)), tail=TAIL) if share else 0.0
     cases = len(set(paired.cases))
     means = {name: estimate_mean(table, paired.groups, span=span, **told) for name, table in paired.tables.items()}
-    same = {name: bool((paired.tables[name] == paired.tables[reference]).all()) for name in others}
     return Stratum(
         arms={name: ArmStratum(**_bound(mean, paired, unseen, span), cases=cases) for name, mean in means.items()},
         differences={
             name_pair(name, reference): StratumDifference(
-                **_bound(found.estimate, paired, 0.0 if same[name] else unseen, reach), cases=cases, p_value=found.p_value
+                **_bound(found.estimate, paired, 0.0 if name in twins else unseen, reach), cases=cases, p_value=found.p_value
             )
             for name, found in differences.items()
         },
@@ -148,7 +171,7 @@ def measure_stratum(
     )
 
 
-def _bound(found: Estimate, paired: Paired, unseen: float, span: tuple[float, float]) -> dict[str, float | None]:
+def _bound(found: Estimate, paired: Paired, unseen: float, span: tuple[float, float]) -> dict[str, Any]:
     """A mean with its interval; of a single group it has none. unseen: what so many groups cannot exclude of something that
     happened in none of them, or in all, which is the interval of a share where nothing varies."""
     low, high = found.low, found.high

@@ -8,7 +8,7 @@ from functools import cached_property
 from focalseg.errors import DataError
 from focalseg.findings import show_name, show_value
 from focalseg.records.outcome.claims import Claim, Looks
-from focalseg.records.outcome.strata import Endpoint
+from focalseg.records.outcome.strata import WITH_OBJECT, Endpoint
 
 CaseScores = Mapping[str, Mapping[str, float]]
 """By case and then by label; nan where there is none."""
@@ -55,6 +55,11 @@ class ArmOfJob:
     claim: Claim
     looks: Looks
     p_values: Mapping[tuple[str, str, str], tuple[float, float]]
+
+    @property
+    def family(self) -> int:
+        """How many different comparisons have an adjusted p; Dice where the object is, is the endpoint once more."""
+        return sum(stratum != WITH_OBJECT for stratum, _, _ in self.p_values)
 
     def find(self, stratum: str, one: str, other: str) -> tuple[float, float] | None:
         """p and adjusted p of two arms, in whichever order; None where the job did not compare them."""

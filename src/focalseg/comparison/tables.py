@@ -46,7 +46,7 @@ def format_cases(paired: Paired, metric: str) -> str:
 
 def format_latex(record: ComparisonRecord) -> str:
     """The same as `format_systems` as a LaTeX table, three digits; needs no package."""
-    several = len(record.comparisons) > 1
+    several = record.family > 1
     metric = escape_latex(record.metric)
     header = ["System", rf"{metric} {CI}", f"Difference {CI}", f"{'Adjusted ' if several else ''}$p$"]
     return lay_latex(header, _list_latex(record))

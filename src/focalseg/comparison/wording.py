@@ -33,7 +33,7 @@ class Found:
     @property
     def trainings(self) -> int:
         """Of every system and fold."""
-        return next(iter(self.paired.tables.values())).shape[0]
+        return len(next(iter(self.paired.tables.values())))
 
 
 def describe_pair(
@@ -77,15 +77,10 @@ def _describe_as_good(pair: SystemComparison) -> str:
     sentence = f"{show_name(pair.other)} {shown} at most {found.margin:g} worse than {show_name(pair.one)}"
     if found.failing_at_most is None or found.groups is None:
         return f"{sentence}."
+    most = f"so that up to {100 * found.failing_at_most:.1f} % of them may be"
     if pair.verdict == "better" and not found.shown:
-        return (
-            f"But that {show_name(pair.other)} loses no group altogether is open: {found.failing} of {found.groups} did, which "
-            f"excludes no more than {100 * found.failing_at_most:.1f} % of them."
-        )
-    return (
-        f"{sentence}: {found.failing} of {counted(found.groups, 'group')} lost altogether exclude no more than that "
-        f"{100 * found.failing_at_most:.1f} % are."
-    )
+        return f"But {show_name(pair.other)} may lose some groups altogether: {found.failing} of {found.groups} here, {most}."
+    return f"{sentence}: {found.failing} of {counted(found.groups, 'group')} are lost altogether, {most}."
 
 
 def describe_all(comparisons: Sequence[SystemComparison]) -> str:
@@ -111,7 +106,7 @@ def _end(value: float | None) -> str:
 
 
 def _interval(found: Interval, basis: Basis) -> str:
-    return f"{100 * (1 - basis.looks.level):.4g} % interval {_end(found.low)} to {_end(found.high)}"
+    return f"{100 * (1 - basis.looks.level):.4g} % interval{basis.scope} {_end(found.low)} to {_end(found.high)}"
 
 
 def list_notes(found: Found) -> Iterator[str]:

@@ -9,6 +9,7 @@ import pytest
 
 from comparison.reading.test_nnunet import compare_paths, refuse
 from focalseg.files import write_text
+from focalseg.records.outcome.claims import Looks
 from focalseg.records.placement import Collapsed, JobRecord, Placement
 from focalseg.records.record import write_record
 from focalseg.records.result import Result
@@ -213,3 +214,56 @@ def test_a_run_without_test_cases_is_refused(tmp_path):
     for name in ("a", "b"):
         write_run(tmp_path / name, make_scores(0, 1, 0.0)[:1], modules=0)
     assert "has no test cases" in refuse(tmp_path / "a", tmp_path / "b", groups=None)
+
+
+def test_two_arms_are_held_to_the_family_of_claims_of_their_job(tmp_path):
+    """A p-value that is small among two arms need not be among all that the job could claim."""
+    record = write_job(tmp_path / "out", shift=0.15)
+    arms = [tmp_path / "out" / "runs" / arm for arm in ("none", "placed")]
+    pair = compare_paths(*arms, groups=None).comparisons[0]
+    assert (pair.verdict, pair.holm_p) == ("better", record.find_comparison("placed", "none").holm_p)
+    comparisons = tuple(replace(one, holm_p=0.2) for one in record.comparisons)
+    write_record(tmp_path / "out" / "placement.json", replace(record, comparisons=comparisons))
+    found = compare_paths(*arms, groups=None)
+    assert (found.comparisons[0].verdict, found.comparisons[0].holm_p) == ("no_difference_shown", 0.2)
+    assert "Adjusted for all comparisons p = 0.200: among so many, one such difference may be luck." in found.sentence
+    assert "adjusted for all that its job could claim (Holm)" in found.methods
+    others = compare_paths(*arms, groups=None, metric="iou").comparisons[0]
+    assert others.holm_p == others.p_value  # of another score the job says nothing
+
+
+def test_two_arms_are_held_to_the_looks_at_their_job(tmp_path):
+    record = write_job(tmp_path / "out", shift=0.15)
+    arms = [tmp_path / "out" / "runs" / arm for arm in ("none", "placed")]
+    once = compare_paths(*arms, groups=None).comparisons[0].difference
+    write_record(tmp_path / "out" / "placement.json", replace(record, looks=Looks(taken=2, tail=0.005)))
+    found = compare_paths(*arms, groups=None)
+    twice = found.comparisons[0].difference
+    assert (twice.mean, found.looks.taken) == (once.mean, 2)
+    assert twice.low < once.low
+    assert ", 99 % interval " in found.sentence
+    assert "These scores were looked at 2 times" in found.methods
+
+
+def test_the_overlap_and_the_claim_of_a_job_are_its_records(tmp_path):
+    record = write_job(tmp_path / "out", shift=0.15)
+    arms = [tmp_path / "out" / "runs" / arm for arm in ("none", "placed")]
+    write_record(tmp_path / "out" / "placement.json", replace(record, overlap=0.5))
+    usual, asked = (compare_paths(*arms, groups=None, claim=claim) for claim in (None, "data_set"))
+    assert (usual.claim, usual.overlap, asked.overlap) == ("new_data", 0.5, 0.0)
+    assert "50 % of what they were trained on in common, and" in usual.methods
+    write_record(tmp_path / "out" / "placement.json", replace(record, overlap=0.5, claim="data_set"))
+    assert compare_paths(*arms, groups=None).claim == "data_set"
+    assert asked.comparisons[0].difference == compare_paths(*arms, groups=None).comparisons[0].difference
+
+
+def test_what_a_job_says_of_each_kind_of_case_is_what_compare_says(tmp_path):
+    record = write_job(tmp_path / "out", shift=0.15)
+    found = compare_paths(tmp_path / "out" / "runs" / "none", tmp_path / "out" / "runs" / "placed", groups=None)
+    assert found.endpoint == record.endpoint == "dice_with_object"
+    assert list(found.strata) == list(record.strata)
+    for name, stratum in found.strata.items():
+        for arm in ("none", "placed"):
+            assert stratum.arms[arm] == record.strata[name].arms[arm]
+        ours, theirs = (one.differences["placed - none"] for one in (stratum, record.strata[name]))
+        assert (ours.value, ours.low, ours.high, ours.p_value) == (theirs.value, theirs.low, theirs.high, theirs.p_value)

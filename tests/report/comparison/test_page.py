@@ -7,7 +7,7 @@ import pytest
 
 from focalseg.comparison.comparing import compare_systems
 from focalseg.comparison.settings import ComparisonSettings
-from focalseg.comparison.systems import WHOLE, System, Training
+from focalseg.comparison.systems import WHOLE, Counted, System, Training
 from focalseg.report.comparison.drawing import HEIGHT, WIDTH, draw_cases
 from focalseg.report.comparison.page import render_comparison, write_comparison
 from report.page_reader import Reader
@@ -46,6 +46,37 @@ def test_the_page_says_what_the_record_says():
     assert all(note in page.text for note in record.notes)
     assert "p, adjusted (Holm)" in page.text
     assert len([tag for tag, _ in page.elements if tag == "circle"]) == 2
+
+
+def count_pixels(rows, *, alarms: int):
+    """Systems of ten cases with the object and ten without, the second with so many false alarms."""
+    trainings = []
+    for shift, wrong in zip(rows, (0, alarms), strict=True):
+        counted = {}
+        for number in range(20):
+            held = number < 10
+            predicted = 90 if held else 40 * (number < 10 + wrong)
+            dice = 0.6 + 0.01 * number + shift if held else float(not predicted)
+            counted[f"case {number}"] = {HOSTILE: Counted(dice=dice, true=100 * held, predicted=predicted)}
+        scores = {case: {label: one.dice for label, one in labels.items()} for case, labels in counted.items()}
+        trainings.append(Training(scores=scores, counted=counted))
+    return [System(name=name, trainings=(one,)) for name, one in zip((HOSTILE, "gated"), trainings, strict=True)]
+
+
+def test_the_page_tells_every_kind_of_case_and_how_many_groups_might_be_lost():
+    systems = count_pixels((0.0, 0.1), alarms=9)
+    compared = compare_systems(systems, ComparisonSettings(metric="Dice", margin=0.2, with_object=True))
+    page = Reader(render_comparison(compared))
+    record = compared.record
+    assert list(record.strata) == ["with_object", "missed", "left_empty"]
+    for title, stratum in record.titled_strata.items():
+        assert f"{title}, {stratum.cases} cases" in page.text
+        found = stratum.differences[f"gated - {HOSTILE}"]
+        if found.value:
+            assert f"{found.value:+z.3f}".replace("-", "\N{MINUS SIGN}") in page.text
+    assert "Dice of all cases, 20 cases" in page.text
+    assert "But kinds of cases disagree: gated segments objects better" in page.text
+    assert f"{100 * record.comparisons[0].as_good.failing_at_most:.1f} %" in page.text
 
 
 def test_the_page_stands_alone_and_no_name_is_markup():

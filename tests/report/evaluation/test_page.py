@@ -98,7 +98,9 @@ def test_tables_have_a_line_for_every_label_and_score(of_labels):
     assert len(format_cases(of_labels).splitlines()) == 31
     lines = format_summary(of_labels).splitlines()
     assert lines[0] == "label,score,mean,low,high,counted,left_out,both_empty,one_empty,empty"
-    assert len(lines) == 1 + 4 * len(of_labels.scores)
+    kinds = [len(of_labels.strata), *map(len, of_labels.strata_by_label.values())]
+    assert len(lines) == 1 + 4 * len(of_labels.scores) + sum(kinds)
+    assert kinds == [2, 2, 2, 2]  # every case has every label: none can be left empty
     assert lines[1].startswith("mean over labels,dice,")
 
 

@@ -92,7 +92,7 @@ def test_a_job_without_distances_says_nothing_of_them(make_placement: Make, made
     text = read(make_placement(**made_job))
     assert "HD95" not in text
     assert "Distances between surfaces" not in text
-    assert "Secondary scores were IoU, precision and recall. Where both masks" in text
+    assert "Secondary scores were IoU, precision and recall. Empty masks of a label: two empty masks score 1" in text
 
 
 def test_the_methods_paragraph_says_what_was_done(make_placement: Make, made_job: dict[str, Any]) -> None:

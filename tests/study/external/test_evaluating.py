@@ -1,6 +1,7 @@
 """A job on another set of images: the verdict there, what is refused, what was seen, and how it goes on."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -66,23 +67,42 @@ def read_dice(out, arm):
     return np.array([[[score.dice for score in table] for table in tables_of_seed] for tables_of_seed in tables])
 
 
-def test_the_verdict_is_what_a_direct_call_of_the_statistics_says_of_the_same_scores(kept: Path) -> None:
+def share_training(job: Path) -> float:
+    """The share of groups that the two folds of a job were trained on which they have in common."""
+    splits = read_record(Splits, job / "splits.json")
+    tested = [fold for fold in splits.folds if fold.fold in (0, 1)]
+    one, other = ({splits.groups[case] for case in fold.train} for fold in tested)
+    shared = len(one & other) / ((len(one) + len(other)) / 2)
+    assert replace(splits, folds=tuple(tested)).measure_shared() == shared  # as `focalseg compare` finds it
+    return shared
+
+
+def test_the_verdict_is_what_a_direct_call_of_the_statistics_says_of_the_same_scores(kept: Path, own: Path) -> None:
     record = read_record(ExternalRecord, kept / "external.json")
     none, placed, all_ = (read_dice(kept, arm).reshape(2, -1) for arm in ("none", "placed", "all"))
     names = [f"far_{number}" for number in range(8)]
     groups, folds = names * 2, [0] * 8 + [1] * 8
+    overlap = share_training(own / "job")
+    assert (record.overlap, record.claim, record.endpoint) == (overlap, "new_data", "dice_with_object")
     found = {
-        ("placed", "none"): compare_paired(placed, none, groups, folds),
-        ("placed", "all"): compare_paired(placed, all_, groups, folds),
-        ("all", "none"): compare_paired(all_, none, groups, folds),
+        ("placed", "none"): compare_paired(placed, none, groups, folds, overlap=overlap),
+        ("placed", "all"): compare_paired(placed, all_, groups, folds, overlap=overlap),
+        ("all", "none"): compare_paired(all_, none, groups, folds, overlap=overlap),
     }
-    holm = correct_holm({pair: one.p_value for pair, one in found.items()})
+    p_values = {pair: one.p_value for pair, one in found.items()}
+    misses = (placed == 0).astype(float), (none == 0).astype(float)
+    if np.ptp(misses) > 0:  # what is missed is one more claim
+        p_values["missed", ""] = compare_paired(*misses, groups, folds, overlap=overlap).p_value
+    holm = correct_holm(p_values)
+    assert record.strata["missed"].arms["none"].value == misses[1].mean()
+    assert record.strata["with_object"].differences["placed - none"].value == record.difference.dice
+    assert set(record.strata) == {"with_object", "missed"}
     assert len(record.comparisons) == len(found)
     for pair, one in found.items():
         listed = record.find_comparison(*pair)
         assert (listed.dice, listed.low, listed.high) == (one.estimate.mean, one.estimate.low, one.estimate.high)
         assert (listed.p_value, listed.permutation_p, listed.holm_p) == (one.p_value, one.permutation_p, holm[pair])
-    mean = estimate_mean(placed, groups, folds=folds, span=SCORE_SPAN)
+    mean = estimate_mean(placed, groups, folds=folds, span=SCORE_SPAN, overlap=overlap)
     assert (record.arms["placed"].dice, record.arms["placed"].low, record.arms["placed"].high) == (
         mean.mean,
         mean.low,

@@ -17,6 +17,8 @@ from focalseg.records.escapes import read_cell
 _CASE_COLUMNS = ("case", "filename")
 _KEYS = ("seed", "fold", "group", "label", "system")
 _COUNTS = (("true_pixels", "predicted_pixels"), ("n_ref", "n_pred"))
+_TUNED = ("tuned_dice", "tuned_predicted_pixels")
+"""Of our own runs at the threshold that was tuned on validation cases: what was predicted is another thing there."""
 _UNIT, _TOLERANCE = "unit", "tolerance"
 _SCORE, _DEFAULT = "score", "dice"
 _MONAI_CASE, _MONAI_MEAN = "filename", "mean"
@@ -87,6 +89,8 @@ def _read_long(path: Path, rows: Sequence[Row], score: str, case: str, columns: 
     keys = [columns.get(name) for name in ("system", "fold", "seed")]
     counts = next((tuple(columns[name] for name in pair) for pair in _COUNTS if all(name in columns for name in pair)), None)
     dice = None if counts is None else next((columns[name] for name in columns if are_same(name, _DEFAULT)), None)
+    if score.lower() == _TUNED[0] and all(name in columns for name in (_COUNTS[0][0], _TUNED[1])):
+        counts, dice = (columns[_COUNTS[0][0]], columns[_TUNED[1]]), score
     name = _choose_names(rows, case)
     faults: list[str] = []
     cells: dict[tuple[str, ...], dict[str, dict[str, Cell]]] = {}

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from focalseg.evaluation.failures import bound_failures
-from focalseg.evaluation.statistics import ROUNDING, SCORE_SPAN, TAIL, estimate_mean
+from focalseg.evaluation.standard_error import TAIL
+from focalseg.evaluation.statistics import ROUNDING, SCORE_SPAN, estimate_mean
 from focalseg.metrics.case import CaseMeasures
 from focalseg.records.outcome.strata import LEFT_EMPTY, MISSED, STRATA, WITH_OBJECT, ArmStratum, StratumName
 

@@ -178,7 +178,7 @@ class ComparisonRecord(CheckedConfig, Record):
         yield ""
         for pair in self.comparisons:
             smallest = "unknown" if pair.smallest_difference is None else f"{pair.smallest_difference:.3f}"
-            holm = f", Holm {show_p(pair.holm_p)}" if len(self.comparisons) > 1 else ""
+            holm = f", Holm {show_p(pair.holm_p)}" if self.family > 1 else ""
             pair_name = f"{names[pair.other]} - {names[pair.one]}"
             yield f"{pair_name}: {pair.difference}, {show_p(pair.p_value)}{holm}, smallest to be seen {smallest}"
             yield from (f"  {line}" for line in describe_needed(pair, trainings=self.systems[pair.other].trainings))

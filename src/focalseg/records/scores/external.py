@@ -17,6 +17,7 @@ from focalseg.records.outcome.strata import (
     Rescue,
     SizeStratum,
     Stratum,
+    Tuned,
 )
 from focalseg.records.placement import (
     ALL,
@@ -73,8 +74,8 @@ class ExternalRecord(CheckedConfig, Record):
     trainings. labels: those that are scored. comparisons, arms, folds, seed_noise, non_inferiority: as `JobRecord` has them,
     of the scores there; folds: each fold's networks on all of its cases. extremes: the cases that placed and none differ on
     most, or all and none where nothing was placed. left_out: cases of the set that were not scored, and why. methods: a
-    paragraph for a paper. endpoint, difference_all_cases, strata, by_label, by_size, rescue, overlap, claim: as `JobRecord` has
-    them, of the scores there. looks: one, since every set of scores is looked at once.
+    paragraph for a paper. endpoint, difference_all_cases, strata, by_label, by_size, rescue, tuned, overlap, claim: as
+    `JobRecord` has them, of the scores there. looks: one, since every set of scores is looked at once.
     """
 
     made_by = "`focalseg evaluate`"
@@ -108,6 +109,7 @@ class ExternalRecord(CheckedConfig, Record):
     by_label: tuple[LabelStrata, ...] = ()
     by_size: tuple[SizeStratum, ...] = ()
     rescue: tuple[Rescue, ...] = ()
+    tuned: Tuned | None = None
     overlap: float = setting(0.0, at_least=0, at_most=1)
     claim: Claim = "data_set"
     looks: Looks = ONE_LOOK

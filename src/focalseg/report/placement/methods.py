@@ -12,6 +12,7 @@ from focalseg.records.outcome.strata import LEFT_EMPTY, MISSED, WITH_OBJECT_DICE
 from focalseg.records.placement import ALL, ARMS, NONE, PLACED, PLACEMENT, ArmSummary
 from focalseg.records.record import read_json
 from focalseg.records.result import CONFIG
+from focalseg.records.scores.emptiness import describe_empty
 from focalseg.records.seals import WRITER
 from focalseg.report.lettering import show_characters
 from focalseg.report.placement.answers.claims import explain_claim, explain_failures, explain_looks
@@ -24,11 +25,8 @@ from focalseg.training.training_config import TrainingConfig
 from focalseg.yaml_files import read_yaml
 
 _POLICY = "(the policy `one` of focalseg.metrics)"
-EMPTY = (
-    "Where both masks of a label were empty a score counted as 1 and a distance as 0; where one of them was, the score "
-    f"counted as 0 and the distance as the diagonal of the image {_POLICY}."
-)
-EMPTY_OVERLAP = f"Where both masks of a label were empty a score counted as 1; where one of them was, as 0 {_POLICY}."
+EMPTY = f"Empty masks of a label: {describe_empty()} {_POLICY}."
+EMPTY_OVERLAP = f"Empty masks of a label: {describe_empty(distances=False)} {_POLICY}."
 
 
 def describe_job(folder: Path, contents: PlacementContents) -> str:

@@ -77,6 +77,7 @@ def judge_external(
         by_label=found.by_label,
         by_size=found.by_size,
         rescue=found.rescue,
+        tuned=found.tuned,
         overlap=found.overlap,
         claim=found.claim,
     )
