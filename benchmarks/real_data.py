@@ -165,6 +165,7 @@ def reduce_job(job: Path, content: Mapping[str, Any], rows: Sequence[Any]) -> di
         "protocol": {"folds": content["arms"]["none"]["folds"], "trainings": content["arms"]["none"]["trainings"]},
         "strata": {**measure_strata(parts, overlap=overlap, tail=tail), **content["strata"]},
         "tuned": at_tuned,
+        "these_images": measure_strata(parts, overlap=0.0, tail=tail),
         "rescues": measure_rescues(parts),
         "thresholds": read_thresholds(job, content["runs"]),
         "seen": read_seen(job / "runs" / "none"),
@@ -235,7 +236,8 @@ def format_page(found: Mapping[str, Any], size: str) -> str:
         "each fold from seeds that nothing was chosen with. What counts, fixed beforehand, is the Dice of the cases that have",
         "the object. Beside it stand the share of those that were missed altogether (no pixel in common), the share of the",
         "cases without the object that were left empty, and the mean Dice of all cases. Scores at the images' own resolution;",
-        "95 % intervals over trainings, groups and folds, corrected for the training cases that folds have in common.",
+        "95 % intervals over trainings, groups and folds, which allow for the training cases that folds have in common and so",
+        "speak for new data like these; those that speak for these images alone do not.",
         "Differences are paired by case and training, and those of shares are in points of a hundred.",
     ]
     for name, one in found.items():

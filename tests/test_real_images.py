@@ -143,6 +143,11 @@ def test_a_finished_job_is_kept_as_a_page_its_figures_and_the_scores_of_every_ca
     assert "| SE everywhere | 0.715 (" in page
     assert "SE everywhere minus no attention | +0.325 [" in page
     assert "| +0.175 | +0.150 | +0.200 [" in page
+    narrow = found["these_images"]["with_object"]["differences"]["se - none"]
+    assert gain["low"] < narrow["low"] < narrow["high"] < gain["high"]  # folds have a quarter of their training in common
+    assert (
+        f"SE everywhere minus no attention | +0.325 [{gain['low']:+.3f}, {gain['high']:+.3f}] | [{narrow['low']:+.3f}, " in page
+    )
     assert "25.0 % | -50.0 [" in page
     assert "| small | 10 to 1,000 | 0.390 | 0.715 | 0.615 | 0.715 | 0.515 |  | +0.325 [-1.000, +1.000] |" in page
     assert "Tuned were, from the least to the greatest: no attention 0.4 to 0.4, SE everywhere 0.4 to 0.4" in page

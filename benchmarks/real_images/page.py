@@ -77,16 +77,27 @@ def format_strata(strata: Mapping[str, Any], costs: Mapping[str, Any] | None = N
 
 def _format_misses_and_threshold(one: Found) -> list[str]:
     """What misses make of every difference in Dice with the object, and what is left of it at tuned thresholds."""
-    changes, tuned = one["strata"]["with_object"]["differences"], one.get("tuned") or {}
+    changes, tuned = one["strata"]["with_object"]["differences"], one["tuned"]
+    narrow = one["these_images"]["with_object"]["differences"]
     rows = []
     for pair, parts in one["rescues"].items():
         left = tuned.get("with_object", {}).get("differences", {}).get(pair)
         words = " minus ".join(NAMES.get(arm, arm) for arm in pair.split(" - "))
         change = show_change(changes[pair]) if pair in changes else f"{sum(parts.values()):+.3f}"
-        rows.append([words, change, f"{parts['rescued']:+.3f}", f"{parts['others']:+.3f}", show_change(left) if left else "-"])
+        rows.append(
+            [
+                words,
+                change,
+                show_ends(narrow[pair]),
+                f"{parts['rescued']:+.3f}",
+                f"{parts['others']:+.3f}",
+                show_change(left) if left else "-",
+            ]
+        )
     columns = [
         "Dice with the object",
         "at 0.5",
+        "for these images alone",
         "from cases that one of the two missed",
         "from the others",
         "at tuned thresholds",
@@ -178,6 +189,11 @@ def show_change(found: Mapping[str, Any]) -> str:
     if found["low"] is None or found["high"] is None:
         return f"{middle:+.3f}"
     return f"{middle:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}]"
+
+
+def show_ends(found: Mapping[str, Any]) -> str:
+    """An interval by itself."""
+    return f"[{found['low']:+.3f}, {found['high']:+.3f}]"
 
 
 def _show_difference(stratum: str, found: Mapping[str, Any]) -> str:
