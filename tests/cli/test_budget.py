@@ -39,7 +39,7 @@ def test_a_job_is_fitted_into_its_hours_and_the_same_command_goes_on_with_it(foc
     assert (job["budget_hours"], job["settings"]["seeds"], job["settings"]["rivals"]) == (8.1, 3, [])
     assert job["settings"]["training"]["steps"] == 8
     assert (job["asked"]["seeds"], job["asked"]["rivals"]) == (5, ["se"])
-    assert {path.name for path in (out / "runs").glob("all/fold_0/*")} == {"seed_3", "seed_4", "seed_5"}
+    assert {path.name for path in (out / "runs").glob("all/fold_0/*")} == {"seed_0", "seed_1", "seed_2"}
     before = {path: path.read_bytes() for path in out.rglob("config.yaml")}
     again = focalseg(*command)
     assert (again.status, again.out) == (0, first.out)

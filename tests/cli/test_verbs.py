@@ -190,7 +190,7 @@ def test_a_signal_stops_with_its_status_and_the_same_command_goes_on(
         text=True,
         start_new_session=True,
     ) as process:
-        log = tmp_path / "out" / "runs" / "all" / "fold_0" / "seed_2" / "metrics.csv"
+        log = tmp_path / "out" / "runs" / "all" / "fold_0" / "seed_0" / "metrics.csv"
         while not log.exists() or len(log.read_text().splitlines()) < 4:
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.05)

@@ -232,6 +232,39 @@ def test_the_keys_of_a_comparison_and_a_fold_are_those_of_the_files_of_before() 
     ]  # fmt: skip
 
 
+LATER = (
+    "total_effect", "endpoint", "difference_all_cases", "difference_where_placed", "strata", "by_label", "by_size", "rescue",
+    "tuned", "looks", "overlap", "claim",
+)  # fmt: skip
+
+
+def test_a_job_of_before_strata_reads_as_what_it_said_then(tmp_path: Path) -> None:
+    content = {name: value for name, value in to_mapping(RECORDS[1]).items() if name not in LATER}
+    content["non_inferiority"] = {"of": "placed", "to": "all", "margin": 0.01, "bound": -0.2, "shown": False}
+    path = tmp_path / "placement.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    found = read_record(JobRecord, path)
+    assert (found.endpoint, found.claim, found.overlap, found.looks) == ("dice", "data_set", 0, Looks(taken=1, tail=0.025))
+    assert (found.strata, found.by_label, found.by_size, found.rescue, found.tuned) == ({}, (), (), (), None)
+    assert found.difference == GAIN
+
+
+@pytest.mark.parametrize(
+    ("strata", "fault"),
+    [
+        ({"found": to_mapping(STRATUM)}, "strata has the stratum 'found'; expected with_object, missed, left_empty."),
+        (
+            {"missed": to_mapping(STRATUM) | {"arms": {"some": to_mapping(STRATUM)["arms"]["none"]}}},
+            "strata.missed has the arm 'some'; expected none, all, placed.",
+        ),
+    ],
+)
+def test_a_stratum_is_one_of_three_and_its_arms_are_those_of_the_job(strata: dict[str, Any], fault: str) -> None:
+    with pytest.raises(SettingError) as raised:
+        from_mapping(JobRecord, to_mapping(RECORDS[1]) | {"strata": strata})
+    assert fault in str(raised.value)
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_number_that_json_does_not_know_leaves_the_file_as_it_was(value: float, tmp_path: Path) -> None:
     path = tmp_path / "costs.json"

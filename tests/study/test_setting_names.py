@@ -11,7 +11,7 @@ import focalseg
 from focalseg.study.presets import Settings
 
 SOURCE = Path(focalseg.__file__).parent
-ROOMS = ("data", "split", "network", "loss", "training", "scores")
+ROOMS = ("data", "split", "looks", "network", "loss", "training", "scores")
 NAMED = re.compile(rf"(?<![\w./-])(?:{'|'.join(ROOMS)})\.[a-z_]+(?:\.[a-z_]+)*")
 ASSIGNED = re.compile(r"--set '?([a-z_]+(?:\.[a-z_]+)*)=")
 NO_SETTINGS = {"network.load_state_dict", "network.svg", "network.svg.j"}

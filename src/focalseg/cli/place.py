@@ -1,7 +1,10 @@
 """`focalseg place`: the main job."""
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -23,14 +26,54 @@ from focalseg.cli.options import (
     refuse_data,
 )
 
+_DESIGN = "How many trainings"
+
 Budget = Annotated[
     float | None,
     typer.Option(
         "--budget",
         metavar="HOURS",
-        help="Fit the job into so many hours, giving up in this order: rivals, folds, trainings beyond three per arm, steps, "
-        "the third training.",
+        help="Fit the job into so many hours, giving up in this order: rivals, folds or trainings per arm (what tells less for "
+        "its price), steps, the third training.",
     ),
+]
+
+Folds = Annotated[
+    int | None,
+    typer.Option(
+        "--folds",
+        metavar="K",
+        min=1,
+        help="Test so many folds in turn, each with 2 trainings per arm unless --set seeds says otherwise; 10 tell most for "
+        "their price (docs/designs.md).",
+        rich_help_panel=_DESIGN,
+    ),
+]
+MoreTrainings = Annotated[
+    int,
+    typer.Option(
+        "--more-trainings",
+        metavar="N",
+        min=0,
+        help="Extend the finished job in --out by so many trainings per arm and fold, and judge it once more.",
+        rich_help_panel=_DESIGN,
+    ),
+]
+MoreFolds = Annotated[
+    int,
+    typer.Option("--more-folds", metavar="N", min=0, help="Likewise by so many folds more.", rich_help_panel=_DESIGN),
+]
+Until = Annotated[
+    Literal["decided"] | None,
+    typer.Option(
+        "--until",
+        help="Go on with more trainings or folds until the verdict is decided, or cannot be within --most.",
+        rich_help_panel=_DESIGN,
+    ),
+]
+Most = Annotated[
+    float | None,
+    typer.Option("--most", metavar="HOURS", help="The hours for --until, earlier calls included.", rich_help_panel=_DESIGN),
 ]
 
 
@@ -45,14 +88,45 @@ def place(
     device: Device = "auto",
     workers: Workers = None,
     budget: Budget = None,
+    folds: Folds = None,
+    more_trainings: MoreTrainings = 0,
+    more_folds: MoreFolds = 0,
+    until: Until = None,
+    most: Most = None,
     verbose: Verbose = False,
     as_json: AsJson = False,
 ) -> None:
     """Find out whether attention helps on your data, which kind and where; ends with a lean network, a verdict and a report."""
-    settings = read_settings(preset, config, set_, network=network)
+    changes = {} if folds is None else {"split": {"test_folds": folds}}
+    settings = read_settings(preset, config, set_, changes, network=network)
+    going = read_going(more_trainings, more_folds, until, most)
     run_place(
-        *(data, out, settings), seed=seed, device=device, workers=workers, budget=budget, verbose=verbose, as_json=as_json
+        *(data, out, settings),
+        seed=seed,
+        device=device,
+        workers=workers,
+        budget=budget,
+        going=going,
+        verbose=verbose,
+        as_json=as_json,
     )
+
+
+def read_going(more_trainings: int, more_folds: int, until: str | None, most: float | None) -> dict[str, Any]:
+    """How a job goes on, as keywords: the hours that it may until it is decided, or an extension. Raises SettingError for both,
+    and for hours without what they are for."""
+    from focalseg.errors import SettingError
+    from focalseg.study.looks.history import Extension
+
+    extension = Extension(more_trainings=more_trainings, more_folds=more_folds)
+    if until is None and most is not None:
+        raise SettingError(f"--most was {most:g}, which is for --until; expected both. Add --until decided, or give --budget.")
+    if until and (most is None or not 0 < most < math.inf):
+        told = "was not given" if most is None else f"was {most:g}"
+        raise SettingError(f"--most {told}; expected hours above 0, such as 8, with --until decided.")
+    if until and extension:
+        raise SettingError(f"{extension} was given with --until decided; expected one of the two. Leave one out.")
+    return {"hours": most} if until else {"extension": extension}
 
 
 def run_place(
@@ -66,27 +140,46 @@ def run_place(
     as_json: bool,
     verbose: bool = False,
     budget: float | None = None,
+    going: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
-    """The job, then its report, then the answer on stdout. budget: hours."""
+    """The job, then its report, then the answer on stdout. budget: hours. going: as `read_going` has it."""
     refuse_data(data)
     from focalseg.study.beginning import refuse_place
 
-    refuse_place(data, out, settings, seed=seed, budget_hours=budget)  # before torch is imported, which takes seconds
+    extension = {name: value for name, value in going.items() if name == "extension"}
+    # Before torch is imported, which takes seconds.
+    refuse_place(data, out, settings, seed=seed, budget_hours=budget, **extension)
     from focalseg.cli.terminal.progress import build_listeners
     from focalseg.configuration import to_mapping
     from focalseg.report.placement.page import write_report
+    from focalseg.study.looks.wording import describe_looks
     from focalseg.study.outcome.wording import describe_verdict
     from focalseg.study.place import place as run
     from focalseg.study.running.cores import limit_threads
     from focalseg.study.running.stopping import STOP
+    from focalseg.study.until import place_until_decided
 
     STOP.install()
     limit_threads()
     listeners = build_listeners(verbose=verbose, workers=workers)
-    result = run(data, out, settings, seed=seed, device=device, workers=workers, listeners=listeners, budget_hours=budget)
+    how: dict[str, Any] = {"seed": seed, "device": device, "workers": workers, "listeners": listeners, "budget_hours": budget}
+    ended = ""
+    if "hours" in going:
+        result, ended = place_until_decided(data, out, settings, **how, **going)
+    else:
+        result = run(data, out, settings, **how, **going)
     page = write_report(out)
     if as_json:
-        print_json({**to_mapping(result.record), "report": str(page), "lean": str(out / "lean")})
+        paths = {"report": str(page), "lean": str(out / "lean")}
+        history = to_mapping(result.looks)
+        looks = {
+            "taken": len(history["looks"]),
+            "tail": result.looks.last.tail,
+            "most_trainings": history["most_trainings"],
+            "history": history["looks"],
+            "ended": ended,
+        }
+        print_json({**to_mapping(result.record), "looks": looks, **paths})
         return
     print(result.placement)
     print()
@@ -96,6 +189,9 @@ def run_place(
         print(f"  {name:<{max(map(len, arms))}} {arm.estimate} {arm.modules:>3} {arm.parameters:>11,}")
     print()
     print(f"verdict: {result.verdict.outcome} - {describe_verdict(result.verdict)}")
+    print(describe_looks(result.looks))
+    if ended:
+        print(ended)
     print(f"lean network: {out / 'lean'}")
     print(f"report: {page}")
     print(name_next(out, settings.network.name))

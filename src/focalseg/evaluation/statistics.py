@@ -12,8 +12,7 @@ from focalseg.records.estimate import Estimate, SeedNoise
 
 REPLICATES = 4000
 SCORE_SPAN, DIFFERENCE_SPAN = (0.0, 1.0), (-1.0, 1.0)
-CONFIDENCE = 0.95
-TAIL = (1 - CONFIDENCE) / 2
+TAIL = 0.025
 """What an interval leaves out on each side."""
 ROUNDING = 1e-12
 FEW_GROUPS = 6

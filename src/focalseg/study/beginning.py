@@ -15,6 +15,7 @@ from focalseg.imagesets.opening import refuse_inside
 from focalseg.inference.folders import LEAN
 from focalseg.records.placement import PLACEMENT, read_placement
 from focalseg.records.result import CHECKPOINT, CONFIG, RESULT, WEIGHTS
+from focalseg.study.looks.history import NO_EXTENSION, Extension, go_on, read_looks
 from focalseg.study.presets import Settings
 from focalseg.study.running.folder import read_config, refuse_busy, refuse_foreign, refuse_other_settings
 from focalseg.training.start_config import StartConfig
@@ -51,12 +52,21 @@ class ForKeeps:
 NOT_KEPT = ForKeeps()
 
 
-def refuse_place(source: str, folder: Path, settings: Settings, *, seed: int, budget_hours: float | None) -> None:
-    """Raises SettingError for a folder, settings or a budget with which the main job cannot start or go on."""
+def refuse_place(
+    source: str,
+    folder: Path,
+    settings: Settings,
+    *,
+    seed: int,
+    budget_hours: float | None,
+    extension: Extension = NO_EXTENSION,
+) -> None:
+    """Raises SettingError for a folder, settings, a budget or an extension with which the main job cannot start or go on."""
     _refuse_folder(folder, source)
     _refuse_exponents(settings)
     job = plan_job(source, folder, settings, seed=seed, budget_hours=budget_hours)
     refuse_other_settings(folder, to_mapping(job))
+    go_on(folder, read_looks(folder), extension)
 
 
 def plan_job(source: str, folder: Path, settings: Settings, *, seed: int, budget_hours: float | None) -> PlaceJob:

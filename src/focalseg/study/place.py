@@ -1,11 +1,13 @@
 """The main job: does attention help on this data, which kind, and where?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from focalseg.evaluation.verdict import Footing, Verdict
 from focalseg.inference.folders import LEAN
+from focalseg.records.outcome.claims import Claim
+from focalseg.records.outcome.looks import LookHistory
 from focalseg.records.placement import ALL, NONE, PLACED, PLACEMENT, JobRecord, LeanSource, Placement
 from focalseg.records.record import write_record
 from focalseg.records.result import CONFIG
@@ -16,10 +18,24 @@ from focalseg.study.arms.design import Design, plan_design, take_known
 from focalseg.study.beginning import plan_job, recall_settings, refuse_place
 from focalseg.study.budget.correction import correcting
 from focalseg.study.budget.fitting import Forecast, plan_costs
+from focalseg.study.looks.history import (
+    NO_EXTENSION,
+    Extension,
+    apply_look,
+    as_looks,
+    begin_looks,
+    check_first,
+    claim_looks,
+    finish_look,
+    go_on,
+    read_looks,
+)
 from focalseg.study.outcome.examples import EXAMPLES, write_examples
 from focalseg.study.outcome.footing import SEARCHED, count_silence, read_rises
+from focalseg.study.outcome.job_result import JobResult
 from focalseg.study.outcome.lean import write_lean
-from focalseg.study.outcome.summary import JobResult, judge, record_results
+from focalseg.study.outcome.stacking import measure_overlap_of
+from focalseg.study.outcome.summary import judge, record_results
 from focalseg.study.planning.folds import remark_few_groups
 from focalseg.study.planning.groundwork import lay_groundwork, plan_groundwork
 from focalseg.study.planning.precision import settle_precision
@@ -34,15 +50,18 @@ from focalseg.yaml_files import write_yaml
 
 @dataclass(frozen=True, kw_only=True)
 class PlaceResult:
-    """What the main job found, and where its files are. placement: what all folds agree on; record: placement.json."""
+    """What the main job found, and where its files are. placement: what all folds agree on; record: placement.json; results:
+    what that was made of; looks: how often it was judged, this time included."""
 
     folder: Path
     verdict: Verdict
     placement: Placement
     record: JobRecord
+    results: JobResult
+    looks: LookHistory
 
 
-def place(
+def place(  # noqa: PLR0913 - the options of `focalseg place`
     source: str,
     folder: Path,
     settings: Settings,
@@ -52,6 +71,8 @@ def place(
     workers: int | None = None,
     listeners: Listeners = NOBODY,
     budget_hours: float | None = None,
+    extension: Extension = NO_EXTENSION,
+    plan_most: Callable[[Forecast], int] | None = None,
 ) -> PlaceResult:
     """Decides where attention stays, then trains networks without it, with all of it and with what was decided, and compares.
 
@@ -59,34 +80,47 @@ def place(
     seed by seed, on test data that nothing else looks at. With several folds all of it is done on each, so that the comparison
     is one of the whole procedure. Resumes whatever an earlier call left unfinished.
     Everything about the data and the settings is checked before the first file is written. budget_hours: the settings are cut
-    until the job is likely to take no longer; a job that goes on keeps to those that it was begun with.
+    until the job is likely to take no longer; a job that goes on keeps to those that it was begun with. extension: of a
+    finished job, which is then judged once more. plan_most: gives, of a job that begins, how many trainings per arm it is
+    planned to go on to, from what it will take.
     """
-    refuse_place(source, folder, settings, seed=seed, budget_hours=budget_hours)
+    refuse_place(source, folder, settings, seed=seed, budget_hours=budget_hours, extension=extension)
     settings = settle_precision(settings, folder, device)
     begun = recall_settings(folder, settings, budget_hours)
-    chosen = begun or settings
+    first = begun or settings
     job = plan_job(source, folder, settings, seed=seed, budget_hours=budget_hours)
+    before = read_looks(folder)
+    history = go_on(folder, before, extension)
+    if history:
+        check_first(folder, history, first)
+    chosen = apply_look(first, history.last) if history else first
     ground = lay_groundwork(source, chosen, seed, device, listeners)
-    design = plan_design(ground, chosen, folder, device=device, workers=workers, listeners=listeners)
+    design = plan_design(
+        *(ground, chosen, folder), device=device, workers=workers, listeners=listeners, deciding_seeds=first.seeds
+    )
     forecast = Forecast(settings=chosen)
-    if not (folder / PLACEMENT).exists():
-        hours = None if begun else budget_hours
+    if not (history and history.last.finished and (folder / PLACEMENT).exists()):
+        hours = None if begun or history else budget_hours
         forecast = plan_costs(design, chosen, hours=hours, tell=listeners.tell, count=listeners.count)
     if (fitted := forecast.settings) != chosen:
         ground = plan_groundwork(ground, fitted, source=source, seed=seed)
         design = plan_design(ground, fitted, folder, device=device, workers=workers, listeners=Listeners(watch=listeners.watch))
-    with hold_folder(folder, write_yaml(replace(job, settings=fitted))):
+        first = fitted
+    history = history or begin_looks(first, plan_most(forecast) if plan_most else 0)
+    with hold_folder(folder, write_yaml(replace(job, settings=first))):
         claim_split(folder, ground, listeners.tell)
+        claim_looks(folder, before, history)
         for remark in remark_few_groups([fold.split for fold in ground.folds], ground.splits, ground.groups):
             listeners.tell(remark)
         watch = correcting(listeners.watch, forecast, listeners.tell)
         trainers = tuple(replace(trainer, watch=watch) for trainer in design.trainers)
-        return _train_and_judge(replace(design, trainers=trainers), folder)
+        result = _train_and_judge(replace(design, trainers=trainers), folder, history, first.claim)
+        return replace(result, looks=finish_look(folder, history, result.record))
 
 
-def _train_and_judge(design: Design, folder: Path) -> PlaceResult:
+def _train_and_judge(design: Design, folder: Path, history: LookHistory, claim: Claim) -> PlaceResult:
     """The job itself, in a folder that is held."""
-    plans, decided = train_arms(design)
+    plans, decided = train_arms(design, [look.folds for look in history.looks])
     placements = decided.placements
     rests_on = {arm: [plan for fold in plans for plan in fold[arm]] for arm in (NONE, PLACED)}
     if rests_on[PLACED] == rests_on[NONE]:
@@ -100,6 +134,9 @@ def _train_and_judge(design: Design, folder: Path) -> PlaceResult:
         candidates=len(design.everywhere),
         search=decided.search,
         footing=Footing(steps=steps, rises=read_rises(rests_on), silences=(count_silence(SEARCHED, searched),)),
+        overlap=measure_overlap_of([trainer.split for trainer in design.trainers], design.trainers[0].groups),
+        claim=claim,
+        looks=as_looks(history),
     )
     verdict = judge(results)
     fold, number = choose_lean(results.agreed, placements, placed=results.arms[PLACED], none=results.arms[NONE])
@@ -121,14 +158,18 @@ def _train_and_judge(design: Design, folder: Path) -> PlaceResult:
     )
     write_record(folder / PLACEMENT, record)
     write_lean(folder / LEAN, shown[PLACED], verdict, record.arms[PLACED], lean.parameters, sites=record.sites)
-    return PlaceResult(folder=folder, verdict=verdict, placement=results.agreed, record=record)
+    return PlaceResult(folder=folder, verdict=verdict, placement=results.agreed, record=record, results=results, looks=history)
 
 
-def train_arms(design: Design) -> tuple[list[dict[str, list[RunPlan]]], Decided]:
-    """Trains every arm of every fold; the finished runs of each fold by arm, and what was placed there."""
+def train_arms(design: Design, folds: Sequence[int] = ()) -> tuple[list[dict[str, list[RunPlan]]], Decided]:
+    """Trains every arm of every fold; the finished runs of each fold by arm, and what was placed there.
+
+    folds: how many were tested at each look at the job, all of them at its only one. Each fold keeps the sites that were chosen
+    when it came in: with others, the trainings of what was placed would be of several networks.
+    """
     known = [design.plan_known(trainer) for trainer in design.trainers]
     design.run("training the networks to compare with", [plan for arms in known for plan in _list_runs(arms)])
-    decided = decide_folds(design, known)
+    decided = _decide_at_looks(design, known, folds or [len(design.trainers)])
     chosen = [
         take_known(design.plan_decided(trainer, placement), arms)
         for trainer, placement, arms in zip(design.trainers, decided.placements, known, strict=True)
@@ -141,6 +182,16 @@ def train_arms(design: Design) -> tuple[list[dict[str, list[RunPlan]]], Decided]
     found = [arms | added for arms, added in zip(known, chosen, strict=True)]
     order = [arm for arm in (NONE, ALL, PLACED, *design.rivals) if arm in found[0]]
     return [{arm: arms[arm] for arm in order} for arms in found], decided
+
+
+def _decide_at_looks(design: Design, known: Sequence[Mapping[str, Sequence[RunPlan]]], folds: Sequence[int]) -> Decided:
+    """What is placed on each fold, each as it was decided at the look that it came in at. known: finished runs by arm."""
+    placements: list[Placement] = []
+    for count in sorted(set(folds)):
+        there = [{arm: plans[: design.deciding_seeds] for arm, plans in arms.items()} for arms in known[:count]]
+        decided = decide_folds(design.as_decided(count), there)
+        placements += decided.placements[len(placements) :]
+    return replace(decided, placements=tuple(placements))
 
 
 def _list_runs(arms: Mapping[str, Sequence[RunPlan]]) -> list[RunPlan]:

@@ -13,9 +13,14 @@ from focalseg.hosts.libraries.choice import NetworkChoice
 from focalseg.losses.unified_focal_config import UnifiedFocalConfig
 from focalseg.placement.policies import POLICIES
 from focalseg.records import names
+from focalseg.records.outcome.claims import Claim
 from focalseg.training.training_config import TrainingConfig
 
 MOST_TRAININGS = 1000
+"""Per arm and fold. Every fold has seeds for as many, and as many again for the search."""
+SEEDS_OF_SEVERAL = 2
+"""Trainings per arm and fold where several folds are tested and nobody says otherwise: with one, nothing tells what the seed
+does."""
 WIDER, RANDOM = "wider", names.RANDOM
 RIVALS = (WIDER, RANDOM, *GATES)
 """What may be compared besides: a wider plain network, as many sites drawn at random, or one kind of gate wherever it fits."""
@@ -41,7 +46,8 @@ class DataSettings(CheckedConfig):
 class SplitSettings(CheckedConfig):
     """One fold in `folds` is test data, one validation data. seed shuffles the groups.
 
-    test_folds: how many of them are tested in turn, each with trainings, a placement and a comparison of its own.
+    test_folds: how many of them are tested in turn, each with trainings, a placement and a comparison of its own. With several,
+    `folds` is at least as many and `seeds` is 2, unless either is said.
 
     Cases are grouped by what their set knows of them, or else by group_column of its table or group_pattern, a regular
     expression on the names of the cases. file: a splits.json to use instead, whose first folds are tested.
@@ -67,11 +73,32 @@ class NetworkSettings(NetworkChoice):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LookSettings(CheckedConfig):
+    """How often the job's test scores will be looked at, said before the first time: it settles what each look may claim.
+
+    most_trainings: per arm and over all folds, up to which the job may be made to go on; 0 for not planned. once: it never
+    will, so that its only look has all of the error, and intervals of 95 %.
+    """
+
+    most_trainings: int = setting(0, at_least=0, at_most=1_000_000)
+    once: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.once and self.most_trainings:
+            raise SettingError(
+                f"looks.once was true and looks.most_trainings {self.most_trainings}; expected one of the two. Leave one out."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings(CheckedConfig):
-    """Everything but the data. seeds: trainings an arm. gates: the kinds tried. policy: how evidence becomes a decision.
+    """Everything but the data. seeds: trainings per arm and fold. gates: the kinds tried. policy: how evidence becomes a
+    decision.
 
     rivals: what is compared besides none, all and placed, each one of `RIVALS`.
     standardise_logits: whether gates bring their logits to mean 0 and variance 1, so that gamma alone sets their scale.
+    claim: whom intervals speak for, see `Claim`; it changes nothing that is trained.
     """
 
     seeds: int = setting(3, at_least=1, at_most=MOST_TRAININGS)
@@ -79,6 +106,8 @@ class Settings(CheckedConfig):
     standardise_logits: bool = False
     policy: str = "removal"
     rivals: tuple[str, ...] = ()
+    claim: Claim = "new_data"
+    looks: LookSettings = field(default_factory=LookSettings)
     data: DataSettings = field(default_factory=DataSettings)
     split: SplitSettings = field(default_factory=SplitSettings)
     network: NetworkSettings = field(default_factory=NetworkSettings)
@@ -126,8 +155,21 @@ DEMO = {"training": {"steps": 360}}
 
 
 def build_settings(preset: str, *changes: dict[str, Any]) -> Settings:
-    """A preset with changes laid over it, later ones on top. Raises SettingError with a line for each fault."""
-    chosen = PRESETS[preset]
+    """A preset with changes laid over it, later ones on top. Raises SettingError with a line for each fault.
+
+    Where several folds are tested, what the changes do not say of their design follows from that, see `_settle_folds`.
+    """
+    said: dict[str, Any] = {}
     for change in changes:
-        chosen = merge(chosen, change)
-    return from_mapping(Settings, chosen)
+        said = merge(said, change)
+    return from_mapping(Settings, merge(merge(PRESETS[preset], _settle_folds(said)), said))
+
+
+def _settle_folds(said: dict[str, Any]) -> dict[str, Any]:
+    """With several folds tested: at least as many are dealt, and each has few trainings, since more folds buy more than more
+    trainings of each (docs/designs.md)."""
+    split = said.get("split")
+    tested = split.get("test_folds") if isinstance(split, dict) else None
+    if not isinstance(tested, int) or tested < 2:  # what is no number is refused with the other faults
+        return {}
+    return {"seeds": SEEDS_OF_SEVERAL, "split": {"folds": max(SplitSettings.folds, tested)}}

@@ -14,7 +14,8 @@ from focalseg.records.record import write_record
 from focalseg.records.result import Result
 from focalseg.records.seals import hash_file
 from focalseg.records.site_decision import SiteDecision
-from focalseg.study.outcome.summary import JobResult, judge, record_results
+from focalseg.study.outcome.job_result import JobResult
+from focalseg.study.outcome.summary import judge, record_results
 from focalseg.study.running.runs import RunResult, read_result
 from focalseg.study.running.scores import CaseScore, format_scores
 from study.made_up import make_score

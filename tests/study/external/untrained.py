@@ -18,7 +18,8 @@ from focalseg.records.result import CONFIG, RESULT, WEIGHTS, Result
 from focalseg.records.seals import hash_file, sign_text
 from focalseg.records.site_decision import SiteDecision
 from focalseg.records.splits import SPLITS
-from focalseg.study.outcome.summary import JobResult, judge, record_results
+from focalseg.study.outcome.job_result import JobResult
+from focalseg.study.outcome.summary import judge, record_results
 from focalseg.study.planning.groundwork import Groundwork, lay_groundwork
 from focalseg.study.planning.splits_file import record_splits
 from focalseg.study.presets import build_settings

@@ -11,7 +11,8 @@ from focalseg.evaluation.statistics import estimate_mean, measure_seed_noise
 from focalseg.placement.policies.questions import SMALLEST_WORTH
 from focalseg.records.placement import Collapsed, Placement
 from focalseg.records.site_decision import SiteDecision
-from focalseg.study.outcome.summary import JobResult, judge, record_results, summarise
+from focalseg.study.outcome.job_result import JobResult
+from focalseg.study.outcome.summary import judge, record_results, summarise
 from focalseg.study.outcome.wording import describe_verdict
 from study.made_up import make_result, make_score
 

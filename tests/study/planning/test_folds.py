@@ -21,6 +21,7 @@ from focalseg.study.arms.search import name_trial
 from focalseg.study.outcome.stacking import stack_folds
 from focalseg.study.place import place, train_arms
 from focalseg.study.planning.groundwork import lay_groundwork
+from focalseg.study.presets import MOST_TRAININGS
 from focalseg.study.running.listeners import NOBODY, Listeners
 from focalseg.study.running.scores import read_scores
 from focalseg.yaml_files import read_yaml
@@ -77,7 +78,7 @@ def test_every_fold_is_normalised_by_its_own_training_cases(finished):
     _, out, _, _ = finished
     folds = json.loads((out / "splits.json").read_text())["folds"]
     for fold in (0, 1):
-        config = read_yaml(out / "runs" / "none" / f"fold_{fold}" / "seed_5" / "config.yaml")
+        config = read_yaml(out / "runs" / "none" / f"fold_{fold}" / f"seed_{3 + 2000 * fold}" / "config.yaml")
         names = folds[fold]["train"]
         pixels = [np.asarray(Image.open(out.parent / "data" / "images" / f"{name}.png"), float) for name in names]
         assert config["fold"] == fold
@@ -88,7 +89,7 @@ def test_the_difference_is_that_of_every_case_in_the_fold_that_tests_it(finished
     result, out, _, _ = finished
     differences = {}
     for fold in (0, 1):
-        for seed in (5, 6):
+        for seed in (3 + 2000 * fold, 4 + 2000 * fold):
             plain = dice_of(out / "runs" / "none" / f"fold_{fold}" / f"seed_{seed}")
             placed = out / "runs" / "placed" / f"fold_{fold}" / f"seed_{seed}"
             lean = dice_of(placed) if placed.exists() else plain
@@ -125,8 +126,18 @@ def test_the_runs_of_all_folds_go_on_together(finished):
     assert {plan.arm for plan in watched[0]} == {"none", "all", "wider"}
     assert {plan.arm for plan in watched[1]} == {"probe_dropout"}
     seeds = [{plan.config.seed for plan in plans} for plans in watched]
-    assert seeds[0] == {5, 6}
-    assert seeds[1] == {3, 4}
+    assert seeds[0] == {3, 4, 2003, 2004}
+    assert seeds[1] == {1003, 1004, 3003, 3004}
+
+
+def test_no_seed_trains_on_two_folds_or_in_an_arm_and_a_search(design_of):
+    design = replace(design_of(folds=5), seeds=MOST_TRAININGS)
+    of_arms = [set(design.list_seeds(trainer)) for trainer in design.trainers]
+    of_searches = [set(design.search(trainer).seeds) for trainer in design.trainers]
+    everything = set().union(*of_arms, *of_searches)
+    assert len(everything) == 2 * 5 * MOST_TRAININGS
+    more = [set(replace(design, seeds=3).list_seeds(trainer)) for trainer in design.trainers]
+    assert all(few < many for few, many in zip(more, of_arms, strict=True))
 
 
 def test_every_round_of_a_policy_is_trained_for_all_folds_together(design_of, made_up):
@@ -173,7 +184,7 @@ def test_a_fold_where_nothing_is_placed_takes_the_plain_trainings(design_of, mad
     assert {plan.folder.parent.name for plan in made_up.batches[-1]} == {"fold_0"}
 
 
-@pytest.mark.parametrize(("silent", "counted"), [(("fold_0/seed_1", "fold_1/seed_1"), (2, 4)), (("fold_1/",), (2, 2))])
+@pytest.mark.parametrize(("silent", "counted"), [(("fold_0/seed_1001", "fold_1/seed_3001"), (2, 4)), (("fold_1/",), (2, 2))])
 def test_collapsed_trainings_of_the_search_are_counted_over_folds_unless_one_fold_learned_nothing(
     silent, counted, design_of, made_up
 ):

@@ -28,14 +28,16 @@ class Design:
     """The arms of a job, its folds and its seeds, as far as they are settled before anything is trained.
 
     trainers: one per fold. everywhere: the layout with a gate at every site that is not dead; dead: the reason, by site, for
-    those that are. seeds: trainings per arm and fold; first_seed: of the first of them. rivals: the arms besides none, all and
-    placed. layouts: of every arm of the plain network's channels that is known beforehand. wider: the network of the arm of
-    that name.
+    those that are. seeds: trainings per arm and fold; first_seed: of the first of them. deciding_seeds: so many of them, and of
+    those that score layouts, take part in choosing sites; a job that goes on has more, and keeps to what it chose. rivals: the
+    arms besides none, all and placed. layouts: of every arm of the plain network's channels that is known beforehand. wider:
+    the network of the arm of that name.
     """
 
     trainers: tuple[Trainer, ...]
     policy: str
     seeds: int
+    deciding_seeds: int
     first_seed: int
     everywhere: Layout
     dead: Mapping[str, str]
@@ -51,8 +53,12 @@ class Design:
     def search(self, trainer: Trainer) -> TrainedSearch:
         """The search of a fold, with seeds that no arm ever has; it does not touch test cases."""
         first = self.list_seeds(trainer).start + MOST_TRAININGS
-        seeds = range(first, first + self.seeds)
+        seeds = range(first, first + self.deciding_seeds)
         return TrainedSearch(trainer=replace(trainer, scored=(VALIDATION,)), everywhere=self.everywhere, seeds=seeds)
+
+    def as_decided(self, folds: int) -> "Design":
+        """The part that the sites of the first folds were chosen with, when so many were tested."""
+        return replace(self, trainers=self.trainers[:folds], seeds=self.deciding_seeds)
 
     def plan_known(self, trainer: Trainer) -> dict[str, list[RunPlan]]:
         """The arms of a fold that are known before anything is trained."""
@@ -91,8 +97,10 @@ def plan_design(
     workers: int | None,
     listeners: Listeners,
     engine: Engine = run_locally,
+    deciding_seeds: int | None = None,
 ) -> Design:
-    """The design of a job. engine: what executes its runs. Raises SettingError where no site is left, or a rival cannot be had.
+    """The design of a job. engine: what executes its runs. deciding_seeds: as in `Design`, all of them unless said. Raises
+    SettingError where no site is left, or a rival cannot be had.
 
     Dead sites are looked for once: they follow from the network and the size of what it sees, which all folds share.
     """
@@ -123,6 +131,7 @@ def plan_design(
         trainers=tuple(trainers),
         policy=settings.policy,
         seeds=settings.seeds,
+        deciding_seeds=deciding_seeds or settings.seeds,
         first_seed=ground.config.seed,
         everywhere=everywhere,
         dead=dead,

@@ -20,6 +20,7 @@ from focalseg.study.arms.design import Design
 from focalseg.study.arms.search import PROBE_COUNT
 from focalseg.study.budget.estimate import estimate_runs
 from focalseg.study.budget.pace import Paces, measure_pace, measure_paces
+from focalseg.study.budget.worth import list_designs
 from focalseg.study.presets import RANDOM, RIVALS, Settings
 from focalseg.study.running.listeners import Tell, ignore
 from focalseg.study.running.local import choose_workers
@@ -82,14 +83,10 @@ def _drop_rivals(asked: Settings, left: Settings) -> list[Settings]:
     return [replace(left, rivals=asked.rivals[:count]) for count in range(len(asked.rivals))]
 
 
-def _drop_folds(asked: Settings, left: Settings) -> list[Settings]:
-    """But not to two: with these nobody knows how much folds differ, and the interval is wider than that of one."""
-    counts = [count for count in range(1, asked.split.test_folds) if count != 2]
-    return [replace(left, split=replace(left.split, test_folds=count)) for count in counts]
-
-
-def _drop_seeds(asked: Settings, left: Settings) -> list[Settings]:
-    return [replace(left, seeds=count) for count in range(ENOUGH_SEEDS, asked.seeds)]
+def _drop_folds_and_seeds(asked: Settings, left: Settings) -> list[Settings]:
+    """Whichever tells less for its price."""
+    designs = list_designs(asked.split.test_folds, asked.seeds, ENOUGH_SEEDS)
+    return [replace(left, seeds=seeds, split=replace(left.split, test_folds=folds)) for folds, seeds in designs]
 
 
 def _drop_steps(asked: Settings, left: Settings) -> list[Settings]:
@@ -105,22 +102,30 @@ def _drop_third_seed(asked: Settings, left: Settings) -> list[Settings]:
     return [*_drop_steps(asked, fewest), replace(fewest, training=asked.training)] if asked.seeds > FEWEST_SEEDS else []
 
 
-def _tell_seeds(asked: Settings, left: Settings) -> str:
-    wide = ", which makes wide intervals" if left.seeds < ENOUGH_SEEDS else ""
-    return f"{counted(left.seeds, 'training')} an arm and fold instead of {asked.seeds}{wide}"
+def _tell_rivals(asked: Settings, left: Settings) -> list[str]:
+    return [f"{' and '.join(asked.rivals[len(left.rivals) :])} not compared"]
 
 
-def _tell_steps(asked: Settings, left: Settings) -> str:
+def _tell_design(asked: Settings, left: Settings) -> list[str]:
+    told = []
+    if left.split.test_folds < asked.split.test_folds:
+        told = [f"{left.split.test_folds} of the {asked.split.test_folds} folds tested"]
+    if left.seeds < asked.seeds:
+        wide = ", which makes wide intervals" if left.split.test_folds == 1 and left.seeds < ENOUGH_SEEDS else ""
+        told.append(f"{counted(left.seeds, 'training')} an arm and fold instead of {asked.seeds}{wide}")
+    return told
+
+
+def _tell_steps(asked: Settings, left: Settings) -> list[str]:
     steps = left.training.steps
-    return "" if steps == asked.training.steps else f"{counted(steps, 'step')} a training instead of {asked.training.steps}"
+    return [] if steps == asked.training.steps else [f"{counted(steps, 'step')} a training instead of {asked.training.steps}"]
 
 
-CUTS: Sequence[tuple[Callable[[Settings, Settings], list[Settings]], Callable[[Settings, Settings], str]]] = (
-    (_drop_rivals, lambda asked, left: f"{' and '.join(asked.rivals[len(left.rivals) :])} not compared"),
-    (_drop_folds, lambda asked, left: f"{left.split.test_folds} of the {asked.split.test_folds} folds tested"),
-    (_drop_seeds, _tell_seeds),
+CUTS: Sequence[tuple[Callable[[Settings, Settings], list[Settings]], Callable[[Settings, Settings], list[str]]]] = (
+    (_drop_rivals, _tell_rivals),
+    (_drop_folds_and_seeds, _tell_design),
     (_drop_steps, _tell_steps),
-    (_drop_third_seed, _tell_seeds),
+    (_drop_third_seed, _tell_design),
 )
 """In the order in which they are given up: what says least of the question first.
 
@@ -265,7 +270,7 @@ def fit_settings(
     with the least price, where nothing is left to give up.
     """
     fitted = settings
-    given_up: list[Callable[[Settings, Settings], str]] = []
+    given_up: list[Callable[[Settings, Settings], list[str]]] = []
     for cut, tell_cut in CUTS:
         if price(fitted) > seconds and (cheaper := cut(settings, fitted)):
             fitted = cheaper[max(bisect_right(cheaper, seconds, key=price) - 1, 0)]
@@ -278,7 +283,7 @@ def fit_settings(
             f"{fitted.training.steps} steps a training and {counted(fitted.seeds, 'training')} an arm. "
             f"Give --budget {math.ceil(least / 36) / 100:g} or more, a smaller data.longest_side, or a smaller --preset."
         )
-    for sentence in filter(None, dict.fromkeys(say(settings, fitted) for say in given_up)):
+    for sentence in dict.fromkeys(sentence for say in given_up for sentence in say(settings, fitted)):
         tell(f"to fit into {describe_seconds(seconds)}: {sentence}.")
     if given_up and idle and price(settings) >= NOTABLE_LOAD * idle(settings):
         tell(

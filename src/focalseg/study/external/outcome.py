@@ -15,8 +15,9 @@ from focalseg.study.external.beginning import FinishedJob, Training
 from focalseg.study.external.scoring import ScoredSet, locate, read_external
 from focalseg.study.external.wording import describe_agreement, describe_methods, describe_there
 from focalseg.study.outcome.footing import read_rises_of
+from focalseg.study.outcome.job_result import JobResult
 from focalseg.study.outcome.stacking import Arms, stack_folds
-from focalseg.study.outcome.summary import JobResult, judge, record_results
+from focalseg.study.outcome.summary import judge, record_results
 from focalseg.study.running.runs import TEST, VALIDATION, RunResult, read_result
 from focalseg.training.run import RunConfig
 

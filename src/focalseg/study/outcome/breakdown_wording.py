@@ -3,7 +3,7 @@
 from collections import Counter
 
 from focalseg.evaluation.breakdown import Breakdown, Shares
-from focalseg.evaluation.verdict import Against, Verdict
+from focalseg.evaluation.verdict import LEVEL, Against, Verdict
 from focalseg.findings import counted, plural
 from focalseg.records.estimate import Estimate, Interval
 
@@ -114,8 +114,9 @@ def describe_total(verdict: Verdict) -> str:
     total = verdict.breakdown.unexplained
     if total is None or (verdict.against and verdict.against.as_good_as_all and verdict.plain) or find_sign(verdict) < 0:
         return ""
-    figure = f"{total.mean:+.3f} ({describe_interval(total, 0.05)})"
-    return f"Attention helps the training; no single site is needed: on validation cases all minus none is {figure}."
+    figure = f"{total.mean:+.3f} ({describe_interval(total, LEVEL)})"
+    alone = "" if find_sign(verdict) else "; the test cases alone do not show it"
+    return f"Attention helps the training; no single site is needed: on validation cases all minus none is {figure}{alone}."
 
 
 def describe_price(verdict: Verdict) -> str:

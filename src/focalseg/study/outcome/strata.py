@@ -16,8 +16,8 @@ from focalseg.records.outcome.strata import (
     Size,
     StratumName,
 )
-from focalseg.study.outcome.stacking import Arms, Results, find_twins
-from focalseg.study.running.runs import TEST
+from focalseg.study.outcome.stacking import Arms, Results, find_twins, list_results
+from focalseg.study.running.runs import TEST, RunResult
 
 _Value = TypeVar("_Value")
 
@@ -160,10 +160,15 @@ def read_table(arms: Arms) -> CaseTable:
 
 def read_tuned_table(arms: Arms) -> CaseTable | None:
     """The same at each training's tuned threshold; None where some training was scored at 0.5 alone."""
-    results = [result for folds in arms.values() for fold in folds for result in fold]
+    results = [result for folds in arms.values() for result in list_results(folds)]
     if any(not score.tuned for result in results for score in result.scores_of(TEST)):
         return None
-    return read_table({arm: [[result.at_tuned for result in fold] for fold in folds] for arm, folds in arms.items()})
+    return read_table({arm: [[_tune(result) for result in fold] for fold in folds] for arm, folds in arms.items()})
+
+
+def _tune(result: RunResult) -> RunResult:
+    """A run with its test scores alone, at its tuned threshold."""
+    return replace(result, scores=tuple(score.at_tuned for score in result.scores_of(TEST)))
 
 
 def _stack(folds: Results, labels: Sequence[str], score: Literal["dice", "predicted_pixels"]) -> np.ndarray:

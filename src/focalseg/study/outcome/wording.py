@@ -140,7 +140,8 @@ def _answer_placed(verdict: Verdict) -> Iterator[str]:
     change, breakdown = verdict.difference, verdict.breakdown
     figure = f"{change.mean:+.3f} {describe_endpoint(breakdown)}"
     sure = f"{describe_interval(change, verdict.adjusted.level)}{describe_over_all(breakdown)}"
-    result = f"{figure} with {_describe_placed(verdict)}{describe_sites(breakdown)} ({sure})"
+    comma = "," if breakdown.some_lack_it else ""  # images with lesions, with 2 attention modules
+    result = f"{figure}{comma} with {_describe_placed(verdict)}{describe_sites(breakdown)} ({sure})"
     subject = "Attention" if verdict.most_modules else "Shutting a skip"
     if verdict.outcome == "no_difference_shown":
         yield f"No difference shown: {result}{_describe_why_not(verdict)}."

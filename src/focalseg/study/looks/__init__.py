@@ -1,0 +1,1 @@
+"""A job that is judged more than once: what each look may claim, and how a finished job goes on."""
