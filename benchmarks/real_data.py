@@ -34,7 +34,7 @@ from machine import describe_machine
 from real_images.cases import FIXED, collect_rows, keep_common, list_runs, write_cases
 from real_images.checking import list_misfits
 from real_images.intervals import measure_rescues, measure_strata, share_training
-from real_images.page import format_earlier, format_set, format_strata
+from real_images.page import format_earlier, format_set, format_strata, show_ends
 from real_images.strata import take_apart
 
 RESULTS = Path(__file__).parent / "results"
@@ -184,10 +184,10 @@ def look(name: str, job: Path, arms: Sequence[str]) -> list[str]:
     parts = take_apart(collect_rows(job, runs))
     lines = [f"## {name}: {len(runs[arms[0]])} trainings an arm, of the folds so far", ""]
     lines += format_strata(measure_strata(parts, overlap=share_training(FOLDS)))
+    narrow = measure_strata(parts, overlap=0.0)["with_object"]["differences"]
     for pair, summands in measure_rescues(parts).items():
-        lines.append(
-            f"{pair}: {summands['rescued']:+.3f} from cases that one of the two missed, {summands['others']:+.3f} others"
-        )
+        shares = f"{summands['rescued']:+.3f} from cases that one of the two missed, {summands['others']:+.3f} others"
+        lines.append(f"{pair}: {show_ends(narrow[pair])} for these images alone; {shares}")
     return lines
 
 

@@ -82,7 +82,7 @@ def _format_misses_and_threshold(one: Found) -> list[str]:
     rows = []
     for pair, parts in one["rescues"].items():
         left = tuned.get("with_object", {}).get("differences", {}).get(pair)
-        words = " minus ".join(NAMES.get(arm, arm) for arm in pair.split(" - "))
+        words = name_pair(*pair.split(" - "))
         change = show_change(changes[pair]) if pair in changes else f"{sum(parts.values()):+.3f}"
         rows.append(
             [
@@ -131,7 +131,7 @@ def format_comparisons(one: Found) -> list[str]:
     rows = []
     for found in one["comparisons"]:
         least = "-" if found["smallest_difference"] is None else f"{found['smallest_difference']:.3f}"
-        pair = f"{NAMES[found['one']]} minus {NAMES[found['other']]}"
+        pair = name_pair(found["one"], found["other"])
         chances = [f"{found[name]:.2g}" for name in ("p_value", "permutation_p", "holm_p")]
         rows.append([pair, show_change(found), *chances, least])
     chances = ["p", "p over new groups alone", "p, adjusted (Holm)"]
@@ -176,6 +176,11 @@ def format_earlier_tests(one: Found) -> list[str]:
 def _show_gain(found: Strata, first: Strata) -> list[str]:
     gain = found.with_object - first.with_object
     return [f"{gain:+.3f}", f"{split_gain(found, first)[0]:+.3f}"]
+
+
+def name_pair(one: str, other: str) -> str:
+    """A difference in words."""
+    return " minus ".join(NAMES.get(arm, arm).removesuffix(", no attention") for arm in (one, other))
 
 
 def show_count(count: int, of: int) -> str:
