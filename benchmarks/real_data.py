@@ -34,7 +34,7 @@ from machine import describe_machine
 from real_images.cases import FIXED, collect_rows, keep_common, list_runs, write_cases
 from real_images.checking import list_misfits
 from real_images.intervals import measure_rescues, measure_strata, share_training
-from real_images.page import format_earlier, format_set, format_strata
+from real_images.page import format_earlier, format_set, format_strata, show_ends
 from real_images.strata import take_apart
 
 RESULTS = Path(__file__).parent / "results"
@@ -165,6 +165,7 @@ def reduce_job(job: Path, content: Mapping[str, Any], rows: Sequence[Any]) -> di
         "protocol": {"folds": content["arms"]["none"]["folds"], "trainings": content["arms"]["none"]["trainings"]},
         "strata": {**measure_strata(parts, overlap=overlap, tail=tail), **content["strata"]},
         "tuned": at_tuned,
+        "these_images": measure_strata(parts, overlap=0.0, tail=tail),
         "rescues": measure_rescues(parts),
         "thresholds": read_thresholds(job, content["runs"]),
         "seen": read_seen(job / "runs" / "none"),
@@ -183,10 +184,10 @@ def look(name: str, job: Path, arms: Sequence[str]) -> list[str]:
     parts = take_apart(collect_rows(job, runs))
     lines = [f"## {name}: {len(runs[arms[0]])} trainings an arm, of the folds so far", ""]
     lines += format_strata(measure_strata(parts, overlap=share_training(FOLDS)))
+    narrow = measure_strata(parts, overlap=0.0)["with_object"]["differences"]
     for pair, summands in measure_rescues(parts).items():
-        lines.append(
-            f"{pair}: {summands['rescued']:+.3f} from cases that one of the two missed, {summands['others']:+.3f} others"
-        )
+        shares = f"{summands['rescued']:+.3f} from cases that one of the two missed, {summands['others']:+.3f} others"
+        lines.append(f"{pair}: {show_ends(narrow[pair])} for these images alone; {shares}")
     return lines
 
 
@@ -235,7 +236,8 @@ def format_page(found: Mapping[str, Any], size: str) -> str:
         "each fold from seeds that nothing was chosen with. What counts, fixed beforehand, is the Dice of the cases that have",
         "the object. Beside it stand the share of those that were missed altogether (no pixel in common), the share of the",
         "cases without the object that were left empty, and the mean Dice of all cases. Scores at the images' own resolution;",
-        "95 % intervals over trainings, groups and folds, corrected for the training cases that folds have in common.",
+        "95 % intervals over trainings, groups and folds, which allow for the training cases that folds have in common and so",
+        "speak for new data like these; those that speak for these images alone do not.",
         "Differences are paired by case and training, and those of shares are in points of a hundred.",
     ]
     for name, one in found.items():

@@ -13,6 +13,8 @@ from types import SimpleNamespace
 import pytest
 
 from focalseg.imagesets.splits import split_by_group
+from focalseg.study.presets import build_settings
+from focalseg.yaml_files import parse_assignments
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 RESULTS = BENCHMARKS / "results"
@@ -143,10 +145,15 @@ def test_a_finished_job_is_kept_as_a_page_its_figures_and_the_scores_of_every_ca
     assert "| SE everywhere | 0.715 (" in page
     assert "SE everywhere minus no attention | +0.325 [" in page
     assert "| +0.175 | +0.150 | +0.200 [" in page
+    narrow = found["these_images"]["with_object"]["differences"]["se - none"]
+    assert gain["low"] < narrow["low"] < narrow["high"] < gain["high"]  # folds have a quarter of their training in common
+    assert (
+        f"SE everywhere minus no attention | +0.325 [{gain['low']:+.3f}, {gain['high']:+.3f}] | [{narrow['low']:+.3f}, " in page
+    )
     assert "25.0 % | -50.0 [" in page
     assert "| small | 10 to 1,000 | 0.390 | 0.715 | 0.615 | 0.715 | 0.515 |  | +0.325 [-1.000, +1.000] |" in page
     assert "Tuned were, from the least to the greatest: no attention 0.4 to 0.4, SE everywhere 0.4 to 0.4" in page
-    assert "| placed minus wider, no attention | +0.200 [-1.000, +1.000] | 0.02 | 0.01 | 0.5 | 0.100 |" in page
+    assert "| placed minus wider | +0.200 [-1.000, +1.000] | 0.02 | 0.01 | 0.5 | 0.100 |" in page
     assert "## Not trained anew yet" in page
     assert "### cvc_clinicdb" in page
     assert "### busi" not in page
@@ -207,12 +214,23 @@ def test_strata_that_the_scores_do_not_say_are_refused(bench, job, results):
     ]
 
 
+@pytest.mark.parametrize("size", ["small", "full"])
+def test_every_set_is_asked_for_ten_folds_of_one_training_in_settings_that_there_are(bench, size):
+    for name in bench.script.SETS:
+        options = bench.script.PROTOCOL | bench.script.SIZES[size] | bench.script.OF_SET[size].get(name, {})
+        settings = build_settings("quick", parse_assignments([f"{name}={value}" for name, value in options.items()]))
+        assert (settings.split.folds, settings.split.test_folds, settings.seeds) == (10, 10, 1)
+        assert settings.looks.once
+        assert list(settings.rivals) == ["se", "wider"]
+
+
 def test_arms_without_a_decision_are_looked_at_where_all_of_them_are_trained(bench, job):
     (job / "runs/se/fold_3/seed_10/result.json").unlink()
     lines = bench.script.look("busi", job, ["none", "se"])
     assert lines[0] == "## busi: 3 trainings an arm, of the folds so far"
     assert any(line.startswith("| SE everywhere | 0.710 (") for line in lines)
-    assert lines[-1] == "se - none: +0.233 from cases that one of the two missed, +0.133 others"
+    assert lines[-1].startswith("se - none: [")
+    assert lines[-1].endswith("] for these images alone; +0.233 from cases that one of the two missed, +0.133 others")
     shutil.rmtree(job / "runs/se")
     assert bench.script.look("busi", job, ["none", "se"]) == ["busi: nothing yet of se"]
 

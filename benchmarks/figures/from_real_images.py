@@ -13,7 +13,7 @@ from scipy.stats import binomtest
 from figures.blocks import Writer
 from figures.markdown import RESULTS, format_table, list_items, read_json
 from real_images.earlier import WITHOUT_OBJECT, derive_strata, split_gain
-from real_images.page import show_change
+from real_images.page import show_change, show_ends
 
 NEW, EARLIER = "real_data-small", "real_data-small-earlier"
 SHOWN = {"cvc_clinicdb": "CVC-ClinicDB", "chase_db1": "CHASE_DB1", "busi": "BUSI"}
@@ -64,13 +64,18 @@ def _tell_new(one: Mapping[str, Any]) -> Told:
         protocol=_name_protocol(protocol["folds"], protocol["trainings"]),
         cases={name: found["arms"]["none"]["cases"] for name, found in strata.items()},
         strata={name: {arm: row["value"] for arm, row in found["arms"].items()} for name, found in strata.items()},
-        gain={arm: show_change(changes[f"{arm} - none"]) for arm in ("se", "placed")},
+        gain={arm: f"{show_change(changes[f'{arm} - none'])} ({_show_narrow(one, arm)})" for arm in ("se", "placed")},
         over_all={arm: show_change(strata["all_cases"]["differences"][f"{arm} - none"]) for arm in ("se", "placed")},
         rescued={arm: one["rescues"][f"{arm} - none"]["rescued"] for arm in ("se", "placed")},
         tuned={arm: show_change(tuned[f"{arm} - none"]) for arm in ("se", "placed") if f"{arm} - none" in tuned},
         alarms=fewer_misses and fewer_empty,
         **_tell_job(one),
     )
+
+
+def _show_narrow(one: Mapping[str, Any], arm: str) -> str:
+    """The interval that speaks for these images alone."""
+    return f"{show_ends(one['these_images']['with_object']['differences'][f'{arm} - none'])} for these images alone"
 
 
 def _tell_earlier(one: Mapping[str, Any], name: str) -> Told:

@@ -17,6 +17,7 @@ def list_misfits(found: Mapping[str, Any], rows: Iterable[Row]) -> list[str]:
     parts = take_apart(rows)
     faults = [
         *_misfit_strata("strata", found["strata"], parts),
+        *_misfit_strata("these_images", found["these_images"], parts),
         *_misfit_strata("tuned", found["tuned"], take_apart(rows, tuned=True)),
     ]
     for arm, summary in found["arms"].items():

@@ -77,16 +77,27 @@ def format_strata(strata: Mapping[str, Any], costs: Mapping[str, Any] | None = N
 
 def _format_misses_and_threshold(one: Found) -> list[str]:
     """What misses make of every difference in Dice with the object, and what is left of it at tuned thresholds."""
-    changes, tuned = one["strata"]["with_object"]["differences"], one.get("tuned") or {}
+    changes, tuned = one["strata"]["with_object"]["differences"], one["tuned"]
+    narrow = one["these_images"]["with_object"]["differences"]
     rows = []
     for pair, parts in one["rescues"].items():
         left = tuned.get("with_object", {}).get("differences", {}).get(pair)
-        words = " minus ".join(NAMES.get(arm, arm) for arm in pair.split(" - "))
+        words = name_pair(*pair.split(" - "))
         change = show_change(changes[pair]) if pair in changes else f"{sum(parts.values()):+.3f}"
-        rows.append([words, change, f"{parts['rescued']:+.3f}", f"{parts['others']:+.3f}", show_change(left) if left else "-"])
+        rows.append(
+            [
+                words,
+                change,
+                show_ends(narrow[pair]),
+                f"{parts['rescued']:+.3f}",
+                f"{parts['others']:+.3f}",
+                show_change(left) if left else "-",
+            ]
+        )
     columns = [
         "Dice with the object",
         "at 0.5",
+        "for these images alone",
         "from cases that one of the two missed",
         "from the others",
         "at tuned thresholds",
@@ -120,7 +131,7 @@ def format_comparisons(one: Found) -> list[str]:
     rows = []
     for found in one["comparisons"]:
         least = "-" if found["smallest_difference"] is None else f"{found['smallest_difference']:.3f}"
-        pair = f"{NAMES[found['one']]} minus {NAMES[found['other']]}"
+        pair = name_pair(found["one"], found["other"])
         chances = [f"{found[name]:.2g}" for name in ("p_value", "permutation_p", "holm_p")]
         rows.append([pair, show_change(found), *chances, least])
     chances = ["p", "p over new groups alone", "p, adjusted (Holm)"]
@@ -167,6 +178,11 @@ def _show_gain(found: Strata, first: Strata) -> list[str]:
     return [f"{gain:+.3f}", f"{split_gain(found, first)[0]:+.3f}"]
 
 
+def name_pair(one: str, other: str) -> str:
+    """A difference in words."""
+    return " minus ".join(NAMES.get(arm, arm).removesuffix(", no attention") for arm in (one, other))
+
+
 def show_count(count: int, of: int) -> str:
     """How many of how many, and the share."""
     return f"{count} of {of} ({count / of:.1%})".replace("%", " %")
@@ -178,6 +194,11 @@ def show_change(found: Mapping[str, Any]) -> str:
     if found["low"] is None or found["high"] is None:
         return f"{middle:+.3f}"
     return f"{middle:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}]"
+
+
+def show_ends(found: Mapping[str, Any]) -> str:
+    """An interval by itself."""
+    return f"[{found['low']:+.3f}, {found['high']:+.3f}]"
 
 
 def _show_difference(stratum: str, found: Mapping[str, Any]) -> str:
