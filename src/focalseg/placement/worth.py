@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from focalseg.evaluation.statistics import estimate_standard_error
+from focalseg.evaluation.standard_error import estimate_standard_error
 from focalseg.evaluation.student import normal_quantile, student_tail
 
 SCALES = (0.02, 0.04, 0.08, 0.16, 0.32)
