@@ -9,7 +9,7 @@ that (claim=new_data) and without (claim=data_set), how often it holds the truth
 jobs that are looked at with 3, 5 and 8 trainings: how often any look claims help where there is none, and how many trainings it
 takes until help is shown. Intervals are mean +- Student's t times the standard error of `estimate_standard_error`, which differ
 from those of a job by the shape of its bootstrap alone. Writes benchmarks/results/designs.md and designs.json.
-About six minutes on one core; seeded, so the same call gives the same table.
+About six minutes on one idle core; seeded, so the same call gives the same table.
 """
 
 import argparse

@@ -3,7 +3,7 @@
 from figures.blocks import Writer
 from figures.markdown import format_table, read_json
 
-_SHOWN = ((1, 3), (4, 3), (5, 1), (5, 3), (10, 1), (10, 2))
+_SHOWN = ((1, 3), (4, 3), (5, 1), (5, 3), (10, 1), (10, 2), (10, 3))
 
 
 def write_designs(_current: str) -> str:

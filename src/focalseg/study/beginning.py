@@ -71,7 +71,7 @@ def refuse_place(
 
 def plan_job(source: str, folder: Path, settings: Settings, *, seed: int, budget_hours: float | None) -> PlaceJob:
     """The job that is asked for, as the folder would say it; what it was begun with where it goes on."""
-    settings = recall_precision(settings, folder)
+    settings = recall_claim(recall_precision(settings, folder), folder)
     chosen = recall_settings(folder, settings, budget_hours) or settings
     asked = None if budget_hours is None else settings
     return PlaceJob(data=source, seed=seed, settings=chosen, budget_hours=budget_hours, asked=asked)
@@ -180,6 +180,16 @@ def recall_precision(settings: Settings, folder: Path) -> Settings:
         with suppress(KeyError, TypeError):  # a config that is none of ours is refused when the folder is claimed
             precision = begun.get("settings", begun)["training"]["precision"]
     return replace(settings, training=replace(settings.training, precision=precision))
+
+
+def recall_claim(settings: Settings, folder: Path) -> Settings:
+    """With the claim that the job in the folder was begun with, where one goes on: whom its intervals speak for may be asked
+    anew at any time, since it changes nothing that is trained."""
+    claim = settings.claim
+    if (folder / CONFIG).exists():
+        with suppress(KeyError, TypeError):  # a config that is none of ours is refused when the folder is claimed
+            claim = read_config(folder)["settings"]["claim"]
+    return replace(settings, claim=claim)
 
 
 def recall_settings(folder: Path, asked: Settings, hours: float | None) -> Settings | None:

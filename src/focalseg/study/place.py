@@ -16,7 +16,7 @@ from focalseg.records.seals import hash_file
 from focalseg.records.splits import SPLITS
 from focalseg.study.arms.agreement import Decided, agree, choose_lean, decide_folds
 from focalseg.study.arms.design import Design, plan_design, take_known
-from focalseg.study.beginning import plan_job, recall_settings, refuse_place
+from focalseg.study.beginning import plan_job, recall_claim, recall_settings, refuse_place
 from focalseg.study.budget.correction import correcting
 from focalseg.study.budget.fitting import Forecast, plan_costs
 from focalseg.study.looks.history import (
@@ -86,7 +86,8 @@ def place(  # noqa: PLR0913 - the options of `focalseg place`
     planned to go on to, from what it will take.
     """
     refuse_place(source, folder, settings, seed=seed, budget_hours=budget_hours, extension=extension)
-    settings = settle_precision(settings, folder, device)
+    claim = settings.claim
+    settings = recall_claim(settle_precision(settings, folder, device), folder)
     begun = recall_settings(folder, settings, budget_hours)
     first = begun or settings
     job = plan_job(source, folder, settings, seed=seed, budget_hours=budget_hours)
@@ -115,7 +116,7 @@ def place(  # noqa: PLR0913 - the options of `focalseg place`
             listeners.tell(remark)
         watch = correcting(listeners.watch, forecast, listeners.tell)
         trainers = tuple(replace(trainer, watch=watch) for trainer in design.trainers)
-        result = _train_and_judge(replace(design, trainers=trainers), folder, history, first.claim)
+        result = _train_and_judge(replace(design, trainers=trainers), folder, history, claim)
         return replace(result, looks=finish_look(folder, history, result.record))
 
 

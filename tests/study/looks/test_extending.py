@@ -67,6 +67,11 @@ def test_a_job_goes_on_is_stopped_and_goes_on_and_every_look_is_counted_once(job
     assert after.keys() - before.keys() == {f"runs/{arm}/fold_0/seed_4" for arm in arms}
     assert [site.kept for site in second.placement.sites] == [site.kept for site in lone.sites]
 
+    # Whom intervals speak for is asked anew at no cost, and is no other job.
+    other = call(settings=replace(settings, claim="data_set"))
+    assert (other.record.claim, second.record.claim) == ("data_set", "new_data")
+    assert list_runs(out) == after
+
     # The same command again, and without the extension, looks at nothing anew.
     assert call().record == second.record
     assert len(read_looks(out)) == 2
