@@ -22,7 +22,7 @@ def break_down(results: JobResult) -> Breakdown:
     """Of placed minus none or, where nothing was placed, of all minus none."""
     table, agreed = results.table, results.agreed
     return Breakdown(
-        thing=name_thing(table.labels),
+        thing=_name_thing(table.labels),
         some_lack_it=table.has_empty and bool(table.holds.any()),
         none_has_it=not table.holds.any(),
         over_all=results.over_all,
@@ -39,7 +39,7 @@ def break_down(results: JobResult) -> Breakdown:
     )
 
 
-def name_thing(labels: Sequence[str]) -> str:
+def _name_thing(labels: Sequence[str]) -> str:
     """What the object is called: by its label where there is one that says so, else an object."""
     told = len(labels) == 1 and labels[0].isalpha() and labels[0].lower() not in _MEANINGLESS
     return labels[0] if told else "object"

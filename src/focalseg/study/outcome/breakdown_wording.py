@@ -63,11 +63,11 @@ def describe_strata(verdict: Verdict, subject: str) -> str:
         better.append(empty.sign)
     if not told:
         return ""
-    apart = any(sign != find_sign(verdict) for sign in better)
+    apart = any(sign != _find_sign(verdict) for sign in better)
     return f"{'But ' if apart else ''}{subject if apart else subject[:1].upper() + subject[1:]} {_join(told)}."
 
 
-def find_sign(verdict: Verdict) -> int:
+def _find_sign(verdict: Verdict) -> int:
     """What is said of the endpoint: 1 that attention helps, -1 that it harms, 0 that nothing is shown."""
     if verdict.plain:
         return -verdict.against.sign("all") if verdict.against else 0
@@ -77,7 +77,7 @@ def find_sign(verdict: Verdict) -> int:
 def describe_rescue(verdict: Verdict) -> str:
     """How much of a difference that is shown comes from objects that one of the two missed."""
     breakdown, share = verdict.breakdown, verdict.breakdown.telling_rescue
-    if share is None or breakdown.rescue is None or not find_sign(verdict):
+    if share is None or breakdown.rescue is None or not _find_sign(verdict):
         return ""
     rescue = breakdown.rescue
     found, lost = rescue.rescued_objects, rescue.lost_objects
@@ -90,7 +90,7 @@ def describe_rescue(verdict: Verdict) -> str:
 def describe_calibration(verdict: Verdict) -> str:
     """That a difference that is shown at 0.5 is gone, or mostly, at tuned thresholds."""
     tuned = verdict.breakdown.tuned
-    if tuned is None or not find_sign(verdict):
+    if tuned is None or not _find_sign(verdict):
         return ""
     return (
         "But it is calibration: with thresholds tuned on validation cases the difference is "
@@ -112,10 +112,10 @@ def describe_where_placed(verdict: Verdict) -> str:
 def describe_total(verdict: Verdict) -> str:
     """That attention helps networks to learn without any of its sites being what does it."""
     total = verdict.breakdown.unexplained
-    if total is None or (verdict.against and verdict.against.as_good_as_all and verdict.plain) or find_sign(verdict) < 0:
+    if total is None or (verdict.against and verdict.against.as_good_as_all and verdict.plain) or _find_sign(verdict) < 0:
         return ""
     figure = f"{total.mean:+.3f} ({describe_interval(total, LEVEL)})"
-    alone = "" if find_sign(verdict) else "; the test cases alone do not show it"
+    alone = "" if _find_sign(verdict) else "; the test cases alone do not show it"
     return f"Attention helps the training; no single site is needed: on validation cases all minus none is {figure}{alone}."
 
 

@@ -37,7 +37,7 @@ def record_strata(
         scores = table.score(name)
         if scores.cases:
             holm = _list_holm(name, family, asked) if family else {}
-            found[name] = record_stratum(scores, pairs, precision, holm=holm)
+            found[name] = _record_stratum(scores, pairs, precision, holm=holm)
     return found
 
 
@@ -48,7 +48,7 @@ def _list_holm(name: StratumName, family: Family, asked: Pair | None) -> Mapping
     return {asked: family.strata[name]} if asked and name in family.strata else {}
 
 
-def record_stratum(
+def _record_stratum(
     scores: StratumScores, pairs: Iterable[Pair], precision: Precision, *, holm: Mapping[Pair, float] | None = None
 ) -> Stratum:
     """One stratum: every arm with its 95 % interval, and the differences with those of `precision`."""
@@ -95,7 +95,7 @@ def record_labels(table: CaseTable, pairs: Sequence[Pair], precision: Precision)
 def record_sizes(table: CaseTable, pairs: Sequence[Pair], precision: Precision) -> tuple[SizeStratum, ...]:
     """Dice by thirds of the cases that have the object, from small to large objects."""
     return tuple(
-        SizeStratum(**vars(record_stratum(scores, pairs, precision)), size=size, least_pixels=least, most_pixels=most)
+        SizeStratum(**vars(_record_stratum(scores, pairs, precision)), size=size, least_pixels=least, most_pixels=most)
         for size, (scores, least, most) in table.split_sizes().items()
     )
 
@@ -114,7 +114,7 @@ def record_tuned(
     scores = tuned.score_endpoint()
     tuned_pairs = {pair: measure(scores, *pair, precision).estimate for pair in pairs}
     gone = [name_pair(*pair) for pair, estimate in tuned_pairs.items() if is_calibration(at_half[pair].estimate, estimate)]
-    return Tuned(**vars(record_stratum(scores, pairs, precision)), thresholds=dict(thresholds), calibration=tuple(gone))
+    return Tuned(**vars(_record_stratum(scores, pairs, precision)), thresholds=dict(thresholds), calibration=tuple(gone))
 
 
 def is_calibration(at_half: Estimate, tuned: Estimate) -> bool:
