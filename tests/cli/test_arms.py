@@ -26,10 +26,10 @@ def read(tmp_path: Path) -> Callable[..., list[str]]:
 
 def test_the_endpoint_and_what_was_missed_and_left_empty_stand_in_columns(read: Callable[..., list[str]]) -> None:
     assert read(**describe_strata()) == [
-        "arm     Dice with the object [97.5 %]  missed  left empty  modules  parameters",
-        "none             0.596 [0.546, 0.646]   9.0 %      49.0 %        0      27,705",
-        "all              0.688 [0.638, 0.738]   2.0 %      15.0 %        7      27,712",
-        "placed           0.686 [0.636, 0.736]   2.5 %      22.0 %        2      27,707",
+        "arm     Dice with the object [95 %]  missed  left empty  modules  parameters",
+        "none           0.596 [0.546, 0.646]   9.0 %      49.0 %        0      27,705",
+        "all            0.688 [0.638, 0.738]   2.0 %      15.0 %        7      27,712",
+        "placed         0.686 [0.636, 0.736]   2.5 %      22.0 %        2      27,707",
         "missed: share of the cases with the object on which nothing of it was found; left empty: share of the cases without "
         "it on which nothing was predicted",
     ]

@@ -33,7 +33,8 @@ def test_place_ends_with_a_verdict_a_lean_network_and_a_report(focalseg, make_fo
     assert lines[arms].split() == ["arm", "Dice", "with", "the", "object", "[95", "%]", "missed", "modules", "parameters"]
     assert [line.split()[0] for line in lines[arms + 1 : arms + 4]] == ["none", "all", "placed"]
     assert re.fullmatch(r"all +0\.\d{3} \[\d\.\d{3}, \d\.\d{3}\] +\d+\.\d % +4 +1,\d{3}", lines[arms + 2])
-    assert lines[-4].startswith("verdict: ")
+    assert lines[-5].startswith("verdict: ")
+    assert lines[-4].startswith("look 1, at 2 trainings per arm on 1 fold: ")
     assert lines[-3:-1] == [f"lean network: {out}/lean", f"report: {out}/report/index.html"]
     assert lines[-1] == (f"Next: focalseg predict {out} IMAGES --out MASKS, or focalseg export {out} --format onnx --out DIR")
     page = (out / "report" / "index.html").read_text(encoding="utf-8")

@@ -105,3 +105,19 @@ def test_a_verdict_falls_into_its_sentences_and_numbers_stay_whole() -> None:
 @pytest.mark.parametrize(("value", "text"), [(1.0, "1.000"), (0.0123, "0.012"), (0.001, "0.001"), (0.0004, "<0.001")])
 def test_a_small_p_value_says_so(value: float, text: str) -> None:
     assert wording.probability(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0"), (0.0004, "0"), (0.004, "0.4"), (0.039, "3.9"), (0.09, "9"), (0.0996, "10"), (0.487, "49"), (1.0, "100")],
+)
+def test_a_share_is_told_in_percent_with_a_decimal_below_a_tenth(value: float, text: str) -> None:
+    assert wording.share(value) == f"{text}\N{NO-BREAK SPACE}%"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(-0.27, "\N{MINUS SIGN}27 points"), (0.042, "+4.2 points"), (0.01, "+1 point"), (0.0, "0 points"), (-0.0001, "0 points")],
+)
+def test_a_difference_of_shares_is_told_in_points(value: float, text: str) -> None:
+    assert wording.points(value) == text.replace(" ", "\N{NO-BREAK SPACE}")

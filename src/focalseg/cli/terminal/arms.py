@@ -15,9 +15,8 @@ _MEANINGS = {
 def list_arm_lines(record: JobRecord) -> list[str]:
     """The lines: what the columns are, then the arms with the score that the verdict rests on, what was missed and left empty
     where that was counted, modules and parameters."""
-    percent = f"{100 * (1 - record.looks.level):.2f}".rstrip("0").rstrip(".")
     shares: list[StratumName] = [name for name in (MISSED, LEFT_EMPTY) if name in record.strata]
-    score = f"Dice with the object [{percent} %]" if _is_of_object(record) else f"test Dice [{percent} %]"
+    score = "Dice with the object [95 %]" if _is_of_object(record) else "test Dice [95 %]"
     header = ["arm", score, *(name.replace("_", " ") for name in shares), "modules", "parameters"]
     rows = [header]
     for name, arm in record.arms.items():

@@ -68,7 +68,10 @@ def test_how_sure_tells_folds_looks_and_whom_it_speaks_for(
 ) -> None:
     folder = make_placement(**{**made_job, **made_strata})
     answer = ask(folder)["How sure"]
-    assert answer.answer == f"97.5{SPACE}% interval from 8 test cases, 2 folds \N{MULTIPLICATION SIGN} 2 trainings an arm."
+    assert answer.answer == (
+        f"97.5{SPACE}% interval from 259 test cases with the object in 210 groups, 2 folds \N{MULTIPLICATION SIGN} 2 trainings "
+        "an arm."
+    )
     assert answer.more == ("It speaks for data sets like this one. This is the second look at the test scores.",)
 
 

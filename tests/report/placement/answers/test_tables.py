@@ -1,11 +1,13 @@
 """What the arms reach on each kind of case, at each threshold, and how much of a difference is rescue: tables and sentences."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from focalseg.report.figures import make_standalone
 from focalseg.report.placement.answers.claims import explain_claim, explain_failures, explain_looks, explain_total
 from focalseg.report.placement.answers.kinds import lay_kinds
 from focalseg.report.placement.answers.strata import draw_strata
@@ -161,3 +163,12 @@ def test_where_every_case_has_the_object_nothing_is_said_of_cases_without(
 def test_labels_that_some_cases_lack_make_another_mean(make_placement: Make, made_strata: dict[str, Any]) -> None:
     del made_strata["strata"]["left_empty"]
     assert read_placement_contents(make_placement(**made_strata)).of_object == " of the labels that a case has"
+
+
+def test_every_kind_of_case_is_a_drawing_of_its_own_that_keeps_the_colours_of_its_arms(contents: PlacementContents) -> None:
+    figures = lay_kinds(contents).list_figures()
+    assert [figure.name for figure in figures] == ["with-object.svg", "missed.svg", "left-empty.svg"]
+    for figure in figures:
+        text = make_standalone(figure)
+        assert re.search(r'<g class="arm-none">.*<g class="arm-all">.*<g class="arm-placed">', text, re.DOTALL)
+        assert re.search(r"\.arm-none \{ color: #[0-9a-f]{6}; \}", text)

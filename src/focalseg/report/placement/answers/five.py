@@ -168,12 +168,16 @@ def _name_sites(sites: list[str]) -> str:
 
 def _tell_how_sure(contents: PlacementContents) -> Answer:
     record, plain = contents.record, contents.arms[NONE]
-    groups = f" in {counted(plain.groups, 'group')}" if plain.groups != plain.cases else ""
+    stratum = record.strata.get(WITH_OBJECT) if record.endpoint == WITH_OBJECT_DICE else None
+    cases, groups = (stratum.cases, stratum.groups) if stratum else (plain.cases, plain.groups)
+    what = f"{counted(cases, 'test case')}{' with the object' if cases != plain.cases else ''}"
+    if groups != cases:
+        what += f" in {counted(groups, 'group')}"
     folds = f"{counted(plain.folds, 'fold')} \N{MULTIPLICATION SIGN} " if plain.folds > 1 else ""
     trainings = f"{folds}{counted(plain.trainings, 'training')} an arm"
     return Answer(
         question="How sure",
-        answer=f"{name_level(record.looks)} interval from {counted(plain.cases, 'test case')}{groups}, {trainings}.",
+        answer=f"{name_level(record.looks)} interval from {what}, {trainings}.",
         more=(f"{name_claim(record)} {name_look(record.looks)}",),
     )
 
