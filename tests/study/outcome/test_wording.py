@@ -272,6 +272,23 @@ def test_sites_are_named_where_they_are_few_and_counted_where_they_are_many():
     assert told(many) == "5 attention modules: se at 4 sites and ag at 1 site"
 
 
+def test_what_is_only_less_sure_at_tuned_thresholds_may_be_calibration():
+    def told(difference, tuned):
+        return describe_verdict(replace(decide(difference, modules=2), breakdown=Breakdown(tuned=tuned)))
+
+    with_thresholds = "with thresholds tuned on validation cases the difference is"
+    assert told(HELPS, around(0.1, 0.05)).endswith(
+        f"But it is calibration: {with_thresholds} +0.100 (95 % interval +0.050 to +0.150)."
+    )
+    assert told(HELPS, around(0.2, 0.3)).endswith(
+        f"But it may be calibration: {with_thresholds} +0.200 (95 % interval -0.100 to +0.500), which is not apart from 0."
+    )
+    assert told(around(-0.3, 0.1), around(0.1, 0.05)).endswith(
+        f"But it is calibration: {with_thresholds} +0.100 (95 % interval +0.050 to +0.150)."
+    )
+    assert "calibration" not in told(around(0.0, 0.1), around(0.0, 0.1))
+
+
 def test_fewer_modules_are_not_spoken_of_where_all_were_kept_or_attention_harms():
     everything = against(all=around(0.0, 0.001))
     assert "fewer" not in describe_verdict(decide(HELPS, modules=7, against=everything))

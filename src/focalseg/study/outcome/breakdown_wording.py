@@ -88,14 +88,14 @@ def describe_rescue(verdict: Verdict) -> str:
 
 
 def describe_calibration(verdict: Verdict) -> str:
-    """That a difference that is shown at 0.5 is gone, or mostly, at tuned thresholds."""
-    tuned = verdict.breakdown.tuned
-    if tuned is None or not _find_sign(verdict):
+    """That a difference that is shown at 0.5 is mostly gone at tuned thresholds, or is no longer shown there."""
+    tuned, sign = verdict.breakdown.tuned, _find_sign(verdict)
+    if tuned is None or not sign:
         return ""
-    return (
-        "But it is calibration: with thresholds tuned on validation cases the difference is "
-        f"{tuned.mean:+.3f} ({describe_interval(tuned, verdict.adjusted.level)})."
-    )
+    gone = tuned.mean * sign < abs(verdict.asked.mean) / 2
+    figure = f"{tuned.mean:+.3f} ({describe_interval(tuned, verdict.adjusted.level)})"
+    told = f"with thresholds tuned on validation cases the difference is {figure}"
+    return f"But it is calibration: {told}." if gone else f"But it may be calibration: {told}, which is not apart from 0."
 
 
 def describe_where_placed(verdict: Verdict) -> str:
