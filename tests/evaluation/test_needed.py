@@ -124,6 +124,18 @@ def test_twice_the_folds_or_trainings_buy_what_twice_as_many_give(of_training, o
     assert (bought["folds"] < 0.8 * bought["trainings"]) == (better == "folds")
 
 
+def test_fewer_trainings_can_be_asked_for_down_to_one_which_leaves_its_noise_to_the_folds():
+    alone = [str(number) for number in range(60)]
+    scores, folds = draw_folds(5, 3, of_training=0.06, of_set=0.0, seed=0)
+    one, ten = (expect_standard_error(scores, alone, folds, times_trainings=1 / 3, times_folds=times) for times in (1, 2))
+    now = expect_standard_error(scores, alone, folds)
+    assert one.error > 1.3 * now.error
+    assert ten.error < one.error
+    assert one.freedom == pytest.approx(4)
+    single = expect_standard_error(scores, alone, folds, times_folds=1 / 5)
+    assert np.isfinite([single.error, single.freedom]).all()
+
+
 def test_more_folds_that_share_more_do_not_help_where_training_sets_rule():
     alone = [str(number) for number in range(60)]
     scores, folds = draw_folds(5, 2, of_training=0.0, of_set=0.1, seed=3)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from focalseg.evaluation.significance import smallest_difference
-from focalseg.evaluation.standard_error import expect_standard_error
+from focalseg.evaluation.standard_error import plan_standard_error
 
 MOST_TRAININGS = 1000
 MOST_GROUPS = 10_000_000
@@ -40,12 +40,10 @@ def count_needed_cases(
 def _predict(difference: np.ndarray, groups: Sequence[str], folds: Sequence[int], overlap: float) -> Callable[..., float]:
     """The smallest difference that so many trainings and groups would show."""
     trainings, number = len(difference), len(set(groups))
-    # They are sorted for every prediction: numbers much sooner than names.
-    numbered: list[int] = np.unique(np.asarray(groups), return_inverse=True)[1].tolist()
+    expect = plan_standard_error(difference, groups, folds, overlap=overlap)
 
     def predict(more_trainings: int, more_groups: int = number) -> float:
-        times = {"times_trainings": more_trainings / trainings, "times_groups": more_groups / number}
-        return smallest_difference(expect_standard_error(difference, numbered, folds, overlap=overlap, **times))
+        return smallest_difference(expect(more_trainings / trainings, more_groups / number, 1.0, overlap))
 
     return predict
 

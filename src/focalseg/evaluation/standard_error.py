@@ -1,6 +1,6 @@
 """The standard error of a mean over trainings, groups and folds, of what there is and of what there could be."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ TAIL = 0.025
 """What an interval leaves out on each side."""
 LEAST_SHARE = 1 / 3
 """Of the spread between folds that share training groups, at least this is taken to be their training sets'."""
+_TWO = 1.5  # anything below is one, whatever rounding made of it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,41 +86,52 @@ def expect_standard_error(
     without it with the trainings of all folds, V_groups without it with the groups. More folds test the same cases. What
     V_within does not explain of V_folds shrinks with folds and with groups, of which training sets are made, and not with
     trainings. overlap: of the folds as they are; overlap_then: of the folds to be, the same where it is None. One training:
-    times_trainings changes nothing, since nobody knows its part. Raises ValueError for fewer than two groups.
+    times_trainings changes nothing, since nobody knows its part; fewer than two to be leave their part out. Raises ValueError
+    for fewer than two groups.
     """
+    expect = plan_standard_error(scores, groups, folds, overlap=overlap)
+    return expect(times_trainings, times_groups, times_folds, overlap if overlap_then is None else overlap_then)
+
+
+def plan_standard_error(
+    scores: np.ndarray, groups: Sequence[str] | Sequence[int], folds: Sequence[int] = (), *, overlap: float = 0.0
+) -> Callable[[float, float, float, float], StandardError]:
+    """expect_standard_error for many questions: of times_trainings, times_groups, times_folds and the overlap then."""
     table, membership = read_table(scores, groups)
     if membership.max() == 0:
         raise ValueError("All cases are of one group, which tells nothing of others; expected two groups or more.")
     parts = _split_variance(table, membership, folds)
-    then = overlap if overlap_then is None else overlap_then
+    return lambda *times: _combine(_shrink_parts(parts, overlap, *times), times[-1], TAIL)
+
+
+def _shrink_parts(parts: "_Parts", overlap: float, trainings: float, groups: float, folds: float, then: float) -> "_Parts":
+    """The parts to be expected of so many times the trainings, groups and folds, and of another overlap then."""
 
     def shrink(part: float, times: float) -> float:
         crossed = min(parts.of_interaction, part)
-        return (part - crossed) / times + crossed / (times_trainings * times_groups)
+        return (part - crossed) / times + crossed / (trainings * groups)
 
-    within_groups = shrink(parts.within_groups, times_groups)
-    within_trainings = parts.within_trainings / (times_trainings * times_folds)
+    within_groups, within_trainings = shrink(parts.within_groups, groups), parts.within_trainings / (trainings * folds)
     within, excess = parts.within_groups + parts.within_trainings, 0.0
     if parts.of_folds > within:
-        excess = (parts.of_folds - within) / (times_folds * times_groups) * (1 - then) / (1 - overlap)
+        excess = (parts.of_folds - within) / (folds * groups) * (1 - then) / (1 - overlap)
     # Folds that happen to vary by less than what is within them are expected to go on doing so.
     of_folds = min(parts.of_folds / within, 1.0) * (within_groups + within_trainings) + excess if within else excess
-    return _combine(
-        _Parts(
-            trainings=parts.trainings * times_trainings,
-            of_trainings=None if parts.of_trainings is None else shrink(parts.of_trainings, times_trainings * times_folds),
-            of_groups=shrink(parts.of_groups, times_groups),
-            of_interaction=parts.of_interaction / (times_trainings * times_groups),
-            groups_freedom=(parts.groups_freedom + 1) * times_groups - 1,
-            folds=parts.folds * times_folds,
-            of_folds=of_folds,
-            folds_freedom=(parts.folds_freedom + 1) * times_folds - 1,
-            within_groups=within_groups,
-            within_trainings=within_trainings,
-            crossed=parts.crossed / times_groups,
-        ),
-        then,
-        TAIL,
+    # Of one training nobody knows what trainings differ by, and of one fold what folds do.
+    alone, several = parts.trainings * trainings < _TWO, parts.folds * folds >= _TWO
+    known = parts.of_trainings is not None and not alone
+    return _Parts(
+        trainings=parts.trainings * trainings,
+        of_trainings=shrink(parts.of_trainings, trainings * folds) if known and parts.of_trainings is not None else None,
+        of_groups=shrink(parts.of_groups, groups),
+        of_interaction=parts.of_interaction / (trainings * groups),
+        groups_freedom=(parts.groups_freedom + 1) * groups - 1,
+        folds=parts.folds * folds if several else 1.0,
+        of_folds=of_folds,
+        folds_freedom=(parts.folds_freedom + 1) * folds - 1,
+        within_groups=within_groups,
+        within_trainings=within_trainings if known else 0.0,
+        crossed=parts.crossed / groups,
     )
 
 
