@@ -98,8 +98,8 @@ def test_trainings_of_several_folds_are_pooled_fold_by_fold():
 
 def test_a_gain_that_the_kept_sites_do_not_account_for_is_not_explained():
     random = np.random.default_rng(5)
-    gain = draw_costs(random, mean=0.15, group=0.02, folds=4)
-    much, little = (draw_costs(random, mean=mean, group=0.02, folds=4) for mean in (0.12, 0.02))
+    gain = draw_costs(random, mean=0.15, group=0.02, fold=0.002, folds=9)
+    much, little = (draw_costs(random, mean=mean, group=0.02, folds=9) for mean in (0.12, 0.02))
     assert judge_total(gain, much, price=PRICE).explained
     assert not judge_total(gain, little, price=PRICE).explained
     assert not judge_total(gain, None, price=PRICE).explained

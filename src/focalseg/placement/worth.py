@@ -18,6 +18,9 @@ SCALES = (0.02, 0.04, 0.08, 0.16, 0.32)
 """Standard deviations, in Dice, that the worth of sites which are worth something may have; their mixture is fitted."""
 NULL_WEIGHT = 1.0
 """As many sites without any worth are taken to have been seen before, so that a few noisy costs do not pass for worth."""
+SCALE_WEIGHT = 0.2
+"""As many sites of each scale are taken to have been seen as well. A network has few sites: without that, one that is worth 0.3
+would leave no share to a scale at which another is worth 0.03."""
 GROUPS_FREEDOM, OTHERS_FREEDOM = 8.0, 20.0
 """Degrees of freedom that noise between groups, and between trainings and folds, has from all sites together, beside a site's
 own. With two trainings a site's own has one: a site that one of them never learned to use would pass for noise, and be lost."""
@@ -135,8 +138,8 @@ def find_errors(costs: Mapping[str, CostTable]) -> dict[str, tuple[float, float]
 
     Sites share how many times larger groups, and then trainings and folds, make the noise of cases: a few groups and two
     trainings tell it of one site with few degrees of freedom. It is the median over sites, which one site that a training
-    failed to learn does not move, weighted against a site's own. Moderated variances, Smyth 2004; that they are in proportion to the
-    noise of cases, and the median in place of a fit, are ours.
+    failed to learn does not move, weighted against a site's own. Moderated variances, Smyth 2004; that they are in proportion
+    to the noise of cases, and the median in place of a fit, are ours.
     """
     noises = {name: measure_noise(table) for name, table in costs.items()}
     least = float(all(len(table.folds) == 1 for table in costs.values()))  # of one fold, the part of groups is in it for sure
@@ -248,6 +251,7 @@ def _fit_shares(means: np.ndarray, errors: np.ndarray, null_weight: float) -> np
     for _ in range(200):
         counts = _responsibilities(means, errors, shares).sum(axis=0)
         counts[0] += null_weight
+        counts[1:] += SCALE_WEIGHT
         after = counts / counts.sum()
         if np.abs(after - shares).max() < 1e-6:
             break
