@@ -137,11 +137,6 @@ def write_coverage_of_overlap(_current: str) -> str:
     return find_tables(cut_section(read_page("coverage_overlap"), "Over 15 to 249"))[0]
 
 
-def write_claims(_current: str, *, heading: str) -> str:
-    """How often a claim is made that should not be."""
-    return find_tables(cut_section(read_page("coverage_claims"), heading))[0]
-
-
 def write_false_claims(_current: str) -> str:
     """How often three tests and the interval claim a difference where there is none."""
     columns = ("interval above 0", "interval without 0", "p_value", "permutation_p", "wilcoxon_p")
@@ -216,8 +211,6 @@ FROM_RESULTS: dict[str, Writer] = {
     "coverage": write_coverage,
     "coverage of folds": write_coverage_of_folds,
     "coverage of overlap": write_coverage_of_overlap,
-    "as good": partial(write_claims, heading="As good"),
-    "looks": partial(write_claims, heading="Looks after"),
     "false claims": write_false_claims,
     "standardised logits": write_standardised_logits,
     "rankings of sites": write_rankings,
