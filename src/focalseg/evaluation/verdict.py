@@ -148,7 +148,8 @@ class Verdict:
     smallest_difference: the true one that such data would show in 80 % of studies, as in `Comparison`. modules: kept sites;
     by_fold: the same in each of several folds, which may differ from one another. shut: most skips that a fold has shut.
     trainings: per arm, with folds one seed of every fold. footing: what makes the answer doubtful, whatever the outcome.
-    adjusted: how its p-value stands among those of all claims. breakdown: what the difference is made of.
+    adjusted: how its p-value stands among those of all claims. breakdown: what the difference is made of. this_set: the verdict
+    for the data set alone, where this one is for data sets like it and folds share training groups.
     """
 
     outcome: Outcome
@@ -163,6 +164,7 @@ class Verdict:
     footing: Footing = UNKNOWN_FOOTING
     adjusted: Adjusted = ALONE
     breakdown: Breakdown = NO_BREAKDOWN
+    this_set: "Verdict | None" = None
 
     @property
     def several_folds(self) -> bool:

@@ -199,6 +199,18 @@ class FoldSummary(CheckedConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ThisSet(CheckedConfig):
+    """The answer for the data set alone, whose training groups are taken as they are. Fields as in `JobRecord`; p_value and
+    holm_p are of placed minus none."""
+
+    verdict: Outcome
+    difference: DiceInterval
+    all_minus_none: DiceInterval
+    p_value: float | None = setting(None, at_least=0, at_most=1)
+    holm_p: float = setting(at_least=0, at_most=1)
+
+
+@dataclass(frozen=True, kw_only=True)
 class LeanSource(CheckedConfig):
     """The training that the lean network is of."""
 
@@ -219,7 +231,8 @@ class JobRecord(Placement):
     the same of every label, where there are several; by_size: Dice by terciles of the object's size. rescue: of the pairs in
     comparisons that are minus none. tuned: the endpoint at thresholds tuned on validation cases. looks: at these scores.
     overlap: the mean share of training groups that two folds have in common, which the intervals are corrected for where the
-    claim is `new_data`. seed_noise: of none. lean: the training that the lean network is of. runs: by arm, the folders within
+    claim is `new_data`; this_set: the answer without that correction, for the data set alone, None where it changes nothing.
+    seed_noise: of none. lean: the training that the lean network is of. runs: by arm, the folders within
     the job's of its trainings, fold after fold and by seed; two arms may share some. placed_runs: in files of earlier versions,
     which wrote no runs, those of what was placed, that of the lean network first; `list_placed` gives them of either.
     dead_sites: left out before training, with the reason. costs: of the network with all sites. search: the trainings that
@@ -259,6 +272,7 @@ class JobRecord(Placement):
     looks: Looks = ONE_LOOK
     overlap: float = setting(0.0, at_least=0, at_most=1)
     claim: Claim = "data_set"
+    this_set: ThisSet | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -313,6 +313,26 @@ def test_folds_that_share_what_they_train_on_widen_the_claim_for_new_data_alone(
     assert (wide["overlap"], wide["claim"], narrow["claim"]) == (0.7, "new_data", "data_set")
 
 
+def test_what_new_data_leave_open_is_answered_for_this_data_set_in_the_words_of_its_own_claim():
+    job = opposite(lesions=200, folds=5)[1]
+    shared, own = (describe(replace(job, overlap=0.9, claim=claim)) for claim in ("new_data", "data_set"))
+    assert (shared["verdict"], own["verdict"], own["this_set"]) == ("no_difference_shown", "helps", None)
+    told = shared["this_set"]
+    assert (told["verdict"], told["difference"]) == (own["verdict"], own["difference"])
+    assert told["holm_p"] == own["comparisons"][0]["holm_p"]
+    low, high = (f"{own['difference'][end]:+.3f}" for end in ("low", "high"))
+    beginning = "For this data set alone, whose training images are taken as they are: attention helps, "
+    assert f"{beginning}{own['difference']['dice']:+.3f} (95 % interval {low} to {high})." in shared["sentence"]
+    assert own["sentence"].startswith("Attention helps: ")
+
+
+def test_wide_intervals_for_new_data_are_not_put_down_to_few_groups():
+    job = opposite(lesions=80, folds=5)[1]
+    verdict = judge(replace(job, overlap=0.98))
+    assert verdict.width > 0.5 > verdict.this_set.width
+    assert "Too few" not in describe_verdict(verdict)
+
+
 def test_a_gain_that_a_threshold_gives_as_well_is_called_calibration():
     cases = ultrasound(lesions=80, normals=0)
     plain, eager = {**PLAIN, "missed": 0.3}, {**EAGER, "missed": 0.0}

@@ -45,6 +45,11 @@ class JobResult:
         return Precision(overlap=self.overlap if self.claim == "new_data" else 0.0, tail=self.looks.tail)
 
     @cached_property
+    def for_this_set(self) -> "JobResult":
+        """The same results with intervals that speak for this data set alone."""
+        return replace(self, claim="data_set")
+
+    @cached_property
     def table(self) -> CaseTable:
         """The test scores of all arms at 0.5."""
         return read_table(self.arms)

@@ -14,7 +14,17 @@ from focalseg.evaluation.verdict import Adjusted, Against, Collapses, Verdict, d
 from focalseg.placement.policies.questions import SMALLEST_WORTH
 from focalseg.records.costs import NOT_MEASURED, CostTable
 from focalseg.records.estimate import DiceInterval, Estimate, as_interval
-from focalseg.records.placement import ALL, NONE, PLACED, ArmComparison, ArmSummary, FoldSummary, JobRecord, LeanSource
+from focalseg.records.placement import (
+    ALL,
+    NONE,
+    PLACED,
+    ArmComparison,
+    ArmSummary,
+    FoldSummary,
+    JobRecord,
+    LeanSource,
+    ThisSet,
+)
 from focalseg.study.outcome.breakdown import break_down
 from focalseg.study.outcome.claims import compare
 from focalseg.study.outcome.distances import compare_distances, summarise_distances
@@ -34,6 +44,14 @@ _NOTHING_KNOWN = Estimate(mean=0.0, low=-1.0, high=1.0)
 
 def judge(results: JobResult) -> Verdict:
     """The verdict from the paired test scores of the placed and the plain network, and what the other arms add to it."""
+    verdict = _judge_as_claimed(results)
+    if results.precision.overlap == 0:
+        return verdict
+    return replace(verdict, this_set=_judge_as_claimed(results.for_this_set))
+
+
+def _judge_as_claimed(results: JobResult) -> Verdict:
+    """The verdict for whom the intervals are to speak."""
     arms = results.arms
     several = len(results.placements) > 1
     verdict = decide_verdict(
@@ -145,6 +163,7 @@ def record_results(
         distance_differences=tuple(compare_distances(arms, precision)),
         endpoint=table.endpoint,
         difference_all_cases=DiceInterval(**_as_dice(results.over_all)),
+        this_set=_record_this_set(verdict, results),
         difference_where_placed=DiceInterval(**_as_dice(placed)) if (placed := results.where_placed) else None,
         strata=record_strata(table, pairs, precision, family=results.family, asked=results.asked),
         by_label=record_labels(table, pairs, precision),
@@ -156,6 +175,20 @@ def record_results(
         looks=results.looks,
         overlap=results.overlap,
         claim=results.claim,
+    )
+
+
+def _record_this_set(verdict: Verdict, results: JobResult) -> ThisSet | None:
+    """The answer for the data set alone, where the job's is for data sets like it."""
+    if verdict.this_set is None:
+        return None
+    own = results.for_this_set.comparisons
+    return ThisSet(
+        verdict=verdict.this_set.outcome,
+        difference=DiceInterval(**_as_dice(own[PLACED, NONE].estimate)),
+        all_minus_none=DiceInterval(**_as_dice(own[ALL, NONE].estimate)),
+        p_value=own[PLACED, NONE].p_value,
+        holm_p=results.for_this_set.adjusted[PLACED, NONE],
     )
 
 

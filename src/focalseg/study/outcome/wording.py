@@ -49,8 +49,29 @@ def describe_verdict(verdict: Verdict, *, more_groups: str = MORE_GROUPS, more_t
     failed = verdict.collapses.count
     warning = f"But {counted(failed, 'training')} {COLLAPSED}: {MEND}." if failed else ""
     sure = (_describe_reach(verdict), *unknown, warning)
-    fallback = describe_fallback(verdict.breakdown)
-    return " ".join(filter(None, (*doubts, few, fallback, *answer, *sure, describe_price(verdict))))
+    fallback, own = describe_fallback(verdict.breakdown), _describe_this_set(verdict)
+    return " ".join(filter(None, (*doubts, few, fallback, *answer, *own, *sure, describe_price(verdict))))
+
+
+def _describe_this_set(verdict: Verdict) -> Iterator[str]:
+    """What is shown of the data set alone, where nothing is of data sets like it."""
+    own = verdict.this_set
+    if own is None or not verdict.open or (own.open and not describe_strata(own, "it")):
+        return
+    against, interval = own.against, describe_interval(own.asked, own.adjusted.level)
+    everywhere = _name_everywhere(against) if against else ""
+    if not own.plain:
+        done = "no difference is shown" if own.open else f"attention {own.outcome}"
+        shown = f"{done}, {own.difference.mean:+.3f} ({interval})"
+    elif against and against.as_good_as_all and not against.all_is_better:
+        shown = f"the plain network is as good as with {everywhere} ({describe_bound(against)})"
+    else:
+        gain = _swap(own.asked)
+        interval = describe_interval(gain, own.adjusted.level)
+        done = "no difference is shown between none and" if own.open else ""
+        shown = f"{done} {everywhere}{'' if own.open else ' helps'}, {gain.mean:+.3f} ({interval})".strip()
+    yield f"For this data set alone, whose training images are taken as they are: {shown}."
+    yield from _describe_makeup(own, everywhere if own.plain else "it")
 
 
 def describe_failures(collapses: Collapses) -> str:
@@ -85,7 +106,8 @@ def describe_undertraining(footing: Footing, *, named: bool = True) -> str:
 
 def _describe_few(verdict: Verdict, more_groups: str, more_trainings: str) -> str:
     """That no difference could have been shown by so few groups, or with an interval over so much of the scale."""
-    footing, wide = verdict.footing, verdict.width > WIDEST_INTERVAL
+    # Intervals for other data sets are wide because folds share training images, which more test groups would not change.
+    footing, wide = verdict.footing, (verdict.this_set or verdict).width > WIDEST_INTERVAL
     if not verdict.open or not footing.groups or not (wide or footing.few_groups):
         return ""
     enough = max(verdict.trainings, len(verdict.by_fold)) >= ENOUGH
@@ -93,7 +115,7 @@ def _describe_few(verdict: Verdict, more_groups: str, more_trainings: str) -> st
     number = counted(footing.groups, "group")
     trainings = counted(verdict.trainings, "training") + (" of each fold" if len(verdict.by_fold) > 1 else "")
     found = f"the test cases are of {number}" if what == "groups" else f"each arm has {trainings}"
-    span = f", and the interval of the difference is {verdict.width:.2f} Dice wide" if wide else ""
+    span = f", and the interval of the difference is {(verdict.this_set or verdict).width:.2f} Dice wide" if wide else ""
     mend = more_groups if what == "groups" else more_trainings
     return f"Too few {what} to tell: {found}{span}; {mend}."
 

@@ -38,7 +38,12 @@ def name_claim(record: JobRecord) -> str:
     if record.arms[NONE].folds < 2:
         return "It speaks for new cases; one fold does not show what other training cases would change."
     if record.claim == "new_data":
-        return "It speaks for data sets like this one."
+        own = ""
+        if record.this_set is not None:
+            plain = not any(fold.kept or fold.shut for fold in record.folds)
+            found = (record.this_set.all_minus_none if plain else record.this_set.difference).estimate
+            own = f" For this data set alone it is {signed(found.mean)} [{signed(found.low)}, {signed(found.high)}]."
+        return f"It speaks for data sets like this one.{own}"
     return "It speaks for this data set, whose training cases are taken as they are."
 
 
@@ -54,7 +59,7 @@ def explain_claim(record: JobRecord) -> str:
     return (
         "The intervals speak for data sets like this one, with training cases of their own: two folds share "
         f"{share(record.overlap)} of their training groups, so that they differ less than two data sets do, and the intervals "
-        "are widened for it (Nadeau and Bengio 2003)."
+        "are widened for it."
     )
 
 
