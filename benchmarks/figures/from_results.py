@@ -201,7 +201,14 @@ def write_exports(_current: str) -> str:
     return find_tables(read_page("export"))[0]
 
 
+def write_claims(_current: str, *, heading: str) -> str:
+    """How often a claim is made that should not be."""
+    return find_tables(cut_section(read_page("coverage_claims"), heading))[0]
+
+
 FROM_RESULTS: dict[str, Writer] = {
+    "as good": partial(write_claims, heading="As good"),
+    "looks": partial(write_claims, heading="Looks after"),
     "default policy": write_default_policy,
     "truth table": partial(write_truth_table, several=False),
     "truth table, three trainings": partial(write_truth_table, several=True),
