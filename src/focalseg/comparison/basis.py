@@ -154,5 +154,5 @@ def describe_basis(basis: Basis, folds: int) -> str:
     source = "" if basis.told else f", as those of {folds} folds without a part to validate on"
     return (
         f"The claim is for new data like these: two folds have {share} of what they were trained on in common{source}, and the "
-        f"intervals are widened for that (Nadeau and Bengio 2003).{looks}"
+        f"intervals are widened for that (docs/statistics.md; wider than by Nadeau and Bengio 2003).{looks}"
     )

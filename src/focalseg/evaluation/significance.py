@@ -90,7 +90,7 @@ def measure_difference(
     return Difference(
         estimate=estimate,
         p_value=_student_p(estimate.mean, standard),
-        smallest_difference=smallest_difference(standard) if difference.any() else np.nan,
+        smallest_difference=smallest_difference(standard, tail) if difference.any() else np.nan,
         trainings=difference.shape[0],
         cases=difference.shape[1],
         groups=len(set(groups)),
@@ -211,7 +211,7 @@ def _wilcoxon_p(means: np.ndarray) -> float:
     return float(stats.wilcoxon(apart).pvalue) if len(apart) else 1.0
 
 
-def smallest_difference(standard: StandardError) -> float:
-    """(t(0.975) + t(0.8)) standard errors, Bloom 1995 for the multiple; 0 where nothing varies, inf for one group."""
-    multiple = student_quantile(standard.freedom, TAIL) + student_quantile(standard.freedom, 1 - POWER)
+def smallest_difference(standard: StandardError, tail: float = TAIL) -> float:
+    """(t(1 - tail) + t(0.8)) standard errors, Bloom 1995 for the multiple; 0 where nothing varies, inf for one group."""
+    multiple = student_quantile(standard.freedom, tail) + student_quantile(standard.freedom, 1 - POWER)
     return multiple * standard.error

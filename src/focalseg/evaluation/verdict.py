@@ -12,6 +12,7 @@ from focalseg.evaluation.significance import Comparison, decide_non_inferiority
 from focalseg.evaluation.statistics import FEW_GROUPS
 from focalseg.evaluation.undertraining import Rise, Silence
 from focalseg.records.estimate import Estimate, NonInferiority
+from focalseg.records.outcome.claims import ONE_LOOK
 from focalseg.records.placement import NOTHING_COLLAPSED, Collapsed, Outcome
 
 
@@ -38,7 +39,7 @@ class Collapses:
         return self.search.half or any(collapsed.most for collapsed in self.arms.values())
 
 
-LEVEL = 0.05
+LEVEL = ONE_LOOK.level
 """What the adjusted p-value of a claim lies below, of a job that is looked at once."""
 
 

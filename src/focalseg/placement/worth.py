@@ -1,7 +1,7 @@
 """What a site is worth once the noise of its removal cost is counted: shrinkage over the sites of a network.
 
 A removal cost is a mean over validation cases. It would be another one with other groups of cases, other trainings, another
-fold. `measure_noise` finds how much from the evidence itself, and `weigh_costs` shrinks the costs of all sites together: where
+fold. `_measure_noise` finds how much from the evidence itself, and `weigh_costs` shrinks the costs of all sites together: where
 they vary no more than noise does, all are taken for nothing; one that stands out keeps nearly all that was measured.
 """
 
@@ -98,7 +98,7 @@ class Worth:
         return self.expected >= price and self.probability >= 1 / 2
 
 
-def measure_noise(costs: CostTable) -> Noise:
+def _measure_noise(costs: CostTable) -> Noise:
     """The noise of a mean cost, from its groups, trainings and folds.
 
     Several folds: the jackknife over folds holds all that strikes one, its trainings too. One fold: what its trainings differ
@@ -141,7 +141,7 @@ def find_errors(costs: Mapping[str, CostTable]) -> dict[str, tuple[float, float]
     failed to learn does not move, weighted against a site's own. Moderated variances, Smyth 2004; that they are in proportion
     to the noise of cases, and the median in place of a fit, are ours.
     """
-    noises = {name: measure_noise(table) for name, table in costs.items()}
+    noises = {name: _measure_noise(table) for name, table in costs.items()}
     least = float(all(len(table.folds) == 1 for table in costs.values()))  # of one fold, the part of groups is in it for sure
     of_groups = _find_shared([noise.groups for noise in noises.values() if noise.groups])
     of_others = _find_shared([noise.others for noise in noises.values() if noise.others] + [UNKNOWN], least=least)

@@ -1,7 +1,9 @@
 """splits.json: which case was trained, validated and tested on, held to the data by a digest."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
+from statistics import fmean
 
 from focalseg.configuration import setting
 from focalseg.errors import SettingError
@@ -39,14 +41,23 @@ class Splits(Record):
         if not self.folds:
             raise SettingError("folds was empty; expected at least one.")
 
-    def measure_shared(self) -> float:
-        """The mean share of the groups that two folds are trained on which they have in common, 0 to 1; 0 for one fold."""
-        parts = [{self.groups.get(case, case) for case in split.train} for split in self.folds]
-        pairs = [(one, other) for number, one in enumerate(parts) for other in parts[:number] if one or other]
-        shares = [2 * len(one & other) / (len(one) + len(other)) for one, other in pairs]
-        return sum(shares) / len(shares) if shares else 0.0
-
     @property
     def grouped(self) -> bool:
         """Whether some cases belong together."""
         return len(set(self.groups.values())) < len(self.groups)
+
+
+def measure_overlap_of(splits: Sequence[Split], groups: Mapping[str, str]) -> float:
+    """The mean share of training groups that two folds have in common, of all pairs of folds; 0 for one fold.
+
+    groups: by case; one that is not named is a group of its own. With k folds that validate and test on a k-th each it is about
+    (k - 3) / (k - 2).
+    """
+    trained = [{groups.get(name, name) for name in split.train} for split in splits]
+    return fmean([_share(one, other) for one, other in combinations(trained, 2)] or [0.0])
+
+
+def _share(one: set[str], other: set[str]) -> float:
+    """Of the groups of two folds, of the mean number."""
+    both = len(one) + len(other)
+    return 2 * len(one & other) / both if both else 0.0

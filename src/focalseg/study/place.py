@@ -13,7 +13,7 @@ from focalseg.records.placement import ALL, NONE, PLACED, PLACEMENT, JobRecord, 
 from focalseg.records.record import write_record
 from focalseg.records.result import CONFIG
 from focalseg.records.seals import hash_file
-from focalseg.records.splits import SPLITS
+from focalseg.records.splits import SPLITS, measure_overlap_of
 from focalseg.study.arms.agreement import Decided, agree, choose_lean, decide_folds
 from focalseg.study.arms.design import Design, plan_design, take_known
 from focalseg.study.beginning import plan_job, recall_claim, recall_settings, refuse_place
@@ -35,7 +35,6 @@ from focalseg.study.outcome.examples import EXAMPLES, write_examples
 from focalseg.study.outcome.footing import SEARCHED, count_silence, read_rises
 from focalseg.study.outcome.job_result import JobResult
 from focalseg.study.outcome.lean import write_lean
-from focalseg.study.outcome.stacking import measure_overlap_of
 from focalseg.study.outcome.summary import judge, record_results
 from focalseg.study.planning.folds import remark_few_groups
 from focalseg.study.planning.groundwork import lay_groundwork, plan_groundwork

@@ -11,7 +11,7 @@ from focalseg.study.external.wording import SAME_NETWORKS, describe_agreement, d
 from records.test_record import RECORDS
 
 OWN = replace(RECORDS[1], difference=DiceInterval(dice=0.1, low=0.05, high=0.15))
-FIGURE = "+0.100 Dice (95 % interval +0.050 to +0.150)"
+FIGURE = "+0.100 Dice (97.5 % interval +0.050 to +0.150)"
 THERE = Verdict(
     outcome="helps",
     difference=Estimate(mean=0.08, low=0.02, high=0.14),
@@ -59,7 +59,7 @@ def test_where_nothing_was_placed_all_minus_none_is_told_of_both() -> None:
         collapses=Collapses(search=Collapsed(0, 4)),
     )
     assert describe_agreement(OWN, plain, data="far", same=True) == (
-        "On the job's own test cases all minus none was +0.100 Dice (95 % interval -0.200 to +0.300), and here +0.020 Dice "
+        "On the job's own test cases all minus none was +0.100 Dice (97.5 % interval -0.200 to +0.300), and here +0.020 Dice "
         "(95 % interval -0.010 to +0.060)."
     )
     assert describe_there(plain, same=True).startswith(f"{SAME_NETWORKS} ")

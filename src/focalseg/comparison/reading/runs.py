@@ -112,9 +112,8 @@ def _find_source(path: Path) -> _Source:
     if not (is_job(path) or path.parent.name == RUNS):
         return _Source()
     from focalseg.records.record import read_record
-    from focalseg.records.splits import Splits
 
-    shared = read_record(Splits, folder / SPLITS).measure_shared() if (folder / SPLITS).is_file() else None
+    shared = _read_overlap(folder, {_number(run, "fold") for run in _find_runs(path)})
     if (folder / PLACEMENT).is_file():
         from focalseg.records.placement import JobRecord as Job
 
@@ -136,6 +135,17 @@ def _find_source(path: Path) -> _Source:
     if record.claim == NEW_DATA or record.overlap:  # those of earlier versions speak for the data set, and do not say
         shared = record.overlap
     return _Source(endpoint=record.endpoint, shared=shared, arm=of_job)
+
+
+def _read_overlap(job: Path, tested: set[int]) -> float | None:
+    """The mean share of training groups that two of the tested folds have in common; None where no file says."""
+    if not (job / SPLITS).is_file():
+        return None
+    from focalseg.records.record import read_record
+    from focalseg.records.splits import Splits, measure_overlap_of
+
+    splits = read_record(Splits, job / SPLITS)
+    return measure_overlap_of([split for split in splits.folds if split.fold in tested], splits.groups)
 
 
 def _read_run(run: Path, metric: str) -> Table:

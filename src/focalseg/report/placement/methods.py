@@ -212,8 +212,9 @@ def _describe_statistics(contents: PlacementContents) -> Iterator[str]:
         yield f"The p-values of the {len(record.comparisons)} comparisons{others} were adjusted (Holm), those of others not."
     if record.non_inferiority is not None:
         found = record.non_inferiority
-        yield f"That {found.of} is as good as {found.to} was tested with a margin of {found.margin:g} Dice (one-sided, 2.5 %)."
-        yield from filter(None, [_to_plain_text(explain_failures(found))])
+        one_sided = f"one-sided, {100 * record.looks.tail:.3g} %"
+        yield f"That {found.of} is as good as {found.to} was tested with a margin of {found.margin:g} Dice ({one_sided})."
+        yield from filter(None, [_to_plain_text(explain_failures(found, record.looks))])
     yield from (_to_plain_text(sentence) for sentence in (explain_claim(record), explain_looks(record.looks)) if sentence)
     if plain.trainings == 1 and plain.folds == 1:
         yield "With one training per arm the intervals do not hold what another seed would change."

@@ -119,7 +119,7 @@ def _render_placement(contents: PlacementContents, paper: Paper) -> Report:
         kinds=kinds,
         sureness=name_sureness(record.looks),
         claims=" ".join(list_claims(contents)),
-        failures=explain_failures(contents.claim) if contents.claim else "",
+        failures=explain_failures(contents.claim, record.looks) if contents.claim else "",
         paper=paper,
         figures=figures,
         pair=pair,

@@ -66,7 +66,7 @@ class TrainedSearch:
         theirs = [search.plan_probes(exponents) for search in self.others]
         yield Round("looking for the sites that are needed", [*own, *(plan for plans in theirs for plan in plans)])
         self._read(own)
-        return tuple(read_telling(plan) for plans in (own, *theirs) for plan in _list_telling(plans))
+        return tuple(_read_telling(plan) for plans in (own, *theirs) for plan in _list_telling(plans))
 
     def plan_probes(self, exponents: str) -> list[RunPlan]:
         """The trainings of this fold that testify."""
@@ -92,7 +92,7 @@ def _list_telling(plans: Sequence[RunPlan]) -> Sequence[RunPlan]:
     return [plan for plan in plans if not read_result(plan.folder).collapsed] or plans
 
 
-def read_telling(plan: RunPlan) -> Evidence:
+def _read_telling(plan: RunPlan) -> Evidence:
     """The evidence of a finished run, with the fold that it is of."""
     return replace(read_evidence(plan.folder), fold=plan.split.fold)
 

@@ -11,9 +11,9 @@ from focalseg.placement.total import judge_total, pool_joint_costs
 from focalseg.placement.worth import CostTable, pool_costs
 from focalseg.records.outcome.claims import TotalEffect
 from focalseg.records.placement import ALL, NONE, Placement
+from focalseg.records.splits import measure_overlap_of
 from focalseg.study.arms.design import Design, Plans
 from focalseg.study.arms.search import TrainedSearch
-from focalseg.study.outcome.stacking import measure_overlap_of
 from focalseg.study.running.runs import VALIDATION, RunResult, read_result
 
 JUDGED_BY_TOTAL = ("removal", "removal_from_all")

@@ -14,12 +14,13 @@ from focalseg.records.placement import ALL, NONE, PLACED, JobRecord, Placement
 from focalseg.records.scores.comparison import CaseDifference
 from focalseg.records.scores.emptiness import name_endpoint
 from focalseg.records.scores.external import ExternalRecord, OwnCases
+from focalseg.records.splits import measure_overlap_of
 from focalseg.study.external.beginning import FinishedJob, Training
 from focalseg.study.external.scoring import ScoredSet, locate, read_external
 from focalseg.study.external.wording import describe_agreement, describe_methods, describe_there
 from focalseg.study.outcome.footing import read_rises_of
 from focalseg.study.outcome.job_result import JobResult
-from focalseg.study.outcome.stacking import Arms, measure_overlap_of, stack_folds
+from focalseg.study.outcome.stacking import Arms, stack_folds
 from focalseg.study.outcome.summary import judge, record_results
 from focalseg.study.running.runs import TEST, VALIDATION, RunResult, read_result
 from focalseg.training.run import RunConfig

@@ -11,6 +11,7 @@ from focalseg.records.placement import ALL, NONE, JobRecord
 from focalseg.records.scores.emptiness import describe_empty, name_endpoint
 from focalseg.study.external.beginning import FinishedJob
 from focalseg.study.external.scoring import ScoredSet
+from focalseg.study.outcome.breakdown_wording import describe_interval
 from focalseg.study.outcome.wording import describe_verdict
 
 _FINDINGS = {"helps": "{} helps", "harms": "{} harms", "no_difference_shown": "no difference is shown"}
@@ -31,11 +32,11 @@ def describe_agreement(own: JobRecord, verdict: Verdict, *, data: str, same: boo
         return "Nothing is compared with the job's own test cases, of which the same is true."
     if same:
         there = verdict.against.placed_minus.get(ALL) if verdict.against else None
-        beside = f", and here {_show(_swap(there))}" if there else ""
-        return f"On the job's own test cases all minus none was {_show(own.all_minus_none.estimate)}{beside}."
+        beside = f", and here {_show(_swap(there), verdict.adjusted.level)}" if there else ""
+        return f"On the job's own test cases all minus none was {_show(own.all_minus_none.estimate, own.looks.level)}{beside}."
     subject = "attention" if verdict.most_modules else "shutting a skip"
     before, now = (_FINDINGS[outcome].format(subject) for outcome in (own.verdict, verdict.outcome))
-    figure = _show(own.difference.estimate)
+    figure = _show(own.difference.estimate, own.looks.level)
     if own.verdict == verdict.outcome:
         again = "either" if verdict.outcome == "no_difference_shown" else "as well"
         return f"On the job's own test cases {before} {again}: {figure}."
@@ -69,8 +70,9 @@ def describe_methods(job: FinishedJob, on: ScoredSet, found: JobRecord) -> str:
     )
 
 
-def _show(estimate: Estimate) -> str:
-    return f"{estimate.mean:+z.3f} Dice (95 % interval {estimate.low:+z.3f} to {estimate.high:+z.3f})"
+def _show(estimate: Estimate, level: float) -> str:
+    """level: of the look that the interval is of."""
+    return f"{estimate.mean:+z.3f} Dice ({describe_interval(estimate, level)})"
 
 
 def _swap(difference: Estimate) -> Estimate:

@@ -12,8 +12,9 @@ looks or of trainings alone, never by what was found (Lan and DeMets 1983).
 from collections.abc import Sequence
 
 from focalseg.evaluation.spending import find_tails, spend_error
+from focalseg.records.outcome.claims import TAIL
 
-ERROR = 0.025
+ERROR = TAIL
 """On either side, of all looks together."""
 SHARE = 0.8
 """Of what is left, that a look spends which nobody planned."""

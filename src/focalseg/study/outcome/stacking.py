@@ -1,12 +1,9 @@
 """Test scores of an arm as one table: the folds side by side, the trainings below one another."""
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
-from statistics import fmean
 
 import numpy as np
 
-from focalseg.records.splits import Split
 from focalseg.study.running.runs import TEST, RunResult, score_matrix
 
 Results = Sequence[Sequence[RunResult]]
@@ -41,19 +38,3 @@ def find_twins(arms: Arms) -> dict[str, str]:
     """By arm the first one that has the very same trainings, mostly itself: what was placed may be the plain network, or the
     one with everything."""
     return {arm: next(other for other in arms if arms[other] == arms[arm]) for arm in arms}
-
-
-def measure_overlap_of(splits: Sequence[Split], groups: Mapping[str, str]) -> float:
-    """The mean share of training groups that two folds have in common, of all pairs of folds; 0 for one fold.
-
-    groups: by case; one that is not named is a group of its own. With k folds that validate and test on a k-th each it is about
-    (k - 3) / (k - 2).
-    """
-    trained = [{groups.get(name, name) for name in split.train} for split in splits]
-    return fmean([_share(one, other) for one, other in combinations(trained, 2)] or [0.0])
-
-
-def _share(one: set[str], other: set[str]) -> float:
-    """Of the groups of two folds, of the mean number."""
-    both = len(one) + len(other)
-    return 2 * len(one & other) / both if both else 0.0

@@ -59,7 +59,7 @@ def explain_claim(record: JobRecord) -> str:
     return (
         "The intervals speak for data sets like this one, with training cases of their own: two folds share "
         f"{share(record.overlap)} of their training groups, so that they differ less than two data sets do, and the intervals "
-        "are widened for it."
+        "are widened for it (focalseg's docs/statistics.md; wider than by Nadeau and Bengio 2003)."
     )
 
 
@@ -77,19 +77,19 @@ def explain_looks(looks: Looks) -> str:
         return ""
     return (
         f"{name_look(looks)} Who looks more than once finds more by chance, so that all looks share one error (alpha spending, "
-        f"O'Brien-Fleming type): that of this one is {_percent(looks.tail)} on either side instead of {_percent(TAIL)}, and "
-        f"its intervals are of {name_level(looks)}."
+        f"Lan and DeMets 1983): that of this one is {_percent(looks.tail)} on either side instead of {_percent(TAIL)}, and the "
+        f"intervals of differences are of {name_level(looks)}."
     )
 
 
-def explain_failures(claim: NonInferiority) -> str:
+def explain_failures(claim: NonInferiority, looks: Looks = ONE_LOOK) -> str:
     """How many groups may be lost altogether although the mean is as good; empty in a record of before that was counted."""
     if claim.failing_at_most is None or claim.groups is None:
         return ""
     failing = f"In {claim.failing}" if claim.failing else "In none"
     return (
         f"{failing} of {counted(claim.groups, 'group')} of test cases did {claim.of} fail altogether where {claim.to} did not; "
-        f"this does not exclude, with 97.5\N{NO-BREAK SPACE}% confidence, that up to {share(claim.failing_at_most)} of such "
+        f"this does not exclude, with {name_sureness(looks)} confidence, that up to {share(claim.failing_at_most)} of such "
         "groups do (exact, Clopper-Pearson). A mean alone says nothing of rare failures."
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from focalseg.evaluation.verdict import decide_sign
 from focalseg.findings import counted
 from focalseg.records.estimate import Estimate
 from focalseg.records.outcome.strata import LEFT_EMPTY, MISSED, WITH_OBJECT, WITH_OBJECT_DICE, StratumDifference
@@ -71,10 +72,10 @@ def find_headline(contents: PlacementContents) -> Headline:
 def _tell_apart(contents: PlacementContents) -> str:
     """What is shown of misses and false alarms that says another thing than the verdict; empty where nothing does."""
     record, arm = contents.record, contents.shown
-    difference = (record.difference if arm == PLACED else record.all_minus_none).estimate
     sign = {"helps": 1, "harms": -1}.get(record.verdict, 0)
     if contents.plain:
-        sign = (difference.low > 0) - (difference.high < 0)
+        pair = record.find_comparison(ALL, NONE)
+        sign = decide_sign(record.all_minus_none.estimate, holm_p=pair.holm_p if pair else None, level=record.looks.level)
     missed, empty = (_find_shown(contents, name, arm) for name in (MISSED, LEFT_EMPTY))
     told = [(-missed.sign, f"{'finds more' if missed.sign < 0 else 'misses more'} objects")] if missed else []
     told += [(empty.sign, f"raises {'fewer' if empty.sign > 0 else 'more'} false alarms")] if empty else []

@@ -94,13 +94,13 @@ def draw_strata(contents: PlacementContents) -> tuple[Panel, ...]:
 def _draw_panel(contents: PlacementContents, name: StratumName, stratum: Stratum) -> Panel:
     arms = [arm for arm in contents.arms if arm in stratum.arms]
     show, show_change = find_words(name)
-    values = [as_estimate(stratum.arms[arm]) for arm in arms]
+    values = [_as_estimate(stratum.arms[arm]) for arm in arms]
     axis = replace(score_axis(values, [], width=WIDTH), left=MARGIN, right=WIDTH - MARGIN)
     pairs = [(arm, found) for arm in arms if (found := stratum.find(arm, NONE)) and arm not in contents.lost]
-    changes = [as_estimate(found) for _, found in pairs]
+    changes = [_as_estimate(found) for _, found in pairs]
     below = difference_axis(changes) if changes else axis
     named = [(f"{name_arm(arm)} {show(value.mean)}", value) for arm, value in zip(arms, values, strict=True)]
-    minus = [(f"{name_arm(arm)} {MINUS} {NONE}: {show_change(found.value)}", as_estimate(found)) for arm, found in pairs]
+    minus = [(f"{name_arm(arm)} {MINUS} {NONE}: {show_change(found.value)}", _as_estimate(found)) for arm, found in pairs]
     meanings = MEANINGS_BY_LABEL if len(contents.labels) > 1 else MEANINGS
     shares = name != WITH_OBJECT
     return Panel(
@@ -115,7 +115,7 @@ def _draw_panel(contents: PlacementContents, name: StratumName, stratum: Stratum
         axis=below,
         difference_ticks=_in_percent(below, signs=True) if shares else below.ticks(signs=True),
         differences=lay_rows(below, minus),
-        lines=tuple(f"{label}, {describe_ends(value, show)}" for label, value in named),
+        lines=tuple(f"{label}, {_describe_ends(value, show)}" for label, value in named),
     )
 
 
@@ -140,12 +140,12 @@ def describe_value(found: StratumValue, show: Callable[[float], str]) -> str:
     return f"{show(found.value)} [{low}, {high}]"
 
 
-def describe_ends(found: Estimate, show: Callable[[float], str]) -> str:
+def _describe_ends(found: Estimate, show: Callable[[float], str]) -> str:
     """An interval for who hears the drawing."""
     return f"{show(found.low)} to {show(found.high)}"
 
 
-def as_estimate(found: StratumValue) -> Estimate:
+def _as_estimate(found: StratumValue) -> Estimate:
     """The same for a drawing, as narrow as a dot where nothing bounds it."""
     low, high = (found.value if end is None else end for end in (found.low, found.high))
     return Estimate(mean=found.value, low=low, high=high)

@@ -113,7 +113,7 @@ def _name_thresholds(thresholds: Mapping[str, Sequence[float]], name: str) -> st
 def tabulate_rescue(contents: PlacementContents) -> Table | None:
     """How much of every difference to the plain network is of objects that one of the two missed altogether; None where that is
     none of any."""
-    rescues = list_rescues(contents)
+    rescues = _list_rescues(contents)
     if not any(one.rescued_objects or one.lost_objects for one in rescues):
         return None
     columns = (
@@ -122,7 +122,7 @@ def tabulate_rescue(contents: PlacementContents) -> Table | None:
     )  # fmt: skip
     lines = [
         Line(
-            name=name_difference(name_pair(one.one, one.other)),
+            name=_name_difference(name_pair(one.one, one.other)),
             cells=(
                 signed(one.difference),
                 f"{signed(one.rescued)} ({grouped(one.rescued_objects)})",
@@ -136,17 +136,17 @@ def tabulate_rescue(contents: PlacementContents) -> Table | None:
     return Table(id="rescue", label="How much of a difference is rescue from misses", columns=columns, lines=tuple(lines))
 
 
-def list_rescues(contents: PlacementContents) -> tuple[Rescue, ...]:
+def _list_rescues(contents: PlacementContents) -> tuple[Rescue, ...]:
     """Those of arms that something can be said of."""
     return tuple(one for one in contents.record.rescue if not {one.one, one.other} & contents.lost and one.one != one.other)
 
 
 def describe_rescue(contents: PlacementContents) -> str:
     """How much of the difference that the answer is about is rescue from misses; empty where nothing tells."""
-    one = next((one for one in list_rescues(contents) if (one.one, one.other) == (contents.shown, NONE)), None)
+    one = next((one for one in _list_rescues(contents) if (one.one, one.other) == (contents.shown, NONE)), None)
     if one is None or not one.objects:
         return ""
-    name = name_difference(name_pair(one.one, one.other))
+    name = _name_difference(name_pair(one.one, one.other))
     of = f"of {grouped(one.objects)} objects in all trainings"
     if not one.rescued_objects and not one.lost_objects:
         return (
@@ -168,14 +168,14 @@ def describe_calibration(contents: PlacementContents) -> str:
         return ""
     if not tuned.calibration:
         return "No difference that is shown at 0.5 is gone, or less than half of it left, at the tuned thresholds."
-    named = ", ".join(name_difference(pair) for pair in tuned.calibration)
+    named = ", ".join(_name_difference(pair) for pair in tuned.calibration)
     return (
         f"Calibration: {named} is shown at 0.5, and at the tuned thresholds it is not shown or less than half of it is left. "
         "It is a matter of where the threshold stands, which costs nothing to move."
     )
 
 
-def name_difference(pair: str) -> str:
+def _name_difference(pair: str) -> str:
     """The key of a difference in plain words: placed \N{MINUS SIGN} none."""
     one, _, other = pair.partition(" - ")
     return f"{name_arm(one)} {MINUS} {name_arm(other)}"
@@ -195,7 +195,7 @@ def _list_lines(
         lost = not contents.lost.isdisjoint(pair.split(" - "))
         found = [stratum.differences.get(pair) if stratum else None for stratum in strata]
         cells = tuple(NOT_COMPARED if lost else _describe(value, show) for value, (_, show) in zip(found, words, strict=True))
-        yield Line(name=name_difference(pair), cells=cells)
+        yield Line(name=_name_difference(pair), cells=cells)
 
 
 def _describe(found: StratumValue | None, show: Show) -> str:

@@ -2,8 +2,7 @@
 
 import pytest
 
-from focalseg.records.splits import Split
-from focalseg.study.outcome.stacking import measure_overlap_of
+from focalseg.records.splits import Split, measure_overlap_of
 
 
 def rotate(folds, *, validated):
