@@ -21,12 +21,28 @@ TINY = [
             ("--until", "decided", "--most", 3, "--more-folds", 2),
             "--more-folds 2 was given with --until decided; expected one of the two. Leave one out.",
         ),
+        (
+            ("--folds", 3, "--set", "split.test_folds=4"),
+            "--folds was 3 and --set split.test_folds=4 was given too; expected one number of folds to test. Leave one out.",
+        ),
+        (
+            ("--folds", 2, "--set", "looks.most_trainings=1"),
+            "looks.most_trainings was 1, and the first look has 2 already (seeds 1 x split.test_folds 2); expected more, or "
+            "none planned. Give --set looks.most_trainings=4, or leave it out.",
+        ),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(focalseg, make_folder, tmp_path, words, message):
     outcome = focalseg("place", make_folder(), "--out", tmp_path / "out", *TINY, *words)
     assert (outcome.status, outcome.err) == (2, f"error: {message}\n")
     assert not (tmp_path / "out").exists()
+
+
+def test_folds_asked_for_on_the_command_line_go_before_those_of_a_file(focalseg, make_folder, tmp_path):
+    (tmp_path / "settings.yaml").write_text("split: {test_folds: 1, folds: 5}\n")
+    outcome = focalseg("place", make_folder(), "--out", tmp_path / "out", "--config", tmp_path / "settings.yaml", "--folds", 6)
+    assert outcome.status == 2
+    assert outcome.err.startswith("error: split.test_folds was 6; the split has 5 folds.")
 
 
 def test_what_has_not_ended_is_not_extended(focalseg, make_folder, tmp_path):

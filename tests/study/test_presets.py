@@ -34,4 +34,4 @@ def test_a_number_of_folds_that_is_none_is_refused_as_what_it_is(wrong):
 def test_a_job_is_looked_at_once_or_up_to_a_number_of_trainings_and_not_both():
     with pytest.raises(SettingError) as raised:
         build_settings("quick", {"looks": {"once": True, "most_trainings": 8}})
-    assert str(raised.value).endswith("looks.once was true and looks.most_trainings 8; expected one of the two. Leave one out.")
+    assert str(raised.value) == "looks.once was true and most_trainings 8; expected one of the two. Leave one out."

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
@@ -97,8 +97,11 @@ def place(
     as_json: AsJson = False,
 ) -> None:
     """Find out whether attention helps on your data, which kind and where; ends with a lean network, a verdict and a report."""
-    changes = {} if folds is None else {"split": {"test_folds": folds}}
-    settings = read_settings(preset, config, set_, changes, network=network)
+    # Over the file of --config, as every option is, whose number of folds would else be taken without a word.
+    tested = [] if folds is None else [f"split.test_folds={folds}"]
+    settings = read_settings(preset, config, [*tested, *set_], network=network)
+    if folds not in (None, settings.split.test_folds):
+        _refuse_two_numbers(folds, settings.split.test_folds)
     going = _read_going(more_trainings, more_folds, until, most)
     run_place(
         *(data, out, settings),
@@ -109,6 +112,15 @@ def place(
         going=going,
         verbose=verbose,
         as_json=as_json,
+    )
+
+
+def _refuse_two_numbers(folds: int | None, said: int) -> NoReturn:
+    from focalseg.errors import SettingError
+
+    raise SettingError(
+        f"--folds was {folds} and --set split.test_folds={said} was given too; expected one number of folds to test. "
+        "Leave one out."
     )
 
 

@@ -15,7 +15,7 @@ from focalseg.imagesets.opening import refuse_inside
 from focalseg.inference.folders import LEAN
 from focalseg.records.placement import PLACEMENT, read_placement
 from focalseg.records.result import CHECKPOINT, CONFIG, RESULT, WEIGHTS
-from focalseg.study.looks.history import NO_EXTENSION, Extension, go_on, read_looks
+from focalseg.study.looks.history import NO_EXTENSION, Extension, go_on, read_looks, refuse_plan
 from focalseg.study.presets import Settings
 from focalseg.study.running.folder import read_config, refuse_busy, refuse_foreign, refuse_other_settings
 from focalseg.training.start_config import StartConfig
@@ -66,7 +66,10 @@ def refuse_place(
     _refuse_exponents(settings)
     job = plan_job(source, folder, settings, seed=seed, budget_hours=budget_hours)
     refuse_other_settings(folder, to_mapping(job))
-    go_on(folder, read_looks(folder), extension)
+    looks = read_looks(folder)
+    if looks is None:
+        refuse_plan(settings)
+    go_on(folder, looks, extension)
 
 
 def plan_job(source: str, folder: Path, settings: Settings, *, seed: int, budget_hours: float | None) -> PlaceJob:

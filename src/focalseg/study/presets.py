@@ -87,7 +87,7 @@ class LookSettings(CheckedConfig):
         super().__post_init__()
         if self.once and self.most_trainings:
             raise SettingError(
-                f"looks.once was true and looks.most_trainings {self.most_trainings}; expected one of the two. Leave one out."
+                f"once was true and most_trainings {self.most_trainings}; expected one of the two. Leave one out."
             )
 
 

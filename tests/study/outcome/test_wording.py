@@ -243,7 +243,9 @@ def test_where_few_groups_alone_keep_it_from_being_as_good_that_is_said():
     compared = Against(placed_minus={"all": everywhere}, candidates=7, margin=0.01, compared=found)
     sentence = describe_verdict(decide(NOTHING, modules=0, collapses=SEARCHED, against=compared))
     assert "No attention is justified" not in sentence
-    assert sentence.endswith("So few as 28 groups cannot exclude that it fails altogether on 12 % of them.")
+    assert sentence.endswith(
+        "So few as 28 test groups cannot exclude that the lean network fails altogether on 12 % of all groups."
+    )
 
 
 def test_what_holm_does_not_allow_is_claimed_of_no_arm():

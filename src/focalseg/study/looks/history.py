@@ -84,6 +84,17 @@ def begin_looks(settings: Settings, most_trainings: int = 0) -> LookHistory:
     return LookHistory(most_trainings=most, looks=(_plan_look((), seeds, folds, most),))
 
 
+def refuse_plan(settings: Settings) -> None:
+    """Raises SettingError for a plan up to fewer trainings than the first look has: it would be over before it began."""
+    planned, first = settings.looks.most_trainings, settings.seeds * settings.split.test_folds
+    if 0 < planned < first:
+        raise SettingError(
+            f"looks.most_trainings was {planned}, and the first look has {first} already (seeds {settings.seeds} x "
+            f"split.test_folds {settings.split.test_folds}); expected more, or none planned. Give --set "
+            f"looks.most_trainings={2 * first}, or leave it out."
+        )
+
+
 def go_on(folder: Path, history: LookHistory | None, extension: Extension) -> LookHistory | None:
     """The looks with the one that is to be made now as the last.
 

@@ -145,7 +145,10 @@ def describe_open_failures(against: Against) -> str:
     if not found.groups or found.failing_at_most is None:
         return ""
     share = f"{100 * found.failing_at_most:.2g} %"
-    return f"So few as {counted(found.groups, 'group')} cannot exclude that it fails altogether on {share} of them."
+    return (
+        f"So few as {counted(found.groups, 'test group')} cannot exclude that the lean network fails altogether on {share} of "
+        "all groups."
+    )
 
 
 def _take_shown(shares: Shares | None) -> Shares | None:
