@@ -135,8 +135,8 @@ def find_errors(costs: Mapping[str, CostTable]) -> dict[str, tuple[float, float]
 
     Sites share how many times larger groups, and then trainings and folds, make the noise of cases: a few groups and two
     trainings tell it of one site with few degrees of freedom. It is the median over sites, which one site that a training
-    failed to learn does not move, weighted against a site's own. Moderated variances, Smyth 2004; that they are in proportion to
-    the noise of cases, and the median in place of a fit, are ours.
+    failed to learn does not move, weighted against a site's own. Moderated variances, Smyth 2004; that they are in proportion
+    to the noise of cases, and the median in place of a fit, are ours.
     """
     noises = {name: measure_noise(table) for name, table in costs.items()}
     least = float(all(len(table.folds) == 1 for table in costs.values()))  # of one fold, the part of groups is in it for sure
