@@ -9,10 +9,10 @@ from focalseg.comparison.basis import Basis
 from focalseg.comparison.pairing import Paired, pair_systems
 from focalseg.comparison.systems import Counted, System
 from focalseg.errors import DataError
-from focalseg.evaluation.failures import bound_failures
+from focalseg.evaluation.failures import bound_failures, bound_share
 from focalseg.evaluation.significance import Difference, measure_difference
 from focalseg.evaluation.standard_error import TAIL
-from focalseg.evaluation.statistics import ROUNDING, estimate_mean
+from focalseg.evaluation.statistics import estimate_mean
 from focalseg.records.estimate import Estimate
 from focalseg.records.outcome.strata import (
     LEFT_EMPTY,
@@ -156,27 +156,21 @@ def _measure_stratum(
             )
             for name in others
         }
-    unseen = bound_failures(0, len(set(paired.groups)), tail=TAIL) if share else 0.0
+    groups = len(set(paired.groups))
+    unseen = bound_failures(0, groups, tail=TAIL) if share else 0.0
     cases = len(set(paired.cases))
+
+    def bound(found: Estimate, unseen: float, span: tuple[float, float]) -> dict[str, Any]:
+        return bound_share(found, groups=groups, unseen=unseen, span=span)
+
     means = {name: estimate_mean(table, paired.groups, span=span, **told) for name, table in paired.tables.items()}
     return Stratum(
-        arms={name: ArmStratum(**_bound(mean, paired, unseen, span), cases=cases) for name, mean in means.items()},
+        arms={name: ArmStratum(**bound(mean, unseen, span), cases=cases) for name, mean in means.items()},
         differences={
             name_pair(name, reference): StratumDifference(
-                **_bound(found.estimate, paired, 0.0 if name in twins else unseen, reach), cases=cases, p_value=found.p_value
+                **bound(found.estimate, 0.0 if name in twins else unseen, reach), cases=cases, p_value=found.p_value
             )
             for name, found in differences.items()
         },
-        groups=len(set(paired.groups)),
+        groups=groups,
     )
-
-
-def _bound(found: Estimate, paired: Paired, unseen: float, span: tuple[float, float]) -> dict[str, Any]:
-    """A mean with its interval; of a single group it has none. unseen: what so many groups cannot exclude of something that
-    happened in none of them, or in all, which is the interval of a share where nothing varies."""
-    low, high = found.low, found.high
-    if len(set(paired.groups)) == 1:
-        return {"value": found.mean, "low": None, "high": None}
-    if high - low <= ROUNDING:
-        low, high = max(found.mean - unseen, span[0]), min(found.mean + unseen, span[1])
-    return {"value": found.mean, "low": low, "high": high}

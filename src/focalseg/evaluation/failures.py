@@ -3,8 +3,12 @@
 import math
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
+
+from focalseg.evaluation.statistics import ROUNDING
+from focalseg.records.estimate import Estimate
 
 LOST = 0.5
 """Dice. A group that loses as much on average is lost: what one arm finds there the other does not."""
@@ -33,6 +37,20 @@ def bound_failures(failing: int, groups: int, *, tail: float = 0.025) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if _at_most(failing, groups, middle) > tail else (low, middle)
     return high
+
+
+def bound_share(estimate: Estimate, *, groups: int, unseen: float, span: tuple[float, float]) -> dict[str, Any]:
+    """A mean as strata have it, `value` with `low` and `high`; of a single group these are None, since nothing bounds it.
+
+    unseen: what so many groups cannot exclude, as a share, of something that happened in none of them, or in all. That is the
+    interval where nothing varies: that no object was missed here does not mean that none will be. span: where a score can lie.
+    """
+    if groups == 1:
+        return {"value": estimate.mean, "low": None, "high": None}
+    low, high = estimate.low, estimate.high
+    if high - low <= ROUNDING:
+        low, high = max(estimate.mean - unseen, span[0]), min(estimate.mean + unseen, span[1])
+    return {"value": estimate.mean, "low": low, "high": high}
 
 
 def _at_most(failing: int, groups: int, share: float) -> float:

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from focalseg.evaluation.failures import bound_failures
+from focalseg.evaluation.failures import bound_failures, bound_share
 from focalseg.evaluation.standard_error import TAIL
-from focalseg.evaluation.statistics import ROUNDING, SCORE_SPAN, estimate_mean
+from focalseg.evaluation.statistics import SCORE_SPAN, estimate_mean
 from focalseg.metrics.case import CaseMeasures
 from focalseg.records.outcome.strata import LEFT_EMPTY, MISSED, STRATA, WITH_OBJECT, ArmStratum, StratumName
 
@@ -63,10 +63,6 @@ def _average(scores: Sequence[float], groups: Sequence[str], *, share: bool) -> 
     groups cannot exclude of others."""
     mean = estimate_mean(np.array([scores]), groups, span=SCORE_SPAN)
     number = len(set(groups))
-    if number == 1:
-        return ArmStratum(value=mean.mean, low=None, high=None, cases=len(scores))
-    low, high = mean.low, mean.high
-    if share and high - low <= ROUNDING:
-        unseen = bound_failures(0, number, tail=TAIL)
-        low, high = max(mean.mean - unseen, SCORE_SPAN[0]), min(mean.mean + unseen, SCORE_SPAN[1])
-    return ArmStratum(value=mean.mean, low=low, high=high, cases=len(scores))
+    unseen = bound_failures(0, number, tail=TAIL) if share else 0.0
+    bounds = bound_share(mean, groups=number, unseen=unseen, span=SCORE_SPAN)
+    return ArmStratum(**bounds, cases=len(scores))

@@ -15,7 +15,7 @@ CHANGE = 0.005
 
 def describe_interval(estimate: Estimate | Interval, level: float) -> str:
     """An interval with its confidence, 95 % for a job that is looked at once."""
-    low, high = ("unknown" if end is None else f"{end:+z.3f}" for end in (estimate.low, estimate.high))
+    low, high = ("unknown" if end is None else f"{end:+.3f}" for end in (estimate.low, estimate.high))
     return f"{100 * (1 - level):.4g} % interval {low} to {high}"
 
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from focalseg.evaluation.failures import bound_failures
+from focalseg.evaluation.failures import bound_failures, bound_share
 from focalseg.evaluation.significance import Difference
 from focalseg.evaluation.standard_error import TAIL
-from focalseg.evaluation.statistics import ROUNDING, SCORE_SPAN, estimate_mean
+from focalseg.evaluation.statistics import DIFFERENCE_SPAN, SCORE_SPAN, estimate_mean
 from focalseg.evaluation.verdict import decide_sign
 from focalseg.records.estimate import Estimate
 from focalseg.records.outcome.strata import (
@@ -52,35 +52,25 @@ def _record_stratum(
     scores: StratumScores, pairs: Iterable[Pair], precision: Precision, *, holm: Mapping[Pair, float] | None = None
 ) -> Stratum:
     """One stratum: every arm with its 95 % interval, and the differences with those of `precision`."""
-    unseen = bound_failures(0, len(set(scores.groups)), tail=TAIL) if scores.share else 0.0
+    groups = len(set(scores.groups))
+    unseen = bound_failures(0, groups, tail=TAIL) if scores.share else 0.0
     arms = {}
     for name, values in scores.arms.items():
         told: dict[str, Any] = {"folds": scores.folds, "span": SCORE_SPAN, "overlap": precision.overlap}
-        arms[name] = ArmStratum(
-            **_bound(estimate_mean(values, scores.groups, **told), scores, unseen, SCORE_SPAN), cases=scores.cases
-        )
+        mean = estimate_mean(values, scores.groups, **told)
+        bounds = bound_share(mean, groups=groups, unseen=unseen, span=SCORE_SPAN)
+        arms[name] = ArmStratum(**bounds, cases=scores.cases)
     differences = {}
     for pair in pairs:
         found, same = measure(scores, *pair, precision), len({scores.twins.get(arm, arm) for arm in pair}) == 1
+        bounds = bound_share(found.estimate, groups=groups, unseen=0.0 if same else unseen, span=DIFFERENCE_SPAN)
         differences[name_pair(*pair)] = StratumDifference(
-            **_bound(found.estimate, scores, 0.0 if same else unseen, (-1.0, 1.0)),
+            **bounds,
             cases=scores.cases,
             p_value=found.p_value,
             holm_p=(holm or {}).get(pair),
         )
-    return Stratum(arms=arms, differences=differences, groups=len(set(scores.groups)))
-
-
-def _bound(estimate: Estimate, scores: StratumScores, unseen: float, span: tuple[float, float]) -> dict[str, Any]:
-    """A mean with its interval, None where a single group leaves it without one. unseen: what so many groups cannot exclude of
-    something that happened in none of them, as a share. That is the interval of a share where nothing varies: that no object
-    was missed here does not mean that none will be."""
-    if len(set(scores.groups)) == 1:
-        return {"value": estimate.mean, "low": None, "high": None}
-    low, high = estimate.low, estimate.high
-    if high - low <= ROUNDING:
-        low, high = max(estimate.mean - unseen, span[0]), min(estimate.mean + unseen, span[1])
-    return {"value": estimate.mean, "low": low, "high": high}
+    return Stratum(arms=arms, differences=differences, groups=groups)
 
 
 def record_labels(table: CaseTable, pairs: Sequence[Pair], precision: Precision) -> tuple[LabelStrata, ...]:
