@@ -14,7 +14,8 @@ from focalseg.records.record import write_record
 from nnunet.architectures import build_as_nnunet, describe
 
 RECIPE = Path(__file__).parents[2] / "docs" / "recipes" / "nnunet.py"
-COSTS = {"encoder.0": (0.0, 0.001), "bottleneck": (0.05, 0.07), "skip.0": (0.04, 0.02)}
+CASES = 40
+COSTS = {"encoder.0": (0.0, 0.001), "bottleneck": (0.05, 0.07), "skip.0": (0.04, 0.02)}  # by turns
 
 
 def test_it_goes_from_evidence_to_plans(
@@ -29,13 +30,13 @@ def test_it_goes_from_evidence_to_plans(
             gate="ag" if site.startswith("skip") else "se",
             gamma=1.25,
             spread=0.1,
-            case_costs=costs,
-            joint_case_costs=costs,
-            shut_case_costs=(0.3, 0.3) if site.startswith("skip") else (),
+            case_costs=costs * (CASES // 2),
+            joint_case_costs=costs * (CASES // 2),
+            shut_case_costs=(0.3,) * CASES if site.startswith("skip") else (),
         )
         for site, costs in COSTS.items()
     )
-    write_record(search / "fold_0" / EVIDENCE, Evidence(sites=sites, exponents="dropout", groups=("one", "two")))
+    write_record(search / "fold_0" / EVIDENCE, Evidence(sites=sites, exponents="dropout", groups=tuple(map(str, range(CASES)))))
     configuration = {"patch_size": [32, 32], "architecture": describe("ResidualEncoderUNet", 2)}
     plans = {"plans_name": "nnUNetResEncUNetMPlans", "configurations": {"2d": configuration}}
     (prepared / "nnUNetResEncUNetMPlans.json").write_text(json.dumps(plans), encoding="utf-8")

@@ -76,7 +76,8 @@ def test_every_case_is_trained_on_and_none_is_scored(kept, data):
     assert told[0] == "all 10 cases are trained on; none is left to validate or to test on."
     assert (result.scores, result.collapsed) == ((), False)
     columns = "case,group,part,label,dice,iou,precision,recall,true_pixels,predicted_pixels,nsd,hd95,assd,tolerance,unit"
-    assert (out / "cases.csv").read_text() == columns + "\n"
+    tuned = "tuned_dice,tuned_iou,tuned_precision,tuned_recall,tuned_predicted_pixels"
+    assert (out / "cases.csv").read_text() == f"{columns},{tuned}\n"
     rows = read_rows(out / "metrics.csv")
     assert rows[-1]["step"] == "12"
     assert {row["validation_dice"] for row in rows} == {""}

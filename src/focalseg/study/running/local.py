@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import wait as wait_for_sentinels
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 
@@ -66,27 +66,24 @@ def _call_in_processes(
     function: Callable[[Item], Result], items: Sequence[Item], workers: int, tell: Callable[[int, int], None]
 ) -> list[Result]:
     """As `call_locally`, where a signal only sets `STOP.requested`."""
-    others = {*multiprocessing.active_children()}  # of whoever called us, and none of our business
-    pool = _open_pool(workers)
+    context = _RememberingContext(_choose_context())
+    pool = _open_pool(workers, context)
     futures: list[Future[Result]] = []
-    children: set[BaseProcess] = set()
     try:
         with _no_interrupt_for_children(), _naming_the_mend():
-            for item in items:
-                futures.append(pool.submit(_call, function, item))
-                children.update({*multiprocessing.active_children()} - others)
+            futures += [pool.submit(_call, function, item) for item in items]
         _await(futures, tell)
         return [future.result() for future in futures]
     except BrokenProcessPool as error:
         pool.shutdown(cancel_futures=True)  # waits for all workers, so that each has its exit status
-        if number := STOP.requested or _find_stop(children):
+        if number := STOP.requested or _find_stop(context.started):
             raise Interrupted(number) from error
         raise MachineError(
             "A worker process ended without a word, most often for lack of memory; "
             "run the same command again with fewer --workers: it goes on where it stopped."
         ) from error
     except BaseException as error:
-        for child in {*multiprocessing.active_children()} - others:
+        for child in context.started:
             child.terminate()
         if STOP.requested and not isinstance(error, Interrupted):  # what starts processes may have died of the same signal
             raise Interrupted(STOP.requested) from error
@@ -95,12 +92,32 @@ def _call_in_processes(
         pool.shutdown(cancel_futures=True)
 
 
-def _open_pool(workers: int) -> ProcessPoolExecutor:
+class _RememberingContext:
+    """A way to start processes that remembers those it has made: how they ended is known of those alone that it knows.
+
+    `multiprocessing.active_children` would forget one that ended before it was asked, and has the processes of whoever called us.
+    """
+
+    def __init__(self, context: BaseContext) -> None:
+        self._context = context
+        self.started: list[BaseProcess] = []
+
+    def Process(self, *given: Any, **named: Any) -> BaseProcess:  # noqa: N802 - the name that pools ask for
+        """A process that has not begun, as the pool asks for one."""
+        process: BaseProcess = self._context.Process(*given, **named)  # type: ignore[attr-defined]
+        self.started.append(process)
+        return process
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+
+def _open_pool(workers: int, context: _RememberingContext) -> ProcessPoolExecutor:
     """Processes that start when there is work for them."""
     with _naming_the_mend():
         return ProcessPoolExecutor(
             workers,
-            mp_context=_choose_context(),
+            mp_context=cast(BaseContext, context),
             initializer=_start_worker,
             initargs=(count_threads(workers), dict(os.environ)),
         )
@@ -145,7 +162,7 @@ def _call(function: Callable[[Item], Result], item: Item) -> Result:
         raise MachineError(f"{function.__name__} ended its worker process, with the status {leaving.code}.") from None
 
 
-def _find_stop(children: set[BaseProcess]) -> int:
+def _find_stop(children: Sequence[BaseProcess]) -> int:
     """The signal that stopped workers: 0 where one of them ended otherwise, as for lack of memory."""
     # The pool sends SIGTERM to those that did not leave by themselves; one that has no handler yet dies of the signal itself.
     codes = [child.exitcode for child in children if child.exitcode]
