@@ -46,11 +46,12 @@ def test_text_begins_with_the_answer_and_names_the_worst_cases(focalseg, folders
     assert (done.status, drop_progress(done.err)) == (0, "")
     lines = done.out.splitlines()
     number = r"\d\.\d{3}"
-    assert re.fullmatch(
+    assert re.match(
         rf"Mean Dice {number} \(95 % interval {number} to {number}\) on 8 cases, 1 of them left out; both masks empty in 1, "
-        r"one of them in 2 \(--empty leave-out\)\.",
+        r"one of them in 2 \(--empty leave-out\)\. ",
         lines[0],
     )
+    assert "of the objects" in lines[0]
     assert re.search(rf"^  foreground  Dice +{number} \[{number}, {number}\] +7 +1 +1 +2$", done.out, re.MULTILINE)
     assert re.search(r"^ +HD95 \(pixels\) .* +5 +3 +1 +2$", done.out, re.MULTILINE)
     worst = lines.index("worst first")

@@ -50,8 +50,12 @@ def test_json_is_one_object_on_stdout_and_the_same_job_again_gives_the_same(foca
     content = json.loads(first.out)
     assert first.out == second.out
     assert "training" not in second.err
+    record = read_unsealed(tmp_path / "out" / "placement.json")
+    assert record["looks"] == {"taken": 1, "tail": 0.02}
+    assert content["looks"].items() > record["looks"].items()
     assert content == {
-        **read_unsealed(tmp_path / "out" / "placement.json"),
+        **record,
+        "looks": content["looks"],
         "report": str(tmp_path / "out" / "report" / "index.html"),
         "lean": str(tmp_path / "out" / "lean"),
     }

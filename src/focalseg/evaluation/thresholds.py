@@ -75,7 +75,7 @@ def count_at_thresholds(
         place = slice(start, start + _ELEMENTS_AT_A_TIME)
         label, grade, truth = (each[place] if counted is None else each[place][counted[place]] for each in flat)
         truths += [np.count_nonzero(truth == number) for number in range(1, labels + 1)]
-        # The rest is background at every threshold, as most of an image is, or a label that the network knows and the set lacks.
+        # The rest is background at every threshold, as most of an image is, or a label that the set does not have.
         above = np.flatnonzero((grade > 0) & (label <= labels))
         label, grade, truth = label.take(above), grade.take(above), truth.take(above)
         bins = (label.astype(np.intp) - 1) * _GRADES + grade

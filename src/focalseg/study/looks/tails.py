@@ -24,7 +24,8 @@ def share_error(trainings: Sequence[int], most: int) -> tuple[float, ...]:
     """What may have been spent by the end of each look, made with so many trainings. most: as planned, 0 for not planned."""
     if most:
         return tuple(spend_error(min(count / most, 1.0), error=ERROR) for count in trainings)
-    return tuple(ERROR * (1 - (1 - SHARE) ** number) for number in range(1, len(trainings) + 1))
+    # Rounded, so that the first is 0.02 and no 0.020000000000000004 in the files that people read.
+    return tuple(round(ERROR * (1 - (1 - SHARE) ** number), 12) for number in range(1, len(trainings) + 1))
 
 
 def plan_tails(trainings: Sequence[int], most: int) -> tuple[float, ...]:

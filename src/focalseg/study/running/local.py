@@ -95,7 +95,7 @@ def _call_in_processes(
 class _RememberingContext:
     """A way to start processes that remembers those it has made: how they ended is known of those alone that it knows.
 
-    `multiprocessing.active_children` would forget one that ended before it was asked, and has the processes of whoever called us.
+    `multiprocessing.active_children` would forget one that ended before it was asked, and names those of whoever called us.
     """
 
     def __init__(self, context: BaseContext) -> None:
