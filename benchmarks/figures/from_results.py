@@ -206,7 +206,19 @@ def write_claims(_current: str, *, heading: str) -> str:
     return find_tables(cut_section(read_page("coverage_claims"), heading))[0]
 
 
+def write_noisy_nulls(_current: str) -> str:
+    """What is kept and claimed in jobs drawn as noisy as real ones."""
+    return find_tables(read_page("noisy_nulls"))[0]
+
+
+def write_rules(_current: str) -> str:
+    """The rule of `removal` beside point means, by task."""
+    return find_tables(read_page("placement_rules"))[0]
+
+
 FROM_RESULTS: dict[str, Writer] = {
+    "noisy nulls": write_noisy_nulls,
+    "rules of removal": write_rules,
     "as good": partial(write_claims, heading="As good"),
     "looks": partial(write_claims, heading="Looks after"),
     "default policy": write_default_policy,
