@@ -2,7 +2,7 @@
 
     python benchmarks/real_data.py --out RUNS --data FOLDER [--sets cvc_clinicdb chase_db1 busi] [--size small|full]
     python benchmarks/real_data.py --out RUNS --data FOLDER --finished-only     # trains nothing; leaves out what is not done
-    python benchmarks/real_data.py --out RUNS --data FOLDER --fixed-arms none se   # prints what the folds so far say of them
+    python benchmarks/real_data.py --out RUNS --data FOLDER --fixed-arms none se   # what the folds so far say of them
 
 FOLDER holds the data sets by name, RUNS/SET is the job of one: a size wants RUNS of its own. Each is one call of `focalseg
 place`: ten folds tested in turn, one training an arm on each, with attention nowhere, SE everywhere, SE and AG everywhere,
@@ -34,7 +34,7 @@ from machine import describe_machine
 from real_images.cases import FIXED, collect_rows, keep_common, list_runs, write_cases
 from real_images.checking import list_misfits
 from real_images.intervals import measure_rescues, measure_strata, share_training
-from real_images.page import format_earlier, format_set, format_strata, show_ends
+from real_images.page import format_earlier, format_set, format_strata
 from real_images.strata import take_apart
 
 RESULTS = Path(__file__).parent / "results"
@@ -93,13 +93,13 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--finished-only", action="store_true", help="train nothing; leave out sets whose job is not done")
     parser.add_argument(
-        "--fixed-arms", nargs="+", choices=FIXED, metavar="ARM", help="print the folds where all of these are done"
+        "--fixed-arms", nargs="+", choices=FIXED, metavar="ARM", help="write a page of the folds where all of these are done"
     )
     arguments = parser.parse_args()
     for name in arguments.sets:
         job, options = arguments.out / name, PROTOCOL | SIZES[arguments.size] | OF_SET[arguments.size].get(name, {})
         if arguments.fixed_arms:
-            print("\n".join(look(name, job, arguments.fixed_arms)))
+            print(keep_look(name, job, arguments.fixed_arms, f"real_data-{arguments.size}-{name}-fixed-arms"))
             continue
         if not arguments.finished_only:
             place(arguments.data / name, job, options, device=arguments.device)
@@ -173,22 +173,51 @@ def reduce_job(job: Path, content: Mapping[str, Any], rows: Sequence[Any]) -> di
     }
 
 
-def look(name: str, job: Path, arms: Sequence[str]) -> list[str]:
-    """What the folds say on which all of these arms are trained, while others are still at work."""
+def keep_look(name: str, job: Path, arms: Sequence[str], title: str) -> str:
+    """Writes what the folds say on which all of these arms are trained, and their scores per case, while others are still at
+    work. Returns the page, or why there is none."""
     runs = {arm: found for arm, found in list_runs(job).items() if arm in arms}
     if missing := [arm for arm in arms if arm not in runs]:
-        return [f"{name}: nothing yet of {', '.join(missing)}"]
+        return f"{name}: nothing yet of {', '.join(missing)}"
     runs = keep_common(runs)
     if not runs[arms[0]]:
-        return [f"{name}: no fold yet with all of {', '.join(arms)}"]
-    parts = take_apart(collect_rows(job, runs))
-    lines = [f"## {name}: {len(runs[arms[0]])} trainings an arm, of the folds so far", ""]
-    lines += format_strata(measure_strata(parts, overlap=share_training(FOLDS)))
-    narrow = measure_strata(parts, overlap=0.0)["with_object"]["differences"]
+        return f"{name}: no fold yet with all of {', '.join(arms)}"
+    rows = collect_rows(job, runs)
+    page = format_look(name, arms, rows, count=len(runs[arms[0]]), cases_file=f"{title}-cases.csv")
+    write_cases(RESULTS / f"{title}-cases.csv", rows)
+    (RESULTS / f"{title}.md").write_text(page)
+    return page
+
+
+def format_look(name: str, arms: Sequence[str], rows: Sequence[Any], *, count: int, cases_file: str) -> str:
+    """Strata of the fixed arms with both claims, and at both thresholds where every training was scored at both."""
+    parts = take_apart(rows)
+    lines = [
+        f"# {name}: {' and '.join(arms)}, {count} of {FOLDS} folds",
+        "",
+        f"`python benchmarks/real_data.py --out RUNS --data FOLDER --sets {name} --fixed-arms {' '.join(arms)}`,",
+        describe_machine(),
+        "",
+        "One training per arm and fold, as in real_data.py; the other arms wait for the decision. 95 % intervals over",
+        f"trainings, groups and folds. Scores per case: [{cases_file}]({cases_file}).",
+        "",
+        "## For data sets like this one",
+        "",
+        *format_strata(measure_strata(parts, overlap=share_training(FOLDS))),
+        "",
+        "## For these images alone",
+        "",
+        *format_strata(measure_strata(parts, overlap=0.0)),
+        "",
+    ]
     for pair, summands in measure_rescues(parts).items():
-        shares = f"{summands['rescued']:+.3f} from cases that one of the two missed, {summands['others']:+.3f} others"
-        lines.append(f"{pair}: {show_ends(narrow[pair])} for these images alone; {shares}")
-    return lines
+        missed, others = (f"{summands[name]:+.3f} from" for name in ("rescued", "others"))
+        what = f"Of {pair} in Dice with the object"
+        lines += [f"{what}: {missed} cases that one of the two missed, {others} the others.", ""]
+    if all(row.tuned_dice is not None for row in rows):
+        tuned = measure_strata(take_apart(rows, tuned=True), overlap=0.0)
+        lines += ["## For these images alone, at thresholds tuned on validation cases", "", *format_strata(tuned), ""]
+    return "\n".join(lines)
 
 
 def read_thresholds(job: Path, runs: Mapping[str, Sequence[str]]) -> dict[str, dict[str, float]]:

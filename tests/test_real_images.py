@@ -224,15 +224,20 @@ def test_every_set_is_asked_for_ten_folds_of_one_training_in_settings_that_there
         assert list(settings.rivals) == ["se", "wider"]
 
 
-def test_arms_without_a_decision_are_looked_at_where_all_of_them_are_trained(bench, job):
+def test_arms_without_a_decision_have_a_page_where_all_of_them_are_trained(bench, job, results):
     (job / "runs/se/fold_3/seed_10/result.json").unlink()
-    lines = bench.script.look("busi", job, ["none", "se"])
-    assert lines[0] == "## busi: 3 trainings an arm, of the folds so far"
-    assert any(line.startswith("| SE everywhere | 0.710 (") for line in lines)
-    assert lines[-1].startswith("se - none: [")
-    assert lines[-1].endswith("] for these images alone; +0.233 from cases that one of the two missed, +0.133 others")
+    title = "real_data-small-busi-fixed-arms"
+    page = bench.script.keep_look("busi", job, ["none", "se"], title)
+    assert (results / f"{title}.md").read_text() == page
+    lines = page.splitlines()
+    assert lines[0] == "# busi: none and se, 3 of 10 folds"
+    assert sum(line.startswith("| SE everywhere | 0.710 (") for line in lines) == 3  # for either claim, and tuned
+    told = "Of se - none in Dice with the object: +0.233 from cases that one of the two missed, +0.133 from the others."
+    assert told in lines
+    rows = bench.cases.read_cases(results / f"{title}-cases.csv")
+    assert {(row.arm, row.fold) for row in rows} == {(arm, fold) for arm in ("none", "se") for fold in (0, 1, 2)}
     shutil.rmtree(job / "runs/se")
-    assert bench.script.look("busi", job, ["none", "se"]) == ["busi: nothing yet of se"]
+    assert bench.script.keep_look("busi", job, ["none", "se"], title) == "busi: nothing yet of se"
 
 
 def test_without_finished_jobs_nothing_is_trained_and_the_page_tells_what_was_known_before(
@@ -344,12 +349,27 @@ def test_the_pages_in_the_repository_follow_from_the_figures_beside_them(bench):
             assert "\n".join(table) in earlier
 
 
+def test_the_page_of_fixed_arms_in_the_repository_follows_from_the_scores_of_every_case():
+    """With csv and plain Python, as below."""
+    names = {"none": "no attention", "se": "SE everywhere", "all": "SE and AG everywhere"}
+    tables = list(RESULTS.glob("real_data-small-*-fixed-arms-cases.csv"))
+    assert tables
+    for table in tables:
+        page = table.with_name(table.name.replace("-cases.csv", ".md")).read_text()
+        dice = defaultdict(list)
+        with table.open(newline="") as file:
+            for row in csv.DictReader(file):
+                if int(row["true_pixels"]):
+                    dice[row["arm"]].append(float(row["dice"]))
+        for arm, values in dice.items():
+            assert f"| {names[arm]} | {fmean(values):.3f} (" in page
+
+
 def test_the_figures_in_the_repository_follow_from_the_scores_of_every_case():
     """With csv and plain Python, and nothing of the benchmark: Dice with the object, misses, images left empty."""
     committed = list_committed()
-    assert {path.name for path in RESULTS.glob("real_data-small-*-cases.csv")} == {
-        one["cases_file"] for one in committed.values()
-    }
+    there = {path.name for path in RESULTS.glob("real_data-small-*-cases.csv") if "fixed-arms" not in path.name}
+    assert there == {one["cases_file"] for one in committed.values()}
     for one in committed.values():
         dice, left = defaultdict(list), defaultdict(list)
         with (RESULTS / one["cases_file"]).open(newline="") as file:
