@@ -1,4 +1,4 @@
-"""Keep what stayed above a threshold: the spirit of the paper."""
+"""Keep what stayed above a threshold: our reading of the paper, whose rule is not known."""
 
 from statistics import fmean
 
