@@ -56,6 +56,17 @@ def test_removal_keeps_what_hurts_when_taken_away(evidence: Evidence) -> None:
     assert all(re.fullmatch(reason, one.why) for reason, one in zip(reasons, placement.sites, strict=True))
 
 
+@pytest.mark.parametrize("policy", ["removal", "gamma_threshold"])
+def test_what_stands_beside_a_decision_is_of_the_cases_that_it_rests_on(evidence: Evidence, policy: str) -> None:
+    """Cases without the object have a cost as well, of false alarms: 0.3 of the first site here, 0.1 on the others."""
+    placement = decide(replace(evidence, with_object=(False, True) * 20), policy=policy)
+    first = placement.sites[0]
+    assert (first.removal_cost, first.removal_cases) == (pytest.approx(0.1), (20,))
+    assert first.removal_costs == pytest.approx((0.1,))
+    if policy == "removal":
+        assert first.why.startswith("taking it away costs 0.100 Dice (1 training, 20 validation cases)")
+
+
 def test_the_gamma_threshold_keeps_what_grew(evidence: Evidence) -> None:
     placement = decide(evidence, policy="gamma_threshold")
     assert placement.layout == {"encoder.0": "se", "bottleneck": "se"}

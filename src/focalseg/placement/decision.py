@@ -59,9 +59,9 @@ def decide(evidence: Evidence | Sequence[Evidence], policy: str = "removal") -> 
 
 
 def record_choice(choice: Choice, policy: str, everywhere: Layout, trainings: Sequence[Evidence]) -> Placement:
-    """The placement that a policy's choice among these sites makes. trainings: their evidence is written beside each decision;
-    at least one."""
-    decisions = []
+    """The placement that a policy's choice among these sites makes. trainings: their evidence, of the cases that count, is
+    written beside each decision; at least one."""
+    decisions, trainings = [], [training.take_counted() for training in trainings]
     for number, (name, gate) in enumerate(everywhere.items()):
         records = [training.sites[number] for training in trainings]
         decisions.append(

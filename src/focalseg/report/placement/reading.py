@@ -170,7 +170,7 @@ def _list_runs(folder: Path, arm: str) -> list[Path]:
 
 def _read_evidence(path: Path) -> tuple[SiteDecision, ...]:
     """The sites of a run, whose attention was given and not decided on."""
-    evidence = read_record(Evidence, _check_file(path), show=show_characters)
+    evidence = read_record(Evidence, _check_file(path), show=show_characters).take_counted()
     check_sites(evidence.sites, f"{path}: sites")
     return tuple(
         SiteDecision(
