@@ -10,6 +10,7 @@ import pytest
 from focalseg.configuration import to_mapping
 from focalseg.evaluation.significance import correct_holm
 from focalseg.records.outcome.claims import Looks, TotalEffect
+from focalseg.study.external.wording import describe_there
 from focalseg.study.outcome.summary import judge, record_results
 from focalseg.study.outcome.wording import describe_verdict
 from study.outcome.planted import Planted, make_arm, make_job, make_placement
@@ -324,6 +325,9 @@ def test_what_new_data_leave_open_is_answered_for_this_data_set_in_the_words_of_
     beginning = "For this data set alone, whose training images are taken as they are: attention helps, "
     assert f"{beginning}{own['difference']['dice']:+.3f} (95 % interval {low} to {high})." in shared["sentence"]
     assert own["sentence"].startswith("Attention helps: ")
+    elsewhere = describe_there(judge(replace(job, overlap=0.9)), same=False)
+    assert "this data set alone" not in elsewhere
+    assert "With the training images of the job taken as they are: attention helps, " in elsewhere
 
 
 def test_wide_intervals_for_new_data_are_not_put_down_to_few_groups():

@@ -17,12 +17,13 @@ from focalseg.study.outcome.wording import describe_verdict
 _FINDINGS = {"helps": "{} helps", "harms": "{} harms", "no_difference_shown": "no difference is shown"}
 _MORE_GROUPS = "evaluate on a set with more of them"
 _MORE_TRAININGS = "place again in a new folder, with seeds=3 or more"
+_SAME_TRAINING = "With the training images of the job taken as they are"
 SAME_NETWORKS = "Nothing was placed: placed and none are the same networks, and there is nothing to compare between them."
 
 
 def describe_there(verdict: Verdict, *, same: bool) -> str:
     """The verdict on a set. same: whether placed and none are the same networks, so that all against none is what is left."""
-    sentence = describe_verdict(verdict, more_groups=_MORE_GROUPS, more_trainings=_MORE_TRAININGS)
+    sentence = describe_verdict(verdict, more_groups=_MORE_GROUPS, more_trainings=_MORE_TRAININGS, alone_for=_SAME_TRAINING)
     return f"{SAME_NETWORKS} {sentence}" if same else sentence
 
 

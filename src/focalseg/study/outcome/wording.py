@@ -29,14 +29,22 @@ ENOUGH = 3
 """Trainings of an arm, or folds, with fewer of which an interval is several times as wide by Student's t alone."""
 MORE_GROUPS = "test more of them, with split.test_folds or more data"
 MORE_TRAININGS = "give seeds=3 or more"
+THIS_SET_ALONE = "For this data set alone, whose training images are taken as they are"
 UNLOOKED = "No site was looked at, since the policy places none: the lean network is the plain one."
 
 
-def describe_verdict(verdict: Verdict, *, more_groups: str = MORE_GROUPS, more_trainings: str = MORE_TRAININGS) -> str:
+def describe_verdict(
+    verdict: Verdict,
+    *,
+    more_groups: str = MORE_GROUPS,
+    more_trainings: str = MORE_TRAININGS,
+    alone_for: str = THIS_SET_ALONE,
+) -> str:
     """The verdict in sentences: first what keeps it from being one, then whether, which and where, what it is made of, how
     sure it is, and at what price.
 
-    more_groups, more_trainings: what to do where there are too few of them.
+    more_groups, more_trainings: what to do where there are too few of them. alone_for: whom what is shown of the data set alone
+    speaks for.
     """
     if verdict.collapses.too_many:
         return describe_failures(verdict.collapses)
@@ -49,11 +57,11 @@ def describe_verdict(verdict: Verdict, *, more_groups: str = MORE_GROUPS, more_t
     failed = verdict.collapses.count
     warning = f"But {counted(failed, 'training')} {COLLAPSED}: {MEND}." if failed else ""
     sure = (_describe_reach(verdict), *unknown, warning)
-    fallback, own = describe_fallback(verdict.breakdown), _describe_this_set(verdict)
+    fallback, own = describe_fallback(verdict.breakdown), _describe_this_set(verdict, alone_for)
     return " ".join(filter(None, (*doubts, few, fallback, *answer, *own, *sure, describe_price(verdict))))
 
 
-def _describe_this_set(verdict: Verdict) -> Iterator[str]:
+def _describe_this_set(verdict: Verdict, alone_for: str) -> Iterator[str]:
     """What is shown of the data set alone, where nothing is of data sets like it."""
     own = verdict.this_set
     if own is None or not verdict.open or (own.open and not describe_strata(own, "it")):
@@ -70,7 +78,7 @@ def _describe_this_set(verdict: Verdict) -> Iterator[str]:
         interval = describe_interval(gain, own.adjusted.level)
         done = "no difference is shown between none and" if own.open else ""
         shown = f"{done} {everywhere}{'' if own.open else ' helps'}, {gain.mean:+.3f} ({interval})".strip()
-    yield f"For this data set alone, whose training images are taken as they are: {shown}."
+    yield f"{alone_for}: {shown}."
     yield from _describe_makeup(own, everywhere if own.plain else "it")
 
 
