@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from focalseg.evaluation.significance import measure_difference
-from focalseg.evaluation.statistics import TAIL, Estimate, estimate_mean
+from focalseg.evaluation.statistics import Estimate, estimate_mean
+from focalseg.records.outcome.claims import TAIL
 from real_images.cases import sort_arms
 from real_images.strata import STRATA, Part, list_values, measure_rescue
 

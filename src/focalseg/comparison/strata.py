@@ -11,9 +11,9 @@ from focalseg.comparison.systems import Counted, System
 from focalseg.errors import DataError
 from focalseg.evaluation.failures import bound_failures, bound_share
 from focalseg.evaluation.significance import Difference, measure_difference
-from focalseg.evaluation.standard_error import TAIL
 from focalseg.evaluation.statistics import estimate_mean
 from focalseg.records.estimate import Estimate
+from focalseg.records.outcome.claims import TAIL
 from focalseg.records.outcome.strata import (
     LEFT_EMPTY,
     MISSED,

@@ -8,10 +8,11 @@ import numpy as np
 
 from focalseg.errors import SettingError
 from focalseg.evaluation.failures import bound_failures, count_failing
-from focalseg.evaluation.standard_error import TAIL, StandardError, estimate_standard_error
+from focalseg.evaluation.standard_error import StandardError, estimate_standard_error
 from focalseg.evaluation.statistics import DIFFERENCE_SPAN, ROUNDING, estimate_mean
 from focalseg.evaluation.student import student_quantile, student_tail
 from focalseg.records.estimate import Estimate, NonInferiority
+from focalseg.records.outcome.claims import TAIL
 
 _Name = TypeVar("_Name")
 POWER = 0.8

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from focalseg.evaluation.student import student_quantile
+from focalseg.records.outcome.claims import TAIL
 
-TAIL = 0.025
-"""What an interval leaves out on each side."""
 LEAST_SHARE = 1 / 3
 """Of the spread between folds that share training groups, at least this is taken to be their training sets'."""
 _TWO = 1.5  # anything below is one, whatever rounding made of it

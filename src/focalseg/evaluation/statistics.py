@@ -5,9 +5,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from focalseg.evaluation.standard_error import TAIL, estimate_standard_error, read_table, sum_by
+from focalseg.evaluation.standard_error import estimate_standard_error, read_table, sum_by
 from focalseg.evaluation.student import normal_quantile, student_quantile
 from focalseg.records.estimate import Estimate, SeedNoise
+from focalseg.records.outcome.claims import TAIL
 
 _DRAWS, _ORDERS = 4000, 10
 REPLICATES = _DRAWS * _ORDERS

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from focalseg.evaluation.failures import bound_failures, bound_share
-from focalseg.evaluation.standard_error import TAIL
 from focalseg.evaluation.statistics import SCORE_SPAN, estimate_mean
 from focalseg.metrics.case import CaseMeasures
+from focalseg.records.outcome.claims import TAIL
 from focalseg.records.outcome.strata import LEFT_EMPTY, MISSED, STRATA, WITH_OBJECT, ArmStratum, StratumName
 
 Measures = Mapping[str, CaseMeasures]

@@ -9,7 +9,7 @@ from focalseg.records.estimate import Interval
 Claim = Literal["data_set", "new_data"]
 """Whom an interval speaks for: this set of images and the training groups that it holds, or new data like these as well."""
 TAIL = 0.025
-"""The error on either side of 0 that a job which is looked at once may make."""
+"""What a 95 % interval leaves out on each side: the error on either side of 0 of a job that is looked at once."""
 
 
 @dataclass(frozen=True, kw_only=True)

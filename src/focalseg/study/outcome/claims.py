@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from focalseg.evaluation.significance import Comparison, Difference, compare_paired, correct_holm, measure_difference
-from focalseg.evaluation.standard_error import TAIL
+from focalseg.records.outcome.claims import TAIL
 from focalseg.records.outcome.strata import StratumName
 from focalseg.records.placement import ALL, NONE, PLACED
 from focalseg.study.outcome.strata import StratumScores

@@ -7,10 +7,10 @@ import numpy as np
 
 from focalseg.evaluation.failures import bound_failures, bound_share
 from focalseg.evaluation.significance import Difference
-from focalseg.evaluation.standard_error import TAIL
 from focalseg.evaluation.statistics import DIFFERENCE_SPAN, SCORE_SPAN, estimate_mean
 from focalseg.evaluation.verdict import decide_sign
 from focalseg.records.estimate import Estimate
+from focalseg.records.outcome.claims import TAIL
 from focalseg.records.outcome.strata import (
     STRATA,
     WITH_OBJECT,
