@@ -1,7 +1,8 @@
 """The total effect: what attention everywhere gains on validation cases, and whether the sites that are kept account for it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from statistics import fmean
 
 import numpy as np
@@ -14,7 +15,7 @@ from focalseg.records.placement import ALL, NONE, Placement
 from focalseg.records.splits import measure_overlap_of
 from focalseg.study.arms.design import Design, Plans
 from focalseg.study.arms.search import TrainedSearch
-from focalseg.study.running.runs import VALIDATION, RunResult, read_result
+from focalseg.study.running.runs import VALIDATION, RunPlan, RunResult, read_result
 
 JUDGED_BY_TOTAL = ("removal", "removal_from_all")
 """Policies that look for single sites that are needed at the end. The others do what their names say."""
@@ -26,6 +27,8 @@ class TotalEffects:
 
     design: Design
     known: Sequence[Plans]
+    _results: dict[Path, RunResult] = field(default_factory=dict, repr=False)
+    """Those that were read: every fold asks for those of nearly all."""
 
     def reconsider(self, placement: Placement, choice: Choice, search: TrainedSearch) -> Placement:
         """The same placement with the total effect beside it; where the sites that it keeps do not account for that effect, the
@@ -51,11 +54,16 @@ class TotalEffects:
             if trainer.split.fold not in folds:
                 continue
             for one, other in zip(arms[arm], arms[NONE], strict=True):
-                with_gates, plain = read_result(one.folder), read_result(other.folder)
+                with_gates, plain = self._read(one), self._read(other)
                 if not with_gates.collapsed and not plain.collapsed:
                     gain = _score_objects(with_gates) - _score_objects(plain)
                     tables.append((trainer.split.fold, gain.tolist(), _list_groups(plain)))
         return pool_costs(tables) if tables else None
+
+    def _read(self, plan: RunPlan) -> RunResult:
+        if plan.folder not in self._results:
+            self._results[plan.folder] = read_result(plan.folder)
+        return self._results[plan.folder]
 
     def _place_whole(self, placement: Placement, folds: Sequence[int], total: TotalEffect) -> Placement:
         """The placement with a gate at every site of one arm, which is one that was trained to compare with."""
