@@ -61,10 +61,7 @@ def test_a_finished_job_is_extended_by_the_same_command_and_says_how_often_it_wa
     command = ("place", make_folder(count=15), "--out", out, *TINY)
     first = focalseg(*command)
     assert first.status == 0, first.err
-    assert (
-        "look 1, at 1 training per arm on 1 fold: its intervals leave out 2 % on either side; of the 2.5 % that all"
-        in first.out
-    )
+    assert "look 1, at 1 training per arm on 1 fold: its intervals are of 96 %; of the 2.5 % that all" in first.out
     more = focalseg(*command, "--more-folds", 1, "--json")
     assert more.status == 0, more.err
     looks = json.loads(more.out)["looks"]

@@ -165,7 +165,7 @@ def test_a_history_has_more_trainings_at_every_look_and_only_the_last_one_open(t
 def test_the_looks_are_told_in_one_sentence(folder):
     more = ended(go_on(folder, ended(start()), Extension(more_trainings=2)))
     assert describe_looks(more) == (
-        "look 2, at 5 trainings per arm on 1 fold: its intervals leave out 0.85 % on either side; of the 2.5 % that all looks "
+        "look 2, at 5 trainings per arm on 1 fold: its intervals are of 98.31 %; of the 2.5 % that all looks "
         "may err, 0.1 % are left for others. Before: no_difference_shown (0.010 [-0.020, 0.040]) with 3 x 1 fold."
     )
     assert describe_looks(ended(start(looks={"once": True}))).endswith(

@@ -17,7 +17,7 @@ def describe_looks(history: LookHistory) -> str:
     if not has_error_left(trainings, history.most_trainings):
         rest = "nothing is left for others"
     looked = (
-        f"look {number}, at {design}: its intervals leave out {100 * last.tail:.2g} % on either side; of the {100 * ERROR:g} % "
+        f"look {number}, at {design}: its intervals are of {100 * (1 - 2 * last.tail):.4g} %; of the {100 * ERROR:g} % "
         f"that all looks may err, {rest}."
     )
     before = ", ".join(
