@@ -29,11 +29,15 @@ def focalseg(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
         monkeypatch.setattr(sys, "argv", ["focalseg", *map(str, arguments)])
         with pytest.raises(SystemExit) as caught:
             main()
+        put_back()  # else the next call finds a hang-up ignored, as under nohup, and so do the processes that it starts
         streams = capsys.readouterr()
         return Outcome(int(caught.value.code or 0), streams.out, streams.err)
+
+    def put_back() -> None:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
     yield call
     STOP.install()  # it forgets the signal of a test
     STOP.retire()
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+    put_back()
