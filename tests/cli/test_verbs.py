@@ -14,6 +14,7 @@ from damage import read_unsealed
 from focalseg.cli.options import read_settings
 from focalseg.study.beginning import PlaceJob
 from focalseg.study.presets import build_settings
+from focalseg.study.running.stopping import STOP_SIGNALS
 from focalseg.yaml_files import write_yaml
 
 pytestmark = pytest.mark.slow
@@ -159,6 +160,13 @@ def test_help_and_version_load_nothing_heavy():
         )
         done = subprocess.run([sys.executable, "-c", script, option], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+
+
+def test_calls_in_one_process_leave_no_signal_ignored_for_the_next(focalseg):
+    """A process that ends ignores signals. Here it lives on, and what it starts would take an ignored hang-up for nohup."""
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    assert focalseg("--version").status == 0
+    assert {number: signal.getsignal(number) for number in STOP_SIGNALS} == before
 
 
 @pytest.mark.parametrize(
